@@ -1,0 +1,242 @@
+//! The Bound IR: what a statement means, after names, types and overloads are decided.
+//!
+//! What always holds:
+//! 1. Every [`Expr`] has a type and a nullability; unknown literals and parameters were given one.
+//! 2. Columns are opaque [`ColumnId`]s, unique within a statement, defined by exactly one [`Rel`]. A
+//!    subquery that mentions a column defined outside of itself is correlated; nothing else marks it.
+//! 3. Every function, operator and cast is a resolved entry of the registry (`nqdb_functions`).
+//! 4. Names, `*`, USING, default values, identity columns and typmod coercions are already spelled out.
+//!
+//! Left out: what the two executors decide (access paths, join order), and anything that
+//! the binder refuses with 0A000.
+
+use std::sync::Arc;
+
+use nqdb_catalog::TableDef;
+use nqdb_functions::{Aggregate, Function};
+use nqdb_types::{Datum, Type};
+
+/// A column of some relation within one statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ColumnId(pub u32);
+
+/// A typed scalar expression.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    pub kind: ExprKind,
+    pub ty: Type,
+    /// False only where NULL is impossible.
+    pub nullable: bool,
+    /// Where it stands in the statement: characters, counted from 1.
+    pub position: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub enum ExprKind {
+    Literal(Datum),
+    /// `$1` is 0.
+    Param(u16),
+    Column(ColumnId),
+    /// A function, operator or cast function.
+    Call { function: &'static Function, args: Vec<Expr> },
+    /// The same bytes under another type (`varchar` to `text`).
+    Relabel(Box<Expr>),
+    /// Through text: output function, then input function of `Expr::ty`.
+    ViaText(Box<Expr>),
+    /// Length coercion to the typmod of `Expr::ty`; `explicit` truncates where assignment fails.
+    Typmod { arg: Box<Expr>, explicit: bool },
+    /// Three-valued, evaluated left to right, stops as soon as the result is known.
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Not(Box<Expr>),
+    IsNull { arg: Box<Expr>, negated: bool },
+    /// `IS [NOT] TRUE | FALSE | UNKNOWN`; `Unknown` is spelled `value: None`.
+    IsBool { arg: Box<Expr>, value: Option<bool>, negated: bool },
+    /// `equal` is the `=` function of the operands' type.
+    IsDistinct { left: Box<Expr>, right: Box<Expr>, equal: &'static Function, negated: bool },
+    /// NULLIF(left, right): its own node, because `left` is evaluated once.
+    NullIf { left: Box<Expr>, right: Box<Expr>, equal: &'static Function },
+    /// Searched CASE; `CASE x WHEN ...` was rewritten to comparisons with `operand`, evaluated once as [`ExprKind::CaseOperand`].
+    Case { operand: Option<Box<Expr>>, arms: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>> },
+    /// The value of the innermost CASE's operand.
+    CaseOperand,
+    /// Stops at the first argument that is not NULL.
+    Coalesce(Vec<Expr>),
+    /// GREATEST and LEAST; `less` is the `<` function of the type. NULLs are ignored.
+    MinMax { args: Vec<Expr>, greatest: bool, less: &'static Function },
+    /// `arg [NOT] IN (list)`; `equal` compares `arg` with each item.
+    InList { arg: Box<Expr>, list: Vec<Expr>, equal: &'static Function, negated: bool },
+    /// A subquery with one column and at most one row (21000 otherwise).
+    ScalarSubquery(Box<Query>),
+    /// `[NOT] EXISTS` is `Not(Exists)`.
+    Exists(Box<Query>),
+    /// `arg IN (query)`, `arg op ANY (query)`, `arg op ALL (query)`: one column.
+    Quantified { arg: Box<Expr>, function: &'static Function, query: Box<Query>, all: bool },
+}
+
+/// A relational expression with named, ordered output.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub rel: Rel,
+    pub output: Vec<OutputColumn>,
+}
+
+#[derive(Clone, Debug)]
+pub struct OutputColumn {
+    pub id: ColumnId,
+    pub name: String,
+    pub ty: Type,
+    /// The table and column that it comes from unchanged (RowDescription): relation OID and attribute number.
+    pub origin: Option<(u32, i16)>,
+}
+
+/// A relation: a set of rows over the columns that it defines.
+#[derive(Clone, Debug)]
+pub enum Rel {
+    /// One row without columns.
+    OneRow,
+    /// `columns`: attribute index (0-based position in `TableDef::columns`) and the id it gets; only columns that are used.
+    Scan { table: Arc<TableDef>, alias: String, columns: Vec<(usize, ColumnId)>, position: Option<u32> },
+    Values { columns: Vec<(ColumnId, Type)>, rows: Vec<Vec<Expr>> },
+    /// A set-returning function in FROM (`generate_series`).
+    FunctionScan { function: &'static Function, args: Vec<Expr>, column: ColumnId, ordinality: Option<ColumnId> },
+    Join { kind: JoinKind, left: Box<Rel>, right: Box<Rel>, on: Option<Expr> },
+    Filter { input: Box<Rel>, predicate: Expr },
+    /// Defines new columns; those of the input remain visible above it.
+    Extend { input: Box<Rel>, columns: Vec<(ColumnId, Expr)> },
+    /// Groups by the key columns (each with the equality of its type); one row in all when `keys` is empty.
+    Aggregate { input: Box<Rel>, keys: Vec<(ColumnId, Expr)>, aggregates: Vec<(ColumnId, AggregateCall)> },
+    Sort { input: Box<Rel>, keys: Vec<SortKey> },
+    /// Keeps the first row of each distinct combination of `on`.
+    Distinct { input: Box<Rel>, on: Vec<ColumnId> },
+    /// Expressions over parameters and outer columns, int8, NULL means no limit.
+    Limit { input: Box<Rel>, limit: Option<Expr>, offset: Option<Expr> },
+    /// A set operation; `columns[i]` unifies `left[i]` and `right[i]`, which have equal types.
+    SetOperation { kind: SetKind, all: bool, left: Box<Query>, right: Box<Query>, columns: Vec<ColumnId> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinKind {
+    Inner,
+    Left,
+    Right,
+    Full,
+    Cross,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetKind {
+    Union,
+    Intersect,
+    Except,
+}
+
+#[derive(Clone, Debug)]
+pub struct SortKey {
+    pub column: ColumnId,
+    pub ty: Type,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct AggregateCall {
+    pub aggregate: &'static Aggregate,
+    pub args: Vec<Expr>,
+    pub distinct: bool,
+    pub filter: Option<Expr>,
+    pub ty: Type,
+}
+
+/// A bound statement that reads or writes rows.
+#[derive(Clone, Debug)]
+pub enum Bound {
+    Query(Query),
+    Insert(Insert),
+    Update(Update),
+    Delete(Delete),
+}
+
+/// INSERT: `source` yields one value for every live column of the table, in the order of `targets`, already coerced.
+#[derive(Clone, Debug)]
+pub struct Insert {
+    pub table: Arc<TableDef>,
+    pub source: Query,
+    /// Attribute index for each column of `source`; columns that are missing here get `defaults`.
+    pub targets: Vec<usize>,
+    /// Default, identity or NULL for each attribute not in `targets`.
+    pub defaults: Vec<(usize, Expr)>,
+    /// The new row's columns, as CHECK, RETURNING and (as EXCLUDED) ON CONFLICT see them.
+    pub row: Vec<(usize, ColumnId)>,
+    pub checks: Vec<Check>,
+    pub on_conflict: Option<OnConflict>,
+    pub returning: Option<Returning>,
+}
+
+#[derive(Clone, Debug)]
+pub struct OnConflict {
+    /// Indexes (positions in `TableDef::indexes`) that arbitrate; all unique ones when none was named.
+    pub arbiters: Vec<usize>,
+    pub action: ConflictAction,
+}
+
+#[derive(Clone, Debug)]
+pub enum ConflictAction {
+    Nothing,
+    /// `existing` defines the row in the table; EXCLUDED is [`Insert::row`].
+    /// `result` defines the row after the update, for CHECK and RETURNING.
+    Update {
+        existing: Vec<(usize, ColumnId)>,
+        set: Vec<(usize, Expr)>,
+        predicate: Option<Expr>,
+    },
+}
+
+/// UPDATE of one table. `input` defines the old row's columns ([`Rel::Scan`] of the table under filters).
+#[derive(Clone, Debug)]
+pub struct Update {
+    pub table: Arc<TableDef>,
+    /// Every live column of the old row.
+    pub old: Vec<(usize, ColumnId)>,
+    pub alias: String,
+    pub predicate: Option<Expr>,
+    pub set: Vec<(usize, Expr)>,
+    /// The new row's columns, as CHECK and RETURNING see them.
+    pub row: Vec<(usize, ColumnId)>,
+    pub checks: Vec<Check>,
+    pub returning: Option<Returning>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Delete {
+    pub table: Arc<TableDef>,
+    pub old: Vec<(usize, ColumnId)>,
+    pub alias: String,
+    pub predicate: Option<Expr>,
+    pub returning: Option<Returning>,
+}
+
+/// A CHECK constraint over the new row; fails when false, not when NULL.
+#[derive(Clone, Debug)]
+pub struct Check {
+    pub name: String,
+    pub predicate: Expr,
+}
+
+#[derive(Clone, Debug)]
+pub struct Returning {
+    pub columns: Vec<(OutputColumn, Expr)>,
+}
+
+impl Bound {
+    /// The columns that the statement returns to the client, none when it returns no rows.
+    pub fn output(&self) -> Option<Vec<OutputColumn>> {
+        let returning = match self {
+            Bound::Query(query) => return Some(query.output.clone()),
+            Bound::Insert(insert) => &insert.returning,
+            Bound::Update(update) => &update.returning,
+            Bound::Delete(delete) => &delete.returning,
+        };
+        returning.as_ref().map(|returning| returning.columns.iter().map(|(column, _)| column.clone()).collect())
+    }
+}
