@@ -1,0 +1,28 @@
+//! Transactions over the trees: snapshots, undo, locks, tables with their indexes, recovery and purge.
+//!
+//! The newest version of a row stands in its page with a 16-byte header `{xid, flags, undo pointer}`; older versions
+//! are undo records in memory. Rollback is physical: it puts the old versions back, so no commit log is ever
+//! consulted and nothing needs freezing. The scheme is described where it lives:
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`xids`], [`snapshot`] | who has committed, what a snapshot sees, how far back anybody looks |
+//! | [`undo`] | older versions, and what a rollback has to put back |
+//! | [`record`] | what the log says about transactions |
+//! | [`table`] | insert, update, delete, fetch, scans over one table and its indexes |
+//! | [`transaction`], [`rollback`] | one transaction from begin to end |
+//! | [`wait`], [`relation_lock`], [`row_lock`], [`key_lock`] | who waits for whom |
+//! | [`system`], [`recovery`], [`purge`], [`directory`] | the whole: open, crash recovery, cleaning up, the list of trees |
+//! | [`sequence`] | numbers that never roll back |
+//! | [`check`] | index against row, overflow references |
+//!
+//! What always holds (the recovery invariants R1-R6; the crash tests break each on purpose):
+//!
+//! 1. R1: an undo step logs a compensation record that names the step; recovery never undoes a step twice.
+//! 2. R2: the end of an abort is logged before its locks fall.
+//! 3. R3: recovery rebuilds the undo of unfinished transactions from the log; undo pointers of ended ones are not read.
+//! 4. R4: the log is kept from the first record of the oldest unfinished transaction on.
+//! 5. R5: what purge still owes after a crash is found from the marks in leaf headers.
+//! 6. R6: nobody sees, and nobody is told of, a commit whose record is not synced.
+//!
+//! Nobody waits in here for another transaction: calls return [`TxnError::Wait`], the caller waits and calls again.
