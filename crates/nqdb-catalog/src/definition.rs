@@ -1,0 +1,215 @@
+//! What the catalog knows of each object, as the rest of the server sees it.
+//!
+//! Definitions are immutable and shared as `Arc`s: a change makes a successor with a higher `version`.
+//! Expressions (defaults, checks) are kept as SQL text and are bound by whoever runs them.
+
+use std::sync::Arc;
+
+use nqdb_txn::TableStore;
+use nqdb_types::key::KeyColumn;
+use nqdb_types::{Datum, Oid, Type};
+use serde::{Deserialize, Serialize};
+
+/// A namespace of relations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaDef {
+    pub oid: Oid,
+    pub name: String,
+    pub owner: Oid,
+}
+
+/// A table: its columns, constraints and indexes, and the trees that hold its rows.
+#[derive(Clone, Debug)]
+pub struct TableDef {
+    pub oid: Oid,
+    pub schema: Oid,
+    pub schema_name: String,
+    pub name: String,
+    pub owner: Oid,
+    /// In physical order, dropped ones included: position = attribute number - 1.
+    pub columns: Vec<ColumnDef>,
+    /// In order of creation.
+    pub indexes: Vec<Arc<IndexDef>>,
+    pub checks: Vec<CheckDef>,
+    pub store: Arc<TableStore>,
+    /// Grows with every change of this table.
+    pub version: u64,
+    pub statistics: Option<Arc<TableStatistics>>,
+}
+
+impl TableDef {
+    /// The columns that were not dropped, with their positions in `columns`.
+    pub fn live_columns(&self) -> impl Iterator<Item = (usize, &ColumnDef)> {
+        self.columns.iter().enumerate().filter(|(_, column)| !column.dropped)
+    }
+
+    /// The position of a live column.
+    pub fn column_named(&self, name: &str) -> Option<usize> {
+        self.live_columns().find(|(_, column)| column.name == name).map(|(position, _)| position)
+    }
+
+    pub fn primary_key(&self) -> Option<&Arc<IndexDef>> {
+        self.indexes.iter().find(|index| index.primary)
+    }
+
+    /// Whether a constraint of the table, index-backed or not, bears the name.
+    pub fn has_constraint_named(&self, name: &str) -> bool {
+        self.checks.iter().any(|check| check.name == name)
+            || self.indexes.iter().any(|index| index.constraint && index.name == name)
+    }
+}
+
+/// One column.
+#[derive(Clone, Debug)]
+pub struct ColumnDef {
+    /// Counted from 1; never used again after a drop.
+    pub attnum: i16,
+    pub name: String,
+    pub ty: Type,
+    pub not_null: bool,
+    /// SQL text of the default expression.
+    pub default: Option<String>,
+    pub identity: Option<Identity>,
+    /// The value in rows that are older than ADD COLUMN; NULL when `None`.
+    pub missing: Option<Datum>,
+    pub dropped: bool,
+}
+
+/// GENERATED { ALWAYS | BY DEFAULT } AS IDENTITY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub always: bool,
+    /// The sequence that yields the values.
+    pub sequence: Oid,
+}
+
+/// One index of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IndexDef {
+    pub oid: Oid,
+    pub name: String,
+    pub unique: bool,
+    pub primary: bool,
+    /// Made by PRIMARY KEY or UNIQUE rather than by CREATE INDEX.
+    pub constraint: bool,
+    pub key: Vec<KeyColumn>,
+    /// Position in [`TableStore::indexes`].
+    pub position: usize,
+}
+
+/// A CHECK constraint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckDef {
+    pub oid: Oid,
+    pub name: String,
+    /// SQL text, without the outer parentheses.
+    pub expression: String,
+}
+
+/// A sequence's fixed properties; its value lives outside of transactions (`nqdb_txn::sequence`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequenceDef {
+    pub oid: Oid,
+    pub schema: Oid,
+    pub name: String,
+    pub owner: Oid,
+    /// int2, int4 or int8.
+    pub data_type: Oid,
+    pub start: i64,
+    pub increment: i64,
+    pub min: i64,
+    pub max: i64,
+    pub cache: i64,
+    pub cycle: bool,
+    /// The column whose drop drops the sequence, and whether it is that column's identity.
+    pub owned_by: Option<OwnedBy>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnedBy {
+    pub table: Oid,
+    pub attnum: i16,
+    pub identity: bool,
+}
+
+/// A role; shared by all databases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleDef {
+    pub oid: Oid,
+    pub name: String,
+    pub superuser: bool,
+    pub inherit: bool,
+    pub create_role: bool,
+    pub create_database: bool,
+    pub can_login: bool,
+    pub replication: bool,
+    pub bypass_row_security: bool,
+    /// Sessions at the same time; -1 for no limit.
+    pub connection_limit: i32,
+    /// A SCRAM-SHA-256 verifier as PostgreSQL writes it.
+    pub password: Option<String>,
+    /// Microseconds since 2000-01-01 UTC after which the password is refused.
+    pub valid_until: Option<i64>,
+}
+
+/// What ANALYZE found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableStatistics {
+    pub table: Oid,
+    /// Live rows when ANALYZE ran.
+    pub rows: f64,
+    /// One entry for each position in [`TableDef::columns`]; none for dropped columns.
+    pub columns: Vec<Option<ColumnStatistics>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ColumnStatistics {
+    /// 0.0 to 1.0.
+    pub null_fraction: f64,
+    /// As PostgreSQL's `n_distinct`: a number when positive, a fraction of the rows when negative.
+    pub distinct: f64,
+    pub average_width_bytes: f64,
+}
+
+/// What a relation's name can stand for.
+#[derive(Clone, Debug)]
+pub enum Relation {
+    Table(Arc<TableDef>),
+    /// A table and the position in its `indexes`.
+    Index(Arc<TableDef>, usize),
+    Sequence(Arc<SequenceDef>),
+}
+
+impl Relation {
+    pub fn oid(&self) -> Oid {
+        match self {
+            Relation::Table(table) => table.oid,
+            Relation::Index(table, position) => table.indexes[*position].oid,
+            Relation::Sequence(sequence) => sequence.oid,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            Relation::Table(table) => &table.name,
+            Relation::Index(table, position) => &table.indexes[*position].name,
+            Relation::Sequence(sequence) => &sequence.name,
+        }
+    }
+
+    pub fn schema(&self) -> Oid {
+        match self {
+            Relation::Table(table) | Relation::Index(table, _) => table.schema,
+            Relation::Sequence(sequence) => sequence.schema,
+        }
+    }
+
+    /// The word of PostgreSQL's messages.
+    pub fn kind_name(&self) -> &'static str {
+        match self {
+            Relation::Table(_) => "table",
+            Relation::Index(..) => "index",
+            Relation::Sequence(_) => "sequence",
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! A transaction's own view of the catalog: the committed state plus what the transaction has changed.
+//!
+//! 1. Names resolve against the newest committed catalog, not the transaction's snapshot (PostgreSQL does the same),
+//!    plus the transaction's own changes in their order.
+//! 2. The changes are published in one step when the commit record is appended, before any lock falls; a
+//!    rollback forgets them. ROLLBACK TO cuts them back to a [`DraftMark`].
+
+use std::sync::Arc;
+
+use nqdb_txn::Transaction;
+use parking_lot::Mutex;
+
+use crate::catalog::Catalog;
+use crate::snapshot::{Change, Snapshot};
+
+/// Changes of one transaction that nobody else sees yet.
+pub struct Draft {
+    catalog: Arc<Catalog>,
+    changes: Arc<Mutex<Vec<Change>>>,
+    /// The view for a committed version and a number of changes, so that unchanged catalogs cost nothing.
+    cached: Option<(u64, usize, Arc<Snapshot>)>,
+    hooked: bool,
+}
+
+/// A position in a transaction's changes, taken with a savepoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DraftMark(usize);
+
+impl Draft {
+    /// An empty draft, for a transaction that begins.
+    pub fn new(catalog: Arc<Catalog>) -> Draft {
+        Draft { catalog, changes: Arc::default(), cached: None, hooked: false }
+    }
+
+    /// The catalog as the next statement of this transaction sees it.
+    pub fn snapshot(&mut self) -> Arc<Snapshot> {
+        let committed = self.catalog.committed();
+        if !self.hooked {
+            return committed;
+        }
+        let changes = self.changes.lock();
+        if changes.is_empty() {
+            return committed;
+        }
+        if let Some((version, count, view)) = &self.cached
+            && *version == committed.version
+            && *count == changes.len()
+        {
+            return view.clone();
+        }
+        let view = Arc::new(committed.with(&changes, self.catalog.next_version()));
+        self.cached = Some((committed.version, changes.len(), view.clone()));
+        view
+    }
+
+    /// Adds changes; they are published when `txn` commits.
+    pub(crate) fn push(&mut self, txn: &mut Transaction, changes: impl IntoIterator<Item = Change>) {
+        self.changes.lock().extend(changes);
+        self.cached = None;
+        if !self.hooked {
+            self.hooked = true;
+            let catalog = self.catalog.clone();
+            let changes = self.changes.clone();
+            txn.on_commit(Box::new(move |_csn| catalog.publish(&changes.lock())));
+        }
+    }
+
+    /// Where ROLLBACK TO would come back to.
+    pub fn mark(&self) -> DraftMark {
+        DraftMark(self.changes.lock().len())
+    }
+
+    /// Forgets what was changed after the mark.
+    pub fn rollback_to(&mut self, mark: DraftMark) {
+        self.changes.lock().truncate(mark.0);
+        self.cached = None;
+    }
+
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+}

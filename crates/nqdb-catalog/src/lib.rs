@@ -1,0 +1,21 @@
+//! The catalog: schemas, tables, indexes, sequences and roles, stored as rows in the same trees as everything else.
+//!
+//! What always holds:
+//! 1. The stored rows are the truth. [`Snapshot`] is derived from them at start and kept up by every commit.
+//! 2. DDL is transactional: a change is a row change plus an entry in the transaction's [`Draft`], and both
+//!    become visible at the same commit or not at all.
+//! 3. Whoever changes an object holds its relation lock; [`CatalogWriter`] takes it and looks the object up again.
+//! 4. OIDs of users' objects start at 16384 and are never given out twice.
+//!
+//! Left out: what expressions mean (they are SQL text here), and pg_catalog, which is computed from snapshots.
+
+mod definition;
+mod names;
+mod password;
+mod snapshot;
+mod stored;
+
+pub use definition::*;
+pub use names::{NAME_BYTES_MAX, choose_name, clip};
+pub use password::{ScramVerifier, stored_password};
+pub use snapshot::{Change, Snapshot};

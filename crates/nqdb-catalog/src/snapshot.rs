@@ -1,0 +1,209 @@
+//! One state of the catalog, ready for lookups by name and by number.
+//!
+//! 1. A snapshot never changes; [`Snapshot::with`] makes a successor that shares the definitions.
+//! 2. Tables, indexes and sequences of a schema share one space of names.
+//! 3. `by_name` and `relations` hold the same relations; an index stands under its table's number too.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use nqdb_sqlstate::{INVALID_SCHEMA_NAME, SqlError, SqlResult};
+use nqdb_types::Oid;
+
+use crate::definition::{Relation, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
+
+type Map<K, V> = HashMap<K, V, RandomState>;
+
+/// The catalog as one statement sees it.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Grows with every committed change; plans compare it.
+    pub version: u64,
+    schemas: Map<Oid, Arc<SchemaDef>>,
+    schema_names: Map<String, Oid>,
+    relations: Map<Oid, Relation>,
+    relation_names: Map<Oid, Map<String, Oid>>,
+    roles: Map<Oid, Arc<RoleDef>>,
+    role_names: Map<String, Oid>,
+}
+
+/// One change of the catalog by a transaction.
+#[derive(Clone, Debug)]
+pub enum Change {
+    PutSchema(Arc<SchemaDef>),
+    DropSchema(Oid),
+    PutTable(Arc<TableDef>),
+    DropTable(Oid),
+    PutSequence(Arc<SequenceDef>),
+    DropSequence(Oid),
+    PutRole(Arc<RoleDef>),
+    DropRole(Oid),
+    PutStatistics(Arc<TableStatistics>),
+}
+
+impl Snapshot {
+    pub fn schema(&self, name: &str) -> Option<&Arc<SchemaDef>> {
+        self.schemas.get(self.schema_names.get(name)?)
+    }
+
+    pub fn schema_by_oid(&self, oid: Oid) -> Option<&Arc<SchemaDef>> {
+        self.schemas.get(&oid)
+    }
+
+    pub fn schemas(&self) -> impl Iterator<Item = &Arc<SchemaDef>> {
+        self.schemas.values()
+    }
+
+    /// The relation of that name in one schema.
+    pub fn relation(&self, schema: Oid, name: &str) -> Option<&Relation> {
+        self.relations.get(self.relation_names.get(&schema)?.get(name)?)
+    }
+
+    pub fn relation_by_oid(&self, oid: Oid) -> Option<&Relation> {
+        self.relations.get(&oid)
+    }
+
+    /// Looks a name up as a query does: in `schema` when one is named, else along the search path.
+    ///
+    /// Errors: 3F000 when the named schema does not exist.
+    pub fn resolve(&self, search_path: &[Oid], schema: Option<&str>, name: &str) -> SqlResult<Option<&Relation>> {
+        match schema {
+            Some(schema) => match self.schema(schema) {
+                Some(found) => Ok(self.relation(found.oid, name)),
+                None => Err(SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist"))),
+            },
+            None => Ok(search_path.iter().find_map(|schema| self.relation(*schema, name))),
+        }
+    }
+
+    pub fn table_by_oid(&self, oid: Oid) -> Option<&Arc<TableDef>> {
+        match self.relations.get(&oid)? {
+            Relation::Table(table) => Some(table),
+            Relation::Index(..) | Relation::Sequence(_) => None,
+        }
+    }
+
+    pub fn sequence_by_oid(&self, oid: Oid) -> Option<&Arc<SequenceDef>> {
+        match self.relations.get(&oid)? {
+            Relation::Sequence(sequence) => Some(sequence),
+            Relation::Table(_) | Relation::Index(..) => None,
+        }
+    }
+
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<TableDef>> {
+        self.relations.values().filter_map(|relation| match relation {
+            Relation::Table(table) => Some(table),
+            Relation::Index(..) | Relation::Sequence(_) => None,
+        })
+    }
+
+    pub fn sequences(&self) -> impl Iterator<Item = &Arc<SequenceDef>> {
+        self.relations.values().filter_map(|relation| match relation {
+            Relation::Sequence(sequence) => Some(sequence),
+            Relation::Table(_) | Relation::Index(..) => None,
+        })
+    }
+
+    /// The relations of one schema.
+    pub fn relations_of(&self, schema: Oid) -> impl Iterator<Item = &Relation> {
+        let names = self.relation_names.get(&schema);
+        names.into_iter().flat_map(|names| names.values()).filter_map(|oid| self.relations.get(oid))
+    }
+
+    pub fn role(&self, name: &str) -> Option<&Arc<RoleDef>> {
+        self.roles.get(self.role_names.get(name)?)
+    }
+
+    pub fn role_by_oid(&self, oid: Oid) -> Option<&Arc<RoleDef>> {
+        self.roles.get(&oid)
+    }
+
+    pub fn roles(&self) -> impl Iterator<Item = &Arc<RoleDef>> {
+        self.roles.values()
+    }
+
+    /// The state after some changes, under a new version.
+    pub fn with(&self, changes: &[Change], version: u64) -> Snapshot {
+        let mut next = self.clone();
+        next.version = version;
+        for change in changes {
+            next.apply(change);
+        }
+        next
+    }
+
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::PutSchema(schema) => {
+                if let Some(old) = self.schemas.insert(schema.oid, schema.clone()) {
+                    self.schema_names.remove(&old.name);
+                }
+                self.schema_names.insert(schema.name.clone(), schema.oid);
+            }
+            Change::DropSchema(oid) => {
+                if let Some(old) = self.schemas.remove(oid) {
+                    self.schema_names.remove(&old.name);
+                }
+                self.relation_names.remove(oid);
+            }
+            Change::PutTable(table) => self.put_table(table),
+            Change::DropTable(oid) => self.remove_table(*oid),
+            Change::PutSequence(sequence) => {
+                self.remove_relation(sequence.oid);
+                self.put_relation(sequence.schema, &sequence.name, Relation::Sequence(sequence.clone()));
+            }
+            Change::DropSequence(oid) => self.remove_relation(*oid),
+            Change::PutRole(role) => {
+                if let Some(old) = self.roles.insert(role.oid, role.clone()) {
+                    self.role_names.remove(&old.name);
+                }
+                self.role_names.insert(role.name.clone(), role.oid);
+            }
+            Change::DropRole(oid) => {
+                if let Some(old) = self.roles.remove(oid) {
+                    self.role_names.remove(&old.name);
+                }
+            }
+            Change::PutStatistics(statistics) => {
+                if let Some(table) = self.table_by_oid(statistics.table).cloned() {
+                    let mut analyzed = TableDef::clone(&table);
+                    analyzed.statistics = Some(statistics.clone());
+                    self.put_table(&Arc::new(analyzed));
+                }
+            }
+        }
+    }
+
+    fn put_table(&mut self, table: &Arc<TableDef>) {
+        self.remove_table(table.oid);
+        self.put_relation(table.schema, &table.name, Relation::Table(table.clone()));
+        for (position, index) in table.indexes.iter().enumerate() {
+            self.put_relation(table.schema, &index.name, Relation::Index(table.clone(), position));
+        }
+    }
+
+    fn remove_table(&mut self, oid: Oid) {
+        let Some(table) = self.table_by_oid(oid).cloned() else { return };
+        for index in &table.indexes {
+            self.remove_relation(index.oid);
+        }
+        self.remove_relation(oid);
+    }
+
+    fn put_relation(&mut self, schema: Oid, name: &str, relation: Relation) {
+        let oid = relation.oid();
+        self.relations.insert(oid, relation);
+        self.relation_names.entry(schema).or_default().insert(name.to_owned(), oid);
+    }
+
+    fn remove_relation(&mut self, oid: Oid) {
+        let Some(old) = self.relations.remove(&oid) else { return };
+        if let Some(names) = self.relation_names.get_mut(&old.schema()) {
+            // A later change may have given the name to another relation already.
+            if names.get(old.name()) == Some(&oid) {
+                names.remove(old.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The stored form of definitions: JSON, one document for each catalog row.
+//!
+//! JSON keeps old rows readable when a field is added (`#[serde(default)]`), and readable by people when a
+//! data directory has to be examined. What is derived (names of schemas, positions) is not stored.
+
+use nqdb_sqlstate::{DATA_CORRUPTED, SqlError, SqlResult};
+use nqdb_types::{Datum, Oid, Type, row};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::definition::{CheckDef, ColumnDef, Identity};
+
+/// A table without its indexes, which have rows of their own.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredTable {
+    pub owner: Oid,
+    pub rows_tree: u64,
+    pub overflow_tree: u64,
+    pub columns: Vec<StoredColumn>,
+    pub checks: Vec<CheckDef>,
+    pub version: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredColumn {
+    pub name: String,
+    pub type_oid: Oid,
+    pub typmod: i32,
+    pub not_null: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// The value's storage form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<u8>>,
+    #[serde(default)]
+    pub dropped: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredIndex {
+    pub table: Oid,
+    pub tree: u64,
+    pub unique: bool,
+    pub primary: bool,
+    pub constraint: bool,
+    pub key: Vec<StoredKeyColumn>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredKeyColumn {
+    pub column: usize,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+impl StoredColumn {
+    pub(crate) fn of(column: &ColumnDef) -> StoredColumn {
+        StoredColumn {
+            name: column.name.clone(),
+            type_oid: column.ty.oid,
+            typmod: column.ty.typmod,
+            not_null: column.not_null,
+            default: column.default.clone(),
+            identity: column.identity,
+            missing: column.missing.as_ref().map(|value| {
+                let mut bytes = Vec::new();
+                row::encode_value(&mut bytes, value);
+                bytes
+            }),
+            dropped: column.dropped,
+        }
+    }
+
+    pub(crate) fn into_column(self, position: usize) -> SqlResult<ColumnDef> {
+        let ty = Type::with_typmod(self.type_oid, self.typmod);
+        let missing: Option<Datum> = match self.missing {
+            Some(bytes) => Some(row::decode_value(&bytes, ty).map_err(|corrupt| damaged(&corrupt))?),
+            None => None,
+        };
+        Ok(ColumnDef {
+            attnum: attribute_number(position),
+            name: self.name,
+            ty,
+            not_null: self.not_null,
+            default: self.default,
+            identity: self.identity,
+            missing,
+            dropped: self.dropped,
+        })
+    }
+}
+
+/// The attribute number of a position; a table never has more than 1,600 columns.
+pub(crate) fn attribute_number(position: usize) -> i16 {
+    i16::try_from(position + 1).expect("a table has at most 1600 columns")
+}
+
+pub(crate) fn to_json<T: Serialize>(definition: &T) -> String {
+    serde_json::to_string(definition).expect("definitions have string keys only, so they always serialize")
+}
+
+/// Reads a stored definition; XX001 when it does not parse.
+pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> SqlResult<T> {
+    serde_json::from_str(text).map_err(|error| damaged(&error))
+}
+
+fn damaged(cause: &dyn std::fmt::Display) -> SqlError {
+    SqlError::new(DATA_CORRUPTED, format!("a catalog row is damaged: {cause}"))
+}
