@@ -1,0 +1,12 @@
+//! Pages: their bytes, the layout of tree pages, and the operations that change them.
+
+pub mod buf;
+pub mod change;
+pub mod check;
+pub mod layout;
+pub mod op;
+
+pub use buf::{PageBuf, PageType};
+pub use change::{Builder, Shape};
+pub use layout::{ENTRY_LEN_MAX, Entry, KEY_LEN_MAX, LeafInfo, Node};
+pub use op::PageOp;
