@@ -1,0 +1,250 @@
+//! One statement of a query string: its text, where it stands, and what kind of statement it is.
+//!
+//! What always holds:
+//! 1. [`Parsed::text`] is the statement's own text, without surrounding blanks, comments and `;`.
+//! 2. Positions in the syntax tree are characters, counted from 1, in the whole query string: the `column` of
+//!    every `sqlparser` location. Its `line` is the number of the token (see [`crate::parse::Tokens`]).
+//! 3. A kind holds everything that its statement said; what is not obeyed was refused with 0A000.
+//!
+//! Left out: meaning. Names and types are decided by [`crate::bind`], table definitions by `ddl`.
+
+use std::sync::Arc;
+
+use nqdb_types::Type;
+use sqlparser::ast;
+
+use crate::parse::Tokens;
+
+/// One statement of a query string.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The statement's own text, trimmed, without `;`.
+    pub text: Arc<str>,
+    /// Characters of the query string in front of `text`.
+    pub offset_chars: u32,
+    /// The tokens of the whole query string, for error positions.
+    pub tokens: Arc<Tokens>,
+    pub kind: StatementKind,
+}
+
+/// What a statement does, as far as syntax tells.
+#[derive(Clone, Debug)]
+pub enum StatementKind {
+    /// Nothing between two semicolons.
+    Empty,
+    /// SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE.
+    Rows(Box<RowsStatement>),
+    /// CREATE, ALTER, DROP, TRUNCATE, COMMENT, GRANT, REVOKE, REASSIGN: whatever changes the catalog.
+    Ddl(Box<ast::Statement>),
+    Transaction(TransactionStatement),
+    /// `SET [SESSION | LOCAL] name { TO | = } value`, also SET TIME ZONE, SET NAMES and SET SESSION
+    /// CHARACTERISTICS' plain relatives under the name of their setting.
+    Set { name: String, value: SetValue, local: bool },
+    /// `SHOW name`, or `SHOW ALL` when there is no name.
+    Show(Option<String>),
+    /// `RESET name`, or `RESET ALL` when there is no name.
+    Reset(Option<String>),
+    /// `PREPARE name (types) AS inner`; a type that was left out or `unknown` has OID UNKNOWN.
+    Prepare { name: String, types: Vec<Type>, inner: Box<Parsed> },
+    Execute { name: String, args: Vec<ast::Expr> },
+    /// `DEALLOCATE name`, or `DEALLOCATE ALL` when there is no name.
+    Deallocate(Option<String>),
+    Discard(DiscardTarget),
+    Copy(Box<CopyStatement>),
+    Explain { options: ExplainOptions, inner: Box<Parsed> },
+    Vacuum(VacuumStatement),
+    /// `ANALYZE [VERBOSE] [table [(columns)], ...]`; all tables when there is none.
+    Analyze { verbose: bool, tables: Vec<MaintenanceTable> },
+    Checkpoint,
+    Listen(String),
+    /// `UNLISTEN name`, or `UNLISTEN *` when there is no name.
+    Unlisten(Option<String>),
+    Notify { channel: String, payload: String },
+}
+
+/// A statement that reads or writes rows.
+#[derive(Clone, Debug)]
+pub struct RowsStatement {
+    pub ast: ast::Statement,
+    /// INSERT's OVERRIDING, which the syntax tree has no place for.
+    pub overriding: Option<Overriding>,
+}
+
+/// `OVERRIDING { SYSTEM | USER } VALUE` of INSERT: whose value an identity column takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overriding {
+    System,
+    User,
+}
+
+/// BEGIN and its relatives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransactionStatement {
+    /// BEGIN or START TRANSACTION (`start`: the command tag differs).
+    Begin { start: bool, modes: TransactionModes },
+    /// SET TRANSACTION.
+    SetTransaction(TransactionModes),
+    /// SET SESSION CHARACTERISTICS AS TRANSACTION.
+    SetSessionCharacteristics(TransactionModes),
+    Commit { chain: bool },
+    Rollback { chain: bool },
+    Savepoint(String),
+    Release(String),
+    RollbackTo(String),
+}
+
+/// What BEGIN and SET TRANSACTION say; `None` where they say nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TransactionModes {
+    pub isolation: Option<IsolationLevel>,
+    pub read_only: Option<bool>,
+    pub deferrable: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IsolationLevel {
+    ReadUncommitted,
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+impl IsolationLevel {
+    /// As `SHOW transaction_isolation` spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            IsolationLevel::ReadUncommitted => "read uncommitted",
+            IsolationLevel::ReadCommitted => "read committed",
+            IsolationLevel::RepeatableRead => "repeatable read",
+            IsolationLevel::Serializable => "serializable",
+        }
+    }
+}
+
+/// The value of SET.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetValue {
+    Default,
+    /// Words, numbers and strings, without their quotes.
+    Values(Vec<String>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiscardTarget {
+    All,
+    Plans,
+    Sequences,
+    Temp,
+}
+
+/// EXPLAIN's options with PostgreSQL's defaults filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExplainOptions {
+    pub analyze: bool,
+    pub verbose: bool,
+    pub costs: bool,
+    pub buffers: bool,
+    /// Default: as `analyze`.
+    pub timing: bool,
+    /// Default: as `analyze`.
+    pub summary: bool,
+    pub format: ExplainFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExplainFormat {
+    Text,
+    Json,
+}
+
+/// COPY of a table or a query, to or from the client.
+#[derive(Clone, Debug)]
+pub struct CopyStatement {
+    pub source: CopySource,
+    pub direction: CopyDirection,
+    pub options: CopyOptions,
+    /// `WHERE` of COPY FROM.
+    pub predicate: Option<ast::Expr>,
+}
+
+#[derive(Clone, Debug)]
+pub enum CopySource {
+    /// `table [(columns)]`; all columns when the list is empty.
+    Table { schema: Option<String>, name: String, columns: Vec<NamedAt>, position: u32 },
+    /// `(query)`; also `(INSERT ... RETURNING ...)`.
+    Query(Box<Parsed>),
+}
+
+/// A name and where it stands: characters, counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedAt {
+    pub name: String,
+    pub position: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyDirection {
+    FromClient,
+    ToClient,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyFormat {
+    Text,
+    Csv,
+    Binary,
+}
+
+/// COPY's options with the defaults of the format filled in, checked against each other as PostgreSQL does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyOptions {
+    pub format: CopyFormat,
+    pub delimiter: u8,
+    /// What stands for NULL.
+    pub null: String,
+    pub header: CopyHeader,
+    pub quote: u8,
+    pub escape: u8,
+    /// CSV output: columns that are always quoted.
+    pub force_quote: ForcedColumns,
+    /// CSV input: columns in which nothing is NULL.
+    pub force_not_null: ForcedColumns,
+    /// CSV input: columns in which a quoted NULL string is NULL.
+    pub force_null: ForcedColumns,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyHeader {
+    No,
+    Yes,
+    /// Input: the header must name the columns in order.
+    Match,
+}
+
+/// A list of columns in an option of COPY.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForcedColumns {
+    None,
+    All,
+    Named(Vec<String>),
+}
+
+/// `VACUUM [(options)] [table [(columns)], ...]`; all tables when there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VacuumStatement {
+    pub full: bool,
+    pub freeze: bool,
+    pub verbose: bool,
+    pub analyze: bool,
+    pub tables: Vec<MaintenanceTable>,
+}
+
+/// A table of VACUUM or ANALYZE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaintenanceTable {
+    pub schema: Option<String>,
+    pub name: String,
+    /// All columns when empty.
+    pub columns: Vec<NamedAt>,
+    pub position: u32,
+}
