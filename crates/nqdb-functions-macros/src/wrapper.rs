@@ -1,0 +1,215 @@
+//! The generated code: the row-at-a-time form of a typed function and its entries for the registry.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::{FnArg, GenericArgument, Ident, ItemFn, PathArguments, ReturnType, Type};
+
+use crate::signature::{Options, Signature};
+
+/// The function itself, followed by its table of `Function`s.
+pub fn expand(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
+    let signature = &options.signature;
+    let table = Ident::new(&function.sig.ident.to_string().to_uppercase(), function.sig.ident.span());
+    let body = wrapper_body(options, function)?;
+    let (implementation, eval, rows) = if signature.returns_set {
+        let wrapper = quote! {
+            fn rows(
+                context: &mut crate::FunctionContext<'_>,
+                arguments: &[nqdb_types::Datum],
+            ) -> nqdb_sqlstate::SqlResult<crate::Rows> { #body }
+        };
+        (wrapper, quote!(crate::definition::refuse_set_as_scalar), quote!(Some(rows)))
+    } else {
+        let wrapper = quote! {
+            fn eval(
+                context: &mut crate::FunctionContext<'_>,
+                arguments: &[nqdb_types::Datum],
+            ) -> nqdb_sqlstate::SqlResult<nqdb_types::Datum> { #body }
+        };
+        (wrapper, quote!(eval), quote!(None))
+    };
+    let argument_oids = signature.arguments.iter().map(|argument| type_constant(&argument.type_name));
+    let argument_oids = quote!(&[#(#argument_oids),*]);
+    let names: Vec<_> = signature.arguments.iter().filter_map(|argument| argument.name.as_deref()).collect();
+    let defaults: Vec<_> = signature.arguments.iter().filter_map(|argument| argument.default.as_deref()).collect();
+    let (variadic, returns_set, strict) = (signature.variadic, signature.returns_set, options.strict);
+    let returns = type_constant(&signature.result);
+    let volatility = &options.volatility;
+    let main = std::iter::once((signature.name.clone(), options.oid));
+    let entries = main.chain(options.aliases.iter().cloned()).map(|(name, oid)| {
+        quote! {
+            crate::Function {
+                oid: #oid,
+                name: #name,
+                args: #argument_oids,
+                arg_names: &[#(#names),*],
+                defaults: &[#(#defaults),*],
+                variadic: #variadic,
+                returns: #returns,
+                strict: #strict,
+                volatility: crate::Volatility::#volatility,
+                set_returning: #returns_set,
+                eval: #eval,
+                rows: #rows,
+            }
+        }
+    });
+    let count = options.aliases.len() + 1;
+    Ok(quote! {
+        #function
+
+        pub(crate) static #table: [crate::Function; #count] = {
+            #implementation
+            [#(#entries),*]
+        };
+    })
+}
+
+/// Takes the arguments apart, calls the function, wraps its result.
+fn wrapper_body(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> {
+    let signature = &options.signature;
+    let mut parameters: Vec<&Type> = function
+        .sig
+        .inputs
+        .iter()
+        .map(|input| match input {
+            FnArg::Typed(typed) => Ok(&*typed.ty),
+            FnArg::Receiver(receiver) => Err(syn::Error::new_spanned(receiver, "a SQL function has no self")),
+        })
+        .collect::<syn::Result<_>>()?;
+    let takes_context = parameters.first().is_some_and(|parameter| mentions_context(parameter));
+    let context = if takes_context {
+        parameters.remove(0);
+        quote!(context,)
+    } else {
+        quote!()
+    };
+    let unused_context = if takes_context { quote!() } else { quote!(let _ = context;) };
+    let name = &function.sig.ident;
+
+    let takes_all =
+        matches!(parameters.as_slice(), [Type::Reference(reference)] if matches!(&*reference.elem, Type::Slice(_)));
+    let (prepare, values) = if takes_all {
+        let check = options.strict.then(|| {
+            quote!(if arguments.iter().any(nqdb_types::Datum::is_null) {
+                return Ok(nqdb_types::Datum::Null);
+            })
+        });
+        (quote!(#check), quote!(arguments))
+    } else {
+        if parameters.len() != signature.arguments.len() {
+            return Err(syn::Error::new_spanned(
+                &function.sig,
+                "the two signatures differ in their number of arguments",
+            ));
+        }
+        take_apart(options, &parameters)
+    };
+    let call = quote!(#name(#context #values));
+    let wrapped = wrap_result(signature, &function.sig.output, call);
+    Ok(quote!(#unused_context #prepare #wrapped))
+}
+
+fn take_apart(options: &Options, parameters: &[&Type]) -> (TokenStream, TokenStream) {
+    let signature = &options.signature;
+    let names: Vec<Ident> = (0..parameters.len()).map(|index| format_ident!("argument_{index}")).collect();
+    let sql_name = &signature.name;
+    let split = quote! {
+        let [#(#names),*] = arguments else { return Err(crate::argument::wrong_count(#sql_name)) };
+    };
+    let null =
+        if signature.returns_set { quote!(Box::new(std::iter::empty())) } else { quote!(nqdb_types::Datum::Null) };
+    let check = (options.strict && !names.is_empty()).then(|| quote!(if #(#names.is_null())||* { return Ok(#null); }));
+    let values = signature.arguments.iter().zip(parameters).zip(&names).map(|((argument, parameter), name)| {
+        let reader = Ident::new(representation(&argument.type_name), Span::call_site());
+        if last_segment(parameter).is_some_and(|segment| segment.ident == "Option") {
+            quote!(if #name.is_null() { None } else { Some(crate::argument::#reader(#name)?) })
+        } else {
+            quote!(crate::argument::#reader(#name)?)
+        }
+    });
+    let values = quote!(#(#values),*);
+    (quote!(#split #check), values)
+}
+
+/// Turns what the function returns into what the wrapper returns.
+fn wrap_result(signature: &Signature, output: &ReturnType, call: TokenStream) -> TokenStream {
+    if signature.returns_set {
+        return call;
+    }
+    let mut value = call;
+    let mut returned = match output {
+        ReturnType::Default => {
+            return quote!({ #value; Ok(nqdb_types::Datum::text("")) });
+        }
+        ReturnType::Type(_, returned) => without_group(returned),
+    };
+    if let Some(inner) = argument_of(returned, "SqlResult") {
+        value = quote!(#value?);
+        returned = inner;
+    }
+    let optional = argument_of(returned, "Option");
+    let inner = optional.unwrap_or(returned);
+    if matches!(inner, Type::Tuple(_)) {
+        return quote!({ #value; Ok(nqdb_types::Datum::text("")) });
+    }
+    if last_segment(inner).is_some_and(|segment| segment.ident == "Datum") {
+        return quote!(Ok(#value));
+    }
+    let writer = format_ident!("{}_result", representation(&signature.result));
+    if optional.is_some() {
+        quote!(Ok(match #value { Some(value) => crate::argument::#writer(value), None => nqdb_types::Datum::Null }))
+    } else {
+        quote!(Ok(crate::argument::#writer(#value)))
+    }
+}
+
+/// The reader in `crate::argument` for a type: types with one representation share it.
+fn representation(type_name: &str) -> &str {
+    match type_name {
+        "text" | "varchar" | "bpchar" | "name" | "char" | "unknown" | "cstring" => "text",
+        "oid" | "regclass" | "regtype" | "regproc" | "regnamespace" | "regrole" | "xid" => "oid",
+        "any" | "anyelement" | "anynonarray" => "datum",
+        other => other,
+    }
+}
+
+/// The path of the constant that holds a type's OID.
+fn type_constant(type_name: &str) -> TokenStream {
+    let constant = match type_name {
+        "char" => "CHAR_INTERNAL".to_string(),
+        other => other.to_uppercase(),
+    };
+    let constant = Ident::new(&constant, Span::call_site());
+    quote!(nqdb_types::oid::#constant)
+}
+
+fn mentions_context(parameter: &Type) -> bool {
+    let Type::Reference(reference) = without_group(parameter) else { return false };
+    last_segment(&reference.elem).is_some_and(|segment| segment.ident == "FunctionContext")
+}
+
+/// A type that came in through a macro's `$name:ty` is wrapped in an invisible group.
+fn without_group(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => without_group(&group.elem),
+        other => other,
+    }
+}
+
+fn last_segment(ty: &Type) -> Option<&syn::PathSegment> {
+    match without_group(ty) {
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
+    }
+}
+
+/// `T` of `Wrapper<T>`.
+fn argument_of<'a>(ty: &'a Type, wrapper: &str) -> Option<&'a Type> {
+    let segment = last_segment(ty).filter(|segment| segment.ident == wrapper)?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(inner) => Some(without_group(inner)),
+        _ => None,
+    })
+}

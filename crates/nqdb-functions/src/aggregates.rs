@@ -1,0 +1,2 @@
+//! The aggregates.
+pub(crate) static AGGREGATES: &[crate::Aggregate] = &[];

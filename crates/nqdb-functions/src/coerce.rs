@@ -1,0 +1,194 @@
+//! How a value of one type becomes another: `pg_cast`, and the casts through text that need no row in it.
+//!
+//! A cast changes the type only. Its target's modifier (`varchar(10)`, `numeric(6,2)`) is applied afterwards
+//! with `nqdb_types::apply_typmod`; [`cast_value`] does both.
+
+use std::collections::HashMap;
+
+use nqdb_sqlstate::{CANNOT_COERCE, NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult};
+use nqdb_types::{Datum, Oid, Type, apply_typmod, oid, parse_text, type_info, write_text};
+
+use crate::tables::casts::CASTS;
+use crate::{Function, FunctionContext, registry};
+
+/// Where a cast may happen on its own, from the strictest to the most permissive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CastContext {
+    /// In any expression.
+    Implicit,
+    /// When a value is stored into a column.
+    Assignment,
+    /// Only where CAST or :: asks for it.
+    Explicit,
+}
+
+/// What a cast does.
+#[derive(Clone, Copy, Debug)]
+pub enum CastMethod {
+    /// The types are the same, or the value already is one of the target's (relabelling text as varchar).
+    Relabel,
+    /// A function of `pg_proc` with one argument.
+    Function(&'static Function),
+    /// The number behind an oid or reg type, and back: no function in PostgreSQL either, but another [`Datum`].
+    Convert(fn(&Datum) -> SqlResult<Datum>),
+    /// Written as text and read as the target; also how an unknown literal becomes a value.
+    ViaText,
+}
+
+impl PartialEq for CastMethod {
+    fn eq(&self, other: &CastMethod) -> bool {
+        match (self, other) {
+            (CastMethod::Function(a), CastMethod::Function(b)) => a == b,
+            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+        }
+    }
+}
+
+/// A row of `pg_cast`.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast {
+    pub source: Oid,
+    pub target: Oid,
+    pub context: CastContext,
+    /// `pg_cast.castfunc`, 0 if it has none.
+    pub catalog_function: Oid,
+    pub method: CastMethod,
+}
+
+/// The table of casts, with the functions looked up.
+pub(crate) fn catalog_casts(functions: &HashMap<Oid, &'static Function>) -> Vec<Cast> {
+    CASTS
+        .iter()
+        .filter_map(|&(source, target, context, catalog_function)| {
+            let method = if is_object_number(target) && !is_object_number(source) && is_integer(source) {
+                CastMethod::Convert(integer_to_oid)
+            } else if is_object_number(source) && target == oid::INT4 {
+                CastMethod::Convert(oid_to_int4)
+            } else if catalog_function == 0 {
+                CastMethod::Relabel
+            } else {
+                CastMethod::Function(functions.get(&catalog_function)?)
+            };
+            Some(Cast { source, target, context, catalog_function, method })
+        })
+        .collect()
+}
+
+fn is_object_number(type_oid: Oid) -> bool {
+    matches!(type_oid, oid::OID | oid::REGCLASS | oid::REGTYPE | oid::REGPROC)
+}
+
+fn is_integer(type_oid: Oid) -> bool {
+    matches!(type_oid, oid::INT2 | oid::INT4 | oid::INT8)
+}
+
+/// The same 32 bits, unsigned; an int8 must fit.
+fn integer_to_oid(datum: &Datum) -> SqlResult<Datum> {
+    Ok(match datum {
+        Datum::Null => Datum::Null,
+        Datum::Int8(value) => Datum::Oid(
+            u32::try_from(*value).map_err(|_| SqlError::new(NUMERIC_VALUE_OUT_OF_RANGE, "OID out of range"))?,
+        ),
+        Datum::Int4(value) => Datum::Oid(value.cast_unsigned()),
+        Datum::Int2(value) => Datum::Oid(i32::from(*value).cast_unsigned()),
+        other => return Err(SqlError::internal(format!("{other:?} is no integer"))),
+    })
+}
+
+/// The same 32 bits, signed.
+fn oid_to_int4(datum: &Datum) -> SqlResult<Datum> {
+    Ok(match datum {
+        Datum::Null => Datum::Null,
+        Datum::Oid(value) => Datum::Int4(value.cast_signed()),
+        other => return Err(SqlError::internal(format!("{other:?} is no oid"))),
+    })
+}
+
+/// How a value of type `from` becomes one of type `to` in that context; `None` if it may not.
+///
+/// Follows PostgreSQL's `CREATE CAST` manual page and chapter 10: an unknown literal becomes anything; besides
+/// `pg_cast`, any type converts to a string type by assignment and any string type to any type explicitly,
+/// through their text forms.
+pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> {
+    if from == to || to == oid::ANY || to == oid::ANYELEMENT {
+        return Some(CastMethod::Relabel);
+    }
+    let source = type_info(from)?;
+    let target = type_info(to)?;
+    if to == oid::ANYNONARRAY {
+        return (source.element_oid == 0 || source.len > 0).then_some(CastMethod::Relabel);
+    }
+    if from == oid::UNKNOWN {
+        return (target.category != 'P').then_some(CastMethod::ViaText);
+    }
+    if let Some(cast) = registry::cast_between(from, to) {
+        return (context >= cast.context).then_some(cast.method);
+    }
+    if source.category == 'P' || target.category == 'P' {
+        return None;
+    }
+    let to_text = context >= CastContext::Assignment && target.category == 'S';
+    let from_text = context >= CastContext::Explicit && source.category == 'S';
+    (to_text || from_text).then_some(CastMethod::ViaText)
+}
+
+/// Does what [`coercion`] said; `to`'s modifier counts only for [`CastMethod::ViaText`], as input functions apply it.
+pub fn apply_cast(
+    method: CastMethod,
+    datum: &Datum,
+    from: Type,
+    to: Type,
+    context: &mut FunctionContext<'_>,
+) -> SqlResult<Datum> {
+    if datum.is_null() {
+        return Ok(Datum::Null);
+    }
+    match method {
+        CastMethod::Relabel => Ok(datum.clone()),
+        CastMethod::Function(function) => (function.eval)(context, std::slice::from_ref(datum)),
+        CastMethod::Convert(convert) => convert(datum),
+        CastMethod::ViaText if to.oid == oid::REGCLASS => {
+            let text = text_of(datum, from, context)?;
+            resolve_regclass(&text, context).map(Datum::Oid)
+        }
+        CastMethod::ViaText => {
+            let text = text_of(datum, from, context)?;
+            parse_text(&text, Type::new(to.oid), context.format)
+        }
+    }
+}
+
+/// Casts a value explicitly, modifier included. 42846 if there is no such cast.
+pub fn cast_value(datum: &Datum, from: Type, to: Type, context: &mut FunctionContext<'_>) -> SqlResult<Datum> {
+    let method = coercion(from.oid, to.oid, CastContext::Explicit)
+        .ok_or_else(|| SqlError::new(CANNOT_COERCE, format!("cannot cast type {} to {}", from.name(), to.name())))?;
+    let value = apply_cast(method, datum, from, to, context)?;
+    if to.typmod < 0 { Ok(value) } else { apply_typmod(value, to, true) }
+}
+
+/// A value as its output function spells it; of a regclass the relation's name.
+pub(crate) fn text_of(datum: &Datum, ty: Type, context: &FunctionContext<'_>) -> SqlResult<String> {
+    match datum {
+        Datum::Text(text) => return Ok(text.to_string()),
+        Datum::Oid(relation) if ty.oid == oid::REGCLASS && *relation != 0 => {
+            return Ok(context.session.relation_name(*relation).unwrap_or_else(|| relation.to_string()));
+        }
+        _ => {}
+    }
+    let mut bytes = Vec::new();
+    write_text(&mut bytes, datum, ty, context.format);
+    String::from_utf8(bytes).map_err(|_| SqlError::internal("an output function wrote invalid UTF-8"))
+}
+
+/// What regclass's input reads: a number, `-` for none, or a name.
+pub(crate) fn resolve_regclass(text: &str, context: &FunctionContext<'_>) -> SqlResult<u32> {
+    if text == "-" {
+        return Ok(0);
+    }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().map_err(|_| {
+            SqlError::new(NUMERIC_VALUE_OUT_OF_RANGE, format!("value \"{text}\" is out of range for type oid"))
+        });
+    }
+    context.session.resolve_relation(text)
+}

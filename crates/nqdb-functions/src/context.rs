@@ -1,0 +1,92 @@
+//! What a function needs beyond its arguments. Bound at execution, never baked into a plan.
+
+use nqdb_sqlstate::SqlResult;
+use nqdb_types::{FormatContext, Type};
+
+/// The surroundings of a call.
+pub struct FunctionContext<'a> {
+    /// Time zone, date style and the like.
+    pub format: &'a FormatContext,
+    /// Start of the transaction, µs since 2000-01-01 UTC.
+    pub transaction_time_micros: i64,
+    /// Arrival of the statement, µs since 2000-01-01 UTC.
+    pub statement_time_micros: i64,
+    pub session: &'a dyn SessionFunctions,
+    /// The types of the arguments of the call at hand, as they arrive. Read by functions over "any",
+    /// anyelement and anynonarray (`concat`, `format`, `pg_typeof`, `||`), whose datums do not say all: see
+    /// [`crate::Function::needs_argument_types`]. May be empty for all others.
+    pub argument_types: &'a [Type],
+}
+
+impl<'a> FunctionContext<'a> {
+    /// A context without argument types.
+    pub fn new(
+        format: &'a FormatContext,
+        transaction_time_micros: i64,
+        statement_time_micros: i64,
+        session: &'a dyn SessionFunctions,
+    ) -> FunctionContext<'a> {
+        FunctionContext { format, transaction_time_micros, statement_time_micros, session, argument_types: &[] }
+    }
+
+    /// The type of one argument of the call at hand, as far as the caller said.
+    pub(crate) fn argument_type(&self, index: usize) -> Option<Type> {
+        self.argument_types.get(index).copied()
+    }
+}
+
+/// What functions ask of their session; nqdb-session answers. Times are µs since 2000-01-01 UTC.
+pub trait SessionFunctions {
+    /// The clock, now.
+    fn clock_micros(&self) -> i64;
+    /// A number in [0, 1) from the session's generator.
+    fn random(&self) -> f64;
+    /// Sixteen random bytes that nobody can guess.
+    fn random_bytes(&self) -> [u8; 16];
+    /// Seeds the session's generator, -1 to 1.
+    fn set_seed(&self, seed: f64);
+
+    fn current_user(&self) -> String;
+    fn session_user(&self) -> String;
+    fn current_database(&self) -> String;
+    /// The first existing schema of the search path.
+    fn current_schema(&self) -> Option<String>;
+    /// The value of a setting as SHOW prints it; `None` only if it does not exist and `missing_ok`.
+    fn setting(&self, name: &str, missing_ok: bool) -> SqlResult<Option<String>>;
+    /// SET or SET LOCAL; gives the value as SHOW prints it. `None` resets to the default.
+    fn set_setting(&self, name: &str, value: Option<&str>, is_local: bool) -> SqlResult<String>;
+
+    /// Draws the next value of a sequence.
+    fn nextval(&self, sequence: u32) -> SqlResult<i64>;
+    /// The value this session drew last from the sequence; 55000 if none.
+    fn currval(&self, sequence: u32) -> SqlResult<i64>;
+    /// The value this session drew last from any sequence; 55000 if none.
+    fn lastval(&self) -> SqlResult<i64>;
+    /// Sets a sequence: the next value is the one after, or `value` itself unless `is_called`.
+    fn setval(&self, sequence: u32, value: i64, is_called: bool) -> SqlResult<i64>;
+
+    /// The OID of a relation by its (qualified, quoted) name; 42P01 if there is none.
+    fn resolve_relation(&self, name: &str) -> SqlResult<u32>;
+    /// As regclass prints it: qualified where the search path does not reach it.
+    fn relation_name(&self, relation: u32) -> Option<String>;
+    /// The name of a role.
+    fn role_name(&self, role: u32) -> Option<String>;
+    /// Bytes of a relation itself, or with its indexes and large values.
+    fn relation_size(&self, relation: u32, with_indexes: bool) -> SqlResult<Option<i64>>;
+
+    fn backend_pid(&self) -> i32;
+    /// The transaction's number; one is assigned if it has none.
+    fn transaction_id(&self) -> SqlResult<i64>;
+    /// Waits; ends early with 57014 when the statement is cancelled.
+    fn sleep(&self, micros: i64) -> SqlResult<()>;
+    /// What `version()` prints.
+    fn version(&self) -> String;
+    fn postmaster_start_micros(&self) -> i64;
+    /// Cancels another session's statement; whether there was such a session.
+    fn cancel_backend(&self, pid: i32) -> SqlResult<bool>;
+    /// Ends another session; whether there was such a session.
+    fn terminate_backend(&self, pid: i32) -> SqlResult<bool>;
+    fn is_in_recovery(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,111 @@
+//! Functions and aggregates: manual section 10.3.
+
+use nqdb_types::{Oid, all_types, oid};
+
+use super::ResolveError;
+use super::candidates::{Candidate, Choice, choose};
+use crate::{Aggregate, CastContext, CastMethod, Function, aggregates_named, coercion, functions_named};
+
+/// What a call turned out to call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callee {
+    Function(&'static Function),
+    Aggregate(&'static Aggregate),
+}
+
+impl Callee {
+    /// The declared result type.
+    pub fn returns(&self) -> Oid {
+        match self {
+            Callee::Function(function) => function.returns,
+            Callee::Aggregate(aggregate) => aggregate.returns,
+        }
+    }
+}
+
+/// A resolved call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedFunction {
+    pub callee: Callee,
+    /// What each argument given must be converted to, implicitly. `unknown` stays where the function takes "any".
+    pub arg_types: Vec<Oid>,
+    /// Arguments to add after the given ones: type and text of each default.
+    pub defaults: Vec<(Oid, &'static str)>,
+}
+
+/// The function that a call with arguments of these types means. `count(*)` has no arguments: `count` with `[]`.
+pub fn resolve_function(name: &str, args: &[Oid]) -> Result<ResolvedFunction, ResolveError> {
+    let candidates = candidates(name, args.len());
+    if let Some(exact) = candidates.iter().find(|candidate| candidate.args == args) {
+        return Ok(resolved(exact, args));
+    }
+    if let Some(target) = cast_syntax(name, args) {
+        return Err(ResolveError::CastSyntax(target));
+    }
+    match choose(candidates, args) {
+        Choice::One(candidate) => Ok(resolved(&candidate, args)),
+        Choice::None => Err(ResolveError::Unknown),
+        Choice::Several => Err(ResolveError::Ambiguous),
+    }
+}
+
+/// All functions and aggregates of that name which can be called with that many arguments.
+fn candidates(name: &str, count: usize) -> Vec<Candidate<Callee>> {
+    let functions = functions_named(name).iter().filter_map(|function| {
+        let args = declared_for(function, count)?;
+        Some(Candidate { args, target: Callee::Function(function) })
+    });
+    let aggregates = aggregates_named(name).iter().filter(|aggregate| aggregate.args.len() == count);
+    let aggregates =
+        aggregates.map(|aggregate| Candidate { args: aggregate.args.to_vec(), target: Callee::Aggregate(aggregate) });
+    functions.chain(aggregates).collect()
+}
+
+/// The declared types for a call with `count` arguments: a variadic one repeated, defaults left out.
+fn declared_for(function: &Function, count: usize) -> Option<Vec<Oid>> {
+    let declared = function.args;
+    if function.variadic {
+        let (&repeated, fixed) = declared.split_last()?;
+        if count <= fixed.len() {
+            return None;
+        }
+        let repeats = count - fixed.len();
+        return Some(fixed.iter().copied().chain(std::iter::repeat_n(repeated, repeats)).collect());
+    }
+    let required = declared.len() - function.defaults.len();
+    (required..=declared.len()).contains(&count).then(|| declared.iter().copied().take(count).collect())
+}
+
+/// A type's name used as a function of one argument, where that stands for a cast without a cast function.
+fn cast_syntax(name: &str, args: &[Oid]) -> Option<Oid> {
+    let &[source] = args else { return None };
+    let target = all_types().iter().find(|info| info.name == name && info.supported && info.category != 'P')?.oid;
+    if source == oid::UNKNOWN {
+        return Some(target);
+    }
+    let method = coercion(source, target, CastContext::Explicit)?;
+    matches!(method, CastMethod::Relabel | CastMethod::Convert(_) | CastMethod::ViaText).then_some(target)
+}
+
+fn resolved(candidate: &Candidate<Callee>, args: &[Oid]) -> ResolvedFunction {
+    let arg_types = candidate
+        .args
+        .iter()
+        .zip(args)
+        .map(|(&to, &from)| match (to, from) {
+            (oid::ANYELEMENT | oid::ANYNONARRAY, oid::UNKNOWN) => oid::TEXT,
+            (oid::ANY | oid::ANYELEMENT | oid::ANYNONARRAY, from) => from,
+            (to, _) => to,
+        })
+        .collect();
+    let defaults = match candidate.target {
+        Callee::Function(function) if !function.variadic => {
+            let required = function.args.len() - function.defaults.len();
+            let given = args.len().saturating_sub(required);
+            let types = function.args.iter().copied().skip(args.len());
+            types.zip(function.defaults.iter().copied().skip(given)).collect()
+        }
+        _ => Vec::new(),
+    };
+    ResolvedFunction { callee: candidate.target, arg_types, defaults }
+}
