@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
 use nqdb_functions::{Aggregate, Function};
+use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Type};
 
 /// A column of some relation within one statement.
@@ -41,6 +42,8 @@ pub enum ExprKind {
     Call { function: &'static Function, args: Vec<Expr> },
     /// The same bytes under another type (`varchar` to `text`).
     Relabel(Box<Expr>),
+    /// A number as an oid or reg type, and back: a cast without a function of PostgreSQL's. NULL stays NULL.
+    Convert { arg: Box<Expr>, convert: fn(&Datum) -> SqlResult<Datum> },
     /// Through text: output function, then input function of `Expr::ty`.
     ViaText(Box<Expr>),
     /// Length coercion to the typmod of `Expr::ty`; `explicit` truncates where assignment fails.
