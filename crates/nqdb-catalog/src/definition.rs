@@ -104,6 +104,8 @@ pub struct CheckDef {
     pub name: String,
     /// SQL text, without the outer parentheses.
     pub expression: String,
+    /// Attribute numbers of the columns that the expression names.
+    pub columns: Vec<i16>,
 }
 
 /// A sequence's fixed properties; its value lives outside of transactions (`nqdb_txn::sequence`).

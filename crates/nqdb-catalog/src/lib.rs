@@ -9,13 +9,21 @@
 //!
 //! Left out: what expressions mean (they are SQL text here), and pg_catalog, which is computed from snapshots.
 
+mod catalog;
 mod definition;
+mod draft;
 mod names;
+mod objects;
 mod password;
+pub mod request;
 mod snapshot;
 mod stored;
+mod writer;
 
+pub use catalog::{Catalog, FIRST_USER_OID, PG_CATALOG_OID, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
 pub use definition::*;
+pub use draft::{Draft, DraftMark};
 pub use names::{NAME_BYTES_MAX, choose_name, clip};
 pub use password::{ScramVerifier, stored_password};
 pub use snapshot::{Change, Snapshot};
+pub use writer::CatalogWriter;

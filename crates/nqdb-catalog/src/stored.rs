@@ -4,6 +4,7 @@
 //! data directory has to be examined. What is derived (names of schemas, positions) is not stored.
 
 use nqdb_sqlstate::{DATA_CORRUPTED, SqlError, SqlResult};
+use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid, Type, row};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -108,4 +109,15 @@ pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> SqlResult<T> {
 
 fn damaged(cause: &dyn std::fmt::Display) -> SqlError {
     SqlError::new(DATA_CORRUPTED, format!("a catalog row is damaged: {cause}"))
+}
+
+impl StoredKeyColumn {
+    pub(crate) fn of(key: &KeyColumn) -> StoredKeyColumn {
+        StoredKeyColumn { column: key.column, descending: key.descending, nulls_first: key.nulls_first }
+    }
+
+    pub(crate) fn over(&self, columns: &[ColumnDef]) -> SqlResult<KeyColumn> {
+        let column = columns.get(self.column).ok_or_else(|| damaged(&"an index names a column that is not there"))?;
+        Ok(KeyColumn { column: self.column, ty: column.ty, descending: self.descending, nulls_first: self.nulls_first })
+    }
 }

@@ -1,0 +1,264 @@
+//! The shared catalog: the newest committed [`Snapshot`], where it comes from and how it moves on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_storage::TreeId;
+use nqdb_txn::{Csn, IndexStore, Isolation, Sequence, TableStore, Transaction, TxnError, TxnSystem};
+use nqdb_types::key::KeyColumn;
+use nqdb_types::{Datum, Oid};
+use parking_lot::RwLock;
+
+use crate::definition::{ColumnDef, IndexDef, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
+use crate::objects::{Kind, ObjectRow, Objects, Space};
+use crate::snapshot::{Change, Snapshot};
+use crate::stored::{StoredIndex, StoredTable, from_json, to_json};
+
+/// The first number for users' objects, as in PostgreSQL.
+pub const FIRST_USER_OID: Oid = 16384;
+/// The role of the first start, `pg_authid`'s number for it.
+pub const SUPERUSER_OID: Oid = 10;
+/// PostgreSQL's number of the schema `public`.
+pub const PUBLIC_SCHEMA_OID: Oid = 2200;
+/// PostgreSQL's number of the schema `pg_catalog`.
+pub const PG_CATALOG_OID: Oid = 11;
+
+/// The counter of object numbers: a sequence, so that numbers survive a crash and are never given out twice.
+const OID_COUNTER: Sequence = Sequence {
+    id: 4,
+    increment: 1,
+    min: FIRST_USER_OID as i64,
+    max: u32::MAX as i64,
+    start: FIRST_USER_OID as i64,
+    cycle: false,
+};
+
+/// The catalog of one server, shared by all sessions.
+pub struct Catalog {
+    system: Arc<TxnSystem>,
+    objects: Objects,
+    committed: RwLock<Arc<Snapshot>>,
+    last_version: AtomicU64,
+}
+
+impl Catalog {
+    /// Reads the catalog; makes it, with the role `postgres` and the schema `public`, at the first start.
+    pub fn open(system: Arc<TxnSystem>) -> SqlResult<Arc<Catalog>> {
+        let objects = Objects::open_or_create(&system)?;
+        let rows = objects.load(system.latest_view())?;
+        let is_new = rows.is_empty();
+        let snapshot = load(&system, rows)?.with(&[Change::PutSchema(pg_catalog())], 1);
+        let catalog = Arc::new(Catalog::of(system, objects, snapshot));
+        if is_new {
+            catalog.bootstrap()?;
+        }
+        Ok(catalog)
+    }
+
+    fn of(system: Arc<TxnSystem>, objects: Objects, snapshot: Snapshot) -> Catalog {
+        let last_version = AtomicU64::new(snapshot.version);
+        Catalog { system, objects, committed: RwLock::new(Arc::new(snapshot)), last_version }
+    }
+
+    /// The newest committed state.
+    pub fn committed(&self) -> Arc<Snapshot> {
+        self.committed.read().clone()
+    }
+
+    /// The version of the newest committed state, without taking hold of it.
+    pub fn committed_version(&self) -> u64 {
+        self.committed.read().version
+    }
+
+    pub fn system(&self) -> &Arc<TxnSystem> {
+        &self.system
+    }
+
+    /// The catalog's own table, for checks of the whole data directory.
+    pub fn own_tables(&self) -> [&Arc<TableStore>; 1] {
+        [self.objects.store()]
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// A version that no other state has.
+    pub(crate) fn next_version(&self) -> u64 {
+        self.last_version.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A number for a new object.
+    pub(crate) fn next_oid(&self, txn: &mut Transaction) -> Result<Oid, TxnError> {
+        let values = OID_COUNTER.next(txn, 1)?;
+        let oid = values.first().and_then(|value| Oid::try_from(*value).ok());
+        oid.ok_or_else(|| SqlError::internal("the object numbers are exhausted").into())
+    }
+
+    /// Makes a transaction's changes the committed state. Runs inside of its commit.
+    pub(crate) fn publish(&self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let version = self.next_version();
+        let mut committed = self.committed.write();
+        *committed = Arc::new(committed.with(changes, version));
+    }
+
+    /// Writes the objects of a new data directory in one transaction.
+    fn bootstrap(self: &Arc<Self>) -> SqlResult<()> {
+        let mut txn = self.system.begin(Isolation::ReadCommitted, false);
+        txn.begin_statement()?;
+        OID_COUNTER.create(&mut txn)?;
+        let role = Arc::new(RoleDef {
+            oid: SUPERUSER_OID,
+            name: "postgres".into(),
+            superuser: true,
+            inherit: true,
+            create_role: true,
+            create_database: true,
+            can_login: true,
+            replication: true,
+            bypass_row_security: true,
+            connection_limit: -1,
+            password: None,
+            valid_until: None,
+        });
+        let public = Arc::new(SchemaDef { oid: PUBLIC_SCHEMA_OID, name: "public".into(), owner: SUPERUSER_OID });
+        self.objects.insert(&mut txn, &role_row(&role))?;
+        self.objects.insert(&mut txn, &schema_row(&public))?;
+        let commit = txn.commit()?;
+        if let Some(lsn) = commit.durable_lsn {
+            self.system.wait_durable_blocking(lsn)?;
+        }
+        self.publish(&[Change::PutRole(role), Change::PutSchema(public)]);
+        Ok(())
+    }
+}
+
+/// The schema of built-in objects: always there, never stored.
+fn pg_catalog() -> Arc<SchemaDef> {
+    Arc::new(SchemaDef { oid: PG_CATALOG_OID, name: "pg_catalog".into(), owner: SUPERUSER_OID })
+}
+
+pub(crate) fn role_row(role: &RoleDef) -> ObjectRow {
+    ObjectRow {
+        space: Space::Role,
+        oid: role.oid,
+        parent: 0,
+        name: role.name.clone(),
+        kind: Kind::Role,
+        definition: to_json(role),
+    }
+}
+
+pub(crate) fn schema_row(schema: &SchemaDef) -> ObjectRow {
+    ObjectRow {
+        space: Space::Schema,
+        oid: schema.oid,
+        parent: 0,
+        name: schema.name.clone(),
+        kind: Kind::Schema,
+        definition: to_json(schema),
+    }
+}
+
+/// Builds the state out of its rows.
+fn load(system: &Arc<TxnSystem>, rows: Vec<ObjectRow>) -> SqlResult<Snapshot> {
+    let mut schema_names: BTreeMap<Oid, String> = BTreeMap::new();
+    let mut indexes: BTreeMap<Oid, Vec<(Oid, String, StoredIndex)>> = BTreeMap::new();
+    let mut tables = Vec::new();
+    let mut changes = Vec::new();
+    let mut statistics = Vec::new();
+    for row in rows {
+        match row.kind {
+            Kind::Schema => {
+                let schema: SchemaDef = from_json(&row.definition)?;
+                schema_names.insert(schema.oid, schema.name.clone());
+                changes.push(Change::PutSchema(Arc::new(schema)));
+            }
+            Kind::Role => changes.push(Change::PutRole(Arc::new(from_json::<RoleDef>(&row.definition)?))),
+            Kind::Sequence => changes.push(Change::PutSequence(Arc::new(from_json::<SequenceDef>(&row.definition)?))),
+            Kind::Statistics => statistics.push(from_json::<TableStatistics>(&row.definition)?),
+            Kind::Index => {
+                let index: StoredIndex = from_json(&row.definition)?;
+                indexes.entry(index.table).or_default().push((row.oid, row.name, index));
+            }
+            Kind::Table => tables.push(row),
+        }
+    }
+    for row in tables {
+        let stored: StoredTable = from_json(&row.definition)?;
+        let mut own_indexes = indexes.remove(&row.oid).unwrap_or_default();
+        own_indexes.sort_by_key(|(oid, ..)| *oid);
+        let schema_name = schema_names.get(&row.parent).cloned().unwrap_or_default();
+        changes.push(Change::PutTable(Arc::new(open_table(system, row, schema_name, stored, own_indexes)?)));
+    }
+    changes.extend(statistics.into_iter().map(|statistics| Change::PutStatistics(Arc::new(statistics))));
+    Ok(Snapshot::default().with(&changes, 1))
+}
+
+fn open_table(
+    system: &Arc<TxnSystem>,
+    row: ObjectRow,
+    schema_name: String,
+    stored: StoredTable,
+    stored_indexes: Vec<(Oid, String, StoredIndex)>,
+) -> SqlResult<TableDef> {
+    let rows = system.open_tree(TreeId(stored.rows_tree))?;
+    let overflow = system.open_tree(TreeId(stored.overflow_tree))?;
+    let counters = TableStore::open_counters(&rows, &overflow)?;
+    let columns: Vec<ColumnDef> = stored
+        .columns
+        .into_iter()
+        .enumerate()
+        .map(|(position, column)| column.into_column(position))
+        .collect::<SqlResult<_>>()?;
+    let mut indexes = Vec::with_capacity(stored_indexes.len());
+    let mut stores = Vec::with_capacity(stored_indexes.len());
+    for (position, (oid, name, index)) in stored_indexes.into_iter().enumerate() {
+        let tree = system.open_tree(TreeId(index.tree))?;
+        let key: Vec<KeyColumn> = index.key.iter().map(|column| column.over(&columns)).collect::<SqlResult<_>>()?;
+        stores.push(Arc::new(IndexStore {
+            id: oid,
+            tree,
+            unique: index.unique,
+            key: key.clone(),
+            usable_from: Csn(0),
+        }));
+        indexes.push(Arc::new(IndexDef {
+            oid,
+            name,
+            unique: index.unique,
+            primary: index.primary,
+            constraint: index.constraint,
+            key,
+            position,
+        }));
+    }
+    let store = Arc::new(TableStore {
+        id: row.oid,
+        rows,
+        overflow,
+        columns: columns.iter().map(|column| column.ty).collect(),
+        missing: columns.iter().map(|column| column.missing.clone().unwrap_or(Datum::Null)).collect(),
+        indexes: stores,
+        counters,
+    });
+    system.register_table(store.clone());
+    Ok(TableDef {
+        oid: row.oid,
+        schema: row.parent,
+        schema_name,
+        name: row.name,
+        owner: stored.owner,
+        columns,
+        indexes,
+        checks: stored.checks,
+        store,
+        version: stored.version,
+        statistics: None,
+    })
+}

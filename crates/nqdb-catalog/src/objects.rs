@@ -1,0 +1,264 @@
+//! The table in which the catalog itself is stored: one row for each object.
+//!
+//! ```text
+//! space int2 | oid oid | parent oid | name text | definition text (JSON, see stored.rs)
+//! unique (space, oid)            unique (space, parent, name)
+//! ```
+//!
+//! Tables, indexes and sequences share the space `Relation`, so the second index is what keeps two
+//! transactions from taking one name. The trees have fixed numbers, so that they can be found at start.
+
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+use nqdb_sqlstate::{DATA_CORRUPTED, INTERNAL_ERROR, SqlError};
+use nqdb_storage::{Direction, TreeId};
+use nqdb_txn::{
+    Csn, IndexStore, Modified, Newest, ReadView, Result, RowId, RowImage, RowVersion, TableStore, Transaction,
+    TxnError, TxnSystem,
+};
+use nqdb_types::key::KeyColumn;
+use nqdb_types::{Datum, Oid, Type};
+
+const ROWS_TREE: TreeId = TreeId(10);
+const OVERFLOW_TREE: TreeId = TreeId(11);
+const BY_OID_TREE: TreeId = TreeId(12);
+const BY_NAME_TREE: TreeId = TreeId(13);
+/// The number under which purge and locks know the table.
+const OBJECTS_OID: Oid = 1;
+const BY_OID: usize = 0;
+
+/// What kind of names an object's name competes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Space {
+    Schema = 1,
+    Relation = 2,
+    Role = 3,
+    Statistics = 4,
+}
+
+/// Which definition the row holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Kind {
+    Schema,
+    Table,
+    Index,
+    Sequence,
+    Role,
+    Statistics,
+}
+
+/// One row.
+#[derive(Clone, Debug)]
+pub(crate) struct ObjectRow {
+    pub space: Space,
+    pub oid: Oid,
+    pub parent: Oid,
+    pub name: String,
+    pub kind: Kind,
+    pub definition: String,
+}
+
+/// The table of objects.
+pub(crate) struct Objects {
+    system: Arc<TxnSystem>,
+    store: Arc<TableStore>,
+}
+
+fn columns() -> Vec<Type> {
+    vec![Type::INT2, Type::OID, Type::OID, Type::TEXT, Type::TEXT, Type::TEXT]
+}
+
+fn key(positions: &[usize]) -> Vec<KeyColumn> {
+    let types = columns();
+    positions
+        .iter()
+        .map(|position| KeyColumn { column: *position, ty: types[*position], descending: false, nulls_first: false })
+        .collect()
+}
+
+impl Objects {
+    /// Opens the table; makes what is missing of it, which a crash during the first start can leave behind.
+    pub(crate) fn open_or_create(system: &Arc<TxnSystem>) -> Result<Objects> {
+        for tree in [ROWS_TREE, OVERFLOW_TREE, BY_OID_TREE, BY_NAME_TREE] {
+            if !system.has_tree(tree)? {
+                system.create_system_tree(tree)?;
+            }
+        }
+        Objects::open(system)
+    }
+
+    fn open(system: &Arc<TxnSystem>) -> Result<Objects> {
+        let rows = system.open_tree(ROWS_TREE)?;
+        let overflow = system.open_tree(OVERFLOW_TREE)?;
+        let counters = TableStore::open_counters(&rows, &overflow)?;
+        let index = |id: Oid, tree: TreeId, positions: &[usize]| -> Result<Arc<IndexStore>> {
+            let tree = system.open_tree(tree)?;
+            Ok(Arc::new(IndexStore { id, tree, unique: true, key: key(positions), usable_from: Csn(0) }))
+        };
+        let store = Arc::new(TableStore {
+            id: OBJECTS_OID,
+            indexes: vec![index(2, BY_OID_TREE, &[0, 1])?, index(3, BY_NAME_TREE, &[0, 2, 3])?],
+            rows,
+            overflow,
+            missing: vec![Datum::Null; columns().len()],
+            columns: columns(),
+            counters,
+        });
+        system.register_table(store.clone());
+        Ok(Objects { system: system.clone(), store })
+    }
+
+    pub(crate) fn store(&self) -> &Arc<TableStore> {
+        &self.store
+    }
+
+    /// Adds an object. A name that is taken is [`TxnError::UniqueViolation`].
+    pub(crate) fn insert(&self, txn: &mut Transaction, object: &ObjectRow) -> Result<()> {
+        self.store.insert(txn, &object.to_datums()).map(|_| ())
+    }
+
+    /// Writes a new definition (and name) of an object that exists.
+    pub(crate) fn replace(&self, txn: &mut Transaction, object: &ObjectRow) -> Result<()> {
+        let new = object.to_datums();
+        self.change(txn, object.space, object.oid, |store, txn, row, seen| store.update(txn, row, seen, &new))
+    }
+
+    /// Writes an object whether it exists or not.
+    pub(crate) fn put(&self, txn: &mut Transaction, object: &ObjectRow) -> Result<()> {
+        match self.find(txn, object.space, object.oid)? {
+            Some(_) => self.replace(txn, object),
+            None => self.insert(txn, object),
+        }
+    }
+
+    pub(crate) fn remove(&self, txn: &mut Transaction, space: Space, oid: Oid) -> Result<()> {
+        self.change(txn, space, oid, |store, txn, row, seen| store.delete(txn, row, seen))
+    }
+
+    /// Removes an object that may not exist.
+    pub(crate) fn remove_if_there(&self, txn: &mut Transaction, space: Space, oid: Oid) -> Result<()> {
+        match self.find(txn, space, oid)? {
+            Some(_) => self.remove(txn, space, oid),
+            None => Ok(()),
+        }
+    }
+
+    /// Applies `modify` to the newest version of the object's row. The caller holds the object's lock, so that no other
+    /// transaction changes the row meanwhile.
+    fn change(
+        &self,
+        txn: &mut Transaction,
+        space: Space,
+        oid: Oid,
+        modify: impl Fn(&TableStore, &mut Transaction, RowId, RowVersion) -> Result<Modified>,
+    ) -> Result<()> {
+        let row = self.find(txn, space, oid)?.ok_or_else(|| lost(space, oid))?;
+        let seen = match self.store.read_newest(txn, row, |_, version| version)? {
+            Newest::Row(version) => version,
+            Newest::Gone => return Err(lost(space, oid)),
+            Newest::InFlight(wait) => return Err(TxnError::Wait(wait)),
+        };
+        // The same object may change more than once in one statement (ALTER TABLE with several clauses).
+        txn.begin_statement()?;
+        match modify(&self.store, txn, row, seen)? {
+            Modified::Done => Ok(()),
+            Modified::Changed | Modified::Gone | Modified::OwnStatement => Err(lost(space, oid)),
+        }
+    }
+
+    /// The row of an object: this transaction's own, or the newest committed one.
+    fn find(&self, txn: &Transaction, space: Space, oid: Oid) -> Result<Option<RowId>> {
+        let prefix = self.store.indexes[BY_OID].key_prefix(&[Datum::Int2(space as i16), Datum::Oid(oid)]);
+        for view in [txn.view(), self.system.latest_view()] {
+            let upper = IndexStore::prefix_end(&prefix);
+            let lower = Bound::Included(prefix.clone());
+            let mut scan = self.store.index_scan(BY_OID, view, lower, upper, Direction::Forward);
+            let mut found = None;
+            while found.is_none()
+                && scan.next_batch(&mut |row, _, _| {
+                    found = Some(row);
+                    ControlFlow::Break(())
+                })?
+            {}
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// All objects that a view sees.
+    pub(crate) fn load(&self, view: ReadView) -> Result<Vec<ObjectRow>> {
+        let mut objects = Vec::new();
+        let mut failure = None;
+        let mut scan = self.store.scan(view, RowId(0)..RowId(u64::MAX), Direction::Forward);
+        while scan.next_batch(&mut |_, _, image| match ObjectRow::read(&image) {
+            Ok(object) => {
+                objects.push(object);
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
+        })? && failure.is_none()
+        {}
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(objects),
+        }
+    }
+}
+
+impl ObjectRow {
+    fn to_datums(&self) -> Vec<Datum> {
+        let kind = serde_json::to_string(&self.kind).expect("a word always serializes");
+        vec![
+            Datum::Int2(self.space as i16),
+            Datum::Oid(self.oid),
+            Datum::Oid(self.parent),
+            Datum::Text(self.name.as_str().into()),
+            Datum::Text(kind.trim_matches('"').into()),
+            Datum::Text(self.definition.as_str().into()),
+        ]
+    }
+
+    fn read(image: &RowImage<'_>) -> Result<ObjectRow> {
+        let datums = image.datums()?;
+        match datums.as_slice() {
+            [
+                Datum::Int2(space),
+                Datum::Oid(oid),
+                Datum::Oid(parent),
+                Datum::Text(name),
+                Datum::Text(kind),
+                Datum::Text(definition),
+            ] => Ok(ObjectRow {
+                space: Space::from_number(*space).ok_or_else(damaged)?,
+                oid: *oid,
+                parent: *parent,
+                name: name.to_string(),
+                kind: serde_json::from_str(&format!("\"{kind}\"")).map_err(|_| damaged())?,
+                definition: definition.to_string(),
+            }),
+            _ => Err(damaged()),
+        }
+    }
+}
+
+impl Space {
+    fn from_number(number: i16) -> Option<Space> {
+        [Space::Schema, Space::Relation, Space::Role, Space::Statistics]
+            .into_iter()
+            .find(|space| *space as i16 == number)
+    }
+}
+
+fn damaged() -> TxnError {
+    SqlError::new(DATA_CORRUPTED, "a catalog row is damaged").into()
+}
+
+fn lost(space: Space, oid: Oid) -> TxnError {
+    SqlError::new(INTERNAL_ERROR, format!("cache lookup failed for {space:?} {oid}")).into()
+}

@@ -1,0 +1,110 @@
+//! What DDL asks for, after names and types are resolved and expressions checked.
+
+use nqdb_types::{Datum, Oid, Type};
+
+/// CREATE TABLE.
+#[derive(Clone, Debug)]
+pub struct NewTable {
+    pub schema: Oid,
+    pub name: String,
+    pub columns: Vec<NewColumn>,
+    pub constraints: Vec<NewConstraint>,
+}
+
+/// A column of CREATE TABLE or ADD COLUMN.
+#[derive(Clone, Debug)]
+pub struct NewColumn {
+    pub name: String,
+    pub ty: Type,
+    pub not_null: bool,
+    /// SQL text of the default expression.
+    pub default: Option<String>,
+    /// serial or identity: a sequence that is made with the column and owned by it.
+    pub sequence: Option<NewColumnSequence>,
+    /// ADD COLUMN: the value for rows that exist already.
+    pub missing: Option<Datum>,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewColumnSequence {
+    pub kind: ColumnSequenceKind,
+    pub options: SequenceOptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnSequenceKind {
+    /// The column's default becomes `nextval(sequence)`.
+    Serial,
+    Identity {
+        always: bool,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub enum NewConstraint {
+    /// `columns` are those that the expression names; one alone becomes part of a generated name.
+    Check {
+        name: Option<String>,
+        expression: String,
+        columns: Vec<String>,
+    },
+    Key {
+        name: Option<String>,
+        primary: bool,
+        columns: Vec<String>,
+    },
+}
+
+/// CREATE INDEX.
+#[derive(Clone, Debug)]
+pub struct NewIndex {
+    pub table: Oid,
+    pub name: Option<String>,
+    pub unique: bool,
+    pub key: Vec<NewKeyColumn>,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewKeyColumn {
+    pub column: String,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+/// The clauses of CREATE and ALTER SEQUENCE; `None` keeps the default or the present value.
+#[derive(Clone, Debug, Default)]
+pub struct SequenceOptions {
+    pub data_type: Option<Oid>,
+    pub increment: Option<i64>,
+    /// `Some(None)` is NO MINVALUE.
+    pub min: Option<Option<i64>>,
+    pub max: Option<Option<i64>>,
+    pub start: Option<i64>,
+    pub cache: Option<i64>,
+    pub cycle: Option<bool>,
+    /// `Some(None)` is OWNED BY NONE.
+    pub owned_by: Option<Option<(Oid, i16)>>,
+}
+
+/// CREATE ROLE and ALTER ROLE; `None` keeps the default or the present value.
+#[derive(Clone, Debug, Default)]
+pub struct RoleOptions {
+    pub superuser: Option<bool>,
+    pub inherit: Option<bool>,
+    pub create_role: Option<bool>,
+    pub create_database: Option<bool>,
+    pub can_login: Option<bool>,
+    pub replication: Option<bool>,
+    pub bypass_row_security: Option<bool>,
+    pub connection_limit: Option<i32>,
+    /// `Some(None)` is PASSWORD NULL; the text is a verifier already.
+    pub password: Option<Option<String>>,
+    pub valid_until: Option<i64>,
+}
+
+/// Whether a drop takes dependent objects along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropBehavior {
+    Restrict,
+    Cascade,
+}

@@ -1,0 +1,119 @@
+//! ALTER TABLE's clauses for single columns.
+
+use std::sync::Arc;
+
+use nqdb_sqlstate::{DUPLICATE_COLUMN, INVALID_TABLE_DEFINITION, SqlError, TOO_MANY_COLUMNS};
+use nqdb_txn::{RelationLock, Result, TableStore};
+use nqdb_types::{Datum, Oid};
+
+use super::CatalogWriter;
+use super::table::{COLUMNS_MAX, owned_sequences};
+use crate::definition::TableDef;
+use crate::request::NewColumn;
+
+impl CatalogWriter<'_> {
+    /// Adds a column; rows that exist have `missing` in it. Returns its position.
+    ///
+    /// Errors: 42701 when the name is used, 54011 when the table has 1,600 columns (dropped ones count).
+    pub fn add_column(&mut self, table: Oid, new: &NewColumn) -> Result<usize> {
+        let table = self.lock_table(table, RelationLock::AccessExclusive)?;
+        if table.column_named(&new.name).is_some() {
+            return Err(duplicate_column(&new.name, &table.name));
+        }
+        if table.columns.len() >= COLUMNS_MAX {
+            return Err(
+                SqlError::new(TOO_MANY_COLUMNS, format!("tables can have at most {COLUMNS_MAX} columns")).into()
+            );
+        }
+        let position = table.columns.len();
+        let column = self.make_column(table.schema, (table.oid, &table.name), position, new)?;
+        let mut successor = TableDef::clone(&table);
+        let mut store = TableStore::clone(&table.store);
+        store.columns.push(column.ty);
+        store.missing.push(column.missing.clone().unwrap_or(Datum::Null));
+        successor.columns.push(column);
+        successor.store = Arc::new(store);
+        self.put_table(successor)?;
+        Ok(position)
+    }
+
+    /// Drops a column with its indexes, its checks and the sequences that it owns.
+    pub fn drop_column(&mut self, table_oid: Oid, position: usize) -> Result<()> {
+        let table = self.lock_table(table_oid, RelationLock::AccessExclusive)?;
+        let attnum = table.columns[position].attnum;
+        for index in &table.indexes {
+            if index.key.iter().any(|key| key.column == position) {
+                let current = self.lock_table(table_oid, RelationLock::AccessExclusive)?;
+                self.remove_index(&current, index.oid)?;
+            }
+        }
+        let snapshot = self.snapshot();
+        for sequence in owned_sequences(&snapshot, table_oid, Some(attnum)) {
+            let sequence = self.lock_sequence(sequence)?;
+            self.remove_sequence(&sequence)?;
+        }
+        let current = self.lock_table(table_oid, RelationLock::AccessExclusive)?;
+        let mut successor = TableDef::clone(&current);
+        successor.checks.retain(|check| !check.columns.contains(&attnum));
+        let column = &mut successor.columns[position];
+        column.name = format!("........pg.dropped.{attnum}........");
+        column.dropped = true;
+        column.not_null = false;
+        column.default = None;
+        column.identity = None;
+        self.put_table(successor)
+    }
+
+    /// Gives a column another name; `checks` are the new texts of the checks that name it, by position.
+    pub fn rename_column(
+        &mut self,
+        table: Oid,
+        position: usize,
+        name: &str,
+        checks: Vec<(usize, String)>,
+    ) -> Result<()> {
+        let table = self.lock_table(table, RelationLock::AccessExclusive)?;
+        if table.column_named(name).is_some() {
+            return Err(duplicate_column(name, &table.name));
+        }
+        let mut successor = TableDef::clone(&table);
+        successor.columns[position].name = name.to_owned();
+        for (check, expression) in checks {
+            successor.checks[check].expression = expression;
+        }
+        self.put_table(successor)
+    }
+
+    /// Sets or drops a column's default.
+    pub fn set_default(&mut self, table: Oid, position: usize, default: Option<String>) -> Result<()> {
+        let table = self.lock_table(table, RelationLock::AccessExclusive)?;
+        let mut successor = TableDef::clone(&table);
+        successor.columns[position].default = default;
+        self.put_table(successor)
+    }
+
+    /// Sets or drops NOT NULL; that no row violates it was seen by the caller, under the lock.
+    ///
+    /// Errors: 42P16 when a primary key or an identity needs the column not null.
+    pub fn set_not_null(&mut self, table: Oid, position: usize, not_null: bool) -> Result<()> {
+        let table = self.lock_table(table, RelationLock::AccessExclusive)?;
+        let column = &table.columns[position];
+        let in_primary_key =
+            table.primary_key().is_some_and(|index| index.key.iter().any(|key| key.column == position));
+        if !not_null && in_primary_key {
+            let message = format!("column \"{}\" is in a primary key", column.name);
+            return Err(SqlError::new(INVALID_TABLE_DEFINITION, message).into());
+        }
+        if !not_null && column.identity.is_some() {
+            let message = format!("column \"{}\" of relation \"{}\" is an identity column", column.name, table.name);
+            return Err(SqlError::new(nqdb_sqlstate::SYNTAX_ERROR, message).into());
+        }
+        let mut successor = TableDef::clone(&table);
+        successor.columns[position].not_null = not_null;
+        self.put_table(successor)
+    }
+}
+
+fn duplicate_column(column: &str, table: &str) -> nqdb_txn::TxnError {
+    SqlError::new(DUPLICATE_COLUMN, format!("column \"{column}\" of relation \"{table}\" already exists")).into()
+}

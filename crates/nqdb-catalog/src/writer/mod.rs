@@ -1,0 +1,161 @@
+//! DDL: every change of the catalog goes through a [`CatalogWriter`].
+//!
+//! 1. A call takes the locks it needs, looks the objects up again under them, writes the rows, changes the trees and
+//!    adds to the draft. [`TxnError::Wait`] can come out at any point: the caller rolls back to where the statement
+//!    began ([`nqdb_txn::Transaction::rollback_to`], [`Draft::rollback_to`]), waits, and calls again.
+//! 2. Creating a relation holds its schema's lock in a weak mode, dropping the schema in the strongest.
+//! 3. Error codes and words are PostgreSQL's.
+
+mod column;
+mod index;
+mod role;
+mod schema;
+mod sequence;
+mod sequence_options;
+mod table;
+
+use std::sync::Arc;
+
+use nqdb_sqlstate::{DUPLICATE_TABLE, SqlError, UNDEFINED_TABLE};
+use nqdb_txn::{RelationLock, Result, Transaction, TxnError};
+use nqdb_types::Oid;
+
+use crate::catalog::Catalog;
+use crate::definition::{IndexDef, Relation, TableDef};
+use crate::draft::Draft;
+use crate::objects::{Kind, ObjectRow, Space};
+use crate::snapshot::{Change, Snapshot};
+use crate::stored::{StoredColumn, StoredIndex, StoredKeyColumn, StoredTable, to_json};
+
+/// Changes the catalog for one transaction.
+pub struct CatalogWriter<'a> {
+    catalog: Arc<Catalog>,
+    draft: &'a mut Draft,
+    txn: &'a mut Transaction,
+    /// Owner of what is made.
+    role: Oid,
+}
+
+impl<'a> CatalogWriter<'a> {
+    pub fn new(draft: &'a mut Draft, txn: &'a mut Transaction, role: Oid) -> CatalogWriter<'a> {
+        CatalogWriter { catalog: draft.catalog().clone(), draft, txn, role }
+    }
+
+    /// The catalog with this transaction's changes so far.
+    pub fn snapshot(&mut self) -> Arc<Snapshot> {
+        self.draft.snapshot()
+    }
+
+    pub fn transaction(&mut self) -> &mut Transaction {
+        self.txn
+    }
+
+    fn push(&mut self, change: Change) {
+        self.draft.push(self.txn, [change]);
+    }
+
+    /// Locks a table in a mode and gives its definition as it is under the lock.
+    pub fn lock_table(&mut self, oid: Oid, mode: RelationLock) -> Result<Arc<TableDef>> {
+        self.txn.lock_relation(oid, mode)?;
+        self.snapshot()
+            .table_by_oid(oid)
+            .cloned()
+            .ok_or_else(|| SqlError::new(UNDEFINED_TABLE, format!("could not open relation with OID {oid}")).into())
+    }
+
+    /// 42P07 unless the name is free in the schema.
+    fn expect_free_name(&mut self, schema: Oid, name: &str) -> Result<()> {
+        match self.snapshot().relation(schema, name) {
+            Some(_) => Err(duplicate_relation(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Holds a schema in place while something is made in it.
+    fn hold_schema(&mut self, schema: Oid) -> Result<()> {
+        self.txn.lock_relation(schema, RelationLock::AccessShare)?;
+        match self.snapshot().schema_by_oid(schema) {
+            Some(_) => Ok(()),
+            None => Err(SqlError::new(
+                nqdb_sqlstate::INVALID_SCHEMA_NAME,
+                format!("schema with OID {schema} does not exist"),
+            )
+            .into()),
+        }
+    }
+
+    /// Stores a relation's row; another transaction that took the name first makes it 42P07.
+    fn insert_relation(&mut self, row: &ObjectRow) -> Result<()> {
+        self.catalog.objects().insert(self.txn, row).map_err(|error| taken(error, duplicate_relation(&row.name)))
+    }
+
+    /// Stores a changed table (not its indexes) and adds it to the draft.
+    fn put_table(&mut self, mut table: TableDef) -> Result<()> {
+        table.version += 1;
+        let row = table_row(&table);
+        self.catalog.objects().replace(self.txn, &row).map_err(|error| taken(error, duplicate_relation(&row.name)))?;
+        self.publish_table(table);
+        Ok(())
+    }
+
+    /// Adds a table to the draft and tells purge of its newest definition.
+    fn publish_table(&mut self, table: TableDef) {
+        self.catalog.system().register_table(table.store.clone());
+        self.push(Change::PutTable(Arc::new(table)));
+    }
+}
+
+fn duplicate_relation(name: &str) -> TxnError {
+    SqlError::new(DUPLICATE_TABLE, format!("relation \"{name}\" already exists")).into()
+}
+
+/// Names a violated name index as what it means to the user.
+fn taken(error: TxnError, meaning: TxnError) -> TxnError {
+    match error {
+        TxnError::UniqueViolation { .. } => meaning,
+        other => other,
+    }
+}
+
+fn table_row(table: &TableDef) -> ObjectRow {
+    let stored = StoredTable {
+        owner: table.owner,
+        rows_tree: table.store.rows.id().0,
+        overflow_tree: table.store.overflow.id().0,
+        columns: table.columns.iter().map(StoredColumn::of).collect(),
+        checks: table.checks.clone(),
+        version: table.version,
+    };
+    ObjectRow {
+        space: Space::Relation,
+        oid: table.oid,
+        parent: table.schema,
+        name: table.name.clone(),
+        kind: Kind::Table,
+        definition: to_json(&stored),
+    }
+}
+
+fn index_row(table: &TableDef, index: &IndexDef) -> ObjectRow {
+    let stored = StoredIndex {
+        table: table.oid,
+        tree: table.store.indexes[index.position].tree.id().0,
+        unique: index.unique,
+        primary: index.primary,
+        constraint: index.constraint,
+        key: index.key.iter().map(StoredKeyColumn::of).collect(),
+    };
+    ObjectRow {
+        space: Space::Relation,
+        oid: index.oid,
+        parent: table.schema,
+        name: index.name.clone(),
+        kind: Kind::Index,
+        definition: to_json(&stored),
+    }
+}
+
+/// `table "t"`, as PostgreSQL names an object in a detail.
+fn described(relation: &Relation) -> String {
+    format!("{} {}", relation.kind_name(), relation.name())
+}

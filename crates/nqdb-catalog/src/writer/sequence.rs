@@ -1,0 +1,208 @@
+//! CREATE, ALTER and DROP SEQUENCE.
+
+use std::sync::Arc;
+
+use nqdb_sqlstate::{DEPENDENT_OBJECTS_STILL_EXIST, INVALID_PARAMETER_VALUE, SqlError, UNDEFINED_TABLE};
+use nqdb_txn::{RelationLock, Result, Sequence};
+use nqdb_types::{Oid, oid};
+
+use super::{CatalogWriter, duplicate_relation, sequence_options, taken};
+use crate::definition::{OwnedBy, SequenceDef};
+use crate::objects::{Kind, ObjectRow, Space};
+use crate::request::{DropBehavior, SequenceOptions};
+use crate::snapshot::Change;
+use crate::stored::to_json;
+
+impl SequenceDef {
+    /// The counter behind the definition.
+    pub fn counter(&self) -> Sequence {
+        Sequence {
+            id: self.oid,
+            increment: self.increment,
+            min: self.min,
+            max: self.max,
+            start: self.start,
+            cycle: self.cycle,
+        }
+    }
+}
+
+impl CatalogWriter<'_> {
+    /// Makes a sequence. Errors: 42P07 when the name is taken, 22023 for options that contradict each other.
+    pub fn create_sequence(&mut self, schema: Oid, name: &str, options: &SequenceOptions) -> Result<Oid> {
+        let owned_by = match options.owned_by.flatten() {
+            Some((table, attnum)) => {
+                let owner = self.lock_table(table, RelationLock::AccessShare)?;
+                if owner.schema != schema {
+                    return Err(SqlError::new(
+                        nqdb_sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                        "sequence must be in same schema as table it is linked to",
+                    )
+                    .into());
+                }
+                Some(OwnedBy { table, attnum, identity: false })
+            }
+            None => None,
+        };
+        self.create_owned_sequence(schema, name, options, owned_by)
+    }
+
+    pub(super) fn create_owned_sequence(
+        &mut self,
+        schema: Oid,
+        name: &str,
+        options: &SequenceOptions,
+        owned_by: Option<OwnedBy>,
+    ) -> Result<Oid> {
+        self.hold_schema(schema)?;
+        self.expect_free_name(schema, name)?;
+        let mut sequence = SequenceDef {
+            oid: self.catalog.next_oid(self.txn)?,
+            schema,
+            name: name.to_owned(),
+            owner: self.role,
+            data_type: oid::INT8,
+            start: 1,
+            increment: 1,
+            min: 1,
+            max: i64::MAX,
+            cache: 1,
+            cycle: false,
+            owned_by,
+        };
+        sequence_options::apply(options, &mut sequence, true)?;
+        self.insert_relation(&sequence_row(&sequence))?;
+        sequence.counter().create(self.txn)?;
+        let oid = sequence.oid;
+        self.push(Change::PutSequence(Arc::new(sequence)));
+        Ok(oid)
+    }
+
+    /// Changes a sequence's properties; `restart` sets its next value (RESTART: its start).
+    pub fn alter_sequence(&mut self, oid: Oid, options: &SequenceOptions, restart: Option<Option<i64>>) -> Result<()> {
+        let mut sequence = self.lock_sequence(oid)?;
+        sequence_options::apply(options, &mut sequence, false)?;
+        if let Some(owned_by) = options.owned_by {
+            sequence.owned_by = owned_by.map(|(table, attnum)| OwnedBy { table, attnum, identity: false });
+        }
+        if let Some(restart) = restart {
+            let value = restart.unwrap_or(sequence.start);
+            if value < sequence.min || value > sequence.max {
+                let (bound, word, limit) = if value < sequence.min {
+                    ("MINVALUE", "less", sequence.min)
+                } else {
+                    ("MAXVALUE", "greater", sequence.max)
+                };
+                return Err(SqlError::new(
+                    INVALID_PARAMETER_VALUE,
+                    format!("RESTART value ({value}) cannot be {word} than {bound} ({limit})"),
+                )
+                .into());
+            }
+            sequence.counter().set(self.txn, value, false)?;
+        }
+        self.put_sequence(sequence)
+    }
+
+    /// Gives a sequence another name.
+    pub fn rename_sequence(&mut self, oid: Oid, name: &str) -> Result<()> {
+        let mut sequence = self.lock_sequence(oid)?;
+        self.expect_free_name(sequence.schema, name)?;
+        sequence.name = name.to_owned();
+        self.put_sequence(sequence)
+    }
+
+    /// Drops a sequence. Errors: 2BP01 when a column's default draws from it and `behavior` is RESTRICT. With CASCADE
+    /// those defaults go; the descriptions of what went are returned.
+    pub fn drop_sequence(&mut self, oid: Oid, behavior: DropBehavior) -> Result<Vec<String>> {
+        let sequence = self.lock_sequence(oid)?;
+        let users = self.defaults_that_use(oid);
+        let mut dropped = Vec::new();
+        for (table_oid, position) in users {
+            let snapshot = self.snapshot();
+            let Some(table) = snapshot.table_by_oid(table_oid) else { continue };
+            let Some(column) = table.columns.get(position) else { continue };
+            if column.identity.is_some() {
+                return Err(SqlError::new(
+                    DEPENDENT_OBJECTS_STILL_EXIST,
+                    format!(
+                        "cannot drop sequence {} because column {} of table {} requires it",
+                        sequence.name, column.name, table.name
+                    ),
+                )
+                .with_hint(format!("You can drop column {} of table {} instead.", column.name, table.name))
+                .into());
+            }
+            let described = format!("default value for column {} of table {}", column.name, table.name);
+            if behavior == DropBehavior::Restrict {
+                return Err(SqlError::new(
+                    DEPENDENT_OBJECTS_STILL_EXIST,
+                    format!("cannot drop sequence {} because other objects depend on it", sequence.name),
+                )
+                .with_detail(format!("{described} depends on sequence {}", sequence.name))
+                .with_hint("Use DROP ... CASCADE to drop the dependent objects too.")
+                .into());
+            }
+            self.set_default(table_oid, position, None)?;
+            dropped.push(described);
+        }
+        self.remove_sequence(&sequence)?;
+        Ok(dropped)
+    }
+
+    /// Drops a sequence together with the column that owns it.
+    pub(super) fn remove_sequence(&mut self, sequence: &SequenceDef) -> Result<()> {
+        self.catalog.objects().remove(self.txn, Space::Relation, sequence.oid)?;
+        sequence.counter().drop(self.txn)?;
+        self.push(Change::DropSequence(sequence.oid));
+        Ok(())
+    }
+
+    /// Table and column position of every default or identity that draws from a sequence.
+    fn defaults_that_use(&mut self, sequence: Oid) -> Vec<(Oid, usize)> {
+        let call = nextval_call(sequence);
+        let snapshot = self.snapshot();
+        let mut users: Vec<(Oid, usize)> = Vec::new();
+        for table in snapshot.tables() {
+            for (position, column) in table.live_columns() {
+                let identity = column.identity.is_some_and(|identity| identity.sequence == sequence);
+                if identity || column.default.as_ref().is_some_and(|default| default.contains(&call)) {
+                    users.push((table.oid, position));
+                }
+            }
+        }
+        users.sort_unstable();
+        users
+    }
+
+    pub(super) fn lock_sequence(&mut self, oid: Oid) -> Result<SequenceDef> {
+        self.txn.lock_relation(oid, RelationLock::AccessExclusive)?;
+        match self.snapshot().sequence_by_oid(oid) {
+            Some(sequence) => Ok(SequenceDef::clone(sequence)),
+            None => Err(SqlError::new(UNDEFINED_TABLE, format!("could not open relation with OID {oid}")).into()),
+        }
+    }
+
+    fn put_sequence(&mut self, sequence: SequenceDef) -> Result<()> {
+        let row = sequence_row(&sequence);
+        self.catalog.objects().replace(self.txn, &row).map_err(|error| taken(error, duplicate_relation(&row.name)))?;
+        self.push(Change::PutSequence(Arc::new(sequence)));
+        Ok(())
+    }
+}
+
+/// The default of a serial column. The number, not the name, so that a renamed sequence is still found.
+pub(super) fn nextval_call(sequence: Oid) -> String {
+    format!("nextval('{sequence}'::regclass)")
+}
+
+fn sequence_row(sequence: &SequenceDef) -> ObjectRow {
+    ObjectRow {
+        space: Space::Relation,
+        oid: sequence.oid,
+        parent: sequence.schema,
+        name: sequence.name.clone(),
+        kind: Kind::Sequence,
+        definition: to_json(sequence),
+    }
+}
