@@ -1,5 +1,52 @@
 //! The row executor: runs a plan one row at a time over a slot array.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `contract` | what a session gives and gets: [`ExecContext`], [`Step`], [`RowSink`] |
+//! | `execution` | one execution of a plan, step by step |
+//! | `runtime`, `operator`, `expression` | slots, operators, compiled expressions |
+//! | `scan`, `index_range` | reading tables |
+//! | `nested_loop`, `hash_join`, `aggregate`, `sort`, ... | one operator each |
+//! | `insert`, `modify`, `constraint` | writing rows |
 
+mod aggregate;
+mod constraint;
 mod contract;
+mod distinct;
+mod execution;
+mod expression;
+mod function_scan;
+mod hash_join;
+mod index_range;
+mod insert;
+mod key_table;
+mod limit;
+mod modify;
+mod nested_loop;
+mod operator;
+mod row_buffer;
+mod runtime;
+mod scan;
+mod set_operation;
+mod sort;
 
 pub use contract::{CommandTag, ExecContext, RowSink, Step};
+pub use execution::Execution;
+
+pub(crate) use aggregate::{Aggregation, Call};
+pub(crate) use constraint::CheckConstraint;
+pub(crate) use distinct::Distinct;
+pub(crate) use execution::{ExplainPlan, QueryPlan, Root};
+pub(crate) use expression::{Comparison, Equality, Eval, Slot};
+pub(crate) use function_scan::FunctionScan;
+pub(crate) use hash_join::{HashJoin, JoinKey};
+pub(crate) use index_range::{IndexAccess, KeyRange, KeyValue};
+pub(crate) use insert::{Attempt, ConflictPlan, ConflictUpdate, InsertPlan, InsertState, InsertTarget};
+pub(crate) use limit::{Bounds, Limit};
+pub(crate) use modify::{ModifyPlan, UpdatePlan};
+pub(crate) use nested_loop::NestedLoop;
+pub(crate) use operator::{DetailText, Extend, Filter, NodeNote, NodeStatistics, Operator, PlanNode, Values};
+pub(crate) use runtime::{Frame, Runtime, Subplan};
+pub(crate) use scan::{Access, Scan};
+pub(crate) use set_operation::SetOperation;
+pub(crate) use sort::{Sort, SortColumn};

@@ -1,4 +1,33 @@
 //! From the Bound IR to an immutable [`Plan`]: access paths, join order, compiled expressions.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `slots` | which slot a column gets |
+//! | `compile` | how an expression runs |
+//! | `relation` | the operators of a relation: where conditions go, who is scanned how, who is joined how |
+//! | `access` | which index serves a condition or an order |
+//! | `cost` | how many rows come, and what that costs |
+//! | `statement` | the root: query, INSERT, UPDATE, DELETE |
+//!
+//! What always holds:
+//! 1. A plan holds no value of a parameter and no setting: it serves every execution until the catalog changes.
+//! 2. A condition moves down only to where all its columns are, never past a LIMIT, a DISTINCT, an aggregate, a set
+//!    operation or the side of an outer join that NULLs fill; volatile ones do not move.
+
+mod access;
+mod compile;
+mod cost;
+mod relation;
+mod slots;
+mod statement;
+
+use nqdb_txn::RelationLock;
+use nqdb_types::Oid;
+
+use crate::exec::{Root, Subplan};
+use crate::ir::OutputColumn;
+
+pub use statement::{explain, plan};
 
 /// What the planner may use; the `enable_*` settings of PostgreSQL.
 #[derive(Clone, Copy, Debug)]
@@ -24,4 +53,24 @@ impl PlanContext {
             enable_sort: true,
         }
     }
+}
+
+/// A planned statement. Immutable, shared by all its executions.
+#[derive(Debug)]
+pub struct Plan {
+    /// The columns that go to the client, none when no rows do.
+    pub output: Option<Vec<OutputColumn>>,
+    /// Types of the parameters.
+    pub parameters: Vec<Oid>,
+    /// Locks to take before execution. Afterwards the catalog version must still be the plan's.
+    pub relations: Vec<(u32, RelationLock)>,
+    pub catalog_version: u64,
+    /// It changes rows, or draws from a sequence: refused in a read-only transaction.
+    pub writes: bool,
+    /// It reads rows: the statement needs a snapshot of its own.
+    pub needs_snapshot: bool,
+    pub(crate) root: Root,
+    pub(crate) subplans: Vec<Subplan>,
+    pub(crate) slot_count: usize,
+    pub(crate) node_count: usize,
 }

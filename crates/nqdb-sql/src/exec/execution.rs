@@ -1,0 +1,374 @@
+//! One execution of a plan: from the first step to the command tag.
+//!
+//! What always holds:
+//! 1. Between two steps everything is in here: operator states, slots, the row that waits.
+//! 2. A statement that changes rows and returns some runs to its end before a portal with a row limit hears of the
+//!    first: what is suspended for ever must not leave half of its rows unchanged.
+
+use std::sync::Arc;
+
+use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_txn::ReadView;
+use nqdb_types::Datum;
+
+use super::contract::{CommandTag, ExecContext, RowSink, Step};
+use super::expression::{Eval, Slot};
+use super::insert::{Attempt, InsertPlan, InsertState};
+use super::modify::{ModifyPlan, ModifyState};
+use super::operator::{NodeStatistics, PlanNode, Pull, State};
+use super::runtime::{Frame, Runtime};
+use crate::explain::Rendering;
+use crate::plan::Plan;
+
+/// What a plan does at its top.
+#[derive(Clone, Debug)]
+pub(crate) enum Root {
+    Query(QueryPlan),
+    Insert(Box<InsertPlan>),
+    Modify(Box<ModifyPlan>),
+    Explain(Box<ExplainPlan>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct QueryPlan {
+    pub node: PlanNode,
+    /// Where the output columns are.
+    pub slots: Box<[Slot]>,
+    /// They are the first slots, in order, so that a row is a slice of the slots.
+    pub contiguous: bool,
+}
+
+/// EXPLAIN of another plan.
+#[derive(Clone, Debug)]
+pub(crate) struct ExplainPlan {
+    pub plan: Arc<Plan>,
+    pub options: crate::statement::ExplainOptions,
+    /// µs that planning took, where it was measured.
+    pub planning_micros: Option<i64>,
+}
+
+/// An execution of a plan with its parameters.
+pub struct Execution {
+    plan: Arc<Plan>,
+    params: Arc<[Datum]>,
+    view: ReadView,
+    frame: Frame,
+    state: RootState,
+    started: bool,
+    rows: u64,
+}
+
+enum RootState {
+    Query { state: State, scratch: Vec<Datum> },
+    Write(Box<WriteState>),
+    Explain(Box<ExplainState>),
+}
+
+/// An INSERT, UPDATE or DELETE under way.
+struct WriteState {
+    source: State,
+    row: RowState,
+    /// The row at hand is not written yet.
+    pending: bool,
+    source_ended: bool,
+    /// RETURNING rows that wait for a portal to ask for them.
+    buffered: Option<Vec<Vec<Datum>>>,
+    given: usize,
+    scratch: Vec<Datum>,
+}
+
+enum RowState {
+    Insert(InsertState),
+    Modify(ModifyState),
+}
+
+#[derive(Default)]
+struct ExplainState {
+    execution: Option<Execution>,
+    lines: Option<Vec<String>>,
+    given: usize,
+    started_micros: i64,
+}
+
+/// Swallows rows: EXPLAIN ANALYZE.
+struct NoRows;
+
+impl RowSink for NoRows {
+    fn row(&mut self, _: &[Datum]) -> SqlResult<()> {
+        Ok(())
+    }
+}
+
+impl Execution {
+    /// Prepares an execution; nothing runs before the first step.
+    pub fn new(plan: Arc<Plan>, params: Arc<[Datum]>, view: ReadView) -> Execution {
+        let frame = Frame::new(plan.slot_count, plan.subplans.len());
+        let state = match &plan.root {
+            Root::Query(query) => RootState::Query { state: query.node.new_state(), scratch: Vec::new() },
+            Root::Insert(insert) => WriteState::start(&insert.source, RowState::Insert(InsertState::default())),
+            Root::Modify(modify) => WriteState::start(&modify.source, RowState::Modify(ModifyState::default())),
+            Root::Explain(_) => RootState::Explain(Box::default()),
+        };
+        Execution { plan, params, view, frame, state, started: false, rows: 0 }
+    }
+
+    /// The plan that runs.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Counts rows and time at every operator, for EXPLAIN ANALYZE.
+    fn count_statistics(&mut self) {
+        self.frame.statistics = Some(vec![NodeStatistics::default(); self.plan.node_count]);
+    }
+
+    /// Goes on until `rows_max` rows went out (0: no limit), the end, a wait, or the end of a slice.
+    pub fn step(
+        &mut self,
+        cx: &mut ExecContext<'_>,
+        sink: &mut dyn RowSink,
+        rows_max: u64,
+    ) -> SqlResult<Step> {
+        cx.check_cancel()?;
+        self.frame.start_slice();
+        let Execution { plan, params, view, frame, state, started, rows } = self;
+        let first = !std::mem::replace(started, true);
+        let mut run = Run {
+            rt: Runtime { subplans: &plan.subplans, frame, params, view, cx },
+            sink,
+            rows,
+            rows_left: if rows_max == 0 { u64::MAX } else { rows_max },
+        };
+        match (&plan.root, state) {
+            (Root::Query(query), RootState::Query { state, scratch }) => run.query(query, state, scratch, first),
+            (Root::Insert(insert), RootState::Write(state)) => {
+                state.buffer_when_limited(first, rows_max, insert.returning.is_some());
+                run.insert(insert, state, first)
+            }
+            (Root::Modify(modify), RootState::Write(state)) => {
+                state.buffer_when_limited(first, rows_max, modify.returning.is_some());
+                run.modify(modify, state, first)
+            }
+            (Root::Explain(explain), RootState::Explain(state)) => run.explain(explain, state, first),
+            _ => Err(SqlError::internal("the state of an execution does not fit its plan")),
+        }
+    }
+}
+
+impl WriteState {
+    fn start(source: &PlanNode, row: RowState) -> RootState {
+        RootState::Write(Box::new(WriteState {
+            source: source.new_state(),
+            row,
+            pending: false,
+            source_ended: false,
+            buffered: None,
+            given: 0,
+            scratch: Vec::new(),
+        }))
+    }
+
+    fn buffer_when_limited(&mut self, first: bool, rows_max: u64, returns: bool) {
+        if first && rows_max != 0 && returns {
+            self.buffered = Some(Vec::new());
+        }
+    }
+}
+
+/// One call of `step`.
+struct Run<'r, 'c, 's> {
+    rt: Runtime<'r, 'c>,
+    sink: &'s mut dyn RowSink,
+    /// Rows of the command tag so far.
+    rows: &'s mut u64,
+    /// Rows that may still go out in this step.
+    rows_left: u64,
+}
+
+impl Run<'_, '_, '_> {
+    fn query(
+        &mut self,
+        query: &QueryPlan,
+        state: &mut State,
+        scratch: &mut Vec<Datum>,
+        first: bool,
+    ) -> SqlResult<Step> {
+        if first {
+            query.node.open(state, &mut self.rt)?;
+        }
+        while self.rows_left > 0 {
+            match query.node.next(state, &mut self.rt)? {
+                Pull::Row => {
+                    let slots = &self.rt.frame.slots;
+                    if query.contiguous {
+                        self.sink.row(&slots[..query.slots.len()])?;
+                    } else {
+                        scratch.clear();
+                        scratch.extend(query.slots.iter().map(|slot| slots[*slot].clone()));
+                        self.sink.row(scratch)?;
+                    }
+                    *self.rows += 1;
+                    self.rows_left -= 1;
+                }
+                Pull::End => return Ok(Step::Done(CommandTag::Select(*self.rows))),
+                Pull::Yield => return Ok(Step::Yield),
+            }
+        }
+        Ok(Step::Suspended)
+    }
+
+    fn insert(&mut self, plan: &InsertPlan, state: &mut WriteState, first: bool) -> SqlResult<Step> {
+        if first {
+            plan.source.open(&mut state.source, &mut self.rt)?;
+        }
+        let RowState::Insert(row) = &mut state.row else {
+            return Err(SqlError::internal("an INSERT has no row to fill"));
+        };
+        while !state.source_ended {
+            if !state.pending {
+                match plan.source.next(&mut state.source, &mut self.rt)? {
+                    Pull::Row => {
+                        let mut values = Vec::with_capacity(plan.source_slots.len());
+                        values.extend(plan.source_slots.iter().map(|slot| self.rt.frame.slots[*slot].clone()));
+                        plan.target.build(&mut values.into_iter(), row, &mut self.rt)?;
+                        state.pending = true;
+                    }
+                    Pull::End => {
+                        state.source_ended = true;
+                        break;
+                    }
+                    Pull::Yield => return Ok(Step::Yield),
+                }
+            }
+            match plan.target.attempt(row, &mut self.rt)? {
+                Attempt::Done => {
+                    *self.rows += 1;
+                    self.returning(plan.returning.as_deref(), &mut state.buffered, &mut state.scratch)?;
+                }
+                Attempt::Skipped => {}
+                Attempt::Wait(wait) => return Ok(Step::Wait(wait)),
+            }
+            state.pending = false;
+        }
+        self.finish_write(state, CommandTag::Insert(*self.rows))
+    }
+
+    fn modify(&mut self, plan: &ModifyPlan, state: &mut WriteState, first: bool) -> SqlResult<Step> {
+        if first {
+            plan.source.open(&mut state.source, &mut self.rt)?;
+        }
+        let RowState::Modify(row) = &mut state.row else {
+            return Err(SqlError::internal("an UPDATE has no row to fill"));
+        };
+        while !state.source_ended {
+            if !state.pending {
+                match plan.source.next(&mut state.source, &mut self.rt)? {
+                    Pull::Row => {
+                        plan.take(row, &mut self.rt)?;
+                        state.pending = true;
+                    }
+                    Pull::End => {
+                        state.source_ended = true;
+                        break;
+                    }
+                    Pull::Yield => return Ok(Step::Yield),
+                }
+            }
+            match plan.attempt(row, &mut self.rt)? {
+                Attempt::Done => {
+                    *self.rows += 1;
+                    self.returning(plan.returning.as_deref(), &mut state.buffered, &mut state.scratch)?;
+                }
+                Attempt::Skipped => {}
+                Attempt::Wait(wait) => return Ok(Step::Wait(wait)),
+            }
+            state.pending = false;
+        }
+        let rows = *self.rows;
+        let tag = if plan.update.is_some() { CommandTag::Update(rows) } else { CommandTag::Delete(rows) };
+        self.finish_write(state, tag)
+    }
+
+    /// Sends, or keeps, what RETURNING says of the row.
+    fn returning(
+        &mut self,
+        columns: Option<&[Eval]>,
+        buffered: &mut Option<Vec<Vec<Datum>>>,
+        scratch: &mut Vec<Datum>,
+    ) -> SqlResult<()> {
+        let Some(columns) = columns else { return Ok(()) };
+        scratch.clear();
+        for column in columns {
+            scratch.push(column.eval(&mut self.rt)?);
+        }
+        match buffered {
+            Some(rows) => {
+                let bytes = scratch.iter().map(|datum| size_of::<Datum>() + datum.heap_size()).sum();
+                self.rt.charge(bytes)?;
+                rows.push(std::mem::take(scratch));
+                Ok(())
+            }
+            None => self.sink.row(scratch),
+        }
+    }
+
+    /// All rows are written: gives out those that were kept.
+    fn finish_write(&mut self, state: &mut WriteState, tag: CommandTag) -> SqlResult<Step> {
+        if let Some(rows) = &state.buffered {
+            while let Some(row) = rows.get(state.given) {
+                if self.rows_left == 0 {
+                    return Ok(Step::Suspended);
+                }
+                self.sink.row(row)?;
+                state.given += 1;
+                self.rows_left -= 1;
+            }
+            if self.rows_left == 0 {
+                return Ok(Step::Suspended);
+            }
+        }
+        Ok(Step::Done(tag))
+    }
+
+    fn explain(&mut self, plan: &ExplainPlan, state: &mut ExplainState, first: bool) -> SqlResult<Step> {
+        let cx = &mut *self.rt.cx;
+        if first {
+            state.started_micros = cx.functions.session.clock_micros();
+            if plan.options.analyze {
+                let mut execution =
+                    Execution::new(plan.plan.clone(), self.rt.params.into(), self.rt.view.clone());
+                execution.count_statistics();
+                state.execution = Some(execution);
+            }
+        }
+        if state.lines.is_none() {
+            let mut rows = 0;
+            if let Some(execution) = &mut state.execution {
+                match execution.step(cx, &mut NoRows, 0)? {
+                    Step::Done(tag) => rows = tag.rows().unwrap_or(0),
+                    other => return Ok(other),
+                }
+            }
+            let execution_micros = cx.functions.session.clock_micros() - state.started_micros;
+            let rendering = Rendering {
+                plan: &plan.plan,
+                options: plan.options,
+                statistics: state.execution.as_ref().and_then(|execution| execution.frame.statistics.as_deref()),
+                planning_micros: plan.planning_micros,
+                execution_micros,
+                rows,
+            };
+            state.lines = Some(rendering.lines());
+        }
+        let lines = state.lines.as_deref().unwrap_or_default();
+        while let Some(line) = lines.get(state.given) {
+            if self.rows_left == 0 {
+                return Ok(Step::Suspended);
+            }
+            self.sink.row(&[Datum::text(line.as_str())])?;
+            state.given += 1;
+            self.rows_left -= 1;
+        }
+        Ok(Step::Done(CommandTag::Other("EXPLAIN")))
+    }
+}

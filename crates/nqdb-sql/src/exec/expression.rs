@@ -1,0 +1,324 @@
+//! Compiled expressions: what [`crate::ir::Expr`] becomes once every column has a slot.
+//!
+//! What always holds:
+//! 1. Evaluation reads slots, parameters and subplans; it writes only the slot of a CASE operand.
+//! 2. AND, OR, CASE, COALESCE and IN go from left to right and stop as soon as the result is known.
+//! 3. Comparisons of one representation skip the function call; they order exactly as the function does.
+
+use std::cmp::Ordering;
+
+use nqdb_functions::{Function, FunctionContext};
+use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_types::{Datum, Oid, Type, apply_typmod, parse_text, write_text};
+
+use super::runtime::Runtime;
+
+/// A slot of the row frame.
+pub(crate) type Slot = usize;
+
+/// An expression that is ready to run.
+#[derive(Clone, Debug)]
+pub(crate) enum Eval {
+    Constant(Datum),
+    Param(usize),
+    Slot(Slot),
+    Call1 { function: &'static Function, arg: Box<Eval> },
+    Call2 { function: &'static Function, args: Box<[Eval; 2]> },
+    Call { function: &'static Function, args: Box<[Eval]> },
+    /// A call of a function that looks at the types of its arguments.
+    TypedCall { function: &'static Function, args: Box<[Eval]>, types: Box<[Type]> },
+    /// `=`, `<` and the like, where the datums compare without a function.
+    Compare { comparison: Comparison, type_oid: Oid, args: Box<[Eval; 2]> },
+    ViaText { arg: Box<Eval>, from: Type, to: Type },
+    Typmod { arg: Box<Eval>, ty: Type, explicit: bool },
+    And(Box<[Eval]>),
+    Or(Box<[Eval]>),
+    Not(Box<Eval>),
+    IsNull { arg: Box<Eval>, negated: bool },
+    IsBool { arg: Box<Eval>, value: Option<bool>, negated: bool },
+    IsDistinct { args: Box<[Eval; 2]>, equal: Equality, negated: bool },
+    NullIf { args: Box<[Eval; 2]>, equal: Equality },
+    /// The operand, if any, is kept in its slot while the arms run.
+    Case { operand: Option<(Slot, Box<Eval>)>, arms: Box<[(Eval, Eval)]>, otherwise: Option<Box<Eval>> },
+    Coalesce(Box<[Eval]>),
+    MinMax { args: Box<[Eval]>, greatest: bool, type_oid: Oid },
+    InList { arg: Box<Eval>, list: Box<[Eval]>, equal: Equality, negated: bool },
+    ScalarSubquery(usize),
+    Exists(usize),
+    Quantified { arg: Box<Eval>, function: Equality, subplan: usize, all: bool },
+}
+
+/// A comparison operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Less,
+    LessEqual,
+    Equal,
+    NotEqual,
+    GreaterEqual,
+    Greater,
+}
+
+impl Comparison {
+    /// Whether the operator holds for two values in this order.
+    pub fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Comparison::Less => ordering.is_lt(),
+            Comparison::LessEqual => ordering.is_le(),
+            Comparison::Equal => ordering.is_eq(),
+            Comparison::NotEqual => ordering.is_ne(),
+            Comparison::GreaterEqual => ordering.is_ge(),
+            Comparison::Greater => ordering.is_gt(),
+        }
+    }
+
+    /// The operator with its sides exchanged: `a < b` is `b > a`.
+    pub fn commuted(self) -> Comparison {
+        match self {
+            Comparison::Less => Comparison::Greater,
+            Comparison::LessEqual => Comparison::GreaterEqual,
+            Comparison::GreaterEqual => Comparison::LessEqual,
+            Comparison::Greater => Comparison::Less,
+            Comparison::Equal | Comparison::NotEqual => self,
+        }
+    }
+}
+
+/// A comparison of two values by datum order or, where that does not fit, by its function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Equality {
+    Datums { comparison: Comparison, type_oid: Oid },
+    Function(&'static Function),
+}
+
+impl Equality {
+    /// Three-valued: `None` when the comparison yields NULL.
+    pub fn test(&self, left: &Datum, right: &Datum, rt: &mut Runtime<'_, '_>) -> SqlResult<Option<bool>> {
+        match self {
+            Equality::Datums { comparison, type_oid } => {
+                if left.is_null() || right.is_null() {
+                    return Ok(None);
+                }
+                Ok(Some(comparison.holds(left.compare_as(right, *type_oid))))
+            }
+            Equality::Function(function) => {
+                let result = (function.eval)(&mut rt.cx.functions, &[left.clone(), right.clone()])?;
+                Ok(result.as_bool())
+            }
+        }
+    }
+}
+
+/// A three-valued boolean as a datum.
+fn boolean(value: Option<bool>) -> Datum {
+    value.map_or(Datum::Null, Datum::Bool)
+}
+
+impl Eval {
+    /// The value of the expression over the current slots.
+    pub fn eval(&self, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+        match self {
+            Eval::Constant(datum) => Ok(datum.clone()),
+            Eval::Param(index) => rt.param(*index),
+            Eval::Slot(slot) => Ok(rt.frame.slots[*slot].clone()),
+            Eval::Call1 { function, arg } => {
+                let arg = arg.eval(rt)?;
+                (function.eval)(&mut rt.cx.functions, &[arg])
+            }
+            Eval::Call2 { function, args } => {
+                let left = args[0].eval(rt)?;
+                let right = args[1].eval(rt)?;
+                (function.eval)(&mut rt.cx.functions, &[left, right])
+            }
+            Eval::Call { function, args } => {
+                let args = args.iter().map(|arg| arg.eval(rt)).collect::<SqlResult<Vec<Datum>>>()?;
+                (function.eval)(&mut rt.cx.functions, &args)
+            }
+            Eval::TypedCall { function, args, types } => {
+                let args = args.iter().map(|arg| arg.eval(rt)).collect::<SqlResult<Vec<Datum>>>()?;
+                let outer = &rt.cx.functions;
+                let mut functions = FunctionContext {
+                    format: outer.format,
+                    transaction_time_micros: outer.transaction_time_micros,
+                    statement_time_micros: outer.statement_time_micros,
+                    session: outer.session,
+                    argument_types: types,
+                };
+                (function.eval)(&mut functions, &args)
+            }
+            Eval::ViaText { arg, from, to } => {
+                let value = arg.eval(rt)?;
+                via_text(&value, *from, *to, rt)
+            }
+            Eval::Typmod { arg, ty, explicit } => {
+                let value = arg.eval(rt)?;
+                if value.is_null() { Ok(value) } else { apply_typmod(value, *ty, *explicit) }
+            }
+            Eval::IsDistinct { args, equal, negated } => {
+                let left = args[0].eval(rt)?;
+                let right = args[1].eval(rt)?;
+                let distinct = match (left.is_null(), right.is_null()) {
+                    (true, true) => false,
+                    (false, false) => equal.test(&left, &right, rt)? != Some(true),
+                    _ => true,
+                };
+                Ok(Datum::Bool(distinct != *negated))
+            }
+            Eval::NullIf { args, equal } => {
+                let left = args[0].eval(rt)?;
+                let right = args[1].eval(rt)?;
+                let same = equal.test(&left, &right, rt)? == Some(true);
+                Ok(if same { Datum::Null } else { left })
+            }
+            Eval::Case { operand, arms, otherwise } => {
+                if let Some((slot, operand)) = operand {
+                    rt.frame.slots[*slot] = operand.eval(rt)?;
+                }
+                for (condition, result) in arms {
+                    if condition.test(rt)? == Some(true) {
+                        return result.eval(rt);
+                    }
+                }
+                otherwise.as_ref().map_or(Ok(Datum::Null), |otherwise| otherwise.eval(rt))
+            }
+            Eval::Coalesce(args) => {
+                for arg in args {
+                    let value = arg.eval(rt)?;
+                    if !value.is_null() {
+                        return Ok(value);
+                    }
+                }
+                Ok(Datum::Null)
+            }
+            Eval::MinMax { args, greatest, type_oid } => min_max(args, *greatest, *type_oid, rt),
+            Eval::ScalarSubquery(subplan) => rt.scalar_subquery(*subplan),
+            Eval::Compare { .. }
+            | Eval::And(_)
+            | Eval::Or(_)
+            | Eval::Not(_)
+            | Eval::IsNull { .. }
+            | Eval::IsBool { .. }
+            | Eval::InList { .. }
+            | Eval::Exists(_)
+            | Eval::Quantified { .. } => Ok(boolean(self.test(rt)?)),
+        }
+    }
+
+    /// The value of a boolean expression, `None` for NULL.
+    pub fn test(&self, rt: &mut Runtime<'_, '_>) -> SqlResult<Option<bool>> {
+        match self {
+            Eval::Compare { comparison, type_oid, args } => compare(*comparison, *type_oid, args, rt),
+            Eval::And(args) => {
+                let mut result = Some(true);
+                for arg in args {
+                    match arg.test(rt)? {
+                        Some(true) => {}
+                        Some(false) => return Ok(Some(false)),
+                        None => result = None,
+                    }
+                }
+                Ok(result)
+            }
+            Eval::Or(args) => {
+                let mut result = Some(false);
+                for arg in args {
+                    match arg.test(rt)? {
+                        Some(false) => {}
+                        Some(true) => return Ok(Some(true)),
+                        None => result = None,
+                    }
+                }
+                Ok(result)
+            }
+            Eval::Not(arg) => Ok(arg.test(rt)?.map(|value| !value)),
+            Eval::IsNull { arg, negated } => Ok(Some(arg.eval(rt)?.is_null() != *negated)),
+            Eval::IsBool { arg, value, negated } => Ok(Some((arg.test(rt)? == *value) != *negated)),
+            Eval::InList { arg, list, equal, negated } => {
+                let arg = arg.eval(rt)?;
+                let mut result = Some(false);
+                for item in list {
+                    let item = item.eval(rt)?;
+                    match equal.test(&arg, &item, rt)? {
+                        Some(true) => return Ok(Some(!*negated)),
+                        Some(false) => {}
+                        None => result = None,
+                    }
+                }
+                Ok(result.map(|value| value != *negated))
+            }
+            Eval::Exists(subplan) => rt.exists(*subplan).map(Some),
+            Eval::Quantified { arg, function, subplan, all } => {
+                let arg = arg.eval(rt)?;
+                rt.quantified(*subplan, &arg, function, *all)
+            }
+            _ => match self.eval(rt)? {
+                Datum::Bool(value) => Ok(Some(value)),
+                Datum::Null => Ok(None),
+                other => Err(SqlError::internal(format!("a condition has the value {other:?}"))),
+            },
+        }
+    }
+
+    /// Whether the row passes: NULL does not.
+    pub fn passes(&self, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
+        Ok(self.test(rt)? == Some(true))
+    }
+}
+
+/// Compares two expressions; a slot and a constant, the usual pair, are not cloned.
+fn compare(
+    comparison: Comparison,
+    type_oid: Oid,
+    args: &[Eval; 2],
+    rt: &mut Runtime<'_, '_>,
+) -> SqlResult<Option<bool>> {
+    let holds = |left: &Datum, right: &Datum| {
+        if left.is_null() || right.is_null() {
+            return None;
+        }
+        Some(comparison.holds(left.compare_as(right, type_oid)))
+    };
+    match args {
+        [Eval::Slot(left), Eval::Constant(right)] => Ok(holds(&rt.frame.slots[*left], right)),
+        [Eval::Slot(left), Eval::Slot(right)] => Ok(holds(&rt.frame.slots[*left], &rt.frame.slots[*right])),
+        [Eval::Slot(left), Eval::Param(right)] if *right < rt.params.len() => {
+            Ok(holds(&rt.frame.slots[*left], &rt.params[*right]))
+        }
+        [left, right] => {
+            let left = left.eval(rt)?;
+            let right = right.eval(rt)?;
+            Ok(holds(&left, &right))
+        }
+    }
+}
+
+/// Output function, then input function.
+fn via_text(value: &Datum, from: Type, to: Type, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+    if value.is_null() {
+        return Ok(Datum::Null);
+    }
+    let format = rt.cx.functions.format;
+    if let Some(text) = value.as_text() {
+        return parse_text(text, to, format);
+    }
+    let mut bytes = Vec::new();
+    write_text(&mut bytes, value, from, format);
+    let text = std::str::from_utf8(&bytes).map_err(|_| SqlError::internal("an output function wrote no UTF-8"))?;
+    parse_text(text, to, format)
+}
+
+/// GREATEST and LEAST: NULLs are ignored.
+fn min_max(args: &[Eval], greatest: bool, type_oid: Oid, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+    let mut best = Datum::Null;
+    for arg in args {
+        let value = arg.eval(rt)?;
+        if value.is_null() {
+            continue;
+        }
+        let ordering = value.compare_as(&best, type_oid);
+        if best.is_null() || (if greatest { ordering.is_gt() } else { ordering.is_lt() }) {
+            best = value;
+        }
+    }
+    Ok(best)
+}

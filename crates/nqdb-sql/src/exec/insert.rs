@@ -1,0 +1,285 @@
+//! INSERT, with ON CONFLICT; also what COPY FROM does with each of its rows.
+//!
+//! ```text
+//!           +--> stored
+//! insert ---+--> in the way of an unfinished transaction: wait, then insert again
+//!           +--> unique violation --+--> no arbiter: 23505
+//!                                   +--> DO NOTHING: skip
+//!                                   +--> DO UPDATE: newest version --+--> gone: insert again
+//!                                                                    +--> unfinished: wait, then look again
+//!                                                                    +--> update --> changed meanwhile: look again
+//! ```
+//!
+//! What always holds:
+//! 1. A row is computed once: a wait repeats the attempt, not the expressions.
+//! 2. A row that waits has written nothing.
+
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+use nqdb_catalog::TableDef;
+use nqdb_sqlstate::{CARDINALITY_VIOLATION, SERIALIZATION_FAILURE, SqlError, SqlResult};
+use nqdb_storage::Direction;
+use nqdb_txn::{Isolation, Modified, Newest, ReadView, RowId, RowImage, RowVersion, TxnError, Wait};
+use nqdb_types::Datum;
+
+use super::constraint::{CheckConstraint, check_row, write_error};
+use super::expression::{Eval, Slot};
+use super::operator::PlanNode;
+use super::runtime::Runtime;
+
+/// How an attempt at one row ended.
+pub(crate) enum Attempt {
+    /// The row is in the table, or was changed there.
+    Done,
+    /// There is nothing to do for it.
+    Skipped,
+    Wait(Wait),
+}
+
+/// The plan of an INSERT.
+#[derive(Clone, Debug)]
+pub(crate) struct InsertPlan {
+    pub source: PlanNode,
+    pub source_slots: Box<[Slot]>,
+    pub target: InsertTarget,
+    pub returning: Option<Box<[Eval]>>,
+}
+
+/// Where rows go, and how a row becomes complete.
+#[derive(Clone, Debug)]
+pub(crate) struct InsertTarget {
+    pub table: Arc<TableDef>,
+    /// The position in the table of each value of the source.
+    pub positions: Box<[usize]>,
+    pub defaults: Box<[(usize, Eval)]>,
+    /// The slots of the new row, for checks, RETURNING and EXCLUDED.
+    pub row_slots: Box<[(usize, Slot)]>,
+    pub checks: Box<[CheckConstraint]>,
+    pub on_conflict: Option<ConflictPlan>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ConflictPlan {
+    /// Positions in `TableStore::indexes`.
+    pub arbiters: Box<[usize]>,
+    /// None: DO NOTHING.
+    pub update: Option<ConflictUpdate>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ConflictUpdate {
+    pub existing: Box<[(usize, Slot)]>,
+    pub set: Box<[(usize, Eval)]>,
+    pub predicate: Option<Eval>,
+}
+
+/// The row at hand.
+#[derive(Default)]
+pub(crate) struct InsertState {
+    pub row: Vec<Datum>,
+    /// The row that is in the way and is to be updated.
+    conflict: Option<RowId>,
+}
+
+impl InsertTarget {
+    /// Computes the row from the source's values and checks it.
+    pub fn build(&self, values: &mut dyn Iterator<Item = Datum>, state: &mut InsertState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        state.conflict = None;
+        state.row.clear();
+        state.row.resize(self.table.columns.len(), Datum::Null);
+        for (position, value) in self.positions.iter().zip(values) {
+            state.row[*position] = value;
+        }
+        for (position, default) in &self.defaults {
+            state.row[*position] = default.eval(rt)?;
+        }
+        self.show_row(&state.row, rt);
+        check_row(&self.table, &self.checks, &state.row, rt)
+    }
+
+    /// Tries to store the row.
+    pub fn attempt(&self, state: &mut InsertState, rt: &mut Runtime<'_, '_>) -> SqlResult<Attempt> {
+        loop {
+            if let Some(row_id) = state.conflict {
+                match self.attempt_update(row_id, state, rt)? {
+                    Some(attempt) => return Ok(attempt),
+                    None => state.conflict = None,
+                }
+            }
+            match self.table.store.insert(rt.cx.txn, &state.row) {
+                Ok(_) => return Ok(Attempt::Done),
+                Err(TxnError::Wait(wait)) => return Ok(Attempt::Wait(wait)),
+                Err(TxnError::UniqueViolation { index, row_id }) => {
+                    match self.arbiter_conflict(index, row_id, &state.row, rt)? {
+                        Some(row_id) => {
+                            if rt.cx.txn.isolation() == Isolation::RepeatableRead {
+                                self.require_visible(row_id, rt)?;
+                            }
+                            if !self.updates_conflicts() {
+                                return Ok(Attempt::Skipped);
+                            }
+                            state.conflict = Some(row_id);
+                        }
+                        None => {
+                            let error = TxnError::UniqueViolation { index, row_id };
+                            return Err(write_error(&self.table, &state.row, error, rt.cx.functions.format));
+                        }
+                    }
+                }
+                Err(error) => return Err(write_error(&self.table, &state.row, error, rt.cx.functions.format)),
+            }
+        }
+    }
+
+    /// The row that conflicts in an index of ON CONFLICT. The store may have met another index first; then
+    /// the arbiters are looked at in their turn, as PostgreSQL looks at them before it inserts.
+    fn arbiter_conflict(
+        &self,
+        index: usize,
+        row_id: RowId,
+        row: &[Datum],
+        rt: &mut Runtime<'_, '_>,
+    ) -> SqlResult<Option<RowId>> {
+        let Some(conflict) = &self.on_conflict else { return Ok(None) };
+        if conflict.arbiters.contains(&index) {
+            return Ok(Some(row_id));
+        }
+        let newest = rt.cx.txn.system().latest_view();
+        for arbiter in &conflict.arbiters {
+            for view in [rt.view, &newest] {
+                if let Some(row_id) = self.find_key(*arbiter, row, view)? {
+                    return Ok(Some(row_id));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The row that a view shows under the key of `row` in a unique index.
+    fn find_key(&self, index: usize, row: &[Datum], view: &ReadView) -> SqlResult<Option<RowId>> {
+        let store = &self.table.store;
+        let Some(definition) = store.indexes.get(index) else { return Ok(None) };
+        let values: Vec<Datum> = definition.key.iter().filter_map(|key| row.get(key.column).cloned()).collect();
+        if values.iter().any(Datum::is_null) {
+            return Ok(None);
+        }
+        let prefix = definition.key_prefix(&values);
+        let upper = nqdb_txn::IndexStore::prefix_end(&prefix);
+        let mut scan = store.index_scan(index, view.clone(), Bound::Included(prefix), upper, Direction::Forward);
+        loop {
+            let mut found = None;
+            let more = scan.next_batch(&mut |row_id, _: RowVersion, _: RowImage<'_>| {
+                found = Some(row_id);
+                ControlFlow::Break(())
+            })?;
+            if found.is_some() || !more {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn updates_conflicts(&self) -> bool {
+        self.on_conflict.as_ref().is_some_and(|conflict| conflict.update.is_some())
+    }
+
+    /// 40001 when the row was committed after the snapshot of REPEATABLE READ.
+    fn require_visible(&self, row_id: RowId, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        if self.table.store.fetch(rt.view, row_id, |_, _| ())?.is_some() {
+            return Ok(());
+        }
+        let own = rt.cx.txn.xid();
+        let newest = self.table.store.read_newest(rt.cx.txn, row_id, |_, version: RowVersion| version.xid())?;
+        match newest {
+            Newest::Row(xid) if Some(xid) != own => {
+                let message = "could not serialize access due to concurrent update";
+                Err(SqlError::new(SERIALIZATION_FAILURE, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// DO UPDATE of the row that is in the way; `None` when it is gone and the insert is to be tried again.
+    fn attempt_update(
+        &self,
+        row_id: RowId,
+        state: &mut InsertState,
+        rt: &mut Runtime<'_, '_>,
+    ) -> SqlResult<Option<Attempt>> {
+        let update = self.on_conflict.as_ref().and_then(|conflict| conflict.update.as_ref());
+        let update = update.ok_or_else(|| SqlError::internal("a conflict without DO UPDATE"))?;
+        loop {
+            let store = &self.table.store;
+            let mut loaded = Ok(());
+            let mut old = Vec::new();
+            let newest = store.read_newest(rt.cx.txn, row_id, |image, version| {
+                loaded = load_row(&self.table, &update.existing, &image, &mut rt.frame.slots, &mut old);
+                version
+            })?;
+            loaded?;
+            let version = match newest {
+                Newest::Row(version) => version,
+                Newest::Gone => return Ok(None),
+                Newest::InFlight(wait) => return Ok(Some(Attempt::Wait(wait))),
+            };
+            if let Some(predicate) = &update.predicate
+                && !predicate.passes(rt)?
+            {
+                return Ok(Some(Attempt::Skipped));
+            }
+            let mut new = old;
+            for (position, value) in &update.set {
+                new[*position] = value.eval(rt)?;
+            }
+            self.show_row(&new, rt);
+            check_row(&self.table, &self.checks, &new, rt)?;
+            let result = self.table.store.update(rt.cx.txn, row_id, version, &new);
+            match result {
+                Ok(Modified::Done) => return Ok(Some(Attempt::Done)),
+                Ok(Modified::Changed) => self.show_row(&state.row, rt),
+                Ok(Modified::Gone) => {
+                    self.show_row(&state.row, rt);
+                    return Ok(None);
+                }
+                Ok(Modified::OwnStatement) => return Err(second_time()),
+                Err(TxnError::Wait(wait)) => {
+                    self.show_row(&state.row, rt);
+                    return Ok(Some(Attempt::Wait(wait)));
+                }
+                Err(error) => return Err(write_error(&self.table, &new, error, rt.cx.functions.format)),
+            }
+        }
+    }
+
+    /// Puts a row into the slots that checks, RETURNING and EXCLUDED read.
+    fn show_row(&self, row: &[Datum], rt: &mut Runtime<'_, '_>) {
+        for (position, slot) in &self.row_slots {
+            rt.frame.slots[*slot].clone_from(&row[*position]);
+        }
+    }
+}
+
+/// Decodes a whole row into a vector and, where they are wanted, into slots.
+pub(crate) fn load_row(
+    table: &TableDef,
+    columns: &[(usize, Slot)],
+    image: &RowImage<'_>,
+    slots: &mut [Datum],
+    row: &mut Vec<Datum>,
+) -> Result<(), TxnError> {
+    row.clear();
+    row.resize(table.columns.len(), Datum::Null);
+    for (position, _) in table.live_columns() {
+        row[position] = image.datum(position)?;
+    }
+    for (position, slot) in columns {
+        slots[*slot].clone_from(&row[*position]);
+    }
+    Ok(())
+}
+
+fn second_time() -> SqlError {
+    SqlError::new(CARDINALITY_VIOLATION, "ON CONFLICT DO UPDATE command cannot affect row a second time").with_hint(
+        "Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
+    )
+}

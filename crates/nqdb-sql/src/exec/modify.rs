@@ -1,0 +1,139 @@
+//! UPDATE and DELETE of the rows that a scan finds.
+//!
+//! ```text
+//! scan --> new row --> write --+--> done
+//!   ^                          +--> in the way of an unfinished transaction: wait, then write again
+//!   |                          +--> READ COMMITTED, changed meanwhile: newest version, condition again, new row again
+//!   +--------------------------+--> gone, or written by this statement already: next row
+//! ```
+//!
+//! What always holds:
+//! 1. The scan sees the statement's view only, so a row that moved within an index is not met twice.
+//! 2. The condition is tested again on the newest version as a whole, those parts included that chose the index
+//!    range; its subqueries see the statement's view.
+//! 3. A row that waits has written nothing; its slots stay until it is done.
+
+use std::sync::Arc;
+
+use nqdb_catalog::TableDef;
+use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_txn::{Modified, Newest, TxnError};
+use nqdb_types::Datum;
+
+use super::constraint::{CheckConstraint, check_row, write_error};
+use super::expression::{Eval, Slot};
+use super::insert::{Attempt, load_row};
+use super::operator::PlanNode;
+use super::runtime::Runtime;
+use super::scan::RowAddress;
+
+/// The plan of an UPDATE or DELETE.
+#[derive(Clone, Debug)]
+pub(crate) struct ModifyPlan {
+    pub source: PlanNode,
+    pub table: Arc<TableDef>,
+    /// The slots of the old row.
+    pub old: Box<[(usize, Slot)]>,
+    /// The whole WHERE condition, for the newest version of a row.
+    pub recheck: Option<Eval>,
+    /// None: DELETE.
+    pub update: Option<UpdatePlan>,
+    pub returning: Option<Box<[Eval]>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct UpdatePlan {
+    pub set: Box<[(usize, Eval)]>,
+    /// The slots of the new row, for checks and RETURNING.
+    pub row_slots: Box<[(usize, Slot)]>,
+    pub checks: Box<[CheckConstraint]>,
+}
+
+/// The row at hand.
+#[derive(Default)]
+pub(crate) struct ModifyState {
+    address: Option<RowAddress>,
+    new: Vec<Datum>,
+    /// The newest version must be read before the next write.
+    stale: bool,
+}
+
+impl ModifyPlan {
+    /// Takes the row that the scan stands on.
+    pub fn take(&self, state: &mut ModifyState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        let address = rt.frame.target.take();
+        state.address = Some(address.ok_or_else(|| SqlError::internal("a scan gave no address of its row"))?);
+        state.stale = false;
+        self.build(state, rt)
+    }
+
+    /// Tries to write the row.
+    pub fn attempt(&self, state: &mut ModifyState, rt: &mut Runtime<'_, '_>) -> SqlResult<Attempt> {
+        let mut address = state.address.ok_or_else(|| SqlError::internal("there is no row to write"))?;
+        loop {
+            if state.stale {
+                match self.read_newest(state, &mut address, rt)? {
+                    Some(attempt) => return Ok(attempt),
+                    None => state.stale = false,
+                }
+            }
+            let store = &self.table.store;
+            let result = match &self.update {
+                Some(_) => store.update(rt.cx.txn, address.row_id, address.version, &state.new),
+                None => store.delete(rt.cx.txn, address.row_id, address.version),
+            };
+            match result {
+                Ok(Modified::Done) => return Ok(Attempt::Done),
+                Ok(Modified::Gone | Modified::OwnStatement) => return Ok(Attempt::Skipped),
+                Ok(Modified::Changed) => state.stale = true,
+                Err(TxnError::Wait(wait)) => return Ok(Attempt::Wait(wait)),
+                Err(error) => return Err(write_error(&self.table, &state.new, error, rt.cx.functions.format)),
+            }
+        }
+    }
+
+    /// Loads the newest version and computes the new row again; says how the attempt ends when it ends here.
+    fn read_newest(
+        &self,
+        state: &mut ModifyState,
+        address: &mut RowAddress,
+        rt: &mut Runtime<'_, '_>,
+    ) -> SqlResult<Option<Attempt>> {
+        let mut loaded = Ok(());
+        let newest = self.table.store.read_newest(rt.cx.txn, address.row_id, |image, version| {
+            loaded = load_row(&self.table, &self.old, &image, &mut rt.frame.slots, &mut state.new);
+            version
+        })?;
+        loaded?;
+        match newest {
+            Newest::Row(version) => address.version = version,
+            Newest::Gone => return Ok(Some(Attempt::Skipped)),
+            Newest::InFlight(wait) => return Ok(Some(Attempt::Wait(wait))),
+        }
+        state.address = Some(*address);
+        if let Some(recheck) = &self.recheck
+            && !recheck.passes(rt)?
+        {
+            return Ok(Some(Attempt::Skipped));
+        }
+        self.build(state, rt)?;
+        Ok(None)
+    }
+
+    /// Computes the new row out of the old one's slots, and checks it.
+    fn build(&self, state: &mut ModifyState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        let Some(update) = &self.update else { return Ok(()) };
+        state.new.clear();
+        state.new.resize(self.table.columns.len(), Datum::Null);
+        for (position, slot) in &self.old {
+            state.new[*position].clone_from(&rt.frame.slots[*slot]);
+        }
+        for (position, value) in &update.set {
+            state.new[*position] = value.eval(rt)?;
+        }
+        for (position, slot) in &update.row_slots {
+            rt.frame.slots[*slot].clone_from(&state.new[*position]);
+        }
+        check_row(&self.table, &update.checks, &state.new, rt)
+    }
+}

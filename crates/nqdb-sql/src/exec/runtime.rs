@@ -1,0 +1,308 @@
+//! What operators and expressions share while a plan runs: slots, parameters, budget, memory account, subqueries.
+//!
+//! ```text
+//! slots   [ output columns ... | columns of the operators ... | operands of CASE ... ]
+//! ```
+//!
+//! What always holds:
+//! 1. A column has one slot in the whole statement, subqueries included; so a correlated subquery finds the outer
+//!    row's values in their slots, and nothing is passed down.
+//! 2. Every operator counts its work. A slice that is used up makes the next operator yield, except inside of an
+//!    expression, which cannot be resumed: there only the cancel flag is looked at.
+//! 3. Whatever holds rows charges [`Frame::charge`]; the account is of the whole statement.
+
+use nqdb_sqlstate::{CARDINALITY_VIOLATION, OUT_OF_MEMORY, SqlError, SqlResult};
+use nqdb_txn::ReadView;
+use nqdb_types::{Datum, Oid};
+
+use super::contract::ExecContext;
+use super::expression::{Equality, Slot};
+use super::key_table::KeyTable;
+use super::operator::{NodeStatistics, PlanNode, Pull, State};
+use super::scan::RowAddress;
+
+/// Rows (or comparisons of joins) between two looks at the cancel flag; about a millisecond of work.
+pub(crate) const SLICE_WORK: u32 = 2_000;
+
+/// The mutable half of an execution.
+pub(crate) struct Frame {
+    pub slots: Vec<Datum>,
+    pub subplans: Vec<SubplanState>,
+    /// The row that the scan of an UPDATE's or DELETE's table stands on.
+    pub target: Option<RowAddress>,
+    /// Per plan node, while EXPLAIN ANALYZE counts.
+    pub statistics: Option<Vec<NodeStatistics>>,
+    memory_bytes: usize,
+    work_left: u32,
+    expression_depth: u32,
+}
+
+impl Frame {
+    pub fn new(slots: usize, subplans: usize) -> Frame {
+        Frame {
+            slots: vec![Datum::Null; slots],
+            subplans: (0..subplans).map(|_| SubplanState::default()).collect(),
+            target: None,
+            statistics: None,
+            memory_bytes: 0,
+            work_left: SLICE_WORK,
+            expression_depth: 0,
+        }
+    }
+
+    /// A new slice of work.
+    pub fn start_slice(&mut self) {
+        self.work_left = SLICE_WORK;
+    }
+}
+
+/// A subquery of an expression.
+#[derive(Clone, Debug)]
+pub(crate) struct Subplan {
+    pub root: PlanNode,
+    /// The slot of its only column; none for EXISTS.
+    pub column: Option<Slot>,
+    /// It mentions columns of the query around it.
+    pub correlated: bool,
+    /// How the operands of a quantified comparison hash, where they do.
+    pub hash_type: Option<Oid>,
+}
+
+/// What an execution remembers of a subquery.
+#[derive(Default)]
+pub(crate) struct SubplanState {
+    state: Option<Box<State>>,
+    /// The answer of an uncorrelated one.
+    value: Option<Datum>,
+    /// The rows of an uncorrelated quantified one.
+    values: Option<ValueSet>,
+}
+
+/// The values of an uncorrelated `IN (query)`.
+struct ValueSet {
+    values: Vec<Datum>,
+    has_null: bool,
+    lookup: Option<KeyTable>,
+}
+
+/// One call of `step`: the plan, the frame and what the session gave.
+pub(crate) struct Runtime<'r, 'c> {
+    pub subplans: &'r [Subplan],
+    pub frame: &'r mut Frame,
+    pub params: &'r [Datum],
+    pub view: &'r ReadView,
+    pub cx: &'r mut ExecContext<'c>,
+}
+
+impl Runtime<'_, '_> {
+    /// The value of a parameter.
+    pub fn param(&self, index: usize) -> SqlResult<Datum> {
+        self.params.get(index).cloned().ok_or_else(|| {
+            SqlError::internal(format!("parameter ${} has no value", index + 1))
+        })
+    }
+
+    /// Counts one unit of work. True when the slice is over and the operator must yield; it calls this before it
+    /// changes anything, so that it can be called again.
+    pub fn slice_is_over(&mut self) -> SqlResult<bool> {
+        if self.frame.work_left > 0 {
+            self.frame.work_left -= 1;
+            return Ok(false);
+        }
+        self.cx.check_cancel()?;
+        if self.frame.expression_depth > 0 {
+            self.frame.start_slice();
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Takes work that is done already out of the slice.
+    pub fn count_work(&mut self, units: u32) {
+        self.frame.work_left = self.frame.work_left.saturating_sub(units);
+    }
+
+    /// Accounts for memory that is about to be held; 53200 above the limit.
+    pub fn charge(&mut self, bytes: usize) -> SqlResult<()> {
+        self.frame.memory_bytes += bytes;
+        if self.frame.memory_bytes > self.cx.memory_limit_bytes {
+            let limit = self.cx.memory_limit_bytes;
+            return Err(SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(format!(
+                "The sorts, aggregates and hash tables of the statement need more than {limit} bytes."
+            )));
+        }
+        Ok(())
+    }
+
+    /// Takes memory out of the account.
+    pub fn release(&mut self, bytes: usize) {
+        self.frame.memory_bytes = self.frame.memory_bytes.saturating_sub(bytes);
+    }
+
+    /// The value of a scalar subquery; 21000 when it has a second row.
+    pub fn scalar_subquery(&mut self, index: usize) -> SqlResult<Datum> {
+        if let Some(value) = &self.frame.subplans[index].value {
+            return Ok(value.clone());
+        }
+        let column = self.subplans[index].column;
+        let mut value = None;
+        self.run_subplan(index, |rt| {
+            if value.is_some() {
+                let message = "more than one row returned by a subquery used as an expression";
+                return Err(SqlError::new(CARDINALITY_VIOLATION, message));
+            }
+            value = Some(column.map_or(Datum::Null, |slot| rt.frame.slots[slot].clone()));
+            Ok(true)
+        })?;
+        let value = value.unwrap_or(Datum::Null);
+        self.remember(index, &value);
+        Ok(value)
+    }
+
+    /// Whether a subquery has a row.
+    pub fn exists(&mut self, index: usize) -> SqlResult<bool> {
+        if let Some(Datum::Bool(value)) = &self.frame.subplans[index].value {
+            return Ok(*value);
+        }
+        let mut found = false;
+        self.run_subplan(index, |_| {
+            found = true;
+            Ok(false)
+        })?;
+        self.remember(index, &Datum::Bool(found));
+        Ok(found)
+    }
+
+    /// `arg op ANY (query)` or `arg op ALL (query)`, three-valued.
+    pub fn quantified(&mut self, index: usize, arg: &Datum, op: &Equality, all: bool) -> SqlResult<Option<bool>> {
+        let subplan = &self.subplans[index];
+        let Some(column) = subplan.column else {
+            return Err(SqlError::internal("a quantified subquery has no column"));
+        };
+        if !subplan.correlated {
+            return self.quantified_over_set(index, column, arg, op, all);
+        }
+        let mut result = Some(all);
+        self.run_subplan(index, |rt| {
+            let value = rt.frame.slots[column].clone();
+            Ok(merge_quantified(&mut result, op.test(arg, &value, rt)?, all))
+        })?;
+        Ok(result)
+    }
+
+    fn quantified_over_set(
+        &mut self,
+        index: usize,
+        column: Slot,
+        arg: &Datum,
+        op: &Equality,
+        all: bool,
+    ) -> SqlResult<Option<bool>> {
+        let set = match self.frame.subplans[index].values.take() {
+            Some(set) => set,
+            None => self.collect_values(index, column)?,
+        };
+        let result = set.test(arg, op, all, self);
+        self.frame.subplans[index].values = Some(set);
+        result
+    }
+
+    fn collect_values(&mut self, index: usize, column: Slot) -> SqlResult<ValueSet> {
+        let hash_type = self.subplans[index].hash_type;
+        let mut lookup = hash_type.map(|type_oid| KeyTable::new(Box::new([type_oid])));
+        let mut set = ValueSet { values: Vec::new(), has_null: false, lookup: None };
+        self.run_subplan(index, |rt| {
+            let value = rt.frame.slots[column].clone();
+            set.has_null |= value.is_null();
+            match (&mut lookup, value.is_null()) {
+                (Some(_), true) => {}
+                (Some(lookup), false) => {
+                    lookup.insert(std::slice::from_ref(&value), rt)?;
+                }
+                (None, _) => {
+                    rt.charge(size_of::<Datum>() + value.heap_size())?;
+                    set.values.push(value);
+                }
+            }
+            Ok(true)
+        })?;
+        set.lookup = lookup;
+        Ok(set)
+    }
+
+    /// Keeps the answer of a subquery that cannot change within the statement.
+    fn remember(&mut self, index: usize, value: &Datum) {
+        if !self.subplans[index].correlated {
+            self.frame.subplans[index].value = Some(value.clone());
+        }
+    }
+
+    /// Runs a subquery from its start and shows its rows, until `row` says false.
+    fn run_subplan(&mut self, index: usize, mut row: impl FnMut(&mut Self) -> SqlResult<bool>) -> SqlResult<()> {
+        let subplan = &self.subplans[index];
+        let mut state = match self.frame.subplans[index].state.take() {
+            Some(state) => state,
+            None => Box::new(subplan.root.new_state()),
+        };
+        self.frame.expression_depth += 1;
+        let result = self.pull_all(&subplan.root, &mut state, &mut row);
+        self.frame.expression_depth -= 1;
+        self.frame.subplans[index].state = Some(state);
+        result
+    }
+
+    fn pull_all(
+        &mut self,
+        root: &PlanNode,
+        state: &mut State,
+        row: &mut impl FnMut(&mut Self) -> SqlResult<bool>,
+    ) -> SqlResult<()> {
+        root.open(state, self)?;
+        loop {
+            match root.next(state, self)? {
+                Pull::Row => {
+                    if !row(self)? {
+                        return Ok(());
+                    }
+                }
+                Pull::End => return Ok(()),
+                Pull::Yield => return Err(SqlError::internal("a subquery yielded")),
+            }
+        }
+    }
+}
+
+impl ValueSet {
+    fn test(&self, arg: &Datum, op: &Equality, all: bool, rt: &mut Runtime<'_, '_>) -> SqlResult<Option<bool>> {
+        if let Some(lookup) = &self.lookup {
+            if lookup.is_empty() && !self.has_null {
+                return Ok(Some(false));
+            }
+            if arg.is_null() {
+                return Ok(None);
+            }
+            let found = lookup.find(std::slice::from_ref(arg)).is_some();
+            return Ok(if found { Some(true) } else if self.has_null { None } else { Some(false) });
+        }
+        let mut result = Some(all);
+        for value in &self.values {
+            if !merge_quantified(&mut result, op.test(arg, value, rt)?, all) {
+                break;
+            }
+        }
+        Ok(result)
+    }
+}
+
+/// Adds one comparison to the result of ANY or ALL; false when it is decided.
+fn merge_quantified(result: &mut Option<bool>, comparison: Option<bool>, all: bool) -> bool {
+    match comparison {
+        Some(value) if value == all => {}
+        Some(value) => {
+            *result = Some(value);
+            return false;
+        }
+        None => *result = None,
+    }
+    true
+}

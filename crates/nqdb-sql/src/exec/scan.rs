@@ -1,0 +1,218 @@
+//! Reading a table: all of it, or the part between two keys of an index.
+//!
+//! Rows are fetched in batches that grow, so that a point query decodes one row and a long scan pays for few
+//! calls. The condition is tested while the batch is read: a row that fails is never kept.
+//!
+//! What always holds:
+//! 1. The conditions that an index range stands for are not tested again: the index scan itself compares the key
+//!    with the version of the row that is visible.
+//! 2. A batch never exceeds a slice of work.
+
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+use nqdb_catalog::TableDef;
+use nqdb_sqlstate::SqlResult;
+use nqdb_storage::Direction;
+use nqdb_txn::{IndexScan, RowId, RowImage, RowScan, RowVersion, TxnError};
+use nqdb_types::Datum;
+
+use super::expression::{Eval, Slot};
+use super::index_range::IndexAccess;
+use super::operator::Pull;
+use super::runtime::{Runtime, SLICE_WORK};
+
+/// Rows of the first batch of a scan that may have many.
+const FIRST_BATCH_ROWS: usize = 8;
+/// Rows of the largest batch.
+const BATCH_ROWS_MAX: usize = 512;
+
+/// Where a row is, and which version of it was seen: what UPDATE and DELETE need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowAddress {
+    pub row_id: RowId,
+    pub version: RowVersion,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Scan {
+    pub table: Arc<TableDef>,
+    /// Position in the table, and where the value goes.
+    pub columns: Box<[(usize, Slot)]>,
+    pub access: Access,
+    pub filter: Option<Eval>,
+    /// UPDATE and DELETE want the row's address.
+    pub is_target: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Access {
+    Sequential,
+    Index(Box<IndexAccess>),
+}
+
+pub(crate) struct ScanState {
+    cursor: Cursor,
+    /// Ranges of the index that are still to be read, the next one last.
+    ranges: Vec<(Bound<Vec<u8>>, Bound<Vec<u8>>)>,
+    /// Rows of the batch: values of the columns, one row after the other.
+    values: Vec<Datum>,
+    addresses: Vec<RowAddress>,
+    next: usize,
+    batch_rows: usize,
+}
+
+/// The scan below, if there is one.
+enum Cursor {
+    None,
+    Rows(RowScan),
+    Index(IndexScan),
+}
+
+/// How reading a batch ended.
+struct BatchEnd {
+    /// Rows that were looked at.
+    looked_at: u32,
+    /// More may follow.
+    more: bool,
+}
+
+impl Scan {
+    pub fn new_state(&self) -> ScanState {
+        ScanState {
+            cursor: Cursor::None,
+            ranges: Vec::new(),
+            values: Vec::new(),
+            addresses: Vec::new(),
+            next: 0,
+            batch_rows: FIRST_BATCH_ROWS,
+        }
+    }
+
+    pub fn open(&self, state: &mut ScanState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        state.values.clear();
+        state.addresses.clear();
+        state.ranges.clear();
+        state.next = 0;
+        state.batch_rows = FIRST_BATCH_ROWS;
+        state.cursor = Cursor::None;
+        match &self.access {
+            Access::Sequential => {
+                let rows = RowId(0)..RowId(u64::MAX);
+                state.cursor = Cursor::Rows(self.table.store.scan(rt.view.clone(), rows, Direction::Forward));
+            }
+            Access::Index(access) => {
+                access.ranges(&mut state.ranges, rt)?;
+                if access.is_point {
+                    state.batch_rows = 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub fn next(&self, id: usize, state: &mut ScanState, rt: &mut Runtime<'_, '_>) -> SqlResult<Pull> {
+        loop {
+            if let Some(address) = state.addresses.get(state.next) {
+                let width = self.columns.len();
+                let row = &mut state.values[state.next * width..(state.next + 1) * width];
+                for ((_, slot), value) in self.columns.iter().zip(row) {
+                    std::mem::swap(&mut rt.frame.slots[*slot], value);
+                }
+                if self.is_target {
+                    rt.frame.target = Some(*address);
+                }
+                state.next += 1;
+                return Ok(Pull::Row);
+            }
+            if rt.slice_is_over()? {
+                return Ok(Pull::Yield);
+            }
+            if !self.read_batch(id, state, rt)? {
+                return Ok(Pull::End);
+            }
+        }
+    }
+
+    /// Reads the next batch; false when there is nothing left to read.
+    fn read_batch(&self, id: usize, state: &mut ScanState, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
+        state.values.clear();
+        state.addresses.clear();
+        state.next = 0;
+        if let Cursor::None = state.cursor {
+            let Some((lower, upper)) = state.ranges.pop() else { return Ok(false) };
+            let Access::Index(access) = &self.access else { return Ok(false) };
+            let scan = self.table.store.index_scan(access.index, rt.view.clone(), lower, upper, access.direction);
+            state.cursor = Cursor::Index(scan);
+        }
+        let end = self.fill(id, state, rt)?;
+        rt.count_work(end.looked_at);
+        let is_point = matches!(&self.access, Access::Index(access) if access.is_point);
+        if !end.more || (is_point && !state.addresses.is_empty()) {
+            state.cursor = Cursor::None;
+        }
+        if !is_point {
+            state.batch_rows = (state.batch_rows * 4).min(BATCH_ROWS_MAX);
+        }
+        Ok(true)
+    }
+
+    fn fill(&self, id: usize, state: &mut ScanState, rt: &mut Runtime<'_, '_>) -> SqlResult<BatchEnd> {
+        let (values, addresses) = (&mut state.values, &mut state.addresses);
+        let batch_rows = state.batch_rows;
+        let mut looked_at = 0;
+        let mut failure = None;
+        let mut visit = |row_id: RowId, version: RowVersion, image: RowImage<'_>| {
+            looked_at += 1;
+            match self.admit(id, &image, rt) {
+                Ok(true) => {
+                    let slots = &mut rt.frame.slots;
+                    values.extend(self.columns.iter().map(|(_, slot)| std::mem::replace(&mut slots[*slot], Datum::Null)));
+                    addresses.push(RowAddress { row_id, version });
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    failure = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            if addresses.len() >= batch_rows || looked_at >= SLICE_WORK {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        let more = match &mut state.cursor {
+            Cursor::Rows(scan) => scan.next_batch(&mut visit),
+            Cursor::Index(scan) => scan.next_batch(&mut visit),
+            Cursor::None => Ok(false),
+        };
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(BatchEnd { looked_at, more: more? }),
+        }
+    }
+
+    /// Decodes a row into its slots and tests the condition.
+    fn admit(&self, id: usize, image: &RowImage<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
+        load_image(&self.columns, image, rt)?;
+        match &self.filter {
+            Some(filter) if !filter.passes(rt)? => {
+                rt.count_filtered(id);
+                Ok(false)
+            }
+            _ => Ok(true),
+        }
+    }
+}
+
+/// Decodes some columns of a row into their slots.
+pub(crate) fn load_image(
+    columns: &[(usize, Slot)],
+    image: &RowImage<'_>,
+    rt: &mut Runtime<'_, '_>,
+) -> Result<(), TxnError> {
+    for (column, slot) in columns {
+        rt.frame.slots[*slot] = image.datum(*column)?;
+    }
+    Ok(())
+}
