@@ -17,7 +17,7 @@ pub const LOG_SEGMENT_BYTES_MAX: u64 = 1 << 30;
 pub struct Options {
     /// Memory for page frames, in frames of 8 KiB. At least [`FRAME_COUNT_MIN`].
     pub frames: usize,
-    /// Bytes in one log segment file; fixed when the database is created, later values must agree.
+    /// Bytes in one log segment file. Obeyed when the database is created; an existing one keeps its size.
     pub log_segment_bytes: u64,
     /// How much log may lie between the oldest change that is not in the data file and the log's end. Bounds the
     /// time that recovery takes; the background writer keeps to it.
@@ -29,6 +29,8 @@ pub struct Options {
     pub background_threads: bool,
     /// False leaves out every sync of the log: a power cut may then lose the newest commits (not more).
     pub sync: bool,
+    /// The number that marks a new database's files as belonging together; by default a random one.
+    pub system_id: Option<u64>,
     /// Rules broken on purpose, so that tests can prove that they would notice.
     #[doc(hidden)]
     pub sabotage: Sabotage,
@@ -43,6 +45,7 @@ impl Default for Options {
             log_buffer_bytes: 16 << 20,
             background_threads: true,
             sync: true,
+            system_id: None,
             sabotage: Sabotage::None,
         }
     }

@@ -54,6 +54,11 @@ impl<'e> Pinned<'e> {
         PageRead { guard, _count: held::Count, _pin: Some(self) }
     }
 
+    /// Keeps the page in memory for as long as the pool exists.
+    pub(crate) fn keep_forever(self) {
+        std::mem::forget(self);
+    }
+
     pub(crate) fn into_write(self) -> PageWrite<'e> {
         let guard = self.frame.page.write();
         held::add();

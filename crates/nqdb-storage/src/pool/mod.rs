@@ -200,10 +200,7 @@ impl Pool {
 
     fn read_page(&self, id: PageId, page: &mut PageBuf) -> Result<()> {
         let replaying = self.replaying.load(Ordering::Acquire);
-        if self.file.len()? < id.offset() + PAGE_SIZE as u64 {
-            if !replaying {
-                return Err(StorageError::corrupt_page(id, "the data file ends before it"));
-            }
+        if replaying && self.file.len()? < id.offset() + PAGE_SIZE as u64 {
             page.bytes_mut().fill(0);
             return Ok(());
         }
@@ -279,19 +276,23 @@ impl Pool {
         }
     }
 
-    /// Copies a dirty page for the data file and marks it clean; the pin keeps it in memory until it is written.
-    pub(crate) fn copy_dirty(&self, index: u32, copy: &mut PageBuf) -> Option<Pinned<'_>> {
+    /// Pins a frame that was dirty a moment ago, so that it can be written.
+    pub(crate) fn pin_frame(&self, index: u32) -> Option<Pinned<'_>> {
         let frame = self.frame(index);
         let id = frame.try_pin_any()?;
-        let pin = Pinned::adopt(frame, index, id);
+        Some(Pinned::adopt(frame, index, id))
+    }
+
+    /// Copies a dirty page for the data file and marks it clean; false if it was clean. The caller keeps the pin until the
+    /// copy is written.
+    pub(crate) fn copy_dirty(&self, pin: &Pinned<'_>, copy: &mut PageBuf) -> bool {
         let page = pin.read();
-        if self.rec_lsns[index as usize].swap(0, Ordering::AcqRel) == 0 {
-            return None;
+        if self.rec_lsns[pin.frame_index() as usize].swap(0, Ordering::AcqRel) == 0 {
+            return false;
         }
         self.dirty.fetch_sub(1, Ordering::Relaxed);
         copy.bytes_mut().copy_from_slice(page.bytes());
-        drop(page);
-        Some(pin)
+        true
     }
 
     /// All dirty frames with their recovery LSN.
