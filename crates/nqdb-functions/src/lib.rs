@@ -26,6 +26,7 @@ mod coerce;
 mod comparison;
 mod context;
 mod conversion;
+mod datetime;
 mod definition;
 mod registry;
 mod resolve;

@@ -12,7 +12,7 @@ use crate::{Aggregate, Cast, Function, Operator, aggregates, coerce};
 
 /// Each module's tables of functions.
 static MODULES: &[&[&[&[Function]]]] =
-    &[&[crate::comparison::FUNCTIONS], crate::arithmetic::TABLES, crate::conversion::TABLES];
+    &[&[crate::comparison::FUNCTIONS], crate::arithmetic::TABLES, crate::conversion::TABLES, crate::datetime::TABLES];
 
 struct Registry {
     functions: Vec<&'static Function>,

@@ -136,12 +136,12 @@ fn natural_logarithm(a: &Numeric) -> SqlResult<Numeric> {
 
 #[sql_function("log(numeric) -> numeric", oid = 1741, alias("log10", oid = 1481))]
 fn decimal_logarithm(a: &Numeric) -> SqlResult<Numeric> {
-    Numeric::from(10i32).log(a)
+    a.log(&Numeric::from(10i32))
 }
 
 #[sql_function("numeric_log(numeric, numeric) -> numeric", oid = 1737, alias("log", oid = 1736))]
 fn logarithm(base: &Numeric, value: &Numeric) -> SqlResult<Numeric> {
-    base.log(value)
+    value.log(base)
 }
 
 #[sql_function(

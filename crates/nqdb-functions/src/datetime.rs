@@ -1,0 +1,38 @@
+//! Dates, times and intervals: arithmetic, parts, truncation, zones, construction, casts and the clock.
+//!
+//! Dates are days and timestamps µs since 2000-01-01; the two ends of their ranges are the infinities, which
+//! pass through arithmetic unchanged.
+
+mod arithmetic;
+mod cast;
+mod construct;
+mod interval;
+mod now;
+mod part;
+mod truncate;
+mod unit;
+mod zone;
+
+pub(crate) use interval::divide_interval;
+
+use nqdb_sqlstate::{DATETIME_FIELD_OVERFLOW, SqlError};
+
+use crate::Function;
+
+/// The tables of the modules below.
+pub(crate) static TABLES: &[&[&[Function]]] = &[
+    arithmetic::FUNCTIONS,
+    cast::FUNCTIONS,
+    construct::FUNCTIONS,
+    interval::FUNCTIONS,
+    now::FUNCTIONS,
+    part::FUNCTIONS,
+    truncate::FUNCTIONS,
+    zone::FUNCTIONS,
+];
+
+/// 22008 with PostgreSQL's words, such as "timestamp out of range".
+#[cold]
+pub(crate) fn field_overflow(message: &str) -> SqlError {
+    SqlError::new(DATETIME_FIELD_OVERFLOW, message)
+}
