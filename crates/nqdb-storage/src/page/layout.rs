@@ -201,6 +201,12 @@ impl<'a> Node<'a> {
         SLOT_LEN + self.entry_len(slot)
     }
 
+    /// Bytes that an entry with a full key of `key_len` bytes would take here, its slot included.
+    #[inline]
+    pub fn entry_cost_of(self, key_len: usize, value_len: usize) -> usize {
+        SLOT_LEN + ENTRY_HEADER_LEN + key_len.saturating_sub(self.prefix_len()) + value_len
+    }
+
     /// Writes the full key at `slot` into `key`, replacing what was there.
     pub fn copy_key(self, slot: usize, key: &mut Vec<u8>) {
         key.clear();
