@@ -1,0 +1,139 @@
+//! The transaction block: what BEGIN, COMMIT, ROLLBACK and savepoints do to a session.
+//!
+//! ```text
+//!            statement                 BEGIN                    error
+//!   Idle ─────────────> Implicit ─────────────> Open ─────────────────────> Failed
+//!    ^                     │                      │ ^                         │
+//!    │  end, Sync, error   │                      │ └──── ROLLBACK TO ────────┤
+//!    ├─────────────────────┘    COMMIT, ROLLBACK  │                           │
+//!    └────────────────────────────────────────────┴───── COMMIT, ROLLBACK ────┘
+//! ```
+//!
+//! What always holds:
+//! 1. Idle has no transaction; Implicit and Open have one; Failed has one only while savepoints are left to go back to.
+//! 2. A failed block keeps no change and no lock that is younger than its newest savepoint.
+//! 3. The savepoints stand in the order of their creation; names may repeat, the newest of a name is meant.
+
+use nqdb_catalog::{Draft, DraftMark};
+use nqdb_sql::statement::IsolationLevel;
+use nqdb_sqlstate::{INVALID_SAVEPOINT_SPECIFICATION, SqlError, SqlResult};
+use nqdb_txn::{Isolation, SavepointMark, Transaction};
+
+use crate::settings::SettingsMark;
+
+/// Where the session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// No transaction.
+    Idle,
+    /// A transaction that ends with the query string or at Sync.
+    Implicit,
+    /// Between BEGIN and COMMIT.
+    Open,
+    /// An error came inside the block: everything but its end is refused.
+    Failed,
+}
+
+impl Block {
+    /// The status byte of ReadyForQuery.
+    pub fn status(self) -> u8 {
+        match self {
+            Block::Idle | Block::Implicit => b'I',
+            Block::Open => b'T',
+            Block::Failed => b'E',
+        }
+    }
+}
+
+/// How a transaction behaves, as BEGIN or the defaults say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Characteristics {
+    pub isolation: IsolationLevel,
+    pub read_only: bool,
+    pub deferrable: bool,
+}
+
+impl Characteristics {
+    /// What the transaction layer offers for the level; 0A000 for SERIALIZABLE.
+    pub fn isolation(self) -> SqlResult<Isolation> {
+        match self.isolation {
+            IsolationLevel::ReadUncommitted | IsolationLevel::ReadCommitted => Ok(Isolation::ReadCommitted),
+            IsolationLevel::RepeatableRead => Ok(Isolation::RepeatableRead),
+            IsolationLevel::Serializable => Err(SqlError::unsupported("isolation level SERIALIZABLE")),
+        }
+    }
+}
+
+/// Reads an isolation level as settings spell it.
+pub fn parse_isolation(name: &str) -> Option<IsolationLevel> {
+    let levels = [
+        IsolationLevel::ReadUncommitted,
+        IsolationLevel::ReadCommitted,
+        IsolationLevel::RepeatableRead,
+        IsolationLevel::Serializable,
+    ];
+    levels.into_iter().find(|level| level.name().eq_ignore_ascii_case(name))
+}
+
+/// A transaction with what the session keeps beside it.
+pub struct OpenTransaction {
+    pub txn: Transaction,
+    pub draft: Draft,
+    pub characteristics: Characteristics,
+    pub savepoints: Vec<Savepoint>,
+    /// Start of the transaction, µs since 2000-01-01 UTC.
+    pub started_micros: i64,
+    /// A statement has taken a snapshot: the isolation level is fixed.
+    pub has_queried: bool,
+}
+
+/// A place to go back to.
+pub struct Savepoint {
+    pub name: String,
+    txn: SavepointMark,
+    draft: DraftMark,
+    settings: SettingsMark,
+}
+
+impl OpenTransaction {
+    /// SAVEPOINT.
+    pub fn savepoint(&mut self, name: String, settings: SettingsMark) {
+        let (txn, draft) = (self.txn.savepoint(), self.draft.mark());
+        self.savepoints.push(Savepoint { name, txn, draft, settings });
+    }
+
+    /// RELEASE: forgets the savepoint and those after it, keeps their changes.
+    pub fn release(&mut self, name: &str) -> SqlResult<()> {
+        let at = self.find(name)?;
+        self.savepoints.truncate(at);
+        Ok(())
+    }
+
+    /// ROLLBACK TO: takes back what came after the savepoint, which remains. Gives the mark of the settings.
+    pub fn rollback_to(&mut self, name: &str) -> SqlResult<SettingsMark> {
+        let at = self.find(name)?;
+        self.savepoints.truncate(at + 1);
+        self.undo_to_newest_savepoint().ok_or_else(|| no_such_savepoint(name))?
+    }
+
+    /// Takes back what came after the newest savepoint; `None` when there is none.
+    pub fn undo_to_newest_savepoint(&mut self) -> Option<SqlResult<SettingsMark>> {
+        let newest = self.savepoints.last()?;
+        let (txn, draft, settings) = (newest.txn, newest.draft, newest.settings);
+        Some(match self.txn.rollback_to(txn) {
+            Ok(()) => {
+                self.draft.rollback_to(draft);
+                Ok(settings)
+            }
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    fn find(&self, name: &str) -> SqlResult<usize> {
+        self.savepoints.iter().rposition(|savepoint| savepoint.name == name).ok_or_else(|| no_such_savepoint(name))
+    }
+}
+
+fn no_such_savepoint(name: &str) -> SqlError {
+    SqlError::new(INVALID_SAVEPOINT_SPECIFICATION, format!("savepoint \"{name}\" does not exist"))
+}

@@ -1,0 +1,115 @@
+//! What all sessions of a server share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nqdb_catalog::Catalog;
+use nqdb_txn::TxnSystem;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::registry::Registry;
+use crate::settings::Settings;
+
+/// The database that exists.
+pub const DATABASE: &str = "postgres";
+
+/// µs between 1970-01-01 and 2000-01-01, PostgreSQL's epoch.
+const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// The shared state of a running server.
+pub struct Instance {
+    pub system: Arc<TxnSystem>,
+    pub catalog: Arc<Catalog>,
+    pub registry: Arc<Registry>,
+    /// What a new session starts with: PostgreSQL's defaults and the server's configuration.
+    pub defaults: Settings,
+    pub metrics: Metrics,
+    /// Reads the clock, µs since 2000-01-01 UTC.
+    pub clock_micros: fn() -> i64,
+    pub random: SystemRandom,
+    started_micros: i64,
+    /// Makes the salts of roles that do not exist look like those of roles that do.
+    mock_secret: [u8; 32],
+}
+
+impl Instance {
+    /// Brings the parts together; `sessions_max` is the number of clients that may be connected.
+    pub fn new(
+        system: Arc<TxnSystem>,
+        catalog: Arc<Catalog>,
+        defaults: Settings,
+        sessions_max: usize,
+    ) -> Result<Arc<Instance>, ring::error::Unspecified> {
+        let random = SystemRandom::new();
+        let mut mock_secret = [0; 32];
+        random.fill(&mut mock_secret)?;
+        Ok(Arc::new(Instance {
+            system,
+            catalog,
+            registry: Registry::new(sessions_max),
+            defaults,
+            metrics: Metrics::default(),
+            clock_micros: system_clock_micros,
+            random,
+            started_micros: system_clock_micros(),
+            mock_secret,
+        }))
+    }
+
+    /// When the server started, µs since 2000-01-01 UTC.
+    pub fn started_micros(&self) -> i64 {
+        self.started_micros
+    }
+
+    pub fn now_micros(&self) -> i64 {
+        (self.clock_micros)()
+    }
+
+    /// A secret of this start of the server, for authentication.
+    pub fn mock_secret(&self) -> &[u8; 32] {
+        &self.mock_secret
+    }
+}
+
+/// The wall clock, µs since 2000-01-01 UTC.
+fn system_clock_micros() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX).saturating_sub(POSTGRES_EPOCH_MICROS)
+}
+
+/// Counters since the start of the server.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    pub connections: Counter,
+    pub connections_refused: Counter,
+    pub statements: Counter,
+    pub errors: Counter,
+    pub cancels: Counter,
+    pub deadlocks: Counter,
+    pub panics: Counter,
+    pub rows_sent: Counter,
+    /// Queries that were given to the analytical executor.
+    pub analytical_planner_calls: Counter,
+    /// Plans found ready for a statement's text or name, and plans that had to be made.
+    pub plans_reused: Counter,
+    pub plans_made: Counter,
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,42 @@
+//! One client's session: transaction block, prepared statements, portals, settings, COPY, cancel.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `instance`, `registry` | what all sessions share; who exists and can be cancelled |
+//! | `session` | the state of one client between its messages |
+//! | `simple`, `extended` | the two protocols, as calls |
+//! | `run`, `commands`, `copy` | executing one statement |
+//! | `block`, `transaction` | the transaction block |
+//! | `prepared`, `portal`, `plan_cache` | statements with their plans |
+//! | `settings` | SET, SHOW, and what a rollback takes back |
+//! | `surroundings` | what SQL functions may ask of their session |
+//! | `client_sink` | where answers go |
+//!
+//! No sockets and no message formats: a transport calls [`Session`] and implements [`ClientSink`]. The calls are
+//! asynchronous because a session waits (for row locks, for the log, for a slow client) without holding a thread.
+
+mod block;
+mod client_sink;
+mod commands;
+mod copy;
+pub mod encoding;
+mod extended;
+mod instance;
+mod plan_cache;
+mod portal;
+mod prepared;
+mod registry;
+mod run;
+mod session;
+pub mod settings;
+mod simple;
+mod surroundings;
+mod transaction;
+
+pub use block::Block;
+pub use client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
+pub use extended::BindRequest;
+pub use instance::{Counter, DATABASE, Instance, Metrics};
+pub use registry::{Activity, Backend, Registration, Registry, terminated};
+pub use session::{CommandEnd, Failure, Session};
+pub use settings::{Authority, Settings, parse_bool};

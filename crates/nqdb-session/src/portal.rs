@@ -1,0 +1,57 @@
+//! A portal: a statement with its parameters, ready to run or in the middle of it.
+
+use std::sync::Arc;
+
+use nqdb_sql::ir::OutputColumn;
+use nqdb_sql::{CommandTag, Execution};
+use nqdb_types::Datum;
+
+use crate::client_sink::Formats;
+use crate::prepared::Statement;
+
+/// A statement bound to parameters.
+pub(crate) struct Portal {
+    pub statement: Statement,
+    pub params: Arc<[Datum]>,
+    pub output: Option<Arc<[OutputColumn]>>,
+    pub formats: Formats,
+    pub state: PortalState,
+    /// Savepoints that surrounded its making: it dies with the innermost of them.
+    pub level: usize,
+}
+
+/// How far a portal has run.
+pub(crate) enum PortalState {
+    Ready,
+    Running(Box<Execution>),
+    /// The rows are all here: those of SHOW.
+    Rows { rows: std::vec::IntoIter<Vec<Datum>>, tag: CommandTag },
+    /// It has answered everything; one that returns rows may be asked again and has none.
+    Finished(CommandTag),
+}
+
+impl Portal {
+    /// A portal for a statement without parameters, in text format: the simple protocol's.
+    pub fn simple(statement: Statement, output: Option<Arc<[OutputColumn]>>) -> Portal {
+        Portal {
+            statement,
+            params: Arc::from([]),
+            output,
+            formats: Formats::Text,
+            state: PortalState::Ready,
+            level: 0,
+        }
+    }
+}
+
+/// How running a portal ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PortalEnd {
+    /// As many rows as were asked for went out.
+    Suspended,
+    Complete(CommandTag),
+    /// There was no statement in the text.
+    Empty,
+    /// The client's data is awaited.
+    CopyIn,
+}

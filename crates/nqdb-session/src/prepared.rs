@@ -1,0 +1,178 @@
+//! A statement with its plan: what prepared statements, portals and the plan cache share.
+//!
+//! A plan serves as long as the catalog, the search path and the planner's settings are those it was made under;
+//! otherwise it is made again from the syntax tree. A prepared statement promised its result columns to the client
+//! and is refused when they have changed (0A000).
+
+use std::sync::Arc;
+
+use nqdb_sql::ir::OutputColumn;
+use nqdb_sql::statement::{Parsed, StatementKind};
+use nqdb_sql::{BindContext, ParamTypes, Plan, PlanContext};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_SQL_STATEMENT_NAME, SqlError, SqlResult};
+use nqdb_types::{Oid, Type};
+
+use crate::session::Session;
+use crate::settings::{PlannerSettings, Settings};
+
+/// A statement that can be executed.
+#[derive(Clone)]
+pub(crate) struct Statement {
+    pub parsed: Arc<Parsed>,
+    /// Parameter types: as declared, and complete once a plan was made.
+    pub parameters: Arc<[Oid]>,
+    /// `$1` and its like may appear: not in the simple protocol.
+    pub takes_parameters: bool,
+    planned: Option<Planned>,
+}
+
+#[derive(Clone)]
+struct Planned {
+    plan: Arc<Plan>,
+    search_path: Arc<[u32]>,
+    planner: PlannerSettings,
+}
+
+/// A statement that the client named, with the columns it was promised.
+#[derive(Clone)]
+pub(crate) struct Prepared {
+    pub statement: Statement,
+    pub output: Option<Arc<[OutputColumn]>>,
+}
+
+impl Statement {
+    /// A statement of a query string.
+    pub fn simple(parsed: Parsed) -> Statement {
+        Statement { parsed: Arc::new(parsed), parameters: Arc::from([]), takes_parameters: false, planned: None }
+    }
+
+    /// A statement to prepare, with the parameter types that were declared; 0 leaves one to be inferred.
+    pub fn with_parameters(parsed: Parsed, declared: &[Oid]) -> Statement {
+        Statement { parsed: Arc::new(parsed), parameters: Arc::from(declared), takes_parameters: true, planned: None }
+    }
+
+    pub fn kind(&self) -> &StatementKind {
+        &self.parsed.kind
+    }
+}
+
+/// 26000 for a name that nothing was prepared under.
+pub(crate) fn no_such_statement(name: &str) -> SqlError {
+    let message = if name.is_empty() {
+        "unnamed prepared statement does not exist".to_owned()
+    } else {
+        format!("prepared statement \"{name}\" does not exist")
+    };
+    SqlError::new(INVALID_SQL_STATEMENT_NAME, message)
+}
+
+impl Session {
+    /// The statement's plan under the catalog as it is now.
+    pub(crate) fn current_plan(&mut self, statement: &mut Statement) -> SqlResult<Arc<Plan>> {
+        let catalog = self.catalog_view();
+        let search_path = self.surroundings.search_path.borrow().clone();
+        let planner = self.surroundings.settings.borrow().effective().planner;
+        if let Some(planned) = &statement.planned
+            && planned.plan.catalog_version == catalog.version
+            && planned.planner == planner
+            && (Arc::ptr_eq(&planned.search_path, &search_path) || planned.search_path == search_path)
+        {
+            self.surroundings.instance.metrics.plans_reused.increment();
+            return Ok(planned.plan.clone());
+        }
+        let cx = BindContext {
+            catalog: &catalog,
+            search_path: &search_path,
+            format: &self.format,
+            session: &self.surroundings,
+        };
+        let planner_cx = PlanContext {
+            catalog_version: catalog.version,
+            enable_seqscan: planner.seqscan,
+            enable_indexscan: planner.indexscan,
+            enable_hashjoin: planner.hashjoin,
+            enable_nestloop: planner.nestloop,
+            enable_sort: planner.sort,
+        };
+        let mut parameters =
+            if statement.takes_parameters { ParamTypes::declared(&statement.parameters) } else { ParamTypes::none() };
+        let plan = Arc::new(make_plan(&statement.parsed, &cx, &mut parameters, &planner_cx)?);
+        self.surroundings.instance.metrics.plans_made.increment();
+        if statement.takes_parameters {
+            statement.parameters = Arc::from(parameters.types());
+        }
+        statement.planned = Some(Planned { plan: plan.clone(), search_path, planner });
+        Ok(plan)
+    }
+
+    /// The columns that a statement returns, none when it returns no rows.
+    pub(crate) fn output_of(&mut self, statement: &mut Statement) -> SqlResult<Option<Arc<[OutputColumn]>>> {
+        match statement.parsed.clone().kind {
+            StatementKind::Rows(_) | StatementKind::Explain { .. } => {
+                let plan = self.current_plan(statement)?;
+                Ok(plan.output.as_deref().map(Arc::from))
+            }
+            StatementKind::Show(ref name) => Ok(Some(show_columns(name.as_deref())?)),
+            StatementKind::Execute { ref name, .. } => {
+                let prepared = self.prepared.get(name).ok_or_else(|| no_such_statement(name))?;
+                Ok(prepared.output.clone())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// As [`Session::output_of`], for a prepared statement that promised its columns.
+    pub(crate) fn promised_output(
+        &mut self,
+        statement: &mut Statement,
+        promised: Option<&Arc<[OutputColumn]>>,
+    ) -> SqlResult<Option<Arc<[OutputColumn]>>> {
+        let output = self.output_of(statement)?;
+        let types = |columns: Option<&Arc<[OutputColumn]>>| -> Option<Vec<(String, Type)>> {
+            columns.map(|columns| columns.iter().map(|column| (column.name.clone(), column.ty)).collect())
+        };
+        if let (Some(now), Some(before)) = (&output, promised)
+            && Arc::ptr_eq(now, before)
+        {
+            return Ok(output);
+        }
+        if types(output.as_ref()) != types(promised) {
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
+        }
+        Ok(output)
+    }
+}
+
+/// Binds and plans a statement over rows, or an EXPLAIN of one.
+fn make_plan(
+    parsed: &Parsed,
+    cx: &BindContext<'_>,
+    parameters: &mut ParamTypes,
+    planner: &PlanContext,
+) -> SqlResult<Plan> {
+    match &parsed.kind {
+        StatementKind::Explain { options, inner } => {
+            let started_micros = cx.session.clock_micros();
+            let plan = make_plan(inner, cx, parameters, planner)?;
+            let planning_micros = cx.session.clock_micros() - started_micros;
+            Ok(nqdb_sql::explain(Arc::new(plan), *options, Some(planning_micros)))
+        }
+        StatementKind::Rows(_) => {
+            let bound = nqdb_sql::bind(parsed, cx, parameters)?;
+            nqdb_sql::plan(bound, parameters.types(), planner)
+        }
+        _ => Err(SqlError::unsupported("EXPLAIN of this statement")),
+    }
+}
+
+/// The columns of SHOW.
+fn show_columns(name: Option<&str>) -> SqlResult<Arc<[OutputColumn]>> {
+    Ok(match name {
+        Some(name) => Arc::from([text_column(0, &Settings::canonical_name(name)?)]),
+        None => Arc::from([text_column(0, "name"), text_column(1, "setting"), text_column(2, "description")]),
+    })
+}
+
+fn text_column(id: u32, name: &str) -> OutputColumn {
+    OutputColumn { id: nqdb_sql::ir::ColumnId(id), name: name.to_owned(), ty: Type::TEXT, origin: None }
+}

@@ -1,0 +1,238 @@
+//! The sessions that exist: who may be cancelled, how many there are, what they do.
+//!
+//! 1. A session is in the registry from its start to its end; dropping its [`Registration`] takes it out, so that a
+//!    panic cannot leave a ghost.
+//! 2. A cancel request names a process id and a secret; without the right secret nothing happens, and nobody is
+//!    told which of the two was wrong.
+//! 3. Interrupting wakes a session wherever it waits; a session that computes looks at the flags between slices.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+
+use nqdb_sqlstate::{ADMIN_SHUTDOWN, SqlError, SqlResult, TOO_MANY_CONNECTIONS};
+use parking_lot::Mutex;
+use ring::rand::SecureRandom;
+use tokio::sync::Notify;
+
+/// What others may see of a session, and how they reach it.
+#[derive(Debug)]
+pub struct Backend {
+    pid: i32,
+    secret: i32,
+    pub(crate) cancel: AtomicBool,
+    terminate: AtomicBool,
+    interrupted: Notify,
+    activity: Mutex<Activity>,
+}
+
+/// What `pg_stat_activity` shows of a session.
+#[derive(Clone, Debug, Default)]
+pub struct Activity {
+    pub pid: i32,
+    pub user: String,
+    pub database: String,
+    pub application_name: String,
+    /// `idle`, `active`, `idle in transaction`, `idle in transaction (aborted)`.
+    pub state: &'static str,
+    /// The newest statement.
+    pub query: Arc<str>,
+    /// µs since 2000-01-01 UTC.
+    pub started_micros: i64,
+    pub statement_started_micros: i64,
+}
+
+impl Backend {
+    /// The number clients know the session by.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// The key that a cancel request must bring.
+    pub fn secret(&self) -> i32 {
+        self.secret
+    }
+
+    /// Asks for the end of the statement at hand.
+    pub fn cancel(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+        self.interrupted.notify_waiters();
+    }
+
+    /// Asks for the end of the session.
+    pub fn terminate(&self) {
+        self.terminate.store(true, Ordering::Relaxed);
+        self.cancel();
+    }
+
+    pub fn is_terminated(&self) -> bool {
+        self.terminate.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the session is cancelled or terminated.
+    pub async fn interruption(&self) {
+        loop {
+            let notified = self.interrupted.notified();
+            if self.cancel.load(Ordering::Relaxed) {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Waits until the session is terminated: what an idle connection waits for.
+    pub async fn termination(&self) {
+        loop {
+            let notified = self.interrupted.notified();
+            if self.is_terminated() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    pub fn activity(&self) -> Activity {
+        self.activity.lock().clone()
+    }
+
+    pub(crate) fn update_activity(&self, change: impl FnOnce(&mut Activity)) {
+        change(&mut self.activity.lock());
+    }
+}
+
+/// The error that ends a terminated session.
+pub fn terminated() -> SqlError {
+    SqlError::new(ADMIN_SHUTDOWN, "terminating connection due to administrator command").fatal()
+}
+
+/// All sessions of a server.
+#[derive(Debug)]
+pub struct Registry {
+    sessions: Mutex<HashMap<i32, Arc<Backend>>>,
+    next_pid: AtomicI32,
+    count: AtomicUsize,
+    sessions_max: usize,
+}
+
+/// A session's place in the registry, given back when dropped.
+#[derive(Debug)]
+pub struct Registration {
+    registry: Arc<Registry>,
+    backend: Arc<Backend>,
+}
+
+impl Registration {
+    pub fn backend(&self) -> &Arc<Backend> {
+        &self.backend
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.registry.sessions.lock().remove(&self.backend.pid);
+        self.registry.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Registry {
+    pub fn new(sessions_max: usize) -> Arc<Registry> {
+        Arc::new(Registry {
+            sessions: Mutex::default(),
+            next_pid: AtomicI32::new(1),
+            count: AtomicUsize::new(0),
+            sessions_max,
+        })
+    }
+
+    /// Takes a place; 53300 when all are taken.
+    pub fn register(self: &Arc<Registry>, random: &dyn SecureRandom) -> SqlResult<Registration> {
+        let taken = self.count.fetch_add(1, Ordering::Relaxed);
+        if taken >= self.sessions_max {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+            return Err(SqlError::new(TOO_MANY_CONNECTIONS, "sorry, too many clients already").fatal());
+        }
+        let mut secret = [0; 4];
+        if random.fill(&mut secret).is_err() {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+            return Err(SqlError::internal("could not generate random cancel key").fatal());
+        }
+        let mut sessions = self.sessions.lock();
+        let pid = loop {
+            let pid = self.next_pid.fetch_add(1, Ordering::Relaxed) & i32::MAX;
+            if pid != 0 && !sessions.contains_key(&pid) {
+                break pid;
+            }
+        };
+        let backend = Arc::new(Backend {
+            pid,
+            secret: i32::from_be_bytes(secret),
+            cancel: AtomicBool::new(false),
+            terminate: AtomicBool::new(false),
+            interrupted: Notify::new(),
+            activity: Mutex::new(Activity { pid, state: "idle", ..Activity::default() }),
+        });
+        sessions.insert(pid, backend.clone());
+        Ok(Registration { registry: self.clone(), backend })
+    }
+
+    /// A cancel request from the network.
+    pub fn cancel(&self, pid: i32, secret: i32) {
+        if let Some(backend) = self.find(pid)
+            && backend.secret == secret
+        {
+            backend.cancel();
+        }
+    }
+
+    pub fn find(&self, pid: i32) -> Option<Arc<Backend>> {
+        self.sessions.lock().get(&pid).cloned()
+    }
+
+    /// How many sessions there are.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    pub fn all(&self) -> Vec<Arc<Backend>> {
+        self.sessions.lock().values().cloned().collect()
+    }
+
+    /// How many sessions a role has.
+    pub fn count_of_user(&self, user: &str) -> usize {
+        self.sessions.lock().values().filter(|backend| backend.activity.lock().user == user).count()
+    }
+
+    /// Ends every session: the server stops.
+    pub fn terminate_all(&self) {
+        for backend in self.all() {
+            backend.terminate();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_holds_and_a_place_comes_back() {
+        let random = ring::rand::SystemRandom::new();
+        let registry = Registry::new(2);
+        let first = registry.register(&random).unwrap();
+        let _second = registry.register(&random).unwrap();
+        assert_eq!(registry.register(&random).unwrap_err().code(), TOO_MANY_CONNECTIONS);
+        drop(first);
+        assert!(registry.register(&random).is_ok());
+    }
+
+    #[test]
+    fn a_cancel_needs_the_secret() {
+        let registry = Registry::new(1);
+        let session = registry.register(&ring::rand::SystemRandom::new()).unwrap();
+        let backend = session.backend();
+        registry.cancel(backend.pid(), backend.secret().wrapping_add(1));
+        assert!(!backend.cancel.load(Ordering::Relaxed));
+        registry.cancel(backend.pid(), backend.secret());
+        assert!(backend.cancel.load(Ordering::Relaxed));
+    }
+}

@@ -1,0 +1,330 @@
+//! Running one portal: takes its locks, drives its execution through waits, yields and back-pressure.
+
+use std::sync::Arc;
+
+use nqdb_functions::FunctionContext;
+use nqdb_sql::ir::OutputColumn;
+use nqdb_sql::statement::{Parsed, StatementKind};
+use nqdb_sql::{CommandTag, DdlContext, ExecContext, Execution, Plan, RowSink, Step};
+use nqdb_sqlstate::{
+    OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult, UNDEFINED_OBJECT,
+};
+use nqdb_types::{Datum, FormatContext, Oid};
+
+use crate::block::Block;
+use crate::client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
+use crate::portal::{Portal, PortalEnd, PortalState};
+use crate::prepared::Statement;
+use crate::session::{Failure, Session};
+use crate::transaction::{block_has_failed, leaves_failed_block};
+
+/// Rows asked of an execution before it is known how long they are.
+const FIRST_ROWS: u64 = 64;
+/// Rows asked of an execution at most, between two looks at the output buffer.
+const ROWS_AT_ONCE_MAX: u64 = 8192;
+
+/// Sends rows to the client.
+struct ClientRows<'a, C> {
+    out: &'a mut C,
+    columns: &'a [OutputColumn],
+    formats: &'a Formats,
+    format: &'a FormatContext,
+    rows: u64,
+}
+
+impl<C: ClientSink> RowSink for ClientRows<'_, C> {
+    fn row(&mut self, values: &[Datum]) -> SqlResult<()> {
+        self.rows += 1;
+        self.out.data_row(values, self.columns, self.formats, self.format)
+    }
+}
+
+impl Session {
+    /// Refuses what a failed block does not take.
+    pub(crate) fn check_block(&self, kind: &StatementKind) -> SqlResult<()> {
+        let accepted = match kind {
+            StatementKind::Transaction(statement) => leaves_failed_block(statement),
+            StatementKind::Empty => true,
+            _ => false,
+        };
+        if self.block == Block::Failed && !accepted { Err(block_has_failed()) } else { Ok(()) }
+    }
+
+    /// Runs a portal for at most `rows_max` rows, 0 for all of them. Nothing is committed here but by COMMIT.
+    pub(crate) async fn run_portal<C: ClientSink>(
+        &mut self,
+        portal: &mut Portal,
+        rows_max: u64,
+        out: &mut C,
+    ) -> Result<PortalEnd, Failure> {
+        if let PortalState::Ready = portal.state {
+            self.surroundings.instance.metrics.statements.increment();
+            self.show_active(&portal.statement.parsed.text);
+            let parsed = portal.statement.parsed.clone();
+            match &parsed.kind {
+                StatementKind::Empty => return Ok(PortalEnd::Empty),
+                StatementKind::Rows(_) | StatementKind::Explain { .. } => {
+                    let execution = self.start_execution(&mut portal.statement, portal.params.clone()).await?;
+                    portal.state = PortalState::Running(Box::new(execution));
+                }
+                StatementKind::Execute { name, args } => {
+                    let (mut statement, params) = self.resolve_execute(&parsed, name, args).await?;
+                    if matches!(statement.kind(), StatementKind::Rows(_)) {
+                        let execution = self.start_execution(&mut statement, params).await?;
+                        portal.state = PortalState::Running(Box::new(execution));
+                    } else {
+                        return self.run_command(&statement.parsed.clone(), out).await;
+                    }
+                }
+                StatementKind::Show(name) => {
+                    self.ensure_transaction()?;
+                    let rows = self.show_rows(name.as_deref())?;
+                    portal.state = PortalState::Rows { rows: rows.into_iter(), tag: CommandTag::Other("SHOW") };
+                }
+                _ => {
+                    let end = self.run_command(&parsed, out).await?;
+                    if let PortalEnd::Complete(tag) = end {
+                        portal.state = PortalState::Finished(tag);
+                    }
+                    return Ok(end);
+                }
+            }
+        }
+        self.send_rows(portal, rows_max, out).await
+    }
+
+    /// Sends the next rows of a portal that has begun.
+    async fn send_rows<C: ClientSink>(
+        &mut self,
+        portal: &mut Portal,
+        rows_max: u64,
+        out: &mut C,
+    ) -> Result<PortalEnd, Failure> {
+        let columns = portal.output.clone().unwrap_or_else(|| Arc::from([]));
+        let end = match &mut portal.state {
+            PortalState::Running(execution) => self.drive(execution, &columns, &portal.formats, rows_max, out).await?,
+            PortalState::Rows { rows, tag } => {
+                let limit = if rows_max == 0 { usize::MAX } else { usize::try_from(rows_max).unwrap_or(usize::MAX) };
+                let mut sent = 0;
+                for row in rows.by_ref().take(limit) {
+                    out.data_row(&row, &columns, &portal.formats, &self.format)?;
+                    sent += 1;
+                }
+                if sent == limit { PortalEnd::Suspended } else { PortalEnd::Complete(*tag) }
+            }
+            PortalState::Finished(tag) if portal.output.is_some() => PortalEnd::Complete(no_more_rows(*tag)),
+            PortalState::Finished(_) | PortalState::Ready => {
+                return Err(
+                    SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "portal cannot be run").into()
+                );
+            }
+        };
+        if let PortalEnd::Complete(tag) = end {
+            portal.state = PortalState::Finished(tag);
+        }
+        Ok(end)
+    }
+
+    /// Begins an execution: plans again until the plan is the catalog's under its locks, then takes the snapshot.
+    pub(crate) async fn start_execution(
+        &mut self,
+        statement: &mut Statement,
+        params: Arc<[Datum]>,
+    ) -> SqlResult<Execution> {
+        self.ensure_transaction()?;
+        let plan = loop {
+            let plan = self.current_plan(statement)?;
+            for (relation, mode) in &plan.relations {
+                self.with_waits(|txn| txn.lock_relation(*relation, *mode)).await?;
+            }
+            if plan.relations.is_empty() || self.catalog_view().version == plan.catalog_version {
+                break plan;
+            }
+        };
+        self.check_read_only(&plan, &statement.parsed)?;
+        self.with_waits(|txn| txn.begin_statement()).await?;
+        let open = self.ensure_transaction()?;
+        open.has_queried = true;
+        let view = open.txn.view();
+        Ok(Execution::new(plan, params, view))
+    }
+
+    /// 25006 for a statement that writes in a read-only transaction. One that only draws from a sequence fails there.
+    fn check_read_only(&self, plan: &Plan, parsed: &Parsed) -> SqlResult<()> {
+        let read_only = self.surroundings.characteristics.get().is_some_and(|current| current.read_only);
+        let command = first_word(&parsed.text);
+        if read_only && plan.writes && matches!(command.as_str(), "INSERT" | "UPDATE" | "DELETE" | "COPY") {
+            return Err(read_only_error(&command));
+        }
+        Ok(())
+    }
+
+    /// Steps an execution until it is done or `rows_max` rows went out.
+    pub(crate) async fn drive<C: ClientSink>(
+        &mut self,
+        execution: &mut Execution,
+        columns: &[OutputColumn],
+        formats: &Formats,
+        rows_max: u64,
+        out: &mut C,
+    ) -> Result<PortalEnd, Failure> {
+        let writes = execution.plan().writes;
+        let mut sent = 0;
+        let mut at_once = FIRST_ROWS;
+        loop {
+            self.surroundings.check_interruption()?;
+            let wanted = match (rows_max, writes) {
+                // One that writes keeps its rows when it is limited: only the client's own limit does that.
+                (0, true) => 0,
+                (0, false) => at_once,
+                (limit, true) => limit - sent,
+                (limit, false) => at_once.min(limit - sent),
+            };
+            let pending_before = out.pending_bytes();
+            let mut rows = ClientRows { out, columns, formats, format: &self.format, rows: 0 };
+            let step = step(
+                execution,
+                &mut self.open,
+                &self.surroundings,
+                &self.format,
+                self.statement_micros,
+                &mut self.notices,
+                &mut rows,
+                wanted,
+            );
+            let new_rows = rows.rows;
+            sent += new_rows;
+            self.adopt_sequence_writes();
+            self.send_notices(out);
+            match step.map_err(|error| self.interruption_or(error))? {
+                Step::Done(tag) => {
+                    self.surroundings.instance.metrics.rows_sent.add(sent);
+                    return Ok(PortalEnd::Complete(with_rows(tag, sent)));
+                }
+                Step::Suspended if rows_max != 0 && sent >= rows_max => {
+                    self.surroundings.instance.metrics.rows_sent.add(sent);
+                    return Ok(PortalEnd::Suspended);
+                }
+                Step::Suspended => {
+                    let bytes = out.pending_bytes().saturating_sub(pending_before) as u64;
+                    let bytes_per_row = (bytes / new_rows.max(1)).max(1);
+                    at_once = (PENDING_BYTES_MAX as u64 / bytes_per_row).clamp(1, ROWS_AT_ONCE_MAX);
+                }
+                Step::Wait(wait) => self.wait(wait).await?,
+                Step::Yield => tokio::task::yield_now().await,
+            }
+            if out.pending_bytes() > PENDING_BYTES_MAX {
+                out.flush().await?;
+            }
+        }
+    }
+
+    /// A cancelled execution ends with "user request"; the reason may have been another.
+    fn interruption_or(&self, error: SqlError) -> SqlError {
+        if error.code() != nqdb_sqlstate::QUERY_CANCELED {
+            return error;
+        }
+        self.surroundings.check_interruption().err().unwrap_or(error)
+    }
+
+    /// Runs a data definition statement.
+    pub(crate) async fn run_definition(&mut self, parsed: &Parsed) -> SqlResult<CommandTag> {
+        self.ensure_transaction()?;
+        if self.surroundings.characteristics.get().is_some_and(|current| current.read_only) {
+            let words: Vec<String> = parsed.text.split_whitespace().take(2).map(str::to_uppercase).collect();
+            return Err(read_only_error(&words.join(" ")));
+        }
+        loop {
+            let catalog = self.catalog_view();
+            let search_path = self.surroundings.search_path.borrow().clone();
+            let role = self.role_oid(&catalog)?;
+            let memory_limit_bytes = self.memory_limit_bytes();
+            let Some(open) = &mut self.open else {
+                return Err(SqlError::internal("a definition without a transaction"));
+            };
+            open.has_queried = true;
+            let functions = FunctionContext::new(
+                &self.format,
+                open.started_micros,
+                self.statement_micros,
+                &self.surroundings,
+            );
+            let mut exec = ExecContext {
+                txn: &mut open.txn,
+                functions,
+                cancel: &self.surroundings.backend.cancel,
+                notices: &mut self.notices,
+                memory_limit_bytes,
+            };
+            let mut cx = DdlContext { exec: &mut exec, draft: &mut open.draft, role, search_path: &search_path };
+            match nqdb_sql::ddl::run(parsed, &mut cx)? {
+                Step::Done(tag) => return Ok(tag),
+                Step::Wait(wait) => self.wait(wait).await?,
+                Step::Yield | Step::Suspended => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    fn role_oid(&self, catalog: &nqdb_catalog::Snapshot) -> SqlResult<Oid> {
+        let user = &self.surroundings.user;
+        let role = catalog.role(user);
+        role.map(|role| role.oid)
+            .ok_or_else(|| SqlError::new(UNDEFINED_OBJECT, format!("role \"{user}\" does not exist")))
+    }
+
+    pub(crate) fn memory_limit_bytes(&self) -> usize {
+        self.surroundings.settings.borrow().effective().work_memory_bytes
+    }
+}
+
+/// One step of an execution, with the parts of the session that it needs.
+#[expect(clippy::too_many_arguments, reason = "the parts of a session that are lent for one call")]
+pub(crate) fn step(
+    execution: &mut Execution,
+    open: &mut Option<crate::block::OpenTransaction>,
+    surroundings: &crate::surroundings::Surroundings,
+    format: &FormatContext,
+    statement_micros: i64,
+    notices: &mut Vec<nqdb_sqlstate::Notice>,
+    rows: &mut dyn RowSink,
+    rows_max: u64,
+) -> SqlResult<Step> {
+    let Some(open) = open else { return Err(SqlError::internal("an execution without a transaction")) };
+    surroundings.transaction_id.set(open.txn.xid().map(|xid| xid.0));
+    let memory_limit_bytes = surroundings.settings.borrow().effective().work_memory_bytes;
+    let mut cx = ExecContext {
+        txn: &mut open.txn,
+        functions: FunctionContext::new(format, open.started_micros, statement_micros, surroundings),
+        cancel: &surroundings.backend.cancel,
+        notices,
+        memory_limit_bytes,
+    };
+    execution.step(&mut cx, rows, rows_max)
+}
+
+/// The tag with the rows of this run: a portal that was suspended counts each run for itself.
+fn with_rows(tag: CommandTag, sent: u64) -> CommandTag {
+    match tag {
+        CommandTag::Select(_) => CommandTag::Select(sent),
+        other => other,
+    }
+}
+
+/// What a finished portal answers when it is asked again.
+fn no_more_rows(tag: CommandTag) -> CommandTag {
+    match tag {
+        CommandTag::Select(_) => CommandTag::Select(0),
+        CommandTag::Insert(_) => CommandTag::Insert(0),
+        CommandTag::Update(_) => CommandTag::Update(0),
+        CommandTag::Delete(_) => CommandTag::Delete(0),
+        other => other,
+    }
+}
+
+pub(crate) fn first_word(text: &str) -> String {
+    text.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_uppercase()
+}
+
+pub(crate) fn read_only_error(command: &str) -> SqlError {
+    SqlError::new(READ_ONLY_SQL_TRANSACTION, format!("cannot execute {command} in a read-only transaction"))
+}

@@ -1,0 +1,324 @@
+//! A session: the state of one client between its messages.
+//!
+//! The parts: [`Surroundings`] (settings, identity, what functions may ask), the transaction block, prepared
+//! statements, portals, and a COPY that waits for data. What they do is in the modules beside this one:
+//! `simple` and `extended` are the two protocols, `run` executes one statement, `transaction` the block.
+//!
+//! What always holds:
+//! 1. Nothing is answered for a commit before its log record is synced, nor an error before the commits that it
+//!    owes to are.
+//! 2. Portals die with the transaction, or the savepoint's part of it, in which they were made.
+//! 3. A dropped session leaves nothing behind: its transaction is rolled back, its place in the registry is free.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use nqdb_catalog::Snapshot;
+use nqdb_sqlstate::{
+    IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IDLE_SESSION_TIMEOUT, INVALID_AUTHORIZATION_SPECIFICATION,
+    INVALID_CATALOG_NAME, Notice, NoticeSeverity, SqlError, SqlResult, TOO_MANY_CONNECTIONS,
+};
+use nqdb_types::FormatContext;
+use tokio::time::Instant;
+
+use crate::block::{Block, OpenTransaction};
+use crate::client_sink::ClientSink;
+use crate::copy::CopyInProgress;
+use crate::instance::{DATABASE, Instance};
+use crate::plan_cache::PlanCache;
+use crate::portal::Portal;
+use crate::prepared::Prepared;
+use crate::registry::{Backend, Registration};
+use crate::settings::Authority;
+use crate::surroundings::Surroundings;
+
+/// One client's session.
+pub struct Session {
+    pub(crate) surroundings: Surroundings,
+    pub(crate) block: Block,
+    pub(crate) open: Option<OpenTransaction>,
+    pub(crate) prepared: HashMap<String, Prepared>,
+    pub(crate) portals: HashMap<String, Portal>,
+    pub(crate) plan_cache: PlanCache,
+    pub(crate) copy_in: Option<CopyInProgress>,
+    pub(crate) notices: Vec<Notice>,
+    /// The formats that results are written in, of the statement at hand.
+    pub(crate) format: FormatContext,
+    /// Arrival of the message at hand, µs since 2000-01-01 UTC.
+    pub(crate) statement_micros: i64,
+    /// The statement at hand is one of several in its query string.
+    pub(crate) is_one_of_several: bool,
+    pub(crate) seen: SeenVersions,
+    /// Last, so that the place is given back after everything else is gone.
+    registration: Registration,
+}
+
+/// What the catalog view and the formats were derived from, to derive them again only after a change.
+#[derive(Default)]
+pub(crate) struct SeenVersions {
+    catalog: Option<u64>,
+    settings: Option<u64>,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandEnd {
+    Complete,
+    /// The client's data is awaited: [`Session::copy_data`], [`Session::copy_done`].
+    CopyIn,
+}
+
+/// Why a command did not end.
+#[derive(Debug)]
+pub enum Failure {
+    /// The client is told and the session goes on, unless the error is fatal.
+    Sql(SqlError),
+    /// The client is gone.
+    Client(io::Error),
+}
+
+impl From<SqlError> for Failure {
+    fn from(error: SqlError) -> Failure {
+        Failure::Sql(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Client(error)
+    }
+}
+
+impl Session {
+    /// Begins a session for a user who has been authenticated. `options` are settings of the start-up packet.
+    ///
+    /// Errors, all fatal: 28000 (role unknown or may not log in), 3D000 (no such database), 53300 (the role has
+    /// too many sessions), and those of the settings.
+    pub fn new(
+        instance: Arc<Instance>,
+        registration: Registration,
+        user: &str,
+        database: &str,
+        options: &[(String, String)],
+    ) -> SqlResult<Session> {
+        Session::begin(instance, registration, user, database, options).map_err(SqlError::fatal)
+    }
+
+    fn begin(
+        instance: Arc<Instance>,
+        registration: Registration,
+        user: &str,
+        database: &str,
+        options: &[(String, String)],
+    ) -> SqlResult<Session> {
+        let catalog = instance.catalog.committed();
+        let role = catalog.role(user).ok_or_else(|| {
+            SqlError::new(INVALID_AUTHORIZATION_SPECIFICATION, format!("role \"{user}\" does not exist"))
+        })?;
+        if !role.can_login {
+            let message = format!("role \"{user}\" is not permitted to log in");
+            return Err(SqlError::new(INVALID_AUTHORIZATION_SPECIFICATION, message));
+        }
+        if database != DATABASE {
+            return Err(SqlError::new(INVALID_CATALOG_NAME, format!("database \"{database}\" does not exist")));
+        }
+        let limit = usize::try_from(role.connection_limit).ok();
+        if limit.is_some_and(|limit| !role.superuser && instance.registry.count_of_user(user) >= limit) {
+            return Err(SqlError::new(TOO_MANY_CONNECTIONS, format!("too many connections for role \"{user}\"")));
+        }
+        let mut settings = instance.defaults.clone();
+        settings.state("is_superuser", if role.superuser { "on" } else { "off" })?;
+        settings.state("session_authorization", user)?;
+        let authority = if role.superuser { Authority::Superuser } else { Authority::User };
+        for (name, value) in options {
+            settings.preset(name, value, authority)?;
+        }
+        let now = instance.now_micros();
+        registration.backend().update_activity(|activity| {
+            activity.user = user.to_owned();
+            activity.database = database.to_owned();
+            activity.application_name = settings.show("application_name").unwrap_or_default();
+            activity.started_micros = now;
+        });
+        let backend = registration.backend().clone();
+        let superuser = role.superuser;
+        Ok(Session {
+            surroundings: Surroundings::new(instance, backend, user.to_owned(), superuser, settings),
+            block: Block::Idle,
+            open: None,
+            prepared: HashMap::new(),
+            portals: HashMap::new(),
+            plan_cache: PlanCache::default(),
+            copy_in: None,
+            notices: Vec::new(),
+            format: FormatContext::default(),
+            statement_micros: now,
+            is_one_of_several: false,
+            seen: SeenVersions::default(),
+            registration,
+        })
+    }
+
+    /// The transaction status of ReadyForQuery: `I`, `T` or `E`.
+    pub fn status(&self) -> u8 {
+        self.block.status()
+    }
+
+    pub fn backend(&self) -> &Arc<Backend> {
+        self.registration.backend()
+    }
+
+    /// Whether a COPY FROM STDIN waits for the client's data.
+    pub fn is_copying_in(&self) -> bool {
+        self.copy_in.is_some()
+    }
+
+    /// The settings that a client is told at the start.
+    pub fn all_reports(&mut self) -> Vec<(&'static str, String)> {
+        self.surroundings.settings.borrow_mut().all_reports()
+    }
+
+    /// The settings that a client has to be told before the next ReadyForQuery.
+    pub fn take_reports(&mut self) -> Vec<(&'static str, String)> {
+        let reports = self.surroundings.settings.borrow_mut().take_reports();
+        if let Some((_, name)) = reports.iter().find(|(name, _)| *name == "application_name") {
+            self.backend().update_activity(|activity| activity.application_name = name.clone());
+        }
+        reports
+    }
+
+    /// How long the client may now be silent, and the error that ends the session after that.
+    pub fn idle_limit(&self) -> Option<(Duration, SqlError)> {
+        let settings = self.surroundings.settings.borrow();
+        let effective = settings.effective();
+        match self.block {
+            Block::Open | Block::Failed => effective.idle_in_transaction_timeout.map(|limit| {
+                let message = "terminating connection due to idle-in-transaction timeout";
+                (limit, SqlError::new(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, message).fatal())
+            }),
+            Block::Idle | Block::Implicit => effective.idle_session_timeout.map(|limit| {
+                let message = "terminating connection due to idle-session timeout";
+                (limit, SqlError::new(IDLE_SESSION_TIMEOUT, message).fatal())
+            }),
+        }
+    }
+
+    /// The first message after a ReadyForQuery has come: a cancel that arrived while idle is forgotten.
+    pub fn begin_command(&mut self) {
+        if !self.backend().is_terminated() {
+            self.backend().cancel.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// The client is gone: rolls back.
+    pub fn end(&mut self) {
+        self.portals.clear();
+        self.copy_in = None;
+        if let Some(open) = self.open.take()
+            && let Err(error) = open.txn.rollback()
+        {
+            tracing::error!(%error, "the rollback at the end of a session failed");
+        }
+        self.block = Block::Idle;
+    }
+
+    /// Reports an error to the client and does to the transaction what an error does: an implicit one is rolled
+    /// back, a block fails.
+    pub async fn fail(&mut self, error: SqlError, out: &mut impl ClientSink) -> io::Result<()> {
+        self.surroundings.instance.metrics.errors.increment();
+        self.copy_in = None;
+        let error = match self.settle_dependencies().await {
+            Ok(()) => error,
+            Err(worse) => worse,
+        };
+        let error = match self.abort() {
+            Ok(()) => error,
+            Err(worse) => worse,
+        };
+        self.surroundings.deadline.set(None);
+        self.is_one_of_several = false;
+        self.send_notices(out);
+        out.error(&error);
+        self.show_idle();
+        Ok(())
+    }
+
+    /// Notes the arrival of a message: its time counts as the statement's.
+    pub(crate) fn arrive(&mut self) {
+        self.statement_micros = self.surroundings.instance.now_micros();
+    }
+
+    /// Starts the statement's clock.
+    pub(crate) fn start_statement_timer(&self) {
+        let limit = self.surroundings.settings.borrow().effective().statement_timeout;
+        self.surroundings.deadline.set(limit.map(|limit| Instant::now() + limit));
+    }
+
+    pub(crate) fn show_active(&self, text: &Arc<str>) {
+        let now = self.statement_micros;
+        self.backend().update_activity(|activity| {
+            activity.state = "active";
+            activity.query = text.clone();
+            activity.statement_started_micros = now;
+        });
+    }
+
+    pub(crate) fn show_idle(&self) {
+        let state = match self.block {
+            Block::Idle | Block::Implicit => "idle",
+            Block::Open => "idle in transaction",
+            Block::Failed => "idle in transaction (aborted)",
+        };
+        self.backend().update_activity(|activity| activity.state = state);
+    }
+
+    /// The catalog as the next statement sees it, with the search path and the formats that go with it.
+    pub(crate) fn catalog_view(&mut self) -> Arc<Snapshot> {
+        let catalog = match &mut self.open {
+            Some(open) => open.draft.snapshot(),
+            None => self.surroundings.instance.catalog.committed(),
+        };
+        let generation = self.surroundings.settings.borrow().generation();
+        let settings_changed = self.seen.settings != Some(generation);
+        if settings_changed || self.seen.catalog != Some(catalog.version) {
+            let path = self.surroundings.resolve_search_path(&catalog);
+            *self.surroundings.search_path.borrow_mut() = path;
+            *self.surroundings.catalog.borrow_mut() = catalog.clone();
+            self.seen.catalog = Some(catalog.version);
+        }
+        if settings_changed {
+            self.format = self.surroundings.settings.borrow().effective().format.clone();
+            self.seen.settings = Some(generation);
+        }
+        self.format.now_micros = self.transaction_micros();
+        catalog
+    }
+
+    /// Start of the transaction; the statement's own start when none runs yet.
+    pub(crate) fn transaction_micros(&self) -> i64 {
+        self.open.as_ref().map_or(self.statement_micros, |open| open.started_micros)
+    }
+
+    pub(crate) fn warn(&mut self, code: nqdb_sqlstate::SqlState, message: &str) {
+        self.notices.push(Notice::warning(code, message));
+    }
+
+    /// Hands the collected notices to the client, as far as it wants them.
+    pub(crate) fn send_notices(&mut self, out: &mut impl ClientSink) {
+        if self.notices.is_empty() {
+            return;
+        }
+        let (least, off) = {
+            let settings = self.surroundings.settings.borrow();
+            (settings.effective().client_min_messages, settings.effective().notices_off)
+        };
+        for notice in self.notices.drain(..) {
+            if notice.severity == NoticeSeverity::Info || (!off && notice.severity >= least) {
+                out.notice(&notice);
+            }
+        }
+    }
+}

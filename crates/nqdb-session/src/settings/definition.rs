@@ -1,0 +1,310 @@
+//! The table of settings: name, type, default, who may change it, whether the client is told of changes.
+//!
+//! Names, types, limits and defaults are PostgreSQL 15's (`pg_settings`). A setting whose other values would
+//! change what statements mean, and which nqdb does not offer, is [`Kind::Fixed`]: setting it to its one value
+//! works, as dumps and drivers do, any other is 0A000. Settings that only advise a planner or a server are
+//! accepted with their checks.
+
+/// What values a setting takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Bool,
+    Integer { min: i64, max: i64, unit: Unit },
+    Real { min: f64, max: f64 },
+    Choice(&'static [&'static str]),
+    Text,
+    /// Only the default, compared without case; others are not supported.
+    Fixed,
+    DateStyle,
+    TimeZone,
+    Encoding,
+    SearchPath,
+}
+
+/// What an integer counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    None,
+    Milliseconds,
+    Kilobytes,
+    /// Pages of 8 kB.
+    Pages,
+    Seconds,
+}
+
+/// Who may change a setting, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// Nobody: it states a fact.
+    Internal,
+    /// The command line and the configuration file, at start.
+    Server,
+    /// Superusers, at any time.
+    Superuser,
+    /// Everybody, at any time.
+    User,
+}
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
+    /// As SHOW ALL prints it; names are looked up without case.
+    pub name: &'static str,
+    pub kind: Kind,
+    pub default: &'static str,
+    pub context: Context,
+    /// The client gets a ParameterStatus when it changes.
+    pub report: bool,
+    pub description: &'static str,
+}
+
+const fn user(name: &'static str, kind: Kind, default: &'static str, description: &'static str) -> Definition {
+    Definition { name, kind, default, context: Context::User, report: false, description }
+}
+
+const fn reported(definition: Definition) -> Definition {
+    Definition { report: true, ..definition }
+}
+
+const fn fact(name: &'static str, default: &'static str, description: &'static str) -> Definition {
+    Definition { name, kind: Kind::Text, default, context: Context::Internal, report: false, description }
+}
+
+const fn superuser(definition: Definition) -> Definition {
+    Definition { context: Context::Superuser, ..definition }
+}
+
+const fn server(name: &'static str, default: &'static str, description: &'static str) -> Definition {
+    Definition { name, kind: Kind::Text, default, context: Context::Server, report: false, description }
+}
+
+const INT_MAX: i64 = i32::MAX as i64;
+const MILLISECONDS: Kind = Kind::Integer { min: 0, max: INT_MAX, unit: Unit::Milliseconds };
+const COLLAPSE: Kind = Kind::Integer { min: 1, max: INT_MAX, unit: Unit::None };
+const COST: Kind = Kind::Real { min: 0.0, max: f64::MAX };
+const ISOLATION: Kind = Kind::Choice(&["serializable", "repeatable read", "read committed", "read uncommitted"]);
+
+/// The version that clients are told: PostgreSQL's, whose behaviour they may rely on.
+pub const SERVER_VERSION: &str = "15.18";
+const SERVER_VERSION_NUM: &str = "150018";
+
+/// All settings, sorted by name without case.
+pub static DEFINITIONS: &[Definition] = &[
+    reported(user("application_name", Kind::Text, "", "Sets the application name to be reported in statistics and logs.")),
+    user("array_nulls", Kind::Fixed, "on", "Enable input of NULL elements in arrays."),
+    user("backslash_quote", Kind::Fixed, "safe_encoding", "Sets whether \"\\'\" is allowed in string literals."),
+    fact("block_size", "8192", "Shows the size of a disk block."),
+    user("bytea_output", Kind::Choice(&["escape", "hex"]), "hex", "Sets the output format for bytea."),
+    user("check_function_bodies", Kind::Bool, "on", "Check routine bodies during CREATE FUNCTION and CREATE PROCEDURE."),
+    reported(user("client_encoding", Kind::Encoding, "UTF8", "Sets the client's character set encoding.")),
+    user(
+        "client_min_messages",
+        Kind::Choice(&["debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error"]),
+        "notice",
+        "Sets the message levels that are sent to the client.",
+    ),
+    user(
+        "constraint_exclusion",
+        Kind::Choice(&["partition", "on", "off"]),
+        "partition",
+        "Enables the planner to use constraints to optimize queries.",
+    ),
+    user(
+        "cursor_tuple_fraction",
+        Kind::Real { min: 0.0, max: 1.0 },
+        "0.1",
+        "Sets the planner's estimate of the fraction of a cursor's rows that will be retrieved.",
+    ),
+    fact("data_checksums", "on", "Shows whether data checksums are turned on for this cluster."),
+    server("data_directory", "", "Sets the server's data directory."),
+    reported(user("DateStyle", Kind::DateStyle, "ISO, MDY", "Sets the display format for date and time values.")),
+    superuser(user(
+        "deadlock_timeout",
+        Kind::Integer { min: 1, max: INT_MAX, unit: Unit::Milliseconds },
+        "1s",
+        "Sets the time to wait on a lock before checking for deadlock.",
+    )),
+    user(
+        "default_statistics_target",
+        Kind::Integer { min: 1, max: 10_000, unit: Unit::None },
+        "100",
+        "Sets the default statistics target.",
+    ),
+    user("default_table_access_method", Kind::Fixed, "heap", "Sets the default table access method for new tables."),
+    user("default_tablespace", Kind::Fixed, "", "Sets the default tablespace to create tables and indexes in."),
+    user("default_text_search_config", Kind::Text, "pg_catalog.simple", "Sets default text search configuration."),
+    user("default_toast_compression", Kind::Choice(&["pglz", "lz4"]), "lz4", "Sets the default compression method for compressible values."),
+    user("default_transaction_deferrable", Kind::Bool, "off", "Sets the default deferrable status of new transactions."),
+    user(
+        "default_transaction_isolation",
+        ISOLATION,
+        "read committed",
+        "Sets the transaction isolation level of each new transaction.",
+    ),
+    reported(user(
+        "default_transaction_read_only",
+        Kind::Bool,
+        "off",
+        "Sets the default read-only status of new transactions.",
+    )),
+    user(
+        "effective_cache_size",
+        Kind::Integer { min: 1, max: INT_MAX, unit: Unit::Pages },
+        "4GB",
+        "Sets the planner's assumption about the total size of the data caches.",
+    ),
+    user("enable_bitmapscan", Kind::Bool, "on", "Enables the planner's use of bitmap-scan plans."),
+    user("enable_hashagg", Kind::Bool, "on", "Enables the planner's use of hashed aggregation plans."),
+    user("enable_hashjoin", Kind::Bool, "on", "Enables the planner's use of hash join plans."),
+    user("enable_indexonlyscan", Kind::Bool, "on", "Enables the planner's use of index-only-scan plans."),
+    user("enable_indexscan", Kind::Bool, "on", "Enables the planner's use of index-scan plans."),
+    user("enable_material", Kind::Bool, "on", "Enables the planner's use of materialization."),
+    user("enable_mergejoin", Kind::Bool, "on", "Enables the planner's use of merge join plans."),
+    user("enable_nestloop", Kind::Bool, "on", "Enables the planner's use of nested-loop join plans."),
+    user("enable_seqscan", Kind::Bool, "on", "Enables the planner's use of sequential-scan plans."),
+    user("enable_sort", Kind::Bool, "on", "Enables the planner's use of explicit sort steps."),
+    user("enable_tidscan", Kind::Bool, "on", "Enables the planner's use of TID scan plans."),
+    user("escape_string_warning", Kind::Bool, "on", "Warn about backslash escapes in ordinary string literals."),
+    user(
+        "extra_float_digits",
+        Kind::Integer { min: -15, max: 3, unit: Unit::None },
+        "1",
+        "Sets the number of digits displayed for floating-point values.",
+    ),
+    user("from_collapse_limit", COLLAPSE, "8", "Sets the FROM-list size beyond which subqueries are not collapsed."),
+    user("geqo", Kind::Bool, "on", "Enables genetic query optimization."),
+    user(
+        "idle_in_transaction_session_timeout",
+        MILLISECONDS,
+        "0",
+        "Sets the maximum allowed idle time between queries, when in a transaction.",
+    ),
+    user(
+        "idle_session_timeout",
+        MILLISECONDS,
+        "0",
+        "Sets the maximum allowed idle time between queries, when not in a transaction.",
+    ),
+    reported(fact("in_hot_standby", "off", "Shows whether hot standby is currently active.")),
+    reported(fact("integer_datetimes", "on", "Shows whether datetimes are integer based.")),
+    reported(user(
+        "IntervalStyle",
+        Kind::Choice(&["postgres", "postgres_verbose", "sql_standard", "iso_8601"]),
+        "postgres",
+        "Sets the display format for interval values.",
+    )),
+    reported(fact("is_superuser", "off", "Shows whether the current user is a superuser.")),
+    user("jit", Kind::Bool, "off", "Allow JIT compilation."),
+    user("join_collapse_limit", COLLAPSE, "8", "Sets the FROM-list size beyond which JOIN constructs are not flattened."),
+    fact("lc_collate", "C", "Shows the collation order locale."),
+    fact("lc_ctype", "C", "Shows the character classification and case conversion locale."),
+    superuser(user("lc_messages", Kind::Fixed, "C", "Sets the language in which messages are displayed.")),
+    user("lc_monetary", Kind::Fixed, "C", "Sets the locale for formatting monetary amounts."),
+    user("lc_numeric", Kind::Fixed, "C", "Sets the locale for formatting numbers."),
+    user("lc_time", Kind::Fixed, "C", "Sets the locale for formatting date and time values."),
+    server("listen_addresses", "localhost", "Sets the host name or IP address(es) to listen to."),
+    user("lock_timeout", MILLISECONDS, "0", "Sets the maximum allowed duration of any wait for a lock."),
+    user(
+        "maintenance_work_mem",
+        Kind::Integer { min: 1024, max: INT_MAX, unit: Unit::Kilobytes },
+        "64MB",
+        "Sets the maximum memory to be used for maintenance operations.",
+    ),
+    server("max_connections", "100", "Sets the maximum number of concurrent connections."),
+    fact("max_identifier_length", "63", "Shows the maximum identifier length."),
+    fact("max_index_keys", "32", "Shows the maximum number of index keys."),
+    user(
+        "max_parallel_workers_per_gather",
+        Kind::Integer { min: 0, max: 1024, unit: Unit::None },
+        "2",
+        "Sets the maximum number of parallel processes per executor node.",
+    ),
+    server("max_prepared_transactions", "0", "Sets the maximum number of simultaneously prepared transactions."),
+    user("password_encryption", Kind::Fixed, "scram-sha-256", "Chooses the algorithm for encrypting passwords."),
+    user(
+        "plan_cache_mode",
+        Kind::Choice(&["auto", "force_generic_plan", "force_custom_plan"]),
+        "auto",
+        "Controls the planner's selection of custom or generic plan.",
+    ),
+    server("port", "5432", "Sets the TCP port the server listens on."),
+    user("quote_all_identifiers", Kind::Bool, "off", "When generating SQL fragments, quote all identifiers."),
+    user("random_page_cost", COST, "4", "Sets the planner's estimate of the cost of a nonsequentially fetched disk page."),
+    user("row_security", Kind::Bool, "on", "Enable row security."),
+    user("search_path", Kind::SearchPath, "\"$user\", public", "Sets the schema search order for names that are not schema-qualified."),
+    user("seq_page_cost", COST, "1", "Sets the planner's estimate of the cost of a sequentially fetched disk page."),
+    fact("server_encoding", "UTF8", "Shows the server (database) character set encoding."),
+    reported(fact("server_version", SERVER_VERSION, "Shows the server version.")),
+    fact("server_version_num", SERVER_VERSION_NUM, "Shows the server version as an integer."),
+    reported(fact("session_authorization", "", "Sets the session user name.")),
+    superuser(user(
+        "session_replication_role",
+        Kind::Fixed,
+        "origin",
+        "Sets the session's behavior for triggers and rewrite rules.",
+    )),
+    server("ssl", "off", "Enables SSL connections."),
+    reported(user(
+        "standard_conforming_strings",
+        Kind::Fixed,
+        "on",
+        "Causes '...' strings to treat backslashes literally.",
+    )),
+    user("statement_timeout", MILLISECONDS, "0", "Sets the maximum allowed duration of any statement."),
+    user("synchronize_seqscans", Kind::Bool, "on", "Enable synchronized sequential scans."),
+    user(
+        "synchronous_commit",
+        Kind::Choice(&["local", "remote_write", "remote_apply", "on", "off"]),
+        "on",
+        "Sets the current transaction's synchronization level.",
+    ),
+    user("temp_tablespaces", Kind::Fixed, "", "Sets the tablespace(s) to use for temporary tables and sort files."),
+    reported(user("TimeZone", Kind::TimeZone, "UTC", "Sets the time zone for displaying and interpreting time stamps.")),
+    user("timezone_abbreviations", Kind::Fixed, "Default", "Selects a file of time zone abbreviations."),
+    user(
+        "transaction_deferrable",
+        Kind::Bool,
+        "off",
+        "Whether to defer a read-only serializable transaction until it can be executed with no possible serialization failures.",
+    ),
+    user("transaction_isolation", ISOLATION, "read committed", "Sets the current transaction's isolation level."),
+    user("transaction_read_only", Kind::Bool, "off", "Sets the current transaction's read-only status."),
+    user("transform_null_equals", Kind::Fixed, "off", "Treats \"expr=NULL\" as \"expr IS NULL\"."),
+    fact("wal_level", "replica", "Sets the level of information written to the WAL."),
+    user(
+        "work_mem",
+        Kind::Integer { min: 64, max: INT_MAX, unit: Unit::Kilobytes },
+        "64MB",
+        "Sets the maximum memory to be used for query workspaces.",
+    ),
+    user("xmloption", Kind::Fixed, "content", "Sets whether XML data in implicit parsing and serialization operations is to be considered as documents or content fragments."),
+];
+
+/// The position of a setting in [`DEFINITIONS`].
+pub fn position(name: &str) -> Option<usize> {
+    // PostgreSQL's old spellings.
+    let name = match name.to_ascii_lowercase().as_str() {
+        "sort_mem" => "work_mem".to_owned(),
+        "vacuum_mem" => "maintenance_work_mem".to_owned(),
+        other => other.to_owned(),
+    };
+    DEFINITIONS.binary_search_by(|definition| compare_names(definition.name, &name)).ok()
+}
+
+fn compare_names(left: &str, right: &str) -> std::cmp::Ordering {
+    left.bytes().map(|byte| byte.to_ascii_lowercase()).cmp(right.bytes().map(|byte| byte.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_so_that_names_are_found() {
+        for definition in DEFINITIONS {
+            assert_eq!(position(definition.name).map(|at| DEFINITIONS[at].name), Some(definition.name));
+        }
+        assert_eq!(position("timezone").map(|at| DEFINITIONS[at].name), Some("TimeZone"));
+        assert_eq!(position("no_such_thing"), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! The simple query protocol: one message, any number of statements, one implicit transaction around them.
+//!
+//! The transaction ends with the last statement, before that statement's tag is sent; BEGIN and COMMIT inside the
+//! string do what they say, and what stands before a BEGIN becomes part of its block.
+
+use nqdb_sql::statement::StatementKind;
+
+use crate::client_sink::{ClientSink, Formats};
+use crate::portal::{Portal, PortalEnd};
+use crate::prepared::Statement;
+use crate::session::{CommandEnd, Failure, Session};
+
+impl Session {
+    /// Runs a query string. An error ends it: report it with [`Session::fail`].
+    pub async fn simple_query<C: ClientSink>(&mut self, sql: &str, out: &mut C) -> Result<CommandEnd, Failure> {
+        self.arrive();
+        self.prepared.remove("");
+        self.portals.remove("");
+        if let Some(statement) = self.plan_cache.get(sql) {
+            return self.run_statements(vec![statement].into_iter(), false, Some(sql), out).await;
+        }
+        let statements: Vec<Statement> = nqdb_sql::parse(sql)?.into_iter().map(Statement::simple).collect();
+        let several = statements.len() > 1;
+        self.run_statements(statements.into_iter(), several, (!several).then_some(sql), out).await
+    }
+
+    /// Runs the statements that are left of a query string. `text` is given when its only statement may be remembered.
+    pub(crate) async fn run_statements<C: ClientSink>(
+        &mut self,
+        mut statements: std::vec::IntoIter<Statement>,
+        several: bool,
+        text: Option<&str>,
+        out: &mut C,
+    ) -> Result<CommandEnd, Failure> {
+        self.is_one_of_several = several;
+        while let Some(statement) = statements.next() {
+            let is_last = statements.as_slice().is_empty();
+            let end = self.run_one(statement, is_last, text, out).await?;
+            if end == PortalEnd::CopyIn {
+                if let Some(copy) = &mut self.copy_in {
+                    copy.rest_of_query = Some((statements, several));
+                }
+                return Ok(CommandEnd::CopyIn);
+            }
+        }
+        self.end_of_query();
+        Ok(CommandEnd::Complete)
+    }
+
+    fn end_of_query(&mut self) {
+        self.is_one_of_several = false;
+        self.surroundings.deadline.set(None);
+        self.show_idle();
+    }
+
+    async fn run_one<C: ClientSink>(
+        &mut self,
+        mut statement: Statement,
+        is_last: bool,
+        text: Option<&str>,
+        out: &mut C,
+    ) -> Result<PortalEnd, Failure> {
+        self.check_block(statement.kind())?;
+        self.start_statement_timer();
+        let is_cacheable = matches!(statement.kind(), StatementKind::Rows(_));
+        let output = self.output_of(&mut statement)?;
+        if let Some(columns) = &output {
+            out.row_description(columns, &Formats::Text);
+        }
+        let mut portal = Portal::simple(statement, output);
+        let end = self.run_portal(&mut portal, 0, out).await?;
+        if let PortalEnd::CopyIn = end {
+            return Ok(end);
+        }
+        if let (Some(text), true) = (text, is_cacheable) {
+            self.plan_cache.remember(text, &portal.statement);
+        }
+        drop(portal.state);
+        self.complete_statement(&end, is_last, out).await?;
+        Ok(end)
+    }
+
+    /// Ends a statement of a query string: commits after the last one, then says so.
+    pub(crate) async fn complete_statement<C: ClientSink>(
+        &mut self,
+        end: &PortalEnd,
+        is_last: bool,
+        out: &mut C,
+    ) -> Result<(), Failure> {
+        if is_last {
+            self.settle_dependencies().await?;
+            self.end_implicit().await?;
+        }
+        self.send_notices(out);
+        match end {
+            PortalEnd::Complete(tag) => out.command_complete(tag),
+            PortalEnd::Empty => out.empty_query(),
+            PortalEnd::Suspended | PortalEnd::CopyIn => {}
+        }
+        Ok(())
+    }
+
+    /// The COPY of a query string has its data: goes on with what follows it.
+    pub(crate) async fn resume_query<C: ClientSink>(
+        &mut self,
+        end: PortalEnd,
+        rest: Option<(std::vec::IntoIter<Statement>, bool)>,
+        out: &mut C,
+    ) -> Result<CommandEnd, Failure> {
+        let Some((statements, several)) = rest else {
+            // The extended protocol: Sync ends the transaction.
+            self.complete_statement(&end, false, out).await?;
+            return Ok(CommandEnd::Complete);
+        };
+        let is_last = statements.as_slice().is_empty();
+        self.complete_statement(&end, is_last, out).await?;
+        self.run_statements(statements, several, None, out).await
+    }
+}

@@ -1,0 +1,463 @@
+//! What SQL functions may ask of their session, apart from its transaction.
+//!
+//! An execution borrows the session's transaction for itself while functions ask things of the session: everything
+//! that they may ask lives here, behind cells, so that both can be lent at the same time.
+//!
+//! Sequences belong to no transaction: they are drawn in a short transaction of their own, and what the statement's
+//! transaction must wait for before it answers is kept in [`Surroundings::take_dependency`].
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use nqdb_catalog::{Relation, SequenceDef, Snapshot};
+use nqdb_functions::SessionFunctions;
+use nqdb_sql::statement::IsolationLevel;
+use nqdb_sqlstate::{
+    INVALID_NAME, OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult,
+    UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+};
+use nqdb_storage::Lsn;
+use nqdb_txn::sequence::Sequence;
+use nqdb_txn::{Isolation, Transaction, TxnError};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use ring::rand::SecureRandom;
+use tokio::time::Instant;
+
+use crate::block::{Characteristics, parse_isolation};
+use crate::instance::{DATABASE, Instance};
+use crate::registry::{Backend, terminated};
+use crate::settings::{Authority, SERVER_VERSION, Settings, is_of_the_transaction, quote_identifier};
+
+/// The session as functions see it.
+pub struct Surroundings {
+    pub instance: Arc<Instance>,
+    pub backend: Arc<Backend>,
+    pub user: String,
+    pub superuser: bool,
+    pub settings: RefCell<Settings>,
+    /// The catalog and search path of the statement at hand.
+    pub catalog: RefCell<Arc<Snapshot>>,
+    pub search_path: RefCell<Arc<[u32]>>,
+    /// When the statement at hand has to be over.
+    pub deadline: Cell<Option<Instant>>,
+    /// The number of the transaction at hand, if it has one.
+    pub transaction_id: Cell<Option<u64>>,
+    /// How the transaction at hand behaves.
+    pub characteristics: Cell<Option<Characteristics>>,
+    random: RefCell<SmallRng>,
+    drawn: RefCell<HashMap<u32, i64>>,
+    last_drawn: Cell<Option<u32>>,
+    dependency: Cell<Option<Lsn>>,
+}
+
+impl Surroundings {
+    pub fn new(instance: Arc<Instance>, backend: Arc<Backend>, user: String, superuser: bool, settings: Settings) -> Surroundings {
+        let mut seed = [0; 8];
+        // A predictable seed is harmless: random() promises nothing to secrets.
+        let _ = instance.random.fill(&mut seed);
+        Surroundings {
+            catalog: RefCell::new(instance.catalog.committed()),
+            instance,
+            backend,
+            user,
+            superuser,
+            settings: RefCell::new(settings),
+            search_path: RefCell::new(Arc::from([])),
+            deadline: Cell::new(None),
+            transaction_id: Cell::new(None),
+            characteristics: Cell::new(None),
+            random: RefCell::new(SmallRng::seed_from_u64(u64::from_le_bytes(seed))),
+            drawn: RefCell::default(),
+            last_drawn: Cell::new(None),
+            dependency: Cell::new(None),
+        }
+    }
+
+    pub fn authority(&self) -> Authority {
+        if self.superuser { Authority::Superuser } else { Authority::User }
+    }
+
+    /// What sequences have written since the last call: the log position to wait for before answering.
+    pub fn take_dependency(&self) -> Option<Lsn> {
+        self.dependency.take()
+    }
+
+    /// DISCARD SEQUENCES.
+    pub fn forget_sequences(&self) {
+        self.drawn.borrow_mut().clear();
+        self.last_drawn.set(None);
+    }
+
+    /// Waits for something and is woken by cancel, termination and the statement's deadline.
+    pub fn interruptible<'a, T: 'a + Send>(
+        &self,
+        future: impl Future<Output = T> + Send + 'a,
+    ) -> impl Future<Output = SqlResult<T>> + Send + 'a {
+        let backend = self.backend.clone();
+        let deadline = self.deadline.get();
+        async move {
+            tokio::select! {
+                biased;
+                value = future => Ok(value),
+                () = backend.interruption() => Err(interruption_error(&backend)),
+                () = sleep_until(deadline) => Err(statement_timeout()),
+            }
+        }
+    }
+
+    /// The error to end the statement with, when somebody asked for its end or its time is over.
+    pub fn check_interruption(&self) -> SqlResult<()> {
+        if self.backend.cancel.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(interruption_error(&self.backend));
+        }
+        match self.deadline.get() {
+            Some(deadline) if Instant::now() >= deadline => Err(statement_timeout()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A setting as SHOW prints it; those of the transaction come from it.
+    pub fn show(&self, name: &str) -> SqlResult<String> {
+        if is_of_the_transaction(name) {
+            let on_off = |on: bool| (if on { "on" } else { "off" }).to_owned();
+            let current = self.characteristics.get().unwrap_or_else(|| self.default_characteristics());
+            return Ok(match name.to_ascii_lowercase().as_str() {
+                "transaction_isolation" => current.isolation.name().to_owned(),
+                "transaction_read_only" => on_off(current.read_only),
+                _ => on_off(current.deferrable),
+            });
+        }
+        self.settings.borrow().show(name)
+    }
+
+    /// What `default_transaction_*` say.
+    pub fn default_characteristics(&self) -> Characteristics {
+        let settings = self.settings.borrow();
+        let effective = settings.effective();
+        Characteristics {
+            isolation: parse_isolation(&effective.default_isolation).unwrap_or(IsolationLevel::ReadCommitted),
+            read_only: effective.default_read_only,
+            deferrable: effective.default_deferrable,
+        }
+    }
+
+    /// The schemas of the search path that exist, `pg_catalog` first unless it is named.
+    pub fn resolve_search_path(&self, catalog: &Snapshot) -> Arc<[u32]> {
+        let settings = self.settings.borrow();
+        let names = &settings.effective().search_path;
+        let implicit = (!names.iter().any(|name| name == "pg_catalog")).then_some("pg_catalog");
+        let named = names.iter().map(|name| if name == "$user" { self.user.as_str() } else { name.as_str() });
+        implicit.into_iter().chain(named).filter_map(|name| catalog.schema(name)).map(|schema| schema.oid).collect()
+    }
+
+    fn sequence(&self, oid: u32) -> SqlResult<Arc<SequenceDef>> {
+        let catalog = self.catalog.borrow();
+        match catalog.relation_by_oid(oid) {
+            Some(Relation::Sequence(sequence)) => Ok(sequence.clone()),
+            Some(other) => {
+                Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not a sequence", other.name())))
+            }
+            None => Err(SqlError::new(UNDEFINED_TABLE, format!("could not open relation with OID {oid}"))),
+        }
+    }
+
+    /// Runs a call on a sequence in a transaction of its own.
+    fn on_sequence<T>(
+        &self,
+        function: &str,
+        oid: u32,
+        call: impl FnOnce(&Sequence, &mut Transaction) -> Result<T, TxnError>,
+    ) -> SqlResult<T> {
+        if self.characteristics.get().is_some_and(|characteristics| characteristics.read_only) {
+            return Err(SqlError::new(
+                READ_ONLY_SQL_TRANSACTION,
+                format!("cannot execute {function}() in a read-only transaction"),
+            ));
+        }
+        let definition = self.sequence(oid)?;
+        let sequence = Sequence {
+            id: definition.oid,
+            increment: definition.increment,
+            min: definition.min,
+            max: definition.max,
+            start: definition.start,
+            cycle: definition.cycle,
+        };
+        let mut txn = self.instance.system.begin(Isolation::ReadCommitted, false);
+        let value = call(&sequence, &mut txn)?;
+        let commit = txn.commit()?;
+        self.dependency.set(self.dependency.get().max(commit.durable_lsn));
+        Ok(value)
+    }
+}
+
+impl SessionFunctions for Surroundings {
+    fn clock_micros(&self) -> i64 {
+        self.instance.now_micros()
+    }
+
+    fn random(&self) -> f64 {
+        self.random.borrow_mut().random()
+    }
+
+    fn random_bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        if self.instance.random.fill(&mut bytes).is_err() {
+            // The system's generator is gone: the session's own is unique enough for an identifier.
+            self.random.borrow_mut().fill(&mut bytes);
+        }
+        bytes
+    }
+
+    fn set_seed(&self, seed: f64) {
+        *self.random.borrow_mut() = SmallRng::seed_from_u64(seed.to_bits());
+    }
+
+    fn current_user(&self) -> String {
+        self.user.clone()
+    }
+
+    fn session_user(&self) -> String {
+        self.user.clone()
+    }
+
+    fn current_database(&self) -> String {
+        DATABASE.to_owned()
+    }
+
+    fn current_schema(&self) -> Option<String> {
+        let catalog = self.catalog.borrow();
+        let explicit = self.settings.borrow().effective().search_path.iter().any(|name| name == "pg_catalog");
+        let path = self.search_path.borrow();
+        path.iter()
+            .filter_map(|oid| catalog.schema_by_oid(*oid))
+            .find(|schema| explicit || schema.name != "pg_catalog")
+            .map(|schema| schema.name.clone())
+    }
+
+    fn setting(&self, name: &str, missing_ok: bool) -> SqlResult<Option<String>> {
+        match self.show(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) if missing_ok => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn set_setting(&self, name: &str, value: Option<&str>, is_local: bool) -> SqlResult<String> {
+        if is_of_the_transaction(name) {
+            return Err(SqlError::unsupported(format!("set_config() of parameter \"{name}\"")));
+        }
+        let mut settings = self.settings.borrow_mut();
+        match value {
+            Some(value) => settings.set_text(name, value, is_local, self.authority())?,
+            None => settings.reset(name, is_local, self.authority())?,
+        }
+        settings.show(name)
+    }
+
+    fn nextval(&self, sequence: u32) -> SqlResult<i64> {
+        let values = self.on_sequence("nextval", sequence, |found, txn| found.next(txn, 1))?;
+        let value =
+            values.last().copied().ok_or_else(|| SqlError::internal("a sequence gave no value for the one asked"))?;
+        self.drawn.borrow_mut().insert(sequence, value);
+        self.last_drawn.set(Some(sequence));
+        Ok(value)
+    }
+
+    fn currval(&self, sequence: u32) -> SqlResult<i64> {
+        let definition = self.sequence(sequence)?;
+        self.drawn.borrow().get(&sequence).copied().ok_or_else(|| {
+            SqlError::new(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("currval of sequence \"{}\" is not yet defined in this session", definition.name),
+            )
+        })
+    }
+
+    fn lastval(&self) -> SqlResult<i64> {
+        let value = self.last_drawn.get().and_then(|sequence| self.drawn.borrow().get(&sequence).copied());
+        value.ok_or_else(|| {
+            SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session")
+        })
+    }
+
+    fn setval(&self, sequence: u32, value: i64, is_called: bool) -> SqlResult<i64> {
+        let definition = self.sequence(sequence)?;
+        if value < definition.min || value > definition.max {
+            return Err(SqlError::new(
+                nqdb_sqlstate::NUMERIC_VALUE_OUT_OF_RANGE,
+                format!(
+                    "setval: value {value} is out of bounds for sequence \"{}\" ({}..{})",
+                    definition.name, definition.min, definition.max
+                ),
+            ));
+        }
+        self.on_sequence("setval", sequence, |found, txn| found.set(txn, value, is_called))?;
+        if is_called {
+            self.drawn.borrow_mut().insert(sequence, value);
+        }
+        Ok(value)
+    }
+
+    fn resolve_relation(&self, name: &str) -> SqlResult<u32> {
+        let parts = split_name(name)?;
+        let (schema, relation) = match parts.as_slice() {
+            [relation] => (None, relation),
+            [schema, relation] => (Some(schema.as_str()), relation),
+            _ => return Err(SqlError::new(INVALID_NAME, "improper relation name (too many dotted names)")),
+        };
+        let catalog = self.catalog.borrow();
+        let path = self.search_path.borrow();
+        match catalog.resolve(&path, schema, relation) {
+            Ok(Some(found)) => Ok(found.oid()),
+            _ => Err(SqlError::new(UNDEFINED_TABLE, format!("relation \"{}\" does not exist", parts.join(".")))),
+        }
+    }
+
+    fn relation_name(&self, relation: u32) -> Option<String> {
+        let catalog = self.catalog.borrow();
+        let found = catalog.relation_by_oid(relation)?;
+        let path = self.search_path.borrow();
+        let name = quote_identifier(found.name());
+        match catalog.resolve(&path, None, found.name()) {
+            Ok(Some(reached)) if reached.oid() == relation => Some(name),
+            _ => {
+                let schema = catalog.schema_by_oid(found.schema())?;
+                Some(format!("{}.{name}", quote_identifier(&schema.name)))
+            }
+        }
+    }
+
+    fn role_name(&self, role: u32) -> Option<String> {
+        self.catalog.borrow().role_by_oid(role).map(|role| role.name.clone())
+    }
+
+    fn relation_size(&self, _relation: u32, _with_indexes: bool) -> SqlResult<Option<i64>> {
+        Err(SqlError::unsupported("the size of a relation"))
+    }
+
+    fn backend_pid(&self) -> i32 {
+        self.backend.pid()
+    }
+
+    fn transaction_id(&self) -> SqlResult<i64> {
+        match self.transaction_id.get() {
+            Some(id) => i64::try_from(id).map_err(|_| SqlError::internal("a transaction number beyond 63 bits")),
+            None => Err(SqlError::unsupported("the number of a transaction that has written nothing")),
+        }
+    }
+
+    fn sleep(&self, micros: i64) -> SqlResult<()> {
+        let Ok(micros) = u64::try_from(micros) else { return Ok(()) };
+        let pause = tokio::time::sleep(std::time::Duration::from_micros(micros));
+        let pause = self.interruptible(pause);
+        // The runtime hands this thread's other work to another thread meanwhile.
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(pause))
+    }
+
+    fn version(&self) -> String {
+        format!("PostgreSQL {SERVER_VERSION} (NeuroQuantumDB {})", env!("CARGO_PKG_VERSION"))
+    }
+
+    fn postmaster_start_micros(&self) -> i64 {
+        self.instance.started_micros()
+    }
+
+    fn cancel_backend(&self, pid: i32) -> SqlResult<bool> {
+        Ok(self.signal(pid, "cancel")?.map(|backend| backend.cancel()).is_some())
+    }
+
+    fn terminate_backend(&self, pid: i32) -> SqlResult<bool> {
+        Ok(self.signal(pid, "terminate")?.map(|backend| backend.terminate()).is_some())
+    }
+}
+
+impl Surroundings {
+    /// The session to signal, if the user may.
+    fn signal(&self, pid: i32, verb: &str) -> SqlResult<Option<Arc<Backend>>> {
+        let Some(backend) = self.instance.registry.find(pid) else { return Ok(None) };
+        if self.superuser || backend.activity().user == self.user {
+            return Ok(Some(backend));
+        }
+        let whose = if verb == "cancel" { "must be a member of the role whose query is being canceled or member of pg_signal_backend" } else { "must be a member of the role whose process is being terminated or member of pg_signal_backend" };
+        Err(SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, whose))
+    }
+}
+
+/// Why the statement ends: cancelled, or the whole session is to end.
+fn interruption_error(backend: &Backend) -> SqlError {
+    if backend.is_terminated() {
+        terminated()
+    } else {
+        SqlError::new(QUERY_CANCELED, "canceling statement due to user request")
+    }
+}
+
+pub(crate) fn statement_timeout() -> SqlError {
+    SqlError::new(QUERY_CANCELED, "canceling statement due to statement timeout")
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Splits `"A".b` into its names, folding what is not quoted.
+fn split_name(name: &str) -> SqlResult<Vec<String>> {
+    let wrong = || SqlError::new(INVALID_NAME, "invalid name syntax");
+    let mut parts = Vec::new();
+    let mut rest = name.trim();
+    loop {
+        let (part, behind) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let mut part = String::new();
+                let mut quoted = quoted;
+                loop {
+                    let (piece, behind) = quoted.split_once('"').ok_or_else(wrong)?;
+                    part.push_str(piece);
+                    match behind.strip_prefix('"') {
+                        Some(next) => {
+                            part.push('"');
+                            quoted = next;
+                        }
+                        None => break (part, behind),
+                    }
+                }
+            }
+            None => {
+                let end = rest.find('.').unwrap_or(rest.len());
+                let (part, behind) = rest.split_at(end);
+                (part.trim().to_lowercase(), behind)
+            }
+        };
+        if part.is_empty() || part.contains(char::is_whitespace) && !rest.starts_with('"') {
+            return Err(wrong());
+        }
+        parts.push(part);
+        let behind = behind.trim_start();
+        match behind.strip_prefix('.') {
+            Some(next) => rest = next.trim_start(),
+            None if behind.is_empty() => return Ok(parts),
+            None => return Err(wrong()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_relations_are_split_and_folded() {
+        assert_eq!(split_name("Public.\"My Table\"").unwrap(), ["public", "My Table"]);
+        assert_eq!(split_name("t").unwrap(), ["t"]);
+        for wrong in ["", "a b", "a..b", "\"open", "\"a\"b"] {
+            assert_eq!(split_name(wrong).unwrap_err().code(), INVALID_NAME, "{wrong}");
+        }
+    }
+}

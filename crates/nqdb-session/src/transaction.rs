@@ -1,0 +1,387 @@
+//! The transaction statements, and how a session begins, ends and fails its transaction.
+
+use nqdb_catalog::Draft;
+use nqdb_sql::CommandTag;
+use nqdb_sql::statement::{TransactionModes, TransactionStatement};
+use nqdb_sqlstate::{
+    ACTIVE_SQL_TRANSACTION, IN_FAILED_SQL_TRANSACTION, NO_ACTIVE_SQL_TRANSACTION, SqlError, SqlResult,
+};
+use nqdb_txn::{Transaction, TxnError, Wait};
+
+use crate::block::{Block, Characteristics, OpenTransaction};
+use crate::session::Session;
+
+/// 25P02.
+pub(crate) fn block_has_failed() -> SqlError {
+    SqlError::new(
+        IN_FAILED_SQL_TRANSACTION,
+        "current transaction is aborted, commands ignored until end of transaction block",
+    )
+}
+
+/// Whether a failed block takes the statement: it ends the block or goes back to a savepoint.
+pub(crate) fn leaves_failed_block(statement: &TransactionStatement) -> bool {
+    matches!(
+        statement,
+        TransactionStatement::Commit { .. } | TransactionStatement::Rollback { .. } | TransactionStatement::RollbackTo(_)
+    )
+}
+
+impl Session {
+    /// Makes sure that a transaction runs; one that the client did not begin is implicit.
+    pub(crate) fn ensure_transaction(&mut self) -> SqlResult<&mut OpenTransaction> {
+        if self.open.is_none() {
+            let characteristics = self.surroundings.default_characteristics();
+            self.begin(characteristics)?;
+            if self.block == Block::Idle {
+                self.block = Block::Implicit;
+            }
+        }
+        self.open.as_mut().ok_or_else(|| SqlError::internal("a transaction that was just begun is missing"))
+    }
+
+    fn begin(&mut self, characteristics: Characteristics) -> SqlResult<()> {
+        let instance = &self.surroundings.instance;
+        let mut txn = instance.system.begin(characteristics.isolation()?, characteristics.read_only);
+        txn.set_process_id(self.surroundings.backend.pid());
+        self.surroundings.characteristics.set(Some(characteristics));
+        self.open = Some(OpenTransaction {
+            txn,
+            draft: Draft::new(instance.catalog.clone()),
+            characteristics,
+            savepoints: Vec::new(),
+            started_micros: self.statement_micros,
+            has_queried: false,
+        });
+        Ok(())
+    }
+
+    /// Runs a transaction statement.
+    pub(crate) async fn transaction_statement(&mut self, statement: &TransactionStatement) -> SqlResult<CommandTag> {
+        match statement {
+            TransactionStatement::Begin { start, modes } => {
+                self.begin_block(*modes)?;
+                Ok(CommandTag::Other(if *start { "START TRANSACTION" } else { "BEGIN" }))
+            }
+            TransactionStatement::Commit { chain } => self.commit_statement(*chain).await,
+            TransactionStatement::Rollback { chain } => self.rollback_statement(*chain).await,
+            TransactionStatement::Savepoint(name) => {
+                self.require_block("SAVEPOINT")?;
+                let settings = self.surroundings.settings.borrow().mark();
+                self.ensure_transaction()?.savepoint(name.clone(), settings);
+                Ok(CommandTag::Other("SAVEPOINT"))
+            }
+            TransactionStatement::Release(name) => {
+                self.require_block("RELEASE SAVEPOINT")?;
+                self.ensure_transaction()?.release(name)?;
+                self.portals_join_level();
+                Ok(CommandTag::Other("RELEASE"))
+            }
+            TransactionStatement::RollbackTo(name) => self.rollback_to_statement(name),
+            TransactionStatement::SetTransaction(modes) => {
+                if self.block == Block::Implicit && !self.is_one_of_several {
+                    self.warn(NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
+                }
+                self.set_modes(*modes)?;
+                Ok(CommandTag::Other("SET"))
+            }
+            TransactionStatement::SetSessionCharacteristics(modes) => {
+                self.set_session_characteristics(*modes)?;
+                Ok(CommandTag::Other("SET"))
+            }
+        }
+    }
+
+    fn begin_block(&mut self, modes: TransactionModes) -> SqlResult<()> {
+        if self.block == Block::Open {
+            self.warn(ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
+        }
+        self.ensure_transaction()?;
+        self.block = Block::Open;
+        self.set_modes(modes)
+    }
+
+    async fn commit_statement(&mut self, chain: bool) -> SqlResult<CommandTag> {
+        let characteristics = self.surroundings.characteristics.get();
+        let tag = match self.block {
+            Block::Failed => {
+                self.roll_back()?;
+                "ROLLBACK"
+            }
+            Block::Open => {
+                self.commit().await?;
+                "COMMIT"
+            }
+            Block::Idle | Block::Implicit => {
+                self.warn_outside_block(chain, "COMMIT AND CHAIN")?;
+                self.commit().await?;
+                "COMMIT"
+            }
+        };
+        self.chain(chain, characteristics)?;
+        Ok(CommandTag::Other(tag))
+    }
+
+    async fn rollback_statement(&mut self, chain: bool) -> SqlResult<CommandTag> {
+        let characteristics = self.surroundings.characteristics.get();
+        if matches!(self.block, Block::Idle | Block::Implicit) {
+            self.warn_outside_block(chain, "ROLLBACK AND CHAIN")?;
+        }
+        self.roll_back()?;
+        self.chain(chain, characteristics)?;
+        Ok(CommandTag::Other("ROLLBACK"))
+    }
+
+    fn warn_outside_block(&mut self, chain: bool, command: &str) -> SqlResult<()> {
+        if chain {
+            return self.require_block(command);
+        }
+        self.warn(NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
+        Ok(())
+    }
+
+    /// Begins the next block of AND CHAIN, with the characteristics of the one before.
+    fn chain(&mut self, chain: bool, characteristics: Option<Characteristics>) -> SqlResult<()> {
+        if chain {
+            let characteristics = characteristics.unwrap_or_else(|| self.surroundings.default_characteristics());
+            self.begin(characteristics)?;
+            self.block = Block::Open;
+        }
+        Ok(())
+    }
+
+    fn rollback_to_statement(&mut self, name: &str) -> SqlResult<CommandTag> {
+        if self.block != Block::Failed {
+            self.require_block("ROLLBACK TO SAVEPOINT")?;
+        }
+        let Some(open) = &mut self.open else {
+            // The block failed before its first savepoint: there is nothing to go back to.
+            return Err(SqlError::new(
+                nqdb_sqlstate::INVALID_SAVEPOINT_SPECIFICATION,
+                format!("savepoint \"{name}\" does not exist"),
+            ));
+        };
+        let settings = open.rollback_to(name)?;
+        let level = open.savepoints.len();
+        self.surroundings.settings.borrow_mut().rollback_to(settings);
+        self.portals.retain(|_, portal| portal.level < level);
+        self.block = Block::Open;
+        Ok(CommandTag::Other("ROLLBACK"))
+    }
+
+    fn require_block(&self, command: &str) -> SqlResult<()> {
+        if self.block == Block::Open {
+            return Ok(());
+        }
+        Err(SqlError::new(NO_ACTIVE_SQL_TRANSACTION, format!("{command} can only be used in transaction blocks")))
+    }
+
+    /// BEGIN's and SET TRANSACTION's modes, for the transaction at hand.
+    pub(crate) fn set_modes(&mut self, modes: TransactionModes) -> SqlResult<()> {
+        let open = self.ensure_transaction()?;
+        let too_late = |what: &str| Err(SqlError::new(ACTIVE_SQL_TRANSACTION, what.to_owned()));
+        let mut wanted = open.characteristics;
+        if let Some(isolation) = modes.isolation
+            && isolation != wanted.isolation
+        {
+            if open.has_queried {
+                return too_late("SET TRANSACTION ISOLATION LEVEL must be called before any query");
+            }
+            if !open.savepoints.is_empty() {
+                return too_late("SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction");
+            }
+            wanted.isolation = isolation;
+        }
+        if let Some(read_only) = modes.read_only {
+            if !read_only && wanted.read_only {
+                if !open.savepoints.is_empty() {
+                    return too_late("cannot set transaction read-write mode inside a read-only transaction");
+                }
+                if open.has_queried {
+                    return too_late("transaction read-write mode must be set before any query");
+                }
+            }
+            wanted.read_only = read_only;
+        }
+        wanted.deferrable = modes.deferrable.unwrap_or(wanted.deferrable);
+        let isolation = wanted.isolation()?;
+        if isolation != open.txn.isolation() {
+            open.txn.set_isolation(isolation);
+        }
+        open.txn.set_read_only(wanted.read_only);
+        open.characteristics = wanted;
+        self.surroundings.characteristics.set(Some(wanted));
+        Ok(())
+    }
+
+    fn set_session_characteristics(&mut self, modes: TransactionModes) -> SqlResult<()> {
+        let authority = self.surroundings.authority();
+        let mut settings = self.surroundings.settings.borrow_mut();
+        let on_off = |on: bool| if on { "on" } else { "off" };
+        if let Some(isolation) = modes.isolation {
+            settings.set_text("default_transaction_isolation", isolation.name(), false, authority)?;
+        }
+        if let Some(read_only) = modes.read_only {
+            settings.set_text("default_transaction_read_only", on_off(read_only), false, authority)?;
+        }
+        if let Some(deferrable) = modes.deferrable {
+            settings.set_text("default_transaction_deferrable", on_off(deferrable), false, authority)?;
+        }
+        Ok(())
+    }
+
+    /// Commits, and waits until the commit is on disk. Whatever comes out, no transaction is left.
+    pub(crate) async fn commit(&mut self) -> SqlResult<()> {
+        self.portals.clear();
+        self.block = Block::Idle;
+        self.surroundings.characteristics.set(None);
+        let Some(open) = self.open.take() else { return Ok(()) };
+        let system = self.surroundings.instance.system.clone();
+        let commit = match open.txn.commit() {
+            Ok(commit) => commit,
+            Err(error) => {
+                self.surroundings.settings.borrow_mut().rollback();
+                return Err(error.into());
+            }
+        };
+        {
+            let mut settings = self.surroundings.settings.borrow_mut();
+            if settings.has_changes() {
+                settings.commit();
+            }
+        }
+        match commit.durable_lsn {
+            // After this point a cancel comes too late: the commit may already be on disk.
+            Some(lsn) => system.durable(lsn).await.map_err(|error| SqlError::from(error).fatal()),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the statement outside of a block: commits the implicit transaction.
+    pub(crate) async fn end_implicit(&mut self) -> SqlResult<()> {
+        match self.block {
+            Block::Implicit => self.commit().await,
+            Block::Idle | Block::Open | Block::Failed => Ok(()),
+        }
+    }
+
+    /// Rolls back. Whatever comes out, no transaction is left.
+    pub(crate) fn roll_back(&mut self) -> SqlResult<()> {
+        self.portals.clear();
+        self.block = Block::Idle;
+        self.surroundings.characteristics.set(None);
+        {
+            let mut settings = self.surroundings.settings.borrow_mut();
+            if settings.has_changes() {
+                settings.rollback();
+            }
+        }
+        match self.open.take() {
+            Some(open) => Ok(open.txn.rollback()?),
+            None => Ok(()),
+        }
+    }
+
+    /// What an error does to the transaction.
+    pub(crate) fn abort(&mut self) -> SqlResult<()> {
+        match self.block {
+            Block::Idle | Block::Failed => Ok(()),
+            Block::Implicit => self.roll_back(),
+            Block::Open => self.fail_block(),
+        }
+    }
+
+    /// A block keeps what stood at its newest savepoint, for ROLLBACK TO, and gives back everything else at once.
+    fn fail_block(&mut self) -> SqlResult<()> {
+        let undone = match &mut self.open {
+            Some(open) => open.undo_to_newest_savepoint().map(|result| result.map(|mark| (mark, open.savepoints.len()))),
+            None => None,
+        };
+        match undone {
+            Some(Ok((mark, level))) => {
+                self.surroundings.settings.borrow_mut().rollback_to(mark);
+                self.portals.retain(|_, portal| portal.level < level);
+                self.block = Block::Failed;
+                Ok(())
+            }
+            Some(Err(error)) => {
+                let ended = self.roll_back();
+                self.block = Block::Failed;
+                ended.and(Err(error))
+            }
+            None => {
+                let characteristics = self.surroundings.characteristics.get();
+                let ended = self.roll_back();
+                self.surroundings.characteristics.set(characteristics);
+                self.block = Block::Failed;
+                ended
+            }
+        }
+    }
+
+    /// Waits for the commits that an answer or an error would be owed to.
+    pub(crate) async fn settle_dependencies(&mut self) -> SqlResult<()> {
+        self.adopt_sequence_writes();
+        match self.open.as_ref().and_then(|open| open.txn.depends_on()) {
+            Some(lsn) => {
+                let durable = self.surroundings.instance.system.durable(lsn);
+                durable.await.map_err(|error| SqlError::from(error).fatal())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the transaction wait, at its end, for what sequences have written on its behalf.
+    pub(crate) fn adopt_sequence_writes(&mut self) {
+        if let Some(lsn) = self.surroundings.take_dependency()
+            && let Some(open) = &self.open
+        {
+            open.txn.add_dependency(lsn);
+        }
+    }
+
+    /// Makes a call on the transaction, waiting for others as often as it asks for it.
+    pub(crate) async fn with_waits<T>(
+        &mut self,
+        mut call: impl FnMut(&mut Transaction) -> Result<T, TxnError>,
+    ) -> SqlResult<T> {
+        loop {
+            let open = self.ensure_transaction()?;
+            match call(&mut open.txn) {
+                Ok(value) => return Ok(value),
+                Err(TxnError::Wait(wait)) => self.wait(wait).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Waits for another transaction or the log; cancel, timeouts and deadlocks end the wait with their errors.
+    pub(crate) async fn wait(&mut self, wait: Wait) -> SqlResult<()> {
+        let (deadlock_timeout, lock_timeout) = {
+            let settings = self.surroundings.settings.borrow();
+            (settings.effective().deadlock_timeout, settings.effective().lock_timeout)
+        };
+        let Some(open) = &mut self.open else {
+            return Err(SqlError::internal("nothing can be waited for without a transaction"));
+        };
+        let waited = wait.wait(&mut open.txn, deadlock_timeout, lock_timeout);
+        let result = self.surroundings.interruptible(waited).await?;
+        if let Err(TxnError::Deadlock { .. }) = &result {
+            self.surroundings.instance.metrics.deadlocks.increment();
+        }
+        Ok(result?)
+    }
+
+    /// RELEASE: portals of the released parts belong to what surrounds them now.
+    fn portals_join_level(&mut self) {
+        let level = self.savepoint_level();
+        for portal in self.portals.values_mut() {
+            portal.level = portal.level.min(level);
+        }
+    }
+
+    /// How many savepoints surround what happens now.
+    pub(crate) fn savepoint_level(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.savepoints.len())
+    }
+}
