@@ -9,7 +9,7 @@ use nqdb_types::{Datum, Oid};
 use super::CatalogWriter;
 use super::table::{COLUMNS_MAX, owned_sequences};
 use crate::definition::TableDef;
-use crate::request::NewColumn;
+use crate::request::{NewColumn, NewColumnSequence};
 
 impl CatalogWriter<'_> {
     /// Adds a column; rows that exist have `missing` in it. Returns its position.
@@ -35,6 +35,24 @@ impl CatalogWriter<'_> {
         successor.store = Arc::new(store);
         self.put_table(successor)?;
         Ok(position)
+    }
+
+    /// Makes a column an identity column.
+    pub fn add_identity(&mut self, table: Oid, position: usize, sequence: &NewColumnSequence) -> Result<()> {
+        let table = self.lock_table(table, RelationLock::AccessExclusive)?;
+        let column = &table.columns[position];
+        let new = NewColumn {
+            name: column.name.clone(),
+            ty: column.ty,
+            not_null: true,
+            default: None,
+            sequence: Some(sequence.clone()),
+            missing: column.missing.clone(),
+        };
+        let column = self.make_column(table.schema, (table.oid, &table.name), position, &new)?;
+        let mut successor = TableDef::clone(&table);
+        successor.columns[position] = column;
+        self.put_table(successor)
     }
 
     /// Drops a column with its indexes, its checks and the sequences that it owns.

@@ -1,0 +1,371 @@
+//! CREATE TABLE.
+
+use nqdb_catalog::request::{ColumnSequenceKind, NewColumn, NewColumnSequence, NewConstraint, NewTable, SequenceOptions};
+use nqdb_sqlstate::{DUPLICATE_TABLE, INVALID_TABLE_DEFINITION, Notice, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_txn::{RelationLock, TxnError};
+use nqdb_types::{Type, oid};
+use sqlparser::ast::{
+    CheckConstraint, ColumnDef, ColumnOption, ConstraintCharacteristics, CreateTable, CreateTableOptions, DataType, Expr,
+    GeneratedAs, HiveDistributionStyle, Ident, IndexColumn, IndexOption, NullsDistinctOption, PrimaryKeyConstraint,
+    TableConstraint, UniqueConstraint,
+};
+
+use super::{DdlContext, sequence, storage_parameters};
+use crate::bind::data_type;
+use crate::exec::CommandTag;
+use crate::names::name_of;
+use crate::statement::Parsed;
+
+pub(super) fn create_table(
+    parsed: &Parsed,
+    create: &CreateTable,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<CommandTag, TxnError> {
+    refuse_foreign_clauses(parsed, create)?;
+    let name = cx.name(&create.name)?;
+    let schema = cx.creation_schema(&name)?;
+    if create.if_not_exists && cx.draft.snapshot().relation(schema, &name.name).is_some() {
+        cx.notice(Notice::notice(DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", name.name)));
+        return Ok(CommandTag::Other("CREATE TABLE"));
+    }
+    let mut constraints = Vec::new();
+    let mut columns = Vec::with_capacity(create.columns.len());
+    for column in &create.columns {
+        let column = column_of(column, &name.name, cx)?;
+        constraints.extend(column.constraints);
+        columns.push(column.new);
+    }
+    constraints.extend(create.constraints.iter().map(table_constraint).collect::<SqlResult<Vec<_>>>()?);
+    expect_one_primary_key(&constraints, &name.name)?;
+    for constraint in &constraints {
+        expect_known_columns(constraint, &columns)?;
+    }
+    let table = cx.writer().create_table(&NewTable { schema, name: name.name, columns, constraints: Vec::new() })?;
+    add_constraints(table, constraints, cx)?;
+    Ok(CommandTag::Other("CREATE TABLE"))
+}
+
+/// A column as it was written: the column itself and the constraints that stand with it.
+pub(super) struct WrittenColumn {
+    pub new: NewColumn,
+    pub constraints: Vec<WrittenConstraint>,
+    pub default_is_volatile: bool,
+}
+
+/// A constraint whose expression is not bound yet: that takes the table.
+pub(super) enum WrittenConstraint {
+    Check { name: Option<String>, text: String },
+    Key { name: Option<String>, primary: bool, columns: Vec<String> },
+}
+
+/// Adds constraints to a table that this transaction holds; rows that exist are the caller's to check.
+pub(super) fn add_constraints(
+    table: u32,
+    constraints: Vec<WrittenConstraint>,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<(), TxnError> {
+    let mut bound = Vec::with_capacity(constraints.len());
+    for constraint in constraints {
+        bound.push(match constraint {
+            WrittenConstraint::Key { name, primary, columns } => NewConstraint::Key { name, primary, columns },
+            WrittenConstraint::Check { name, text } => {
+                let definition = cx.writer().lock_table(table, RelationLock::AccessExclusive)?;
+                cx.check_constraint(name, text, &definition)?
+            }
+        });
+    }
+    cx.writer().add_constraints(table, &bound)
+}
+
+/// Reads a column definition.
+pub(super) fn column_of(column: &ColumnDef, table: &str, cx: &mut DdlContext<'_, '_>) -> Result<WrittenColumn, TxnError> {
+    let name = name_of(&column.name);
+    let (ty, mut sequence) = match serial_type(&column.data_type) {
+        Some(ty) => {
+            let serial = NewColumnSequence { kind: ColumnSequenceKind::Serial, options: SequenceOptions::default() };
+            (ty, Some(serial))
+        }
+        None => (data_type(&column.data_type)?, None),
+    };
+    let mut written = WrittenColumn {
+        new: NewColumn { name: name.clone(), ty, not_null: sequence.is_some(), default: None, sequence: None, missing: None },
+        constraints: Vec::new(),
+        default_is_volatile: sequence.is_some(),
+    };
+    let mut explicit_null = false;
+    for definition in &column.options {
+        let constraint_name = definition.name.as_ref().map(name_of);
+        match &definition.option {
+            ColumnOption::Null => explicit_null = true,
+            ColumnOption::NotNull => written.new.not_null = true,
+            ColumnOption::Default(expression) => {
+                if written.new.default.is_some() || sequence.is_some() {
+                    return Err(twice("default values", &name, table));
+                }
+                let default = cx.check_default(expression.to_string(), &name, ty)?;
+                written.default_is_volatile = default.volatile;
+                written.new.default = Some(default.text);
+            }
+            ColumnOption::PrimaryKey(PrimaryKeyConstraint { characteristics, index_options, include, .. }) => {
+                expect_plain_key(characteristics.as_ref(), index_options, include)?;
+                let columns = vec![name.clone()];
+                written.constraints.push(WrittenConstraint::Key { name: constraint_name, primary: true, columns });
+            }
+            ColumnOption::Unique(UniqueConstraint { characteristics, index_options, include, nulls_distinct, .. }) => {
+                expect_plain_key(characteristics.as_ref(), index_options, include)?;
+                expect_nulls_distinct(*nulls_distinct)?;
+                let columns = vec![name.clone()];
+                written.constraints.push(WrittenConstraint::Key { name: constraint_name, primary: false, columns });
+            }
+            ColumnOption::Check(check) => written.constraints.push(check_of(check, constraint_name)?),
+            ColumnOption::Generated { generated_as, sequence_options, generation_expr: None, .. } => {
+                if sequence.is_some() || written.new.default.is_some() {
+                    return Err(twice("identity specifications", &name, table));
+                }
+                sequence = Some(identity(*generated_as, sequence_options.as_deref().unwrap_or_default(), ty)?);
+                written.new.not_null = true;
+                written.default_is_volatile = true;
+            }
+            ColumnOption::Generated { .. } => return Err(SqlError::unsupported("a generated column").into()),
+            ColumnOption::ForeignKey(_) => return Err(SqlError::unsupported("a foreign key").into()),
+            ColumnOption::Collation(collation) => expect_c_collation(&collation.to_string())?,
+            other => return Err(SqlError::unsupported(format!("the column option {other}")).into()),
+        }
+    }
+    if explicit_null && written.new.not_null {
+        return Err(SqlError::new(
+            SYNTAX_ERROR,
+            format!("conflicting NULL/NOT NULL declarations for column \"{name}\" of table \"{table}\""),
+        )
+        .into());
+    }
+    written.new.sequence = sequence;
+    Ok(written)
+}
+
+fn twice(what: &str, column: &str, table: &str) -> TxnError {
+    let message = format!("multiple {what} specified for column \"{column}\" of table \"{table}\"");
+    SqlError::new(SYNTAX_ERROR, message).into()
+}
+
+/// `smallserial`, `serial`, `bigserial`: not types, but columns with a sequence.
+fn serial_type(data_type: &DataType) -> Option<Type> {
+    let DataType::Custom(name, modifiers) = data_type else { return None };
+    if !modifiers.is_empty() {
+        return None;
+    }
+    let [part] = name.0.as_slice() else { return None };
+    match name_of(part.as_ident()?).as_str() {
+        "smallserial" | "serial2" => Some(Type::INT2),
+        "serial" | "serial4" => Some(Type::INT4),
+        "bigserial" | "serial8" => Some(Type::INT8),
+        _ => None,
+    }
+}
+
+pub(super) fn identity(
+    generated_as: GeneratedAs,
+    options: &[sqlparser::ast::SequenceOptions],
+    ty: Type,
+) -> SqlResult<NewColumnSequence> {
+    let always = match generated_as {
+        GeneratedAs::Always => true,
+        GeneratedAs::ByDefault => false,
+        GeneratedAs::ExpStored => return Err(SqlError::unsupported("a generated column")),
+    };
+    if !matches!(ty.oid, oid::INT2 | oid::INT4 | oid::INT8) {
+        return Err(SqlError::new(
+            nqdb_sqlstate::INVALID_PARAMETER_VALUE,
+            "identity column type must be smallint, integer, or bigint",
+        ));
+    }
+    Ok(NewColumnSequence { kind: ColumnSequenceKind::Identity { always }, options: sequence::identity_options(options)? })
+}
+
+/// Reads a constraint that stands on its own.
+pub(super) fn table_constraint(constraint: &TableConstraint) -> SqlResult<WrittenConstraint> {
+    match constraint {
+        TableConstraint::PrimaryKey(key) => {
+            expect_plain_key(key.characteristics.as_ref(), &key.index_options, &key.include)?;
+            let name = key.name.as_ref().map(name_of);
+            Ok(WrittenConstraint::Key { name, primary: true, columns: key_columns(&key.columns)? })
+        }
+        TableConstraint::Unique(key) => {
+            expect_plain_key(key.characteristics.as_ref(), &key.index_options, &key.include)?;
+            expect_nulls_distinct(key.nulls_distinct)?;
+            let name = key.name.as_ref().map(name_of);
+            Ok(WrittenConstraint::Key { name, primary: false, columns: key_columns(&key.columns)? })
+        }
+        TableConstraint::Check(check) => check_of(check, check.name.as_ref().map(name_of)),
+        TableConstraint::ForeignKey(_) => Err(SqlError::unsupported("a foreign key")),
+        other => Err(SqlError::unsupported(format!("the constraint {other}"))),
+    }
+}
+
+fn check_of(check: &CheckConstraint, name: Option<String>) -> SqlResult<WrittenConstraint> {
+    let CheckConstraint { name: _, expr, no_inherit: _, enforced } = check;
+    if enforced.is_some() {
+        return Err(SqlError::unsupported("ENFORCED"));
+    }
+    Ok(WrittenConstraint::Check { name, text: expr.to_string() })
+}
+
+fn key_columns(columns: &[IndexColumn]) -> SqlResult<Vec<String>> {
+    columns
+        .iter()
+        .map(|column| match (&column.column.expr, &column.operator_class) {
+            (Expr::Identifier(name), None) => Ok(name_of(name)),
+            _ => Err(SqlError::unsupported("an expression in a key")),
+        })
+        .collect()
+}
+
+fn expect_plain_key(
+    characteristics: Option<&ConstraintCharacteristics>,
+    index_options: &[IndexOption],
+    include: &[Ident],
+) -> SqlResult<()> {
+    if let Some(ConstraintCharacteristics { deferrable, initially, enforced }) = characteristics {
+        let immediate = matches!(initially, None | Some(sqlparser::ast::DeferrableInitial::Immediate));
+        if *deferrable == Some(true) || !immediate || enforced.is_some() {
+            return Err(SqlError::unsupported("a deferrable constraint"));
+        }
+    }
+    if !index_options.is_empty() {
+        return Err(SqlError::unsupported("an index option of a constraint"));
+    }
+    if !include.is_empty() {
+        return Err(SqlError::unsupported("INCLUDE"));
+    }
+    Ok(())
+}
+
+fn expect_nulls_distinct(option: NullsDistinctOption) -> SqlResult<()> {
+    match option {
+        NullsDistinctOption::None | NullsDistinctOption::Distinct => Ok(()),
+        NullsDistinctOption::NotDistinct => Err(SqlError::unsupported("NULLS NOT DISTINCT")),
+    }
+}
+
+fn expect_c_collation(name: &str) -> SqlResult<()> {
+    let plain = name.trim_start_matches("pg_catalog.").trim_matches('"');
+    if ["C", "POSIX", "default", "ucs_basic"].contains(&plain) {
+        return Ok(());
+    }
+    Err(SqlError::unsupported(format!("the collation {name}")))
+}
+
+fn expect_one_primary_key(constraints: &[WrittenConstraint], table: &str) -> SqlResult<()> {
+    let primary = |constraint: &&WrittenConstraint| matches!(constraint, WrittenConstraint::Key { primary: true, .. });
+    if constraints.iter().filter(primary).count() > 1 {
+        let message = format!("multiple primary keys for table \"{table}\" are not allowed");
+        return Err(SqlError::new(INVALID_TABLE_DEFINITION, message));
+    }
+    Ok(())
+}
+
+fn expect_known_columns(constraint: &WrittenConstraint, columns: &[NewColumn]) -> SqlResult<()> {
+    let WrittenConstraint::Key { columns: named, primary, .. } = constraint else { return Ok(()) };
+    let mut seen: Vec<&str> = Vec::new();
+    for name in named {
+        if !columns.iter().any(|column| column.name == *name) {
+            let message = format!("column \"{name}\" named in key does not exist");
+            return Err(SqlError::new(nqdb_sqlstate::UNDEFINED_COLUMN, message));
+        }
+        if seen.contains(&name.as_str()) {
+            let kind = if *primary { "primary key" } else { "unique" };
+            let message = format!("column \"{name}\" appears twice in {kind} constraint");
+            return Err(SqlError::new(nqdb_sqlstate::DUPLICATE_COLUMN, message));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+/// Refuses what the parser takes and we do not do: other dialects' clauses, and PostgreSQL's that are to come.
+fn refuse_foreign_clauses(parsed: &Parsed, create: &CreateTable) -> SqlResult<()> {
+    let refused = [
+        (create.temporary, "a temporary table"),
+        (create.unlogged, "an unlogged table"),
+        (create.query.is_some(), "CREATE TABLE AS"),
+        (create.like.is_some(), "CREATE TABLE ... LIKE"),
+        (create.inherits.is_some(), "inheritance"),
+        (create.partition_of.is_some() || create.partition_by.is_some() || create.for_values.is_some(), "partitioning"),
+        (create.on_commit.is_some(), "ON COMMIT"),
+    ];
+    if let Some((_, what)) = refused.iter().find(|(present, _)| *present) {
+        return Err(SqlError::unsupported(what));
+    }
+    match &create.table_options {
+        CreateTableOptions::None => {}
+        CreateTableOptions::With(options) => storage_parameters::check(options)?,
+        other => return Err(SqlError::unsupported(format!("the table options {other}"))),
+    }
+    let mut plain = CreateTable::clone(create);
+    plain.if_not_exists = false;
+    plain.table_options = CreateTableOptions::None;
+    let expected = CreateTable {
+        or_replace: false,
+        temporary: false,
+        unlogged: false,
+        external: false,
+        dynamic: false,
+        global: None,
+        if_not_exists: false,
+        transient: false,
+        volatile: false,
+        iceberg: false,
+        snapshot: false,
+        name: plain.name.clone(),
+        columns: plain.columns.clone(),
+        constraints: plain.constraints.clone(),
+        hive_distribution: HiveDistributionStyle::NONE,
+        hive_formats: None,
+        table_options: CreateTableOptions::None,
+        file_format: None,
+        location: None,
+        query: None,
+        without_rowid: false,
+        like: None,
+        clone: None,
+        version: None,
+        comment: None,
+        on_commit: None,
+        on_cluster: None,
+        primary_key: None,
+        order_by: None,
+        partition_by: None,
+        cluster_by: None,
+        clustered_by: None,
+        inherits: None,
+        partition_of: None,
+        for_values: None,
+        strict: false,
+        copy_grants: false,
+        enable_schema_evolution: None,
+        change_tracking: None,
+        data_retention_time_in_days: None,
+        max_data_extension_time_in_days: None,
+        default_ddl_collation: None,
+        with_aggregation_policy: None,
+        with_row_access_policy: None,
+        with_storage_lifecycle_policy: None,
+        with_tags: None,
+        external_volume: None,
+        with_connection: None,
+        base_location: None,
+        catalog: None,
+        catalog_sync: None,
+        storage_serialization_policy: None,
+        target_lag: None,
+        warehouse: None,
+        refresh_mode: None,
+        initialize: None,
+        require_user: false,
+        ..plain.clone()
+    };
+    if plain != expected {
+        return Err(SqlError::unsupported(format!("this form of CREATE TABLE: {}", parsed.text)));
+    }
+    Ok(())
+}

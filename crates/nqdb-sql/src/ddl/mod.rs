@@ -1,0 +1,126 @@
+//! Data definition: from syntax trees to calls of [`nqdb_catalog::CatalogWriter`].
+//!
+//! 1. A statement takes effect as a whole or not at all: [`run`] marks where it began, and a wait in its middle
+//!    rolls back to there before it is handed out; the caller waits and calls again.
+//! 2. Expressions are bound before they are stored, so that nothing unusable gets into the catalog. Rows that exist are
+//!    checked by running queries over them.
+//! 3. Every clause is obeyed, refused with 0A000, or listed in docs/compat.md as accepted without effect.
+
+mod alter_table;
+mod analyze;
+mod create_index;
+mod create_table;
+mod drop;
+mod expression;
+mod names;
+mod privilege;
+mod query;
+mod rename;
+mod role;
+mod schema;
+mod sequence;
+mod storage_parameters;
+mod truncate;
+
+use nqdb_catalog::{CatalogWriter, Draft};
+use nqdb_sqlstate::{Notice, SqlError, SqlResult};
+use nqdb_txn::TxnError;
+use nqdb_types::Oid;
+use sqlparser::ast::{AlterIndexOperation, Statement};
+
+use crate::bind::BindContext;
+use crate::exec::{CommandTag, ExecContext, Step};
+use crate::statement::{MaintenanceTable, Parsed, StatementKind};
+
+pub(crate) use names::QualifiedName;
+
+/// What definitions need beyond an execution's context.
+pub struct DdlContext<'a, 'b> {
+    pub exec: &'a mut ExecContext<'b>,
+    pub draft: &'a mut Draft,
+    /// The current role: owner of what is made.
+    pub role: Oid,
+    /// Schemas in which names are looked up; the first one that the user may see is where things are made.
+    pub search_path: &'a [Oid],
+}
+
+/// Runs a data definition statement or ANALYZE. `Step::Wait`: nothing was changed, wait and call again.
+pub fn run(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> SqlResult<Step> {
+    let savepoint = cx.exec.txn.savepoint();
+    let mark = cx.draft.mark();
+    match run_once(parsed, cx) {
+        Ok(tag) => Ok(Step::Done(tag)),
+        Err(TxnError::Wait(wait)) => {
+            cx.draft.rollback_to(mark);
+            cx.exec.txn.rollback_to(savepoint)?;
+            Ok(Step::Wait(wait))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn run_once(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
+    cx.exec.txn.begin_statement()?;
+    match &parsed.kind {
+        StatementKind::Analyze { verbose: _, tables } => analyze::analyze(tables, cx),
+        StatementKind::Vacuum(vacuum) => analyze::vacuum(vacuum, cx),
+        StatementKind::Sequence(statement) => sequence::run(statement, cx),
+        StatementKind::Ddl(statement) => run_statement(parsed, statement, cx),
+        _ => Err(SqlError::internal("not a data definition statement").into()),
+    }
+}
+
+fn run_statement(parsed: &Parsed, statement: &Statement, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
+    match statement {
+        Statement::CreateTable(create) => create_table::create_table(parsed, create, cx),
+        Statement::CreateIndex(create) => create_index::create_index(create, cx),
+        Statement::CreateSchema {
+            schema_name,
+            or_replace: false,
+            if_not_exists,
+            with: None,
+            options: None,
+            default_collate_spec: None,
+            clone: None,
+        } => schema::create_schema(schema_name, *if_not_exists, cx),
+        Statement::CreateRole(create) => role::create_role(parsed, create, cx),
+        Statement::AlterRole { name, operation } => role::alter_role(name, operation, cx),
+        Statement::AlterTable(alter) => alter_table::alter_table(parsed, alter, cx),
+        Statement::AlterIndex { name, operation: AlterIndexOperation::RenameIndex { index_name } } => {
+            rename::rename_index(name, index_name, cx)
+        }
+        Statement::Drop { object_type, if_exists, names, cascade, restrict: _, purge: false, temporary: false, table: None } => {
+            drop::drop_objects(*object_type, *if_exists, names, *cascade, cx)
+        }
+        Statement::Truncate(truncate) => truncate::truncate(truncate, cx),
+        other => Err(SqlError::unsupported(first_words(&other.to_string())).into()),
+    }
+}
+
+impl DdlContext<'_, '_> {
+    fn writer(&mut self) -> CatalogWriter<'_> {
+        CatalogWriter::new(self.draft, self.exec.txn, self.role)
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.exec.notices.push(notice);
+    }
+
+    /// What the binder needs, over a snapshot of the catalog.
+    fn bind_context<'s>(&'s self, catalog: &'s nqdb_catalog::Snapshot) -> BindContext<'s> {
+        BindContext {
+            catalog,
+            search_path: self.search_path,
+            format: self.exec.functions.format,
+            session: self.exec.functions.session,
+        }
+    }
+}
+
+/// The two words that name a kind of statement (`CREATE VIEW`).
+fn first_words(text: &str) -> String {
+    text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// The tables of ANALYZE and VACUUM.
+type Targets<'a> = &'a [MaintenanceTable];

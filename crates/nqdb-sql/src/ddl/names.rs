@@ -1,0 +1,105 @@
+//! Names of objects in definitions: how they are split, looked up and reported.
+
+use std::sync::Arc;
+
+use nqdb_catalog::{Relation, Snapshot, TableDef};
+use nqdb_sqlstate::{
+    INVALID_SCHEMA_NAME, SqlError, SqlResult, SYNTAX_ERROR, UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+};
+use nqdb_types::Oid;
+use sqlparser::ast::{Ident, ObjectName};
+
+use super::DdlContext;
+use crate::names::name_of;
+
+/// `[schema.]name`.
+#[derive(Clone, Debug)]
+pub(crate) struct QualifiedName {
+    pub schema: Option<String>,
+    pub name: String,
+    /// Characters from 1.
+    pub position: Option<u32>,
+}
+
+impl QualifiedName {
+    /// Splits a name as the parser gives it. `database.schema.name` is 0A000 unless the database is this one.
+    pub(crate) fn of(name: &ObjectName, database: &str) -> SqlResult<QualifiedName> {
+        let parts: Vec<&Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
+        if parts.len() != name.0.len() {
+            return Err(SqlError::unsupported("this form of a name"));
+        }
+        let position = parts.first().map(|first| first.span.start.column as u32).filter(|position| *position > 0);
+        match parts.as_slice() {
+            [name] => Ok(QualifiedName { schema: None, name: name_of(name), position }),
+            [schema, name] => Ok(QualifiedName { schema: Some(name_of(schema)), name: name_of(name), position }),
+            [first, schema, name] if name_of(first) == database => {
+                Ok(QualifiedName { schema: Some(name_of(schema)), name: name_of(name), position })
+            }
+            [_, _, _] => {
+                Err(SqlError::unsupported(format!("cross-database reference \"{name}\"")).or_position(position))
+            }
+            _ => Err(SqlError::new(SYNTAX_ERROR, format!("improper qualified name (too many dotted names): {name}"))
+                .or_position(position)),
+        }
+    }
+
+    /// As the user wrote it, for messages.
+    pub(crate) fn display(&self) -> String {
+        match &self.schema {
+            Some(schema) => format!("{schema}.{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+impl DdlContext<'_, '_> {
+    pub(super) fn name(&self, name: &ObjectName) -> SqlResult<QualifiedName> {
+        QualifiedName::of(name, &self.exec.functions.session.current_database())
+    }
+
+    /// The schema in which a new object is made. Errors: 3F000 when it does not exist or none is on the path.
+    pub(super) fn creation_schema(&mut self, name: &QualifiedName) -> SqlResult<Oid> {
+        let snapshot = self.draft.snapshot();
+        let found = match &name.schema {
+            Some(schema) => snapshot.schema(schema).cloned().ok_or_else(|| {
+                SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist")).or_position(name.position)
+            })?,
+            None => self
+                .search_path
+                .iter()
+                .filter(|oid| **oid != nqdb_catalog::PG_CATALOG_OID)
+                .find_map(|oid| snapshot.schema_by_oid(*oid))
+                .cloned()
+                .ok_or_else(|| {
+                    SqlError::new(INVALID_SCHEMA_NAME, "no schema has been selected to create in").or_position(name.position)
+                })?,
+        };
+        self.expect_may_create_in(&snapshot, &found)?;
+        Ok(found.oid)
+    }
+
+    /// Any relation of that name; a schema that does not exist counts as not found.
+    pub(super) fn find_relation(&mut self, name: &QualifiedName) -> Option<Relation> {
+        let snapshot = self.draft.snapshot();
+        find(&snapshot, self.search_path, name)
+    }
+
+    /// A table. Errors: 42P01 when there is nothing of the name, 42809 when it is something else.
+    pub(super) fn find_table(&mut self, name: &QualifiedName) -> SqlResult<Arc<TableDef>> {
+        match self.find_relation(name) {
+            Some(Relation::Table(table)) => Ok(table),
+            Some(_) => Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not a table", name.name))),
+            None => Err(missing_relation("relation", name)),
+        }
+    }
+}
+
+fn find(snapshot: &Snapshot, search_path: &[Oid], name: &QualifiedName) -> Option<Relation> {
+    snapshot.resolve(search_path, name.schema.as_deref(), &name.name).ok().flatten().cloned()
+}
+
+/// 42P01 (42704 for indexes) in PostgreSQL's words: `relation "x" does not exist`.
+pub(super) fn missing_relation(kind: &str, name: &QualifiedName) -> SqlError {
+    let code = if kind == "index" { UNDEFINED_OBJECT } else { UNDEFINED_TABLE };
+    SqlError::new(code, format!("{kind} \"{}\" does not exist", name.display()))
+}

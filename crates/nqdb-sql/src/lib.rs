@@ -1,0 +1,29 @@
+//! SQL: from a query string to rows.
+//!
+//! ```text
+//! text --parse--> Parsed --bind--> Bound (ir) --plan--> Plan --exec--> rows
+//!                   \--ddl--> nqdb_catalog::CatalogWriter
+//! ```
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`parse`], [`statement`] | query strings into statements |
+//! | [`bind`], [`ir`], [`params`] | names, types and overloads, by PostgreSQL's rules; the only front end |
+//! | [`plan`], [`exec`] | the row executor: access paths, operators, writes with their waits |
+//! | [`copy`], [`explain`] | COPY's formats and its two directions; EXPLAIN |
+//! | [`ddl`] | definitions, ANALYZE |
+//!
+//! What always holds: nothing in here waits, sleeps or reads a clock; a wait comes out as a value, and whoever called
+//! waits and calls again.
+
+pub mod bind;
+pub mod copy;
+pub mod ddl;
+pub mod exec;
+pub mod explain;
+pub mod ir;
+mod names;
+pub mod params;
+pub mod parse;
+pub mod plan;
+pub mod statement;
