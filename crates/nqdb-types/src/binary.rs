@@ -1,0 +1,143 @@
+//! PostgreSQL's binary wire form: big-endian, as its `send` and `recv` functions have it.
+//!
+//! ```text
+//! bool 1 byte        int2 int4 int8 oid float4 float8 date time timestamp(tz)  big-endian
+//! interval           micros i64 | days i32 | months i32
+//! text types, bytea  as they are             uuid 16 bytes         numeric  see `numeric::wire`
+//! ```
+
+use nqdb_sqlstate::{
+    CHARACTER_NOT_IN_REPERTOIRE, DATETIME_FIELD_OVERFLOW, INVALID_BINARY_REPRESENTATION, PROTOCOL_VIOLATION, SqlError,
+    SqlResult,
+};
+
+use crate::calendar::{self, DATE_END, DATE_MIN, MICROS_PER_DAY};
+use crate::sql_type::is_oid_like;
+use crate::{Datum, Interval, Numeric, Sink, Type, apply_typmod, oid};
+
+/// Appends a value's binary form, without a length. NULL writes nothing.
+pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type) {
+    match datum {
+        Datum::Null => {}
+        Datum::Bool(value) => out.put_byte(u8::from(*value)),
+        Datum::Int2(value) => out.put(&value.to_be_bytes()),
+        Datum::Int4(value) | Datum::Date(value) => out.put(&value.to_be_bytes()),
+        Datum::Int8(value) | Datum::Time(value) | Datum::Timestamp(value) | Datum::TimestampTz(value) => {
+            out.put(&value.to_be_bytes());
+        }
+        Datum::Float4(value) => out.put(&value.to_be_bytes()),
+        Datum::Float8(value) => out.put(&value.to_be_bytes()),
+        Datum::Numeric(value) => value.write_binary(out),
+        // The empty "char" is a zero byte.
+        Datum::Text(value) if ty.oid == oid::CHAR_INTERNAL => out.put_byte(value.bytes().next().unwrap_or(0)),
+        Datum::Text(value) => out.put(value.as_bytes()),
+        Datum::Bytea(value) => out.put(value),
+        Datum::Interval(value) => {
+            out.put(&value.micros.to_be_bytes());
+            out.put(&value.days.to_be_bytes());
+            out.put(&value.months.to_be_bytes());
+        }
+        Datum::Uuid(value) => out.put(value),
+        Datum::Oid(value) => out.put(&value.to_be_bytes()),
+    }
+}
+
+/// Reads a value's binary form; the modifier is applied as in an assignment.
+///
+/// Errors: 22P03 for bytes too many, 08P01 for too few, 22021 for text that is not UTF-8 or holds a NUL,
+/// 22008 for dates out of range, and those of [`apply_typmod`].
+pub fn read_binary(bytes: &[u8], ty: Type) -> SqlResult<Datum> {
+    let datum = match ty.oid {
+        oid::BOOL => Datum::Bool(exact::<1>(bytes)? != [0]),
+        oid::INT2 => Datum::Int2(i16::from_be_bytes(exact(bytes)?)),
+        oid::INT4 => Datum::Int4(i32::from_be_bytes(exact(bytes)?)),
+        oid::INT8 => Datum::Int8(i64::from_be_bytes(exact(bytes)?)),
+        oid::FLOAT4 => Datum::Float4(f32::from_be_bytes(exact(bytes)?)),
+        oid::FLOAT8 => Datum::Float8(f64::from_be_bytes(exact(bytes)?)),
+        oid::NUMERIC => Datum::Numeric(Numeric::read_binary(bytes)?),
+        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::UNKNOWN => Datum::Text(read_text(bytes)?.into()),
+        oid::NAME => Datum::Text(read_name(bytes)?.into()),
+        oid::CHAR_INTERNAL => match exact::<1>(bytes)? {
+            [0] => Datum::text(""),
+            [byte] if byte.is_ascii() => Datum::text(char::from(byte).to_string()),
+            _ => return Err(SqlError::unsupported("a \"char\" beyond ASCII")),
+        },
+        oid::BYTEA => Datum::bytea(bytes),
+        oid::UUID => Datum::Uuid(exact(bytes)?),
+        oid::DATE => Datum::Date(check_date(i32::from_be_bytes(exact(bytes)?))?),
+        oid::TIME => Datum::Time(check_time(i64::from_be_bytes(exact(bytes)?))?),
+        oid::TIMESTAMP => Datum::Timestamp(check_timestamp(i64::from_be_bytes(exact(bytes)?))?),
+        oid::TIMESTAMPTZ => Datum::TimestampTz(check_timestamp(i64::from_be_bytes(exact(bytes)?))?),
+        oid::INTERVAL => {
+            let [m0, m1, m2, m3, m4, m5, m6, m7, d0, d1, d2, d3, o0, o1, o2, o3] = exact(bytes)?;
+            Datum::Interval(Interval {
+                micros: i64::from_be_bytes([m0, m1, m2, m3, m4, m5, m6, m7]),
+                days: i32::from_be_bytes([d0, d1, d2, d3]),
+                months: i32::from_be_bytes([o0, o1, o2, o3]),
+            })
+        }
+        oid::VOID => Datum::text(""),
+        other if is_oid_like(other) => Datum::Oid(u32::from_be_bytes(exact(bytes)?)),
+        _ => return Err(SqlError::unsupported(format!("binary input of type {}", ty.name()))),
+    };
+    if ty.typmod < 0 { Ok(datum) } else { apply_typmod(datum, ty, false) }
+}
+
+/// All the bytes, which must be so many.
+fn exact<const N: usize>(bytes: &[u8]) -> SqlResult<[u8; N]> {
+    bytes.try_into().map_err(|_| {
+        if bytes.len() < N {
+            SqlError::new(PROTOCOL_VIOLATION, "insufficient data left in message")
+        } else {
+            SqlError::new(INVALID_BINARY_REPRESENTATION, "incorrect binary data format")
+        }
+    })
+}
+
+fn read_text(bytes: &[u8]) -> SqlResult<&str> {
+    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
+    if bytes.contains(&0) { Err(crate::text::nul_in_text()) } else { Ok(text) }
+}
+
+/// `invalid byte sequence for encoding "UTF8": 0xc3 0x28` (22021).
+fn not_utf8(bytes: &[u8], valid_up_to: usize) -> SqlError {
+    /// As many bytes as the first one announces, as far as there are any.
+    fn announced_len(first: u8) -> usize {
+        match first {
+            0xc0..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf7 => 4,
+            _ => 1,
+        }
+    }
+    let rest = bytes.get(valid_up_to..).unwrap_or_default();
+    let len = rest.first().map_or(0, |first| announced_len(*first));
+    let sequence: Vec<String> = rest.iter().take(len).map(|byte| format!("0x{byte:02x}")).collect();
+    let message = format!("invalid byte sequence for encoding \"UTF8\": {}", sequence.join(" "));
+    SqlError::new(CHARACTER_NOT_IN_REPERTOIRE, message)
+}
+
+fn read_name(bytes: &[u8]) -> SqlResult<&str> {
+    read_text(bytes).map(crate::text::truncate_name)
+}
+
+fn check_date(days: i32) -> SqlResult<i32> {
+    if !calendar::is_date_finite(days) || (DATE_MIN..DATE_END).contains(&days) {
+        return Ok(days);
+    }
+    Err(SqlError::new(DATETIME_FIELD_OVERFLOW, "date out of range"))
+}
+
+fn check_time(micros: i64) -> SqlResult<i64> {
+    if (0..=MICROS_PER_DAY).contains(&micros) {
+        return Ok(micros);
+    }
+    Err(SqlError::new(DATETIME_FIELD_OVERFLOW, "time out of range"))
+}
+
+fn check_timestamp(micros: i64) -> SqlResult<i64> {
+    if !calendar::is_timestamp_finite(micros) || calendar::is_timestamp_in_range(micros) {
+        return Ok(micros);
+    }
+    Err(SqlError::new(DATETIME_FIELD_OVERFLOW, "timestamp out of range"))
+}

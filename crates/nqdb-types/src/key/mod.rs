@@ -1,0 +1,255 @@
+//! Keys whose bytes sort as their values do, version 1.
+//!
+//! ```text
+//! key     = column, column, ...                         whatever the caller appends, such as a row id
+//! column  = marker, payload
+//! marker  = 00 NULL that sorts first | 01 a value | 02 NULL that sorts last        never inverted
+//! payload = one of the forms below; every byte inverted when the column is descending
+//!
+//! bool                         00 | 01
+//! int2 int4 int8, date, time,  big-endian, sign bit flipped
+//! timestamp, timestamptz
+//! oid, reg types               big-endian
+//! uuid                         its 16 bytes
+//! float4 float8                big-endian bits: sign flipped if positive, all inverted if negative
+//! interval                     comparison value in µs: 10 bytes, big-endian, sign bit flipped
+//! text types, bytea            00 becomes 00 FF; ends with 00 00
+//! numeric                      see the `numeric` file
+//! ```
+//!
+//! What always holds, for keys of the same columns:
+//!
+//! 1. Byte order is PostgreSQL's btree order: column by column, in each column's direction, NULLs where it
+//!    says. Values that SQL holds equal have the same bytes: -0 is 0, all NaNs are one, a `bpchar` has no
+//!    blanks at its end, a numeric no zeros.
+//! 2. No encoded column is a proper prefix of another one of its type. So what follows a column decides only
+//!    when the columns are equal.
+
+mod numeric;
+
+use crate::datum::without_trailing_blanks;
+use crate::row::Corrupt;
+use crate::{Datum, Interval, Oid, Type, oid};
+
+const MARKER_NULL_FIRST: u8 = 0x00;
+const MARKER_VALUE: u8 = 0x01;
+const MARKER_NULL_LAST: u8 = 0x02;
+
+/// What a zero byte within a text or bytea is followed by; above it nothing sorts.
+const ESCAPED_ZERO: u8 = 0xff;
+/// What ends a text or bytea, after a zero byte; below it nothing sorts.
+const END_OF_STRING: u8 = 0x00;
+
+const INTERVAL_LEN: usize = 10;
+
+/// One column of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// Position of the column in its row. The codec does not look at it.
+    pub column: usize,
+    pub ty: Type,
+    pub descending: bool,
+    /// PostgreSQL's default is the direction: NULLs last ascending, first descending.
+    pub nulls_first: bool,
+}
+
+impl KeyColumn {
+    /// An ascending column with NULLs last.
+    pub const fn ascending(column: usize, ty: Type) -> KeyColumn {
+        KeyColumn { column, ty, descending: false, nulls_first: false }
+    }
+
+    /// A descending column with NULLs first.
+    pub const fn descending(column: usize, ty: Type) -> KeyColumn {
+        KeyColumn { column, ty, descending: true, nulls_first: true }
+    }
+}
+
+/// Appends a value's key bytes.
+pub fn encode(out: &mut Vec<u8>, datum: &Datum, column: &KeyColumn) {
+    if datum.is_null() {
+        out.push(if column.nulls_first { MARKER_NULL_FIRST } else { MARKER_NULL_LAST });
+        return;
+    }
+    out.push(MARKER_VALUE);
+    let start = out.len();
+    encode_ascending(out, datum, column.ty.oid);
+    if column.descending {
+        invert(out.get_mut(start..).unwrap_or_default());
+    }
+}
+
+/// Appends the key bytes of several columns. Gives `false` when any of the values is NULL, which is what a
+/// unique index asks.
+pub fn encode_all<'a>(out: &mut Vec<u8>, columns: &[KeyColumn], datums: impl IntoIterator<Item = &'a Datum>) -> bool {
+    let mut all_present = true;
+    for (column, datum) in columns.iter().zip(datums) {
+        all_present &= !datum.is_null();
+        encode(out, datum, column);
+    }
+    all_present
+}
+
+fn encode_ascending(out: &mut Vec<u8>, datum: &Datum, type_oid: Oid) {
+    match datum {
+        Datum::Null => {}
+        Datum::Bool(value) => out.push(u8::from(*value)),
+        Datum::Int2(value) => out.extend_from_slice(&(value.cast_unsigned() ^ 1 << 15).to_be_bytes()),
+        Datum::Int4(value) | Datum::Date(value) => {
+            out.extend_from_slice(&(value.cast_unsigned() ^ 1 << 31).to_be_bytes())
+        }
+        Datum::Int8(value) | Datum::Time(value) | Datum::Timestamp(value) | Datum::TimestampTz(value) => {
+            out.extend_from_slice(&(value.cast_unsigned() ^ 1 << 63).to_be_bytes());
+        }
+        Datum::Float4(value) => out.extend_from_slice(&sortable_f32(*value).to_be_bytes()),
+        Datum::Float8(value) => out.extend_from_slice(&sortable_f64(*value).to_be_bytes()),
+        Datum::Numeric(value) => numeric::encode(out, value),
+        Datum::Text(value) if type_oid == oid::BPCHAR => encode_bytes(out, without_trailing_blanks(value).as_bytes()),
+        Datum::Text(value) => encode_bytes(out, value.as_bytes()),
+        Datum::Bytea(value) => encode_bytes(out, value),
+        Datum::Interval(value) => out.extend_from_slice(&sortable_interval(value)),
+        Datum::Uuid(value) => out.extend_from_slice(value),
+        Datum::Oid(value) => out.extend_from_slice(&value.to_be_bytes()),
+    }
+}
+
+/// Bits whose unsigned order is PostgreSQL's order of floats.
+fn sortable_f64(value: f64) -> u64 {
+    let bits = if value.is_nan() {
+        f64::NAN.to_bits() & !(1 << 63)
+    } else if value == 0.0 {
+        0
+    } else {
+        value.to_bits()
+    };
+    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+}
+
+/// Bits whose unsigned order is PostgreSQL's order of floats.
+fn sortable_f32(value: f32) -> u32 {
+    let bits = if value.is_nan() {
+        f32::NAN.to_bits() & !(1 << 31)
+    } else if value == 0.0 {
+        0
+    } else {
+        value.to_bits()
+    };
+    if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
+}
+
+/// The comparison value is below 2^73 in magnitude, so that ten bytes hold it.
+fn sortable_interval(value: &Interval) -> [u8; INTERVAL_LEN] {
+    let biased = (value.comparison_value() + (1i128 << 79)) as u128;
+    let [_, _, _, _, _, _, bytes @ ..] = biased.to_be_bytes();
+    bytes
+}
+
+fn encode_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    for (index, part) in bytes.split(|byte| *byte == 0).enumerate() {
+        if index > 0 {
+            out.extend_from_slice(&[0, ESCAPED_ZERO]);
+        }
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(&[0, END_OF_STRING]);
+}
+
+fn invert(bytes: &mut [u8]) {
+    for byte in bytes {
+        *byte = !*byte;
+    }
+}
+
+/// What a key says of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decoded {
+    /// The value, NULL included, just as it stood in the row.
+    Exact(Datum),
+    /// The key does not hold all of the value: numeric loses its scale, float the sign of zero, `bpchar` its
+    /// blanks, interval its fields.
+    Inexact,
+}
+
+/// Takes the next column off a key.
+pub fn decode(input: &mut &[u8], column: &KeyColumn) -> Result<Decoded, Corrupt> {
+    match take::<1>(input, false)? {
+        [MARKER_NULL_FIRST] if column.nulls_first => return Ok(Decoded::Exact(Datum::Null)),
+        [MARKER_NULL_LAST] if !column.nulls_first => return Ok(Decoded::Exact(Datum::Null)),
+        [MARKER_VALUE] => {}
+        _ => return Err(Corrupt::new("a key column has no valid marker")),
+    }
+    let inverted = column.descending;
+    let datum = match column.ty.oid {
+        oid::BOOL => match take::<1>(input, inverted)? {
+            [0] => Datum::Bool(false),
+            [1] => Datum::Bool(true),
+            _ => return Err(Corrupt::new("a boolean in a key is neither 0 nor 1")),
+        },
+        oid::INT2 => Datum::Int2((u16::from_be_bytes(take(input, inverted)?) ^ 1 << 15).cast_signed()),
+        oid::INT4 => Datum::Int4(take_i32(input, inverted)?),
+        oid::INT8 => Datum::Int8(take_i64(input, inverted)?),
+        oid::DATE => Datum::Date(take_i32(input, inverted)?),
+        oid::TIME => Datum::Time(take_i64(input, inverted)?),
+        oid::TIMESTAMP => Datum::Timestamp(take_i64(input, inverted)?),
+        oid::TIMESTAMPTZ => Datum::TimestampTz(take_i64(input, inverted)?),
+        oid::UUID => Datum::Uuid(take(input, inverted)?),
+        oid::BYTEA => Datum::bytea(take_bytes(input, inverted)?),
+        oid::FLOAT4 => {
+            take::<4>(input, inverted)?;
+            return Ok(Decoded::Inexact);
+        }
+        oid::FLOAT8 => {
+            take::<8>(input, inverted)?;
+            return Ok(Decoded::Inexact);
+        }
+        oid::INTERVAL => {
+            take::<INTERVAL_LEN>(input, inverted)?;
+            return Ok(Decoded::Inexact);
+        }
+        oid::NUMERIC => {
+            numeric::skip(input, inverted)?;
+            return Ok(Decoded::Inexact);
+        }
+        oid::BPCHAR => {
+            take_bytes(input, inverted)?;
+            return Ok(Decoded::Inexact);
+        }
+        _ if crate::sql_type::is_oid_like(column.ty.oid) => Datum::Oid(u32::from_be_bytes(take(input, inverted)?)),
+        _ => {
+            let bytes = take_bytes(input, inverted)?;
+            Datum::text(String::from_utf8(bytes).map_err(|_| Corrupt::new("a text in a key is not UTF-8"))?)
+        }
+    };
+    Ok(Decoded::Exact(datum))
+}
+
+fn take_i32(input: &mut &[u8], inverted: bool) -> Result<i32, Corrupt> {
+    Ok((u32::from_be_bytes(take(input, inverted)?) ^ 1 << 31).cast_signed())
+}
+
+fn take_i64(input: &mut &[u8], inverted: bool) -> Result<i64, Corrupt> {
+    Ok((u64::from_be_bytes(take(input, inverted)?) ^ 1 << 63).cast_signed())
+}
+
+fn take<const N: usize>(input: &mut &[u8], inverted: bool) -> Result<[u8; N], Corrupt> {
+    let (bytes, rest) = input.split_first_chunk::<N>().ok_or(Corrupt::new("a key ends within a column"))?;
+    *input = rest;
+    Ok(if inverted { bytes.map(|byte| !byte) } else { *bytes })
+}
+
+fn take_bytes(input: &mut &[u8], inverted: bool) -> Result<Vec<u8>, Corrupt> {
+    let mut bytes = Vec::new();
+    loop {
+        match take::<1>(input, inverted)? {
+            [0] => match take::<1>(input, inverted)? {
+                [ESCAPED_ZERO] => bytes.push(0),
+                [END_OF_STRING] => return Ok(bytes),
+                _ => return Err(Corrupt::new("a zero byte in a key is followed by an unknown one")),
+            },
+            [byte] => bytes.push(byte),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

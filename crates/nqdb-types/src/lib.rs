@@ -1,0 +1,53 @@
+//! PostgreSQL's types: what a value is, how it is spelled, how it is stored and how it is ordered.
+//!
+//! | module | what it answers |
+//! |---|---|
+//! | [`oid`], [`Type`], [`TypeInfo`] | which type is it |
+//! | [`Datum`], [`Interval`], [`numeric`] | what is the value, which of two is greater |
+//! | [`parse_text`], [`write_text`] | PostgreSQL's spelling, under a [`FormatContext`] |
+//! | [`read_binary`], [`write_binary`] | PostgreSQL's binary wire form |
+//! | [`apply_typmod`] | length and precision coercion |
+//! | [`calendar`], [`TimeZone`] | dates, times of day, zones |
+//! | [`key`] | bytes that sort as the values do |
+//! | [`row`] | the stored image of a row |
+//!
+//! A leaf crate: it knows neither SQL nor storage. What holds everywhere:
+//!
+//! 1. A [`Datum`] says itself what it is; its [`Type`] is needed only for modifiers and for the types that
+//!    share a representation (text, varchar, bpchar, name; oid and the reg types).
+//! 2. Input from clients and bytes from disk never panic: they give a `SqlError` or a [`row::Corrupt`].
+//! 3. Nothing here reads a clock or a setting: both come in through [`FormatContext`].
+//!
+//! Not here: arrays, ranges, json and enums. Their OIDs are known so that they are refused by name.
+
+mod binary;
+pub mod calendar;
+mod datetime;
+mod datum;
+mod format_context;
+mod interval;
+pub mod key;
+pub mod numeric;
+pub mod oid;
+pub mod row;
+mod sink;
+mod sql_type;
+mod text;
+mod time_zone;
+mod type_info;
+mod typmod;
+
+pub use binary::{read_binary, write_binary};
+pub use datum::Datum;
+pub use format_context::{ByteaOutput, DateOrder, DateStyle, DateStyleFormat, FormatContext, IntervalStyle};
+pub use interval::Interval;
+pub use numeric::Numeric;
+pub use sink::Sink;
+pub use sql_type::{Type, interval_typmod};
+pub use text::{parse_text, write_text};
+pub use time_zone::{LocalTimeType, TimeZone, zone_names};
+pub use type_info::{TypeInfo, TypeKind, all_types, type_by_name, type_info};
+pub use typmod::apply_typmod;
+
+/// PostgreSQL's object number.
+pub type Oid = u32;

@@ -1,0 +1,163 @@
+//! The storage form of a single value. Its length is known from outside.
+//!
+//! ```text
+//! bool                    1 byte, 0 or 1
+//! int2 int4 int8          little-endian
+//! float4 float8           IEEE 754 bits, little-endian
+//! text types              UTF-8
+//! bytea, uuid             as they are
+//! date                    i32        time, timestamp(tz)   i64
+//! interval                micros i64 | days i32 | months i32
+//! oid and reg types       u32
+//! numeric                 head | scale u16, only if the head says so | magnitude, little-endian, no zero at its end
+//!
+//! head of a numeric:      bits 0..3 kind: 0 NaN, 1 infinity, 2 -infinity, 3 positive or zero, 4 negative
+//!                         bits 3..8 scale, 31: it follows in two bytes
+//! ```
+//!
+//! A numeric keeps its scale; zero has no magnitude. Every value has exactly one form.
+
+use num_bigint::{BigInt, Sign};
+
+use super::Corrupt;
+use crate::numeric::SCALE_MAX;
+use crate::sql_type::is_oid_like;
+use crate::{Datum, Interval, Numeric, Type, oid};
+
+const KIND_NAN: u8 = 0;
+const KIND_INFINITY: u8 = 1;
+const KIND_NEGATIVE_INFINITY: u8 = 2;
+const KIND_POSITIVE: u8 = 3;
+const KIND_NEGATIVE: u8 = 4;
+const KIND_BITS: u32 = 3;
+const KIND_MASK: u8 = (1 << KIND_BITS) - 1;
+/// The scale in the head that says that the scale follows.
+const SCALE_FOLLOWS: u8 = 31;
+
+/// Appends a value's storage form; NULL has none and appends nothing.
+pub fn encode_value(out: &mut Vec<u8>, datum: &Datum) {
+    match datum {
+        Datum::Null => {}
+        Datum::Bool(value) => out.push(u8::from(*value)),
+        Datum::Int2(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Datum::Int4(value) | Datum::Date(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Datum::Int8(value) | Datum::Time(value) | Datum::Timestamp(value) | Datum::TimestampTz(value) => {
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        Datum::Float4(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Datum::Float8(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Datum::Numeric(value) => encode_numeric(out, value),
+        Datum::Text(value) => out.extend_from_slice(value.as_bytes()),
+        Datum::Bytea(value) => out.extend_from_slice(value),
+        Datum::Interval(value) => {
+            out.extend_from_slice(&value.micros.to_le_bytes());
+            out.extend_from_slice(&value.days.to_le_bytes());
+            out.extend_from_slice(&value.months.to_le_bytes());
+        }
+        Datum::Uuid(value) => out.extend_from_slice(value),
+        Datum::Oid(value) => out.extend_from_slice(&value.to_le_bytes()),
+    }
+}
+
+/// Reads a value's storage form.
+pub fn decode_value(bytes: &[u8], ty: Type) -> Result<Datum, Corrupt> {
+    Ok(match ty.oid {
+        oid::BOOL => match bytes {
+            [0] => Datum::Bool(false),
+            [1] => Datum::Bool(true),
+            _ => return Err(Corrupt::new("a stored boolean is neither 0 nor 1")),
+        },
+        oid::INT2 => Datum::Int2(i16::from_le_bytes(exact(bytes)?)),
+        oid::INT4 => Datum::Int4(i32::from_le_bytes(exact(bytes)?)),
+        oid::INT8 => Datum::Int8(i64::from_le_bytes(exact(bytes)?)),
+        oid::FLOAT4 => Datum::Float4(f32::from_le_bytes(exact(bytes)?)),
+        oid::FLOAT8 => Datum::Float8(f64::from_le_bytes(exact(bytes)?)),
+        oid::NUMERIC => Datum::Numeric(decode_numeric(bytes)?),
+        oid::BYTEA => Datum::bytea(bytes),
+        oid::DATE => Datum::Date(i32::from_le_bytes(exact(bytes)?)),
+        oid::TIME => Datum::Time(i64::from_le_bytes(exact(bytes)?)),
+        oid::TIMESTAMP => Datum::Timestamp(i64::from_le_bytes(exact(bytes)?)),
+        oid::TIMESTAMPTZ => Datum::TimestampTz(i64::from_le_bytes(exact(bytes)?)),
+        oid::INTERVAL => {
+            let [m0, m1, m2, m3, m4, m5, m6, m7, d0, d1, d2, d3, o0, o1, o2, o3] = exact(bytes)?;
+            Datum::Interval(Interval {
+                micros: i64::from_le_bytes([m0, m1, m2, m3, m4, m5, m6, m7]),
+                days: i32::from_le_bytes([d0, d1, d2, d3]),
+                months: i32::from_le_bytes([o0, o1, o2, o3]),
+            })
+        }
+        oid::UUID => Datum::Uuid(exact(bytes)?),
+        _ if is_oid_like(ty.oid) => Datum::Oid(u32::from_le_bytes(exact(bytes)?)),
+        _ => {
+            let text = std::str::from_utf8(bytes).map_err(|_| Corrupt::new("a stored text is not UTF-8"))?;
+            Datum::text(text)
+        }
+    })
+}
+
+fn exact<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Corrupt> {
+    bytes.try_into().map_err(|_| Corrupt::new("a stored value does not have its type's length"))
+}
+
+fn encode_numeric(out: &mut Vec<u8>, value: &Numeric) {
+    if let Some((coefficient, scale)) = value.as_scaled_i64() {
+        encode_numeric_head(out, if coefficient < 0 { KIND_NEGATIVE } else { KIND_POSITIVE }, scale);
+        let magnitude = coefficient.unsigned_abs().to_le_bytes();
+        let len = 8 - coefficient.unsigned_abs().leading_zeros() as usize / 8;
+        out.extend_from_slice(magnitude.get(..len).unwrap_or_default());
+    } else if let Some((coefficient, scale)) = value.to_scaled_bigint() {
+        let (sign, magnitude) = coefficient.to_bytes_le();
+        encode_numeric_head(out, if sign == Sign::Minus { KIND_NEGATIVE } else { KIND_POSITIVE }, scale);
+        out.extend_from_slice(&magnitude);
+    } else if value.is_nan() {
+        out.push(KIND_NAN);
+    } else {
+        out.push(if value.is_negative() { KIND_NEGATIVE_INFINITY } else { KIND_INFINITY });
+    }
+}
+
+fn encode_numeric_head(out: &mut Vec<u8>, kind: u8, scale: u16) {
+    match u8::try_from(scale) {
+        Ok(short) if short < SCALE_FOLLOWS => out.push(kind | (short << KIND_BITS)),
+        _ => {
+            out.push(kind | (SCALE_FOLLOWS << KIND_BITS));
+            out.extend_from_slice(&scale.to_le_bytes());
+        }
+    }
+}
+
+fn decode_numeric(bytes: &[u8]) -> Result<Numeric, Corrupt> {
+    let (&head, rest) = bytes.split_first().ok_or(Corrupt::new("a stored numeric is empty"))?;
+    let negative = match head & KIND_MASK {
+        KIND_POSITIVE => false,
+        KIND_NEGATIVE => true,
+        _ => return decode_special_numeric(head, rest),
+    };
+    let (scale, magnitude) = match head >> KIND_BITS {
+        SCALE_FOLLOWS => match rest {
+            [low, high, magnitude @ ..] => (u16::from_le_bytes([*low, *high]), magnitude),
+            _ => return Err(Corrupt::new("a stored numeric ends within its scale")),
+        },
+        short => (u16::from(short), rest),
+    };
+    if i32::from(scale) > SCALE_MAX || magnitude.last() == Some(&0) {
+        return Err(Corrupt::new("a stored numeric has no valid scale or magnitude"));
+    }
+    if magnitude.len() < 8 {
+        let mut word = [0; 8];
+        word.iter_mut().zip(magnitude).for_each(|(to, from)| *to = *from);
+        let coefficient = i64::from_le_bytes(word);
+        return Ok(Numeric::from_scaled(if negative { -coefficient } else { coefficient }, scale));
+    }
+    let coefficient = BigInt::from_bytes_le(if negative { Sign::Minus } else { Sign::Plus }, magnitude);
+    Numeric::from_bigint(coefficient, u32::from(scale)).map_err(|_| Corrupt::new("a stored numeric is too long"))
+}
+
+fn decode_special_numeric(head: u8, rest: &[u8]) -> Result<Numeric, Corrupt> {
+    match (head, rest) {
+        (KIND_NAN, []) => Ok(Numeric::NAN),
+        (KIND_INFINITY, []) => Ok(Numeric::INFINITY),
+        (KIND_NEGATIVE_INFINITY, []) => Ok(Numeric::NEGATIVE_INFINITY),
+        _ => Err(Corrupt::new("a stored numeric has no valid kind")),
+    }
+}

@@ -1,0 +1,103 @@
+//! PostgreSQL's spelling of values, in both directions.
+//!
+//! | file | types |
+//! |---|---|
+//! | `integer` | int2, int4, int8, oid |
+//! | `float` | float4, float8 |
+//! | `string` | bool, text types, bytea, uuid |
+//! | `crate::datetime` | date, time, timestamp, interval |
+//! | `crate::numeric` | numeric |
+
+pub(crate) mod float;
+mod integer;
+mod string;
+
+pub(crate) use string::{nul_in_text, truncate_name};
+
+use nqdb_sqlstate::{INVALID_TEXT_REPRESENTATION, SqlError, SqlResult};
+
+use crate::sql_type::is_oid_like;
+use crate::{Datum, FormatContext, Numeric, Sink, Type, apply_typmod, datetime, oid};
+
+/// Writes a value in PostgreSQL's spelling. NULL writes nothing: the protocol marks it outside the value.
+///
+/// The reg types are written as the number they hold; who has a catalog writes their names instead.
+pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatContext) {
+    match datum {
+        Datum::Null => {}
+        Datum::Bool(value) => out.put(if *value { b"t" } else { b"f" }),
+        Datum::Int2(value) => integer::write(out, *value),
+        Datum::Int4(value) => integer::write(out, *value),
+        Datum::Int8(value) => integer::write(out, *value),
+        Datum::Oid(0) if ty.oid != oid::OID && is_oid_like(ty.oid) && !matches!(ty.oid, oid::XID | oid::CID) => {
+            out.put(b"-");
+        }
+        Datum::Oid(value) => integer::write(out, *value),
+        Datum::Float4(value) => float::write_f32(out, *value, cx.extra_float_digits),
+        Datum::Float8(value) => float::write_f64(out, *value, cx.extra_float_digits),
+        Datum::Numeric(value) => value.write_to(out),
+        Datum::Text(value) => out.put(value.as_bytes()),
+        Datum::Bytea(value) => string::write_bytea(out, value, cx.bytea_output),
+        Datum::Uuid(value) => string::write_uuid(out, value),
+        Datum::Date(value) => datetime::write_date(out, *value, cx),
+        Datum::Time(value) => datetime::write_time(out, *value),
+        Datum::Timestamp(value) => datetime::write_timestamp(out, *value, cx),
+        Datum::TimestampTz(value) => datetime::write_timestamp_tz(out, *value, cx),
+        Datum::Interval(value) => datetime::write_interval(out, value, cx.interval_style),
+    }
+}
+
+/// Reads a value in PostgreSQL's spelling.
+///
+/// The modifier is applied as PostgreSQL's input functions do, that is as in an assignment: `varchar(n)` that
+/// is too long is 22001. A malformed value is 22P02 or 22007, one out of range 22003 or 22008. The reg types
+/// take numbers only: their names are the catalog's.
+pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> {
+    let datum = match ty.oid {
+        oid::BOOL => Datum::Bool(string::parse_bool(text)?),
+        oid::INT2 => Datum::Int2(integer::parse(text, "smallint")?),
+        oid::INT4 => Datum::Int4(integer::parse(text, "integer")?),
+        oid::INT8 => Datum::Int8(integer::parse(text, "bigint")?),
+        oid::FLOAT4 => Datum::Float4(float::parse_f32(text)?),
+        oid::FLOAT8 => Datum::Float8(float::parse_f64(text)?),
+        oid::NUMERIC => Datum::Numeric(Numeric::parse(text)?),
+        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::UNKNOWN | oid::CSTRING => {
+            Datum::Text(string::check_text(text)?.into())
+        }
+        oid::NAME => Datum::Text(string::truncate_name(string::check_text(text)?).into()),
+        oid::CHAR_INTERNAL => Datum::Text(string::parse_char(text)?.into()),
+        oid::BYTEA => Datum::bytea(string::parse_bytea(text)?),
+        oid::UUID => Datum::Uuid(string::parse_uuid(text)?),
+        oid::DATE => Datum::Date(datetime::parse_date(text, cx)?),
+        oid::TIME => Datum::Time(datetime::parse_time(text, cx)?),
+        oid::TIMESTAMP => Datum::Timestamp(datetime::parse_timestamp(text, cx)?),
+        oid::TIMESTAMPTZ => Datum::TimestampTz(datetime::parse_timestamp_tz(text, cx)?),
+        oid::INTERVAL => Datum::Interval(datetime::parse_interval(text, ty.typmod, cx.interval_style)?),
+        oid::XID | oid::CID | oid::OID => Datum::Oid(integer::parse_oid(text, &ty.name())?),
+        // A tuple of no columns is all that void has.
+        oid::VOID => Datum::text(""),
+        other if is_oid_like(other) => match text {
+            "-" => Datum::Oid(0),
+            _ => Datum::Oid(integer::parse_oid(text, &ty.name())?),
+        },
+        _ => return Err(SqlError::unsupported(format!("input of type {}", ty.name()))),
+    };
+    if ty.typmod < 0 { Ok(datum) } else { apply_typmod(datum, ty, false) }
+}
+
+/// `invalid input syntax for type integer: "x"` (22P02).
+pub(crate) fn invalid_syntax(type_name: &str, text: &str) -> SqlError {
+    SqlError::new(INVALID_TEXT_REPRESENTATION, format!("invalid input syntax for type {type_name}: \"{text}\""))
+}
+
+/// Without the blanks around it that C's `isspace` knows.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches(is_space)
+}
+
+pub(crate) fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r')
+}
+
+#[cfg(test)]
+mod tests;
