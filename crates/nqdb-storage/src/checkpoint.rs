@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::doublewrite::{BATCH_PAGES_MAX, Doublewrite};
+use crate::doublewrite::Doublewrite;
 use crate::engine::EngineState;
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
@@ -215,13 +215,13 @@ impl Background {
     /// Writes the oldest dirty pages. A failure is final: what is in the data file is unknown until recovery.
     fn write_batch(&self, state: &EngineState, files: &mut Files) -> Result<bool> {
         let mut victims = state.pool.dirty_frames();
-        if victims.len() > BATCH_PAGES_MAX {
-            victims.select_nth_unstable(BATCH_PAGES_MAX - 1);
-            victims.truncate(BATCH_PAGES_MAX);
+        let batch = &mut files.doublewrite;
+        if victims.len() > batch.batch_pages_max {
+            victims.select_nth_unstable(batch.batch_pages_max - 1);
+            victims.truncate(batch.batch_pages_max);
         }
         let mut pins: Vec<_> = victims.into_iter().filter_map(|(_, index)| state.pool.pin_frame(index)).collect();
         pins.sort_by_key(|pin| pin.id());
-        let batch = &mut files.doublewrite;
         batch.clear();
         let mut copy = PageBuf::boxed();
         let mut newest = Lsn::ZERO;

@@ -24,7 +24,7 @@ use crate::wal::group::{u32_at, u64_at};
 
 pub(crate) const DOUBLEWRITE_PATH: &str = "nqdb.doublewrite";
 
-/// Pages in one batch.
+/// Pages in one batch, at most; a small pool is written a quarter at a time.
 pub(crate) const BATCH_PAGES_MAX: usize = 128;
 
 const MAGIC: &[u8; 8] = b"nqdbdblw";
@@ -33,6 +33,8 @@ const IDS_AT: usize = 24;
 pub(crate) struct Doublewrite {
     file: Arc<dyn DiskFile>,
     system_id: u64,
+    /// Pages that a batch may hold.
+    pub(crate) batch_pages_max: usize,
     ids: Vec<PageId>,
     /// Header and pages, put together for one write.
     buffer: Vec<u8>,
@@ -40,14 +42,16 @@ pub(crate) struct Doublewrite {
 
 impl Doublewrite {
     /// Opens the file, taking its space so that a full disk cannot stop the writing of pages.
-    pub(crate) fn open(disk: &dyn Disk, system_id: u64) -> Result<Doublewrite> {
+    pub(crate) fn open(disk: &dyn Disk, system_id: u64, frames: usize) -> Result<Doublewrite> {
         let file = disk.open(DOUBLEWRITE_PATH, OpenMode::Create)?;
-        let bytes = ((1 + BATCH_PAGES_MAX) * PAGE_SIZE) as u64;
+        let batch_pages_max = BATCH_PAGES_MAX.min(frames / 4);
+        let bytes = ((1 + batch_pages_max) * PAGE_SIZE) as u64;
         if file.len()? < bytes {
             file.allocate(0, bytes)?;
             file.sync_data()?;
+            disk.sync_dir("")?;
         }
-        Ok(Doublewrite { file, system_id, ids: Vec::new(), buffer: Vec::new() })
+        Ok(Doublewrite { file, system_id, batch_pages_max, ids: Vec::new(), buffer: Vec::new() })
     }
 
     /// Begins a batch.
@@ -57,7 +61,7 @@ impl Doublewrite {
         self.buffer.resize(PAGE_SIZE, 0);
     }
 
-    /// Adds a sealed page to the batch, at most [`BATCH_PAGES_MAX`].
+    /// Adds a sealed page to the batch, at most `batch_pages_max` in all.
     pub(crate) fn push(&mut self, id: PageId, page: &PageBuf) {
         self.ids.push(id);
         self.buffer.extend_from_slice(page.bytes());

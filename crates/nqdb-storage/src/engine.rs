@@ -195,7 +195,7 @@ impl Engine {
         options.log_budget_bytes = options.log_budget_bytes.max(2 * log_segment_bytes);
         options.check()?;
         let data_file = disk.open(DATA_PATH, OpenMode::Existing)?;
-        let doublewrite = Doublewrite::open(&*disk, system_id)?;
+        let doublewrite = Doublewrite::open(&*disk, system_id, options.frames)?;
         doublewrite.restore(&*data_file)?;
 
         let shape = SegmentShape { system_id, bytes: log_segment_bytes };

@@ -118,10 +118,6 @@ impl Log {
         }
     }
 
-    pub(crate) fn shape(&self) -> SegmentShape {
-        self.shape
-    }
-
     pub(crate) fn group_bytes_max(&self) -> usize {
         self.group_bytes_max
     }

@@ -10,11 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nqdb_storage::disk::SimDisk;
 use nqdb_storage::page::op::PageOp;
 use nqdb_storage::{
-    ClientCheckpoint, Engine, LogClient, LogReplay, Lsn, Need, Options, PageId, Result, Sabotage, StorageError,
+    ClientCheckpoint, Engine, LogClient, LogReplay, Lsn, Need, Options, PAGE_SIZE, PageId, Result, Sabotage, StorageError,
 };
 
 pub const CELLS: u64 = 16;
+/// Cells lie in different sectors, so that a torn page shows.
 const CELLS_AT: usize = 64;
+const CELL_DISTANCE: usize = 500;
 const CHANGE: u8 = 9;
 const FILLER: u8 = 10;
 
@@ -177,18 +179,18 @@ impl Run {
             }
         }
         let pins = picked.iter().map(|&id| engine.fetch(id)).collect::<Result<Vec<_>>>()?;
-        let log_bytes = 400 + picked.len() * Need::record_bytes(20) + Need::FREE_PAGE_BYTES + Need::record_bytes(8);
+        let log_bytes = PAGE_SIZE + 100 + picked.len() * Need::record_bytes(20) + Need::FREE_PAGE_BYTES + Need::record_bytes(8);
         let mut mtr = engine.mtr(engine.reserve(Need { log_bytes, new_pages: 1 })?);
         let number = model.changes.len() as u64 + 1;
         let handles: Vec<_> = pins.into_iter().map(|pin| mtr.latch(pin)).collect();
         if grow {
             let page = mtr.allocate_page()?;
-            mtr.apply(page, &PageOp::Bytes { offset: 4, bytes: &[0; CELLS_AT + 8 * CELLS as usize] });
+            mtr.apply(page, &PageOp::Bytes { offset: 4, bytes: &[0; PAGE_SIZE - 4] });
             change.allocated.push(mtr.page_id(page));
         }
         for (&id, &handle) in picked.iter().zip(&handles) {
             let cell = random.below(CELLS);
-            let offset = (CELLS_AT + 8 * cell as usize) as u16;
+            let offset = (CELLS_AT + CELL_DISTANCE * cell as usize) as u16;
             mtr.apply(handle, &PageOp::Bytes { offset, bytes: &number.to_le_bytes() });
             change.cells.push((id, cell));
         }
@@ -216,7 +218,7 @@ impl Run {
 
     fn step(&mut self, model: &mut Model, random: &mut Random, step: u64) -> Result<()> {
         self.change(model, random)?;
-        if step % 9 == 8 {
+        if step % 20 == 8 {
             let filler = vec![1; 20_000];
             let reservation = self.engine.reserve(Need::record(filler.len()))?;
             self.engine.append(FILLER, &filler, reservation);
@@ -251,7 +253,7 @@ impl Run {
             let pin = self.engine.fetch(*id).map_err(|e| e.to_string())?;
             let page = pin.read();
             for (index, &value) in cells.iter().enumerate() {
-                let found = page.u64_at(CELLS_AT + 8 * index);
+                let found = page.u64_at(CELLS_AT + CELL_DISTANCE * index);
                 if found != value {
                     return Err(format!("{id} cell {index} holds {found} instead of {value}"));
                 }
