@@ -4,12 +4,16 @@ use std::ops::Deref;
 
 use crate::error::{Result, StorageError};
 use crate::ids::{PageId, TreeId};
+use crate::mtr::{Mtr, PageHandle};
 use crate::page::{Node, PageBuf, PageType};
 use crate::pool::{PageRead, Pinned};
 use crate::tree::Tree;
 
 /// Descents that find a stale page start again; one that does so this often circles in a damaged tree.
 const RESTARTS_MAX: u32 = 100_000;
+
+/// How often a parent's latch is tried before the pages below are given back.
+const PARENT_TRIES_MAX: u32 = 200;
 
 /// Where a descent is headed.
 #[derive(Clone, Copy, Debug)]
@@ -197,5 +201,18 @@ impl Tree {
                 }
             }
         }
+    }
+
+    /// Latches what may be the parent of pages that are latched already; `None` when that takes too long. It is only tried:
+    /// a page that was merged away and reused since it was pinned may be held by one who waits for the pages below.
+    pub(super) fn try_latch_parent<'e>(&'e self, mtr: &mut Mtr<'e>, pin: &Pinned<'e>) -> Option<PageHandle> {
+        for _ in 0..PARENT_TRIES_MAX {
+            let latched = mtr.try_latch(self.engine.fetch_resident(pin.id())?);
+            if latched.is_some() {
+                return latched;
+            }
+            std::hint::spin_loop();
+        }
+        None
     }
 }

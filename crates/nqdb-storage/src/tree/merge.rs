@@ -164,9 +164,6 @@ impl Tree {
         let (left_pin, right_pin) = (self.engine.fetch(pair.left)?, self.engine.fetch(pair.right)?);
         let parent_pin = self.engine.fetch(pair.parent)?;
         let at_low = Seek::At(&pair.low);
-        if at_low.judge(&parent_pin.read(), self.id, level + 1) != Verdict::Here {
-            return Ok(None);
-        }
         let before = before_pin.map(|pin| mtr.latch(pin));
         if let Some(before) = before {
             let page = mtr.page(before);
@@ -182,7 +179,7 @@ impl Tree {
             return Ok(None);
         }
         let right = mtr.latch(right_pin);
-        let parent = mtr.latch(parent_pin);
+        let Some(parent) = self.try_latch_parent(mtr, &parent_pin) else { return Ok(None) };
         let node = Node::new(mtr.page(parent));
         let is_parent = at_low.judge(node.page(), self.id, level + 1) == Verdict::Here
             && node.child_slot(&pair.low) == pair.slot

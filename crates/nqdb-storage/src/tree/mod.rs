@@ -15,8 +15,9 @@
 //! 4. A page id that was read earlier may lead to a page that was split, merged or reused since. So each latched page is
 //!    judged first: right type, tree and level, low fence not above the key; otherwise the descent starts again. Keys
 //!    that have moved are found over the right link.
-//! 5. Latches are taken from lower levels to higher ones and from left to right within a level; a descent holds one at a
-//!    time. No page is fetched, and nothing is reserved, while a latch is held.
+//! 5. A descent holds one latch at a time. A change waits for a latch only while it holds none, or to the right of a page
+//!    that it holds, whose right link confirms the place; a parent is tried after its children, never waited for. No page
+//!    is fetched, and nothing is reserved, while a latch is held.
 //!
 //! After Lehman and Yao, "Efficient Locking for Concurrent Operations on B-Trees" (1981), with the merges of Lanin and
 //! Shasha (1986) and fence keys after Graefe, "A Survey of B-Tree Locking Techniques" (2010).

@@ -69,12 +69,6 @@ impl Tree {
             true => None,
             false => Some(self.descend(Seek::At(key), level + 1, LeafUse::Keep)?),
         };
-        // A parent that is waited for must be one: a page with another place by now would be latched out of order.
-        if let Some(parent_pin) = &parent_pin
-            && Seek::At(key).judge(&parent_pin.read(), self.id, level + 1) != Verdict::Here
-        {
-            return Ok(Attempt::Again);
-        }
         let page = mtr.latch(pin);
         if Seek::At(key).judge(mtr.page(page), self.id, level) != Verdict::Here {
             return Ok(Attempt::Again);
@@ -90,10 +84,8 @@ impl Tree {
         let Some(parent_pin) = parent_pin else {
             return self.split_root(mtr, page, &cut);
         };
-        let parent = mtr.latch(parent_pin);
-        let Some(slot) = self.slot_in_parent(&mtr, parent, page, level + 1) else {
-            return Ok(Attempt::Again);
-        };
+        let Some(parent) = self.try_latch_parent(&mut mtr, &parent_pin) else { return Ok(Attempt::Again) };
+        let Some(slot) = self.slot_in_parent(&mtr, parent, page, level + 1) else { return Ok(Attempt::Again) };
         let parent_node = Node::new(mtr.page(parent));
         if parent_node.entry_cost_of(cut.separator.len(), CHILD_LINK_LEN) > parent_node.free_len() {
             return Ok(Attempt::ParentFull(cut.separator));
@@ -102,7 +94,7 @@ impl Tree {
     }
 
     /// The slot of `page` in `parent`, when `parent` is its parent.
-    pub(super) fn slot_in_parent(&self, mtr: &Mtr<'_>, parent: PageHandle, page: PageHandle, level: u8) -> Option<usize> {
+    fn slot_in_parent(&self, mtr: &Mtr<'_>, parent: PageHandle, page: PageHandle, level: u8) -> Option<usize> {
         let low = Node::new(mtr.page(page)).low();
         if Seek::At(low).judge(mtr.page(parent), self.id, level) != Verdict::Here {
             return None;
