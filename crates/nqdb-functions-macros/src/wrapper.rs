@@ -87,8 +87,7 @@ fn wrapper_body(options: &Options, function: &ItemFn) -> syn::Result<TokenStream
     let unused_context = if takes_context { quote!() } else { quote!(let _ = context;) };
     let name = &function.sig.ident;
 
-    let takes_all =
-        matches!(parameters.as_slice(), [Type::Reference(reference)] if matches!(&*reference.elem, Type::Slice(_)));
+    let takes_all = matches!(parameters.as_slice(), [parameter] if is_slice_of_datums(parameter));
     let (prepare, values) = if takes_all {
         let check = options.strict.then(|| {
             quote!(if arguments.iter().any(nqdb_types::Datum::is_null) {
@@ -187,6 +186,12 @@ fn type_constant(type_name: &str) -> TokenStream {
 fn mentions_context(parameter: &Type) -> bool {
     let Type::Reference(reference) = without_group(parameter) else { return false };
     last_segment(&reference.elem).is_some_and(|segment| segment.ident == "FunctionContext")
+}
+
+fn is_slice_of_datums(parameter: &Type) -> bool {
+    let Type::Reference(reference) = without_group(parameter) else { return false };
+    let Type::Slice(slice) = &*reference.elem else { return false };
+    last_segment(&slice.elem).is_some_and(|segment| segment.ident == "Datum")
 }
 
 /// A type that came in through a macro's `$name:ty` is wrapped in an invisible group.

@@ -13,6 +13,7 @@ mod truncate;
 mod unit;
 mod zone;
 
+pub(crate) use arithmetic::add_interval;
 pub(crate) use interval::divide_interval;
 
 use nqdb_sqlstate::{DATETIME_FIELD_OVERFLOW, SqlError};

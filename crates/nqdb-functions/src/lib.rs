@@ -30,6 +30,9 @@ mod datetime;
 mod definition;
 mod registry;
 mod resolve;
+mod series;
+mod string;
+mod system;
 mod tables;
 
 pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion};

@@ -11,8 +11,14 @@ use crate::tables::operators::OPERATORS;
 use crate::{Aggregate, Cast, Function, Operator, aggregates, coerce};
 
 /// Each module's tables of functions.
-static MODULES: &[&[&[&[Function]]]] =
-    &[&[crate::comparison::FUNCTIONS], crate::arithmetic::TABLES, crate::conversion::TABLES, crate::datetime::TABLES];
+static MODULES: &[&[&[&[Function]]]] = &[
+    &[crate::comparison::FUNCTIONS, crate::series::FUNCTIONS],
+    crate::arithmetic::TABLES,
+    crate::conversion::TABLES,
+    crate::datetime::TABLES,
+    crate::string::TABLES,
+    crate::system::TABLES,
+];
 
 struct Registry {
     functions: Vec<&'static Function>,

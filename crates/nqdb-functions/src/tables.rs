@@ -1,4 +1,5 @@
 //! The facts of PostgreSQL's catalog that are plain rows.
 
 pub(crate) mod casts;
+pub(crate) mod keywords;
 pub(crate) mod operators;

@@ -1,0 +1,47 @@
+//! Functions and operators of text and bytea.
+//!
+//! Case follows the C collation: only ASCII letters have one. Positions and lengths count characters in text,
+//! bytes in bytea.
+
+mod bytes;
+mod case;
+mod concat;
+mod encode;
+mod format;
+mod length;
+mod like;
+mod pad;
+mod quote;
+mod regex;
+mod regex_syntax;
+mod search;
+mod slice;
+
+use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, SqlError};
+
+use crate::Function;
+
+/// The tables of the modules below.
+pub(crate) static TABLES: &[&[&[Function]]] = &[
+    bytes::FUNCTIONS,
+    case::FUNCTIONS,
+    concat::FUNCTIONS,
+    encode::FUNCTIONS,
+    format::FUNCTIONS,
+    length::FUNCTIONS,
+    like::FUNCTIONS,
+    pad::FUNCTIONS,
+    quote::FUNCTIONS,
+    regex::FUNCTIONS,
+    search::FUNCTIONS,
+    slice::FUNCTIONS,
+];
+
+/// The longest value of PostgreSQL's: 1 GiB less one byte.
+const LEN_MAX: usize = 0x3fff_ffff;
+
+/// "requested length too large" (54000).
+#[cold]
+fn too_long() -> SqlError {
+    SqlError::new(PROGRAM_LIMIT_EXCEEDED, "requested length too large")
+}

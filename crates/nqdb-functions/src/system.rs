@@ -1,0 +1,13 @@
+//! Functions that ask the session or the system: who, where, settings, sequences, sizes, descriptions.
+
+mod catalog;
+mod identity;
+mod sequence;
+mod server;
+mod size;
+
+use crate::Function;
+
+/// The tables of the modules below.
+pub(crate) static TABLES: &[&[&[Function]]] =
+    &[catalog::FUNCTIONS, identity::FUNCTIONS, sequence::FUNCTIONS, server::FUNCTIONS, size::FUNCTIONS];

@@ -1,0 +1,72 @@
+//! The server: version, processes, transactions, waiting, random identifiers.
+
+use nqdb_functions_macros::sql_function;
+use nqdb_sqlstate::SqlResult;
+
+use crate::{Function, FunctionContext};
+
+pub(crate) static FUNCTIONS: &[&[Function]] = &[
+    &VERSION,
+    &BACKEND_PID,
+    &SLEEP,
+    &CANCEL_BACKEND,
+    &TERMINATE_BACKEND,
+    &TRANSACTION_ID,
+    &IS_IN_RECOVERY,
+    &START_TIME,
+    &RANDOM_UUID,
+];
+
+#[sql_function("version() -> text", oid = 89, stable)]
+fn version(context: &mut FunctionContext<'_>) -> String {
+    context.session.version()
+}
+
+#[sql_function("pg_backend_pid() -> int4", oid = 2026, stable)]
+fn backend_pid(context: &mut FunctionContext<'_>) -> i32 {
+    context.session.backend_pid()
+}
+
+/// Nothing, after so many seconds.
+#[sql_function("pg_sleep(float8) -> void", oid = 2626, volatile)]
+fn sleep(context: &mut FunctionContext<'_>, seconds: f64) -> SqlResult<()> {
+    let micros = (seconds * 1_000_000.0).ceil();
+    if micros > 0.0 { context.session.sleep(micros as i64) } else { Ok(()) }
+}
+
+#[sql_function("pg_cancel_backend(int4) -> bool", oid = 2171, volatile)]
+fn cancel_backend(context: &mut FunctionContext<'_>, pid: i32) -> SqlResult<bool> {
+    context.session.cancel_backend(pid)
+}
+
+#[sql_function("pg_terminate_backend(pid int4, timeout int8 = '0') -> bool", oid = 2096, volatile)]
+fn terminate_backend(context: &mut FunctionContext<'_>, pid: i32, timeout_ms: i64) -> SqlResult<bool> {
+    if timeout_ms != 0 {
+        return Err(nqdb_sqlstate::SqlError::unsupported("a timeout of pg_terminate_backend"));
+    }
+    context.session.terminate_backend(pid)
+}
+
+#[sql_function("txid_current() -> int8", oid = 2943, stable)]
+fn transaction_id(context: &mut FunctionContext<'_>) -> SqlResult<i64> {
+    context.session.transaction_id()
+}
+
+#[sql_function("pg_is_in_recovery() -> bool", oid = 3810, volatile)]
+fn is_in_recovery(context: &mut FunctionContext<'_>) -> bool {
+    context.session.is_in_recovery()
+}
+
+#[sql_function("pg_postmaster_start_time() -> timestamptz", oid = 2560, stable)]
+fn start_time(context: &mut FunctionContext<'_>) -> i64 {
+    context.session.postmaster_start_micros()
+}
+
+/// RFC 9562, version 4.
+#[sql_function("gen_random_uuid() -> uuid", oid = 3432, volatile)]
+fn random_uuid(context: &mut FunctionContext<'_>) -> [u8; 16] {
+    let mut bytes = context.session.random_bytes();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    bytes
+}
