@@ -1,0 +1,34 @@
+# The usual chores. `just` alone lists them.
+
+default:
+    @just --list
+
+# Start a server with its data in ./nqdb-data
+run *arguments:
+    cargo run --release -- {{arguments}}
+
+# Everything: README's test command
+test:
+    scripts/test
+
+# The fast part: one crate's tests
+test-crate crate:
+    cargo nextest run -p {{crate}}
+
+# rustfmt and clippy, as CI runs them
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# SQL files on nqdb (or: just slt postgresql)
+slt engine="nqdb":
+    cargo build --release -p nqdb -p sqllogictest-runner
+    cargo run --release -p sqllogictest-runner -- --engine {{engine}}
+
+# pgbench beside PostgreSQL 15, into docs/benchmarks.md
+bench:
+    scripts/bench-pgbench --output docs/benchmarks.md
+
+# kill -9 under pgbench, restart, check; as often as asked
+crash cycles="20":
+    scripts/crash-pgbench --cycles {{cycles}}
