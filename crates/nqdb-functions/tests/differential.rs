@@ -1,0 +1,233 @@
+//! Every pure function of the registry on interesting arguments, here and on PostgreSQL 15: the same text or
+//! the same SQLSTATE.
+
+mod reference;
+mod session;
+
+use std::fmt::Write;
+
+use nqdb_functions::{Function, FunctionContext, all_functions};
+use nqdb_types::{Datum, FormatContext, TimeZone, Type, oid, parse_text, type_info, write_text};
+use reference::{Reference, escape};
+use session::{FixedSession, NOW_MICROS};
+
+/// Most calls tried per function.
+const CALLS_MAX: usize = 400;
+const TIME_ZONE: &str = "America/New_York";
+
+/// Functions whose answer depends on more than their arguments, or that the test cannot call.
+const SKIPPED: &[&str] = &[
+    "random", "setseed", "now", "transaction_timestamp", "statement_timestamp", "clock_timestamp", "timeofday",
+    "gen_random_uuid", "pg_sleep", "set_config", "current_setting", "current_user", "session_user", "getpgusername",
+    "current_database", "current_schema", "nextval", "currval", "lastval", "setval", "version", "pg_backend_pid",
+    "pg_cancel_backend", "pg_terminate_backend", "txid_current", "pg_is_in_recovery", "pg_postmaster_start_time",
+    "pg_table_size", "pg_relation_size", "pg_total_relation_size", "regclass", "pg_get_userbyid", "obj_description",
+    "col_description", "shobj_description",
+];
+
+fn values(type_oid: u32) -> &'static [&'static str] {
+    match type_oid {
+        oid::BOOL => &["t", "f"],
+        oid::INT2 => &["0", "1", "-1", "2", "7", "32767", "-32768"],
+        oid::INT4 => &["0", "1", "-1", "2", "5", "33", "2147483647", "-2147483648"],
+        oid::INT8 => &["0", "1", "-1", "3", "10240", "123456789012", "9223372036854775807", "-9223372036854775808"],
+        oid::FLOAT4 => &["0", "-0", "1", "-2.5", "0.1", "3e38", "1e-40", "NaN", "Infinity", "-Infinity"],
+        oid::FLOAT8 => &[
+            "0", "-0", "1", "-1", "0.5", "-2.5", "3.7", "1e15", "1e308", "1e-308", "NaN", "Infinity", "-Infinity",
+        ],
+        oid::NUMERIC => &[
+            "0", "1", "-1", "0.5", "2.50", "-7.125", "100", "12345678901234567890.123456789", "1e-20", "NaN",
+            "Infinity", "-Infinity",
+        ],
+        oid::TEXT | oid::VARCHAR => &["", "a", "abc", "Hello World", "xax", " pad ", "äö€x", "a\\b'c", "12", "b%_"],
+        oid::BPCHAR => &["", "a", "abc  ", "Abc", "äö "],
+        oid::NAME => &["", "abc", "Abc", "select"],
+        oid::CHAR_INTERNAL => &["", "a", "Z"],
+        oid::BYTEA => &["", "\\x00", "\\x6162", "\\xff00a1", "\\x5c25"],
+        oid::DATE => &["2000-01-01", "1999-12-31", "2024-02-29", "0044-03-15 BC", "infinity", "-infinity"],
+        oid::TIME => &["00:00:00", "12:34:56.789", "23:59:59.999999", "24:00:00"],
+        oid::TIMESTAMP | oid::TIMESTAMPTZ => &[
+            "2000-01-01 00:00:00", "2024-03-10 01:30:15.123456", "2024-11-03 01:30:00", "1999-12-31 23:59:59.999999",
+            "0044-03-15 12:00:00 BC", "2024-02-29 12:00:00", "infinity", "-infinity",
+        ],
+        oid::INTERVAL => &[
+            "0", "1 mon", "30 days", "-1 year -2 mons +3 days -04:05:06.7", "25:00:00", "-1 day +25:00:00",
+            "1 year 1 mon 1 day 01:01:01.000001", "15 days", "400 years",
+        ],
+        oid::UUID => &["00000000-0000-0000-0000-000000000000", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"],
+        oid::OID | oid::REGTYPE => &["0", "1", "23", "4294967295"],
+        _ => &[],
+    }
+}
+
+const UNITS: &[&str] = &[
+    "microseconds", "ms", "second", "MINUTE", "hour", "day", "week", "month", "quarter", "year", "decade", "century",
+    "millennium", "julian", "isoyear", "dow", "isodow", "doy", "epoch", "timezone", "timezone_hour",
+    "timezone_minute", "parsec",
+];
+const ZONES: &[&str] = &["UTC", "Europe/Berlin", "america/new_york", "EST", "+03", "Nowhere/Else"];
+const PATTERNS: &[&str] = &[
+    "a", "^a.c$", "[a-c]+", "x|a", "\\d+", "\\mW", "(l+)(o)", "[[:alpha:]]*", "ö", "[^a]", "a{1,2}", "*", "(", "[z",
+    "(?i)HELLO", "\\w\\s\\w", "[]a]", "a-z", "[a\\-b]",
+];
+const LIKES: &[&str] = &["", "%", "a%", "%a", "_", "a_c", "%\\%%", "\\", "%l_o%", "ABC", "ä_€%", "a\\\\b%"];
+
+/// The values of one argument, by what the function makes of it where its type says too little.
+fn argument_values(function: &Function, index: usize) -> Vec<Option<&'static str>> {
+    let type_oid = declared_type(function, index);
+    let special: &[&str] = match (function.name, index) {
+        ("extract" | "date_part" | "date_trunc", 0) => UNITS,
+        ("timezone", 0) if type_oid == oid::TEXT => ZONES,
+        ("date_trunc", 2) | ("make_timestamptz", 6) => ZONES,
+        ("encode" | "decode", 1) => &["hex", "base64", "escape", "Hex", "rot13"],
+        ("decode", 0) => &["", "6162", "616", "YWJj", "YW Jj\n", "YQ==", "YQ=", "a\\\\b", "a\\001", "zz"],
+        ("format", 0) => &["%s", "%I", "%L", "%%", "a%5s|", "%-5s|", "%2$s %1$s", "%", "%x", "%s %s", "%*s"],
+        ("pg_encoding_to_char", 0) => &["0", "6", "8", "41", "42", "-1"],
+        ("pg_char_to_encoding", 0) => &["utf8", "UTF-8", "latin1", "nope"],
+        ("make_date" | "make_timestamp" | "make_timestamptz", 0) => &["2024", "-44", "0", "300000"],
+        ("make_date" | "make_timestamp" | "make_timestamptz", 1) => &["2", "13"],
+        ("make_date" | "make_timestamp" | "make_timestamptz", 2) => &["29", "30"],
+        ("make_timestamp" | "make_timestamptz", 3) | ("make_time", 0) => &["0", "23", "24", "25"],
+        ("make_timestamp" | "make_timestamptz", 4) | ("make_time", 1) => &["0", "59", "60"],
+        ("make_timestamp" | "make_timestamptz", 5) | ("make_time", 2) => &["0", "7.5", "59.999999", "60", "61"],
+        ("factorial", 0) => &["0", "1", "5", "20", "30", "-1"],
+        ("format_type", 0) => &["16", "23", "1043", "1700", "1114", "0", "99999", "2205"],
+        ("format_type", 1) => &["-1", "14", "655366"],
+        ("repeat", 1) | ("lpad" | "rpad", 1) => &["0", "1", "-1", "5", "2147483647"],
+        ("chr", 0) => &["0", "65", "8364", "55296", "1114112", "-1"],
+        ("to_char", 1) if matches!(function.args[0], oid::TIMESTAMP | oid::TIMESTAMPTZ | oid::INTERVAL) => DATE_FORMATS,
+        ("to_char", 1) => NUMBER_FORMATS,
+        ("to_date" | "to_timestamp", 0) if type_oid == oid::TEXT => {
+            &["2024-02-29", "20240229", "05 Dec 2000", "2024-02-30", "12:34:56", "2024-060", "x"]
+        }
+        ("to_date" | "to_timestamp", 1) => {
+            &["YYYY-MM-DD", "YYYYMMDD", "DD Mon YYYY", "HH24:MI:SS", "YYYY-DDD", "HH12"]
+        }
+        ("to_number", 0) => &["12,454.8-", "  123.45", "-7", "1,000", "$5", "abc", ""],
+        ("to_number", 1) => &["99G999D9S", "999.99", "S9", "9,999", "L9", "999"],
+        ("regexp_replace", 2) => &["-", "\\1", "<\\&>", "\\\\"],
+        ("regexp_replace", 3) | ("regexp_like", 2) | ("regexp_count", 3) => &["g", "i", "gi", "", "z", "1"],
+        (name, 1) if name.contains("regex") || (name == "substring" && type_oid == oid::TEXT) => PATTERNS,
+        (name, 1) if name.contains("like") && type_oid == oid::TEXT => LIKES,
+        ("like_escape", 0) => LIKES,
+        _ => values(type_oid),
+    };
+    special.iter().map(|value| Some(*value)).chain([None]).collect()
+}
+
+const DATE_FORMATS: &[&str] = &[
+    "YYYY-MM-DD HH24:MI:SS.US", "FMDay, DD FMMonth YYYY", "Dy DD Mon YY", "HH12:MI AM", "IYYY-IW-ID", "DDD Q WW W J CC",
+    "\"quoted\" MS SSSS", "FMDDth", "TZ OF", "a.d. p.m.", "RM rm", "DAY day", "Y,YYY", "MONTH", "D",
+];
+const NUMBER_FORMATS: &[&str] = &[
+    "999", "9990.99", "FM999.09", "S999", "999PR", "9,999.9", "L99", "RN", "99999999999999999999", "9.99EEEE", "MI99",
+    "0000", "99V9", "FM90.99", "999th", "SG99", "99MI",
+];
+
+fn declared_type(function: &Function, index: usize) -> u32 {
+    let declared = function.args[index.min(function.args.len() - 1)];
+    match declared {
+        oid::ANY | oid::ANYELEMENT | oid::ANYNONARRAY => [oid::INT4, oid::BOOL, oid::DATE][index % 3],
+        other => other,
+    }
+}
+
+/// As many argument lists as allowed, spread evenly over all combinations.
+fn calls(function: &Function) -> Vec<Vec<Option<&'static str>>> {
+    let count = if function.variadic { function.args.len() + 1 } else { function.args.len() };
+    let choices: Vec<_> = (0..count).map(|index| argument_values(function, index)).collect();
+    let total: usize = choices.iter().map(Vec::len).product();
+    let stride = (total / CALLS_MAX).max(1) | 1;
+    (0..total)
+        .step_by(stride)
+        .map(|mut number| {
+            choices
+                .iter()
+                .map(|values| {
+                    let value = values[number % values.len()];
+                    number /= values.len();
+                    value
+                })
+                .collect()
+        })
+        .collect()
+}
+
+fn sql(function: &Function, call: &[Option<&str>]) -> String {
+    let arguments: Vec<String> = call
+        .iter()
+        .enumerate()
+        .map(|(index, value)| {
+            let type_name = type_info(declared_type(function, index)).expect("a type").name;
+            match value {
+                Some(value) => format!("'{}'::\"{type_name}\"", value.replace('\'', "''")),
+                None => format!("NULL::\"{type_name}\""),
+            }
+        })
+        .collect();
+    format!("pg_catalog.\"{}\"({})", function.name, arguments.join(", "))
+}
+
+/// The function's answer: text, NULL, or `!` and a SQLSTATE.
+fn evaluate(function: &Function, call: &[Option<&str>], format: &FormatContext) -> Option<String> {
+    let types: Vec<Type> = (0..call.len()).map(|index| Type::new(declared_type(function, index))).collect();
+    let mut context = FunctionContext::new(format, NOW_MICROS, NOW_MICROS, &FixedSession);
+    context.argument_types = &types;
+    let result = call
+        .iter()
+        .zip(&types)
+        .map(|(value, ty)| value.map_or(Ok(Datum::Null), |value| parse_text(value, *ty, format)))
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|arguments| (function.eval)(&mut context, &arguments));
+    match result {
+        Ok(Datum::Null) => None,
+        Ok(datum) => {
+            let mut bytes = Vec::new();
+            write_text(&mut bytes, &datum, Type::new(function.returns), format);
+            Some(String::from_utf8(bytes).expect("UTF-8"))
+        }
+        Err(error) => Some(format!("!{}", error.code())),
+    }
+}
+
+#[test]
+fn functions_answer_as_postgresql_does() {
+    let zone = TimeZone::from_name(TIME_ZONE).expect("a known zone");
+    let format = FormatContext { time_zone: zone, now_micros: NOW_MICROS, ..FormatContext::default() };
+    let mut script = format!(
+        "SET TimeZone = '{TIME_ZONE}'; SET client_min_messages = error;
+         CREATE FUNCTION attempt(expression text) RETURNS text LANGUAGE plpgsql AS $$
+         DECLARE is_null boolean; result text;
+         BEGIN
+           EXECUTE 'SELECT x IS NULL, format(''%s'', x) FROM (SELECT ' || expression || ' AS x OFFSET 0) s'
+             INTO is_null, result;
+           RETURN CASE WHEN is_null THEN NULL ELSE result END;
+         EXCEPTION WHEN OTHERS THEN RETURN '!' || SQLSTATE;
+         END $$;
+         CREATE TABLE cases (number int, expression text);
+         COPY cases FROM STDIN;\n"
+    );
+    let mut cases = Vec::new();
+    for function in all_functions().filter(|function| !function.set_returning && !SKIPPED.contains(&function.name)) {
+        let is_of_today = function.name == "age" && function.args.len() == 1;
+        for call in calls(function).into_iter().filter(|_| !is_of_today) {
+            let expression = sql(function, &call);
+            writeln!(script, "{}\t{}", cases.len(), escape(&expression)).expect("a string grows");
+            let ours = evaluate(function, &call, &format);
+            cases.push((function, expression, ours));
+        }
+    }
+    script.push_str("\\.\nCOPY (SELECT number, attempt(expression) FROM cases ORDER BY number) TO STDOUT;\n");
+    let theirs = Reference::start("differential").rows(&script);
+    assert_eq!(theirs.len(), cases.len());
+    let mut wrong: Vec<String> = Vec::new();
+    for ((function, expression, ours), row) in cases.iter().zip(&theirs) {
+        // "not supported" here is an answer that a user can act on; it is never a wrong one.
+        let refused = ours.as_deref() == Some("!0A000");
+        if *ours != row[1] && !refused {
+            wrong.push(format!("{}: {expression}: ours {ours:?}, PostgreSQL {:?}", function.name, row[1]));
+        }
+    }
+    let shown = wrong.iter().take(300).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} of {} calls differ:\n{shown}", wrong.len(), cases.len());
+}
