@@ -119,7 +119,7 @@ fn storage_error(error: StorageError) -> SqlError {
         StorageError::DiskFull { .. } => sqlstate::DISK_FULL,
         StorageError::Corrupt { .. } => sqlstate::DATA_CORRUPTED,
         StorageError::KeyTooLong { .. } | StorageError::EntryTooLarge { .. } => sqlstate::PROGRAM_LIMIT_EXCEEDED,
-        StorageError::OutOfFrames => sqlstate::OUT_OF_MEMORY,
+        StorageError::OutOfFrames { .. } => sqlstate::OUT_OF_MEMORY,
         StorageError::Io { .. } => sqlstate::IO_ERROR,
         _ => sqlstate::SYSTEM_ERROR,
     };

@@ -26,3 +26,44 @@
 //! 6. R6: nobody sees, and nobody is told of, a commit whose record is not synced.
 //!
 //! Nobody waits in here for another transaction: calls return [`TxnError::Wait`], the caller waits and calls again.
+
+mod check;
+mod directory;
+mod durable;
+mod error;
+mod ids;
+mod key_lock;
+mod purge;
+mod record;
+mod recovery;
+mod relation_lock;
+mod rollback;
+mod row_lock;
+mod sequence;
+mod snapshot;
+mod system;
+mod table;
+mod transaction;
+mod undo;
+mod view;
+mod wait;
+mod xids;
+
+pub use check::{TableReport, check_table};
+pub use durable::Durable;
+pub use error::{Result, TxnError};
+pub use ids::{Csn, OwnerId, RowId, UndoPosition, XID_MAX, Xid};
+pub use nqdb_storage::tree::{Direction, Tree};
+pub use nqdb_storage::{Lsn, TreeId};
+pub use relation_lock::RelationLock;
+pub use row_lock::RowLock;
+pub use sequence::{Sequence, SequenceState};
+pub use snapshot::Snapshot;
+pub use system::{TxnOptions, TxnStats, TxnSystem};
+#[doc(hidden)]
+pub use system::TxnSabotage;
+pub use table::{IndexScan, IndexStore, Modified, Newest, ROW_IMAGE_LEN_MAX, RowImage, RowScan, TableCounters, TableStore};
+pub use transaction::{Commit, Isolation, SavepointMark, Transaction};
+pub use view::{ReadView, RowVersion};
+pub use wait::{RelationWait, TxnWait, Wait};
+pub use xids::XidStatus;

@@ -1,0 +1,178 @@
+//! What the log says about transactions when a database opens, and the rollback of those that a crash cut off.
+//!
+//! The engine hands over the newest checkpoint's payload and every record behind its floor. A change pushes a step on
+//! its transaction's stack, a compensation record takes the newest step off, an end drops the stack. What is left at
+//! the end is undone, newest step first, through the same edits as any rollback and with compensation records of its
+//! own, so that a crash during recovery is only one more crash.
+//!
+//! A transaction that had ended when the checkpoint was taken may have its last records behind the floor. It is known
+//! by its first visible step not being step 0, and its end must follow; otherwise the log has lost something.
+
+use crate::error::{Result, TxnError};
+use crate::ids::{Csn, UndoPosition, Xid};
+use crate::record::{Reader, Record};
+use crate::system::TxnSystem;
+use crate::undo::{UndoStore, UndoWriter};
+use nqdb_storage::{LogReplay, Lsn, StorageError};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+const PAYLOAD_VERSION: u8 = 1;
+
+/// The numbers to go on with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Found {
+    pub(crate) next_xid: Xid,
+    pub(crate) next_csn: Csn,
+    pub(crate) next_tree: u64,
+    /// Closed cleanly with nothing left to purge.
+    pub(crate) purged: bool,
+}
+
+impl Found {
+    /// The checkpoint's payload: version u8, next xid, next csn, next tree u64 each, purged u8.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut payload = vec![PAYLOAD_VERSION];
+        for number in [self.next_xid.0, self.next_csn.0, self.next_tree] {
+            payload.extend_from_slice(&number.to_le_bytes());
+        }
+        payload.push(u8::from(self.purged));
+        payload
+    }
+
+    fn decode(payload: &[u8]) -> Result<Found> {
+        let mut reader = Reader(payload);
+        if reader.bytes(1)? != [PAYLOAD_VERSION] {
+            return Err(TxnError::corrupt("a checkpoint has a transaction part of an unknown version"));
+        }
+        Ok(Found {
+            next_xid: Xid(reader.u64()?),
+            next_csn: Csn(reader.u64()?),
+            next_tree: reader.u64()?,
+            purged: reader.bytes(1)? == [1],
+        })
+    }
+}
+
+/// Takes the log's records in.
+pub(crate) struct Replay {
+    undo: Arc<UndoStore>,
+    found: Found,
+    unfinished: BTreeMap<Xid, UndoWriter>,
+    /// Transactions whose beginning lies before the floor: they have ended, their last records follow.
+    tails: HashSet<Xid>,
+}
+
+/// Transactions to roll back, with their steps.
+pub(crate) type Unfinished = BTreeMap<Xid, UndoWriter>;
+
+impl Replay {
+    pub(crate) fn new(undo: Arc<UndoStore>) -> Replay {
+        let found = Found { next_xid: Xid(1), next_csn: Csn(1), next_tree: 1000, purged: true };
+        Replay { undo, found, unfinished: BTreeMap::new(), tails: HashSet::new() }
+    }
+
+    fn take(&mut self, record: Record<'_>) -> Result<()> {
+        self.found.purged = false;
+        match record {
+            Record::Change(xid, change) => {
+                self.seen(xid);
+                if let crate::record::ChangeKind::TreeCreate = change.kind {
+                    self.found.next_tree = self.found.next_tree.max(change.tree.0 + 1);
+                }
+                if self.tails.contains(&xid) {
+                    return Ok(());
+                }
+                if change.step > 0 && !self.unfinished.contains_key(&xid) {
+                    self.tails.insert(xid);
+                    return Ok(());
+                }
+                let undo = self.undo.clone();
+                let writer = self.unfinished.entry(xid).or_insert_with(|| UndoWriter::new(undo));
+                if change.step != writer.steps() {
+                    return Err(TxnError::corrupt(format!(
+                        "transaction {xid} logs step {} after {} steps",
+                        change.step,
+                        writer.steps()
+                    )));
+                }
+                writer.prepare(1, change.key.len() + change.image.len())?;
+                writer.append(&change);
+            }
+            Record::Clr { xid, step } => {
+                self.seen(xid);
+                match self.unfinished.get_mut(&xid) {
+                    Some(writer) if writer.steps() == step + 1 => {
+                        let previous = self.undo.read(writer.last(), |record| record.previous)?;
+                        writer.undone(previous);
+                    }
+                    Some(writer) => {
+                        return Err(TxnError::corrupt(format!(
+                            "transaction {xid} undoes step {step} of {}",
+                            writer.steps()
+                        )));
+                    }
+                    None => {
+                        self.tails.insert(xid);
+                    }
+                }
+            }
+            Record::Commit { xid, csn } | Record::AbortEnd { xid, csn } => {
+                self.seen(xid);
+                self.found.next_csn = self.found.next_csn.max(Csn(csn.0 + 1));
+                self.tails.remove(&xid);
+                if let Some(writer) = self.unfinished.remove(&xid) {
+                    drop(writer.finish());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn seen(&mut self, xid: Xid) {
+        self.found.next_xid = self.found.next_xid.max(Xid(xid.0 + 1));
+    }
+
+    /// What to go on with, and what to roll back.
+    pub(crate) fn finish(self) -> Result<(Found, Unfinished)> {
+        if let Some(xid) = self.tails.iter().min() {
+            return Err(TxnError::corrupt(format!("the log of transaction {xid} begins before the checkpoint's floor")));
+        }
+        Ok((self.found, self.unfinished))
+    }
+}
+
+impl LogReplay for Replay {
+    fn checkpoint(&mut self, payload: &[u8]) -> std::result::Result<(), StorageError> {
+        if !payload.is_empty() {
+            self.found = Found::decode(payload).map_err(damage)?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, _lsn: Lsn, kind: u8, payload: &[u8]) -> std::result::Result<(), StorageError> {
+        Record::decode(kind, payload).and_then(|record| self.take(record)).map_err(damage)
+    }
+}
+
+fn damage(error: TxnError) -> StorageError {
+    match error {
+        TxnError::Storage(storage) => storage,
+        other => StorageError::corrupt(other.to_string()),
+    }
+}
+
+/// Rolls back what a crash cut off and logs the ends.
+pub(crate) fn roll_back(system: &TxnSystem, unfinished: Unfinished) -> Result<()> {
+    for (xid, mut writer) in unfinished {
+        let mut marked_again = Vec::new();
+        while writer.last() != UndoPosition::NONE {
+            let previous = system.undo().read(writer.last(), |record| record.previous)?;
+            crate::rollback::undo_step(system, xid, writer.last(), None, &mut marked_again)?;
+            writer.undone(previous);
+        }
+        system.abort_end_of_recovered(xid)?;
+        drop(writer.finish());
+    }
+    Ok(())
+}

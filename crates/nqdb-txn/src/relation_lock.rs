@@ -1,0 +1,288 @@
+//! Locks on whole relations: PostgreSQL's eight modes, its conflict table, first come first served.
+//!
+//! A sharded, bounded table: relation -> holders and queue. A request is granted when it conflicts with no other
+//! holder and with nobody who queued before it; who holds a lock on the relation already does not queue behind those
+//! who wait for it. Locks are held until the transaction ends or rolls back to a savepoint before them.
+//!
+//! Source of the modes and conflicts: PostgreSQL manual, "Explicit Locking", table-level locks.
+
+use crate::error::{Result, TxnError};
+use crate::ids::OwnerId;
+use crate::wait::{RelationWait, Wait};
+use event_listener::Event;
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const SHARD_COUNT: u32 = 64;
+
+/// A mode of lock on a relation, weakest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum RelationLock {
+    /// SELECT.
+    AccessShare,
+    /// SELECT FOR UPDATE and the like.
+    RowShare,
+    /// INSERT, UPDATE, DELETE.
+    RowExclusive,
+    /// VACUUM, ANALYZE, CREATE INDEX CONCURRENTLY.
+    ShareUpdateExclusive,
+    /// CREATE INDEX.
+    Share,
+    /// CREATE TRIGGER.
+    ShareRowExclusive,
+    /// Refresh of a materialized view, concurrently.
+    Exclusive,
+    /// DROP, TRUNCATE, most of ALTER TABLE, LOCK TABLE.
+    AccessExclusive,
+}
+
+use RelationLock::*;
+
+impl RelationLock {
+    /// PostgreSQL's name, as in `pg_locks.mode`.
+    pub fn name(self) -> &'static str {
+        match self {
+            AccessShare => "AccessShareLock",
+            RowShare => "RowShareLock",
+            RowExclusive => "RowExclusiveLock",
+            ShareUpdateExclusive => "ShareUpdateExclusiveLock",
+            Share => "ShareLock",
+            ShareRowExclusive => "ShareRowExclusiveLock",
+            Exclusive => "ExclusiveLock",
+            AccessExclusive => "AccessExclusiveLock",
+        }
+    }
+
+    /// Whether two owners cannot hold these at once.
+    pub fn conflicts_with(self, other: RelationLock) -> bool {
+        self.conflicts() & other.bit() != 0
+    }
+
+    pub(crate) fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
+    /// The modes that conflict, as bits.
+    const fn conflicts(self) -> u8 {
+        match self {
+            AccessShare => 0b1000_0000,
+            RowShare => 0b1100_0000,
+            RowExclusive => 0b1111_0000,
+            ShareUpdateExclusive => 0b1111_1000,
+            Share => 0b1110_1100,
+            ShareRowExclusive => 0b1111_1100,
+            Exclusive => 0b1111_1110,
+            AccessExclusive => 0b1111_1111,
+        }
+    }
+}
+
+/// All locked relations.
+pub(crate) struct RelationLocks {
+    shards: Vec<Mutex<HashMap<u32, Lock, foldhash::fast::FixedState>>>,
+    held: AtomicUsize,
+    held_max: usize,
+}
+
+#[derive(Default)]
+struct Lock {
+    holders: Vec<(OwnerId, u8)>,
+    queue: VecDeque<(OwnerId, RelationLock)>,
+    changed: Option<Arc<Event>>,
+}
+
+impl Lock {
+    fn blockers(&self, owner: OwnerId, mode: RelationLock) -> Vec<OwnerId> {
+        let conflicts = mode.conflicts();
+        let mut blockers: Vec<OwnerId> =
+            self.holders.iter().filter(|(holder, held)| *holder != owner && held & conflicts != 0).map(|h| h.0).collect();
+        if !self.holders.iter().any(|(holder, _)| *holder == owner) {
+            let before = self.queue.iter().take_while(|(waiter, _)| *waiter != owner);
+            blockers.extend(before.filter(|(_, wanted)| wanted.conflicts_with(mode)).map(|w| w.0));
+        }
+        blockers
+    }
+
+    fn wake(&self) {
+        if let Some(changed) = &self.changed {
+            changed.notify(usize::MAX);
+        }
+    }
+}
+
+impl RelationLocks {
+    pub(crate) fn new(held_max: usize) -> RelationLocks {
+        RelationLocks {
+            shards: (0..SHARD_COUNT).map(|_| Mutex::default()).collect(),
+            held: AtomicUsize::new(0),
+            held_max,
+        }
+    }
+
+    /// Grants the lock, or says what to wait for. A refused owner keeps a place in the queue until it is granted or
+    /// calls [`RelationLocks::leave_queue`].
+    pub(crate) fn lock(&self, owner: OwnerId, relation: u32, mode: RelationLock) -> Result<()> {
+        let mut shard = self.shard(relation);
+        let lock = shard.entry(relation).or_default();
+        if !lock.blockers(owner, mode).is_empty() {
+            if !lock.queue.contains(&(owner, mode)) {
+                lock.queue.push_back((owner, mode));
+            }
+            let changed = lock.changed.get_or_insert_default().listen();
+            return Err(TxnError::Wait(Wait::Relation(RelationWait { relation, mode, changed })));
+        }
+        lock.queue.retain(|(waiter, _)| *waiter != owner);
+        self.grant(lock, owner, mode)
+    }
+
+    /// Grants the lock or leaves everything as it was.
+    pub(crate) fn try_lock(&self, owner: OwnerId, relation: u32, mode: RelationLock) -> Result<bool> {
+        let mut shard = self.shard(relation);
+        let lock = shard.entry(relation).or_default();
+        if !lock.blockers(owner, mode).is_empty() {
+            return Ok(false);
+        }
+        self.grant(lock, owner, mode)?;
+        Ok(true)
+    }
+
+    fn grant(&self, lock: &mut Lock, owner: OwnerId, mode: RelationLock) -> Result<()> {
+        if self.held.fetch_add(1, Ordering::Relaxed) >= self.held_max {
+            self.held.fetch_sub(1, Ordering::Relaxed);
+            return Err(TxnError::LockTableFull);
+        }
+        match lock.holders.iter_mut().find(|(holder, _)| *holder == owner) {
+            Some((_, held)) => *held |= mode.bit(),
+            None => lock.holders.push((owner, mode.bit())),
+        }
+        // Who queued behind a weaker request of this owner may be free to go now.
+        if !lock.queue.is_empty() {
+            lock.wake();
+        }
+        Ok(())
+    }
+
+    /// Gives one mode back and wakes those who wait.
+    pub(crate) fn unlock(&self, owner: OwnerId, relation: u32, mode: RelationLock) {
+        let mut shard = self.shard(relation);
+        let Some(lock) = shard.get_mut(&relation) else { return };
+        let Some(index) = lock.holders.iter().position(|(holder, _)| *holder == owner) else { return };
+        if lock.holders[index].1 & mode.bit() == 0 {
+            return;
+        }
+        lock.holders[index].1 &= !mode.bit();
+        self.held.fetch_sub(1, Ordering::Relaxed);
+        if lock.holders[index].1 == 0 {
+            lock.holders.swap_remove(index);
+        }
+        lock.wake();
+        if lock.holders.is_empty() && lock.queue.is_empty() {
+            shard.remove(&relation);
+        }
+    }
+
+    /// Gives up a place in the queue.
+    pub(crate) fn leave_queue(&self, owner: OwnerId, relation: u32) {
+        let mut shard = self.shard(relation);
+        let Some(lock) = shard.get_mut(&relation) else { return };
+        lock.queue.retain(|(waiter, _)| *waiter != owner);
+        lock.wake();
+        if lock.holders.is_empty() && lock.queue.is_empty() {
+            shard.remove(&relation);
+        }
+    }
+
+    /// Whom a request waits for now.
+    pub(crate) fn blockers(&self, owner: OwnerId, relation: u32, mode: RelationLock) -> Vec<OwnerId> {
+        self.shard(relation).get(&relation).map(|lock| lock.blockers(owner, mode)).unwrap_or_default()
+    }
+
+    /// All held locks: relation, owner, mode. For `pg_locks`.
+    pub(crate) fn held(&self) -> Vec<(u32, OwnerId, RelationLock)> {
+        let modes = [
+            AccessShare, RowShare, RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive,
+        ];
+        let mut held = Vec::new();
+        for shard in &self.shards {
+            for (relation, lock) in &*shard.lock() {
+                for (owner, mask) in &lock.holders {
+                    held.extend(modes.iter().filter(|m| mask & m.bit() != 0).map(|m| (*relation, *owner, *m)));
+                }
+            }
+        }
+        held
+    }
+
+    fn shard(&self, relation: u32) -> MutexGuard<'_, HashMap<u32, Lock, foldhash::fast::FixedState>> {
+        self.shards[(relation % SHARD_COUNT) as usize].lock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [RelationLock; 8] =
+        [AccessShare, RowShare, RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive];
+
+    #[test]
+    fn conflicts_are_those_of_the_manual() {
+        // One row for each requested mode, in the manual's order; x = conflict.
+        let table = [
+            ".......x", "......xx", "....xxxx", "...xxxxx", "..xx.xxx", "..xxxxxx", ".xxxxxxx", "xxxxxxxx",
+        ];
+        for (requested, row) in ALL.iter().zip(table) {
+            for (held, cell) in ALL.iter().zip(row.chars()) {
+                assert_eq!(requested.conflicts_with(*held), cell == 'x', "{} {}", requested.name(), held.name());
+            }
+        }
+    }
+
+    fn granted(result: Result<()>) -> bool {
+        match result {
+            Ok(()) => true,
+            Err(TxnError::Wait(_)) => false,
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_strong_request_is_not_overtaken_by_later_weak_ones() {
+        let locks = RelationLocks::new(100);
+        let (a, b, c) = (OwnerId(1), OwnerId(2), OwnerId(3));
+        assert!(granted(locks.lock(a, 5, AccessShare)));
+        assert!(!granted(locks.lock(b, 5, AccessExclusive)));
+        assert!(!granted(locks.lock(c, 5, AccessShare)), "queues behind b");
+        assert!(granted(locks.lock(a, 5, RowExclusive)), "a holder does not queue behind its own waiter");
+        locks.unlock(a, 5, AccessShare);
+        assert!(!granted(locks.lock(b, 5, AccessExclusive)));
+        locks.unlock(a, 5, RowExclusive);
+        assert!(!granted(locks.lock(c, 5, AccessShare)));
+        assert!(granted(locks.lock(b, 5, AccessExclusive)));
+        locks.unlock(b, 5, AccessExclusive);
+        assert!(granted(locks.lock(c, 5, AccessShare)));
+    }
+
+    #[test]
+    fn who_gives_up_frees_those_behind() {
+        let locks = RelationLocks::new(100);
+        assert!(granted(locks.lock(OwnerId(1), 5, AccessShare)));
+        assert!(!granted(locks.lock(OwnerId(2), 5, AccessExclusive)));
+        locks.leave_queue(OwnerId(2), 5);
+        assert!(granted(locks.lock(OwnerId(3), 5, AccessShare)));
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let locks = RelationLocks::new(3);
+        for relation in 0..3 {
+            assert!(granted(locks.lock(OwnerId(1), relation, AccessShare)));
+        }
+        assert!(matches!(locks.lock(OwnerId(1), 9, AccessShare), Err(TxnError::LockTableFull)));
+        locks.unlock(OwnerId(1), 0, AccessShare);
+        assert!(granted(locks.lock(OwnerId(1), 9, AccessShare)));
+    }
+}

@@ -1,0 +1,556 @@
+//! The whole of it: one engine, its transactions, their commits in order.
+//!
+//! Commits are put in order by one short mutex: append the record, take the csn, publish it, run the hooks, queue the
+//! undo for purge. Whoever holds it waits for nothing. The log thread's word that something is synced comes in through
+//! [`Timeline`], which the engine's checkpoints ask too.
+
+use crate::directory::Directory;
+use crate::durable::{Durability, Durable};
+use crate::error::{Result, TxnError};
+use crate::ids::{Csn, OwnerId, Xid};
+use crate::key_lock::KeyLocks;
+use crate::purge::Purge;
+use crate::record;
+use crate::recovery::{self, Found};
+use crate::relation_lock::{RelationLock, RelationLocks};
+use crate::row_lock::RowLocks;
+use crate::sequence::Sequences;
+use crate::snapshot::Snapshots;
+use crate::table::TableStore;
+use crate::transaction::{Commit, Isolation, MarkedAgain, Transaction};
+use crate::undo::{UndoChunks, UndoStore};
+use crate::view::{ReadView, Registered, RowHeader};
+use crate::wait::{Running, WaitGraph};
+use crate::xids::XidTable;
+use nqdb_storage::disk::Disk;
+use nqdb_storage::tree::Tree;
+use nqdb_storage::{ClientCheckpoint, Engine, LogClient, Lsn, Need, Options, PageId, Reservation, TreeId};
+use parking_lot::{Mutex, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const ACTIVE_SHARD_COUNT: u64 = 64;
+
+/// Trees of users are numbered from here; lower numbers are given by hand.
+const FIRST_USER_TREE: u64 = 1000;
+
+/// PostgreSQL's epoch, 2000-01-01, in seconds after Unix's.
+const POSTGRES_EPOCH_SECONDS: i64 = 946_684_800;
+
+/// What a caller chooses about transactions.
+#[derive(Clone, Debug)]
+pub struct TxnOptions {
+    /// Memory for undo; what is above it spills to a file.
+    pub undo_memory_bytes: usize,
+    /// Locks on relations, and again locks on rows, that may be held at once; more is 53200.
+    pub locks_max: usize,
+    /// µs since 2000-01-01 UTC; goes into commit records.
+    pub wall_clock_micros: fn() -> i64,
+    /// Rules broken on purpose, so that tests can prove that they would notice.
+    #[doc(hidden)]
+    pub sabotage: TxnSabotage,
+}
+
+/// One rule to break. Each is a bug that the crash tests must find.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TxnSabotage {
+    /// All rules hold.
+    None,
+    /// R1: undo steps log no compensation record.
+    NoClr,
+    /// R2: the end of an abort is not logged.
+    NoAbortEnd,
+    /// R3: recovery does not roll back what it found unfinished.
+    NoRecoveryUndo,
+    /// R4: checkpoints do not say which log is still needed.
+    NoFloor,
+    /// R5: nothing is looked for after a crash that purge still owes.
+    NoSweep,
+    /// R6: commits become visible, and are acknowledged, before they are synced.
+    VisibleBeforeSync,
+}
+
+impl Default for TxnOptions {
+    fn default() -> TxnOptions {
+        TxnOptions {
+            undo_memory_bytes: 64 << 20,
+            locks_max: 1_000_000,
+            wall_clock_micros: system_clock_micros,
+            sabotage: TxnSabotage::None,
+        }
+    }
+}
+
+fn system_clock_micros() -> i64 {
+    let since_unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_unix.as_micros() as i64 - POSTGRES_EPOCH_SECONDS * 1_000_000
+}
+
+/// Figures for monitoring.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TxnStats {
+    /// Transactions with a number that have not ended (or whose commit is not synced yet).
+    pub active: usize,
+    /// Age of the oldest registered snapshot.
+    pub oldest_snapshot_seconds: f64,
+    pub undo_bytes: usize,
+    /// Ended transactions whose undo is still kept.
+    pub purge_backlog: usize,
+    pub commits: u64,
+    pub rollbacks: u64,
+    pub deadlocks: u64,
+}
+
+/// What the log thread and checkpoints need to know; outlives neither the engine nor the system.
+pub(crate) struct Timeline {
+    pub(crate) snapshots: Snapshots,
+    pub(crate) durability: Durability,
+    next_csn: AtomicU64,
+    next_tree: AtomicU64,
+    /// Nothing is owed to purge: the next start need not look for marks.
+    pub(crate) purged: AtomicBool,
+    sabotage: TxnSabotage,
+}
+
+impl LogClient for Timeline {
+    fn checkpoint(&self) -> ClientCheckpoint {
+        let (floor, next_xid) = self.snapshots.floor();
+        let floor = floor.filter(|_| self.sabotage != TxnSabotage::NoFloor);
+        let found = Found {
+            next_xid,
+            next_csn: Csn(self.next_csn.load(Ordering::Acquire)),
+            next_tree: self.next_tree.load(Ordering::Acquire),
+            purged: self.purged.load(Ordering::Acquire),
+        };
+        ClientCheckpoint { floor: floor.unwrap_or(Lsn::MAX), payload: found.encode() }
+    }
+}
+
+/// Everything about transactions in one database cluster.
+pub struct TxnSystem {
+    engine: Arc<Engine>,
+    /// The engine flushes its log itself.
+    background_threads: bool,
+    timeline: Arc<Timeline>,
+    options: TxnOptions,
+    xids: XidTable,
+    undo: Arc<UndoStore>,
+    next_owner: AtomicU64,
+    active: Vec<RwLock<HashMap<Xid, Arc<Running>, foldhash::fast::FixedState>>>,
+    /// Held from taking a csn to having published it.
+    commit_order: Mutex<CommitOrder>,
+    directory: Directory,
+    tables: RwLock<HashMap<u32, Arc<TableStore>>>,
+    sequences: Sequences,
+    key_locks: KeyLocks,
+    relation_locks: RelationLocks,
+    row_locks: RowLocks,
+    wait_graph: WaitGraph,
+    purge: Purge,
+    commits: AtomicU64,
+    rollbacks: AtomicU64,
+}
+
+#[derive(Default)]
+struct CommitOrder {
+    newest: Lsn,
+    /// Commits that were not synced when they were last looked at, oldest first.
+    unsynced: VecDeque<(Xid, Lsn)>,
+}
+
+impl TxnSystem {
+    /// Makes a new database on an empty disk.
+    pub fn create(disk: Arc<dyn Disk>, engine: Options, options: TxnOptions) -> Result<Arc<TxnSystem>> {
+        let background_threads = engine.background_threads;
+        let engine = Engine::create(disk.clone(), engine)?;
+        let found = Found { next_xid: Xid(1), next_csn: Csn(1), next_tree: FIRST_USER_TREE, purged: true };
+        let directory = Directory::create(&engine)?;
+        let undo = Arc::new(UndoStore::new(disk, options.undo_memory_bytes));
+        let system = TxnSystem::assemble(undo, engine, background_threads, options, directory, &found);
+        Sequences::create_tree(&system)?;
+        Ok(system)
+    }
+
+    /// Opens a database: repeats what the data file lacks, then rolls back what a crash cut off.
+    pub fn open(disk: Arc<dyn Disk>, engine: Options, options: TxnOptions) -> Result<Arc<TxnSystem>> {
+        let undo = Arc::new(UndoStore::new(disk.clone(), options.undo_memory_bytes));
+        let mut replay = recovery::Replay::new(undo.clone());
+        let background_threads = engine.background_threads;
+        let engine = Engine::open(disk, engine, &mut replay)?;
+        let (found, unfinished) = replay.finish()?;
+        let directory = Directory::open(&engine)?;
+        let system = TxnSystem::assemble(undo, engine, background_threads, options, directory, &found);
+        if system.options.sabotage != TxnSabotage::NoRecoveryUndo {
+            recovery::roll_back(&system, unfinished)?;
+        }
+        system.purge.mark_dropped_trees(&system)?;
+        Ok(system)
+    }
+
+    fn assemble(
+        undo: Arc<UndoStore>,
+        engine: Arc<Engine>,
+        background_threads: bool,
+        options: TxnOptions,
+        directory: Directory,
+        found: &Found,
+    ) -> Arc<TxnSystem> {
+        let flushed = engine.flushed_lsn();
+        let timeline = Arc::new(Timeline {
+            snapshots: Snapshots::new(found.next_xid, Csn(found.next_csn.0 - 1)),
+            durability: Durability::new(flushed),
+            next_csn: AtomicU64::new(found.next_csn.0),
+            next_tree: AtomicU64::new(found.next_tree),
+            purged: AtomicBool::new(false),
+            sabotage: options.sabotage,
+        });
+        engine.set_log_client(timeline.clone());
+        let told = timeline.clone();
+        let weak_engine = Arc::downgrade(&engine);
+        engine.on_flush(Box::new(move |lsn| {
+            let failed = weak_engine.upgrade().is_none_or(|engine| engine.log_failed());
+            told.durability.flushed(lsn, failed, &told.snapshots);
+        }));
+        Arc::new(TxnSystem {
+            xids: XidTable::new(found.next_xid),
+            undo,
+            next_owner: AtomicU64::new(1),
+            active: (0..ACTIVE_SHARD_COUNT).map(|_| RwLock::default()).collect(),
+            commit_order: Mutex::default(),
+            directory,
+            tables: RwLock::default(),
+            sequences: Sequences::default(),
+            key_locks: KeyLocks::new(),
+            relation_locks: RelationLocks::new(options.locks_max),
+            row_locks: RowLocks::new(options.locks_max),
+            wait_graph: WaitGraph::default(),
+            purge: Purge::new(!found.purged && options.sabotage != TxnSabotage::NoSweep),
+            commits: AtomicU64::new(0),
+            rollbacks: AtomicU64::new(0),
+            engine,
+            background_threads,
+            timeline,
+            options,
+        })
+    }
+
+    /// The engine below.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Purges what can be purged, writes everything out and marks the database as cleanly closed. All transactions must
+    /// have ended.
+    pub fn close(&self) -> Result<()> {
+        while self.purge_step()? {}
+        self.timeline.purged.store(self.purge.is_done(), Ordering::Release);
+        self.engine.close()?;
+        Ok(())
+    }
+
+    /// Starts a transaction. Nothing is taken yet: the first statement takes the snapshot, the first write the number.
+    pub fn begin(self: &Arc<Self>, isolation: Isolation, read_only: bool) -> Transaction {
+        let owner = OwnerId(self.next_owner.fetch_add(1, Ordering::Relaxed));
+        Transaction::begin(self, Running::new(owner), isolation, read_only)
+    }
+
+    /// What is committed and synced now, seen from outside any transaction.
+    pub fn latest_view(self: &Arc<Self>) -> ReadView {
+        ReadView::new(Registered::take(self), None, Default::default())
+    }
+
+    /// Figures for monitoring.
+    pub fn stats(&self) -> TxnStats {
+        let (active, oldest_snapshot_seconds) = self.timeline.snapshots.activity();
+        TxnStats {
+            active,
+            oldest_snapshot_seconds,
+            undo_bytes: self.undo.bytes(),
+            purge_backlog: self.purge.backlog(),
+            commits: self.commits.load(Ordering::Relaxed),
+            rollbacks: self.rollbacks.load(Ordering::Relaxed),
+            deadlocks: self.wait_graph.deadlocks(),
+        }
+    }
+
+    /// All held locks on relations: relation, owner, mode. For `pg_locks`.
+    pub fn held_relation_locks(&self) -> Vec<(u32, OwnerId, RelationLock)> {
+        self.relation_locks.held()
+    }
+
+    /// Ready when the log is synced up to `lsn`; an error when it never will be.
+    pub fn durable(self: &Arc<Self>, lsn: Lsn) -> Durable {
+        self.engine.request_flush(lsn);
+        Durable::new(self.clone(), lsn)
+    }
+
+    /// As [`TxnSystem::durable`], on the calling thread. Without background threads it flushes the log itself.
+    pub fn wait_durable_blocking(self: &Arc<Self>, lsn: Lsn) -> Result<()> {
+        struct Unpark(std::thread::Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        if self.timeline.durability.is_durable(lsn) {
+            return Ok(());
+        }
+        if !self.background_threads {
+            self.engine.flush_log()?;
+        }
+        let mut durable = std::pin::pin!(self.durable(lsn));
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        loop {
+            match durable.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(result) => return result,
+                Poll::Pending => std::thread::park(),
+            }
+        }
+    }
+
+    /// Makes a tree that is gone again if `txn` rolls back.
+    pub fn create_tree(&self, txn: &mut Transaction) -> Result<Tree> {
+        let id = TreeId(self.timeline.next_tree.fetch_add(1, Ordering::AcqRel));
+        self.directory.create_tree(&self.engine, txn, id)
+    }
+
+    /// Makes a tree with a fixed number below 1000, outside any transaction: what a new database begins with.
+    pub fn create_system_tree(&self, id: TreeId) -> Result<Tree> {
+        if id.0 >= FIRST_USER_TREE {
+            return Err(TxnError::corrupt(format!("{id:?} is not a system tree")));
+        }
+        self.directory.create_system_tree(&self.engine, id)
+    }
+
+    /// The tree with this number.
+    pub fn open_tree(&self, id: TreeId) -> Result<Tree> {
+        self.directory.tree(&self.engine, id)
+    }
+
+    /// All trees but the directory itself: number, root page, and whether the tree is waiting for its destruction.
+    pub fn trees(&self) -> Result<Vec<(TreeId, PageId, bool)>> {
+        self.directory.all()
+    }
+
+    /// Marks a tree for destruction. It goes when `txn` has committed and no snapshot is older than that.
+    pub fn drop_tree(&self, txn: &mut Transaction, id: TreeId) -> Result<()> {
+        self.directory.drop_tree(txn, id)
+    }
+
+    /// Makes a table's newest definition known to purge, which finds keys through it.
+    pub fn register_table(&self, table: Arc<TableStore>) {
+        let id = table.id;
+        let is_first = self.tables.write().insert(id, table).is_none();
+        self.purge.table_seen(id, is_first);
+    }
+
+    /// The table is gone: its trees are destroyed, nothing in them needs to be purged.
+    pub fn unregister_table(&self, id: u32) {
+        self.tables.write().remove(&id);
+    }
+
+    /// Does a small piece of cleaning up. True when more can be done at once.
+    pub fn purge_step(&self) -> Result<bool> {
+        self.purge.step(self)
+    }
+
+    /// The newest transaction number given out.
+    pub(crate) fn newest_xid(&self) -> u64 {
+        self.timeline.snapshots.floor().1.0 - 1
+    }
+
+    pub(crate) fn table(&self, id: u32) -> Option<Arc<TableStore>> {
+        self.tables.read().get(&id).cloned()
+    }
+
+    pub(crate) fn snapshots(&self) -> &Snapshots {
+        &self.timeline.snapshots
+    }
+
+    pub(crate) fn durability(&self) -> &Durability {
+        &self.timeline.durability
+    }
+
+    pub(crate) fn xids(&self) -> &XidTable {
+        &self.xids
+    }
+
+    pub(crate) fn undo(&self) -> &Arc<UndoStore> {
+        &self.undo
+    }
+
+    pub(crate) fn key_locks(&self) -> &KeyLocks {
+        &self.key_locks
+    }
+
+    pub(crate) fn relation_locks(&self) -> &RelationLocks {
+        &self.relation_locks
+    }
+
+    pub(crate) fn row_locks(&self) -> &RowLocks {
+        &self.row_locks
+    }
+
+    pub(crate) fn wait_graph(&self) -> &WaitGraph {
+        &self.wait_graph
+    }
+
+    pub(crate) fn sequences(&self) -> &Sequences {
+        &self.sequences
+    }
+
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    pub(crate) fn sabotage(&self) -> TxnSabotage {
+        self.options.sabotage
+    }
+
+    pub(crate) fn wall_clock_micros(&self) -> i64 {
+        (self.options.wall_clock_micros)()
+    }
+
+    fn active_shard(&self, xid: Xid) -> &RwLock<HashMap<Xid, Arc<Running>, foldhash::fast::FixedState>> {
+        &self.active[(xid.0 % ACTIVE_SHARD_COUNT) as usize]
+    }
+
+    /// Who runs under `xid`; `None` when it has ended.
+    pub(crate) fn running(&self, xid: Xid) -> Option<Arc<Running>> {
+        self.active_shard(xid).read().get(&xid).cloned()
+    }
+
+    /// Gives the transaction its number.
+    pub(crate) fn start_xid(&self, running: &Arc<Running>) -> Xid {
+        // A purge that is done is done no longer once somebody writes.
+        self.timeline.purged.store(false, Ordering::Release);
+        self.timeline.snapshots.start(
+            || self.engine.log_end(),
+            |xid| {
+                self.xids.start(xid);
+                running.set_xid(xid);
+                self.active_shard(xid).write().insert(xid, running.clone());
+            },
+        )
+    }
+
+    /// The version before the one with `header`; `image` holds the newer image and receives the older one.
+    pub(crate) fn older_version(&self, header: RowHeader, image: &mut Vec<u8>) -> Result<Option<RowHeader>> {
+        self.undo.read(header.undo, |record| {
+            let change = &record.change;
+            match change.kind {
+                record::ChangeKind::RowInsert => None,
+                record::ChangeKind::RowDelete => Some(RowHeader::from_words(change.header)),
+                _ => {
+                    image.clear();
+                    image.extend_from_slice(change.image);
+                    Some(RowHeader::from_words(change.header))
+                }
+            }
+        })
+    }
+
+    /// The log position that must be synced before the commit of `xid` may be told to anybody.
+    pub(crate) fn unsynced_commit_of(&self, xid: Xid) -> Option<Lsn> {
+        let order = self.commit_order.lock();
+        let lsn = order.unsynced.iter().rev().find(|(commit, _)| *commit == xid)?.1;
+        (!self.timeline.durability.is_durable(lsn)).then_some(lsn)
+    }
+
+    /// Appends a commit and makes it known to everybody but those who must wait for its sync.
+    pub(crate) fn commit_logged(
+        &self,
+        xid: Xid,
+        credit: Reservation,
+        undo: UndoChunks,
+        marked_again: Vec<MarkedAgain>,
+        hooks: Vec<Box<dyn FnOnce(Csn) + Send>>,
+    ) -> Commit {
+        let wall_clock = self.wall_clock_micros();
+        let mut order = self.commit_order.lock();
+        let csn = Csn(self.timeline.next_csn.fetch_add(1, Ordering::AcqRel));
+        let end = self.engine.append(record::COMMIT, &record::encode_commit(xid, csn, wall_clock), credit);
+        order.newest = end;
+        while order.unsynced.front().is_some_and(|(_, lsn)| self.timeline.durability.is_durable(*lsn)) {
+            order.unsynced.pop_front();
+        }
+        order.unsynced.push_back((xid, end));
+        self.xids.committed(xid, csn);
+        self.timeline.snapshots.committed(Some(xid), csn, end);
+        self.purge.push(csn, undo, marked_again);
+        for hook in hooks {
+            hook(csn);
+        }
+        drop(order);
+        self.after_end(end);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        Commit { csn: Some(csn), durable_lsn: Some(end) }
+    }
+
+    /// A commit without a record (hooks only): takes its place behind the commits before it.
+    pub(crate) fn commit_unlogged(
+        &self,
+        hooks: Vec<Box<dyn FnOnce(Csn) + Send>>,
+        depends_on: Option<Lsn>,
+    ) -> Commit {
+        let order = self.commit_order.lock();
+        let csn = Csn(self.timeline.next_csn.fetch_add(1, Ordering::AcqRel));
+        let end = depends_on.map_or(order.newest, |lsn| lsn.max(order.newest));
+        self.timeline.snapshots.committed(None, csn, end);
+        for hook in hooks {
+            hook(csn);
+        }
+        drop(order);
+        self.timeline.durability.catch_up(end, &self.timeline.snapshots);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        let durable_lsn = (!self.timeline.durability.is_durable(end)).then_some(end);
+        Commit { csn: Some(csn), durable_lsn }
+    }
+
+    /// Logs the end of an abort whose changes have all been put back (R2).
+    pub(crate) fn abort_end(&self, xid: Xid, credit: Reservation, undo: UndoChunks, marked_again: Vec<MarkedAgain>) {
+        let order = self.commit_order.lock();
+        let csn = Csn(self.timeline.next_csn.fetch_add(1, Ordering::AcqRel));
+        let end = if self.options.sabotage == TxnSabotage::NoAbortEnd {
+            drop(credit);
+            self.engine.log_end()
+        } else {
+            self.engine.append(record::ABORT_END, &record::encode_abort_end(xid, csn), credit)
+        };
+        self.xids.rolled_back(xid);
+        self.timeline.snapshots.rolled_back(xid, csn, end);
+        self.purge.push(csn, undo, marked_again);
+        drop(order);
+        self.timeline.durability.catch_up(end, &self.timeline.snapshots);
+        self.rollbacks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// As [`TxnSystem::abort_end`], for a transaction that a crash cut off and that is undone now.
+    pub(crate) fn abort_end_of_recovered(&self, xid: Xid) -> Result<()> {
+        let reservation = self.engine.reserve(Need::record(record::encode_abort_end(xid, Csn(0)).len()))?;
+        let csn = Csn(self.timeline.next_csn.fetch_add(1, Ordering::AcqRel));
+        let end = self.engine.append(record::ABORT_END, &record::encode_abort_end(xid, csn), reservation);
+        self.timeline.snapshots.committed(None, csn, end);
+        self.timeline.durability.catch_up(end, &self.timeline.snapshots);
+        Ok(())
+    }
+
+    fn after_end(&self, end: Lsn) {
+        if self.options.sabotage == TxnSabotage::VisibleBeforeSync {
+            self.timeline.durability.flushed(end, false, &self.timeline.snapshots);
+        }
+        self.timeline.durability.catch_up(end, &self.timeline.snapshots);
+        self.engine.request_flush(end);
+    }
+
+    /// The transaction's locks have fallen.
+    pub(crate) fn ended(&self, xid: Option<Xid>) {
+        if let Some(xid) = xid {
+            self.active_shard(xid).write().remove(&xid);
+        }
+    }
+}

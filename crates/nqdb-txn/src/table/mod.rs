@@ -1,0 +1,126 @@
+//! One table: a tree of rows, a tree for its large values, and the trees of its indexes.
+//!
+//! ```text
+//! rows       key: row id u64 BE                        value: header 16 bytes, image      mark: deleted
+//! overflow   key: value id u64 BE, chunk u32 BE        value: a piece of a large value    mark: its row let go of it
+//! an index   key: encoded columns, row id u64 BE       value: none                        mark: candidate for purge
+//! ```
+//!
+//! What always holds:
+//!
+//! 1. The newest version of a row is in the row tree; its header leads to the older ones as long as anybody needs them.
+//! 2. Each version of a row that anybody can see has its entry in every index: the row is written first, then the entries
+//!    of its new keys, then the entries of its old keys are marked. Only purge takes an entry away, or the undo of the
+//!    step that added it. An index is therefore a superset: who finds a row through it checks the key again.
+//! 3. A deleted row's entries stay unmarked; purge finds them from the row's image.
+//! 4. Nothing is read from disk, and no undo, under a latch: what a latch protects is copied out.
+
+mod build;
+mod fetch;
+mod image;
+mod index_scan;
+mod keys;
+pub(crate) mod overflow;
+mod row_scan;
+mod unique;
+mod write;
+
+pub use fetch::Newest;
+pub use image::RowImage;
+pub use index_scan::IndexScan;
+pub use row_scan::RowScan;
+pub use write::Modified;
+
+use crate::error::Result;
+use crate::ids::{Csn, RowId};
+use crate::view::{HEADER_BYTES, ReadView};
+use nqdb_storage::tree::{ENTRY_LEN_MAX, Tree};
+use nqdb_types::key::KeyColumn;
+use nqdb_types::{Datum, Type};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// The longest row image; what is above it moves its largest values out.
+pub const ROW_IMAGE_LEN_MAX: usize = ENTRY_LEN_MAX - 8 - HEADER_BYTES;
+
+/// One definition of a table: never changed, replaced by the catalog when the table is altered.
+pub struct TableStore {
+    /// The relation's number.
+    pub id: u32,
+    pub rows: Tree,
+    pub overflow: Tree,
+    /// Types of the stored columns, in their order in the image (dropped columns stay).
+    pub columns: Vec<Type>,
+    /// For each column the value of rows that were written before it was added.
+    pub missing: Vec<Datum>,
+    pub indexes: Vec<Arc<IndexStore>>,
+    /// Shared by all definitions of the table.
+    pub counters: Arc<TableCounters>,
+}
+
+/// One definition of an index.
+pub struct IndexStore {
+    /// The relation's number.
+    pub id: u32,
+    pub tree: Tree,
+    /// No two live rows have the same key, unless a column of it is NULL.
+    pub unique: bool,
+    pub key: Vec<KeyColumn>,
+    /// Snapshots older than this do not find everything in it.
+    pub usable_from: Csn,
+}
+
+/// What a table counts; survives changes of its definition.
+#[derive(Debug)]
+pub struct TableCounters {
+    next_row: AtomicU64,
+    next_value: AtomicU64,
+    rows: AtomicI64,
+}
+
+impl TableCounters {
+    /// Reads where a table's numbers go on. Once for each table, when the database is opened or the table is created.
+    pub fn open(rows: &Tree, overflow: &Tree) -> Result<Arc<TableCounters>> {
+        let number = |key: Option<Vec<u8>>| {
+            let head = key.as_ref().and_then(|key| key.get(..8)).and_then(|head| head.try_into().ok());
+            head.map_or(0, u64::from_be_bytes)
+        };
+        let (last_row, last_value) = (number(rows.last_key()?), number(overflow.last_key()?));
+        Ok(Arc::new(TableCounters {
+            next_row: AtomicU64::new(last_row + 1),
+            next_value: AtomicU64::new(last_value + 1),
+            rows: AtomicI64::new(last_row as i64),
+        }))
+    }
+
+    fn take_row_id(&self) -> RowId {
+        RowId(self.next_row.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn take_value_id(&self) -> u64 {
+        self.next_value.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn count_rows(&self, change: i64) {
+        self.rows.fetch_add(change, Ordering::Relaxed);
+    }
+
+    /// The row id that the next insert will take: an upper bound for scans.
+    pub fn next_row_id(&self) -> RowId {
+        RowId(self.next_row.load(Ordering::Relaxed))
+    }
+}
+
+impl TableStore {
+    /// Rows in the table, roughly: exact from the creation of the table on, an upper bound after a restart.
+    pub fn estimated_rows(&self) -> u64 {
+        self.counters.rows.load(Ordering::Relaxed).max(0) as u64
+    }
+}
+
+impl IndexStore {
+    /// Whether every row that `view` sees is found through this index.
+    pub fn usable_by(&self, view: &ReadView) -> bool {
+        self.usable_from <= view.snapshot().csn
+    }
+}

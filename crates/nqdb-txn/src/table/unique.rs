@@ -1,0 +1,133 @@
+//! Unique keys: the check and the write that follows it are one step.
+//!
+//! Short locks on (tree, key) are taken for all unique keys of a row in ascending order; then each index is asked for
+//! other rows with the key; then, still under the locks, the caller writes. If an unfinished transaction is in the way,
+//! the locks are given back and the caller waits.
+
+use super::keys::{ROW_ID_BYTES, RowKey};
+use super::{IndexStore, RowImage, TableStore};
+use crate::error::{Result, TxnError};
+use crate::ids::RowId;
+use crate::key_lock::KeyGuard;
+use crate::system::TxnSystem;
+use crate::transaction::Transaction;
+use crate::wait::{TxnWait, Wait};
+use crate::xids::XidStatus;
+use nqdb_storage::tree::Direction;
+use std::ops::{Bound, ControlFlow};
+
+/// A unique key that a row is about to take.
+pub(super) struct KeyClaim<'a> {
+    position: usize,
+    index: &'a IndexStore,
+    prefix: &'a [u8],
+}
+
+/// Marks the slots of rows among those of keys.
+const ROW_SPACE: u64 = 1 << 63;
+
+impl TableStore {
+    /// What must be checked before `key` is written into the index at `position`; nothing when it cannot conflict.
+    pub(super) fn claim<'a>(&'a self, (position, key): (usize, &'a RowKey)) -> Option<KeyClaim<'a>> {
+        let index = &self.indexes[position];
+        (index.unique && !key.has_null).then_some(KeyClaim { position, index, prefix: &key.prefix })
+    }
+
+    /// Takes the keys' locks (and the row's, against purge) and checks that no other row has them.
+    pub(super) fn claim_keys<'s>(
+        &self,
+        txn: &mut Transaction,
+        system: &'s TxnSystem,
+        row_id: RowId,
+        claims: &[KeyClaim<'_>],
+        row_guard: Option<RowId>,
+    ) -> Result<Option<KeyGuard<'s>>> {
+        if claims.is_empty() && row_guard.is_none() {
+            return Ok(None);
+        }
+        txn.ensure_registered();
+        let locks = system.key_locks();
+        let mut slots: Vec<usize> = claims.iter().map(|claim| locks.slot(claim.index.tree.id().0, claim.prefix)).collect();
+        slots.extend(row_guard.map(|row| self.row_slot(system, row)));
+        let guard = locks.lock(&mut slots);
+        for claim in claims {
+            self.check_claim(txn, system, row_id, claim)?;
+        }
+        Ok(Some(guard))
+    }
+
+    /// The slot that keeps purge away from a row whose keys are changing.
+    pub(crate) fn row_slot(&self, system: &TxnSystem, row_id: RowId) -> usize {
+        system.key_locks().slot(ROW_SPACE | u64::from(self.id), &row_id.key())
+    }
+
+    fn check_claim(&self, txn: &Transaction, system: &TxnSystem, own: RowId, claim: &KeyClaim<'_>) -> Result<()> {
+        let (mut low, mut high) = (claim.prefix.to_vec(), claim.prefix.to_vec());
+        low.extend_from_slice(&[0; ROW_ID_BYTES]);
+        high.extend_from_slice(&[u8::MAX; ROW_ID_BYTES]);
+        let mut others: Vec<RowId> = Vec::new();
+        let mut scan = claim.index.tree.scan(Bound::Included(&low), Bound::Included(&high), Direction::Forward);
+        while scan.next_leaf(&mut |key, _, _| {
+            others.extend(RowId::from_key_end(key).filter(|row_id| *row_id != own));
+            ControlFlow::Continue(())
+        })? {}
+        for row_id in others {
+            while let Looked::Again = self.check_row(txn, system, row_id, claim)? {}
+        }
+        Ok(())
+    }
+
+    /// Whether the row at an entry with the claimed key really has it, or may come to have it.
+    fn check_row(
+        &self,
+        txn: &Transaction,
+        system: &TxnSystem,
+        row_id: RowId,
+        claim: &KeyClaim<'_>,
+    ) -> Result<Looked> {
+        let Some(mut row) = self.stored_row(row_id)? else { return Ok(Looked::Free) };
+        let newest = row.header;
+        let is_own = txn.xid() == Some(newest.xid);
+        let status = if is_own { XidStatus::RolledBack } else { system.xids().status(newest.xid) };
+        if is_own || matches!(status, XidStatus::Committed(_)) {
+            if newest.is_deleted() || !self.has_claimed_key(claim, &row.image)? {
+                return Ok(Looked::Free);
+            }
+            if !is_own {
+                txn.depend_on_commit_of(newest.xid);
+            }
+            return Err(TxnError::UniqueViolation { index: claim.position, row_id });
+        }
+        // In the hands of another transaction: its version counts, and what comes back if it rolls back.
+        let Some(other) = system.running(newest.xid) else { return Ok(Looked::Again) };
+        let wait = TxnWait::new([other]);
+        if self.stored_row(row_id)?.is_none_or(|now| now.header != newest) {
+            return Ok(Looked::Again);
+        }
+        let mut header = newest;
+        loop {
+            if !header.is_deleted() && self.has_claimed_key(claim, &row.image)? {
+                return Err(TxnError::Wait(Wait::Txn(wait)));
+            }
+            if header.xid != newest.xid {
+                return Ok(Looked::Free);
+            }
+            match system.older_version(header, &mut row.image)? {
+                Some(older) => header = older,
+                None => return Ok(Looked::Free),
+            }
+        }
+    }
+
+    fn has_claimed_key(&self, claim: &KeyClaim<'_>, image: &[u8]) -> Result<bool> {
+        Ok(self.key_of_image(claim.index, &RowImage::new(self, image)?)?.prefix == claim.prefix)
+    }
+}
+
+/// What a look at a row said.
+enum Looked {
+    /// The row does not have the key and will not get it back.
+    Free,
+    /// The answer changed while it was sought.
+    Again,
+}

@@ -1,0 +1,474 @@
+//! One transaction: snapshots, savepoints, locks, and its end.
+//!
+//! ```text
+//! begin -> begin_statement -> (insert, update, ... lock_relation, savepoint, rollback_to)* -> commit | rollback
+//!             ^______________________________________________|
+//! ```
+//!
+//! What always holds:
+//!
+//! 1. A number ([`Xid`]) is given at the first write; who only reads leaves no trace in the log.
+//! 2. Before each change, undo room and the log space for undoing it have been taken, so that a rollback needs neither
+//!    memory nor disk.
+//! 3. At a commit: record appended, csn published, hooks run, then locks fall, then the session waits for the sync. At a
+//!    rollback: everything put back, end logged (R2), then locks fall.
+//! 4. What was learnt from a commit that is not synced yet is a dependency: it is waited for before the next snapshot,
+//!    before the end is reported, and before an error that is owed to it.
+
+use crate::error::{Result, TxnError};
+use crate::ids::{Csn, OwnerId, RowId, UndoPosition, Xid};
+use crate::record::{self, CHANGE_OVERHEAD_BYTES, Change};
+use crate::relation_lock::RelationLock;
+use crate::row_lock::RowLock;
+use crate::system::TxnSystem;
+use crate::undo::UndoWriter;
+use crate::view::{HEADER_BYTES, ReadView, Registered};
+use crate::wait::{Running, Wait};
+use nqdb_storage::tree::{EditNeed, Tree};
+use nqdb_storage::{Lsn, Need, Reservation, StorageError, TreeId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a statement sees of others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Isolation {
+    /// Each statement sees what was committed when it began.
+    ReadCommitted,
+    /// Every statement sees what was committed when the first one began; the first updater of a row wins.
+    RepeatableRead,
+}
+
+/// Log space is taken for a transaction's rollback in pieces of at least this size.
+const CREDIT_PIECE_BYTES: usize = 16 * 1024;
+
+/// A running transaction. Dropping it rolls it back.
+pub struct Transaction {
+    system: Arc<TxnSystem>,
+    running: Arc<Running>,
+    isolation: Isolation,
+    read_only: bool,
+    finished: bool,
+    xid: Option<Xid>,
+    pub(crate) undo: UndoWriter,
+    /// Log space for the rollback and for the end's record.
+    credit: Option<Reservation>,
+    /// How much of the credit is promised to changes made so far.
+    credit_promised: usize,
+    registered: Option<Arc<Registered>>,
+    seen_up_to: UndoPosition,
+    depends_on: AtomicU64,
+    /// As `depends_on`, but only the end has to wait for it.
+    end_depends_on: Lsn,
+    held_relations: Vec<(u32, RelationLock)>,
+    held_rows: Vec<(u32, RowId, RowLock)>,
+    /// The relation in whose queue this transaction has a place.
+    queued: Option<u32>,
+    on_commit: Vec<Box<dyn FnOnce(Csn) + Send>>,
+    on_rollback: Vec<Box<dyn FnOnce() + Send>>,
+    /// Index entries that undoing has marked again: for purge to look at after the end.
+    pub(crate) marked_again: Vec<MarkedAgain>,
+}
+
+/// An index entry that a rollback left as a candidate for purge; or, without a key, a tree whose creation was undone.
+pub(crate) struct MarkedAgain {
+    pub(crate) table: u32,
+    pub(crate) tree: TreeId,
+    pub(crate) key: Vec<u8>,
+}
+
+/// A place to roll back to.
+#[derive(Clone, Copy, Debug)]
+pub struct SavepointMark {
+    undo: UndoPosition,
+    relations: usize,
+    rows: usize,
+    on_commit: usize,
+    on_rollback: usize,
+}
+
+/// How a commit went.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit {
+    /// The commit's number, if it took one.
+    pub csn: Option<Csn>,
+    /// What must be synced before the client may be told; `None`: nothing.
+    pub durable_lsn: Option<Lsn>,
+}
+
+impl Transaction {
+    pub(crate) fn begin(system: &Arc<TxnSystem>, running: Running, isolation: Isolation, read_only: bool) -> Transaction {
+        Transaction {
+            system: system.clone(),
+            running: Arc::new(running),
+            isolation,
+            read_only,
+            finished: false,
+            xid: None,
+            undo: UndoWriter::new(system.undo().clone()),
+            credit: None,
+            credit_promised: 0,
+            registered: None,
+            seen_up_to: UndoPosition::NONE,
+            depends_on: AtomicU64::new(0),
+            end_depends_on: Lsn(0),
+            held_relations: Vec::new(),
+            held_rows: Vec::new(),
+            queued: None,
+            on_commit: Vec::new(),
+            on_rollback: Vec::new(),
+            marked_again: Vec::new(),
+        }
+    }
+
+    /// The system this transaction runs in.
+    pub fn system(&self) -> &Arc<TxnSystem> {
+        &self.system
+    }
+
+    pub(crate) fn running(&self) -> &Arc<Running> {
+        &self.running
+    }
+
+    /// The owner of this transaction's locks.
+    pub fn owner(&self) -> OwnerId {
+        self.running.owner
+    }
+
+    /// The session's process number, which deadlock reports show.
+    pub fn set_process_id(&mut self, process_id: i32) {
+        self.running.process_id.store(process_id, Ordering::Relaxed);
+    }
+
+    /// The transaction's number; `None` until the first write.
+    pub fn xid(&self) -> Option<Xid> {
+        self.xid
+    }
+
+    /// Whether anything was written.
+    pub fn has_written(&self) -> bool {
+        self.xid.is_some()
+    }
+
+    /// Whether the session asked for a read-only transaction. Refusing writes with PostgreSQL's wording is its part.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    pub fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
+    }
+
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// Changes the isolation level; only before the first statement.
+    pub fn set_isolation(&mut self, isolation: Isolation) {
+        debug_assert!(self.registered.is_none(), "the first snapshot has been taken");
+        self.isolation = isolation;
+    }
+
+    /// Starts a statement: under READ COMMITTED with a new snapshot. `Wait::Log` when something this transaction built
+    /// on is not synced yet.
+    pub fn begin_statement(&mut self) -> Result<()> {
+        if self.registered.is_none() || self.isolation == Isolation::ReadCommitted {
+            if let Some(lsn) = self.depends_on() {
+                return Err(TxnError::Wait(Wait::Log(lsn)));
+            }
+            self.registered = Some(Registered::take(&self.system));
+        }
+        self.seen_up_to = self.undo.seen_up_to();
+        Ok(())
+    }
+
+    /// What the current statement sees. The view may outlive the statement and the transaction.
+    pub fn view(&self) -> ReadView {
+        let registered = match &self.registered {
+            Some(registered) => registered.clone(),
+            None => Registered::take(&self.system),
+        };
+        ReadView::new(registered, Some(self.running.clone()), self.seen_up_to)
+    }
+
+    /// A view that also sees what the current statement has written so far (for triggers' and constraints' checks).
+    pub fn view_with_own_writes(&self) -> ReadView {
+        let registered = match &self.registered {
+            Some(registered) => registered.clone(),
+            None => Registered::take(&self.system),
+        };
+        ReadView::new(registered, Some(self.running.clone()), self.undo.seen_up_to())
+    }
+
+    /// Own writes at or after this position belong to the current statement.
+    pub(crate) fn statement_start(&self) -> UndoPosition {
+        self.seen_up_to
+    }
+
+    /// The position of the newest commit that this transaction has built on or answered from and that is not synced yet.
+    pub fn depends_on(&self) -> Option<Lsn> {
+        let lsn = Lsn(self.depends_on.load(Ordering::Relaxed));
+        (lsn.0 != 0 && !self.system.durability().is_durable(lsn)).then_some(lsn)
+    }
+
+    /// Notes that what comes next is owed to log that may not be synced yet.
+    pub fn add_dependency(&self, lsn: Lsn) {
+        self.depends_on.fetch_max(lsn.0, Ordering::Relaxed);
+    }
+
+    /// Notes that the end of this transaction, but no statement before it, has to wait for some log.
+    pub(crate) fn add_end_dependency(&mut self, lsn: Lsn) {
+        self.end_depends_on = self.end_depends_on.max(lsn);
+    }
+
+    /// What the end has to wait for besides its own record.
+    fn end_dependency(&self) -> Option<Lsn> {
+        let lsn = self.end_depends_on.max(Lsn(self.depends_on.load(Ordering::Relaxed)));
+        (lsn.0 != 0 && !self.system.durability().is_durable(lsn)).then_some(lsn)
+    }
+
+    /// Makes sure that undo this transaction may read is kept.
+    pub(crate) fn ensure_registered(&mut self) {
+        if self.registered.is_none() {
+            self.registered = Some(Registered::take(&self.system));
+        }
+    }
+
+    /// Puts back what the current call has done since `mark`, because the call has to be made again.
+    pub(crate) fn withdraw(&mut self, mark: UndoPosition) -> Result<()> {
+        self.undo_until(mark)
+    }
+
+    /// Notes that a version by `xid`, which has committed, was looked at outside the snapshot.
+    pub(crate) fn depend_on_commit_of(&self, xid: Xid) {
+        if let Some(lsn) = self.system.unsynced_commit_of(xid) {
+            self.add_dependency(lsn);
+        }
+    }
+
+    /// Takes what a change needs before any latch: a number, undo room for `count` records with at most `image_bytes_max`
+    /// of image each, and log space for undoing them.
+    pub(crate) fn prepare(&mut self, count: usize, key_bytes: usize, image_bytes_max: usize) -> Result<Xid> {
+        let xid = match self.xid {
+            Some(xid) => xid,
+            None => self.assign_xid()?,
+        };
+        self.undo.prepare(count, count * (key_bytes + image_bytes_max))?;
+        let need = self.credit_promised + count * undo_log_bytes(key_bytes, image_bytes_max + HEADER_BYTES);
+        let have = self.credit.as_ref().map_or(0, Reservation::log_bytes);
+        if need > have {
+            let more = self.system.engine().reserve_credit((need - have).max(CREDIT_PIECE_BYTES))?;
+            match &mut self.credit {
+                Some(credit) => credit.merge(more),
+                None => self.credit = Some(more),
+            }
+        }
+        Ok(xid)
+    }
+
+    fn assign_xid(&mut self) -> Result<Xid> {
+        self.ensure_registered();
+        self.credit_promised = Need::group_bytes(record::encode_commit(Xid(0), Csn(0), 0).len());
+        let xid = self.system.start_xid(&self.running);
+        self.xid = Some(xid);
+        Ok(xid)
+    }
+
+    /// Enters a change into the undo; `payload` receives what the log has to say about it. Room must have been prepared.
+    pub(crate) fn note_change(&mut self, xid: Xid, change: &Change<'_>, payload: &mut Vec<u8>) -> UndoPosition {
+        payload.clear();
+        change.encode(xid, payload);
+        self.credit_promised += undo_log_bytes(change.key.len(), image_bytes_of_undo(change));
+        self.undo.append(change)
+    }
+
+    /// Marks a place to roll back to. It stays usable until it is rolled back over.
+    pub fn savepoint(&mut self) -> SavepointMark {
+        SavepointMark {
+            undo: self.undo.last(),
+            relations: self.held_relations.len(),
+            rows: self.held_rows.len(),
+            on_commit: self.on_commit.len(),
+            on_rollback: self.on_rollback.len(),
+        }
+    }
+
+    /// Puts back everything done since `mark`, gives back the locks taken since, and wakes those who wait for them.
+    pub fn rollback_to(&mut self, mark: SavepointMark) -> Result<()> {
+        self.leave_queue();
+        self.undo_until(mark.undo)?;
+        self.release_locks(mark.relations, mark.rows);
+        self.on_commit.truncate(mark.on_commit);
+        for hook in self.on_rollback.split_off(mark.on_rollback) {
+            hook();
+        }
+        self.seen_up_to = self.undo.seen_up_to();
+        self.running.rolled_back_partly();
+        Ok(())
+    }
+
+    fn undo_until(&mut self, mark: UndoPosition) -> Result<()> {
+        let Some(xid) = self.xid else { return Ok(()) };
+        while self.undo.last() != mark {
+            let step = self.system.undo().read(self.undo.last(), |record| {
+                let change = record.change;
+                (record.previous, change.key.len(), image_bytes_of_undo(&change))
+            })?;
+            let (previous, key_bytes, image_bytes) = step;
+            let credit = self.credit.as_mut();
+            crate::rollback::undo_step(&self.system, xid, self.undo.last(), credit, &mut self.marked_again)?;
+            self.credit_promised -= undo_log_bytes(key_bytes, image_bytes);
+            self.undo.undone(previous);
+        }
+        Ok(())
+    }
+
+    /// Runs `hook` when this transaction commits, under the commit latch, before its locks fall.
+    pub fn on_commit(&mut self, hook: Box<dyn FnOnce(Csn) + Send>) {
+        self.on_commit.push(hook);
+    }
+
+    /// Runs `hook` when this transaction, or the part since a savepoint before now, has been rolled back.
+    pub fn on_rollback(&mut self, hook: Box<dyn FnOnce() + Send>) {
+        self.on_rollback.push(hook);
+    }
+
+    /// Commits. On return the commit is appended and its locks have fallen; tell nobody before `durable_lsn` is synced.
+    pub fn commit(mut self) -> Result<Commit> {
+        if self.xid.is_some() && self.system.engine().log_failed() {
+            return Err(StorageError::LogFailed.into());
+        }
+        self.finished = true;
+        let hooks = std::mem::take(&mut self.on_commit);
+        let commit = match self.xid {
+            None if hooks.is_empty() => Commit { csn: None, durable_lsn: self.end_dependency() },
+            None => self.system.commit_unlogged(hooks, self.end_dependency()),
+            Some(xid) => {
+                let size = Need::group_bytes(record::encode_commit(xid, Csn(0), 0).len());
+                let credit = self.credit.as_mut().expect("taken with the number").take(size);
+                let undo = std::mem::replace(&mut self.undo, UndoWriter::new(self.system.undo().clone())).finish();
+                let marked_again = std::mem::take(&mut self.marked_again);
+                self.system.commit_logged(xid, credit, undo, marked_again, hooks)
+            }
+        };
+        self.end();
+        Ok(commit)
+    }
+
+    /// Puts everything back and ends.
+    pub fn rollback(mut self) -> Result<()> {
+        self.roll_back_all()
+    }
+
+    fn roll_back_all(&mut self) -> Result<()> {
+        if self.finished {
+            return Ok(());
+        }
+        self.finished = true;
+        self.leave_queue();
+        self.undo_until(UndoPosition::NONE)?;
+        if let Some(xid) = self.xid {
+            let size = Need::group_bytes(record::encode_abort_end(xid, Csn(0)).len());
+            let credit = self.credit.as_mut().expect("taken with the number").take(size);
+            let undo = std::mem::replace(&mut self.undo, UndoWriter::new(self.system.undo().clone())).finish();
+            let marked_again = std::mem::take(&mut self.marked_again);
+            self.system.abort_end(xid, credit, undo, marked_again);
+        }
+        self.on_commit.clear();
+        for hook in std::mem::take(&mut self.on_rollback) {
+            hook();
+        }
+        self.end();
+        Ok(())
+    }
+
+    /// Locks fall, those who wait wake up.
+    fn end(&mut self) {
+        self.leave_queue();
+        self.release_locks(0, 0);
+        self.registered = None;
+        self.system.ended(self.xid);
+        self.running.end();
+    }
+
+    /// Takes a lock on a relation, held to the end of the transaction. `Wait::Relation` leaves a place in the queue.
+    pub fn lock_relation(&mut self, relation: u32, mode: RelationLock) -> Result<()> {
+        if self.holds_relation(relation, mode) {
+            return Ok(());
+        }
+        if self.queued.is_some_and(|queued| queued != relation) {
+            self.leave_queue();
+        }
+        let granted = self.system.relation_locks().lock(self.owner(), relation, mode);
+        match &granted {
+            Ok(()) => {
+                self.queued = None;
+                self.held_relations.push((relation, mode));
+            }
+            Err(TxnError::Wait(_)) => self.queued = Some(relation),
+            Err(_) => self.leave_queue(),
+        }
+        granted
+    }
+
+    /// As [`Transaction::lock_relation`], but answers `false` instead of waiting (NOWAIT).
+    pub fn try_lock_relation(&mut self, relation: u32, mode: RelationLock) -> Result<bool> {
+        if self.holds_relation(relation, mode) {
+            return Ok(true);
+        }
+        let granted = self.system.relation_locks().try_lock(self.owner(), relation, mode)?;
+        if granted {
+            self.held_relations.push((relation, mode));
+        }
+        Ok(granted)
+    }
+
+    /// Whether this transaction holds exactly this mode.
+    pub fn holds_relation(&self, relation: u32, mode: RelationLock) -> bool {
+        self.held_relations.contains(&(relation, mode))
+    }
+
+    /// Remembers a row lock that was taken, for the end.
+    pub(crate) fn note_row_lock(&mut self, table: u32, row: RowId, mode: RowLock) {
+        self.held_rows.push((table, row, mode));
+    }
+
+    fn release_locks(&mut self, relations_kept: usize, rows_kept: usize) {
+        let owner = self.owner();
+        for (relation, mode) in self.held_relations.drain(relations_kept..).rev() {
+            self.system.relation_locks().unlock(owner, relation, mode);
+        }
+        for (table, row, mode) in self.held_rows.drain(rows_kept..).rev() {
+            self.system.row_locks().unlock(owner, table, row, mode);
+        }
+    }
+
+    fn leave_queue(&mut self) {
+        if let Some(relation) = self.queued.take() {
+            self.system.relation_locks().leave_queue(self.owner(), relation);
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Err(error) = self.roll_back_all() {
+            tracing::error!(%error, owner = %self.running.owner, "a transaction could not be rolled back; the next start will");
+        }
+    }
+}
+
+/// Bytes of row image that undoing a change stores.
+fn image_bytes_of_undo(change: &Change<'_>) -> usize {
+    change.stored_image_len() + HEADER_BYTES
+}
+
+/// Log bytes that undoing one change takes at most, its group included.
+pub(crate) fn undo_log_bytes(key_bytes: usize, image_bytes: usize) -> usize {
+    let need = EditNeed { value_bytes_max: image_bytes, log_bytes: Need::record_bytes(record::encode_clr(Xid(0), 0).len()) };
+    Tree::edit_log_bytes(key_bytes, need)
+}
+
+/// Log bytes of a change's own record.
+pub(crate) fn change_log_bytes(key_bytes: usize, image_bytes: usize) -> usize {
+    Need::record_bytes(CHANGE_OVERHEAD_BYTES + key_bytes + image_bytes)
+}

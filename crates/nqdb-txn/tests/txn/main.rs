@@ -1,0 +1,4 @@
+//! The transaction layer over real trees on a simulated disk.
+
+mod bed;
+mod basics;
