@@ -42,7 +42,8 @@ pub struct ClientCheckpoint {
 
 /// The layer above, as checkpoints see it.
 pub trait LogClient: Send + Sync {
-    /// Called without latches held; must not wait for the log. Records appended after the call are replayed on top of
+    /// Called without latches held, by whoever writes the checkpoint: it must neither wait for the log nor fetch pages nor
+    /// reserve. Records appended after the call are replayed on top of
     /// the payload; records appended before it and behind the floor may be too, so replaying them has to be harmless.
     fn checkpoint(&self) -> ClientCheckpoint;
 }
@@ -137,21 +138,17 @@ impl Background {
     /// The background writer.
     pub(crate) fn run(&self, state: &EngineState) {
         loop {
-            let worked = match self.step(state) {
-                Ok(worked) => worked,
-                Err(StorageError::LogFailed) => return,
-                Err(error) => {
-                    tracing::error!(%error, "the background writer failed");
-                    return;
-                }
-            };
+            let worked = self.step(state).unwrap_or_else(|error| {
+                tracing::error!(%error, "the background writer failed");
+                false
+            });
             drop(self.round.lock());
             self.round_done.notify_all();
             let mut stop = self.stop.lock();
             if !*stop && !worked && !self.frames_wanted.load(Ordering::Acquire) {
                 self.wake.wait_for(&mut stop, IDLE_INTERVAL);
             }
-            if *stop {
+            if *stop || state.log.failed() {
                 return;
             }
         }
@@ -169,24 +166,25 @@ impl Background {
             return Err(StorageError::LogFailed);
         }
         let mut worked = state.log.prepare_ahead().or_else(|error| fail(state, error))?;
-        if self.batch_is_due(state) {
+        let oldest = state.pool.oldest_rec_lsn();
+        if self.batch_is_due(state, oldest) {
             worked |= self.write_batch(state, &mut files)?;
         }
-        if self.checkpoint_is_due(state) {
+        if self.checkpoint_is_due(state, if worked { state.pool.oldest_rec_lsn() } else { oldest }) {
             worked |= self.write_checkpoint(state, &mut files, false)?;
         }
         Ok(worked)
     }
 
-    fn batch_is_due(&self, state: &EngineState) -> bool {
-        let age = state.log.end().0.saturating_sub(state.pool.oldest_rec_lsn().0);
+    fn batch_is_due(&self, state: &EngineState, oldest: Lsn) -> bool {
+        let age = state.log.end().0.saturating_sub(oldest.0);
         self.frames_wanted.swap(false, Ordering::AcqRel)
             || state.pool.dirty_count() * 2 > state.pool.frame_count()
             || age > state.options.log_budget_bytes / 2
     }
 
-    fn checkpoint_is_due(&self, state: &EngineState) -> bool {
-        let redo = state.pool.oldest_rec_lsn().min(state.log.end());
+    fn checkpoint_is_due(&self, state: &EngineState, oldest: Lsn) -> bool {
+        let redo = oldest.min(state.log.end());
         redo.0.saturating_sub(self.redo().0) > state.options.log_budget_bytes / 8
     }
 

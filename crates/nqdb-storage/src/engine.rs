@@ -49,6 +49,8 @@ pub(crate) struct EngineState {
     pub(crate) client: RwLock<Option<Client>>,
     /// Checkpoints can be written, so the log budget can be kept.
     has_client: AtomicBool,
+    /// The background writer's thread runs; during recovery it does not yet.
+    writer_runs: AtomicBool,
     pub(crate) counters: Arc<Counters>,
     lock: Mutex<Option<DirLock>>,
 }
@@ -68,7 +70,7 @@ impl EngineState {
         let deadline = Instant::now() + FRAME_WAIT_MAX;
         loop {
             self.background.want_frames();
-            let hopeless = if self.options.background_threads {
+            let hopeless = if self.writer_runs.load(Ordering::Acquire) {
                 self.background.wait_for_round(Duration::from_millis(20));
                 Instant::now() > deadline
             } else {
@@ -132,7 +134,7 @@ impl EngineState {
                 if self.log.failed() {
                     return Err(StorageError::LogFailed);
                 }
-                if self.options.background_threads {
+                if self.writer_runs.load(Ordering::Acquire) {
                     self.background.wait_for_round(Duration::from_millis(20));
                 } else if !self.background.step(self)? {
                     break;
@@ -220,6 +222,7 @@ impl Engine {
             background: Background::new(doublewrite, superblock, survey.checkpoint.redo),
             client: RwLock::new(None),
             has_client: AtomicBool::new(false),
+            writer_runs: AtomicBool::new(false),
             data_file,
             options,
             counters,
@@ -244,6 +247,7 @@ impl Engine {
             let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
                 std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system has room for two threads")
             };
+            state.writer_runs.store(true, Ordering::Release);
             threads.push(spawn("nqdb-log", Box::new(move || log.log.run())));
             threads.push(spawn("nqdb-writer", Box::new(move || writer.background.run(&writer))));
         }

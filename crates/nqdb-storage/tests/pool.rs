@@ -80,6 +80,20 @@ fn many_threads_share_few_frames_and_lose_nothing() {
 }
 
 #[test]
+fn recovery_gets_by_with_fewer_frames_than_changed_pages() {
+    for background_threads in [false, true] {
+        let disk = SimDisk::new();
+        let engine = Engine::create(Arc::new(disk.clone()), options(background_threads)).unwrap();
+        let ids = allocate(&engine, 300);
+        ids.iter().for_each(|&id| increment(&engine, id));
+        engine.flush_log().unwrap();
+        let disk = disk.crash(CrashMode::OnlySynced);
+        let engine = Engine::open(Arc::new(disk), options(background_threads), &mut NoLogReplay).unwrap();
+        assert!(ids.iter().all(|&id| value(&engine, id) == 1));
+    }
+}
+
+#[test]
 fn a_pool_of_pinned_pages_says_so() {
     let engine = Engine::create(Arc::new(SimDisk::new()), options(false)).unwrap();
     let ids = allocate(&engine, 80);

@@ -64,7 +64,10 @@ impl Disk for OsDisk {
     }
 
     fn create_dir_all(&self, dir: &str) -> Result<()> {
-        fs::create_dir_all(self.full(dir)).map_err(|e| StorageError::io("create directory", dir, e))
+        fs::create_dir_all(self.full(dir)).map_err(|e| StorageError::io("create directory", dir, e))?;
+        // The data directory's own name lies in a directory that this seam does not show.
+        let parent = self.root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(".".as_ref());
+        File::open(parent).and_then(|d| d.sync_all()).map_err(|e| StorageError::io("sync the directory above", dir, e))
     }
 
     fn sync_dir(&self, dir: &str) -> Result<()> {

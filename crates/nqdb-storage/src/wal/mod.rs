@@ -159,7 +159,13 @@ impl Log {
     }
 
     fn prepare_segment(&self) -> Result<()> {
-        self.segments.prepare_next(self.shape.number(self.end().0) + 1)?;
+        if let Err(error) = self.segments.prepare_next(self.shape.number(self.end().0) + 1) {
+            // A full disk changes nothing; after any other failure it is unknown what the disk holds.
+            if !matches!(error, StorageError::DiskFull { .. }) {
+                self.fail();
+            }
+            return Err(error);
+        }
         let promise = self.shape.bytes - SEGMENT_HEADER_BYTES - self.group_bytes_max as u64;
         self.available.fetch_add(promise as i64, Ordering::AcqRel);
         self.counters.add(Counter::LogSegments, 1);

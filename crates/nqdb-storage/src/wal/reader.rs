@@ -147,19 +147,11 @@ impl<'s> LogReader<'s> {
         }
         for later in self.segments.numbers_after(number) {
             let first = self.shape.first_group(later);
-            if self.verified_header(first)?.is_some() && !self.is_next_group(end, first)? {
+            if self.verified_header(first)?.is_some() {
                 return Err(damaged(end, first));
             }
         }
         self.check_unprepared(number + 1, end)
-    }
-
-    /// A first group in the next segment is no proof if it is only one that an earlier start wrote and this log's
-    /// incarnation has overtaken; then it was written before the log was cut at `end`.
-    fn is_next_group(&mut self, end: u64, first: u64) -> Result<bool> {
-        let newest = self.incarnation;
-        let stale = self.verified_header(first)?.is_some_and(|header| header.incarnation < newest && header.synced <= end);
-        Ok(stale)
     }
 
     /// A segment whose header is damaged looks unprepared; its groups still prove that it was in use.
