@@ -19,8 +19,7 @@ use nqdb_sqlstate::{
     UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_storage::Lsn;
-use nqdb_txn::sequence::Sequence;
-use nqdb_txn::{Isolation, Transaction, TxnError};
+use nqdb_txn::{Isolation, Sequence, Transaction, TxnError};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use ring::rand::SecureRandom;

@@ -1,0 +1,210 @@
+//! Configuration: flags, then `NQDB_*` variables, then the TOML file, then defaults; the first that says something wins.
+//!
+//! ```toml
+//! data-dir = "/var/lib/nqdb"
+//! listen = "0.0.0.0:5432"
+//! memory = "4GB"
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::error::ServerError;
+
+/// What the user says, wherever.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Options {
+    /// Where the data is; made at the first start [default: ./nqdb-data]
+    #[arg(long, env = "NQDB_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Address for SQL clients; port 0 asks for a free one [default: 127.0.0.1:5432]
+    #[arg(long, env = "NQDB_LISTEN", value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+
+    /// Address for HTTP, or "off" [default: 127.0.0.1:8080]
+    #[arg(long, env = "NQDB_HTTP_LISTEN", value_name = "HOST:PORT|off")]
+    pub http_listen: Option<String>,
+
+    /// A TOML file with these settings
+    #[arg(long, env = "NQDB_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// Memory for data and queries, as 512MB or 4GB [default: 1GB]
+    #[arg(long, env = "NQDB_MEMORY", value_name = "SIZE")]
+    pub memory: Option<String>,
+
+    /// Sessions at the same time [default: 100]
+    #[arg(long, env = "NQDB_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
+
+    /// Directory for a Unix socket; none without it
+    #[arg(long, env = "NQDB_UNIX_SOCKET_DIR", value_name = "DIR")]
+    pub unix_socket_dir: Option<PathBuf>,
+
+    /// Certificate chain (PEM); turns TLS on
+    #[arg(long, env = "NQDB_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate (PEM)
+    #[arg(long, env = "NQDB_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Listen beyond this machine although roles have no password; they can then log in from this machine only
+    #[arg(long, env = "NQDB_ALLOW_PASSWORDLESS_ROLES", num_args = 0..=1, default_missing_value = "true")]
+    pub allow_passwordless_roles: Option<bool>,
+
+    /// How log records are written [default: text]
+    #[arg(long, env = "NQDB_LOG_FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+
+    /// Which log records are written: error, warn, info, debug, trace, or a filter by module [default: info]
+    #[arg(long, env = "NQDB_LOG_LEVEL", value_name = "LEVEL")]
+    pub log_level: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// What the server obeys.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    pub data_dir: PathBuf,
+    pub listen: String,
+    pub http_listen: HttpListen,
+    pub memory_bytes: u64,
+    pub max_connections: usize,
+    pub unix_socket_dir: Option<PathBuf>,
+    /// Certificate and key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    pub allow_passwordless_roles: bool,
+    pub log_format: LogFormat,
+    pub log_level: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpListen {
+    Off,
+    At(String),
+}
+
+/// The least memory that the parts can share.
+const MEMORY_BYTES_MIN: u64 = 64 << 20;
+/// PostgreSQL's upper limit.
+const MAX_CONNECTIONS_MAX: usize = 262_143;
+
+impl Configuration {
+    /// Completes what the command line and the environment say with the file and the defaults.
+    pub fn resolve(options: Options) -> Result<Configuration, ServerError> {
+        let file = match &options.config {
+            Some(path) => read_file(path)?,
+            None => Options::default(),
+        };
+        let memory = options.memory.or(file.memory).unwrap_or_else(|| "1GB".to_owned());
+        let memory_bytes = parse_size(&memory)
+            .ok_or_else(|| wrong(format!("memory: \"{memory}\" is no size; use a number and B, kB, MB, GB or TB")))?;
+        if memory_bytes < MEMORY_BYTES_MIN {
+            return Err(wrong(format!("memory: {memory} is too little, at least 64MB are needed")));
+        }
+        let max_connections = options.max_connections.or(file.max_connections).unwrap_or(100);
+        if !(1..=MAX_CONNECTIONS_MAX).contains(&max_connections) {
+            return Err(wrong(format!("max-connections: {max_connections} is not in 1..{MAX_CONNECTIONS_MAX}")));
+        }
+        let tls = match (options.tls_cert.or(file.tls_cert), options.tls_key.or(file.tls_key)) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err(wrong("tls-cert and tls-key have to be given together".to_owned())),
+        };
+        let http = options.http_listen.or(file.http_listen).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+        Ok(Configuration {
+            data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("./nqdb-data")),
+            listen: options.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:5432".to_owned()),
+            http_listen: if http == "off" { HttpListen::Off } else { HttpListen::At(http) },
+            memory_bytes,
+            max_connections,
+            unix_socket_dir: options.unix_socket_dir.or(file.unix_socket_dir),
+            tls,
+            allow_passwordless_roles: options
+                .allow_passwordless_roles
+                .or(file.allow_passwordless_roles)
+                .unwrap_or(false),
+            log_format: options.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+            log_level: options.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<Options, ServerError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ServerError::ReadConfiguration { path: path.to_path_buf(), source })?;
+    toml::from_str(&text).map_err(|error| wrong(format!("{}: {error}", path.display())))
+}
+
+fn wrong(message: String) -> ServerError {
+    ServerError::Configuration(message)
+}
+
+/// `512MB` in bytes; units count in 1024s, as PostgreSQL's do.
+fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "kb" | "k" => 10,
+        "mb" | "m" => 20,
+        "gb" | "g" => 30,
+        "tb" | "t" => 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_size("512MB"), Some(512 << 20));
+        assert_eq!(parse_size("4 gb"), Some(4 << 30));
+        assert_eq!(parse_size("1000"), Some(1000));
+        for wrong in ["", "GB", "1.5GB", "1XB", "99999999999TB"] {
+            assert_eq!(parse_size(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file_and_the_file_over_defaults() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("nqdb.toml");
+        std::fs::write(&path, "listen = \"127.0.0.1:1\"\nmax-connections = 7\nhttp-listen = \"off\"\n").unwrap();
+        let options =
+            Options { config: Some(path.clone()), listen: Some("127.0.0.1:2".to_owned()), ..Options::default() };
+        let configuration = Configuration::resolve(options).unwrap();
+        assert_eq!(configuration.listen, "127.0.0.1:2");
+        assert_eq!(configuration.max_connections, 7);
+        assert_eq!(configuration.http_listen, HttpListen::Off);
+        assert_eq!(configuration.memory_bytes, 1 << 30);
+
+        std::fs::write(&path, "no-such-setting = 1\n").unwrap();
+        let unknown = Configuration::resolve(Options { config: Some(path), ..Options::default() });
+        assert!(unknown.unwrap_err().to_string().contains("no-such-setting"));
+    }
+
+    #[test]
+    fn what_cannot_be_obeyed_is_refused() {
+        let refused = |options: Options| Configuration::resolve(options).is_err();
+        assert!(refused(Options { memory: Some("1MB".to_owned()), ..Options::default() }));
+        assert!(refused(Options { max_connections: Some(0), ..Options::default() }));
+        assert!(refused(Options { tls_cert: Some("cert.pem".into()), ..Options::default() }));
+    }
+}

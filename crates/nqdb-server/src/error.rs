@@ -1,0 +1,46 @@
+//! Why the server does not start, or what `check` cannot do.
+
+use std::path::PathBuf;
+
+use nqdb_sqlstate::SqlError;
+use nqdb_txn::TxnError;
+use nqdb_wire::{ListenerError, TlsError};
+
+/// What ends the program before, or instead of, serving.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// A flag, environment variable or line of the file is wrong.
+    #[error("{0}")]
+    Configuration(String),
+    /// The configuration file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    ReadConfiguration { path: PathBuf, source: std::io::Error },
+    /// The data directory cannot be made or entered.
+    #[error("cannot use the data directory {path}: {source}")]
+    DataDirectory { path: PathBuf, source: std::io::Error },
+    /// The data cannot be opened.
+    #[error("cannot open the data directory {path}: {source}")]
+    Open { path: PathBuf, source: TxnError },
+    /// The catalog cannot be read or made.
+    #[error("cannot open the catalog: {0}")]
+    Catalog(SqlError),
+    /// A listener cannot start.
+    #[error(transparent)]
+    Listen(#[from] ListenerError),
+    /// The HTTP listener cannot start.
+    #[error("cannot listen on {address} for HTTP: {source}")]
+    ListenHttp { address: String, source: std::io::Error },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Others could reach roles that need no password.
+    #[error(
+        "refusing to listen on {address}: these roles can log in and have no password: {roles}. Set passwords \
+         (ALTER ROLE ... PASSWORD), listen on a loopback address, or pass --allow-passwordless-roles to serve such \
+         roles to this machine only"
+    )]
+    Passwordless { address: String, roles: String },
+    /// The operating system refuses something else.
+    #[error("{what}: {source}")]
+    System { what: &'static str, source: std::io::Error },
+}

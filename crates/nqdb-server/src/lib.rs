@@ -1,0 +1,20 @@
+//! The server: reads its configuration, opens the data, serves clients, stops cleanly. It only connects parts.
+//!
+//! 1. The ready line goes to standard output when, and only when, clients are served; everything else goes to
+//!    standard error as log records.
+//! 2. It does not start with what it cannot obey: a wrong value, a certificate that does not fit, a data directory in
+//!    use, an address that others can reach while roles have no password.
+//! 3. SIGTERM and SIGINT end sessions with 57P01, then close the data so that the next start replays no log.
+
+mod check;
+mod configuration;
+mod data;
+mod error;
+mod log;
+mod serve;
+
+pub use check::check;
+pub use configuration::{Configuration, HttpListen, LogFormat, Options};
+pub use data::Data;
+pub use error::ServerError;
+pub use serve::{Running, serve, start};

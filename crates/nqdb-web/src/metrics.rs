@@ -1,0 +1,86 @@
+//! `/metrics`: the counters of all layers as Prometheus text.
+
+use std::fmt::Write;
+
+use nqdb_session::Instance;
+
+/// One figure: its name, what it says, and its value.
+enum Figure {
+    Counter(&'static str, &'static str, f64),
+    Gauge(&'static str, &'static str, f64),
+}
+
+/// All figures, in the order of the layers from the client down.
+pub fn render(instance: &Instance) -> String {
+    let mut text = String::with_capacity(8 * 1024);
+    for figure in session_figures(instance).into_iter().chain(storage_figures(instance)) {
+        let (name, help, kind, value) = match figure {
+            Figure::Counter(name, help, value) => (name, help, "counter", value),
+            Figure::Gauge(name, help, value) => (name, help, "gauge", value),
+        };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
+    }
+    text
+}
+
+fn session_figures(instance: &Instance) -> Vec<Figure> {
+    use Figure::{Counter, Gauge};
+    let metrics = &instance.metrics;
+    let count = |counter: &nqdb_session::Counter| counter.get() as f64;
+    let uptime_seconds = (instance.now_micros() - instance.started_micros()) as f64 / 1e6;
+    vec![
+        Gauge("nqdb_uptime_seconds", "Time since the start of the server.", uptime_seconds),
+        Gauge("nqdb_connections", "Sessions now.", instance.registry.count() as f64),
+        Counter("nqdb_connections_total", "Connections that asked for a session.", count(&metrics.connections)),
+        Counter(
+            "nqdb_connections_refused_total",
+            "Connections refused because all places were taken.",
+            count(&metrics.connections_refused),
+        ),
+        Counter("nqdb_statements_total", "Statements executed.", count(&metrics.statements)),
+        Counter("nqdb_errors_total", "Errors sent to clients.", count(&metrics.errors)),
+        Counter("nqdb_rows_sent_total", "Rows sent to clients.", count(&metrics.rows_sent)),
+        Counter("nqdb_cancel_requests_total", "Cancel requests received.", count(&metrics.cancels)),
+        Counter("nqdb_panics_total", "Sessions ended by a fault of the server.", count(&metrics.panics)),
+        Counter("nqdb_plans_made_total", "Plans made.", count(&metrics.plans_made)),
+        Counter("nqdb_plans_reused_total", "Plans found ready.", count(&metrics.plans_reused)),
+        Counter(
+            "nqdb_analytical_planner_calls_total",
+            "Queries given to the analytical executor.",
+            count(&metrics.analytical_planner_calls),
+        ),
+    ]
+}
+
+fn storage_figures(instance: &Instance) -> Vec<Figure> {
+    use Figure::{Counter, Gauge};
+    let txn = instance.system.stats();
+    let storage = instance.system.engine().stats();
+    vec![
+        Counter("nqdb_commits_total", "Transactions committed.", txn.commits as f64),
+        Counter("nqdb_rollbacks_total", "Transactions rolled back.", txn.rollbacks as f64),
+        Counter("nqdb_deadlocks_total", "Deadlocks resolved.", txn.deadlocks as f64),
+        Gauge("nqdb_transactions_active", "Transactions that have written and not ended.", txn.active as f64),
+        Gauge("nqdb_oldest_snapshot_age_seconds", "Age of the oldest snapshot in use.", txn.oldest_snapshot_seconds),
+        Gauge("nqdb_undo_bytes", "Bytes of undo kept.", txn.undo_bytes as f64),
+        Gauge("nqdb_purge_backlog", "Ended transactions whose undo is still kept.", txn.purge_backlog as f64),
+        Counter("nqdb_page_hits_total", "Page fetches served from memory.", storage.hits as f64),
+        Counter("nqdb_page_reads_total", "Pages read from the data file.", storage.page_reads as f64),
+        Counter("nqdb_page_writes_total", "Pages written to the data file.", storage.page_writes as f64),
+        Counter("nqdb_page_evictions_total", "Frames taken from one page for another.", storage.evictions as f64),
+        Counter("nqdb_frame_waits_total", "Requests that waited for a clean frame.", storage.frame_waits as f64),
+        Counter("nqdb_log_bytes_total", "Bytes appended to the log.", storage.log_bytes as f64),
+        Counter("nqdb_log_writes_total", "Writes of gathered log groups.", storage.log_writes as f64),
+        Counter("nqdb_log_syncs_total", "Syncs of the log.", storage.log_syncs as f64),
+        Counter("nqdb_log_waits_total", "Reservations that waited for log room.", storage.log_waits as f64),
+        Counter("nqdb_page_splits_total", "Pages split.", storage.splits as f64),
+        Counter("nqdb_page_merges_total", "Pages merged away.", storage.merges as f64),
+        Counter("nqdb_checkpoints_total", "Checkpoints written.", storage.checkpoints as f64),
+        Gauge("nqdb_frames", "Page frames the pool may use.", storage.frames as f64),
+        Gauge("nqdb_frames_used", "Page frames in use.", storage.used_frames as f64),
+        Gauge("nqdb_frames_dirty", "Page frames with changes not in the data file.", storage.dirty_frames as f64),
+        Gauge("nqdb_data_pages", "Pages of the data file that were ever used.", storage.data_pages as f64),
+        Gauge("nqdb_recovery_log_bytes", "Bytes of log that recovery would read now.", storage.recovery_log_bytes as f64),
+    ]
+}
