@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_storage::TreeId;
-use nqdb_txn::{Csn, IndexStore, Isolation, Sequence, TableStore, Transaction, TxnError, TxnSystem};
+use nqdb_txn::{
+    Csn, IndexStore, Isolation, Sequence, TableCounters, TableStore, Transaction, TreeId, TxnError, TxnSystem,
+};
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::definition::{ColumnDef, IndexDef, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
 use crate::objects::{Kind, ObjectRow, Objects, Space};
@@ -41,6 +42,8 @@ pub struct Catalog {
     objects: Objects,
     committed: RwLock<Arc<Snapshot>>,
     last_version: AtomicU64,
+    /// Sequences whose drop has committed and whose counters still exist.
+    dropped_sequences: Mutex<Vec<Sequence>>,
 }
 
 impl Catalog {
@@ -59,7 +62,13 @@ impl Catalog {
 
     fn of(system: Arc<TxnSystem>, objects: Objects, snapshot: Snapshot) -> Catalog {
         let last_version = AtomicU64::new(snapshot.version);
-        Catalog { system, objects, committed: RwLock::new(Arc::new(snapshot)), last_version }
+        Catalog {
+            system,
+            objects,
+            committed: RwLock::new(Arc::new(snapshot)),
+            last_version,
+            dropped_sequences: Mutex::default(),
+        }
     }
 
     /// The newest committed state.
@@ -104,7 +113,18 @@ impl Catalog {
         }
         let version = self.next_version();
         let mut committed = self.committed.write();
+        let dropped = changes.iter().filter_map(|change| match change {
+            Change::DropSequence(oid) => committed.sequence_by_oid(*oid).map(|sequence| sequence.counter()),
+            _ => None,
+        });
+        self.dropped_sequences.lock().extend(dropped);
         *committed = Arc::new(committed.with(changes, version));
+    }
+
+    /// Removes the counters of sequences whose drop has committed: outside of the commit, because it changes pages.
+    pub(crate) fn remove_dropped_counters(&self) -> Result<(), TxnError> {
+        let dropped = std::mem::take(&mut *self.dropped_sequences.lock());
+        dropped.iter().try_for_each(|sequence| sequence.drop(&self.system))
     }
 
     /// Writes the objects of a new data directory in one transaction.
@@ -209,7 +229,7 @@ fn open_table(
 ) -> SqlResult<TableDef> {
     let rows = system.open_tree(TreeId(stored.rows_tree))?;
     let overflow = system.open_tree(TreeId(stored.overflow_tree))?;
-    let counters = TableStore::open_counters(&rows, &overflow)?;
+    let counters = TableCounters::open(&rows, &overflow)?;
     let columns: Vec<ColumnDef> = stored
         .columns
         .into_iter()

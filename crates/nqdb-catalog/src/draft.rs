@@ -22,6 +22,17 @@ pub struct Draft {
     hooked: bool,
 }
 
+impl Drop for Draft {
+    /// The transaction is over: what its commit left to remove is removed.
+    fn drop(&mut self) {
+        if self.hooked
+            && let Err(error) = self.catalog.remove_dropped_counters()
+        {
+            tracing::warn!(%error, "the counter of a dropped sequence was not removed");
+        }
+    }
+}
+
 /// A position in a transaction's changes, taken with a savepoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DraftMark(usize);

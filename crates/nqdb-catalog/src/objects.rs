@@ -12,10 +12,9 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use nqdb_sqlstate::{DATA_CORRUPTED, INTERNAL_ERROR, SqlError};
-use nqdb_storage::{Direction, TreeId};
 use nqdb_txn::{
-    Csn, IndexStore, Modified, Newest, ReadView, Result, RowId, RowImage, RowVersion, TableStore, Transaction,
-    TxnError, TxnSystem,
+    Csn, Direction, IndexStore, Modified, Newest, ReadView, Result, RowId, RowImage, RowVersion, TableCounters,
+    TableStore, Transaction, TreeId, TxnError, TxnSystem,
 };
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid, Type};
@@ -80,8 +79,9 @@ fn key(positions: &[usize]) -> Vec<KeyColumn> {
 impl Objects {
     /// Opens the table; makes what is missing of it, which a crash during the first start can leave behind.
     pub(crate) fn open_or_create(system: &Arc<TxnSystem>) -> Result<Objects> {
+        let existing = system.trees()?;
         for tree in [ROWS_TREE, OVERFLOW_TREE, BY_OID_TREE, BY_NAME_TREE] {
-            if !system.has_tree(tree)? {
+            if !existing.iter().any(|(id, ..)| *id == tree) {
                 system.create_system_tree(tree)?;
             }
         }
@@ -91,7 +91,7 @@ impl Objects {
     fn open(system: &Arc<TxnSystem>) -> Result<Objects> {
         let rows = system.open_tree(ROWS_TREE)?;
         let overflow = system.open_tree(OVERFLOW_TREE)?;
-        let counters = TableStore::open_counters(&rows, &overflow)?;
+        let counters = TableCounters::open(&rows, &overflow)?;
         let index = |id: Oid, tree: TreeId, positions: &[usize]| -> Result<Arc<IndexStore>> {
             let tree = system.open_tree(tree)?;
             Ok(Arc::new(IndexStore { id, tree, unique: true, key: key(positions), usable_from: Csn(0) }))

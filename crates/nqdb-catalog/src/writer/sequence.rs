@@ -150,10 +150,9 @@ impl CatalogWriter<'_> {
         Ok(dropped)
     }
 
-    /// Drops a sequence together with the column that owns it.
+    /// Drops a sequence together with the column that owns it. Its counter goes after the commit.
     pub(super) fn remove_sequence(&mut self, sequence: &SequenceDef) -> Result<()> {
         self.catalog.objects().remove(self.txn, Space::Relation, sequence.oid)?;
-        sequence.counter().drop(self.txn)?;
         self.push(Change::DropSequence(sequence.oid));
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{DUPLICATE_COLUMN, DUPLICATE_OBJECT, SqlError, TOO_MANY_COLUMNS, UNDEFINED_OBJECT};
-use nqdb_txn::{IndexStore, RelationLock, Result, TableStore};
+use nqdb_txn::{IndexStore, RelationLock, Result, TableCounters, TableStore};
 use nqdb_types::{Datum, Oid};
 
 use super::sequence::nextval_call;
@@ -225,7 +225,7 @@ impl CatalogWriter<'_> {
     fn new_store(&mut self, id: Oid, columns: &[ColumnDef]) -> Result<TableStore> {
         let rows = self.catalog.system().create_tree(self.txn)?;
         let overflow = self.catalog.system().create_tree(self.txn)?;
-        let counters = TableStore::open_counters(&rows, &overflow)?;
+        let counters = TableCounters::open(&rows, &overflow)?;
         Ok(TableStore {
             id,
             rows,

@@ -44,6 +44,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 pub const ROW_IMAGE_LEN_MAX: usize = ENTRY_LEN_MAX - 8 - HEADER_BYTES;
 
 /// One definition of a table: never changed, replaced by the catalog when the table is altered.
+#[derive(Clone)]
 pub struct TableStore {
     /// The relation's number.
     pub id: u32,
@@ -59,6 +60,7 @@ pub struct TableStore {
 }
 
 /// One definition of an index.
+#[derive(Clone)]
 pub struct IndexStore {
     /// The relation's number.
     pub id: u32,
@@ -68,6 +70,12 @@ pub struct IndexStore {
     pub key: Vec<KeyColumn>,
     /// Snapshots older than this do not find everything in it.
     pub usable_from: Csn,
+}
+
+impl std::fmt::Debug for TableStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TableStore").field("id", &self.id).field("rows", &self.rows.id()).finish_non_exhaustive()
+    }
 }
 
 /// What a table counts; survives changes of its definition.
