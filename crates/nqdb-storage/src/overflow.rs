@@ -132,13 +132,14 @@ impl Overflow {
         })? && is_gapless
             && stored.len() <= stored_len
         {}
-        if !is_gapless || stored.len() != stored_len {
+        if !is_gapless || next_chunk != value.chunk_count() || stored.len() != stored_len {
             return Err(corrupt("its chunks are not complete"));
         }
         if !value.is_compressed {
             return if value.len == value.stored_len { Ok(stored) } else { Err(corrupt("its lengths contradict")) };
         }
-        let whole = lz4_flex::block::decompress(&stored, value.len as usize).map_err(|_| corrupt("it cannot be expanded"))?;
+        let whole =
+            lz4_flex::block::decompress(&stored, value.len as usize).map_err(|_| corrupt("it cannot be expanded"))?;
         if whole.len() == value.len as usize { Ok(whole) } else { Err(corrupt("its length is wrong")) }
     }
 

@@ -13,7 +13,6 @@
 
 use crate::ids::{Lsn, PageId, TreeId};
 
-
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 8192;
 

@@ -239,7 +239,8 @@ impl Builder {
 pub fn cost_with_prefix(node: Node<'_>, range: Range<usize>, prefix_len: usize) -> usize {
     let is_inner = node.page().level() > 0;
     let full_key_extra = |slot| {
-        let key_len = if slot == 0 && is_inner { node.low().len() } else { node.prefix_len() + node.suffix(slot).len() };
+        let key_len =
+            if slot == 0 && is_inner { node.low().len() } else { node.prefix_len() + node.suffix(slot).len() };
         key_len.saturating_sub(prefix_len)
     };
     range.map(|slot| SLOT_LEN + ENTRY_HEADER_LEN + full_key_extra(slot) + node.entry(slot).value.len()).sum()

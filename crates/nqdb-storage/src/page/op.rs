@@ -303,4 +303,3 @@ impl<'a> Fields<'a> {
         self.0.is_empty().then_some(operation)
     }
 }
-

@@ -17,7 +17,8 @@ use crate::tree::Tree;
 /// Children that one group frees.
 const GROUP_PAGES_MAX: usize = 32;
 
-const GROUP_LOG_BYTES: usize = Need::record_bytes(16) * 2 + GROUP_PAGES_MAX * (Need::FREE_PAGE_BYTES + Need::record_bytes(16));
+const GROUP_LOG_BYTES: usize =
+    Need::record_bytes(16) * 2 + GROUP_PAGES_MAX * (Need::FREE_PAGE_BYTES + Need::record_bytes(16));
 
 impl Tree {
     /// Frees up to `pages_max` pages (at least one group) of a tree that nobody uses any more. True when the whole tree is

@@ -31,9 +31,8 @@ pub(super) const UNDERFULL_LEN: usize = USABLE_LEN / 4;
 /// A merged page keeps a quarter free, so that the next inserts do not split it again.
 const MERGED_LEN_MAX: usize = USABLE_LEN / 4 * 3;
 
-const MERGE_LOG_BYTES: usize = Need::record_bytes(IMAGE_OP_LEN_MAX)
-    + 3 * Need::record_bytes(32)
-    + Need::FREE_PAGE_BYTES;
+const MERGE_LOG_BYTES: usize =
+    Need::record_bytes(IMAGE_OP_LEN_MAX) + 3 * Need::record_bytes(32) + Need::FREE_PAGE_BYTES;
 
 /// Two neighbours under one parent, as a look at the parent showed them.
 struct Pair {

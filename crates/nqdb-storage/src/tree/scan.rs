@@ -72,10 +72,7 @@ impl Scan {
     /// Visits entries of the next leaf in the scan's direction, under its shared latch: `f` must not block, and must not
     /// call into the engine. It gets the full key. When it breaks, the next call goes on behind the key it broke at. A call
     /// may visit nothing. Answers whether more may follow.
-    pub fn next_leaf(
-        &mut self,
-        f: &mut dyn FnMut(&[u8], Entry<'_>, LeafInfo) -> ControlFlow<()>,
-    ) -> Result<bool> {
+    pub fn next_leaf(&mut self, f: &mut dyn FnMut(&[u8], Entry<'_>, LeafInfo) -> ControlFlow<()>) -> Result<bool> {
         self.next_leaf_if(|_| true, f)
     }
 
@@ -154,12 +151,24 @@ impl Scan {
             if found && above { slot + 1 } else { slot }
         };
         let near = match position {
-            Position::End | Position::Done => if from_start { 0 } else { count },
+            Position::End | Position::Done => {
+                if from_start {
+                    0
+                } else {
+                    count
+                }
+            }
             Position::From => at(&self.key, !from_start),
             Position::Behind => at(&self.key, from_start),
         };
         let far = match &self.end {
-            Bound::Unbounded => if from_start { count } else { 0 },
+            Bound::Unbounded => {
+                if from_start {
+                    count
+                } else {
+                    0
+                }
+            }
             Bound::Included(key) => clamped(node, key, |key| at(key, from_start)),
             Bound::Excluded(key) => clamped(node, key, |key| at(key, !from_start)),
         };

@@ -42,8 +42,7 @@ fn threads_that_insert_and_remove_side_by_side_each_find_their_own() {
             .collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()
     });
-    let mut expected: Vec<_> =
-        models.into_iter().flatten().map(|(id, value)| (key(id).to_vec(), value)).collect();
+    let mut expected: Vec<_> = models.into_iter().flatten().map(|(id, value)| (key(id).to_vec(), value)).collect();
     expected.sort();
     tree.verify(&mut |_, _| ()).unwrap();
     assert_eq!(all(&tree, Direction::Forward), expected);

@@ -49,7 +49,8 @@ impl Keys {
 
 fn check(tree: &Tree, model: &Model) {
     let mut seen = Vec::new();
-    let report = tree.verify(&mut |key, entry| seen.push((key.to_vec(), (entry.value.to_vec(), entry.marked)))).unwrap();
+    let report =
+        tree.verify(&mut |key, entry| seen.push((key.to_vec(), (entry.value.to_vec(), entry.marked)))).unwrap();
     assert!(seen.iter().map(|(key, value)| (key, value)).eq(model.iter()), "verify visits what the model holds");
     assert_eq!(report.entries as usize, model.len());
     assert_eq!(report.marked as usize, model.values().filter(|(_, marked)| *marked).count());
@@ -79,11 +80,13 @@ fn check_ranges(tree: &Tree, model: &Model, keys: Keys, random: &mut Random) {
                 Bound::Excluded(upper) => key < upper,
             })
         };
-        let expected: Vec<_> =
-            model.iter().filter(|(key, _)| in_range(key)).map(|(key, (value, _))| (key.clone(), value.clone())).collect();
-        let scan = |direction| {
-            tree.scan(lower.as_ref().map(Vec::as_slice), upper.as_ref().map(Vec::as_slice), direction)
-        };
+        let expected: Vec<_> = model
+            .iter()
+            .filter(|(key, _)| in_range(key))
+            .map(|(key, (value, _))| (key.clone(), value.clone()))
+            .collect();
+        let scan =
+            |direction| tree.scan(lower.as_ref().map(Vec::as_slice), upper.as_ref().map(Vec::as_slice), direction);
         let step = 1 + random.below(30);
         assert_eq!(collect(scan(Direction::Forward), step), expected, "{lower:?} to {upper:?}");
         let mut backward = collect(scan(Direction::Backward), step);
@@ -235,7 +238,11 @@ fn a_scan_neither_loses_nor_repeats_what_stands_while_the_tree_changes_around_it
             });
             for _ in 0..60 {
                 let odd = 2 * random.below(3000) as u64 + 1;
-                if random.below(2) == 0 { put(&tree, &key(odd), &[2; 300], false) } else { remove(&tree, &key(odd)); }
+                if random.below(2) == 0 {
+                    put(&tree, &key(odd), &[2; 300], false)
+                } else {
+                    remove(&tree, &key(odd));
+                }
             }
             if !more.unwrap() {
                 break;
