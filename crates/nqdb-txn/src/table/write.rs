@@ -138,7 +138,7 @@ impl TableStore {
             old.external_values().next().is_some()
                 || !self.indexes.iter().all(|index| index.columns_equal(&old, &new))
         };
-        self.replace_row(txn, system, row_id, image, 0, &mut |txn, edit| {
+        self.replace_row(txn, row_id, image, 0, &mut |txn, edit| {
             match self.judge(txn, system, edit, row_id, seen, RowLock::NoKeyUpdate)? {
                 Some(obstacle) => Ok(Some(Attempt::Obstacle(obstacle))),
                 None => {
@@ -153,7 +153,6 @@ impl TableStore {
     fn replace_row(
         &self,
         txn: &mut Transaction,
-        system: &TxnSystem,
         row_id: RowId,
         image: &[u8],
         flags: u16,
@@ -214,7 +213,7 @@ impl TableStore {
         let _guard = self.claim_keys(txn, system, row_id, &claims, row_guard)?;
         let mark = txn.undo.last();
         let image = self.build_image(txn, row_id, new)?;
-        let attempt = self.replace_row(txn, system, row_id, &image, flags, &mut |txn, edit| {
+        let attempt = self.replace_row(txn, row_id, &image, flags, &mut |txn, edit| {
             let same = edit.entry().map(|entry| RowHeader::split(entry.value)).transpose()?;
             let judged = self.judge(txn, system, edit, row_id, seen, mode)?;
             let moved = same.is_none_or(|(header, _)| header != old.header).then_some(Obstacle::Again);

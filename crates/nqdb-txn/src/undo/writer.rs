@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn store(memory_bytes_max: usize) -> Arc<UndoStore> {
-        Arc::new(UndoStore::new(Arc::new(SimDisk::new(1)), memory_bytes_max))
+        Arc::new(UndoStore::new(Arc::new(SimDisk::new()), memory_bytes_max))
     }
 
     /// Writes `count` records, reads them backwards, and returns what the end left.
@@ -190,8 +190,8 @@ mod tests {
     #[test]
     fn small_transactions_share_a_chunk_and_free_it() {
         let store = store(1 << 20);
-        let ended: Vec<UndoChunks> = (0..100).map(|_| write_and_walk(&store, 4, &[7; 100])).collect();
-        assert_eq!(store.chunk_count(), 2, "400 records of 163 bytes fill one chunk and open another");
+        let ended: Vec<UndoChunks> = (0..120).map(|_| write_and_walk(&store, 4, &[7; 100])).collect();
+        assert_eq!(store.chunk_count(), 2, "480 records of 159 bytes fill one chunk and open another");
         drop(ended);
         assert_eq!(store.chunk_count(), 1, "only the half-filled one stays");
     }

@@ -74,7 +74,7 @@ pub fn row(id: i64, a: i32, b: &str) -> Row {
 
 impl Bed {
     pub fn new() -> Bed {
-        Bed::on(Arc::new(SimDisk::new(1)), engine_options(), txn_options())
+        Bed::on(Arc::new(SimDisk::new()), engine_options(), txn_options())
     }
 
     pub fn on(disk: Arc<SimDisk>, engine: Options, options: TxnOptions) -> Bed {
