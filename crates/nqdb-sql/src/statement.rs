@@ -36,6 +36,8 @@ pub enum StatementKind {
     Rows(Box<RowsStatement>),
     /// CREATE, ALTER, DROP, TRUNCATE, COMMENT, GRANT, REVOKE, REASSIGN: whatever changes the catalog.
     Ddl(Box<ast::Statement>),
+    /// CREATE SEQUENCE and ALTER SEQUENCE.
+    Sequence(Box<SequenceStatement>),
     Transaction(TransactionStatement),
     /// `SET [SESSION | LOCAL] name { TO | = } value`, also SET TIME ZONE, SET NAMES and SET SESSION
     /// CHARACTERISTICS' plain relatives under the name of their setting.
@@ -247,4 +249,45 @@ pub struct MaintenanceTable {
     /// All columns when empty.
     pub columns: Vec<NamedAt>,
     pub position: u32,
+}
+
+/// CREATE SEQUENCE or ALTER SEQUENCE.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceStatement {
+    pub schema: Option<String>,
+    pub name: String,
+    /// Where the name stands: characters, counted from 1.
+    pub position: u32,
+    pub action: SequenceAction,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum SequenceAction {
+    Create { if_not_exists: bool, clauses: SequenceClauses },
+    Alter { if_exists: bool, clauses: SequenceClauses },
+    Rename { if_exists: bool, new_name: String },
+}
+
+/// The clauses that were written; `None` where there was none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SequenceClauses {
+    pub data_type: Option<Type>,
+    pub increment: Option<i64>,
+    /// `Some(None)` is NO MINVALUE.
+    pub min: Option<Option<i64>>,
+    /// `Some(None)` is NO MAXVALUE.
+    pub max: Option<Option<i64>>,
+    pub start: Option<i64>,
+    /// `Some(None)` is RESTART without a value.
+    pub restart: Option<Option<i64>>,
+    pub cache: Option<i64>,
+    pub cycle: Option<bool>,
+    pub owned_by: Option<SequenceOwner>,
+}
+
+/// OWNED BY.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SequenceOwner {
+    None,
+    Column { schema: Option<String>, table: NamedAt, column: String },
 }

@@ -1,0 +1,245 @@
+//! Conversions: which ones happen on their own, and what they are made of.
+
+use nqdb_catalog::ColumnDef;
+use nqdb_functions::{CastContext, CastMethod, apply_cast, coercion, common_type};
+use nqdb_sqlstate::{CANNOT_COERCE, DATATYPE_MISMATCH, SqlError, SqlResult};
+use nqdb_types::{Datum, Oid, Type, apply_typmod, oid, parse_text, type_info};
+use sqlparser::ast;
+
+use super::Binder;
+use crate::ir::{Expr, ExprKind};
+use crate::params::undetermined;
+
+impl Binder<'_> {
+    /// Converts an expression to a type, modifier included.
+    ///
+    /// Fails with 42846 `cannot cast type .. to ..` at `cast_position` or where the expression starts; callers with a
+    /// better message ask [`Binder::try_coerce`].
+    pub(super) fn coerce(
+        &mut self,
+        expr: Expr,
+        target: Type,
+        context: CastContext,
+        cast_position: Option<u32>,
+    ) -> SqlResult<Expr> {
+        let from = expr.ty;
+        let position = cast_position.or(expr.position);
+        match self.try_coerce(expr, target, context)? {
+            Some(expr) => Ok(expr),
+            None => {
+                let message = format!("cannot cast type {} to {}", Type::new(from.oid).name(), Type::new(target.oid).name());
+                Err(SqlError::new(CANNOT_COERCE, message).or_position(position))
+            }
+        }
+    }
+
+    /// As [`Binder::coerce`]; `None` when the types have no such conversion.
+    pub(super) fn try_coerce(&mut self, expr: Expr, target: Type, context: CastContext) -> SqlResult<Option<Expr>> {
+        let Some(converted) = self.convert_type(expr, target, context)? else { return Ok(None) };
+        Ok(Some(self.apply_modifier(converted, target, context == CastContext::Explicit)))
+    }
+
+    /// Changes the type, not yet the modifier.
+    fn convert_type(&mut self, expr: Expr, target: Type, context: CastContext) -> SqlResult<Option<Expr>> {
+        if expr.ty.oid == target.oid {
+            return Ok(Some(expr));
+        }
+        if expr.ty.oid == oid::UNKNOWN {
+            return self.convert_unknown(expr, target);
+        }
+        let Some(method) = coercion(expr.ty.oid, target.oid, context) else { return Ok(None) };
+        let (nullable, position) = (expr.nullable, expr.position);
+        let kind = match method {
+            CastMethod::Relabel => ExprKind::Relabel(Box::new(expr)),
+            CastMethod::Function(function) => ExprKind::Call { function, args: vec![expr] },
+            CastMethod::Convert(convert) => ExprKind::Convert { arg: Box::new(expr), convert },
+            CastMethod::ViaText => ExprKind::ViaText(Box::new(expr)),
+        };
+        Ok(Some(Expr { kind, ty: Type::new(target.oid), nullable, position }))
+    }
+
+    /// Gives an unknown literal or parameter its type: the literal is read now, as PostgreSQL does.
+    fn convert_unknown(&mut self, expr: Expr, target: Type) -> SqlResult<Option<Expr>> {
+        let Expr { kind, ty, nullable, position } = expr;
+        let info = type_info(target.oid);
+        if info.is_none_or(|info| info.category == 'P' && target.oid != oid::ANY) {
+            return Ok(None);
+        }
+        match kind {
+            ExprKind::Literal(datum) => {
+                // Only interval's input depends on its modifier: `interval '1' hour`.
+                let read_as = if target.oid == oid::INTERVAL { target } else { Type::new(target.oid) };
+                let value = self.read_literal(&datum, read_as).map_err(|error| error.or_position(position))?;
+                Ok(Some(Expr { nullable: value.is_null(), kind: ExprKind::Literal(value), ty: read_as, position }))
+            }
+            ExprKind::Param(index) => {
+                self.params.infer(usize::from(index), target.oid, position)?;
+                Ok(Some(Expr { kind: ExprKind::Param(index), ty: Type::new(target.oid), nullable: true, position }))
+            }
+            // A column of a subquery or VALUES list that stayed unknown: it has been made text by then.
+            kind => Ok(Some(Expr { kind: ExprKind::ViaText(Box::new(Expr { kind, ty, nullable, position })), ty: target, nullable, position })),
+        }
+    }
+
+    /// Reads a literal's text as a type.
+    pub(super) fn read_literal(&self, datum: &Datum, ty: Type) -> SqlResult<Datum> {
+        match datum {
+            Datum::Null => Ok(Datum::Null),
+            Datum::Text(text) if ty.oid != oid::REGCLASS => parse_text(text, ty, self.cx.format),
+            other => {
+                let mut context = self.function_context();
+                apply_cast(CastMethod::ViaText, other, Type::UNKNOWN, ty, &mut context)
+            }
+        }
+    }
+
+    /// Coerces to the modifier of `target`, whose type the expression has already.
+    fn apply_modifier(&mut self, expr: Expr, target: Type, explicit: bool) -> Expr {
+        if target.typmod < 0 || expr.ty.typmod == target.typmod {
+            return expr;
+        }
+        let Expr { kind, nullable, position, ty } = expr;
+        if let ExprKind::Literal(datum) = &kind
+            && let Ok(value) = apply_typmod(datum.clone(), target, explicit)
+        {
+            return Expr { kind: ExprKind::Literal(value), ty: target, nullable, position };
+        }
+        let arg = Box::new(Expr { kind, ty, nullable, position });
+        Expr { kind: ExprKind::Typmod { arg, explicit }, ty: target, nullable, position }
+    }
+
+    /// An unknown literal or parameter that nothing typed becomes text.
+    pub(super) fn resolve_unknown(&mut self, expr: Expr) -> SqlResult<Expr> {
+        if expr.ty.oid == oid::UNKNOWN { self.coerce(expr, Type::TEXT, CastContext::Implicit, None) } else { Ok(expr) }
+    }
+
+    /// Refuses a parameter without a type where PostgreSQL has no context to give it one; a literal becomes text.
+    pub(super) fn require_known(&mut self, expr: Expr) -> SqlResult<Expr> {
+        match expr.kind {
+            ExprKind::Param(index) if expr.ty.oid == oid::UNKNOWN => {
+                Err(undetermined(usize::from(index)).or_position(expr.position))
+            }
+            _ => self.resolve_unknown(expr),
+        }
+    }
+
+    /// Converts a value that is stored into a column.
+    ///
+    /// Fails with 42804 at the value.
+    pub(super) fn coerce_for_column(
+        &mut self,
+        expr: Expr,
+        column: &ColumnDef,
+        name: &str,
+        position: Option<u32>,
+    ) -> SqlResult<Expr> {
+        let from = expr.ty;
+        let position = position.or(expr.position);
+        match self.try_coerce(expr, column.ty, CastContext::Assignment)? {
+            Some(expr) => Ok(expr),
+            None => {
+                let message = format!(
+                    "column \"{name}\" is of type {} but expression is of type {}",
+                    Type::new(column.ty.oid).name(),
+                    Type::new(from.oid).name()
+                );
+                Err(SqlError::new(DATATYPE_MISMATCH, message)
+                    .with_hint("You will need to rewrite or cast the expression.")
+                    .or_position(position))
+            }
+        }
+    }
+
+    /// Binds a condition: 42804 `argument of WHERE must be type boolean, not type integer`.
+    pub(super) fn bind_boolean(&mut self, expression: &ast::Expr, construct: &str) -> SqlResult<Expr> {
+        let bound = self.bind_expr(expression)?;
+        self.to_boolean(bound, construct)
+    }
+
+    /// Converts to boolean for a construct that PostgreSQL names so.
+    pub(super) fn to_boolean(&mut self, expr: Expr, construct: &str) -> SqlResult<Expr> {
+        self.to_type(expr, Type::BOOL, construct)
+    }
+
+    /// Assignment conversion for a construct: `argument of LIMIT must be type bigint, not type text`.
+    pub(super) fn to_type(&mut self, expr: Expr, target: Type, construct: &str) -> SqlResult<Expr> {
+        let (from, position) = (expr.ty, expr.position);
+        match self.try_coerce(expr, target, CastContext::Assignment)? {
+            Some(expr) => Ok(expr),
+            None => {
+                let message = format!(
+                    "argument of {construct} must be type {}, not type {}",
+                    target.name(),
+                    Type::new(from.oid).name()
+                );
+                Err(SqlError::new(DATATYPE_MISMATCH, message).or_position(position))
+            }
+        }
+    }
+
+    /// Converts expressions to the type that they have in common (manual 10.5): of CASE, COALESCE, VALUES, UNION.
+    ///
+    /// Fails with 42804 `CASE types text and integer cannot be matched` at the expression that does not fit.
+    pub(super) fn unify(&mut self, exprs: Vec<Expr>, construct: &str) -> SqlResult<(Vec<Expr>, Type)> {
+        let target = common_of(&exprs, construct)?;
+        let mut unified = Vec::with_capacity(exprs.len());
+        for expr in exprs {
+            unified.push(self.to_common(expr, target, construct)?);
+        }
+        Ok((unified, target))
+    }
+
+    /// Converts to a common type that was chosen before: 42846 when it cannot be done implicitly.
+    pub(super) fn to_common(&mut self, expr: Expr, target: Type, construct: &str) -> SqlResult<Expr> {
+        let (from, position) = (expr.ty, expr.position);
+        match self.try_coerce(expr, target, CastContext::Implicit)? {
+            Some(expr) => Ok(expr),
+            None => {
+                let message = format!(
+                    "{construct} could not convert type {} to {}",
+                    Type::new(from.oid).name(),
+                    Type::new(target.oid).name()
+                );
+                Err(SqlError::new(CANNOT_COERCE, message).or_position(position))
+            }
+        }
+    }
+}
+
+/// The common type of some expressions; its modifier is theirs when they all agree.
+pub(super) fn common_of(exprs: &[Expr], construct: &str) -> SqlResult<Type> {
+    let types: Vec<Oid> = exprs.iter().map(|expr| expr.ty.oid).collect();
+    let Some(common) = common_type(&types) else {
+        return Err(mismatch(exprs, construct));
+    };
+    let mut modifiers = exprs.iter().map(|expr| if expr.ty.oid == common { expr.ty.typmod } else { -1 });
+    let first = modifiers.next().unwrap_or(-1);
+    let typmod = if modifiers.all(|typmod| typmod == first) { first } else { -1 };
+    Ok(Type::with_typmod(common, typmod))
+}
+
+/// 42804 at the first expression whose type category is another one than that of those before it.
+fn mismatch(exprs: &[Expr], construct: &str) -> SqlError {
+    let category = |ty: Oid| type_info(ty).map_or('X', |info| info.category);
+    let mut chosen: Option<Oid> = None;
+    for (at, expr) in exprs.iter().enumerate() {
+        if expr.ty.oid == oid::UNKNOWN {
+            continue;
+        }
+        match chosen {
+            Some(so_far) if category(so_far) != category(expr.ty.oid) => {
+                let before: Vec<Oid> = exprs.iter().take(at).map(|expr| expr.ty.oid).collect();
+                let so_far = common_type(&before).unwrap_or(so_far);
+                let message = format!(
+                    "{construct} types {} and {} cannot be matched",
+                    Type::new(so_far).name(),
+                    Type::new(expr.ty.oid).name()
+                );
+                return SqlError::new(DATATYPE_MISMATCH, message).or_position(expr.position);
+            }
+            None => chosen = Some(expr.ty.oid),
+            Some(_) => {}
+        }
+    }
+    SqlError::new(DATATYPE_MISMATCH, format!("{construct} types cannot be matched"))
+}

@@ -1,0 +1,260 @@
+//! The binder: from syntax to the Bound IR. It decides names, types, overloads and casts by PostgreSQL's rules.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | `scope`, `similar` | what a name means, and what to say when it means nothing |
+//! | `expression`, `literal`, `operators`, `rows`, `conditional`, `call`, `syntax_functions`, `subquery` | expressions |
+//! | `coerce`, `types` | types and conversions |
+//! | `query`, `select`, `from`, `group`, `order` | queries |
+//! | `insert`, `conflict`, `update`, `delete`, `returning`, `table_row` | changes |
+//! | `output_name` | what a column without an alias is called |
+//!
+//! What always holds:
+//! 1. Inside the binder an expression of type UNKNOWN is a literal, a NULL or a parameter that no context has typed yet;
+//!    none leaves it.
+//! 2. Every structure of the syntax tree is taken apart field by field: a clause that is not obeyed is refused with 0A000,
+//!    and a field that a new parser version adds does not compile.
+//! 3. The binder reads the catalog snapshot of its [`BindContext`] and nothing else; two binds of one text under one
+//!    snapshot give the same result.
+//!
+//! Left out: access paths and join order (`plan`), and definitions (`ddl`).
+
+mod call;
+mod coerce;
+mod conditional;
+mod conflict;
+mod delete;
+mod expression;
+mod from;
+mod group;
+mod insert;
+mod literal;
+mod operators;
+mod order;
+mod output_name;
+mod query;
+mod returning;
+mod rows;
+mod same;
+mod scope;
+mod select;
+mod similar;
+mod subquery;
+mod syntax_functions;
+mod table_row;
+mod types;
+mod update;
+mod walk;
+
+use std::sync::Arc;
+
+use nqdb_catalog::{ColumnDef, Snapshot, TableDef};
+use nqdb_functions::{CastContext, FunctionContext, SessionFunctions};
+use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_types::{FormatContext, Type};
+use sqlparser::ast;
+use sqlparser::tokenizer::Span;
+
+use crate::ir::{Bound, ColumnId, Expr};
+use crate::params::ParamTypes;
+use crate::parse::{Tokens, parse_expression};
+use crate::statement::{Parsed, StatementKind};
+use query::CommonTable;
+use scope::{Clause, Scope};
+pub use types::data_type;
+pub(crate) use walk::any as any_expression;
+
+/// What a bind reads.
+#[derive(Clone, Copy)]
+pub struct BindContext<'a> {
+    pub catalog: &'a Snapshot,
+    /// Schemas that unqualified names are looked up in, in order.
+    pub search_path: &'a [u32],
+    /// Settings that the input of literals depends on.
+    pub format: &'a FormatContext,
+    /// What literals of reg types ask.
+    pub session: &'a dyn SessionFunctions,
+}
+
+/// Binds a statement of kind [`StatementKind::Rows`]; `params` gets the types that the statement decides.
+///
+/// Fails with PostgreSQL's errors for names, types and structure, with their position in the query string.
+pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> SqlResult<Bound> {
+    let StatementKind::Rows(statement) = &parsed.kind else {
+        return Err(SqlError::internal("only statements over rows are bound"));
+    };
+    let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), params);
+    let bound = match &statement.ast {
+        ast::Statement::Query(query) => Bound::Query(binder.bind_statement_query(query)?),
+        ast::Statement::Insert(insert) => Bound::Insert(binder.bind_insert(insert, statement.overriding)?),
+        ast::Statement::Update(update) => Bound::Update(binder.bind_update(update)?),
+        ast::Statement::Delete(delete) => Bound::Delete(binder.bind_delete(delete)?),
+        _ => return Err(SqlError::unsupported("this form of statement")),
+    };
+    binder.params.finish()?;
+    Ok(bound)
+}
+
+/// Binds the default expression of a column, coerced to the column's type.
+pub fn bind_default(text: &str, column: &ColumnDef, cx: &BindContext<'_>) -> SqlResult<Expr> {
+    let (tokens, expression) = parse_expression(text)?;
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, tokens, &mut params);
+    let bound = binder.in_scope(Scope::new(Clause::Default), |binder| binder.bind_expr(&expression))?;
+    let bound = binder.coerce_for_column(bound, column, &column.name, None)?;
+    Ok(bound)
+}
+
+/// Binds a CHECK expression over a row of the table; `row` gives the columns' ids by position in the table.
+pub fn bind_check(text: &str, table: &Arc<TableDef>, row: &[(usize, ColumnId)], cx: &BindContext<'_>) -> SqlResult<Expr> {
+    let (tokens, expression) = parse_expression(text)?;
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, tokens, &mut params);
+    binder.adopt_row(table, row);
+    let scope = binder.row_scope(table, &table.name, row, Clause::Check);
+    binder.in_scope(scope, |binder| binder.bind_boolean(&expression, "CHECK"))
+}
+
+/// Binds a CHECK expression for a new table, and gives it with the ids it uses for the columns.
+pub fn bind_new_check(text: &str, table: &Arc<TableDef>, cx: &BindContext<'_>) -> SqlResult<Expr> {
+    let row: Vec<(usize, ColumnId)> =
+        table.live_columns().enumerate().map(|(id, (position, _))| (position, ColumnId(id as u32))).collect();
+    bind_check(text, table, &row, cx)
+}
+
+/// Binds an expression over nothing: an argument of EXECUTE, an option of a definition.
+///
+/// With a target it is coerced as an assignment; without one an unknown literal becomes text.
+pub fn bind_scalar(
+    expression: &ast::Expr,
+    tokens: &Arc<Tokens>,
+    target: Option<Type>,
+    cx: &BindContext<'_>,
+) -> SqlResult<Expr> {
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, Arc::clone(tokens), &mut params);
+    let bound = binder.in_scope(Scope::new(Clause::Parameter), |binder| binder.bind_expr(expression))?;
+    match target {
+        Some(target) => binder.coerce(bound, target, CastContext::Assignment, None),
+        None => binder.resolve_unknown(bound),
+    }
+}
+
+/// Binds the WHERE of COPY FROM over the row that was read.
+pub fn bind_copy_predicate(
+    expression: &ast::Expr,
+    tokens: &Arc<Tokens>,
+    table: &Arc<TableDef>,
+    row: &[(usize, ColumnId)],
+    cx: &BindContext<'_>,
+) -> SqlResult<Expr> {
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, Arc::clone(tokens), &mut params);
+    binder.adopt_row(table, row);
+    let scope = binder.row_scope(table, &table.name, row, Clause::CopyWhere);
+    binder.in_scope(scope, |binder| binder.bind_boolean(expression, "WHERE"))
+}
+
+/// What the binder knows of a column that it made.
+#[derive(Clone, Copy, Debug)]
+struct ColumnInfo {
+    ty: Type,
+    nullable: bool,
+    /// Relation OID and attribute number that it comes from unchanged.
+    origin: Option<(u32, i16)>,
+    /// Index of the scope that it belongs to, counted from the outermost.
+    level: usize,
+    used: bool,
+}
+
+/// The state of one bind.
+struct Binder<'a> {
+    cx: &'a BindContext<'a>,
+    tokens: Arc<Tokens>,
+    params: &'a mut ParamTypes,
+    /// By [`ColumnId`].
+    columns: Vec<ColumnInfo>,
+    /// Innermost last.
+    scopes: Vec<Scope>,
+    /// WITH queries in reach, innermost last.
+    common_tables: Vec<CommonTable>,
+    /// How deep the expression at hand nests.
+    depth: usize,
+}
+
+/// Depth of a bound expression: what walks it recursively (planner, executor) relies on it.
+pub const EXPRESSION_DEPTH_MAX: usize = 1_000;
+
+impl<'a> Binder<'a> {
+    fn new(cx: &'a BindContext<'a>, tokens: Arc<Tokens>, params: &'a mut ParamTypes) -> Binder<'a> {
+        Binder { cx, tokens, params, columns: Vec::new(), scopes: Vec::new(), common_tables: Vec::new(), depth: 0 }
+    }
+
+    /// Makes a column of the scope at hand.
+    fn new_column(&mut self, ty: Type, nullable: bool, origin: Option<(u32, i16)>) -> ColumnId {
+        let level = self.scopes.len().saturating_sub(1);
+        self.columns.push(ColumnInfo { ty, nullable, origin, level, used: false });
+        ColumnId(self.columns.len() as u32 - 1)
+    }
+
+    fn info(&self, id: ColumnId) -> ColumnInfo {
+        self.columns[id.0 as usize]
+    }
+
+    /// An expression that reads a column; it counts as used from here on.
+    fn column_expr(&mut self, id: ColumnId, position: Option<u32>) -> Expr {
+        let info = &mut self.columns[id.0 as usize];
+        info.used = true;
+        Expr { kind: crate::ir::ExprKind::Column(id), ty: info.ty, nullable: info.nullable, position }
+    }
+
+    /// Runs `work` with one more scope, which is gone afterwards.
+    fn in_scope<T>(&mut self, scope: Scope, work: impl FnOnce(&mut Self) -> SqlResult<T>) -> SqlResult<T> {
+        self.scopes.push(scope);
+        let result = work(self);
+        self.scopes.pop();
+        result
+    }
+
+    /// The innermost scope.
+    fn scope(&mut self) -> &mut Scope {
+        if self.scopes.is_empty() {
+            self.scopes.push(Scope::new(Clause::Parameter));
+        }
+        let last = self.scopes.len() - 1;
+        &mut self.scopes[last]
+    }
+
+    /// Runs `work` in another clause of the innermost scope.
+    fn in_clause<T>(&mut self, clause: Clause, work: impl FnOnce(&mut Self) -> SqlResult<T>) -> SqlResult<T> {
+        let before = std::mem::replace(&mut self.scope().clause, clause);
+        let result = work(self);
+        self.scope().clause = before;
+        result
+    }
+
+    /// What functions need when a literal is read.
+    fn function_context(&self) -> FunctionContext<'a> {
+        let now = self.cx.format.now_micros;
+        FunctionContext::new(self.cx.format, now, now, self.cx.session)
+    }
+
+    /// Position of the token that an expression starts with.
+    fn position_of(&self, expression: &ast::Expr) -> Option<u32> {
+        self.tokens.position(crate::parse::start_of(&self.tokens, expression)?)
+    }
+}
+
+/// Position of a span; `None` for those that the parser left empty.
+fn span_position(span: Span) -> Option<u32> {
+    Tokens::index_of(span)?;
+    u32::try_from(span.start.column).ok()
+}
+
+/// The earlier of two positions.
+fn leftmost(a: Option<u32>, b: Option<u32>) -> Option<u32> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

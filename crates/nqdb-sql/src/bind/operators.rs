@@ -1,0 +1,377 @@
+//! Operators: AND, OR and NOT, everything that `pg_operator` resolves, and the forms made of them (BETWEEN, IN,
+//! LIKE, IS DISTINCT FROM).
+
+use nqdb_functions::{CastContext, Function, Strategy, common_type, resolve_operator};
+use nqdb_sqlstate::{DATATYPE_MISMATCH, SqlError, SqlResult, UNDEFINED_FUNCTION};
+use nqdb_types::{Oid, Type, oid};
+use sqlparser::ast::{self, BinaryOperator, UnaryOperator, Value};
+
+use super::rows::row_items;
+use super::{Binder, leftmost, literal, span_position};
+use crate::ir::{Expr, ExprKind};
+use crate::parse::{operator_position, start_of};
+
+impl Binder<'_> {
+    pub(super) fn bind_binary(
+        &mut self,
+        left: &ast::Expr,
+        op: &BinaryOperator,
+        right: &ast::Expr,
+    ) -> SqlResult<Expr> {
+        match op {
+            BinaryOperator::And | BinaryOperator::Or => return self.bind_logical(left, op, right),
+            BinaryOperator::Xor => {
+                return Err(self.syntax_error_at(operator_position(&self.tokens, right), "xor"));
+            }
+            BinaryOperator::Overlaps => return Err(self.unsupported("OVERLAPS", left)),
+            _ => {}
+        }
+        let name = self.operator_name(op, left)?;
+        let position = operator_position(&self.tokens, right);
+        if let (Some(left_items), Some(right_items)) = (row_items(left), row_items(right)) {
+            return self.bind_row_comparison(&name, left_items, right_items, position);
+        }
+        let left = self.bind_expr(left)?;
+        let right = self.bind_expr(right)?;
+        self.apply_operator(&name, left, right, position)
+    }
+
+    /// The operator's name; `OPERATOR(pg_catalog.+)` names the built-in one.
+    pub(super) fn operator_name(&self, op: &BinaryOperator, left: &ast::Expr) -> SqlResult<String> {
+        match op {
+            BinaryOperator::PGCustomBinaryOperator(parts) => match parts.as_slice() {
+                [name] => Ok(name.clone()),
+                [schema, name] if schema.eq_ignore_ascii_case("pg_catalog") => Ok(name.clone()),
+                _ => Err(self.unsupported("an operator in a schema", left)),
+            },
+            op => Ok(op.to_string()),
+        }
+    }
+
+    /// AND and OR: a chain becomes one node, however long it is.
+    fn bind_logical(&mut self, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr) -> SqlResult<Expr> {
+        let is_and = *op == BinaryOperator::And;
+        let construct = if is_and { "AND" } else { "OR" };
+        let mut operands = vec![right];
+        let mut rest = left;
+        while let ast::Expr::BinaryOp { left, op: inner, right } = rest
+            && inner == op
+        {
+            operands.push(right);
+            rest = left;
+        }
+        operands.push(rest);
+        let mut args = Vec::with_capacity(operands.len());
+        for operand in operands.into_iter().rev() {
+            let arg = self.bind_boolean(operand, construct)?;
+            match arg.kind {
+                ExprKind::And(inner) if is_and => args.extend(inner),
+                ExprKind::Or(inner) if !is_and => args.extend(inner),
+                kind => args.push(Expr { kind, ty: arg.ty, nullable: arg.nullable, position: arg.position }),
+            }
+        }
+        Ok(if is_and { conjunction(args) } else { disjunction(args) })
+    }
+
+    pub(super) fn bind_unary(&mut self, op: UnaryOperator, inner: &ast::Expr) -> SqlResult<Expr> {
+        let position = start_of(&self.tokens, inner)
+            .and_then(|start| start.checked_sub(1))
+            .and_then(|at| self.tokens.position(at));
+        let name = match op {
+            UnaryOperator::Not => {
+                let arg = self.bind_boolean(inner, "NOT")?;
+                let position = leftmost(position, arg.position);
+                return Ok(negation(arg, position));
+            }
+            UnaryOperator::Minus => "-",
+            UnaryOperator::Plus => "+",
+            UnaryOperator::BitwiseNot => "~",
+            UnaryOperator::PGAbs => "@",
+            UnaryOperator::PGSquareRoot => "|/",
+            UnaryOperator::PGCubeRoot => "||/",
+            UnaryOperator::PGPrefixFactorial => "!!",
+            UnaryOperator::DoubleAt => "@@",
+            UnaryOperator::Hash => "#",
+            UnaryOperator::AtDashAt => "@-@",
+            UnaryOperator::QuestionDash => "?-",
+            UnaryOperator::QuestionPipe => "?|",
+            UnaryOperator::BangNot | UnaryOperator::PGPostfixFactorial => {
+                return Err(self.syntax_error_at(position, "!"));
+            }
+        };
+        if matches!(op, UnaryOperator::Minus | UnaryOperator::Plus) {
+            // A sign binds closer than `^` and AT TIME ZONE (manual, table 4.2); the parser has it the other way round.
+            if let ast::Expr::BinaryOp { left, op: BinaryOperator::PGExp, right } = inner {
+                let signed = self.bind_unary(op, left)?;
+                let exponent = self.bind_expr(right)?;
+                return self.apply_operator("^", signed, exponent, operator_position(&self.tokens, right));
+            }
+        }
+        if op == UnaryOperator::Minus
+            && let ast::Expr::Value(value) = inner
+            && let Value::Number(digits, false) = &value.value
+        {
+            let mut bound = literal::number(digits, true, position)?;
+            bound.position = leftmost(position, span_position(value.span));
+            return Ok(bound);
+        }
+        let arg = self.bind_expr(inner)?;
+        self.apply_prefix(name, arg, position)
+    }
+
+    fn apply_prefix(&mut self, name: &str, arg: Expr, position: Option<u32>) -> SqlResult<Expr> {
+        let given = arg.ty.oid;
+        let (operator, types) = resolve_operator(name, None, given)
+            .map_err(|error| error.operator_error(name, None, given).or_position(position))?;
+        let arg = self.coerce_operand(arg, types.first().copied())?;
+        let start = leftmost(position, arg.position);
+        Ok(Expr {
+            nullable: arg.nullable || !operator.function.strict,
+            kind: ExprKind::Call { function: operator.function, args: vec![arg] },
+            ty: Type::new(operator.returns()),
+            position: start,
+        })
+    }
+
+    /// Applies a binary operator of `pg_operator`.
+    pub(super) fn apply_operator(
+        &mut self,
+        name: &str,
+        left: Expr,
+        right: Expr,
+        position: Option<u32>,
+    ) -> SqlResult<Expr> {
+        let (function, left, right) = self.resolve_binary(name, left, right, position)?;
+        let start = leftmost(position, leftmost(left.position, right.position));
+        Ok(Expr {
+            nullable: left.nullable || right.nullable || !function.strict,
+            ty: Type::new(function.returns),
+            kind: ExprKind::Call { function, args: vec![left, right] },
+            position: start,
+        })
+    }
+
+    /// The function of a binary operator, with its operands converted to its types.
+    pub(super) fn resolve_binary(
+        &mut self,
+        name: &str,
+        left: Expr,
+        right: Expr,
+        position: Option<u32>,
+    ) -> SqlResult<(&'static Function, Expr, Expr)> {
+        let name = if name == "!=" { "<>" } else { name };
+        let (left_oid, right_oid) = (left.ty.oid, right.ty.oid);
+        let (operator, types) = resolve_operator(name, Some(left_oid), right_oid)
+            .map_err(|error| error.operator_error(name, Some(left_oid), right_oid).or_position(position))?;
+        let left = self.coerce_operand(left, types.first().copied())?;
+        let right = self.coerce_operand(right, types.get(1).copied())?;
+        Ok((operator.function, left, right))
+    }
+
+    /// Converts an operand or argument implicitly to a resolved type.
+    pub(super) fn coerce_operand(&mut self, arg: Expr, to: Option<Oid>) -> SqlResult<Expr> {
+        match to {
+            Some(to) if to != arg.ty.oid => self.coerce(arg, Type::new(to), CastContext::Implicit, None),
+            _ => Ok(arg),
+        }
+    }
+
+    /// `a BETWEEN b AND c` is `a >= b AND a <= c`.
+    pub(super) fn bind_between(
+        &mut self,
+        arg: &ast::Expr,
+        negated: bool,
+        low: &ast::Expr,
+        high: &ast::Expr,
+    ) -> SqlResult<Expr> {
+        let position = self.keyword_position(arg, low, "between");
+        let (lower, upper) = if negated { ("<", ">") } else { (">=", "<=") };
+        let value = self.bind_expr(arg)?;
+        let low = self.bind_expr(low)?;
+        let first = self.apply_operator(lower, value, low, position)?;
+        // Bound again rather than copied: what the first comparison decided about a parameter holds here too.
+        let value = self.bind_expr(arg)?;
+        let high = self.bind_expr(high)?;
+        let second = self.apply_operator(upper, value, high, position)?;
+        Ok(if negated { disjunction(vec![first, second]) } else { conjunction(vec![first, second]) })
+    }
+
+    /// The position of a keyword between two operands.
+    fn keyword_position(&self, from: &ast::Expr, to: &ast::Expr, keyword: &str) -> Option<u32> {
+        let start = start_of(&self.tokens, from)?;
+        let end = start_of(&self.tokens, to)?;
+        let at = (start..end).rev().find(|at| self.tokens.is(*at, keyword))?;
+        let negated = at.checked_sub(1).filter(|before| self.tokens.is(*before, "not"));
+        self.tokens.position(negated.unwrap_or(at))
+    }
+
+    /// LIKE and ILIKE, with ESCAPE.
+    pub(super) fn bind_like(
+        &mut self,
+        operator: &str,
+        arg: &ast::Expr,
+        pattern: &ast::Expr,
+        escape: Option<&ast::Expr>,
+    ) -> SqlResult<Expr> {
+        let position = self
+            .keyword_position(arg, pattern, "like")
+            .or_else(|| self.keyword_position(arg, pattern, "ilike"));
+        let value = self.bind_expr(arg)?;
+        let mut bound_pattern = self.bind_expr(pattern)?;
+        if let Some(escape) = escape {
+            let escape = self.bind_expr(escape)?;
+            bound_pattern = self.call_named("like_escape", vec![bound_pattern, escape], position)?;
+        }
+        self.apply_operator(operator, value, bound_pattern, position)
+    }
+
+    pub(super) fn bind_is_distinct(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool) -> SqlResult<Expr> {
+        let position = self.keyword_position(left, right, "is");
+        if let (Some(left_items), Some(right_items)) = (row_items(left), row_items(right)) {
+            return self.bind_row_distinct(left_items, right_items, negated, position);
+        }
+        let left = self.bind_expr(left)?;
+        let right = self.bind_expr(right)?;
+        self.is_distinct(left, right, negated, position)
+    }
+
+    pub(super) fn is_distinct(
+        &mut self,
+        left: Expr,
+        right: Expr,
+        negated: bool,
+        position: Option<u32>,
+    ) -> SqlResult<Expr> {
+        let (equal, left, right) = self.resolve_equality(left, right, "IS DISTINCT FROM", position)?;
+        let start = leftmost(position, left.position);
+        Ok(Expr {
+            kind: ExprKind::IsDistinct { left: Box::new(left), right: Box::new(right), equal, negated },
+            ty: Type::BOOL,
+            nullable: false,
+            position: start,
+        })
+    }
+
+    /// The `=` of two operands, for constructs that need it.
+    pub(super) fn resolve_equality(
+        &mut self,
+        left: Expr,
+        right: Expr,
+        construct: &str,
+        position: Option<u32>,
+    ) -> SqlResult<(&'static Function, Expr, Expr)> {
+        let resolved = self.resolve_binary("=", left, right, position)?;
+        if resolved.0.returns != oid::BOOL {
+            let message = format!("{construct} requires = operator to yield boolean");
+            return Err(SqlError::new(DATATYPE_MISMATCH, message).or_position(position));
+        }
+        Ok(resolved)
+    }
+
+    /// `x IN (a, b, c)`: one type for all if there is one, else a chain of comparisons.
+    pub(super) fn bind_in_list(&mut self, arg: &ast::Expr, list: &[ast::Expr], negated: bool) -> SqlResult<Expr> {
+        if let Some(items) = row_items(arg) {
+            return self.bind_row_in_list(items, list, negated);
+        }
+        let position = list.first().and_then(|first| self.keyword_position(arg, first, "in"));
+        let bound_arg = self.bind_expr(arg)?;
+        let mut items = Vec::with_capacity(list.len());
+        for item in list {
+            items.push(self.bind_expr(item)?);
+        }
+        let types: Vec<Oid> = std::iter::once(&bound_arg).chain(&items).map(|expr| expr.ty.oid).collect();
+        let common = common_type(&types).filter(|common| {
+            types.iter().all(|&from| nqdb_functions::coercion(from, *common, CastContext::Implicit).is_some())
+        });
+        if let (Some(common), true) = (common, items.len() > 1) {
+            return self.in_list_of(bound_arg, items, common, negated, position);
+        }
+        let mut comparisons = Vec::with_capacity(items.len());
+        for (at, item) in items.into_iter().enumerate() {
+            let arg = if at == 0 { bound_arg.clone() } else { self.bind_expr(arg)? };
+            comparisons.push(self.apply_operator(if negated { "<>" } else { "=" }, arg, item, position)?);
+        }
+        Ok(if negated { conjunction(comparisons) } else { disjunction(comparisons) })
+    }
+
+    fn in_list_of(
+        &mut self,
+        arg: Expr,
+        items: Vec<Expr>,
+        common: Oid,
+        negated: bool,
+        position: Option<u32>,
+    ) -> SqlResult<Expr> {
+        // The operator is looked up between the argument and the list's common type, as for `= ANY (array)`.
+        let given = if arg.ty.oid == oid::UNKNOWN { common } else { arg.ty.oid };
+        let operator = resolve_operator("=", Some(given), common);
+        let (operator, types) =
+            operator.map_err(|error| error.operator_error("=", Some(given), common).or_position(position))?;
+        let arg = self.coerce_operand(arg, types.first().copied())?;
+        let mut list = Vec::with_capacity(items.len());
+        for item in items {
+            let item = self.coerce_operand(item, Some(common))?;
+            list.push(self.coerce_operand(item, types.get(1).copied())?);
+        }
+        let start = leftmost(position, arg.position);
+        Ok(Expr {
+            nullable: arg.nullable || list.iter().any(|item| item.nullable),
+            kind: ExprKind::InList { arg: Box::new(arg), list, equal: operator.function, negated },
+            ty: Type::BOOL,
+            position: start,
+        })
+    }
+}
+
+/// AND of some conditions; one alone stays as it is.
+pub(super) fn conjunction(mut args: Vec<Expr>) -> Expr {
+    if args.len() == 1
+        && let Some(only) = args.pop()
+    {
+        return only;
+    }
+    logical(args, ExprKind::And)
+}
+
+/// OR of some conditions; one alone stays as it is.
+pub(super) fn disjunction(mut args: Vec<Expr>) -> Expr {
+    if args.len() == 1
+        && let Some(only) = args.pop()
+    {
+        return only;
+    }
+    logical(args, ExprKind::Or)
+}
+
+fn logical(args: Vec<Expr>, kind: fn(Vec<Expr>) -> ExprKind) -> Expr {
+    let nullable = args.iter().any(|arg| arg.nullable);
+    let position = args.iter().fold(None, |position, arg| leftmost(position, arg.position));
+    Expr { kind: kind(args), ty: Type::BOOL, nullable, position }
+}
+
+/// NOT of a condition.
+pub(super) fn negation(arg: Expr, position: Option<u32>) -> Expr {
+    Expr { nullable: arg.nullable, kind: ExprKind::Not(Box::new(arg)), ty: Type::BOOL, position }
+}
+
+/// The btree role of an operator's name, for comparisons of rows.
+pub(super) fn comparison(name: &str) -> Option<Strategy> {
+    Some(match name {
+        "<" => Strategy::Lt,
+        "<=" => Strategy::Le,
+        "=" => Strategy::Eq,
+        ">=" => Strategy::Ge,
+        ">" => Strategy::Gt,
+        _ => return None,
+    })
+}
+
+/// 42883 for a type that cannot be compared: `could not identify an equality operator for type json`.
+pub(super) fn no_operator(what: &str, ty: Oid, position: Option<u32>) -> SqlError {
+    let message = format!("could not identify an {what} operator for type {}", Type::new(ty).name());
+    let error = SqlError::new(UNDEFINED_FUNCTION, message).or_position(position);
+    if what == "ordering" {
+        return error.with_hint("Use an explicit ordering operator or modify the query.");
+    }
+    error
+}

@@ -1,0 +1,65 @@
+//! Whether two bound expressions are the same one, written twice: for GROUP BY, ORDER BY and DISTINCT.
+
+use crate::ir::{Expr, ExprKind};
+
+/// Structural equality. Subqueries are never the same: each is its own.
+pub(super) fn same_expr(a: &Expr, b: &Expr) -> bool {
+    a.ty == b.ty && same_kind(&a.kind, &b.kind)
+}
+
+fn same_list(a: &[Expr], b: &[Expr]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_expr(a, b))
+}
+
+fn same_option(a: Option<&Expr>, b: Option<&Expr>) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => same_expr(a, b),
+        _ => false,
+    }
+}
+
+fn same_kind(a: &ExprKind, b: &ExprKind) -> bool {
+    use ExprKind as K;
+    match (a, b) {
+        (K::Literal(a), K::Literal(b)) => std::mem::discriminant(a) == std::mem::discriminant(b) && a == b,
+        (K::Param(a), K::Param(b)) => a == b,
+        (K::Column(a), K::Column(b)) => a == b,
+        (K::CaseOperand, K::CaseOperand) => true,
+        (K::Call { function: f, args: a }, K::Call { function: g, args: b }) => f == g && same_list(a, b),
+        (K::Relabel(a), K::Relabel(b)) | (K::ViaText(a), K::ViaText(b)) | (K::Not(a), K::Not(b)) => same_expr(a, b),
+        // The types of both sides, compared before, decide which conversion it is.
+        (K::Convert { arg: a, convert: _ }, K::Convert { arg: b, convert: _ }) => same_expr(a, b),
+        (K::Typmod { arg: a, explicit: x }, K::Typmod { arg: b, explicit: y }) => x == y && same_expr(a, b),
+        (K::And(a), K::And(b)) | (K::Or(a), K::Or(b)) | (K::Coalesce(a), K::Coalesce(b)) => same_list(a, b),
+        (K::IsNull { arg: a, negated: x }, K::IsNull { arg: b, negated: y }) => x == y && same_expr(a, b),
+        (K::IsBool { arg: a, value: v, negated: x }, K::IsBool { arg: b, value: w, negated: y }) => {
+            v == w && x == y && same_expr(a, b)
+        }
+        (
+            K::IsDistinct { left: a, right: b, equal: f, negated: x },
+            K::IsDistinct { left: c, right: d, equal: g, negated: y },
+        ) => f == g && x == y && same_expr(a, c) && same_expr(b, d),
+        (K::NullIf { left: a, right: b, equal: f }, K::NullIf { left: c, right: d, equal: g }) => {
+            f == g && same_expr(a, c) && same_expr(b, d)
+        }
+        (
+            K::Case { operand: a, arms: x, otherwise: m },
+            K::Case { operand: b, arms: y, otherwise: n },
+        ) => {
+            same_option(a.as_deref(), b.as_deref())
+                && same_option(m.as_deref(), n.as_deref())
+                && x.len() == y.len()
+                && x.iter().zip(y).all(|((a, b), (c, d))| same_expr(a, c) && same_expr(b, d))
+        }
+        (
+            K::MinMax { args: a, greatest: x, less: f },
+            K::MinMax { args: b, greatest: y, less: g },
+        ) => f == g && x == y && same_list(a, b),
+        (
+            K::InList { arg: a, list: x, equal: f, negated: m },
+            K::InList { arg: b, list: y, equal: g, negated: n },
+        ) => f == g && m == n && same_expr(a, b) && same_list(x, y),
+        _ => false,
+    }
+}

@@ -1,0 +1,103 @@
+//! Rows of one table as INSERT, UPDATE, DELETE and CHECK see them: a column id for each live column.
+
+use std::sync::Arc;
+
+use nqdb_catalog::TableDef;
+use nqdb_functions::CastContext;
+use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_types::{Datum, Type, oid};
+
+use super::literal::literal;
+use super::scope::{Clause, Scope, ScopeColumn, ScopeTable};
+use super::{Binder, bind_default};
+use crate::ir::{Check, ColumnId, Expr};
+use crate::parse::parse_expression;
+
+/// The ids of a row, by position in `TableDef::columns`.
+pub(super) type Row = Vec<(usize, ColumnId)>;
+
+impl Binder<'_> {
+    /// Makes a row of the table in the scope at hand. `nullable`: a row that is not checked yet.
+    pub(super) fn new_row(&mut self, table: &TableDef, unchecked: bool) -> Row {
+        let mut row = Vec::new();
+        for (at, column) in table.live_columns() {
+            let nullable = unchecked || !column.not_null;
+            row.push((at, self.new_column(column.ty, nullable, Some((table.oid, column.attnum)))));
+        }
+        row
+    }
+
+    /// Learns of ids that were given out elsewhere.
+    pub(super) fn adopt_row(&mut self, table: &TableDef, row: &[(usize, ColumnId)]) {
+        let needed = row.iter().map(|(_, id)| id.0 as usize + 1).max().unwrap_or(0);
+        while self.columns.len() < needed {
+            self.new_column(Type::TEXT, true, None);
+        }
+        for (at, id) in row {
+            let Some(column) = table.columns.get(*at) else { continue };
+            let info = &mut self.columns[id.0 as usize];
+            info.ty = column.ty;
+            info.origin = Some((table.oid, column.attnum));
+        }
+    }
+
+    /// A scope with one row of the table under a name.
+    pub(super) fn row_scope(&self, table: &Arc<TableDef>, name: &str, row: &[(usize, ColumnId)], clause: Clause) -> Scope {
+        let mut scope = Scope::new(clause);
+        let item = row_table(table, name, row);
+        scope.columns.clone_from(&item.columns);
+        scope.tables.push(item);
+        scope
+    }
+
+    /// The CHECK constraints of a table over its new row.
+    pub(super) fn bind_checks(&mut self, table: &Arc<TableDef>, row: &[(usize, ColumnId)]) -> SqlResult<Vec<Check>> {
+        let mut checks = Vec::with_capacity(table.checks.len());
+        for check in &table.checks {
+            let (tokens, expression) = parse_expression(&check.expression).map_err(SqlError::without_position)?;
+            let outer_tokens = std::mem::replace(&mut self.tokens, tokens);
+            let outer_scopes = std::mem::take(&mut self.scopes);
+            let scope = self.row_scope(table, &table.name, row, Clause::Check);
+            let bound = self.in_scope(scope, |binder| binder.bind_boolean(&expression, "CHECK"));
+            self.scopes = outer_scopes;
+            self.tokens = outer_tokens;
+            let mut predicate = bound.map_err(SqlError::without_position)?;
+            predicate.position = None;
+            checks.push(Check { name: check.name.clone(), predicate });
+        }
+        Ok(checks)
+    }
+
+    /// What a column gets when nothing is said: its identity's next value, its default, or NULL.
+    pub(super) fn default_of(&mut self, table: &TableDef, at: usize) -> SqlResult<Expr> {
+        let Some(column) = table.columns.get(at) else { return Err(SqlError::internal("no such column")) };
+        if let Some(identity) = column.identity {
+            let sequence = literal(Datum::Oid(identity.sequence), Type::new(oid::REGCLASS), None);
+            let value = self.call_named("nextval", vec![sequence], None)?;
+            return self.coerce(value, column.ty, CastContext::Assignment, None);
+        }
+        match &column.default {
+            Some(text) => bind_default(text, column, self.cx).map_err(SqlError::without_position),
+            None => Ok(literal(Datum::Null, column.ty, None)),
+        }
+    }
+}
+
+/// A table of a scope whose columns are a row's.
+pub(super) fn row_table(table: &Arc<TableDef>, name: &str, row: &[(usize, ColumnId)]) -> ScopeTable {
+    let columns = row
+        .iter()
+        .filter_map(|(at, id)| {
+            let column = table.columns.get(*at)?;
+            Some(ScopeColumn { name: column.name.clone(), id: *id })
+        })
+        .collect();
+    let renamed = name != table.name;
+    ScopeTable {
+        name: name.to_string(),
+        schema: (!renamed).then(|| table.schema_name.clone()),
+        table: Some(Arc::clone(table)),
+        columns,
+        hidden_name: renamed.then(|| table.name.clone()),
+    }
+}

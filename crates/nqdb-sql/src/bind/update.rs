@@ -1,0 +1,211 @@
+//! UPDATE, and the assignments that ON CONFLICT DO UPDATE shares with it.
+
+use std::sync::Arc;
+
+use nqdb_catalog::TableDef;
+use nqdb_functions::Volatility;
+use nqdb_sqlstate::{GENERATED_ALWAYS, SYNTAX_ERROR, SqlError, SqlResult};
+use sqlparser::ast::{self, AssignmentTarget, ObjectName, ObjectNamePart, TableFactor};
+
+use super::from::{TableName, table_name};
+use super::insert::{is_default, target_column};
+use super::rows::row_items;
+use super::scope::Clause;
+use super::{Binder, span_position, walk};
+use crate::ir::{Expr, ExprKind, Update};
+use crate::names::name_of;
+
+impl Binder<'_> {
+    pub(super) fn bind_update(&mut self, update: &ast::Update) -> SqlResult<Update> {
+        let ast::Update {
+            update_token: _,
+            optimizer_hints: _,
+            table,
+            assignments,
+            from,
+            selection,
+            returning,
+            output,
+            or,
+            order_by,
+            limit,
+        } = update;
+        if from.is_some() {
+            return Err(SqlError::unsupported("UPDATE ... FROM"));
+        }
+        if output.is_some() || or.is_some() || !order_by.is_empty() || limit.is_some() {
+            return Err(SqlError::unsupported("this clause of UPDATE"));
+        }
+        let (table, alias) = self.bind_changed_table(table)?;
+        self.in_scope(super::scope::Scope::new(Clause::Update), |binder| {
+            let old = binder.new_row(&table, false);
+            let scope = binder.row_scope(&table, &alias, &old, Clause::Update);
+            *binder.scope() = scope;
+            let set = binder.bind_assignments(&table, assignments)?;
+            let predicate = match selection {
+                Some(selection) => {
+                    Some(binder.in_clause(Clause::Where, |binder| binder.bind_boolean(selection, "WHERE"))?)
+                }
+                None => None,
+            };
+            let row = binder.new_row(&table, true);
+            let checks = binder.bind_checks(&table, &row)?;
+            let scope = binder.row_scope(&table, &alias, &row, Clause::Returning);
+            let returning = binder.bind_returning(returning.as_ref(), scope)?;
+            Ok(Update { table, old, alias, predicate, set, row, checks, returning })
+        })
+    }
+
+    /// The one table of UPDATE or DELETE, with its alias.
+    pub(super) fn bind_changed_table(&mut self, item: &ast::TableWithJoins) -> SqlResult<(Arc<TableDef>, String)> {
+        let ast::TableWithJoins { relation, joins } = item;
+        let TableFactor::Table {
+            name,
+            alias,
+            args: None,
+            with_hints,
+            version: None,
+            with_ordinality: false,
+            partitions,
+            json_path: None,
+            sample: None,
+            index_hints,
+        } = relation
+        else {
+            return Err(SqlError::new(SYNTAX_ERROR, "syntax error in the table to change"));
+        };
+        if !joins.is_empty() || !with_hints.is_empty() || !partitions.is_empty() || !index_hints.is_empty() {
+            return Err(SqlError::new(SYNTAX_ERROR, "syntax error in the table to change"));
+        }
+        let TableName { schema, name, position } = table_name(name)?;
+        let table = self.find_target(schema.as_deref(), &name, position)?;
+        let alias = match alias {
+            None => table.name.clone(),
+            Some(ast::TableAlias { explicit: _, name, columns, at }) => {
+                if !columns.is_empty() || at.is_some() {
+                    return Err(SqlError::new(SYNTAX_ERROR, "syntax error in the alias of the table to change"));
+                }
+                name_of(name)
+            }
+        };
+        Ok((table, alias))
+    }
+
+    /// SET: one expression for each column that changes, converted to its type.
+    pub(super) fn bind_assignments(
+        &mut self,
+        table: &Arc<TableDef>,
+        assignments: &[ast::Assignment],
+    ) -> SqlResult<Vec<(usize, Expr)>> {
+        let mut set: Vec<(usize, Expr)> = Vec::with_capacity(assignments.len());
+        for ast::Assignment { target, value } in assignments {
+            match target {
+                AssignmentTarget::ColumnName(name) => {
+                    let at = self.assigned_column(table, name, &set)?;
+                    let expr = self.bind_assigned(table, at, value)?;
+                    set.push((at, expr));
+                }
+                AssignmentTarget::Tuple(names) => self.bind_multiple(table, names, value, &mut set)?,
+            }
+        }
+        Ok(set)
+    }
+
+    fn assigned_column(&self, table: &TableDef, name: &ObjectName, set: &[(usize, Expr)]) -> SqlResult<usize> {
+        let Some(ObjectNamePart::Identifier(first)) = name.0.first() else {
+            return Err(SqlError::unsupported("a computed name"));
+        };
+        let position = span_position(first.span);
+        let column = name_of(first);
+        if name.0.len() > 1 {
+            // `SET t.a = 1` means the field `a` of a column `t`.
+            if table.column_named(&column).is_some() {
+                return Err(SqlError::unsupported("a part of a composite column as a target").or_position(position));
+            }
+            return Err(target_column(table, &column, position).err().unwrap_or_else(|| SqlError::internal("found")));
+        }
+        let at = target_column(table, &column, position)?;
+        if set.iter().any(|(other, _)| *other == at) {
+            let message = format!("multiple assignments to same column \"{column}\"");
+            return Err(SqlError::new(SYNTAX_ERROR, message));
+        }
+        Ok(at)
+    }
+
+    fn bind_assigned(&mut self, table: &TableDef, at: usize, value: &ast::Expr) -> SqlResult<Expr> {
+        if is_default(value) {
+            return self.default_of(table, at);
+        }
+        let bound = self.bind_expr(value)?;
+        self.assign(table, at, bound)
+    }
+
+    fn assign(&mut self, table: &TableDef, at: usize, value: Expr) -> SqlResult<Expr> {
+        let Some(column) = table.columns.get(at) else { return Err(SqlError::internal("no such column")) };
+        if column.identity.is_some_and(|identity| identity.always) {
+            let name = &column.name;
+            return Err(SqlError::new(GENERATED_ALWAYS, format!("column \"{name}\" can only be updated to DEFAULT"))
+                .with_detail(format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS.")));
+        }
+        self.coerce_for_column(value, column, &column.name, None)
+    }
+
+    /// `(a, b) = (1, 2)`, `(a, b) = ROW(1, 2)`, `(a, b) = (SELECT ...)`.
+    fn bind_multiple(
+        &mut self,
+        table: &Arc<TableDef>,
+        names: &[ObjectName],
+        value: &ast::Expr,
+        set: &mut Vec<(usize, Expr)>,
+    ) -> SqlResult<()> {
+        let position = self.position_of(value);
+        let count_error = || {
+            let message = "number of columns does not match number of values";
+            SqlError::new(SYNTAX_ERROR, message).or_position(position)
+        };
+        if let ast::Expr::Subquery(subquery) = value {
+            // One scalar subquery for each column: the same rows, unless the query is volatile.
+            for (field, name) in names.iter().enumerate() {
+                let at = self.assigned_column(table, name, set)?;
+                let mut query = self.bind_query(subquery)?;
+                if query.output.len() != names.len() {
+                    return Err(count_error());
+                }
+                let volatile = walk::any_in_query(&query, &mut |expr| match &expr.kind {
+                    ExprKind::Call { function, .. } => function.volatility == Volatility::Volatile,
+                    _ => false,
+                });
+                if volatile {
+                    return Err(SqlError::unsupported("a row of a volatile subquery as the source of an UPDATE")
+                        .or_position(position));
+                }
+                let output = query.output.get(field).cloned();
+                query.output = output.into_iter().collect();
+                let ty = query.output.first().map_or(nqdb_types::Type::TEXT, |output| output.ty);
+                let scalar = Expr { kind: ExprKind::ScalarSubquery(Box::new(query)), ty, nullable: true, position };
+                let expr = self.assign(table, at, scalar)?;
+                set.push((at, expr));
+            }
+            return Ok(());
+        }
+        let items = match row_items(value) {
+            Some(items) => items,
+            None => match value {
+                ast::Expr::Nested(only) => vec![&**only],
+                _ => {
+                    let message = "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression";
+                    return Err(SqlError::new(nqdb_sqlstate::FEATURE_NOT_SUPPORTED, message).or_position(position));
+                }
+            },
+        };
+        if items.len() != names.len() {
+            return Err(count_error());
+        }
+        for (name, item) in names.iter().zip(items) {
+            let at = self.assigned_column(table, name, set)?;
+            let expr = self.bind_assigned(table, at, item)?;
+            set.push((at, expr));
+        }
+        Ok(())
+    }
+}

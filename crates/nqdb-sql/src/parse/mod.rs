@@ -1,0 +1,242 @@
+//! From a query string to statements: `sqlparser` for what returns or changes rows and for definitions, our own
+//! short grammar for the commands around them.
+//!
+//! What always holds:
+//! 1. A string is parsed as a whole before any of it runs: a syntax error anywhere refuses all of it.
+//! 2. Errors are 42601 in PostgreSQL's words, at the token where the parser stopped.
+//! 3. Depth is bounded before anything recursive sees the text: 54001 beyond [`NESTING_MAX`].
+//!
+//! Left out: what `sqlparser` accepts and PostgreSQL refuses inside a statement; the binder refuses it.
+
+mod copy;
+mod cursor;
+mod depth;
+mod maintenance;
+mod position;
+mod sequence;
+mod session_commands;
+mod tokens;
+mod transaction;
+
+use std::sync::Arc;
+
+use nqdb_sqlstate::{STATEMENT_TOO_COMPLEX, SYNTAX_ERROR, SqlError, SqlResult};
+use sqlparser::ast;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
+use cursor::Cursor;
+pub use depth::NESTING_MAX;
+pub(crate) use depth::with_deep_stack;
+pub(crate) use position::{operator_position, query_start, start_of};
+pub use tokens::Tokens;
+
+/// Parses a query string into its statements; text without any gives one [`StatementKind::Empty`].
+///
+/// Fails with 42601 (syntax), 54001 (nesting) or 0A000 (known to PostgreSQL, not to us).
+pub fn parse(sql: &str) -> SqlResult<Vec<Parsed>> {
+    let (tokens, mut rest) = Tokens::scan(sql)?;
+    depth::check(&rest)?;
+    let tokens = Arc::new(tokens);
+    let mut statements = Vec::new();
+    while !rest.is_empty() {
+        let end = rest.iter().position(|token| token.token == Token::SemiColon).unwrap_or(rest.len());
+        let tail = rest.split_off((end + 1).min(rest.len()));
+        rest.truncate(end);
+        if !rest.is_empty() {
+            statements.push(parse_one(&tokens, std::mem::take(&mut rest))?);
+        }
+        rest = tail;
+    }
+    if statements.is_empty() {
+        statements.push(Parsed { text: Arc::from(""), offset_chars: 0, tokens, kind: StatementKind::Empty });
+    }
+    Ok(statements)
+}
+
+/// Parses an expression that stands alone, such as a column's default.
+pub(crate) fn parse_expression(sql: &str) -> SqlResult<(Arc<Tokens>, ast::Expr)> {
+    let (tokens, all) = Tokens::scan(sql)?;
+    depth::check(&all)?;
+    let tokens = Arc::new(tokens);
+    let expression = expression_of(&tokens, all)?;
+    Ok((tokens, expression))
+}
+
+/// Parses one statement out of its tokens, of which there is at least one.
+fn parse_one(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<Parsed> {
+    let (first, end) = token_range(&own);
+    let text: Arc<str> = Arc::from(tokens.range_text(first, end));
+    let offset_chars = tokens.position(first).unwrap_or(1) - 1;
+    let kind = statement_kind(tokens, own)?;
+    Ok(Parsed { text, offset_chars, tokens: Arc::clone(tokens), kind })
+}
+
+/// The numbers of the first token and of the one behind the last.
+fn token_range(own: &[TokenWithSpan]) -> (usize, usize) {
+    let first = own.first().and_then(|token| Tokens::index_of(token.span)).unwrap_or(0);
+    (first, first + own.len())
+}
+
+fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
+    let word = match own.first().map(|token| &token.token) {
+        Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_lowercase(),
+        Some(Token::LParen) => "select".to_string(),
+        _ => return Err(tokens.syntax_error(token_range(&own).0)),
+    };
+    let mut cursor = Cursor::new(tokens, &own);
+    match word.as_str() {
+        "select" | "values" | "table" | "with" | "insert" | "update" | "delete" => rows(tokens, own),
+        "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
+            transaction::parse(&mut cursor).map(StatementKind::Transaction)
+        }
+        "prepare" if cursor.peek_is(1, "transaction") => Err(SqlError::unsupported("PREPARE TRANSACTION")),
+        "set" => session_commands::parse_set(&mut cursor),
+        "show" => session_commands::parse_show(&mut cursor),
+        "reset" => session_commands::parse_reset(&mut cursor),
+        "prepare" => session_commands::parse_prepare(&mut cursor),
+        "execute" => session_commands::parse_execute(&mut cursor),
+        "deallocate" => session_commands::parse_deallocate(&mut cursor),
+        "discard" => session_commands::parse_discard(&mut cursor),
+        "listen" | "unlisten" | "notify" => session_commands::parse_notification(&mut cursor),
+        "copy" => copy::parse(&mut cursor),
+        "explain" => maintenance::parse_explain(&mut cursor),
+        "vacuum" => maintenance::parse_vacuum(&mut cursor),
+        "analyze" | "analyse" => maintenance::parse_analyze(&mut cursor),
+        "checkpoint" => maintenance::parse_checkpoint(&mut cursor),
+        "create" | "alter" | "drop" | "truncate" | "comment" | "grant" | "revoke" => {
+            match sequence::parse_command(&mut cursor)? {
+                Some(kind) => Ok(kind),
+                None => definition(tokens, own),
+            }
+        }
+        "declare" | "fetch" | "move" | "close" => Err(SqlError::unsupported("a cursor")),
+        "lock" | "cluster" | "reindex" | "refresh" | "merge" | "call" | "do" | "load" | "security" | "reassign"
+        | "import" => Err(SqlError::unsupported(word.to_ascii_uppercase())),
+        _ => Err(tokens.syntax_error(token_range(&own).0)),
+    }
+}
+
+/// A statement that changes the catalog.
+fn definition(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
+    sequence::order_identity_options(&mut own);
+    sqlparser_statement(tokens, own).map(|statement| StatementKind::Ddl(Box::new(statement)))
+}
+
+/// A statement that reads or writes rows.
+fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
+    let overriding = take_overriding(&mut own);
+    let ast = sqlparser_statement(tokens, own)?;
+    match ast {
+        ast::Statement::Query(_) | ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => {
+            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding })))
+        }
+        ast::Statement::Merge(_) => Err(SqlError::unsupported("MERGE")),
+        _ => Err(SqlError::unsupported("this form of statement")),
+    }
+}
+
+/// Takes INSERT's `OVERRIDING { SYSTEM | USER } VALUE`, which `sqlparser` does not know, out of the tokens.
+fn take_overriding(own: &mut Vec<TokenWithSpan>) -> Option<Overriding> {
+    let is = |own: &[TokenWithSpan], at: usize, word: &str| match own.get(at).map(|token| &token.token) {
+        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
+        _ => false,
+    };
+    if !is(own, 0, "insert") {
+        return None;
+    }
+    let at = (1..own.len()).find(|at| is(own, *at, "overriding") && is(own, at + 2, "value"))?;
+    let overriding = if is(own, at + 1, "system") {
+        Overriding::System
+    } else if is(own, at + 1, "user") {
+        Overriding::User
+    } else {
+        return None;
+    };
+    // Only between the target and its source: elsewhere these are names.
+    let followed = ["values", "select", "with", "table"].iter().any(|word| is(own, at + 3, word))
+        || own.get(at + 3).is_some_and(|token| token.token == Token::LParen);
+    if !followed {
+        return None;
+    }
+    own.drain(at..at + 3);
+    Some(overriding)
+}
+
+/// Has `sqlparser` parse a whole statement.
+fn sqlparser_statement(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<ast::Statement> {
+    run_parser(tokens, own, |parser| parser.parse_statement())
+}
+
+/// Has `sqlparser` parse a whole expression.
+fn expression_of(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<ast::Expr> {
+    run_parser(tokens, own, |parser| parser.parse_expr())
+}
+
+/// Has `sqlparser` parse a whole type name.
+fn data_type_of(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<ast::DataType> {
+    run_parser(tokens, own, |parser| parser.parse_data_type())
+}
+
+fn run_parser<T>(
+    tokens: &Arc<Tokens>,
+    own: Vec<TokenWithSpan>,
+    parse: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>,
+) -> SqlResult<T> {
+    let (first, end) = token_range(&own);
+    let last_semicolon_follows = tokens.is(end, ";");
+    let dialect = PostgreSqlDialect {};
+    with_deep_stack(|| {
+        let mut parser = Parser::new(&dialect)
+            .with_recursion_limit(depth::PARSER_RECURSION_MAX)
+            .with_tokens_with_locations(own);
+        let result = parse(&mut parser);
+        let stopped_at = parser.peek_token();
+        let error = match result {
+            Ok(parsed) if stopped_at.token == Token::EOF => return Ok(parsed),
+            Ok(_) => return Err(syntax_error_at(tokens, &stopped_at, end, last_semicolon_follows)),
+            Err(error) => error,
+        };
+        Err(match error {
+            ParserError::RecursionLimitExceeded => depth::too_deep(),
+            ParserError::TokenizerError(message) => SqlError::new(SYNTAX_ERROR, message),
+            ParserError::ParserError(message) => match located_token(&message) {
+                Some(index) if index >= first && index < end => tokens.syntax_error(index),
+                _ if message.contains("found: EOF") => end_error(tokens, end, last_semicolon_follows),
+                _ => {
+                    let index = Tokens::index_of(parser.get_current_token().span);
+                    match index {
+                        Some(index) => tokens.syntax_error(index),
+                        None => end_error(tokens, end, last_semicolon_follows),
+                    }
+                }
+            },
+        })
+    })
+}
+
+fn syntax_error_at(tokens: &Tokens, token: &TokenWithSpan, end: usize, semicolon_follows: bool) -> SqlError {
+    match Tokens::index_of(token.span) {
+        Some(index) => tokens.syntax_error(index),
+        None => end_error(tokens, end, semicolon_follows),
+    }
+}
+
+/// The statement ended too early: at its `;`, or at the end of the input.
+fn end_error(tokens: &Tokens, end: usize, semicolon_follows: bool) -> SqlError {
+    if semicolon_follows || end < tokens.len() { tokens.syntax_error(end) } else { tokens.syntax_error_at_end() }
+}
+
+/// The token number in `sqlparser`'s `... at Line: 3, Column: 17`.
+fn located_token(message: &str) -> Option<usize> {
+    let (_, place) = message.rsplit_once("at Line: ")?;
+    let digits: String = place.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// 54001 as PostgreSQL words it.
+fn stack_depth_error() -> SqlError {
+    SqlError::new(STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
+}

@@ -1,0 +1,342 @@
+//! The tokens of a query string, numbered, each knowing where it stands.
+//!
+//! What always holds:
+//! 1. Token `i` (blanks and comments do not count) carries the location `line = i + 1`, `column = p`, where `p` is
+//!    its first character's position in the query string, counted from 1. So each span in the syntax tree leads
+//!    back to its token, and from there to its neighbours: operators, parentheses and casts, which the tree's
+//!    spans do not cover.
+//! 2. Nothing here fails on text that is not SQL: lexical errors are PostgreSQL's, with their position.
+//!
+//! Left out: grammar.
+
+use std::sync::Arc;
+
+use nqdb_sqlstate::{SYNTAX_ERROR, SqlError, SqlResult};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace};
+
+/// Where the tokens of one query string stand.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    text: Arc<str>,
+    /// Byte range of each token in `text`.
+    ranges: Vec<(u32, u32)>,
+    /// Position of each token: characters, counted from 1.
+    positions: Vec<u32>,
+}
+
+impl Tokens {
+    /// Splits a query string into tokens whose locations are numbered as this module describes.
+    ///
+    /// Fails with 42601 for what PostgreSQL's scanner refuses.
+    pub fn scan(sql: &str) -> SqlResult<(Tokens, Vec<TokenWithSpan>)> {
+        let lines = LineTable::new(sql);
+        let raw = match Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location() {
+            Ok(raw) => raw,
+            Err(error) => return Err(lexical_error(sql, &lines, &error)),
+        };
+        let mut tokens = Tokens { text: Arc::from(sql), ranges: Vec::new(), positions: Vec::new() };
+        let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(raw.len());
+        let mut newline_before = false;
+        for TokenWithSpan { token, span } in raw {
+            match token {
+                Token::EOF => continue,
+                Token::Whitespace(blank) => {
+                    newline_before |= match blank {
+                        Whitespace::Newline | Whitespace::SingleLineComment { .. } => true,
+                        Whitespace::Space | Whitespace::Tab | Whitespace::MultiLineComment(_) => false,
+                    };
+                    continue;
+                }
+                token => {
+                    let start = lines.offset(span.start);
+                    let end = lines.offset(span.end);
+                    let continues = newline_before;
+                    newline_before = false;
+                    if let Some(previous) = kept.last_mut()
+                        && continues
+                        && join_strings(&mut previous.token, &token)
+                    {
+                        if let Some(range) = tokens.ranges.last_mut() {
+                            range.1 = end.bytes;
+                        }
+                        continue;
+                    }
+                    tokens.check_junk_after_number(kept.last().map(|previous| &previous.token), &token, start, end)?;
+                    let line = kept.len() as u64 + 1;
+                    tokens.ranges.push((start.bytes, end.bytes));
+                    tokens.positions.push(start.characters + 1);
+                    let location = Location { line, column: u64::from(start.characters) + 1 };
+                    let end = Location { line, column: u64::from(end.characters) + 1 };
+                    for token in split_operator(token) {
+                        kept.push(TokenWithSpan { token, span: Span { start: location, end } });
+                    }
+                    // An operator that was split into two keeps one number per token.
+                    while tokens.ranges.len() < kept.len() {
+                        tokens.renumber_split(&mut kept);
+                    }
+                }
+            }
+        }
+        Ok((tokens, kept))
+    }
+
+    /// The last token of `kept` is the second half of the operator before it: gives it its own place.
+    fn renumber_split(&mut self, kept: &mut [TokenWithSpan]) {
+        let index = self.ranges.len();
+        let (Some(&(start, end)), Some(&position)) = (self.ranges.last(), self.positions.last()) else { return };
+        let tail = kept.get(index).map_or(1, |token| token.token.to_string().len() as u32);
+        if let Some(range) = self.ranges.last_mut() {
+            range.1 = end - tail;
+        }
+        let second = position + (end - tail - start);
+        self.ranges.push((end - tail, end));
+        self.positions.push(second);
+        if let Some(token) = kept.get_mut(index) {
+            let line = index as u64 + 1;
+            token.span.start = Location { line, column: u64::from(second) };
+            token.span.end = Location { line, column: u64::from(second) + u64::from(tail) };
+        }
+    }
+
+    /// `1a` and `1_000` are errors in PostgreSQL 15, not a number with an alias.
+    fn check_junk_after_number(&self, previous: Option<&Token>, token: &Token, start: Place, end: Place) -> SqlResult<()> {
+        let junk = |from: u32, length: usize, position: u32| {
+            let near: String = self.text.get(from as usize..).unwrap_or("").chars().take(length).collect();
+            let message = format!("trailing junk after numeric literal at or near \"{near}\"");
+            Err(SqlError::new(SYNTAX_ERROR, message).with_position(position))
+        };
+        if let Token::Number(digits, _) = token
+            && let Some(at) = self.text.get(start.bytes as usize..end.bytes as usize).and_then(|text| text.find('_'))
+        {
+            debug_assert!(!digits.is_empty());
+            return junk(start.bytes, at + 1, start.characters + 1);
+        }
+        if let (Some(Token::Number(..)), Token::Word(word), Some(&(from, until)), Some(&position)) =
+            (previous, token, self.ranges.last(), self.positions.last())
+            && until == start.bytes
+            && word.quote_style.is_none()
+        {
+            return junk(from, (until - from) as usize + 1, position);
+        }
+        Ok(())
+    }
+
+    /// The whole query string.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// The source text of a token; empty when there is none of that number.
+    pub fn token_text(&self, index: usize) -> &str {
+        let Some(&(start, end)) = self.ranges.get(index) else { return "" };
+        self.text.get(start as usize..end as usize).unwrap_or("")
+    }
+
+    /// Position of a token: characters, counted from 1.
+    pub fn position(&self, index: usize) -> Option<u32> {
+        self.positions.get(index).copied()
+    }
+
+    /// The bytes from token `first` up to, not including, token `end`.
+    pub fn range_text(&self, first: usize, end: usize) -> &str {
+        let (Some(&(start, _)), Some(&(_, until))) = (self.ranges.get(first), self.ranges.get(end.wrapping_sub(1)))
+        else {
+            return "";
+        };
+        self.text.get(start as usize..until as usize).unwrap_or("")
+    }
+
+    /// The token that a span starts with; `None` for spans that the parser left empty.
+    pub fn index_of(span: Span) -> Option<usize> {
+        usize::try_from(span.start.line).ok()?.checked_sub(1)
+    }
+
+    /// Whether a token is this word or symbol; words in any case.
+    pub fn is(&self, index: usize, word: &str) -> bool {
+        self.token_text(index).eq_ignore_ascii_case(word)
+    }
+
+    /// The unmatched `(` in front of a token.
+    pub fn open_paren_before(&self, index: usize) -> Option<usize> {
+        let mut depth = 0usize;
+        for at in (0..index).rev() {
+            match self.token_text(at) {
+                ")" => depth += 1,
+                "(" if depth == 0 => return Some(at),
+                "(" => depth -= 1,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// `syntax error at or near "x"`, or at the end of the input when there is no such token.
+    pub fn syntax_error(&self, index: usize) -> SqlError {
+        match self.position(index) {
+            Some(position) => {
+                let near = self.token_text(index);
+                SqlError::new(SYNTAX_ERROR, format!("syntax error at or near \"{near}\"")).with_position(position)
+            }
+            None => self.syntax_error_at_end(),
+        }
+    }
+
+    /// `syntax error at end of input`.
+    pub fn syntax_error_at_end(&self) -> SqlError {
+        let position = self.text.chars().count() as u32 + 1;
+        SqlError::new(SYNTAX_ERROR, "syntax error at end of input").with_position(position)
+    }
+}
+
+/// A place in the query string, from 0.
+#[derive(Clone, Copy)]
+struct Place {
+    bytes: u32,
+    characters: u32,
+}
+
+/// Leads from the tokenizer's lines and columns to offsets.
+struct LineTable<'a> {
+    sql: &'a str,
+    starts: Vec<Place>,
+    ascii: bool,
+}
+
+impl<'a> LineTable<'a> {
+    fn new(sql: &'a str) -> LineTable<'a> {
+        let ascii = sql.is_ascii();
+        let mut starts = vec![Place { bytes: 0, characters: 0 }];
+        if ascii {
+            for (at, byte) in sql.bytes().enumerate() {
+                if byte == b'\n' {
+                    starts.push(Place { bytes: at as u32 + 1, characters: at as u32 + 1 });
+                }
+            }
+        } else {
+            for (characters, (bytes, character)) in sql.char_indices().enumerate() {
+                if character == '\n' {
+                    starts.push(Place { bytes: bytes as u32 + 1, characters: characters as u32 + 1 });
+                }
+            }
+        }
+        LineTable { sql, starts, ascii }
+    }
+
+    fn offset(&self, location: Location) -> Place {
+        let line = (location.line as usize).saturating_sub(1).min(self.starts.len() - 1);
+        let start = self.starts.get(line).copied().unwrap_or(Place { bytes: 0, characters: 0 });
+        let column = (location.column as u32).saturating_sub(1);
+        if self.ascii {
+            let bytes = (start.bytes + column).min(self.sql.len() as u32);
+            return Place { bytes, characters: bytes };
+        }
+        let rest = self.sql.get(start.bytes as usize..).unwrap_or("");
+        let bytes = rest.char_indices().nth(column as usize).map_or(rest.len(), |(at, _)| at);
+        Place { bytes: start.bytes + bytes as u32, characters: start.characters + column }
+    }
+}
+
+/// Two quoted strings with a line break between them are one (manual, section 4.1.2.1).
+fn join_strings(previous: &mut Token, next: &Token) -> bool {
+    let Token::SingleQuotedString(tail) = next else { return false };
+    match previous {
+        Token::SingleQuotedString(head) | Token::EscapedStringLiteral(head) => {
+            head.push_str(tail);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// An operator of several characters does not end in `+` or `-` unless it also contains one of `~!@#%^&|` and
+/// the like (manual, section 4.1.3): `a*-1` is a product with a negative number.
+fn split_operator(token: Token) -> Vec<Token> {
+    if let Token::CustomBinaryOperator(operator) = &token
+        && !operator.contains(['~', '!', '@', '#', '%', '^', '&', '|', '`', '?'])
+    {
+        let (head, sign) = if let Some(head) = operator.strip_suffix('-') {
+            (head, Token::Minus)
+        } else if let Some(head) = operator.strip_suffix('+') {
+            (head, Token::Plus)
+        } else {
+            return vec![token];
+        };
+        let head = match head {
+            "=" => Token::Eq,
+            "<" => Token::Lt,
+            ">" => Token::Gt,
+            "<=" => Token::LtEq,
+            ">=" => Token::GtEq,
+            "<>" => Token::Neq,
+            "*" => Token::Mul,
+            "/" => Token::Div,
+            "+" => Token::Plus,
+            "-" => Token::Minus,
+            _ => return vec![token],
+        };
+        return vec![head, sign];
+    }
+    vec![token]
+}
+
+/// What PostgreSQL's scanner says about text that never ends.
+fn lexical_error(sql: &str, lines: &LineTable<'_>, error: &TokenizerError) -> SqlError {
+    let start = lines.offset(error.location);
+    let message = error.message.to_ascii_lowercase();
+    let what = if message.contains("comment") {
+        "unterminated /* comment"
+    } else if message.contains("dollar") || message.contains("$") {
+        "unterminated dollar-quoted string"
+    } else if message.contains("unterminated") && message.contains("string") || message.contains("quoted string") {
+        "unterminated quoted string"
+    } else if message.contains("close delimiter") {
+        "unterminated quoted identifier"
+    } else {
+        "syntax error"
+    };
+    // The tokenizer tells where it stopped for some of these: the text that never ends starts at its quote.
+    let from = match what {
+        "unterminated /* comment" => unterminated_comment_start(sql).unwrap_or(start.bytes as usize),
+        _ => start.bytes as usize,
+    };
+    let near = sql.get(from..).unwrap_or("");
+    let position = sql.get(..from).unwrap_or("").chars().count() as u32 + 1;
+    if near.is_empty() {
+        return SqlError::new(SYNTAX_ERROR, format!("{what} at end of input")).with_position(position);
+    }
+    SqlError::new(SYNTAX_ERROR, format!("{what} at or near \"{near}\"")).with_position(position)
+}
+
+/// The `/*` that opens the comment at nesting level one when the text ends inside of it.
+fn unterminated_comment_start(sql: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut start = None;
+    let bytes = sql.as_bytes();
+    let mut at = 0;
+    while at + 1 < bytes.len() {
+        match &bytes[at..at + 2] {
+            b"/*" => {
+                if depth == 0 {
+                    start = Some(at);
+                }
+                depth += 1;
+                at += 2;
+            }
+            b"*/" if depth > 0 => {
+                depth -= 1;
+                at += 2;
+            }
+            _ => at += 1,
+        }
+    }
+    start.filter(|_| depth > 0)
+}
