@@ -185,7 +185,7 @@ impl Eq for TimeZone {}
 
 /// The instant to ask the database about, moved by whole cycles into the years it knows.
 fn instant(utc_micros: i64) -> Timestamp {
-    let mut seconds = utc_micros.div_euclid(MICROS_PER_SECOND) + UNIX_EPOCH_SECONDS;
+    let mut seconds = utc_micros.div_euclid(MICROS_PER_SECOND) - UNIX_EPOCH_SECONDS;
     if seconds > LATEST_ASKED_SECONDS {
         let cycles = (seconds - LATEST_ASKED_SECONDS).div_euclid(CYCLE_SECONDS) + 1;
         seconds -= cycles * CYCLE_SECONDS;

@@ -155,37 +155,33 @@ fn decode(fields: &[Field], range: i32, style: IntervalStyle) -> Result<Parts, R
     let mut seen = Seen::default();
     // The unit of the next number to the left, if one is known.
     let mut unit = None;
-    let mut unit_waits = false;
     let mut ago = false;
     for Field { kind, text } in fields.iter().rev() {
         match kind {
             FieldKind::Time => {
                 parts.micros = clock_micros(text, range)?;
                 seen.set(Seen::CLOCK)?;
-                (unit, unit_waits) = (Some(Unit::Day), false);
+                unit = Some(Unit::Day);
             }
             FieldKind::Signed if signed_clock(text, range).is_some() => {
                 parts.micros = signed_clock(text, range).ok_or(Refusal::BadFormat)?;
                 seen.set(Seen::CLOCK)?;
-                (unit, unit_waits) = (Some(Unit::Day), false);
+                unit = Some(Unit::Day);
             }
             FieldKind::Signed | FieldKind::Date | FieldKind::Number => {
                 let used = add_number(&mut parts, text, unit.unwrap_or_else(|| unit_of_range(range)), &mut seen)?;
                 unit = Some(if used == Unit::Hour { Unit::Day } else { used });
-                unit_waits = false;
             }
             FieldKind::Word | FieldKind::Special => {
-                if unit_waits {
-                    return Err(Refusal::BadFormat);
-                }
                 match keywords::interval_word(text).ok_or(Refusal::BadFormat)? {
-                    IntervalWord::Unit(word) => (unit, unit_waits) = (Some(word), true),
+                    // A unit that finds no number gives way to the next one, as in PostgreSQL 15.
+                    IntervalWord::Unit(word) => unit = Some(word),
                     IntervalWord::Ago => ago = true,
                 }
             }
         }
     }
-    if seen.0 == 0 || unit_waits {
+    if seen.0 == 0 {
         return Err(Refusal::BadFormat);
     }
     if style == IntervalStyle::SqlStandard {

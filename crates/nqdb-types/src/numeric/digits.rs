@@ -191,7 +191,7 @@ mod tests {
             let power = pow10(exponent);
             assert_eq!(count_digits(&power), i64::from(exponent) + 1);
             assert_eq!(count_digits(&(&power - 1)), i64::from(exponent));
-            assert_eq!(count_digits(&-(&power + 1)), i64::from(exponent) + 1);
+            assert_eq!(count_digits(&-(BigInt::from(1) + &power)), i64::from(exponent) + 1);
         }
     }
 

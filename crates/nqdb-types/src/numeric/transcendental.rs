@@ -75,6 +75,9 @@ impl Numeric {
         if self.is_nan() || base.is_nan() {
             return Ok(Numeric::NAN);
         }
+        if self.is_negative() || base.is_negative() {
+            check_logarithm(&Numeric::from(-1))?;
+        }
         check_logarithm(base)?;
         check_logarithm(self)?;
         let (Some(number), Some(base)) = (self.finite(), base.finite()) else {
@@ -270,7 +273,7 @@ fn power_finite(base: &Finite, exponent: &Finite) -> SqlResult<Numeric> {
         return Err(power_error("a negative number raised to a non-integer power yields a complex result"));
     }
     if integer_exponent && let Some(power) = (&exponent.coefficient / &exponent_unit).to_i32() {
-        return power_integer(base, power, exponent.scale);
+        return power_integer(base, power);
     }
     if base.coefficient.is_zero() {
         return Ok(Numeric::from_scaled(0, SIGNIFICANT_DIGITS_MIN as u16));
@@ -328,16 +331,16 @@ fn ratio_to_f64(value: &BigInt, bits: u64) -> f64 {
     reduced / 2f64.powi((bits - extra) as i32)
 }
 
-/// An integer power; its digits follow from log10 of the base's first four groups.
-fn power_integer(base: &Finite, exponent: i32, exponent_scale: u16) -> SqlResult<Numeric> {
+/// An integer power; it shows 16 digits behind the point, or as many as the base.
+fn power_integer(base: &Finite, exponent: i32) -> SqlResult<Numeric> {
+    let scale = i64::from(base.scale).max(i64::from(SIGNIFICANT_DIGITS_MIN)).min(i64::from(RESULT_SCALE_MAX));
     let result_digits = f64::from(exponent) * log10_of_leading_groups(base);
     if result_digits > (super::INTEGER_DIGITS_MAX + 4) as f64 {
         return Err(overflow());
     }
-    if result_digits + 1.0 < -f64::from(RESULT_SCALE_MAX) {
-        return Ok(Numeric::from_scaled(0, RESULT_SCALE_MAX as u16));
+    if result_digits + 1.0 < -(scale as f64) {
+        return Ok(Numeric::from_scaled(0, scale as u16));
     }
-    let scale = result_scale(result_digits as i64, &[base.scale, exponent_scale]);
     if base.coefficient.is_zero() {
         let value = if exponent == 0 { BigInt::one() } else { BigInt::zero() };
         return Numeric::from_bigint(value * pow10(scale as u32), scale as u32);

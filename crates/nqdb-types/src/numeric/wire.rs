@@ -20,6 +20,9 @@ const SIGN_NAN: u16 = 0xc000;
 const SIGN_INFINITY: u16 = 0xd000;
 const SIGN_NEGATIVE_INFINITY: u16 = 0xf000;
 
+/// What PostgreSQL writes where an infinity has no scale; readers do not look at it.
+const SCALE_OF_INFINITY: u16 = 0x20;
+
 const BASE: u32 = 10_000;
 const GROUP_DIGITS: i64 = 4;
 
@@ -27,12 +30,12 @@ impl Numeric {
     /// Appends the binary form.
     pub fn write_binary<S: Sink>(&self, out: &mut S) {
         let Some((coefficient, scale)) = self.to_scaled_bigint() else {
-            let sign = match (self.is_nan(), self.is_negative()) {
-                (true, _) => SIGN_NAN,
-                (false, false) => SIGN_INFINITY,
-                (false, true) => SIGN_NEGATIVE_INFINITY,
+            let (sign, scale) = match (self.is_nan(), self.is_negative()) {
+                (true, _) => (SIGN_NAN, 0),
+                (false, false) => (SIGN_INFINITY, SCALE_OF_INFINITY),
+                (false, true) => (SIGN_NEGATIVE_INFINITY, SCALE_OF_INFINITY),
             };
-            put_head(out, 0, 0, sign, 0);
+            put_head(out, 0, 0, sign, scale);
             return;
         };
         let sign = if coefficient.sign() == Sign::Minus { SIGN_NEGATIVE } else { SIGN_POSITIVE };

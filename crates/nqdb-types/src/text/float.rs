@@ -26,13 +26,11 @@ const FLOAT8: Width = Width { decimal_digits: 15, type_name: "double precision" 
 /// Appends a float8.
 pub(crate) fn write_f64<S: Sink>(out: &mut S, value: f64, extra_float_digits: i32) {
     if !value.is_finite() {
-        return write_special(out, value);
-    }
-    if extra_float_digits > 0 {
-        let mut text = format!("{value:e}");
-        if is_half_way(&text, value.abs().to_bits(), 52, 1075) {
-            text = next_shortest(value, &text, |digits| digits.parse().is_ok_and(|parsed: f64| parsed == value));
-        }
+        write_special(out, value);
+    } else if extra_float_digits > 0 {
+        let half_way = |text: &str| is_half_way(text, value.abs().to_bits(), 52, 1075);
+        let reads_back = |text: &str| text.parse().is_ok_and(|parsed: f64| parsed == value);
+        let text = settle_digits(format!("{value:e}"), value, &FLOAT8, half_way, reads_back);
         write_scientific(out, &text, FLOAT8.decimal_digits);
     } else {
         write_rounded(out, value, FLOAT8.decimal_digits + extra_float_digits);
@@ -41,19 +39,51 @@ pub(crate) fn write_f64<S: Sink>(out: &mut S, value: f64, extra_float_digits: i3
 
 /// Appends a float4.
 pub(crate) fn write_f32<S: Sink>(out: &mut S, value: f32, extra_float_digits: i32) {
+    let wide = f64::from(value);
     if !value.is_finite() {
-        return write_special(out, f64::from(value));
-    }
-    if extra_float_digits > 0 {
-        let mut text = format!("{value:e}");
-        if is_half_way(&text, u64::from(value.abs().to_bits()), 23, 150) {
-            text = next_shortest(f64::from(value), &text, |digits| {
-                digits.parse().is_ok_and(|parsed: f32| parsed == value)
-            });
-        }
+        write_special(out, wide);
+    } else if extra_float_digits > 0 {
+        let half_way = |text: &str| is_half_way(text, u64::from(value.abs().to_bits()), 23, 150);
+        let reads_back = |text: &str| text.parse().is_ok_and(|parsed: f32| parsed == value);
+        let text = settle_digits(format!("{value:e}"), wide, &FLOAT4, half_way, reads_back);
         write_scientific(out, &text, FLOAT4.decimal_digits);
     } else {
-        write_rounded(out, f64::from(value), FLOAT4.decimal_digits + extra_float_digits);
+        write_rounded(out, wide, FLOAT4.decimal_digits + extra_float_digits);
+    }
+}
+
+/// Rust's shortest digits as PostgreSQL would have them.
+///
+/// Digits half way to a neighbour give way to longer ones. And of two that are equally near to the float,
+/// which only happens to long ones, the even is taken.
+fn settle_digits(
+    text: String,
+    value: f64,
+    width: &Width,
+    is_half_way: impl Fn(&str) -> bool,
+    reads_back: impl Fn(&str) -> bool,
+) -> String {
+    let digit_count = text.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    if is_half_way(&text) {
+        return (digit_count..=17)
+            .map(|fraction_digits| trim_mantissa(&format!("{value:.fraction_digits$e}")))
+            .find(|digits| reads_back(digits) && !is_half_way(digits))
+            .unwrap_or(text);
+    }
+    if digit_count < width.decimal_digits as usize {
+        return text;
+    }
+    let even = trim_mantissa(&format!("{value:.*e}", digit_count - 1));
+    if reads_back(&even) { even } else { text }
+}
+
+/// Without zeros at the end of the mantissa: `1.50e7` is `1.5e7`.
+fn trim_mantissa(text: &str) -> String {
+    match text.split_once('e') {
+        Some((mantissa, exponent)) if mantissa.contains('.') => {
+            format!("{}e{exponent}", mantissa.trim_end_matches('0').trim_end_matches('.'))
+        }
+        _ => text.to_string(),
     }
 }
 
@@ -87,15 +117,6 @@ fn is_half_way(text: &str, bits: u64, mantissa_bits: u32, exponent_bias: i32) ->
     let significand = u128::from(bits & ((1 << mantissa_bits) - 1) | 1 << mantissa_bits);
     let half_exponent = biased - exponent_bias - 1;
     twos == half_exponent && (odd_digits == 2 * significand + 1 || odd_digits == 2 * significand - 1)
-}
-
-/// The fewest correctly rounded digits, more than the given ones have, that read back as the float.
-fn next_shortest(value: f64, text: &str, reads_back: impl Fn(&str) -> bool) -> String {
-    let start = text.split('e').next().map_or(0, |mantissa| mantissa.trim_start_matches('-').len().saturating_sub(1));
-    (start.max(1)..=17)
-        .map(|fraction_digits| format!("{value:.fraction_digits$e}"))
-        .find(|digits| reads_back(digits) && digits != text)
-        .unwrap_or_else(|| text.to_string())
 }
 
 /// `1.5e-7` in PostgreSQL's layout: plain digits for exponents from -4 up to the width's limit.
@@ -132,9 +153,7 @@ fn write_scientific<S: Sink>(out: &mut S, text: &str, decimal_digits: i32) {
 fn write_rounded<S: Sink>(out: &mut S, value: f64, significant_digits: i32) {
     let significant_digits = significant_digits.max(1);
     let text = format!("{value:.*e}", (significant_digits - 1) as usize);
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let trimmed = if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
-    write_scientific(out, &format!("{trimmed}e{exponent}"), significant_digits);
+    write_scientific(out, &trim_mantissa(&text), significant_digits);
 }
 
 /// `e+20`, `e-05`: a sign and at least two digits.
