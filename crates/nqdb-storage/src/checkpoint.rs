@@ -257,7 +257,8 @@ impl Background {
         let Some(client) = state.client.read().clone() else { return Ok(false) };
         let end = state.log.end();
         let ClientCheckpoint { floor, payload } = client.checkpoint();
-        let oldest = if state.options.sabotage == Sabotage::ForgetDirtyPages { end } else { state.pool.oldest_rec_lsn() };
+        let oldest =
+            if state.options.sabotage == Sabotage::ForgetDirtyPages { end } else { state.pool.oldest_rec_lsn() };
         let record = CheckpointRecord { redo: oldest.min(end), start: floor.min(end), payload };
         let mut group = GroupBody::default();
         group.push_checkpoint(&record.encode());

@@ -245,7 +245,10 @@ impl Engine {
             let log = Arc::clone(&state);
             let writer = Arc::clone(&state);
             let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-                std::thread::Builder::new().name(name.to_owned()).spawn(run).expect("the system has room for two threads")
+                std::thread::Builder::new()
+                    .name(name.to_owned())
+                    .spawn(run)
+                    .expect("the system has room for two threads")
             };
             state.writer_runs.store(true, Ordering::Release);
             threads.push(spawn("nqdb-log", Box::new(move || log.log.run())));
@@ -469,7 +472,8 @@ fn create_files(disk: &Arc<dyn Disk>, options: &Options) -> Result<()> {
 fn write_first_checkpoint(segments: &Segments, at: Lsn) -> Result<()> {
     let mut group = GroupBody::default();
     group.push_checkpoint(&CheckpointRecord { redo: at, start: at, payload: Vec::new() }.encode());
-    let header = GroupHeader { body_len: group.bytes().len() as u32, lsn: at.0, synced: at.0, records: 1, incarnation: 1 };
+    let header =
+        GroupHeader { body_len: group.bytes().len() as u32, lsn: at.0, synced: at.0, records: 1, incarnation: 1 };
     let number = segments.shape.number(at.0);
     let mut bytes = header.encode(number, crc32c::crc32c(group.bytes())).to_vec();
     bytes.extend_from_slice(group.bytes());

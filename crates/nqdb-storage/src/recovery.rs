@@ -38,7 +38,11 @@ pub struct NoLogReplay;
 
 impl LogReplay for NoLogReplay {
     fn checkpoint(&mut self, payload: &[u8]) -> Result<()> {
-        if payload.is_empty() { Ok(()) } else { Err(StorageError::corrupt("the checkpoint holds an unexpected payload")) }
+        if payload.is_empty() {
+            Ok(())
+        } else {
+            Err(StorageError::corrupt("the checkpoint holds an unexpected payload"))
+        }
     }
 
     fn record(&mut self, lsn: Lsn, kind: u8, _payload: &[u8]) -> Result<()> {
@@ -88,7 +92,8 @@ pub(crate) fn replay(
     let mut reader = LogReader::new(segments, from, state.options.sabotage);
     while reader.position() < *end {
         let group = reader.next_group()?;
-        let group = group.ok_or_else(|| StorageError::corrupt(format!("the log cannot be read before its end {end}")))?;
+        let group =
+            group.ok_or_else(|| StorageError::corrupt(format!("the log cannot be read before its end {end}")))?;
         replay_group(state, &group, checkpoint, client)?;
     }
     Ok(())

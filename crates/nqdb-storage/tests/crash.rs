@@ -13,18 +13,14 @@ use pages::{Model, Run};
 fn calls_of_a_run(sabotage: Sabotage) -> u64 {
     let disk = SimDisk::new();
     let mut model = Model::default();
-    Run::create(&disk, sabotage, &mut model).and_then(|mut run| run.work(&mut model, 1)).expect("nothing disturbs this run");
+    Run::create(&disk, sabotage, &mut model)
+        .and_then(|mut run| run.work(&mut model, 1))
+        .expect("nothing disturbs this run");
     disk.calls(Call::Change)
 }
 
-fn modes(seed: u64) -> [CrashMode; 5] {
-    [
-        CrashMode::OnlySynced,
-        CrashMode::AllWrites,
-        CrashMode::RandomSubset(seed),
-        CrashMode::Torn512(seed),
-        CrashMode::Torn512(seed + 1_000_000),
-    ]
+fn modes(seed: u64) -> [CrashMode; 4] {
+    [CrashMode::OnlySynced, CrashMode::AllWrites, CrashMode::RandomSubset(seed), CrashMode::Torn512(seed)]
 }
 
 /// Runs until the power goes at the `at`-th changing call; `None` when creation had not finished.

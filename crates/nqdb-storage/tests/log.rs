@@ -1,5 +1,7 @@
 //! The log: what a torn end, damage in the middle, recycled segments, a full disk and failed syncs do to it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -316,10 +318,7 @@ fn a_directory_is_opened_once_and_only_if_it_holds_a_database() {
     assert!(matches!(open().map(drop), Err(StorageError::InUse)));
     assert!(matches!(Engine::create(Arc::clone(&disk), options()).map(drop), Err(StorageError::InUse)));
     drop(engine);
-    assert!(matches!(
-        Engine::create(Arc::clone(&disk), options()).map(drop),
-        Err(StorageError::AlreadyExists { .. })
-    ));
+    assert!(matches!(Engine::create(Arc::clone(&disk), options()).map(drop), Err(StorageError::AlreadyExists { .. })));
     open().unwrap();
 }
 

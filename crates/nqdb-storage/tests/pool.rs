@@ -1,5 +1,7 @@
 //! The pool: memory limit, eviction under many threads, damaged and torn pages.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -62,7 +64,11 @@ fn many_threads_share_few_frames_and_lose_nothing() {
             scope.spawn(move || {
                 for step in 0..STEPS {
                     let id = ids[(step * 7919 + thread * 104_729) as usize % ids.len()];
-                    if step % 3 == 0 { increment(engine, id) } else { drop(engine.fetch_scan(id).unwrap()) }
+                    if step % 3 == 0 {
+                        increment(engine, id)
+                    } else {
+                        drop(engine.fetch_scan(id).unwrap())
+                    }
                     frames_seen.fetch_max(engine.stats().used_frames, Ordering::Relaxed);
                 }
             });

@@ -219,7 +219,9 @@ impl SimDisk {
         let kept_changes = match mode {
             CrashMode::OnlySynced => 0,
             CrashMode::AllWrites => state.name_changes.len(),
-            CrashMode::RandomSubset(_) | CrashMode::Torn512(_) => random.below(state.name_changes.len() as u64 + 1) as usize,
+            CrashMode::RandomSubset(_) | CrashMode::Torn512(_) => {
+                random.below(state.name_changes.len() as u64 + 1) as usize
+            }
         };
         for change in &state.name_changes[..kept_changes] {
             apply_name_change(&mut names, change);

@@ -29,8 +29,8 @@ use crate::ids::{Lsn, PAGE_SIZE, PageId};
 use crate::page::buf::PageBuf;
 use crate::stats::{Counter, Counters};
 
-pub(crate) use self::latch::{PageWrite, held};
 pub use self::latch::{PageRead, Pinned};
+pub(crate) use self::latch::{PageWrite, held};
 
 const LOAD_SHARDS: usize = 64;
 
@@ -220,9 +220,10 @@ impl Pool {
             self.free_count.fetch_sub(1, Ordering::Relaxed);
             return Some(index);
         }
-        if let Ok(index) = self.used.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |used| {
-            (used < self.frames.len()).then_some(used + 1)
-        }) {
+        if let Ok(index) = self
+            .used
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |used| (used < self.frames.len()).then_some(used + 1))
+        {
             self.frames[index].get_or_init(|| Box::new(Frame::new_owned()));
             return Some(index as u32);
         }

@@ -59,7 +59,8 @@ impl GroupBody {
         let length_at = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 2]);
         op.encode(&mut self.bytes);
-        let length = u16::try_from(self.bytes.len() - length_at - 2).expect("a page operation is little more than a page");
+        let length =
+            u16::try_from(self.bytes.len() - length_at - 2).expect("a page operation is little more than a page");
         self.bytes[length_at..length_at + 2].copy_from_slice(&length.to_le_bytes());
         self.records += 1;
     }

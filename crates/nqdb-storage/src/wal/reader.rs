@@ -140,7 +140,8 @@ impl<'s> LogReader<'s> {
 
     fn check_end(&mut self) -> Result<()> {
         let end = self.position;
-        let number = if end.is_multiple_of(self.shape.bytes) { self.shape.number(end) - 1 } else { self.shape.number(end) };
+        let number =
+            if end.is_multiple_of(self.shape.bytes) { self.shape.number(end) - 1 } else { self.shape.number(end) };
         let segment_end = (number + 1) * self.shape.bytes;
         if let Some(proof) = self.later_group(end.next_multiple_of(8), segment_end, end)? {
             return Err(damaged(end, proof));
@@ -173,11 +174,16 @@ impl<'s> LogReader<'s> {
 
     /// A group between two positions that was appended when the log was durable beyond `end`.
     fn later_group(&mut self, from: u64, to: u64, end: u64) -> Result<Option<u64>> {
-        for lsn in (from..to.saturating_sub(GROUP_HEADER_BYTES as u64 - 1)).step_by(8) {
-            // The LSN field rejects nearly everything before a checksum is computed.
-            let claims = self.bytes(lsn, GROUP_HEADER_BYTES as u64)?.and_then(|bytes| super::group::u64_at(bytes, 8));
-            if claims == Some(lsn) && self.verified_header(lsn)?.is_some_and(|header| header.synced > end) {
-                return Ok(Some(lsn));
+        for start in (from..to).step_by(WINDOW_BYTES as usize) {
+            let Some(bytes) = self.bytes(start, WINDOW_BYTES.min(to - start))? else { return Ok(None) };
+            // A header's second word is its own position: that rejects nearly everything before a checksum is computed.
+            let words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+            let positions = (start..).step_by(8).map(|position| position.wrapping_sub(8));
+            let claims: Vec<_> = words.zip(positions).filter(|(word, lsn)| word == lsn).map(|(_, lsn)| lsn).collect();
+            for lsn in claims {
+                if lsn >= from && self.verified_header(lsn)?.is_some_and(|header| header.synced > end) {
+                    return Ok(Some(lsn));
+                }
             }
         }
         Ok(None)

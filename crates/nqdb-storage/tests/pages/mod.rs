@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nqdb_storage::disk::SimDisk;
 use nqdb_storage::page::op::PageOp;
 use nqdb_storage::{
-    ClientCheckpoint, Engine, LogClient, LogReplay, Lsn, Need, Options, PAGE_SIZE, PageId, Result, Sabotage, StorageError,
+    ClientCheckpoint, Engine, LogClient, LogReplay, Lsn, Need, Options, PAGE_SIZE, PageId, Result, Sabotage,
+    StorageError,
 };
 
 pub const CELLS: u64 = 16;
@@ -179,7 +180,8 @@ impl Run {
             }
         }
         let pins = picked.iter().map(|&id| engine.fetch(id)).collect::<Result<Vec<_>>>()?;
-        let log_bytes = PAGE_SIZE + 100 + picked.len() * Need::record_bytes(20) + Need::FREE_PAGE_BYTES + Need::record_bytes(8);
+        let log_bytes =
+            PAGE_SIZE + 100 + picked.len() * Need::record_bytes(20) + Need::FREE_PAGE_BYTES + Need::record_bytes(8);
         let mut mtr = engine.mtr(engine.reserve(Need { log_bytes, new_pages: 1 })?);
         let number = model.changes.len() as u64 + 1;
         let handles: Vec<_> = pins.into_iter().map(|pin| mtr.latch(pin)).collect();
