@@ -15,6 +15,7 @@ mod zone;
 
 pub(crate) use arithmetic::add_interval;
 pub(crate) use interval::divide_interval;
+pub(crate) use part::iso_week;
 
 use nqdb_sqlstate::{DATETIME_FIELD_OVERFLOW, SqlError};
 

@@ -28,6 +28,7 @@ mod context;
 mod conversion;
 mod datetime;
 mod definition;
+mod formatting;
 mod registry;
 mod resolve;
 mod series;

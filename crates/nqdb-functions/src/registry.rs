@@ -16,6 +16,7 @@ static MODULES: &[&[&[&[Function]]]] = &[
     crate::arithmetic::TABLES,
     crate::conversion::TABLES,
     crate::datetime::TABLES,
+    crate::formatting::TABLES,
     crate::string::TABLES,
     crate::system::TABLES,
 ];

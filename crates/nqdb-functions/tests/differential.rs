@@ -7,6 +7,7 @@ mod session;
 use std::fmt::Write;
 
 use nqdb_functions::{Function, FunctionContext, all_functions};
+use nqdb_sqlstate::SqlError;
 use nqdb_types::{Datum, FormatContext, TimeZone, Type, oid, parse_text, type_info, write_text};
 use reference::{Reference, escape};
 use session::{FixedSession, NOW_MICROS};
@@ -17,12 +18,41 @@ const TIME_ZONE: &str = "America/New_York";
 
 /// Functions whose answer depends on more than their arguments, or that the test cannot call.
 const SKIPPED: &[&str] = &[
-    "random", "setseed", "now", "transaction_timestamp", "statement_timestamp", "clock_timestamp", "timeofday",
-    "gen_random_uuid", "pg_sleep", "set_config", "current_setting", "current_user", "session_user", "getpgusername",
-    "current_database", "current_schema", "nextval", "currval", "lastval", "setval", "version", "pg_backend_pid",
-    "pg_cancel_backend", "pg_terminate_backend", "txid_current", "pg_is_in_recovery", "pg_postmaster_start_time",
-    "pg_table_size", "pg_relation_size", "pg_total_relation_size", "regclass", "pg_get_userbyid", "obj_description",
-    "col_description", "shobj_description",
+    "random",
+    "setseed",
+    "now",
+    "transaction_timestamp",
+    "statement_timestamp",
+    "clock_timestamp",
+    "timeofday",
+    "gen_random_uuid",
+    "pg_sleep",
+    "set_config",
+    "current_setting",
+    "current_user",
+    "session_user",
+    "getpgusername",
+    "current_database",
+    "current_schema",
+    "nextval",
+    "currval",
+    "lastval",
+    "setval",
+    "version",
+    "pg_backend_pid",
+    "pg_cancel_backend",
+    "pg_terminate_backend",
+    "txid_current",
+    "pg_is_in_recovery",
+    "pg_postmaster_start_time",
+    "pg_table_size",
+    "pg_relation_size",
+    "pg_total_relation_size",
+    "regclass",
+    "pg_get_userbyid",
+    "obj_description",
+    "col_description",
+    "shobj_description",
 ];
 
 fn values(type_oid: u32) -> &'static [&'static str] {
@@ -32,12 +62,22 @@ fn values(type_oid: u32) -> &'static [&'static str] {
         oid::INT4 => &["0", "1", "-1", "2", "5", "33", "2147483647", "-2147483648"],
         oid::INT8 => &["0", "1", "-1", "3", "10240", "123456789012", "9223372036854775807", "-9223372036854775808"],
         oid::FLOAT4 => &["0", "-0", "1", "-2.5", "0.1", "3e38", "1e-40", "NaN", "Infinity", "-Infinity"],
-        oid::FLOAT8 => &[
-            "0", "-0", "1", "-1", "0.5", "-2.5", "3.7", "1e15", "1e308", "1e-308", "NaN", "Infinity", "-Infinity",
-        ],
+        oid::FLOAT8 => {
+            &["0", "-0", "1", "-1", "0.5", "-2.5", "3.7", "1e15", "1e308", "1e-308", "NaN", "Infinity", "-Infinity"]
+        }
         oid::NUMERIC => &[
-            "0", "1", "-1", "0.5", "2.50", "-7.125", "100", "12345678901234567890.123456789", "1e-20", "NaN",
-            "Infinity", "-Infinity",
+            "0",
+            "1",
+            "-1",
+            "0.5",
+            "2.50",
+            "-7.125",
+            "100",
+            "12345678901234567890.123456789",
+            "1e-20",
+            "NaN",
+            "Infinity",
+            "-Infinity",
         ],
         oid::TEXT | oid::VARCHAR => &["", "a", "abc", "Hello World", "xax", " pad ", "äö€x", "a\\b'c", "12", "b%_"],
         oid::BPCHAR => &["", "a", "abc  ", "Abc", "äö "],
@@ -47,12 +87,25 @@ fn values(type_oid: u32) -> &'static [&'static str] {
         oid::DATE => &["2000-01-01", "1999-12-31", "2024-02-29", "0044-03-15 BC", "infinity", "-infinity"],
         oid::TIME => &["00:00:00", "12:34:56.789", "23:59:59.999999", "24:00:00"],
         oid::TIMESTAMP | oid::TIMESTAMPTZ => &[
-            "2000-01-01 00:00:00", "2024-03-10 01:30:15.123456", "2024-11-03 01:30:00", "1999-12-31 23:59:59.999999",
-            "0044-03-15 12:00:00 BC", "2024-02-29 12:00:00", "infinity", "-infinity",
+            "2000-01-01 00:00:00",
+            "2024-03-10 01:30:15.123456",
+            "2024-11-03 01:30:00",
+            "1999-12-31 23:59:59.999999",
+            "0044-03-15 12:00:00 BC",
+            "2024-02-29 12:00:00",
+            "infinity",
+            "-infinity",
         ],
         oid::INTERVAL => &[
-            "0", "1 mon", "30 days", "-1 year -2 mons +3 days -04:05:06.7", "25:00:00", "-1 day +25:00:00",
-            "1 year 1 mon 1 day 01:01:01.000001", "15 days", "400 years",
+            "0",
+            "1 mon",
+            "30 days",
+            "-1 year -2 mons +3 days -04:05:06.7",
+            "25:00:00",
+            "-1 day +25:00:00",
+            "1 year 1 mon 1 day 01:01:01.000001",
+            "15 days",
+            "400 years",
         ],
         oid::UUID => &["00000000-0000-0000-0000-000000000000", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"],
         oid::OID | oid::REGTYPE => &["0", "1", "23", "4294967295"],
@@ -61,14 +114,51 @@ fn values(type_oid: u32) -> &'static [&'static str] {
 }
 
 const UNITS: &[&str] = &[
-    "microseconds", "ms", "second", "MINUTE", "hour", "day", "week", "month", "quarter", "year", "decade", "century",
-    "millennium", "julian", "isoyear", "dow", "isodow", "doy", "epoch", "timezone", "timezone_hour",
-    "timezone_minute", "parsec",
+    "microseconds",
+    "ms",
+    "second",
+    "MINUTE",
+    "hour",
+    "day",
+    "week",
+    "month",
+    "quarter",
+    "year",
+    "decade",
+    "century",
+    "millennium",
+    "julian",
+    "isoyear",
+    "dow",
+    "isodow",
+    "doy",
+    "epoch",
+    "timezone",
+    "timezone_hour",
+    "timezone_minute",
+    "parsec",
 ];
 const ZONES: &[&str] = &["UTC", "Europe/Berlin", "america/new_york", "EST", "+03", "Nowhere/Else"];
 const PATTERNS: &[&str] = &[
-    "a", "^a.c$", "[a-c]+", "x|a", "\\d+", "\\mW", "(l+)(o)", "[[:alpha:]]*", "ö", "[^a]", "a{1,2}", "*", "(", "[z",
-    "(?i)HELLO", "\\w\\s\\w", "[]a]", "a-z", "[a\\-b]",
+    "a",
+    "^a.c$",
+    "[a-c]+",
+    "x|a",
+    "\\d+",
+    "\\mW",
+    "(l+)(o)",
+    "[[:alpha:]]*",
+    "ö",
+    "[^a]",
+    "a{1,2}",
+    "*",
+    "(",
+    "[z",
+    "(?i)HELLO",
+    "\\w\\s\\w",
+    "[]a]",
+    "a-z",
+    "[a\\-b]",
 ];
 const LIKES: &[&str] = &["", "%", "a%", "%a", "_", "a_c", "%\\%%", "\\", "%l_o%", "ABC", "ä_€%", "a\\\\b%"];
 
@@ -100,9 +190,7 @@ fn argument_values(function: &Function, index: usize) -> Vec<Option<&'static str
         ("to_date" | "to_timestamp", 0) if type_oid == oid::TEXT => {
             &["2024-02-29", "20240229", "05 Dec 2000", "2024-02-30", "12:34:56", "2024-060", "x"]
         }
-        ("to_date" | "to_timestamp", 1) => {
-            &["YYYY-MM-DD", "YYYYMMDD", "DD Mon YYYY", "HH24:MI:SS", "YYYY-DDD", "HH12"]
-        }
+        ("to_date" | "to_timestamp", 1) => &["YYYY-MM-DD", "YYYYMMDD", "DD Mon YYYY", "HH24:MI:SS", "YYYY-DDD", "HH12"],
         ("to_number", 0) => &["12,454.8-", "  123.45", "-7", "1,000", "$5", "abc", ""],
         ("to_number", 1) => &["99G999D9S", "999.99", "S9", "9,999", "L9", "999"],
         ("regexp_replace", 2) => &["-", "\\1", "<\\&>", "\\\\"],
@@ -116,12 +204,40 @@ fn argument_values(function: &Function, index: usize) -> Vec<Option<&'static str
 }
 
 const DATE_FORMATS: &[&str] = &[
-    "YYYY-MM-DD HH24:MI:SS.US", "FMDay, DD FMMonth YYYY", "Dy DD Mon YY", "HH12:MI AM", "IYYY-IW-ID", "DDD Q WW W J CC",
-    "\"quoted\" MS SSSS", "FMDDth", "TZ OF", "a.d. p.m.", "RM rm", "DAY day", "Y,YYY", "MONTH", "D",
+    "YYYY-MM-DD HH24:MI:SS.US",
+    "FMDay, DD FMMonth YYYY",
+    "Dy DD Mon YY",
+    "HH12:MI AM",
+    "IYYY-IW-ID",
+    "DDD Q WW W J CC",
+    "\"quoted\" MS SSSS",
+    "FMDDth",
+    "TZ OF",
+    "a.d. p.m.",
+    "RM rm",
+    "DAY day",
+    "Y,YYY",
+    "MONTH",
+    "D",
 ];
 const NUMBER_FORMATS: &[&str] = &[
-    "999", "9990.99", "FM999.09", "S999", "999PR", "9,999.9", "L99", "RN", "99999999999999999999", "9.99EEEE", "MI99",
-    "0000", "99V9", "FM90.99", "999th", "SG99", "99MI",
+    "999",
+    "9990.99",
+    "FM999.09",
+    "S999",
+    "999PR",
+    "9,999.9",
+    "L99",
+    "RN",
+    "99999999999999999999",
+    "9.99EEEE",
+    "MI99",
+    "0000",
+    "99V9",
+    "FM90.99",
+    "999th",
+    "SG99",
+    "99MI",
 ];
 
 fn declared_type(function: &Function, index: usize) -> u32 {
@@ -178,7 +294,10 @@ fn evaluate(function: &Function, call: &[Option<&str>], format: &FormatContext) 
         .zip(&types)
         .map(|(value, ty)| value.map_or(Ok(Datum::Null), |value| parse_text(value, *ty, format)))
         .collect::<Result<Vec<_>, _>>()
-        .and_then(|arguments| (function.eval)(&mut context, &arguments));
+        .and_then(|arguments| {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (function.eval)(&mut context, &arguments)))
+                .unwrap_or_else(|_| Err(SqlError::internal("it panicked")))
+        });
     match result {
         Ok(Datum::Null) => None,
         Ok(datum) => {

@@ -257,7 +257,10 @@ fn width_bucket(value: f64, low: f64, high: f64, count: i32) -> SqlResult<i32> {
     } else if after {
         count.checked_add(1).ok_or_else(|| out_of_range("integer"))
     } else {
-        Ok(((from_start / width * f64::from(count)) as i32).min(count - 1) + 1)
+        let scaled = f64::from(count) * from_start / width;
+        // The product may be too large where the quotient is not.
+        let scaled = if scaled.is_finite() { scaled } else { from_start / width * f64::from(count) };
+        (scaled as i32).checked_add(1).ok_or_else(|| out_of_range("integer"))
     }
 }
 

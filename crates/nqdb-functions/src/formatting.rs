@@ -1,0 +1,11 @@
+//! `to_char`, `to_date`, `to_timestamp`, `to_number` (manual section 9.8).
+
+mod date_input;
+mod date_output;
+mod date_template;
+mod number;
+
+use crate::Function;
+
+/// The tables of the modules below.
+pub(crate) static TABLES: &[&[&[Function]]] = &[date_input::FUNCTIONS, date_output::FUNCTIONS, number::FUNCTIONS];

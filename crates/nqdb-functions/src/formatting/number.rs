@@ -1,0 +1,400 @@
+//! `to_char` of numbers and `to_number`.
+//!
+//! A template is digits (`9`, `0`), a point (`.`, `D`), groups (`,`, `G`), signs (`S`, `MI`, `PL`, `SG`, `PR`),
+//! `L`, `TH`, `V` and literal text. `EEEE` and `RN` are refused where they do not stand alone.
+
+use nqdb_functions_macros::sql_function;
+use nqdb_sqlstate::{INVALID_TEXT_REPRESENTATION, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_types::Numeric;
+
+use super::date_output::ordinal_suffix;
+use crate::Function;
+
+pub(crate) static FUNCTIONS: &[&[Function]] =
+    &[&FROM_INT4, &FROM_INT8, &FROM_FLOAT4, &FROM_FLOAT8, &FROM_NUMERIC, &TO_NUMBER];
+
+/// A piece of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece {
+    Nine,
+    Zero,
+    Point,
+    Group,
+    Sign,
+    Minus,
+    Plus,
+    SignAlways,
+    Brackets,
+    Currency,
+    Ordinal { upper: bool },
+    Shift,
+    Literal(char),
+}
+
+struct Template {
+    pieces: Vec<Piece>,
+    fill: bool,
+    is_roman: bool,
+}
+
+fn syntax_error(message: &str) -> SqlError {
+    SqlError::new(SYNTAX_ERROR, message)
+}
+
+impl Template {
+    fn parse(text: &str) -> SqlResult<Template> {
+        const WORDS: &[(&str, Option<Piece>)] = &[
+            ("FM", None),
+            ("MI", Some(Piece::Minus)),
+            ("PL", Some(Piece::Plus)),
+            ("PR", Some(Piece::Brackets)),
+            ("SG", Some(Piece::SignAlways)),
+            (",", Some(Piece::Group)),
+            (".", Some(Piece::Point)),
+            ("0", Some(Piece::Zero)),
+            ("9", Some(Piece::Nine)),
+            ("D", Some(Piece::Point)),
+            ("G", Some(Piece::Group)),
+            ("L", Some(Piece::Currency)),
+            ("S", Some(Piece::Sign)),
+            ("V", Some(Piece::Shift)),
+        ];
+        let mut template = Template { pieces: Vec::new(), fill: false, is_roman: false };
+        let mut rest = text;
+        while !rest.is_empty() {
+            let head = |len: usize| rest.get(..len).unwrap_or("");
+            if head(4).eq_ignore_ascii_case("EEEE") {
+                return Err(SqlError::unsupported("EEEE in a template for numbers"));
+            }
+            if head(2).eq_ignore_ascii_case("RN") {
+                template.is_roman = true;
+                rest = rest.get(2..).unwrap_or("");
+                continue;
+            }
+            if head(2).eq_ignore_ascii_case("TH") {
+                template.pieces.push(Piece::Ordinal { upper: rest.starts_with('T') });
+                rest = rest.get(2..).unwrap_or("");
+                continue;
+            }
+            if let Some((word, piece)) = WORDS.iter().find(|(word, _)| head(word.len()).eq_ignore_ascii_case(word)) {
+                match piece {
+                    Some(piece) => template.pieces.push(*piece),
+                    None => template.fill = true,
+                }
+                rest = rest.get(word.len()..).unwrap_or("");
+                continue;
+            }
+            rest = template.literal(rest);
+        }
+        template.check()?;
+        Ok(template)
+    }
+
+    fn literal<'a>(&mut self, rest: &'a str) -> &'a str {
+        let mut characters = rest.chars();
+        match characters.next() {
+            Some('"') => {
+                while let Some(character) = characters.next() {
+                    match character {
+                        '"' => break,
+                        '\\' => self.pieces.extend(characters.next().map(Piece::Literal)),
+                        _ => self.pieces.push(Piece::Literal(character)),
+                    }
+                }
+            }
+            Some(character) => self.pieces.push(Piece::Literal(character)),
+            None => {}
+        }
+        characters.as_str()
+    }
+
+    fn count(&self, wanted: impl Fn(Piece) -> bool) -> usize {
+        self.pieces.iter().filter(|piece| wanted(**piece)).count()
+    }
+
+    fn check(&self) -> SqlResult<()> {
+        if self.count(|piece| piece == Piece::Point) > 1 {
+            return Err(syntax_error("multiple decimal points"));
+        }
+        if self.count(|piece| piece == Piece::Point) > 0 && self.count(|piece| piece == Piece::Shift) > 0 {
+            return Err(syntax_error("cannot use \"V\" and decimal point together"));
+        }
+        if self.count(|piece| piece == Piece::Sign) > 1 {
+            return Err(syntax_error("cannot use \"S\" twice"));
+        }
+        let others =
+            self.count(|piece| matches!(piece, Piece::Minus | Piece::Plus | Piece::SignAlways | Piece::Brackets));
+        if self.count(|piece| piece == Piece::Sign) > 0 && others > 0 {
+            return Err(syntax_error("cannot use \"S\" and \"PL\"/\"MI\"/\"SG\"/\"PR\" together"));
+        }
+        Ok(())
+    }
+
+    /// Digits before the point, and after the point or `V`.
+    fn digit_counts(&self) -> (usize, usize) {
+        let is_digit = |piece: &&Piece| matches!(piece, Piece::Nine | Piece::Zero);
+        let split = self.pieces.iter().position(|piece| matches!(piece, Piece::Point | Piece::Shift));
+        let (before, after) = self.pieces.split_at(split.unwrap_or(self.pieces.len()));
+        (before.iter().filter(is_digit).count(), after.iter().filter(is_digit).count())
+    }
+}
+
+/// The number in capitals of Rome; 1 to 3999, otherwise `#`.
+fn roman(value: &Numeric, fill: bool) -> SqlResult<String> {
+    const LETTERS: [(i32, &str); 13] = [
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
+    ];
+    const WIDTH: usize = 15;
+    let number = if value.is_finite() { value.round(0)?.to_i32().unwrap_or(0) } else { 0 };
+    if !(1..=3999).contains(&number) {
+        return Ok("#".repeat(WIDTH));
+    }
+    let mut rest = number;
+    let mut letters = String::new();
+    for (worth, letter) in LETTERS {
+        while rest >= worth {
+            letters.push_str(letter);
+            rest -= worth;
+        }
+    }
+    Ok(if fill { letters } else { format!("{letters:>WIDTH$}") })
+}
+
+fn to_char(value: &Numeric, text: &str) -> SqlResult<String> {
+    let template = Template::parse(text)?;
+    if template.is_roman {
+        return roman(value, template.fill);
+    }
+    let (before, after) = template.digit_counts();
+    let shifts = template.pieces.contains(&Piece::Shift);
+    let shifted =
+        if shifts { value.mul(&Numeric::from(10i64).power(&Numeric::from(after as i64))?)? } else { value.clone() };
+    let (before, after) = if shifts { (before + after, 0) } else { (before, after) };
+    let rounded = shifted.round(after as i32)?;
+    let is_negative = rounded.is_negative();
+    let shown = rounded.abs().to_string();
+    let (integer, fraction) = shown.split_once('.').unwrap_or((&shown, ""));
+    let integer = if integer == "0" && before > 0 && after > 0 { "" } else { integer };
+    let overflows = !value.is_finite() || integer.len() > before;
+    Ok(Writer { template: &template, is_negative, integer, fraction, before, overflows }.write())
+}
+
+/// Writes one number by one template.
+struct Writer<'a> {
+    template: &'a Template,
+    is_negative: bool,
+    integer: &'a str,
+    fraction: &'a str,
+    before: usize,
+    overflows: bool,
+}
+
+impl Writer<'_> {
+    fn write(&self) -> String {
+        let mut out = String::new();
+        let has_own_sign = self.template.count(|piece| {
+            matches!(piece, Piece::Sign | Piece::Minus | Piece::Plus | Piece::SignAlways | Piece::Brackets)
+        }) > 0;
+        let sign_piece = if has_own_sign { None } else { Some(if self.is_negative { "-" } else { " " }) };
+        let blank_for_sign =
+            |text: &str| if self.template.fill && text == " " { String::new() } else { text.to_string() };
+        let first_zero = self.first_zero();
+        let mut position = 0;
+        let mut in_fraction = false;
+        let mut sign_written = sign_piece.is_none() && !self.leading_sign();
+        let leading = self.sign_text(sign_piece);
+        for piece in &self.template.pieces {
+            match piece {
+                Piece::Nine | Piece::Zero if !in_fraction => {
+                    let digit = self.integer_digit(position, first_zero);
+                    position += 1;
+                    match digit {
+                        Some(digit) => {
+                            if !sign_written {
+                                out.push_str(&blank_for_sign(&leading));
+                                sign_written = true;
+                            }
+                            out.push(digit);
+                        }
+                        None if self.template.fill => {}
+                        None => out.push(' '),
+                    }
+                }
+                Piece::Nine | Piece::Zero => self.fraction_digit(&mut position, *piece, &mut out),
+                Piece::Point => {
+                    if !sign_written {
+                        out.push_str(&blank_for_sign(&leading));
+                        sign_written = true;
+                    }
+                    out.push('.');
+                    in_fraction = true;
+                    position = 0;
+                }
+                Piece::Group => {
+                    let started = self.integer_digit(position.wrapping_sub(1), first_zero).is_some() && position > 0;
+                    if started {
+                        out.push(',');
+                    } else if !self.template.fill {
+                        out.push(' ');
+                    }
+                }
+                Piece::Shift => {}
+                Piece::Minus => out.push_str(&blank_for_sign(if self.is_negative { "-" } else { " " })),
+                Piece::Plus => out.push_str(&blank_for_sign(if self.is_negative { " " } else { "+" })),
+                Piece::SignAlways => out.push(if self.is_negative { '-' } else { '+' }),
+                Piece::Sign if !self.leading_sign() => out.push(if self.is_negative { '-' } else { '+' }),
+                Piece::Sign => {}
+                Piece::Brackets => out.push_str(&blank_for_sign(if self.is_negative { ">" } else { " " })),
+                Piece::Currency => out.push_str(if self.template.fill { "" } else { " " }),
+                Piece::Ordinal { upper } => {
+                    if !self.is_negative && self.fraction.is_empty() && !self.overflows {
+                        let suffix = ordinal_suffix(if self.integer.is_empty() { "0" } else { self.integer });
+                        out.push_str(&if *upper { suffix.to_uppercase() } else { suffix.to_string() });
+                    }
+                }
+                Piece::Literal(literal) => out.push(*literal),
+            }
+        }
+        out
+    }
+
+    /// Whether `S` stands before the digits (or `PR` brackets them).
+    fn leading_sign(&self) -> bool {
+        let first_digit = self.template.pieces.iter().position(|piece| matches!(piece, Piece::Nine | Piece::Zero));
+        let sign = self.template.pieces.iter().position(|piece| matches!(piece, Piece::Sign));
+        self.template.pieces.contains(&Piece::Brackets) || sign.is_some_and(|sign| Some(sign) < first_digit)
+    }
+
+    fn sign_text(&self, implicit: Option<&str>) -> String {
+        match implicit {
+            Some(sign) => sign.to_string(),
+            None if self.template.pieces.contains(&Piece::Brackets) => {
+                if self.is_negative {
+                    "<".into()
+                } else {
+                    " ".into()
+                }
+            }
+            None => (if self.is_negative { "-" } else { "+" }).into(),
+        }
+    }
+
+    /// Index of the first integer digit that shows a zero where the number has no digit.
+    fn first_zero(&self) -> usize {
+        let digits = self.template.pieces.iter().take_while(|piece| **piece != Piece::Point);
+        let digits = digits.filter(|piece| matches!(piece, Piece::Nine | Piece::Zero));
+        digits.into_iter().position(|piece| *piece == Piece::Zero).unwrap_or(self.before)
+    }
+
+    fn integer_digit(&self, position: usize, first_zero: usize) -> Option<char> {
+        if self.overflows {
+            return Some('#');
+        }
+        let missing = self.before.saturating_sub(self.integer.len());
+        if position >= missing && position < self.before {
+            return self.integer.as_bytes().get(position - missing).map(|digit| char::from(*digit));
+        }
+        (position >= first_zero && position < self.before).then_some('0')
+    }
+
+    fn fraction_digit(&self, position: &mut usize, piece: Piece, out: &mut String) {
+        if self.overflows {
+            out.push('#');
+            return;
+        }
+        let digits = self.fraction.as_bytes();
+        let significant = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+        let last_zero_piece = self.last_zero_of_fraction();
+        if let Some(digit) = digits.get(*position) {
+            if !self.template.fill || *position < significant || *position < last_zero_piece || piece == Piece::Zero {
+                out.push(char::from(*digit));
+            }
+        }
+        *position += 1;
+    }
+
+    /// How many fraction digits the last `0` of the template asks for.
+    fn last_zero_of_fraction(&self) -> usize {
+        let fraction = self.template.pieces.iter().skip_while(|piece| **piece != Piece::Point);
+        let digits: Vec<_> = fraction.filter(|piece| matches!(piece, Piece::Nine | Piece::Zero)).collect();
+        digits.iter().rposition(|piece| **piece == Piece::Zero).map_or(0, |last| last + 1)
+    }
+}
+
+#[sql_function("to_char(int4, text) -> text", oid = 1773, stable)]
+fn from_int4(value: i32, template: &str) -> SqlResult<String> {
+    to_char(&Numeric::from(value), template)
+}
+
+#[sql_function("to_char(int8, text) -> text", oid = 1774, stable)]
+fn from_int8(value: i64, template: &str) -> SqlResult<String> {
+    to_char(&Numeric::from(value), template)
+}
+
+#[sql_function("to_char(float4, text) -> text", oid = 1775, stable)]
+fn from_float4(value: f32, template: &str) -> SqlResult<String> {
+    to_char(&Numeric::from_f32(value), template)
+}
+
+#[sql_function("to_char(float8, text) -> text", oid = 1776, stable)]
+fn from_float8(value: f64, template: &str) -> SqlResult<String> {
+    to_char(&Numeric::from_f64(value), template)
+}
+
+#[sql_function("to_char(numeric, text) -> text", oid = 1772, stable)]
+fn from_numeric(value: &Numeric, template: &str) -> SqlResult<String> {
+    to_char(value, template)
+}
+
+/// Reads the digits, the sign and the point that the template has places for; groups and literals are skipped.
+#[sql_function("to_number(text, text) -> numeric", oid = 1777, stable)]
+fn to_number(text: &str, template: &str) -> SqlResult<Option<Numeric>> {
+    if template.is_empty() {
+        return Ok(None);
+    }
+    let template = Template::parse(template)?;
+    if template.is_roman || template.pieces.contains(&Piece::Shift) {
+        return Err(SqlError::unsupported("RN or V in a template for reading numbers"));
+    }
+    let (before, after) = template.digit_counts();
+    let mut digits = String::new();
+    let (mut taken, mut in_fraction, mut is_negative) = (0, false, false);
+    for character in text.chars() {
+        match character {
+            '-' | '<' => is_negative = true,
+            '.' if !in_fraction && after > 0 => {
+                in_fraction = true;
+                taken = 0;
+                digits.push('.');
+            }
+            '.' => break,
+            '0'..='9' => {
+                taken += 1;
+                if taken > if in_fraction { after } else { before } {
+                    break;
+                }
+                digits.push(character);
+            }
+            _ => {}
+        }
+    }
+    if !digits.contains(|character: char| character.is_ascii_digit()) {
+        let message =
+            format!("invalid input syntax for type numeric: \"{}\"", if text.is_empty() { " " } else { text });
+        return Err(SqlError::new(INVALID_TEXT_REPRESENTATION, message));
+    }
+    let value = Numeric::parse(digits.trim_end_matches('.'))?;
+    Ok(Some(if is_negative { value.neg() } else { value }))
+}
