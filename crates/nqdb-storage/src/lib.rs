@@ -56,3 +56,4 @@ pub use pool::{PageRead, Pinned};
 pub use recovery::{LogReplay, NoLogReplay};
 pub use reservation::{Need, Reservation};
 pub use stats::Stats;
+pub use tree::Direction;

@@ -190,7 +190,8 @@ fn add_written_constraint(
             let violated = cx.any_row(&definition, &condition)?;
             cx.writer().add_constraints(table, &[bound])?;
             if violated {
-                return Err(violated_check(&lock(table, cx)?, &before).into());
+                let definition = lock(table, cx)?;
+                return Err(violated_check(&definition, &before).into());
             }
             Ok(())
         }

@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::{ColumnStatistics, TableDef, TableStatistics};
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_storage::Direction;
-use nqdb_txn::{RelationLock, RowId, TxnError};
+use nqdb_txn::{Direction, RelationLock, RowId, TxnError};
 use nqdb_types::{Datum, row};
 
 use super::names::missing_relation;

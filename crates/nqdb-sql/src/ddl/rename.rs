@@ -47,7 +47,7 @@ pub(super) fn renamed_checks(table: &TableDef, position: usize, new_name: &str) 
     Ok(renamed)
 }
 
-fn rename_column(expression: &mut (impl VisitMut + ?Sized), old_name: &str, new_name: &str) {
+fn rename_column(expression: &mut impl VisitMut, old_name: &str, new_name: &str) {
     let _: ControlFlow<()> = visit_expressions_mut(expression, |expression| {
         match expression {
             Expr::Identifier(name) if name_of(name) == old_name => *name = Ident::with_quote('"', new_name),
