@@ -2,3 +2,4 @@
 
 mod bed;
 mod basics;
+mod model;
