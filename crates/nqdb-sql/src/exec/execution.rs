@@ -230,7 +230,7 @@ impl Run<'_, '_, '_> {
                     Pull::Row => {
                         let mut values = Vec::with_capacity(plan.source_slots.len());
                         values.extend(plan.source_slots.iter().map(|slot| self.rt.frame.slots[*slot].clone()));
-                        plan.target.build(&mut values.into_iter(), row, &mut self.rt)?;
+                        plan.target.build(&mut values.into_iter(), row, None, &mut self.rt)?;
                         state.pending = true;
                     }
                     Pull::End => {
@@ -342,10 +342,9 @@ impl Run<'_, '_, '_> {
             }
         }
         if state.lines.is_none() {
-            let mut rows = 0;
             if let Some(execution) = &mut state.execution {
                 match execution.step(cx, &mut NoRows, 0)? {
-                    Step::Done(tag) => rows = tag.rows().unwrap_or(0),
+                    Step::Done(_) => {}
                     other => return Ok(other),
                 }
             }
@@ -356,7 +355,6 @@ impl Run<'_, '_, '_> {
                 statistics: state.execution.as_ref().and_then(|execution| execution.frame.statistics.as_deref()),
                 planning_micros: plan.planning_micros,
                 execution_micros,
-                rows,
             };
             state.lines = Some(rendering.lines());
         }

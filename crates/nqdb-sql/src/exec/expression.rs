@@ -29,6 +29,7 @@ pub(crate) enum Eval {
     TypedCall { function: &'static Function, args: Box<[Eval]>, types: Box<[Type]> },
     /// `=`, `<` and the like, where the datums compare without a function.
     Compare { comparison: Comparison, type_oid: Oid, args: Box<[Eval; 2]> },
+    Convert { arg: Box<Eval>, convert: fn(&Datum) -> SqlResult<Datum> },
     ViaText { arg: Box<Eval>, from: Type, to: Type },
     Typmod { arg: Box<Eval>, ty: Type, explicit: bool },
     And(Box<[Eval]>),
@@ -145,6 +146,10 @@ impl Eval {
                     argument_types: types,
                 };
                 (function.eval)(&mut functions, &args)
+            }
+            Eval::Convert { arg, convert } => {
+                let value = arg.eval(rt)?;
+                if value.is_null() { Ok(value) } else { convert(&value) }
             }
             Eval::ViaText { arg, from, to } => {
                 let value = arg.eval(rt)?;

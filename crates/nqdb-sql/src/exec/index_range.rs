@@ -13,7 +13,7 @@
 use std::ops::Bound;
 
 use nqdb_sqlstate::SqlResult;
-use nqdb_storage::Direction;
+use nqdb_txn::Direction;
 use nqdb_types::key::{self, KeyColumn};
 use nqdb_types::{Datum, Type, oid};
 
@@ -38,6 +38,8 @@ pub(crate) struct IndexAccess {
     pub range: Option<KeyRange>,
     /// All columns of a unique index equal one value that is not NULL: one row at most.
     pub is_point: bool,
+    /// The plan relies on the order of the keys.
+    pub keeps_order: bool,
 }
 
 /// What a column of the prefix equals.

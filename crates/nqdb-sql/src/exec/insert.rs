@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{CARDINALITY_VIOLATION, SERIALIZATION_FAILURE, SqlError, SqlResult};
-use nqdb_storage::Direction;
+use nqdb_txn::Direction;
 use nqdb_txn::{Isolation, Modified, Newest, ReadView, RowId, RowImage, RowVersion, TxnError, Wait};
 use nqdb_types::Datum;
 
@@ -83,8 +83,15 @@ pub(crate) struct InsertState {
 }
 
 impl InsertTarget {
-    /// Computes the row from the source's values and checks it.
-    pub fn build(&self, values: &mut dyn Iterator<Item = Datum>, state: &mut InsertState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+    /// Computes the row from the source's values and checks it; false when it does not pass the condition (COPY's
+    /// WHERE).
+    pub fn build(
+        &self,
+        values: &mut dyn Iterator<Item = Datum>,
+        state: &mut InsertState,
+        predicate: Option<&Eval>,
+        rt: &mut Runtime<'_, '_>,
+    ) -> SqlResult<bool> {
         state.conflict = None;
         state.row.clear();
         state.row.resize(self.table.columns.len(), Datum::Null);
@@ -95,7 +102,13 @@ impl InsertTarget {
             state.row[*position] = default.eval(rt)?;
         }
         self.show_row(&state.row, rt);
-        check_row(&self.table, &self.checks, &state.row, rt)
+        if let Some(predicate) = predicate
+            && !predicate.passes(rt)?
+        {
+            return Ok(false);
+        }
+        check_row(&self.table, &self.checks, &state.row, rt)?;
+        Ok(true)
     }
 
     /// Tries to store the row.
@@ -145,9 +158,10 @@ impl InsertTarget {
         if conflict.arbiters.contains(&index) {
             return Ok(Some(row_id));
         }
-        let newest = rt.cx.txn.system().latest_view();
+        // What others have committed, and what this transaction wrote, this statement included.
+        let views = [rt.cx.txn.system().latest_view(), rt.cx.txn.view_with_own_writes()];
         for arbiter in &conflict.arbiters {
-            for view in [rt.view, &newest] {
+            for view in &views {
                 if let Some(row_id) = self.find_key(*arbiter, row, view)? {
                     return Ok(Some(row_id));
                 }
@@ -185,18 +199,13 @@ impl InsertTarget {
 
     /// 40001 when the row was committed after the snapshot of REPEATABLE READ.
     fn require_visible(&self, row_id: RowId, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        if self.table.store.fetch(rt.view, row_id, |_, _| ())?.is_some() {
+        let store = &self.table.store;
+        let own = rt.cx.txn.view_with_own_writes();
+        if store.fetch(rt.view, row_id, |_, _| ())?.is_some() || store.fetch(&own, row_id, |_, _| ())?.is_some() {
             return Ok(());
         }
-        let own = rt.cx.txn.xid();
-        let newest = self.table.store.read_newest(rt.cx.txn, row_id, |_, version: RowVersion| version.xid())?;
-        match newest {
-            Newest::Row(xid) if Some(xid) != own => {
-                let message = "could not serialize access due to concurrent update";
-                Err(SqlError::new(SERIALIZATION_FAILURE, message))
-            }
-            _ => Ok(()),
-        }
+        let message = "could not serialize access due to concurrent update";
+        Err(SqlError::new(SERIALIZATION_FAILURE, message))
     }
 
     /// DO UPDATE of the row that is in the way; `None` when it is gone and the insert is to be tried again.

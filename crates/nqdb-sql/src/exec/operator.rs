@@ -47,11 +47,10 @@ pub(crate) struct NodeNote {
     pub startup_cost: f64,
     pub total_cost: f64,
     pub rows: f64,
-    pub width_bytes: u32,
+    /// The alias of a scanned table, where it differs from the table's name.
+    pub alias: Option<String>,
     /// Label and text of conditions and keys ("Filter", "(a > 1)"); filled in only for EXPLAIN.
     pub details: Vec<(&'static str, DetailText)>,
-    /// Output columns, for EXPLAIN VERBOSE.
-    pub output: Vec<String>,
 }
 
 /// The value of a line under a node.

@@ -12,9 +12,9 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
-use nqdb_sqlstate::SqlResult;
-use nqdb_storage::Direction;
-use nqdb_txn::{IndexScan, RowId, RowImage, RowScan, RowVersion, TxnError};
+use nqdb_sqlstate::{SERIALIZATION_FAILURE, SqlError, SqlResult};
+use nqdb_txn::Direction;
+use nqdb_txn::{IndexScan, RowId, RowImage, RowScan, RowVersion};
 use nqdb_types::Datum;
 
 use super::expression::{Eval, Slot};
@@ -41,6 +41,8 @@ pub(crate) struct Scan {
     pub columns: Box<[(usize, Slot)]>,
     pub access: Access,
     pub filter: Option<Eval>,
+    /// All conditions, for a snapshot that is older than the index.
+    pub whole_filter: Option<Eval>,
     /// UPDATE and DELETE want the row's address.
     pub is_target: bool,
 }
@@ -60,6 +62,8 @@ pub(crate) struct ScanState {
     addresses: Vec<RowAddress>,
     next: usize,
     batch_rows: usize,
+    /// The index cannot be used by this snapshot.
+    without_index: bool,
 }
 
 /// The scan below, if there is one.
@@ -86,6 +90,7 @@ impl Scan {
             addresses: Vec::new(),
             next: 0,
             batch_rows: FIRST_BATCH_ROWS,
+            without_index: false,
         }
     }
 
@@ -96,19 +101,36 @@ impl Scan {
         state.next = 0;
         state.batch_rows = FIRST_BATCH_ROWS;
         state.cursor = Cursor::None;
+        state.without_index = false;
         match &self.access {
-            Access::Sequential => {
-                let rows = RowId(0)..RowId(u64::MAX);
-                state.cursor = Cursor::Rows(self.table.store.scan(rt.view.clone(), rows, Direction::Forward));
-            }
-            Access::Index(access) => {
+            Access::Sequential => self.start_full_scan(state, rt),
+            Access::Index(access) if self.is_usable(access, rt) => {
                 access.ranges(&mut state.ranges, rt)?;
                 if access.is_point {
                     state.batch_rows = 1;
                 }
             }
+            Access::Index(access) if access.keeps_order => {
+                let message = "could not serialize access due to concurrent index creation";
+                return Err(SqlError::new(SERIALIZATION_FAILURE, message));
+            }
+            Access::Index(_) => {
+                state.without_index = true;
+                self.start_full_scan(state, rt);
+            }
         }
         Ok(())
+    }
+
+    /// An older snapshot than the index knows rows that the index does not.
+    fn is_usable(&self, access: &IndexAccess, rt: &Runtime<'_, '_>) -> bool {
+        let index = self.table.store.indexes.get(access.index);
+        index.is_some_and(|index| index.usable_by(rt.view))
+    }
+
+    fn start_full_scan(&self, state: &mut ScanState, rt: &Runtime<'_, '_>) {
+        let rows = RowId(0)..RowId(u64::MAX);
+        state.cursor = Cursor::Rows(self.table.store.scan(rt.view.clone(), rows, Direction::Forward));
     }
 
     pub fn next(&self, id: usize, state: &mut ScanState, rt: &mut Runtime<'_, '_>) -> SqlResult<Pull> {
@@ -147,7 +169,7 @@ impl Scan {
         }
         let end = self.fill(id, state, rt)?;
         rt.count_work(end.looked_at);
-        let is_point = matches!(&self.access, Access::Index(access) if access.is_point);
+        let is_point = !state.without_index && matches!(&self.access, Access::Index(access) if access.is_point);
         if !end.more || (is_point && !state.addresses.is_empty()) {
             state.cursor = Cursor::None;
         }
@@ -162,9 +184,10 @@ impl Scan {
         let batch_rows = state.batch_rows;
         let mut looked_at = 0;
         let mut failure = None;
+        let filter = if state.without_index { &self.whole_filter } else { &self.filter };
         let mut visit = |row_id: RowId, version: RowVersion, image: RowImage<'_>| {
             looked_at += 1;
-            match self.admit(id, &image, rt) {
+            match self.admit(id, filter.as_ref(), &image, rt) {
                 Ok(true) => {
                     let slots = &mut rt.frame.slots;
                     values.extend(self.columns.iter().map(|(_, slot)| std::mem::replace(&mut slots[*slot], Datum::Null)));
@@ -193,9 +216,17 @@ impl Scan {
     }
 
     /// Decodes a row into its slots and tests the condition.
-    fn admit(&self, id: usize, image: &RowImage<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
-        load_image(&self.columns, image, rt)?;
-        match &self.filter {
+    fn admit(
+        &self,
+        id: usize,
+        filter: Option<&Eval>,
+        image: &RowImage<'_>,
+        rt: &mut Runtime<'_, '_>,
+    ) -> SqlResult<bool> {
+        for (column, slot) in &self.columns {
+            rt.frame.slots[*slot] = image.datum(*column)?;
+        }
+        match filter {
             Some(filter) if !filter.passes(rt)? => {
                 rt.count_filtered(id);
                 Ok(false)
@@ -203,16 +234,4 @@ impl Scan {
             _ => Ok(true),
         }
     }
-}
-
-/// Decodes some columns of a row into their slots.
-pub(crate) fn load_image(
-    columns: &[(usize, Slot)],
-    image: &RowImage<'_>,
-    rt: &mut Runtime<'_, '_>,
-) -> Result<(), TxnError> {
-    for (column, slot) in columns {
-        rt.frame.slots[*slot] = image.datum(*column)?;
-    }
-    Ok(())
 }

@@ -7,6 +7,9 @@
 //! | `relation` | the operators of a relation: where conditions go, who is scanned how, who is joined how |
 //! | `access` | which index serves a condition or an order |
 //! | `cost` | how many rows come, and what that costs |
+//! | `join` | which side first, by which method |
+//! | `mentions` | which columns an expression takes from where |
+//! | `notes` | what EXPLAIN will say |
 //! | `statement` | the root: query, INSERT, UPDATE, DELETE |
 //!
 //! What always holds:
@@ -17,6 +20,9 @@
 mod access;
 mod compile;
 mod cost;
+mod join;
+mod mentions;
+mod notes;
 mod relation;
 mod slots;
 mod statement;
@@ -27,6 +33,8 @@ use nqdb_types::Oid;
 use crate::exec::{Root, Subplan};
 use crate::ir::OutputColumn;
 
+pub(crate) use slots::ColumnName;
+pub(crate) use statement::plan_copy_target;
 pub use statement::{explain, plan};
 
 /// What the planner may use; the `enable_*` settings of PostgreSQL.
@@ -65,7 +73,7 @@ pub struct Plan {
     /// Locks to take before execution. Afterwards the catalog version must still be the plan's.
     pub relations: Vec<(u32, RelationLock)>,
     pub catalog_version: u64,
-    /// It changes rows, or draws from a sequence: refused in a read-only transaction.
+    /// It changes rows: refused in a read-only transaction.
     pub writes: bool,
     /// It reads rows: the statement needs a snapshot of its own.
     pub needs_snapshot: bool,

@@ -1,0 +1,338 @@
+//! COPY FROM STDIN: rows of fields into rows of a table.
+//!
+//! A row goes the way of INSERT, with the same defaults, constraints, waits and errors; each error says in which line,
+//! and where it can in which column, it was met.
+
+use std::sync::Arc;
+
+use nqdb_catalog::TableDef;
+use nqdb_sqlstate::{OUT_OF_MEMORY, SqlError, SqlResult};
+use nqdb_txn::{ReadView, RelationLock};
+use nqdb_types::{Datum, Type, parse_text};
+
+use super::lines::{Found, Lines, bad_format};
+use super::{refuse_binary, target};
+use crate::bind::{BindContext, bind_check, bind_copy_predicate, bind_default};
+use crate::exec::{Attempt, CommandTag, Eval, ExecContext, Frame, InsertState, InsertTarget, Runtime, Step, Subplan};
+use crate::ir::{Check, ColumnId, Expr, ExprKind, Insert, OutputColumn, Query, Rel};
+use crate::plan::{PlanContext, plan_copy_target};
+use crate::statement::{CopyHeader, CopyOptions, CopySource, CopyStatement, Parsed, StatementKind};
+
+/// Characters of a line, or a value, in an error's context.
+const CONTEXT_CHARACTERS_MAX: usize = 100;
+
+/// A planned COPY FROM STDIN.
+#[derive(Debug)]
+pub struct CopyInPlan {
+    /// Locks to take before it starts. Afterwards the catalog version must still be the plan's.
+    pub relations: Vec<(u32, RelationLock)>,
+    pub catalog_version: u64,
+    /// Columns that the client sends.
+    pub column_count: usize,
+    options: CopyOptions,
+    columns: Box<[CopyColumn]>,
+    target: InsertTarget,
+    /// WHERE, over the slots of the new row.
+    predicate: Option<Eval>,
+    subplans: Vec<Subplan>,
+    slot_count: usize,
+}
+
+#[derive(Debug)]
+struct CopyColumn {
+    name: String,
+    ty: Type,
+    force_not_null: bool,
+    force_null: bool,
+}
+
+/// What the planner of a COPY FROM gives.
+pub(crate) struct CopyTargetPlan {
+    pub target: InsertTarget,
+    pub predicate: Option<Eval>,
+    pub subplans: Vec<Subplan>,
+    pub slot_count: usize,
+}
+
+/// Plans a statement of kind [`StatementKind::Copy`] that reads from the client.
+pub fn plan_copy_in(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContext) -> SqlResult<CopyInPlan> {
+    let StatementKind::Copy(copy) = &parsed.kind else {
+        return Err(SqlError::internal("only COPY is planned as COPY"));
+    };
+    let CopySource::Table { schema, name, columns, .. } = &copy.source else {
+        return Err(SqlError::internal("COPY FROM has no table"));
+    };
+    refuse_binary(&copy.options)?;
+    let table = target::table(schema.as_deref(), name, copy.direction, cx)?;
+    let positions = target::columns(&table, columns)?;
+    let names: Vec<String> = positions.iter().map(|position| table.columns[*position].name.clone()).collect();
+    let not_null = target::forced("FORCE_NOT_NULL", &copy.options.force_not_null, &names)?;
+    let null = target::forced("FORCE_NULL", &copy.options.force_null, &names)?;
+    let columns = positions
+        .iter()
+        .zip(not_null.into_iter().zip(null))
+        .map(|(position, (force_not_null, force_null))| {
+            let column = &table.columns[*position];
+            CopyColumn { name: column.name.clone(), ty: column.ty, force_not_null, force_null }
+        })
+        .collect();
+    let row: Vec<(usize, ColumnId)> =
+        table.live_columns().map(|(position, _)| (position, ColumnId(position as u32))).collect();
+    let insert = insert_into(&table, &positions, &row, cx)?;
+    let predicate = bind_predicate(copy, parsed, &table, &row, cx)?;
+    let planned = plan_copy_target(&insert, predicate.as_ref(), plan_cx)?;
+    Ok(CopyInPlan {
+        relations: vec![(table.oid, RelationLock::RowExclusive)],
+        catalog_version: plan_cx.catalog_version,
+        column_count: positions.len(),
+        options: copy.options.clone(),
+        columns,
+        target: planned.target,
+        predicate: planned.predicate,
+        subplans: planned.subplans,
+        slot_count: planned.slot_count,
+    })
+}
+
+fn bind_predicate(
+    copy: &CopyStatement,
+    parsed: &Parsed,
+    table: &Arc<TableDef>,
+    row: &[(usize, ColumnId)],
+    cx: &BindContext<'_>,
+) -> SqlResult<Option<Expr>> {
+    let predicate = copy.predicate.as_ref();
+    predicate.map(|predicate| bind_copy_predicate(predicate, &parsed.tokens, table, row, cx)).transpose()
+}
+
+/// The INSERT that stores the rows; its source stays empty.
+fn insert_into(
+    table: &Arc<TableDef>,
+    positions: &[usize],
+    row: &[(usize, ColumnId)],
+    cx: &BindContext<'_>,
+) -> SqlResult<Insert> {
+    let mut defaults = Vec::new();
+    for (position, column) in table.live_columns().filter(|(position, _)| !positions.contains(position)) {
+        if let Some(identity) = &column.identity {
+            defaults.push((position, next_identity(identity.sequence, column.ty)?));
+        } else if let Some(text) = &column.default {
+            defaults.push((position, bind_default(text, column, cx)?));
+        }
+    }
+    let checks = table
+        .checks
+        .iter()
+        .map(|check| {
+            Ok(Check { name: check.name.clone(), predicate: bind_check(&check.expression, table, row, cx)? })
+        })
+        .collect::<SqlResult<_>>()?;
+    Ok(Insert {
+        table: table.clone(),
+        source: Query { rel: Rel::OneRow, output: Vec::<OutputColumn>::new() },
+        targets: positions.to_vec(),
+        defaults,
+        row: row.to_vec(),
+        checks,
+        on_conflict: None,
+        returning: None,
+    })
+}
+
+/// `nextval` of an identity column's sequence, as the column's type.
+fn next_identity(sequence: u32, ty: Type) -> SqlResult<Expr> {
+    let expr = |kind, ty| Expr { kind, ty, nullable: false, position: None };
+    let nextval = nqdb_functions::functions_named("nextval").first().copied();
+    let nextval = nextval.ok_or_else(|| SqlError::internal("there is no nextval"))?;
+    let argument = expr(ExprKind::Literal(Datum::Oid(sequence)), Type::REGCLASS);
+    let value = expr(ExprKind::Call { function: nextval, args: vec![argument] }, Type::INT8);
+    if ty.oid == Type::INT8.oid {
+        return Ok(value);
+    }
+    let cast = nqdb_functions::functions_named(if ty.oid == Type::INT2.oid { "int2" } else { "int4" })
+        .iter()
+        .find(|function| function.args == [Type::INT8.oid]);
+    let cast = cast.copied().ok_or_else(|| SqlError::internal("there is no cast from bigint"))?;
+    Ok(expr(ExprKind::Call { function: cast, args: vec![value] }, ty))
+}
+
+/// A COPY FROM STDIN under way.
+///
+/// The session calls [`CopyIn::feed`] with what the client sends and [`CopyIn::step`] until it says
+/// [`Step::Suspended`], then feeds again; after [`CopyIn::end_input`] the last step says [`Step::Done`].
+pub struct CopyIn {
+    plan: Arc<CopyInPlan>,
+    view: ReadView,
+    frame: Frame,
+    lines: Lines,
+    state: InsertState,
+    /// The row at hand is not stored yet.
+    pending: bool,
+    header_seen: bool,
+    rows: u64,
+}
+
+impl CopyIn {
+    /// Nothing is stored before the first step.
+    pub fn new(plan: Arc<CopyInPlan>, view: ReadView) -> CopyIn {
+        CopyIn {
+            view,
+            frame: Frame::new(plan.slot_count, plan.subplans.len()),
+            lines: Lines::new(&plan.options),
+            state: InsertState::default(),
+            pending: false,
+            header_seen: plan.options.header == CopyHeader::No,
+            rows: 0,
+            plan,
+        }
+    }
+
+    /// Takes what the client sent; it may end anywhere.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.lines.feed(bytes);
+    }
+
+    /// The client has sent everything.
+    pub fn end_input(&mut self) {
+        self.lines.end_input();
+    }
+
+    /// Stores the rows that have come; [`Step::Suspended`] when more input is needed.
+    pub fn step(&mut self, cx: &mut ExecContext<'_>) -> SqlResult<Step> {
+        cx.check_cancel()?;
+        self.frame.start_slice();
+        let plan = self.plan.clone();
+        loop {
+            if !self.pending {
+                let found = self.lines.next_row().map_err(|error| self.in_line(error))?;
+                match found {
+                    Found::End => return Ok(Step::Done(CommandTag::Copy(self.rows))),
+                    Found::Nothing => return self.need_more(cx),
+                    Found::Row if !self.header_seen => {
+                        self.header_seen = true;
+                        self.check_header(&plan).map_err(|error| self.in_line(error))?;
+                        continue;
+                    }
+                    Found::Row => {}
+                }
+                if !self.build_row(&plan, cx)? {
+                    continue;
+                }
+                self.pending = true;
+            }
+            let mut rt = runtime(&plan, &mut self.frame, &self.view, cx);
+            match plan.target.attempt(&mut self.state, &mut rt) {
+                Ok(Attempt::Done) => self.rows += 1,
+                Ok(Attempt::Skipped) => {}
+                Ok(Attempt::Wait(wait)) => return Ok(Step::Wait(wait)),
+                Err(error) => return Err(self.in_line(error)),
+            }
+            self.pending = false;
+            if runtime(&plan, &mut self.frame, &self.view, cx).slice_is_over()? {
+                return Ok(Step::Yield);
+            }
+        }
+    }
+
+    fn need_more(&self, cx: &ExecContext<'_>) -> SqlResult<Step> {
+        if self.lines.buffered_bytes() > cx.memory_limit_bytes {
+            let limit = cx.memory_limit_bytes;
+            let detail = format!("A single line of COPY data exceeds {limit} bytes.");
+            return Err(self.in_line(SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(detail)));
+        }
+        Ok(Step::Suspended)
+    }
+
+    /// Converts the fields; false when WHERE does not want the row.
+    fn build_row(&mut self, plan: &CopyInPlan, cx: &mut ExecContext<'_>) -> SqlResult<bool> {
+        let mut values = Vec::with_capacity(plan.columns.len());
+        for (number, column) in plan.columns.iter().enumerate() {
+            if number >= self.lines.field_count() {
+                let message = format!("missing data for column \"{}\"", column.name);
+                return Err(self.in_line(bad_format(message)));
+            }
+            let text = self
+                .lines
+                .field(number, column.force_not_null, column.force_null)
+                .map_err(|error| self.in_line(error))?;
+            values.push(match text {
+                Some(text) => parse_text(text, column.ty, cx.functions.format)
+                    .map_err(|error| self.in_column(error, &column.name, text))?,
+                None => Datum::Null,
+            });
+        }
+        if self.lines.field_count() > plan.columns.len() {
+            return Err(self.in_line(bad_format("extra data after last expected column")));
+        }
+        let mut rt = runtime(plan, &mut self.frame, &self.view, cx);
+        let built = plan.target.build(&mut values.into_iter(), &mut self.state, plan.predicate.as_ref(), &mut rt);
+        built.map_err(|error| self.in_line(error))
+    }
+
+    /// HEADER MATCH: the names must be those of the columns, in their order.
+    fn check_header(&self, plan: &CopyInPlan) -> SqlResult<()> {
+        if plan.options.header != CopyHeader::Match {
+            return Ok(());
+        }
+        let (found, expected) = (self.lines.field_count(), plan.columns.len());
+        if found != expected {
+            let message =
+                format!("wrong number of fields in header line: field count is {found}, expected {expected}");
+            return Err(bad_format(message));
+        }
+        for (number, column) in plan.columns.iter().enumerate() {
+            let field = number + 1;
+            match self.lines.field(number, false, false)? {
+                Some(name) if name == column.name => {}
+                Some(name) => {
+                    return Err(bad_format(format!(
+                        "column name mismatch in header line field {field}: got \"{name}\", expected \"{}\"",
+                        column.name
+                    )));
+                }
+                None => {
+                    return Err(bad_format(format!(
+                        "column name mismatch in header line field {field}: got null value (\"{}\"), expected \"{}\"",
+                        plan.options.null, column.name
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn in_line(&self, error: SqlError) -> SqlError {
+        if error.context().is_some() {
+            return error;
+        }
+        let (table, number) = (&self.plan.target.table.name, self.lines.number);
+        let line = self.lines.line();
+        if line.is_empty() {
+            return error.with_context(format!("COPY {table}, line {number}"));
+        }
+        error.with_context(format!("COPY {table}, line {number}: \"{}\"", shortened(&line)))
+    }
+
+    fn in_column(&self, error: SqlError, column: &str, value: &str) -> SqlError {
+        let (table, number) = (&self.plan.target.table.name, self.lines.number);
+        let context = format!("COPY {table}, line {number}, column {column}: \"{}\"", shortened(value));
+        error.with_context(context)
+    }
+}
+
+fn runtime<'r, 'c>(
+    plan: &'r CopyInPlan,
+    frame: &'r mut Frame,
+    view: &'r ReadView,
+    cx: &'r mut ExecContext<'c>,
+) -> Runtime<'r, 'c> {
+    Runtime { subplans: &plan.subplans, frame, params: &[], view, cx }
+}
+
+/// The start of a long text.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(CONTEXT_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_string(),
+    }
+}

@@ -1,0 +1,75 @@
+//! The table and the columns that a COPY names.
+
+use std::sync::Arc;
+
+use nqdb_catalog::{Relation, TableDef};
+use nqdb_sqlstate::{
+    DUPLICATE_COLUMN, INVALID_COLUMN_REFERENCE, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_TABLE,
+    WRONG_OBJECT_TYPE,
+};
+
+use crate::bind::BindContext;
+use crate::statement::{CopyDirection, ForcedColumns, NamedAt};
+
+/// Finds the table: 42P01, 42809.
+pub(super) fn table(
+    schema: Option<&str>,
+    name: &str,
+    direction: CopyDirection,
+    cx: &BindContext<'_>,
+) -> SqlResult<Arc<TableDef>> {
+    let qualified = match schema {
+        Some(schema) => format!("{schema}.{name}"),
+        None => name.to_string(),
+    };
+    match cx.catalog.resolve(cx.search_path, schema, name)? {
+        Some(Relation::Table(table)) => Ok(table.clone()),
+        Some(other) => {
+            let word = if direction == CopyDirection::FromClient { "to" } else { "from" };
+            let message = format!("cannot copy {word} {} \"{name}\"", other.kind_name());
+            Err(SqlError::new(WRONG_OBJECT_TYPE, message))
+        }
+        None => Err(SqlError::new(UNDEFINED_TABLE, format!("relation \"{qualified}\" does not exist"))),
+    }
+}
+
+/// Positions of the columns in the table, all live ones when none is named: 42703, 42701.
+pub(super) fn columns(table: &TableDef, names: &[NamedAt]) -> SqlResult<Vec<usize>> {
+    if names.is_empty() {
+        return Ok(table.live_columns().map(|(position, _)| position).collect());
+    }
+    let mut positions = Vec::with_capacity(names.len());
+    for named in names {
+        let position = position(table, &named.name)?;
+        if positions.contains(&position) {
+            let message = format!("column \"{}\" specified more than once", named.name);
+            return Err(SqlError::new(DUPLICATE_COLUMN, message));
+        }
+        positions.push(position);
+    }
+    Ok(positions)
+}
+
+fn position(table: &TableDef, name: &str) -> SqlResult<usize> {
+    table.column_named(name).ok_or_else(|| {
+        let message = format!("column \"{name}\" of relation \"{}\" does not exist", table.name);
+        SqlError::new(UNDEFINED_COLUMN, message)
+    })
+}
+
+/// For each copied column whether an option such as FORCE_QUOTE names it.
+pub(super) fn forced(option: &str, forced: &ForcedColumns, copied: &[String]) -> SqlResult<Vec<bool>> {
+    match forced {
+        ForcedColumns::None => Ok(vec![false; copied.len()]),
+        ForcedColumns::All => Ok(vec![true; copied.len()]),
+        ForcedColumns::Named(names) => {
+            for name in names {
+                if !copied.contains(name) {
+                    let message = format!("{option} column \"{name}\" not referenced by COPY");
+                    return Err(SqlError::new(INVALID_COLUMN_REFERENCE, message));
+                }
+            }
+            Ok(copied.iter().map(|name| names.contains(name)).collect())
+        }
+    }
+}

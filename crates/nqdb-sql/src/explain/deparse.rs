@@ -1,0 +1,148 @@
+//! Expressions as text, in the spelling of PostgreSQL's EXPLAIN: `((a > 1) AND (b = 'x'::text))`.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use nqdb_functions::{Function, all_operators};
+use nqdb_types::{Datum, FormatContext, Type, oid, write_text};
+
+use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind};
+use crate::plan::ColumnName;
+
+pub(crate) type Names = HashMap<ColumnId, ColumnName, RandomState>;
+
+/// A column under its name, qualified where the statement has several relations.
+pub(crate) fn column(id: ColumnId, names: &Names) -> String {
+    match names.get(&id) {
+        Some(ColumnName { relation: Some(relation), column }) => format!("{relation}.{column}"),
+        Some(ColumnName { relation: None, column }) => column.clone(),
+        None => format!("#{}", id.0),
+    }
+}
+
+/// Conditions joined by AND.
+pub(crate) fn conjunction(conditions: &[Expr], names: &Names) -> String {
+    match conditions {
+        [condition] => in_parentheses(expression(condition, names)),
+        _ => joined(conditions, " AND ", names),
+    }
+}
+
+/// A bare column or call as a condition stands in parentheses nowhere but there.
+fn in_parentheses(text: String) -> String {
+    if text.starts_with('(') { text } else { format!("({text})") }
+}
+
+/// An aggregate call.
+pub(crate) fn aggregate(call: &AggregateCall, names: &Names) -> String {
+    let args = if call.args.is_empty() { "*".to_string() } else { list(&call.args, names) };
+    let distinct = if call.distinct { "DISTINCT " } else { "" };
+    let filter = match &call.filter {
+        Some(filter) => format!(" FILTER (WHERE {})", expression(filter, names)),
+        None => String::new(),
+    };
+    format!("{}({distinct}{args}){filter}", call.aggregate.name)
+}
+
+/// An expression.
+pub(crate) fn expression(expr: &Expr, names: &Names) -> String {
+    let of = |expr: &Expr| expression(expr, names);
+    match &expr.kind {
+        ExprKind::Literal(datum) => literal(datum, expr.ty),
+        ExprKind::Param(index) => format!("${}", index + 1),
+        ExprKind::Column(id) => column(*id, names),
+        ExprKind::Call { function, args } => call(function, args, names),
+        ExprKind::Relabel(arg) | ExprKind::ViaText(arg) | ExprKind::Convert { arg, .. } => cast(&of(arg), expr.ty),
+        ExprKind::Typmod { arg, .. } => cast(&of(arg), expr.ty),
+        ExprKind::And(args) => joined(args, " AND ", names),
+        ExprKind::Or(args) => joined(args, " OR ", names),
+        ExprKind::Not(arg) => format!("(NOT {})", of(arg)),
+        ExprKind::IsNull { arg, negated } => format!("({} IS {}NULL)", of(arg), if *negated { "NOT " } else { "" }),
+        ExprKind::IsBool { arg, value, negated } => {
+            let word = match value {
+                Some(true) => "TRUE",
+                Some(false) => "FALSE",
+                None => "UNKNOWN",
+            };
+            format!("({} IS {}{word})", of(arg), if *negated { "NOT " } else { "" })
+        }
+        ExprKind::IsDistinct { left, right, negated, .. } => {
+            format!("({} IS {}DISTINCT FROM {})", of(left), if *negated { "NOT " } else { "" }, of(right))
+        }
+        ExprKind::NullIf { left, right, .. } => format!("NULLIF({}, {})", of(left), of(right)),
+        ExprKind::Case { operand, arms, otherwise } => {
+            let mut text = "CASE".to_string();
+            if let Some(operand) = operand {
+                text.push_str(&format!(" {}", of(operand)));
+            }
+            for (condition, result) in arms {
+                text.push_str(&format!(" WHEN {} THEN {}", of(condition), of(result)));
+            }
+            if let Some(otherwise) = otherwise {
+                text.push_str(&format!(" ELSE {}", of(otherwise)));
+            }
+            text + " END"
+        }
+        ExprKind::CaseOperand => "CASE_TEST_EXPR".to_string(),
+        ExprKind::Coalesce(args) => format!("COALESCE({})", list(args, names)),
+        ExprKind::MinMax { args, greatest, .. } => {
+            format!("{}({})", if *greatest { "GREATEST" } else { "LEAST" }, list(args, names))
+        }
+        ExprKind::InList { arg, list: items, negated, .. } => {
+            let word = if *negated { "NOT IN" } else { "IN" };
+            format!("({} {word} ({}))", of(arg), list(items, names))
+        }
+        ExprKind::ScalarSubquery(_) => "(SubPlan)".to_string(),
+        ExprKind::Exists(_) => "(exists SubPlan)".to_string(),
+        ExprKind::Quantified { arg, function, all, .. } => {
+            let symbol = operator_symbol(function).unwrap_or(function.name);
+            format!("({} {symbol} {} (SubPlan))", of(arg), if *all { "ALL" } else { "ANY" })
+        }
+    }
+}
+
+fn list(exprs: &[Expr], names: &Names) -> String {
+    exprs.iter().map(|expr| expression(expr, names)).collect::<Vec<_>>().join(", ")
+}
+
+fn joined(args: &[Expr], word: &str, names: &Names) -> String {
+    let parts: Vec<String> = args.iter().map(|arg| expression(arg, names)).collect();
+    format!("({})", parts.join(word))
+}
+
+fn call(function: &Function, args: &[Expr], names: &Names) -> String {
+    match (operator_symbol(function), args) {
+        (Some(symbol), [arg]) => format!("({symbol} {})", expression(arg, names)),
+        (Some(symbol), [left, right]) => {
+            format!("({} {symbol} {})", expression(left, names), expression(right, names))
+        }
+        _ => format!("{}({})", function.name, list(args, names)),
+    }
+}
+
+/// The operator that a function implements.
+fn operator_symbol(function: &Function) -> Option<&'static str> {
+    all_operators().find(|operator| operator.function.oid == function.oid).map(|operator| operator.name)
+}
+
+fn cast(text: &str, ty: Type) -> String {
+    if text.starts_with('(') || text.starts_with('\'') {
+        format!("{text}::{}", ty.name())
+    } else {
+        format!("({text})::{}", ty.name())
+    }
+}
+
+fn literal(datum: &Datum, ty: Type) -> String {
+    if datum.is_null() {
+        return format!("NULL::{}", ty.name());
+    }
+    let mut bytes = Vec::new();
+    write_text(&mut bytes, datum, ty, &FormatContext::default());
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    match ty.oid {
+        oid::BOOL => if text == "t" { "true".to_string() } else { "false".to_string() },
+        oid::INT4 | oid::NUMERIC if text.starts_with(|c: char| c.is_ascii_digit()) => text,
+        _ => format!("'{}'::{}", text.replace('\'', "''"), ty.name()),
+    }
+}

@@ -1,0 +1,40 @@
+//! EXPLAIN: a plan, and what it did, in PostgreSQL's layout.
+//!
+//! ```text
+//! Limit  (cost=0.14..0.60 rows=3 width=0) (actual time=0.004..0.009 rows=3 loops=1)
+//!   ->  Index Scan using t_pkey on t  (cost=...)
+//!         Index Cond: (id > 1)
+//!         Filter: (b = 2)
+//! Executor: row
+//! ```
+//!
+//! The operators and their words are ours where PostgreSQL has none; `width` is not estimated and always 0.
+
+pub(crate) mod deparse;
+mod json;
+mod node;
+mod text;
+
+use crate::exec::NodeStatistics;
+use crate::plan::Plan;
+use crate::statement::{ExplainFormat, ExplainOptions};
+
+/// What is to be printed.
+pub(crate) struct Rendering<'a> {
+    pub plan: &'a Plan,
+    pub options: ExplainOptions,
+    /// By node, after EXPLAIN ANALYZE.
+    pub statistics: Option<&'a [NodeStatistics]>,
+    pub planning_micros: Option<i64>,
+    pub execution_micros: i64,
+}
+
+impl Rendering<'_> {
+    /// The rows of the result.
+    pub fn lines(&self) -> Vec<String> {
+        match self.options.format {
+            ExplainFormat::Text => text::lines(self),
+            ExplainFormat::Json => vec![json::document(self)],
+        }
+    }
+}

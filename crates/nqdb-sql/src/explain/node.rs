@@ -1,0 +1,156 @@
+//! A plan as a tree of named nodes, the form that both formats print.
+
+use crate::exec::{Access, DetailText, NodeNote, NodeStatistics, Operator, PlanNode, Root};
+use crate::ir::SetKind;
+use crate::plan::Plan;
+use nqdb_txn::Direction;
+
+/// One node as EXPLAIN shows it.
+pub(crate) struct Shown<'p> {
+    /// `Index Scan`.
+    pub kind: &'static str,
+    /// ` Backward using t_pkey on t x`: what follows the kind in text.
+    pub target: String,
+    /// Names and values for JSON that are part of `target` in text.
+    pub attributes: Vec<(&'static str, String)>,
+    pub note: Option<&'p NodeNote>,
+    pub details: Vec<(&'static str, DetailText)>,
+    pub children: Vec<Shown<'p>>,
+}
+
+impl<'p> Shown<'p> {
+    fn new(kind: &'static str, node: &'p PlanNode, children: Vec<Shown<'p>>) -> Shown<'p> {
+        Shown {
+            kind,
+            target: String::new(),
+            attributes: Vec::new(),
+            note: Some(&node.note),
+            details: node.note.details.clone(),
+            children,
+        }
+    }
+
+    /// The counters of the node.
+    pub fn statistics(&self, all: Option<&[NodeStatistics]>) -> Option<NodeStatistics> {
+        all?.get(self.note?.id).copied()
+    }
+}
+
+/// The tree of a plan; subqueries of expressions hang below the top node.
+pub(crate) fn tree(plan: &Plan) -> Shown<'_> {
+    let mut top = match &plan.root {
+        Root::Query(query) => show(&query.node),
+        Root::Insert(insert) => change("Insert", "Insert", &insert.target.table.name, &insert.source),
+        Root::Modify(modify) => {
+            let kind = if modify.update.is_some() { "Update" } else { "Delete" };
+            change(kind, kind, &modify.table.name, &modify.source)
+        }
+        Root::Explain(explain) => tree(&explain.plan),
+    };
+    for subplan in &plan.subplans {
+        let mut child = show(&subplan.root);
+        let label = if subplan.correlated { "SubPlan" } else { "InitPlan" };
+        child.attributes.push(("Subplan Name", label.to_string()));
+        top.children.push(child);
+    }
+    top
+}
+
+fn change<'p>(kind: &'static str, operation: &str, table: &str, source: &'p PlanNode) -> Shown<'p> {
+    Shown {
+        kind,
+        target: format!(" on {table}"),
+        attributes: vec![("Operation", operation.to_string()), ("Relation Name", table.to_string())],
+        note: None,
+        details: Vec::new(),
+        children: vec![show(source)],
+    }
+}
+
+fn show(node: &PlanNode) -> Shown<'_> {
+    match &node.operator {
+        Operator::OneRow => Shown::new("Result", node, Vec::new()),
+        Operator::Scan(scan) => {
+            let mut shown = Shown::new("Seq Scan", node, Vec::new());
+            let table = &scan.table;
+            let alias = node.note.alias.as_deref().map(|alias| format!(" {alias}")).unwrap_or_default();
+            shown.target = format!(" on {}{alias}", table.name);
+            if let Access::Index(access) = &scan.access {
+                let index = table.indexes.get(access.definition).map_or("", |index| index.name.as_str());
+                let backward = access.direction == Direction::Backward;
+                let way = if backward { " Backward" } else { "" };
+                shown.kind = "Index Scan";
+                shown.target = format!("{way} using {index} on {}{alias}", table.name);
+                shown.attributes.push(("Scan Direction", if backward { "Backward" } else { "Forward" }.to_string()));
+                shown.attributes.push(("Index Name", index.to_string()));
+            }
+            shown.attributes.push(("Relation Name", table.name.clone()));
+            shown.attributes.push(("Alias", node.note.alias.clone().unwrap_or_else(|| table.name.clone())));
+            shown
+        }
+        Operator::Values(_) => Shown::new("Values Scan", node, Vec::new()),
+        Operator::FunctionScan(scan) => {
+            let mut shown = Shown::new("Function Scan", node, Vec::new());
+            shown.target = format!(" on {}", scan.function.name);
+            shown.attributes.push(("Function Name", scan.function.name.to_string()));
+            shown
+        }
+        Operator::Filter(filter) => merge_filter(node, show(&filter.input)),
+        // Computed columns are no node in PostgreSQL either.
+        Operator::Extend(extend) => match &extend.input.operator {
+            Operator::OneRow => Shown::new("Result", node, Vec::new()),
+            _ => show(&extend.input),
+        },
+        Operator::NestedLoop(join) => {
+            let kind = if join.null_slots.is_some() { "Nested Loop Left Join" } else { "Nested Loop" };
+            Shown::new(kind, node, vec![show(&join.left), show(&join.right)])
+        }
+        Operator::HashJoin(join) => {
+            let looped = join.keys.is_empty();
+            let kind = match (looped, join.keep_left, join.keep_right) {
+                (true, false, false) => "Nested Loop",
+                (true, true, false) => "Nested Loop Left Join",
+                (true, false, true) => "Nested Loop Right Join",
+                (true, true, true) => "Nested Loop Full Join",
+                (false, false, false) => "Hash Join",
+                (false, true, false) => "Hash Left Join",
+                (false, false, true) => "Hash Right Join",
+                (false, true, true) => "Hash Full Join",
+            };
+            let kept = Shown {
+                kind: if looped { "Materialize" } else { "Hash" },
+                target: String::new(),
+                attributes: Vec::new(),
+                note: Some(&join.right.note),
+                details: Vec::new(),
+                children: vec![show(&join.right)],
+            };
+            Shown::new(kind, node, vec![show(&join.left), kept])
+        }
+        Operator::Aggregation(aggregation) => {
+            let kind = if aggregation.keys.is_empty() { "Aggregate" } else { "HashAggregate" };
+            Shown::new(kind, node, vec![show(&aggregation.input)])
+        }
+        Operator::Sort(sort) => Shown::new("Sort", node, vec![show(&sort.input)]),
+        Operator::Distinct(distinct) => Shown::new("Unique", node, vec![show(&distinct.input)]),
+        Operator::Limit(limit) => Shown::new("Limit", node, vec![show(&limit.input)]),
+        Operator::SetOperation(operation) => {
+            let kind = match (operation.kind, operation.all) {
+                (SetKind::Union, true) => "Append",
+                (SetKind::Union, false) => "Union",
+                (SetKind::Intersect, false) => "HashSetOp Intersect",
+                (SetKind::Intersect, true) => "HashSetOp Intersect All",
+                (SetKind::Except, false) => "HashSetOp Except",
+                (SetKind::Except, true) => "HashSetOp Except All",
+            };
+            Shown::new(kind, node, vec![show(&operation.left), show(&operation.right)])
+        }
+    }
+}
+
+/// A filter is shown at the node that it filters.
+fn merge_filter<'p>(node: &'p PlanNode, mut input: Shown<'p>) -> Shown<'p> {
+    input.details.extend(node.note.details.iter().cloned());
+    input.note = Some(&node.note);
+    input
+}

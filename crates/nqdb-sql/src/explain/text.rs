@@ -1,0 +1,90 @@
+//! EXPLAIN (FORMAT TEXT).
+
+use super::Rendering;
+use super::node::{Shown, tree};
+use crate::exec::{DetailText, NodeNote, NodeStatistics};
+
+/// The lines of a plan.
+pub(super) fn lines(rendering: &Rendering<'_>) -> Vec<String> {
+    let mut out = Vec::new();
+    add_node(&tree(rendering.plan), 0, rendering, &mut out);
+    out.push("Executor: row".to_string());
+    if rendering.options.summary {
+        if let Some(micros) = rendering.planning_micros {
+            out.push(format!("Planning Time: {} ms", milliseconds(micros)));
+        }
+        if rendering.options.analyze {
+            out.push(format!("Execution Time: {} ms", milliseconds(rendering.execution_micros)));
+        }
+    }
+    out
+}
+
+fn add_node(node: &Shown<'_>, depth: usize, rendering: &Rendering<'_>, out: &mut Vec<String>) {
+    let (head, body) = match depth {
+        0 => (String::new(), "  ".to_string()),
+        _ => (format!("{}->  ", " ".repeat(6 * depth - 4)), " ".repeat(6 * depth + 2)),
+    };
+    if let Some((_, label)) = node.attributes.iter().find(|(name, _)| *name == "Subplan Name") {
+        out.push(format!("{}{label}", " ".repeat(6 * depth - 4)));
+    }
+    let mut line = format!("{head}{}{}", node.kind, node.target);
+    if rendering.options.costs {
+        line.push_str(&costs(node.note));
+    }
+    let statistics = node.statistics(rendering.statistics);
+    if rendering.options.analyze
+        && let Some(statistics) = &statistics
+    {
+        line.push_str(&actual(statistics, rendering.options.timing));
+    }
+    out.push(line);
+    for (label, text) in &node.details {
+        let text = match text {
+            DetailText::One(text) => text.clone(),
+            DetailText::Many(texts) => texts.join(", "),
+        };
+        out.push(format!("{body}{label}: {text}"));
+    }
+    if let Some(statistics) = statistics
+        && statistics.filtered > 0
+    {
+        out.push(format!("{body}Rows Removed by Filter: {}", statistics.filtered / statistics.loops.max(1)));
+    }
+    for child in &node.children {
+        add_node(child, depth + 1, rendering, out);
+    }
+}
+
+fn costs(note: Option<&NodeNote>) -> String {
+    match note {
+        Some(note) => format!(
+            "  (cost={:.2}..{:.2} rows={:.0} width=0)",
+            note.startup_cost,
+            note.total_cost,
+            note.rows.max(1.0)
+        ),
+        None => "  (cost=0.00..0.00 rows=0 width=0)".to_string(),
+    }
+}
+
+fn actual(statistics: &NodeStatistics, timing: bool) -> String {
+    if statistics.loops == 0 {
+        return " (never executed)".to_string();
+    }
+    let loops = statistics.loops;
+    let rows = statistics.rows / loops;
+    if !timing {
+        return format!(" (actual rows={rows} loops={loops})");
+    }
+    let each = |micros: i64| milliseconds(micros / loops as i64);
+    format!(
+        " (actual time={}..{} rows={rows} loops={loops})",
+        each(statistics.startup_micros),
+        each(statistics.total_micros)
+    )
+}
+
+fn milliseconds(micros: i64) -> String {
+    format!("{:.3}", micros as f64 / 1000.0)
+}

@@ -1,0 +1,282 @@
+//! Which index serves the conditions on a table, or the order that is wanted of it.
+//!
+//! A condition serves when it compares a column of the table with something that is known before the scan starts: a
+//! constant, a parameter, a column of an outer row. For each index the longest prefix of equalities is taken, then a
+//! range on the next column. What a chosen index does not serve is tested row by row.
+
+use nqdb_catalog::{IndexDef, TableDef};
+use nqdb_sqlstate::SqlResult;
+use nqdb_txn::Direction;
+use nqdb_types::key::KeyColumn;
+use nqdb_types::{Oid, oid};
+
+use super::compile::{comparison_of, is_integer, is_plain_text};
+use super::cost::{EQUAL_SELECTIVITY, NULL_SELECTIVITY, RANGE_SELECTIVITY};
+use super::mentions::{Columns, is_volatile, mentioned};
+use super::slots::Planner;
+use crate::exec::{Comparison, IndexAccess, KeyRange, KeyValue};
+use crate::ir::{ColumnId, Expr, ExprKind, SortKey};
+
+/// A condition that an index can serve.
+struct Candidate<'e> {
+    /// Position of the column in the table.
+    position: usize,
+    /// Position in the list of conditions.
+    condition: usize,
+    test: Test<'e>,
+}
+
+#[derive(Clone, Copy)]
+enum Test<'e> {
+    Compare(Comparison, &'e Expr),
+    Any(&'e [Expr]),
+    IsNull,
+}
+
+/// An index and what it does for the conditions.
+pub(crate) struct IndexChoice<'e> {
+    pub definition: usize,
+    prefix: Vec<(KeyColumn, Test<'e>)>,
+    lower: Option<(&'e Expr, bool)>,
+    upper: Option<(&'e Expr, bool)>,
+    range_column: Option<KeyColumn>,
+    /// Positions of the conditions that need no test any more.
+    pub served: Vec<usize>,
+    /// The fraction of the table that is read.
+    pub selectivity: f64,
+    pub is_point: bool,
+    /// Ranges that are read.
+    pub probes: f64,
+    /// How to scan so that the wanted order comes out.
+    pub ordered: Option<Direction>,
+}
+
+/// What is known about the table that is scanned.
+pub(crate) struct ScanTarget<'e> {
+    pub table: &'e TableDef,
+    /// Position in the table and id.
+    pub columns: &'e [(usize, ColumnId)],
+    pub rows: f64,
+}
+
+impl ScanTarget<'_> {
+    fn position(&self, expr: &Expr) -> Option<usize> {
+        match &expr.kind {
+            ExprKind::Column(id) => self.columns.iter().find(|(_, own)| own == id).map(|(position, _)| *position),
+            ExprKind::Relabel(arg) if is_plain_text(arg.ty.oid) && is_plain_text(expr.ty.oid) => self.position(arg),
+            _ => None,
+        }
+    }
+
+    /// The part of the table in which a column has one certain value.
+    pub fn equal_selectivity(&self, position: usize) -> f64 {
+        let statistics = self.table.statistics.as_ref();
+        let Some(column) = statistics.and_then(|all| all.columns.get(position)?.as_ref()) else {
+            return EQUAL_SELECTIVITY;
+        };
+        let distinct = if column.distinct < 0.0 { -column.distinct * self.rows } else { column.distinct };
+        ((1.0 - column.null_fraction) / distinct.max(1.0)).clamp(0.0, 1.0)
+    }
+
+    fn candidates<'e>(&self, conditions: &'e [Expr]) -> Vec<Candidate<'e>> {
+        let own: Columns = self.columns.iter().map(|(_, id)| *id).collect();
+        conditions
+            .iter()
+            .enumerate()
+            .filter_map(|(condition, expr)| {
+                let (position, test) = self.recognize(expr, &own)?;
+                Some(Candidate { position, condition, test })
+            })
+            .collect()
+    }
+
+    fn recognize<'e>(&self, expr: &'e Expr, own: &Columns) -> Option<(usize, Test<'e>)> {
+        let known = |value: &Expr| !is_volatile(value) && mentioned(value).is_disjoint(own);
+        match &expr.kind {
+            ExprKind::Call { function, args } => {
+                let [left, right] = args.as_slice() else { return None };
+                let operator = comparison_of(function)?;
+                if operator.comparison == Comparison::NotEqual {
+                    return None;
+                }
+                if let Some(position) = self.position(left)
+                    && self.key_compares(position, operator.left, operator.right)
+                    && known(right)
+                {
+                    return Some((position, Test::Compare(operator.comparison, right)));
+                }
+                let position = self.position(right)?;
+                let fits = self.key_compares(position, operator.right, operator.left) && known(left);
+                fits.then_some((position, Test::Compare(operator.comparison.commuted(), left)))
+            }
+            ExprKind::InList { arg, list, equal, negated: false } => {
+                let operator = comparison_of(equal)?;
+                let position = self.position(arg)?;
+                let fits = operator.comparison == Comparison::Equal
+                    && self.key_compares(position, operator.left, operator.right)
+                    && list.iter().all(known);
+                fits.then_some((position, Test::Any(list)))
+            }
+            ExprKind::IsNull { arg, negated: false } => Some((self.position(arg)?, Test::IsNull)),
+            _ => None,
+        }
+    }
+
+    /// Whether the order of the column's keys is that of the operator.
+    fn key_compares(&self, position: usize, left: Oid, right: Oid) -> bool {
+        let column = self.table.columns[position].ty.oid;
+        (column == left && column == right && column != oid::UNKNOWN)
+            || (is_integer(column) && is_integer(left) && is_integer(right))
+            || (is_plain_text(column) && is_plain_text(left) && is_plain_text(right))
+    }
+
+    /// What one index does for the conditions and the order.
+    fn choose<'e>(
+        &self,
+        definition: usize,
+        index: &IndexDef,
+        candidates: &[Candidate<'e>],
+        wanted: &[SortKey],
+    ) -> IndexChoice<'e> {
+        let mut choice = IndexChoice {
+            definition,
+            prefix: Vec::new(),
+            lower: None,
+            upper: None,
+            range_column: None,
+            served: Vec::new(),
+            selectivity: 1.0,
+            is_point: false,
+            probes: 1.0,
+            ordered: None,
+        };
+        for key in &index.key {
+            let mut tests = candidates.iter().filter(|candidate| candidate.position == key.column);
+            let Some(equal) = tests.find(|candidate| candidate.test.is_equality(choice.has_any())) else {
+                self.choose_range(*key, candidates, &mut choice);
+                break;
+            };
+            choice.selectivity *= match equal.test {
+                Test::IsNull => NULL_SELECTIVITY,
+                Test::Any(list) => (self.equal_selectivity(key.column) * list.len() as f64).min(1.0),
+                Test::Compare(..) => self.equal_selectivity(key.column),
+            };
+            if let Test::Any(list) = equal.test {
+                choice.probes = list.len() as f64;
+            }
+            choice.prefix.push((*key, equal.test));
+            choice.served.push(equal.condition);
+        }
+        let all_equal = choice.prefix.len() == index.key.len();
+        let no_null = choice.prefix.iter().all(|(_, test)| !matches!(test, Test::IsNull));
+        if index.unique && all_equal && no_null {
+            choice.selectivity = choice.probes / self.rows.max(1.0);
+            choice.is_point = !choice.has_any();
+        }
+        choice.ordered = self.order(index, &choice, wanted);
+        choice
+    }
+
+    fn choose_range<'e>(&self, key: KeyColumn, candidates: &[Candidate<'e>], choice: &mut IndexChoice<'e>) {
+        for candidate in candidates.iter().filter(|candidate| candidate.position == key.column) {
+            let Test::Compare(comparison, value) = candidate.test else { continue };
+            let (side, inclusive) = match comparison {
+                Comparison::Greater => (&mut choice.lower, false),
+                Comparison::GreaterEqual => (&mut choice.lower, true),
+                Comparison::Less => (&mut choice.upper, false),
+                Comparison::LessEqual => (&mut choice.upper, true),
+                Comparison::Equal | Comparison::NotEqual => continue,
+            };
+            if side.is_some() {
+                continue;
+            }
+            *side = Some((value, inclusive));
+            choice.range_column = Some(key);
+            choice.served.push(candidate.condition);
+            choice.selectivity *= RANGE_SELECTIVITY;
+        }
+    }
+
+    /// The direction in which the index gives the wanted order.
+    fn order(&self, index: &IndexDef, choice: &IndexChoice<'_>, wanted: &[SortKey]) -> Option<Direction> {
+        if wanted.is_empty() || choice.has_any() {
+            return None;
+        }
+        let fixed: Vec<usize> = choice.prefix.iter().map(|(key, _)| key.column).collect();
+        let mut keys = index.key[choice.prefix.len()..].iter();
+        let mut direction = None;
+        for sort in wanted {
+            let (position, _) = self.columns.iter().find(|(_, id)| *id == sort.column)?;
+            if fixed.contains(position) {
+                continue;
+            }
+            let key = keys.next().filter(|key| key.column == *position)?;
+            let forward = key.descending == sort.descending;
+            if (key.nulls_first == sort.nulls_first) != forward {
+                return None;
+            }
+            let this = if forward { Direction::Forward } else { Direction::Backward };
+            if *direction.get_or_insert(this) != this {
+                return None;
+            }
+        }
+        Some(direction.unwrap_or(Direction::Forward))
+    }
+
+    /// All indexes that serve a condition or the order.
+    pub fn choices<'e>(&self, conditions: &'e [Expr], wanted: &[SortKey]) -> Vec<IndexChoice<'e>> {
+        let candidates = self.candidates(conditions);
+        self.table
+            .indexes
+            .iter()
+            .enumerate()
+            .map(|(definition, index)| self.choose(definition, index, &candidates, wanted))
+            .filter(|choice| !choice.served.is_empty() || choice.ordered.is_some())
+            .collect()
+    }
+}
+
+impl Test<'_> {
+    fn is_equality(&self, has_any: bool) -> bool {
+        match self {
+            Test::Compare(comparison, _) => *comparison == Comparison::Equal,
+            Test::Any(_) => !has_any,
+            Test::IsNull => true,
+        }
+    }
+}
+
+impl IndexChoice<'_> {
+    fn has_any(&self) -> bool {
+        self.prefix.iter().any(|(_, test)| matches!(test, Test::Any(_)))
+    }
+
+    /// The scan's half of the choice.
+    pub fn compile(&self, table: &TableDef, planner: &mut Planner<'_>) -> SqlResult<IndexAccess> {
+        let mut prefix = Vec::with_capacity(self.prefix.len());
+        for (key, test) in &self.prefix {
+            let value = match test {
+                Test::Compare(_, value) => KeyValue::Equal(planner.compile(value)?),
+                Test::Any(values) => KeyValue::Any(planner.compile_all(values.iter())?),
+                Test::IsNull => KeyValue::IsNull,
+            };
+            prefix.push((*key, value));
+        }
+        let mut bound = |side: &Option<(&Expr, bool)>| {
+            side.map(|(value, inclusive)| SqlResult::Ok((planner.compile(value)?, inclusive))).transpose()
+        };
+        let range = match self.range_column {
+            Some(column) => Some(KeyRange { column, lower: bound(&self.lower)?, upper: bound(&self.upper)? }),
+            None => None,
+        };
+        Ok(IndexAccess {
+            index: table.indexes[self.definition].position,
+            definition: self.definition,
+            direction: self.ordered.unwrap_or(Direction::Forward),
+            prefix: prefix.into(),
+            range,
+            is_point: self.is_point,
+            keeps_order: self.ordered.is_some(),
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! From a typed expression to one that runs over slots.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use foldhash::fast::RandomState;
+use nqdb_functions::{Function, all_operators};
+use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_types::{Oid, oid};
+
+use super::mentions::free_columns;
+use super::slots::Planner;
+use crate::exec::{Comparison, Equality, Eval, Subplan};
+use crate::ir::{Expr, ExprKind, Query};
+
+/// A comparison operator and the types of its sides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ComparisonOperator {
+    pub comparison: Comparison,
+    pub left: Oid,
+    pub right: Oid,
+}
+
+/// What a function is as a comparison operator.
+pub(crate) fn comparison_of(function: &Function) -> Option<ComparisonOperator> {
+    static COMPARISONS: OnceLock<HashMap<Oid, ComparisonOperator, RandomState>> = OnceLock::new();
+    let comparisons = COMPARISONS.get_or_init(|| {
+        all_operators()
+            .filter_map(|operator| {
+                let comparison = match operator.name {
+                    "<" => Comparison::Less,
+                    "<=" => Comparison::LessEqual,
+                    "=" => Comparison::Equal,
+                    "<>" => Comparison::NotEqual,
+                    ">=" => Comparison::GreaterEqual,
+                    ">" => Comparison::Greater,
+                    _ => return None,
+                };
+                let entry = ComparisonOperator { comparison, left: operator.left?, right: operator.right };
+                Some((operator.function.oid, entry))
+            })
+            .collect()
+    });
+    comparisons.get(&function.oid).copied()
+}
+
+pub(crate) fn is_integer(type_oid: Oid) -> bool {
+    matches!(type_oid, oid::INT2 | oid::INT4 | oid::INT8)
+}
+
+/// Types whose values are plain text compared byte by byte.
+pub(crate) fn is_plain_text(type_oid: Oid) -> bool {
+    matches!(type_oid, oid::TEXT | oid::VARCHAR | oid::NAME)
+}
+
+/// Whether values of the two types compare by their datums as their operator does.
+fn compares_as_datums(left: Oid, right: Oid) -> bool {
+    let is_float = |type_oid| matches!(type_oid, oid::FLOAT4 | oid::FLOAT8);
+    left == right
+        || (is_integer(left) && is_integer(right))
+        || (is_float(left) && is_float(right))
+        || (is_plain_text(left) && is_plain_text(right))
+}
+
+/// How a comparison function is run.
+pub(crate) fn equality(function: &'static Function) -> Equality {
+    match comparison_of(function) {
+        Some(operator) if compares_as_datums(operator.left, operator.right) => {
+            Equality::Datums { comparison: operator.comparison, type_oid: operator.left }
+        }
+        _ => Equality::Function(function),
+    }
+}
+
+impl Planner<'_> {
+    /// Compiles a list.
+    pub fn compile_all<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>) -> SqlResult<Box<[Eval]>> {
+        exprs.into_iter().map(|expr| self.compile(expr)).collect()
+    }
+
+    fn compile_pair(&mut self, left: &Expr, right: &Expr) -> SqlResult<Box<[Eval; 2]>> {
+        Ok(Box::new([self.compile(left)?, self.compile(right)?]))
+    }
+
+    fn compile_box(&mut self, expr: &Expr) -> SqlResult<Box<Eval>> {
+        self.compile(expr).map(Box::new)
+    }
+
+    /// The conjunction of some conditions; none when there are none.
+    pub fn compile_conjunction(&mut self, conditions: &[Expr]) -> SqlResult<Option<Eval>> {
+        match conditions {
+            [] => Ok(None),
+            [condition] => self.compile(condition).map(Some),
+            _ => Ok(Some(Eval::And(self.compile_all(conditions)?))),
+        }
+    }
+
+    /// Compiles an expression; all its columns have slots.
+    pub fn compile(&mut self, expr: &Expr) -> SqlResult<Eval> {
+        Ok(match &expr.kind {
+            ExprKind::Literal(datum) => Eval::Constant(datum.clone()),
+            ExprKind::Param(index) => Eval::Param(usize::from(*index)),
+            ExprKind::Column(id) => Eval::Slot(self.slot(*id)?),
+            ExprKind::Call { function, args } => self.compile_call(function, args)?,
+            ExprKind::Relabel(arg) => self.compile(arg)?,
+            ExprKind::Convert { arg, convert } => Eval::Convert { arg: self.compile_box(arg)?, convert: *convert },
+            ExprKind::ViaText(arg) => Eval::ViaText { from: arg.ty, to: expr.ty, arg: self.compile_box(arg)? },
+            ExprKind::Typmod { arg, explicit } => {
+                Eval::Typmod { arg: self.compile_box(arg)?, ty: expr.ty, explicit: *explicit }
+            }
+            ExprKind::And(args) => Eval::And(self.compile_all(args)?),
+            ExprKind::Or(args) => Eval::Or(self.compile_all(args)?),
+            ExprKind::Not(arg) => Eval::Not(self.compile_box(arg)?),
+            ExprKind::IsNull { arg, negated } => Eval::IsNull { arg: self.compile_box(arg)?, negated: *negated },
+            ExprKind::IsBool { arg, value, negated } => {
+                Eval::IsBool { arg: self.compile_box(arg)?, value: *value, negated: *negated }
+            }
+            ExprKind::IsDistinct { left, right, equal, negated } => {
+                let args = self.compile_pair(left, right)?;
+                Eval::IsDistinct { args, equal: equality(equal), negated: *negated }
+            }
+            ExprKind::NullIf { left, right, equal } => {
+                Eval::NullIf { args: self.compile_pair(left, right)?, equal: equality(equal) }
+            }
+            ExprKind::Case { operand, arms, otherwise } => {
+                self.compile_case(operand.as_deref(), arms, otherwise.as_deref())?
+            }
+            ExprKind::CaseOperand => {
+                let slot = self.case_slots.last().copied();
+                Eval::Slot(slot.ok_or_else(|| SqlError::internal("a CASE operand outside of CASE"))?)
+            }
+            ExprKind::Coalesce(args) => Eval::Coalesce(self.compile_all(args)?),
+            ExprKind::MinMax { args, greatest, .. } => {
+                Eval::MinMax { args: self.compile_all(args)?, greatest: *greatest, type_oid: expr.ty.oid }
+            }
+            ExprKind::InList { arg, list, equal, negated } => Eval::InList {
+                arg: self.compile_box(arg)?,
+                list: self.compile_all(list)?,
+                equal: equality(equal),
+                negated: *negated,
+            },
+            ExprKind::ScalarSubquery(query) => Eval::ScalarSubquery(self.compile_subquery(query, None, false)?),
+            ExprKind::Exists(query) => Eval::Exists(self.compile_subquery(query, None, true)?),
+            ExprKind::Quantified { arg, function, query, all } => {
+                let arg = self.compile_box(arg)?;
+                let function = equality(function);
+                let hashes = match &function {
+                    Equality::Datums { comparison: Comparison::Equal, type_oid } if !*all => Some(*type_oid),
+                    _ => None,
+                };
+                let subplan = self.compile_subquery(query, hashes, false)?;
+                Eval::Quantified { arg, function, subplan, all: *all }
+            }
+        })
+    }
+
+    fn compile_call(&mut self, function: &'static Function, args: &[Expr]) -> SqlResult<Eval> {
+        if let ([left, right], Equality::Datums { comparison, type_oid }) = (args, equality(function)) {
+            return Ok(Eval::Compare { comparison, type_oid, args: self.compile_pair(left, right)? });
+        }
+        if function.needs_argument_types() {
+            let types = args.iter().map(|arg| arg.ty).collect();
+            return Ok(Eval::TypedCall { function, args: self.compile_all(args)?, types });
+        }
+        Ok(match args {
+            [arg] => Eval::Call1 { function, arg: self.compile_box(arg)? },
+            [left, right] => Eval::Call2 { function, args: self.compile_pair(left, right)? },
+            _ => Eval::Call { function, args: self.compile_all(args)? },
+        })
+    }
+
+    fn compile_case(
+        &mut self,
+        operand: Option<&Expr>,
+        arms: &[(Expr, Expr)],
+        otherwise: Option<&Expr>,
+    ) -> SqlResult<Eval> {
+        let operand = match operand {
+            Some(operand) => {
+                let operand = self.compile_box(operand)?;
+                Some((self.new_slot(), operand))
+            }
+            None => None,
+        };
+        self.case_slots.extend(operand.as_ref().map(|(slot, _)| *slot));
+        let compiled = arms
+            .iter()
+            .map(|(condition, result)| Ok((self.compile(condition)?, self.compile(result)?)))
+            .collect::<SqlResult<Box<[(Eval, Eval)]>>>();
+        let otherwise = otherwise.map(|otherwise| self.compile_box(otherwise)).transpose();
+        if operand.is_some() {
+            self.case_slots.pop();
+        }
+        Ok(Eval::Case { operand, arms: compiled?, otherwise: otherwise? })
+    }
+
+    fn compile_subquery(&mut self, query: &Query, hash_type: Option<Oid>, exists: bool) -> SqlResult<usize> {
+        let correlated = !free_columns(query).is_empty();
+        let root = self.plan_query(query, exists.then_some(1.0))?;
+        let column = match query.output.first() {
+            Some(column) if !exists => Some(self.slot(column.id)?),
+            _ => None,
+        };
+        self.subplans.push(Subplan { root: root.node, column, correlated, hash_type });
+        Ok(self.subplans.len() - 1)
+    }
+}

@@ -1,0 +1,332 @@
+//! Joins: which side first, and by which method.
+//!
+//! Inner joins are flattened with their conditions. The order is greedy: the relation with the fewest rows first, then
+//! always the one that makes the cheapest next join. Each step weighs two methods:
+//!
+//! ```text
+//! nested loop   the right side is planned under the join's conditions too; it pays when an index serves them
+//! hash join     the right side is planned alone and kept in memory, once
+//! ```
+//!
+//! Outer joins stay where they are written; RIGHT becomes LEFT with the sides exchanged, FULL is always hashed.
+
+use nqdb_sqlstate::{SqlError, SqlResult};
+
+use super::compile::{comparison_of, equality};
+use super::cost;
+use super::mentions::{Columns, defined, is_volatile, mentioned, split_conjuncts, visible};
+use super::relation::{Planned, Wishes};
+use super::slots::{Estimate, Planner};
+use crate::exec::{Comparison, Equality, HashJoin, JoinKey, NestedLoop, Operator};
+use crate::ir::{ColumnId, Expr, ExprKind, JoinKind, Rel};
+
+/// Building and probing one row of a hash table.
+const HASH_ROW: f64 = 0.015;
+
+/// What a join does with rows that match nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Keep {
+    left: bool,
+    right: bool,
+}
+
+const KEEP_NONE: Keep = Keep { left: false, right: false };
+
+/// The left side of a join that is being built.
+struct Side {
+    planned: Planned,
+    columns: Vec<ColumnId>,
+}
+
+impl Planner<'_> {
+    /// Plans a join under conditions from above.
+    pub fn plan_join(&mut self, rel: &Rel, conditions: Vec<Expr>, wishes: Wishes<'_>) -> SqlResult<Planned> {
+        let Rel::Join { kind, left, right, on } = rel else {
+            return Err(SqlError::internal("not a join"));
+        };
+        match kind {
+            JoinKind::Inner | JoinKind::Cross => self.plan_inner(rel, conditions, wishes),
+            JoinKind::Left => self.plan_left(left, right, on.as_ref(), conditions, wishes),
+            JoinKind::Right => self.plan_left(right, left, on.as_ref(), conditions, wishes),
+            JoinKind::Full => self.plan_full(left, right, on.as_ref(), &conditions),
+        }
+    }
+
+    fn plan_inner(&mut self, rel: &Rel, mut conditions: Vec<Expr>, wishes: Wishes<'_>) -> SqlResult<Planned> {
+        let mut inputs = Vec::new();
+        flatten(rel, &mut inputs, &mut conditions);
+        let (late, mut conditions): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(is_volatile);
+        let every: Columns = inputs.iter().flat_map(|input| defined(input)).collect();
+        let first = self.first_input(&inputs, &conditions, &every)?;
+        let start = inputs.remove(first);
+        let own = take_applicable(&mut conditions, &every, &defined(start));
+        let wishes = if inputs.is_empty() { wishes } else { Wishes { order: wishes.order, rows: wishes.rows } };
+        let mut side = self.plan_side(start, own, wishes)?;
+        while !inputs.is_empty() {
+            let next = self.next_input(&side, &inputs, &conditions, &every)?;
+            let input = inputs.remove(next);
+            side = self.join_next(side, input, &mut conditions, &every)?;
+        }
+        let planned = self.filtered(side.planned, &conditions)?;
+        self.filtered(planned, &late)
+    }
+
+    fn plan_side(&mut self, rel: &Rel, conditions: Vec<Expr>, wishes: Wishes<'_>) -> SqlResult<Side> {
+        let mut columns = Vec::new();
+        visible(rel, &mut columns);
+        Ok(Side { planned: self.plan_rel(rel, conditions, wishes)?, columns })
+    }
+
+    /// The input to start from: the one with the fewest rows under its own conditions.
+    fn first_input(&mut self, inputs: &[&Rel], conditions: &[Expr], every: &Columns) -> SqlResult<usize> {
+        let mut best = (f64::INFINITY, 0);
+        for (number, input) in inputs.iter().enumerate() {
+            let own = applicable(conditions, every, &defined(input));
+            let planned = self.plan_rel(input, own, Wishes::default())?;
+            // Among equals the first one written.
+            if planned.estimate.rows < best.0 {
+                best = (planned.estimate.rows, number);
+            }
+        }
+        Ok(best.1)
+    }
+
+    /// The cheapest input to join next.
+    fn next_input(&mut self, side: &Side, inputs: &[&Rel], conditions: &[Expr], every: &Columns) -> SqlResult<usize> {
+        if inputs.len() == 1 {
+            return Ok(0);
+        }
+        let mut known: Columns = side.columns.iter().copied().collect();
+        known.retain(|column| every.contains(column));
+        let mut best = (f64::INFINITY, 0);
+        for (number, input) in inputs.iter().enumerate() {
+            let mut together = defined(input);
+            together.extend(&known);
+            let usable = applicable(conditions, every, &together);
+            let connected = usable.iter().any(|condition| !mentioned(condition).is_disjoint(&known));
+            let planned = self.plan_rel(input, usable, Wishes::default())?;
+            let mut price = side.planned.estimate.rows * planned.estimate.total_cost;
+            if !connected {
+                // A product waits until everything else is joined.
+                price += cost::DISABLED * planned.estimate.rows;
+            }
+            if price < best.0 {
+                best = (price, number);
+            }
+        }
+        Ok(best.1)
+    }
+
+    /// Joins one more input of an inner join.
+    fn join_next(
+        &mut self,
+        left: Side,
+        right: &Rel,
+        conditions: &mut Vec<Expr>,
+        every: &Columns,
+    ) -> SqlResult<Side> {
+        let mut together = defined(right);
+        let own = take_applicable(conditions, every, &together);
+        together.extend(&left.columns);
+        let join = take_applicable(conditions, every, &together);
+        self.join_sides(left, right, own, join, KEEP_NONE)
+    }
+
+    fn plan_left(
+        &mut self,
+        left: &Rel,
+        right: &Rel,
+        on: Option<&Expr>,
+        mut conditions: Vec<Expr>,
+        wishes: Wishes<'_>,
+    ) -> SqlResult<Planned> {
+        let right_columns = defined(right);
+        let (above, below): (Vec<Expr>, Vec<Expr>) = std::mem::take(&mut conditions)
+            .into_iter()
+            .partition(|condition| is_volatile(condition) || !mentioned(condition).is_disjoint(&right_columns));
+        let rows = wishes.rows.filter(|_| above.is_empty());
+        let left_side = self.plan_side(left, below, Wishes { order: wishes.order, rows })?;
+        let mut join = Vec::new();
+        if let Some(on) = on {
+            split_conjuncts(on, &mut join);
+        }
+        let left_columns = defined(left);
+        let (own, join): (Vec<Expr>, Vec<Expr>) = join
+            .into_iter()
+            .partition(|condition| !is_volatile(condition) && mentioned(condition).is_disjoint(&left_columns));
+        let keep = Keep { left: true, right: false };
+        let side = self.join_sides(left_side, right, own, join, keep)?;
+        self.filtered(side.planned, &above)
+    }
+
+    fn plan_full(
+        &mut self,
+        left: &Rel,
+        right: &Rel,
+        on: Option<&Expr>,
+        conditions: &[Expr],
+    ) -> SqlResult<Planned> {
+        let left_side = self.plan_side(left, Vec::new(), Wishes::default())?;
+        let mut join = Vec::new();
+        if let Some(on) = on {
+            split_conjuncts(on, &mut join);
+        }
+        let keep = Keep { left: true, right: true };
+        let right_plan = self.plan_rel(right, Vec::new(), Wishes::default())?;
+        let side = self.hash_join(left_side, right, right_plan, &join, keep)?;
+        self.filtered(side.planned, conditions)
+    }
+
+    /// Joins by the cheaper method. `own` are conditions on the right side alone, `join` those over both.
+    fn join_sides(
+        &mut self,
+        left: Side,
+        right: &Rel,
+        own: Vec<Expr>,
+        join: Vec<Expr>,
+        keep: Keep,
+    ) -> SqlResult<Side> {
+        let movable = join.iter().all(|condition| !is_volatile(condition));
+        let looped = if movable {
+            let conditions = own.iter().chain(&join).cloned().collect();
+            Some(self.plan_rel(right, conditions, Wishes::default())?)
+        } else {
+            None
+        };
+        let alone = self.plan_rel(right, own, Wishes::default())?;
+        let has_key = {
+            let (left_columns, right_columns) = (left.columns.iter().copied().collect(), defined(right));
+            join.iter().any(|condition| hash_key(condition, &left_columns, &right_columns).is_some())
+        };
+        let left_rows = left.planned.estimate.rows;
+        let mut hash_cost = alone.estimate.total_cost + (alone.estimate.rows + left_rows) * HASH_ROW;
+        if !has_key {
+            hash_cost += left_rows * alone.estimate.rows * cost::OPERATOR;
+        } else if !self.cx.enable_hashjoin {
+            hash_cost += cost::DISABLED;
+        }
+        match looped {
+            Some(looped) => {
+                let mut loop_cost = left_rows * looped.estimate.total_cost;
+                if !self.cx.enable_nestloop {
+                    loop_cost += cost::DISABLED;
+                }
+                if loop_cost <= hash_cost { self.nested_loop(left, right, looped, keep) } else { self.hash_join(left, right, alone, &join, keep) }
+            }
+            None => self.hash_join(left, right, alone, &join, keep),
+        }
+    }
+
+    fn nested_loop(&mut self, left: Side, right: &Rel, looped: Planned, keep: Keep) -> SqlResult<Side> {
+        let mut right_columns = Vec::new();
+        visible(right, &mut right_columns);
+        let null_slots = if keep.left { Some(self.slots(&right_columns)?) } else { None };
+        let (outer, inner) = (left.planned.estimate, looped.estimate);
+        let estimate = Estimate {
+            rows: (outer.rows * inner.rows).max(1.0),
+            startup_cost: outer.startup_cost + inner.startup_cost,
+            total_cost: outer.total_cost + outer.rows * inner.total_cost,
+        };
+        let ordered = left.planned.ordered;
+        let join = NestedLoop { left: left.planned.node, right: looped.node, on: None, null_slots };
+        let node = self.node(Operator::NestedLoop(Box::new(join)), estimate);
+        let mut columns = left.columns;
+        columns.extend(right_columns);
+        Ok(Side { planned: Planned { node, estimate, ordered }, columns })
+    }
+
+    fn hash_join(&mut self, left: Side, right: &Rel, alone: Planned, join: &[Expr], keep: Keep) -> SqlResult<Side> {
+        let mut right_columns = Vec::new();
+        visible(right, &mut right_columns);
+        let (left_set, right_set): (Columns, Columns) = (left.columns.iter().copied().collect(), defined(right));
+        let mut keys = Vec::new();
+        let mut rest = Vec::new();
+        let mut key_conditions = Vec::new();
+        for condition in join {
+            match hash_key(condition, &left_set, &right_set) {
+                Some((left, right, type_oid)) => {
+                    keys.push(JoinKey { left: self.compile(left)?, right: self.compile(right)?, type_oid });
+                    key_conditions.push(condition.clone());
+                }
+                None => rest.push(condition.clone()),
+            }
+        }
+        let (outer, inner) = (left.planned.estimate, alone.estimate);
+        let selectivity: f64 = join.iter().map(cost::selectivity).product();
+        let startup_cost = inner.total_cost + inner.rows * HASH_ROW;
+        let estimate = Estimate {
+            rows: (outer.rows * inner.rows * selectivity).max(if keep.left { outer.rows } else { 1.0 }),
+            startup_cost,
+            total_cost: startup_cost + outer.total_cost + outer.rows * HASH_ROW,
+        };
+        let ordered = left.planned.ordered && !keep.right;
+        let operator = HashJoin {
+            left: left.planned.node,
+            right: alone.node,
+            keys: keys.into(),
+            on: self.compile_conjunction(&rest)?,
+            keep_left: keep.left,
+            keep_right: keep.right,
+            left_slots: self.slots(&left.columns)?,
+            right_slots: self.slots(&right_columns)?,
+        };
+        let mut node = self.node(Operator::HashJoin(Box::new(operator)), estimate);
+        self.note_conditions(&mut node, "Hash Cond", &key_conditions);
+        self.note_conditions(&mut node, "Join Filter", &rest);
+        let mut columns = left.columns;
+        columns.extend(right_columns);
+        Ok(Side { planned: Planned { node, estimate, ordered }, columns })
+    }
+}
+
+/// The inputs of nested inner joins, and their conditions.
+fn flatten<'e>(rel: &'e Rel, inputs: &mut Vec<&'e Rel>, conditions: &mut Vec<Expr>) {
+    match rel {
+        Rel::Join { kind: JoinKind::Inner | JoinKind::Cross, left, right, on } => {
+            flatten(left, inputs, conditions);
+            flatten(right, inputs, conditions);
+            if let Some(on) = on {
+                split_conjuncts(on, conditions);
+            }
+        }
+        _ => inputs.push(rel),
+    }
+}
+
+/// Whether a condition needs no column of the join but the given ones.
+fn applies(condition: &Expr, every: &Columns, columns: &Columns) -> bool {
+    mentioned(condition).iter().all(|column| columns.contains(column) || !every.contains(column))
+}
+
+fn applicable(conditions: &[Expr], every: &Columns, columns: &Columns) -> Vec<Expr> {
+    conditions.iter().filter(|condition| applies(condition, every, columns)).cloned().collect()
+}
+
+/// Takes the conditions out that need only the given columns of the join.
+fn take_applicable(conditions: &mut Vec<Expr>, every: &Columns, columns: &Columns) -> Vec<Expr> {
+    let (taken, left) =
+        std::mem::take(conditions).into_iter().partition(|condition| applies(condition, every, columns));
+    *conditions = left;
+    taken
+}
+
+/// The two sides of an equality between the inputs of a join, left one first, and the type that they hash as.
+fn hash_key<'e>(condition: &'e Expr, left: &Columns, right: &Columns) -> Option<(&'e Expr, &'e Expr, u32)> {
+    let ExprKind::Call { function, args } = &condition.kind else { return None };
+    let [a, b] = args.as_slice() else { return None };
+    if comparison_of(function)?.comparison != Comparison::Equal {
+        return None;
+    }
+    let Equality::Datums { type_oid, .. } = equality(function) else { return None };
+    let of = |expr: &Expr, own: &Columns, other: &Columns| {
+        let columns = mentioned(expr);
+        !columns.is_disjoint(own) && columns.is_disjoint(other) && !is_volatile(expr)
+    };
+    if of(a, left, right) && of(b, right, left) {
+        Some((a, b, type_oid))
+    } else if of(b, left, right) && of(a, right, left) {
+        Some((b, a, type_oid))
+    } else {
+        None
+    }
+}

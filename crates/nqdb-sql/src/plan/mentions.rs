@@ -1,0 +1,286 @@
+//! Which columns an expression or a relation mentions, and which it defines.
+//!
+//! A subquery's mentions count as mentions of the expression that holds it: what it mentions and does not define
+//! comes from outside, which is all that correlation means.
+
+use std::collections::HashSet;
+
+use nqdb_functions::Volatility;
+
+use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel};
+
+/// A set of columns.
+pub(crate) type Columns = HashSet<ColumnId, foldhash::fast::RandomState>;
+
+/// The operands of an expression, without subqueries.
+pub(crate) fn operands(expr: &Expr) -> Vec<&Expr> {
+    match &expr.kind {
+        ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Column(_) | ExprKind::CaseOperand => Vec::new(),
+        ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) => Vec::new(),
+        ExprKind::Call { args, .. }
+        | ExprKind::And(args)
+        | ExprKind::Or(args)
+        | ExprKind::Coalesce(args)
+        | ExprKind::MinMax { args, .. } => args.iter().collect(),
+        ExprKind::Relabel(arg)
+        | ExprKind::Convert { arg, .. }
+        | ExprKind::ViaText(arg)
+        | ExprKind::Not(arg)
+        | ExprKind::Typmod { arg, .. }
+        | ExprKind::IsNull { arg, .. }
+        | ExprKind::IsBool { arg, .. }
+        | ExprKind::Quantified { arg, .. } => vec![arg],
+        ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => vec![left, right],
+        ExprKind::Case { operand, arms, otherwise } => operand
+            .iter()
+            .map(Box::as_ref)
+            .chain(arms.iter().flat_map(|(condition, result)| [condition, result]))
+            .chain(otherwise.iter().map(Box::as_ref))
+            .collect(),
+        ExprKind::InList { arg, list, .. } => std::iter::once(arg.as_ref()).chain(list).collect(),
+    }
+}
+
+/// The subquery of an expression node.
+pub(crate) fn subquery(expr: &Expr) -> Option<&Query> {
+    match &expr.kind {
+        ExprKind::ScalarSubquery(query) | ExprKind::Exists(query) | ExprKind::Quantified { query, .. } => Some(query),
+        _ => None,
+    }
+}
+
+/// The columns that an expression takes from outside of itself.
+pub(crate) fn mentioned(expr: &Expr) -> Columns {
+    let mut columns = Columns::default();
+    add_mentioned(expr, &mut columns);
+    columns
+}
+
+/// Adds the columns that an expression takes from outside of itself.
+pub(crate) fn add_mentioned(expr: &Expr, out: &mut Columns) {
+    if let ExprKind::Column(id) = &expr.kind {
+        out.insert(*id);
+    }
+    if let Some(query) = subquery(expr) {
+        out.extend(free_columns(query));
+    }
+    for operand in operands(expr) {
+        add_mentioned(operand, out);
+    }
+}
+
+/// The columns of outer queries that a query mentions.
+pub(crate) fn free_columns(query: &Query) -> Columns {
+    let mut mentions: Columns = query.output.iter().map(|column| column.id).collect();
+    let mut defined = Columns::default();
+    walk(&query.rel, &mut |rel| {
+        add_defined_here(rel, &mut defined);
+        for expr in expressions(rel) {
+            add_mentioned(expr, &mut mentions);
+        }
+    });
+    mentions.retain(|column| !defined.contains(column));
+    mentions
+}
+
+/// All columns defined within a relation.
+pub(crate) fn defined(rel: &Rel) -> Columns {
+    let mut columns = Columns::default();
+    walk(rel, &mut |rel| add_defined_here(rel, &mut columns));
+    columns
+}
+
+/// The columns that a relation shows above it.
+pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
+    match rel {
+        Rel::OneRow => {}
+        Rel::Scan { columns, .. } => out.extend(columns.iter().map(|(_, id)| *id)),
+        Rel::Values { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
+        Rel::FunctionScan { column, ordinality, .. } => {
+            out.push(*column);
+            out.extend(*ordinality);
+        }
+        Rel::Join { left, right, .. } => {
+            visible(left, out);
+            visible(right, out);
+        }
+        Rel::Filter { input, .. } | Rel::Sort { input, .. } | Rel::Distinct { input, .. } | Rel::Limit { input, .. } => {
+            visible(input, out);
+        }
+        Rel::Extend { input, columns } => {
+            visible(input, out);
+            out.extend(columns.iter().map(|(id, _)| *id));
+        }
+        Rel::Aggregate { keys, aggregates, .. } => {
+            out.extend(keys.iter().map(|(id, _)| *id));
+            out.extend(aggregates.iter().map(|(id, _)| *id));
+        }
+        Rel::SetOperation { columns, .. } => out.extend(columns),
+    }
+}
+
+/// The tables that a relation reads, those of subqueries included.
+pub(crate) fn scan_count(rel: &Rel) -> usize {
+    let mut count = 0;
+    walk(rel, &mut |rel| {
+        count += usize::from(matches!(rel, Rel::Scan { .. }));
+        count += expressions(rel).into_iter().map(scan_count_of_expression).sum::<usize>();
+    });
+    count
+}
+
+fn scan_count_of_expression(expr: &Expr) -> usize {
+    let here = subquery(expr).map_or(0, |query| scan_count(&query.rel));
+    here + operands(expr).into_iter().map(scan_count_of_expression).sum::<usize>()
+}
+
+/// Calls `f` with a relation and all relations below it, subqueries of expressions excepted.
+pub(crate) fn walk<'e>(rel: &'e Rel, f: &mut impl FnMut(&'e Rel)) {
+    f(rel);
+    match rel {
+        Rel::OneRow | Rel::Scan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => {}
+        Rel::Join { left, right, .. } => {
+            walk(left, f);
+            walk(right, f);
+        }
+        Rel::Filter { input, .. }
+        | Rel::Extend { input, .. }
+        | Rel::Aggregate { input, .. }
+        | Rel::Sort { input, .. }
+        | Rel::Distinct { input, .. }
+        | Rel::Limit { input, .. } => walk(input, f),
+        Rel::SetOperation { left, right, .. } => {
+            walk(&left.rel, f);
+            walk(&right.rel, f);
+        }
+    }
+}
+
+/// The expressions of one relation, without those below it.
+fn expressions(rel: &Rel) -> Vec<&Expr> {
+    match rel {
+        Rel::OneRow | Rel::Scan { .. } | Rel::Sort { .. } | Rel::Distinct { .. } | Rel::SetOperation { .. } => Vec::new(),
+        Rel::Values { rows, .. } => rows.iter().flatten().collect(),
+        Rel::FunctionScan { args, .. } => args.iter().collect(),
+        Rel::Join { on, .. } => on.iter().collect(),
+        Rel::Filter { predicate, .. } => vec![predicate],
+        Rel::Extend { columns, .. } => columns.iter().map(|(_, expr)| expr).collect(),
+        Rel::Aggregate { keys, aggregates, .. } => keys
+            .iter()
+            .map(|(_, expr)| expr)
+            .chain(aggregates.iter().flat_map(|(_, call)| call.args.iter().chain(&call.filter)))
+            .collect(),
+        Rel::Limit { limit, offset, .. } => limit.iter().chain(offset).collect(),
+    }
+}
+
+fn add_defined_here(rel: &Rel, out: &mut Columns) {
+    match rel {
+        Rel::Scan { columns, .. } => out.extend(columns.iter().map(|(_, id)| *id)),
+        Rel::Values { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
+        Rel::FunctionScan { column, ordinality, .. } => {
+            out.insert(*column);
+            out.extend(*ordinality);
+        }
+        Rel::Extend { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
+        Rel::Aggregate { keys, aggregates, .. } => {
+            out.extend(keys.iter().map(|(id, _)| *id));
+            out.extend(aggregates.iter().map(|(id, _)| *id));
+        }
+        Rel::SetOperation { columns, .. } => out.extend(columns),
+        Rel::OneRow
+        | Rel::Join { .. }
+        | Rel::Filter { .. }
+        | Rel::Sort { .. }
+        | Rel::Distinct { .. }
+        | Rel::Limit { .. } => {}
+    }
+}
+
+/// Whether an expression gives another value each time: it must not be moved or repeated.
+pub(crate) fn is_volatile(expr: &Expr) -> bool {
+    let here = match &expr.kind {
+        ExprKind::Call { function, .. } => function.volatility == Volatility::Volatile,
+        _ => false,
+    };
+    here || subquery(expr).is_some_and(query_is_volatile) || operands(expr).into_iter().any(is_volatile)
+}
+
+/// Whether a query calls volatile functions.
+pub(crate) fn query_is_volatile(query: &Query) -> bool {
+    rel_is_volatile(&query.rel)
+}
+
+/// Whether a relation calls volatile functions.
+pub(crate) fn rel_is_volatile(rel: &Rel) -> bool {
+    let mut volatile = false;
+    walk(rel, &mut |rel| volatile |= expressions(rel).into_iter().any(is_volatile));
+    volatile
+}
+
+/// Splits a condition at its ANDs.
+pub(crate) fn split_conjuncts(predicate: &Expr, out: &mut Vec<Expr>) {
+    match &predicate.kind {
+        ExprKind::And(args) => args.iter().for_each(|arg| split_conjuncts(arg, out)),
+        _ => out.push(predicate.clone()),
+    }
+}
+
+/// Replaces columns by others that they are plain copies of; `None` if that leaves one of `forbidden`.
+pub(crate) fn substitute(expr: &Expr, copies: &[(ColumnId, ColumnId)], forbidden: &Columns) -> Option<Expr> {
+    let mentions = mentioned(expr);
+    if mentions.is_disjoint(forbidden) {
+        return Some(expr.clone());
+    }
+    if contains_subquery(expr) {
+        return None;
+    }
+    let mut expr = expr.clone();
+    replace(&mut expr, copies);
+    mentioned(&expr).is_disjoint(forbidden).then_some(expr)
+}
+
+/// Whether a subquery stands anywhere in the expression.
+pub(crate) fn contains_subquery(expr: &Expr) -> bool {
+    subquery(expr).is_some() || operands(expr).into_iter().any(contains_subquery)
+}
+
+fn replace(expr: &mut Expr, copies: &[(ColumnId, ColumnId)]) {
+    if let ExprKind::Column(id) = &mut expr.kind {
+        if let Some((_, original)) = copies.iter().find(|(copy, _)| copy == id) {
+            *id = *original;
+        }
+        return;
+    }
+    for operand in operands_mut(expr) {
+        replace(operand, copies);
+    }
+}
+
+fn operands_mut(expr: &mut Expr) -> Vec<&mut Expr> {
+    match &mut expr.kind {
+        ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Column(_) | ExprKind::CaseOperand => Vec::new(),
+        ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) => Vec::new(),
+        ExprKind::Call { args, .. }
+        | ExprKind::And(args)
+        | ExprKind::Or(args)
+        | ExprKind::Coalesce(args)
+        | ExprKind::MinMax { args, .. } => args.iter_mut().collect(),
+        ExprKind::Relabel(arg)
+        | ExprKind::Convert { arg, .. }
+        | ExprKind::ViaText(arg)
+        | ExprKind::Not(arg)
+        | ExprKind::Typmod { arg, .. }
+        | ExprKind::IsNull { arg, .. }
+        | ExprKind::IsBool { arg, .. }
+        | ExprKind::Quantified { arg, .. } => vec![arg],
+        ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => vec![left, right],
+        ExprKind::Case { operand, arms, otherwise } => operand
+            .iter_mut()
+            .map(Box::as_mut)
+            .chain(arms.iter_mut().flat_map(|(condition, result)| [condition, result]))
+            .chain(otherwise.iter_mut().map(Box::as_mut))
+            .collect(),
+        ExprKind::InList { arg, list, .. } => std::iter::once(arg.as_mut()).chain(list).collect(),
+    }
+}

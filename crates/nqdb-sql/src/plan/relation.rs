@@ -1,0 +1,486 @@
+//! The operators of a relation: where conditions go, how tables are scanned, in which order rows come.
+
+use std::sync::Arc;
+
+use nqdb_catalog::TableDef;
+use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_txn::RelationLock;
+use nqdb_types::{Oid, Type};
+
+use super::access::{IndexChoice, ScanTarget};
+use super::cost;
+use super::mentions::{Columns, is_volatile, mentioned, split_conjuncts, substitute, visible};
+use super::slots::{Estimate, Planner};
+use crate::exec::{
+    Access, Aggregation, Bounds, Call, Distinct, Extend, Filter, FunctionScan, Limit, Operator, PlanNode, Scan,
+    SetOperation, Sort, SortColumn, Values,
+};
+use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind, Query, Rel, SetKind, SortKey};
+
+/// Rows that a LIMIT is taken to ask for when it is not a constant.
+const LIMIT_ROWS_GUESS: f64 = 10.0;
+/// Rows of a function in FROM, as in PostgreSQL.
+const FUNCTION_ROWS: f64 = 1000.0;
+
+/// A planned relation.
+pub(crate) struct Planned {
+    pub node: PlanNode,
+    pub estimate: Estimate,
+    /// It comes in the wanted order.
+    pub ordered: bool,
+}
+
+/// What the relation above would like.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Wishes<'w> {
+    /// The order, if any.
+    pub order: &'w [SortKey],
+    /// Only so many rows will be asked for.
+    pub rows: Option<f64>,
+}
+
+impl Planner<'_> {
+    /// Plans a query; `rows`: how many of its rows are asked for.
+    pub fn plan_query(&mut self, query: &Query, rows: Option<f64>) -> SqlResult<Planned> {
+        let planned = self.plan_rel(&query.rel, Vec::new(), Wishes { order: &[], rows })?;
+        Ok(planned)
+    }
+
+    /// Plans a relation under some conditions, all of which it applies.
+    pub fn plan_rel(&mut self, rel: &Rel, mut conditions: Vec<Expr>, wishes: Wishes<'_>) -> SqlResult<Planned> {
+        match rel {
+            Rel::OneRow => {
+                let estimate = Estimate { rows: 1.0, startup_cost: 0.0, total_cost: 0.01 };
+                let node = self.node(Operator::OneRow, estimate);
+                self.filtered(Planned { node, estimate, ordered: true }, &conditions)
+            }
+            Rel::Scan { table, alias, columns, .. } => self.plan_scan(table, alias, columns, &conditions, wishes, false),
+            Rel::Values { columns, rows } => self.plan_values(columns, rows, &conditions),
+            Rel::FunctionScan { .. } => self.plan_function_scan(rel, &conditions),
+            Rel::Join { .. } => self.plan_join(rel, conditions, wishes),
+            Rel::Filter { input, predicate } => {
+                let mut own = Vec::new();
+                split_conjuncts(predicate, &mut own);
+                let (stay, go): (Vec<Expr>, Vec<Expr>) = own.into_iter().partition(is_volatile);
+                // Conditions of this level come first, as they are written.
+                let above = std::mem::replace(&mut conditions, go);
+                conditions.extend(above);
+                let planned = self.plan_rel(input, conditions, wishes)?;
+                self.filtered(planned, &stay)
+            }
+            Rel::Extend { input, columns } => self.plan_extend(input, columns, conditions, wishes),
+            Rel::Aggregate { input, keys, aggregates } => self.plan_aggregate(input, keys, aggregates, conditions),
+            Rel::Sort { input, keys } => self.plan_sort(input, keys, conditions, wishes),
+            Rel::Distinct { input, on } => self.plan_distinct(input, on, conditions, wishes),
+            Rel::Limit { input, limit, offset } => {
+                self.plan_limit(input, limit.as_ref(), offset.as_ref(), &conditions)
+            }
+            Rel::SetOperation { kind, all, left, right, columns } => {
+                self.plan_set_operation(*kind, *all, left, right, columns, &conditions)
+            }
+        }
+    }
+
+    /// Puts conditions above a plan.
+    pub fn filtered(&mut self, input: Planned, conditions: &[Expr]) -> SqlResult<Planned> {
+        let Some(predicate) = self.compile_conjunction(conditions)? else { return Ok(input) };
+        let mut estimate = input.estimate;
+        estimate.total_cost += estimate.rows * cost::OPERATOR * conditions.len() as f64;
+        estimate.rows *= conditions.iter().map(cost::selectivity).product::<f64>();
+        let filter = Filter { input: Box::new(input.node), predicate };
+        let mut node = self.node(Operator::Filter(filter), estimate);
+        self.note_conditions(&mut node, "Filter", conditions);
+        Ok(Planned { node, estimate, ordered: input.ordered })
+    }
+
+    /// A scan by the cheapest way; with `is_target` the rows' addresses are wanted.
+    pub fn plan_scan(
+        &mut self,
+        table: &Arc<TableDef>,
+        alias: &str,
+        columns: &[(usize, ColumnId)],
+        conditions: &[Expr],
+        wishes: Wishes<'_>,
+        is_target: bool,
+    ) -> SqlResult<Planned> {
+        self.lock(table.oid, if is_target { RelationLock::RowExclusive } else { RelationLock::AccessShare });
+        let slots: Box<[(usize, usize)]> = columns
+            .iter()
+            .map(|(position, id)| (*position, self.define_of_table(table, alias, *position, *id)))
+            .collect();
+        let target = ScanTarget { table, columns, rows: cost::table_rows(table.store.estimated_rows()) };
+        let choice = self.cheapest(&target, conditions, wishes);
+        let rows = target_rows(&target, conditions, choice.as_ref());
+        let (access, served, ordered, estimate) = match &choice {
+            Some(choice) => {
+                let access = Access::Index(Box::new(choice.compile(table, self)?));
+                let read = target.rows * choice.selectivity;
+                let left = conditions.len() - choice.served.len();
+                let estimate = cost::index_scan(read, rows, choice.probes, left);
+                (access, choice.served.as_slice(), choice.ordered.is_some(), estimate)
+            }
+            None => (Access::Sequential, &[][..], false, self.full_scan_cost(&target, rows, conditions.len())),
+        };
+        let is_served = |position: &usize| served.contains(position);
+        let rest: Vec<Expr> =
+            (0..conditions.len()).filter(|position| !is_served(position)).map(|p| conditions[p].clone()).collect();
+        let filter = self.compile_conjunction(&rest)?;
+        let whole_filter = match &access {
+            Access::Index(_) => self.compile_conjunction(conditions)?,
+            Access::Sequential => None,
+        };
+        let scan = Scan { table: table.clone(), columns: slots, access, filter, whole_filter, is_target };
+        let mut node = self.node(Operator::Scan(Box::new(scan)), estimate);
+        self.note_scan(&mut node, table, alias);
+        let served: Vec<Expr> = served.iter().map(|position| conditions[*position].clone()).collect();
+        self.note_conditions(&mut node, "Index Cond", &served);
+        self.note_conditions(&mut node, "Filter", &rest);
+        Ok(Planned { node, estimate, ordered: ordered || wishes.order.is_empty() })
+    }
+
+    fn define_of_table(&mut self, table: &TableDef, alias: &str, position: usize, id: ColumnId) -> usize {
+        let column = &table.columns[position];
+        self.name(id, Some(alias), &column.name);
+        self.define(id, column.ty)
+    }
+
+    fn full_scan_cost(&self, target: &ScanTarget<'_>, rows: f64, conditions: usize) -> Estimate {
+        let mut estimate = cost::full_scan(target.rows, rows, conditions);
+        if !self.cx.enable_seqscan {
+            estimate.startup_cost += cost::DISABLED;
+            estimate.total_cost += cost::DISABLED;
+        }
+        estimate
+    }
+
+    /// The index to scan, or none for the whole table.
+    fn cheapest<'e>(
+        &self,
+        target: &ScanTarget<'_>,
+        conditions: &'e [Expr],
+        wishes: Wishes<'_>,
+    ) -> Option<IndexChoice<'e>> {
+        if !self.cx.enable_indexscan {
+            return None;
+        }
+        let price = |estimate: Estimate, ordered: bool| {
+            if ordered || wishes.order.is_empty() {
+                cost::cost_of_first(estimate, wishes.rows)
+            } else {
+                cost::sort(estimate, wishes.rows).total_cost
+            }
+        };
+        let rows = target_rows(target, conditions, None);
+        let full = price(self.full_scan_cost(target, rows, conditions.len()), false);
+        target
+            .choices(conditions, wishes.order)
+            .into_iter()
+            .map(|choice| {
+                let rows = target_rows(target, conditions, Some(&choice));
+                let read = target.rows * choice.selectivity;
+                let left = conditions.len() - choice.served.len();
+                let estimate = cost::index_scan(read, rows, choice.probes, left);
+                (price(estimate, choice.ordered.is_some()), choice)
+            })
+            .filter(|(price, _)| *price < full)
+            .min_by(|(left, _), (right, _)| left.total_cmp(right))
+            .map(|(_, choice)| choice)
+    }
+
+    fn plan_values(
+        &mut self,
+        columns: &[(ColumnId, Type)],
+        rows: &[Vec<Expr>],
+        conditions: &[Expr],
+    ) -> SqlResult<Planned> {
+        let rows = rows.iter().map(|row| self.compile_all(row)).collect::<SqlResult<Box<_>>>()?;
+        let slots = columns.iter().map(|(id, ty)| self.define(*id, *ty)).collect();
+        for (number, (id, _)) in columns.iter().enumerate() {
+            self.name(*id, Some("*VALUES*"), &format!("column{}", number + 1));
+        }
+        let count = rows.len() as f64;
+        let estimate = Estimate { rows: count, startup_cost: 0.0, total_cost: 0.0125 * count };
+        let node = self.node(Operator::Values(Values { slots, rows }), estimate);
+        self.filtered(Planned { node, estimate, ordered: false }, conditions)
+    }
+
+    fn plan_function_scan(&mut self, rel: &Rel, conditions: &[Expr]) -> SqlResult<Planned> {
+        let Rel::FunctionScan { function, args, column, ordinality } = rel else {
+            return Err(SqlError::internal("not a function in FROM"));
+        };
+        let args = self.compile_all(args)?;
+        let slot = self.define(*column, Type::new(function.returns));
+        self.name(*column, None, function.name);
+        let ordinality = ordinality.map(|id| self.define(id, Type::INT8));
+        let rows = if function.set_returning { FUNCTION_ROWS } else { 1.0 };
+        let estimate = Estimate { rows, startup_cost: 0.0, total_cost: 0.01 * rows };
+        let scan = FunctionScan { function, args, slot, ordinality };
+        let node = self.node(Operator::FunctionScan(scan), estimate);
+        self.filtered(Planned { node, estimate, ordered: false }, conditions)
+    }
+
+    fn plan_extend(
+        &mut self,
+        input: &Rel,
+        columns: &[(ColumnId, Expr)],
+        conditions: Vec<Expr>,
+        wishes: Wishes<'_>,
+    ) -> SqlResult<Planned> {
+        let defined: Columns = columns.iter().map(|(id, _)| *id).collect();
+        let copies = plain_copies(columns);
+        let (below, above) = push_down(conditions, &copies, &defined);
+        let order = copied_order(wishes.order, &copies, &defined);
+        let wishes_below =
+            Wishes { order: order.as_deref().unwrap_or(&[]), rows: wishes.rows.filter(|_| above.is_empty()) };
+        let input = self.plan_rel(input, below, wishes_below)?;
+        let ordered = wishes.order.is_empty() || (order.is_some() && input.ordered);
+        let mut values = Vec::with_capacity(columns.len());
+        for (id, expr) in columns {
+            let value = self.compile(expr)?;
+            self.name_as(*id, expr);
+            values.push((self.define(*id, expr.ty), value));
+        }
+        let mut estimate = input.estimate;
+        estimate.total_cost += estimate.rows * cost::OPERATOR * columns.len() as f64;
+        let extend = Extend { input: Box::new(input.node), columns: values.into() };
+        let node = self.node(Operator::Extend(extend), estimate);
+        self.filtered(Planned { node, estimate, ordered }, &above)
+    }
+
+    fn plan_aggregate(
+        &mut self,
+        input: &Rel,
+        keys: &[(ColumnId, Expr)],
+        aggregates: &[(ColumnId, AggregateCall)],
+        conditions: Vec<Expr>,
+    ) -> SqlResult<Planned> {
+        let mut defined: Columns = keys.iter().map(|(id, _)| *id).collect();
+        defined.extend(aggregates.iter().map(|(id, _)| *id));
+        let (below, above) = if keys.is_empty() {
+            (Vec::new(), conditions)
+        } else {
+            push_down(conditions, &plain_copies(keys), &defined)
+        };
+        let planned = self.plan_rel(input, below, Wishes::default())?;
+        let mut key_slots = Vec::with_capacity(keys.len());
+        for (id, expr) in keys {
+            let value = self.compile(expr)?;
+            self.name_as(*id, expr);
+            key_slots.push((self.define(*id, expr.ty), value));
+        }
+        let mut calls = Vec::with_capacity(aggregates.len());
+        for (id, call) in aggregates {
+            calls.push(Call {
+                aggregate: call.aggregate,
+                args: self.compile_all(&call.args)?,
+                arg_types: call.args.iter().map(|arg| arg.ty.oid).collect(),
+                distinct: call.distinct,
+                filter: call.filter.as_ref().map(|filter| self.compile(filter)).transpose()?,
+                slot: self.define(*id, call.ty),
+            });
+            self.name_aggregate(*id, call);
+        }
+        let rows = if keys.is_empty() { 1.0 } else { (planned.estimate.rows / 10.0).max(1.0) };
+        let work = planned.estimate.rows * cost::OPERATOR * (keys.len() + calls.len()) as f64;
+        let startup_cost = planned.estimate.total_cost + work;
+        let estimate = Estimate { rows, startup_cost, total_cost: startup_cost + rows * 0.01 };
+        let aggregation = Aggregation {
+            input: planned.node,
+            keys: key_slots.into(),
+            key_types: keys.iter().map(|(_, expr)| expr.ty.oid).collect(),
+            calls: calls.into(),
+        };
+        let mut node = self.node(Operator::Aggregation(Box::new(aggregation)), estimate);
+        self.note_expressions(&mut node, "Group Key", keys.iter().map(|(_, expr)| expr));
+        self.filtered(Planned { node, estimate, ordered: keys.is_empty() }, &above)
+    }
+
+    fn plan_sort(
+        &mut self,
+        input: &Rel,
+        keys: &[SortKey],
+        conditions: Vec<Expr>,
+        wishes: Wishes<'_>,
+    ) -> SqlResult<Planned> {
+        let planned = self.plan_rel(input, conditions, Wishes { order: keys, rows: wishes.rows })?;
+        if planned.ordered && !keys.is_empty() {
+            return Ok(planned);
+        }
+        let mut estimate = cost::sort(planned.estimate, wishes.rows);
+        if !self.cx.enable_sort {
+            estimate.startup_cost += cost::DISABLED;
+            estimate.total_cost += cost::DISABLED;
+        }
+        let mut ids = Vec::new();
+        visible(input, &mut ids);
+        ids.sort_unstable();
+        ids.dedup();
+        let slots = self.slots(&ids)?;
+        let columns = keys
+            .iter()
+            .map(|key| {
+                let position = ids.binary_search(&key.column);
+                let position = position.map_err(|_| SqlError::internal("a sort key is not a column of its input"))?;
+                Ok(SortColumn {
+                    position,
+                    type_oid: key.ty.oid,
+                    descending: key.descending,
+                    nulls_first: key.nulls_first,
+                })
+            })
+            .collect::<SqlResult<Box<_>>>()?;
+        let sort = Sort { input: planned.node, slots, keys: columns, bounds: None };
+        let mut node = self.node(Operator::Sort(Box::new(sort)), estimate);
+        self.note_sort_keys(&mut node, keys);
+        Ok(Planned { node, estimate, ordered: true })
+    }
+
+    fn plan_distinct(
+        &mut self,
+        input: &Rel,
+        on: &[ColumnId],
+        conditions: Vec<Expr>,
+        wishes: Wishes<'_>,
+    ) -> SqlResult<Planned> {
+        let keys: Columns = on.iter().copied().collect();
+        let mut inside = Vec::new();
+        visible(input, &mut inside);
+        // Only what all rows of a combination share may be tested before one of them is chosen.
+        let (below, above): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(|condition| {
+            mentioned(condition).iter().all(|column| keys.contains(column) || !inside.contains(column))
+        });
+        let planned = self.plan_rel(input, below, Wishes { order: wishes.order, rows: None })?;
+        let ordered = planned.ordered;
+        let types = on.iter().map(|id| Ok(self.column(*id)?.1.oid)).collect::<SqlResult<Box<[Oid]>>>()?;
+        let mut estimate = planned.estimate;
+        estimate.total_cost += estimate.rows * cost::OPERATOR * on.len() as f64;
+        estimate.rows = (estimate.rows / 2.0).max(1.0);
+        let distinct = Distinct { input: Box::new(planned.node), on: self.slots(on)?, types };
+        let node = self.node(Operator::Distinct(distinct), estimate);
+        self.filtered(Planned { node, estimate, ordered }, &above)
+    }
+
+    fn plan_limit(
+        &mut self,
+        input: &Rel,
+        limit: Option<&Expr>,
+        offset: Option<&Expr>,
+        conditions: &[Expr],
+    ) -> SqlResult<Planned> {
+        let count = |expr: Option<&Expr>, guess: f64| match expr.map(|expr| &expr.kind) {
+            Some(ExprKind::Literal(datum)) => datum.as_integer().map(|count| count as f64),
+            Some(_) => Some(guess),
+            None => None,
+        };
+        let limit_rows = count(limit, LIMIT_ROWS_GUESS);
+        let rows = limit_rows.map(|rows| rows + count(offset, LIMIT_ROWS_GUESS).unwrap_or(0.0));
+        let mut planned = self.plan_rel(input, Vec::new(), Wishes { order: &[], rows })?;
+        let bounds = Bounds {
+            limit: limit.map(|limit| self.compile(limit)).transpose()?,
+            offset: offset.map(|offset| self.compile(offset)).transpose()?,
+        };
+        if let Operator::Sort(sort) = &mut planned.node.operator
+            && bounds.limit.is_some()
+        {
+            sort.bounds = Some(bounds.clone());
+        }
+        let mut estimate = planned.estimate;
+        estimate.total_cost = cost::cost_of_first(estimate, rows);
+        estimate.rows = limit_rows.map_or(estimate.rows, |rows| rows.min(estimate.rows));
+        let limit = Limit { input: Box::new(planned.node), bounds };
+        let node = self.node(Operator::Limit(limit), estimate);
+        self.filtered(Planned { node, estimate, ordered: true }, conditions)
+    }
+
+    fn plan_set_operation(
+        &mut self,
+        kind: SetKind,
+        all: bool,
+        left: &Query,
+        right: &Query,
+        columns: &[ColumnId],
+        conditions: &[Expr],
+    ) -> SqlResult<Planned> {
+        let left_plan = self.plan_query(left, None)?;
+        let right_plan = self.plan_query(right, None)?;
+        let ids = |query: &Query| query.output.iter().map(|column| column.id).collect::<Vec<_>>();
+        let (left_slots, right_slots) = (self.slots(&ids(left))?, self.slots(&ids(right))?);
+        let slots = columns.iter().zip(&left.output).map(|(id, column)| self.define(*id, column.ty)).collect();
+        for (id, column) in columns.iter().zip(&left.output) {
+            self.name(*id, None, &column.name);
+        }
+        let (a, b) = (left_plan.estimate, right_plan.estimate);
+        let rows = match kind {
+            SetKind::Union => a.rows + b.rows,
+            SetKind::Intersect => a.rows.min(b.rows),
+            SetKind::Except => a.rows,
+        };
+        let estimate = Estimate { rows, startup_cost: a.startup_cost, total_cost: a.total_cost + b.total_cost + rows * 0.01 };
+        let operation = SetOperation {
+            kind,
+            all,
+            left: left_plan.node,
+            right: right_plan.node,
+            left_slots,
+            right_slots,
+            slots,
+            types: left.output.iter().map(|column| column.ty.oid).collect(),
+        };
+        let node = self.node(Operator::SetOperation(Box::new(operation)), estimate);
+        self.filtered(Planned { node, estimate, ordered: false }, conditions)
+    }
+}
+
+/// Rows that a scan gives out.
+fn target_rows(target: &ScanTarget<'_>, conditions: &[Expr], choice: Option<&IndexChoice<'_>>) -> f64 {
+    let served: &[usize] = choice.map_or(&[], |choice| &choice.served);
+    let rest = (0..conditions.len()).filter(|position| !served.contains(position));
+    let selectivity: f64 = rest.map(|position| cost::selectivity(&conditions[position])).product();
+    (target.rows * choice.map_or(1.0, |choice| choice.selectivity) * selectivity).max(1.0)
+}
+
+/// Those of some defined columns that are copies of others: the new one and the original.
+fn plain_copies(columns: &[(ColumnId, Expr)]) -> Vec<(ColumnId, ColumnId)> {
+    columns
+        .iter()
+        .filter_map(|(id, expr)| match &expr.kind {
+            ExprKind::Column(original) => Some((*id, *original)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Conditions that can be tested below the definition of some columns, in terms of what is there, and the others.
+fn push_down(
+    conditions: Vec<Expr>,
+    copies: &[(ColumnId, ColumnId)],
+    defined: &Columns,
+) -> (Vec<Expr>, Vec<Expr>) {
+    let mut below = Vec::new();
+    let mut above = Vec::new();
+    for condition in conditions {
+        match substitute(&condition, copies, defined) {
+            Some(substituted) => below.push(substituted),
+            None => above.push(condition),
+        }
+    }
+    (below, above)
+}
+
+/// An order in terms of the columns below the definition of some others; `None` if it needs one of these.
+fn copied_order(
+    order: &[SortKey],
+    copies: &[(ColumnId, ColumnId)],
+    defined: &Columns,
+) -> Option<Vec<SortKey>> {
+    order
+        .iter()
+        .map(|key| {
+            let mut key = key.clone();
+            if let Some((_, original)) = copies.iter().find(|(copy, _)| *copy == key.column) {
+                key.column = *original;
+            }
+            (!defined.contains(&key.column)).then_some(key)
+        })
+        .collect()
+}

@@ -1,0 +1,227 @@
+//! The root of a plan: a query, INSERT, UPDATE, DELETE, or EXPLAIN of one of these.
+
+use std::sync::Arc;
+
+use nqdb_sqlstate::SqlResult;
+use nqdb_txn::RelationLock;
+use nqdb_types::{Oid, Type};
+
+use super::mentions::{contains_subquery, scan_count, split_conjuncts};
+use super::relation::Wishes;
+use super::slots::Planner;
+use super::{Plan, PlanContext};
+use crate::copy::CopyTargetPlan;
+use crate::exec::{
+    CheckConstraint, ConflictPlan, ConflictUpdate, Eval, ExplainPlan, InsertPlan, InsertTarget, ModifyPlan, PlanNode, QueryPlan,
+    Root, Slot, UpdatePlan,
+};
+use crate::ir::{
+    Bound, Check, ColumnId, ConflictAction, Delete, Expr, Insert, OnConflict, OutputColumn, Query, Returning, Update,
+};
+use crate::statement::ExplainOptions;
+use nqdb_catalog::TableDef;
+
+/// Positions in a table and the slots of their values.
+type RowSlots = Box<[(usize, Slot)]>;
+
+/// Plans a bound statement; `params` are the types of its parameters.
+pub fn plan(bound: Bound, params: &[Oid], cx: &PlanContext) -> SqlResult<Plan> {
+    plan_statement(&bound, params, cx, false)
+}
+
+/// Plans EXPLAIN of a bound statement; `clock_micros` measures the planning.
+pub fn explain(
+    bound: Bound,
+    params: &[Oid],
+    options: ExplainOptions,
+    cx: &PlanContext,
+    clock_micros: &dyn Fn() -> i64,
+) -> SqlResult<Plan> {
+    let started = clock_micros();
+    let plan = plan_statement(&bound, params, cx, true)?;
+    let planning_micros = Some(clock_micros() - started);
+    let column =
+        OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty: Type::TEXT, origin: None };
+    Ok(Plan {
+        output: Some(vec![column]),
+        parameters: params.to_vec(),
+        relations: plan.relations.clone(),
+        catalog_version: plan.catalog_version,
+        writes: plan.writes && options.analyze,
+        needs_snapshot: plan.needs_snapshot,
+        root: Root::Explain(Box::new(ExplainPlan { plan: Arc::new(plan), options, planning_micros })),
+        subplans: Vec::new(),
+        slot_count: 0,
+        node_count: 0,
+    })
+}
+
+/// Plans what COPY FROM does with a row.
+pub(crate) fn plan_copy_target(
+    insert: &Insert,
+    predicate: Option<&Expr>,
+    cx: &PlanContext,
+) -> SqlResult<CopyTargetPlan> {
+    let mut planner = Planner::new(cx, false);
+    let plan = planner.plan_insert(insert)?;
+    let predicate = predicate.map(|predicate| planner.compile(predicate)).transpose()?;
+    let slot_count = planner.slot_count();
+    Ok(CopyTargetPlan { target: plan.target, predicate, subplans: planner.subplans, slot_count })
+}
+
+fn plan_statement(bound: &Bound, params: &[Oid], cx: &PlanContext, explains: bool) -> SqlResult<Plan> {
+    let mut planner = Planner::new(cx, explains);
+    planner.qualifies = explains && has_several_relations(bound);
+    let (root, reads) = match bound {
+        Bound::Query(query) => {
+            let root = Root::Query(planner.plan_root_query(query)?);
+            (root, false)
+        }
+        Bound::Insert(insert) => {
+            let root = Root::Insert(Box::new(planner.plan_insert(insert)?));
+            // What the source reads was locked so far; the target follows.
+            let reads = !planner.relations.is_empty() || insert.on_conflict.is_some();
+            planner.lock(insert.table.oid, RelationLock::RowExclusive);
+            (root, reads)
+        }
+        Bound::Update(update) => (Root::Modify(Box::new(planner.plan_update(update)?)), true),
+        Bound::Delete(delete) => (Root::Modify(Box::new(planner.plan_delete(delete)?)), true),
+    };
+    let writes = !matches!(bound, Bound::Query(_));
+    Ok(Plan {
+        output: bound.output(),
+        parameters: params.to_vec(),
+        needs_snapshot: reads || (!writes && !planner.relations.is_empty()),
+        slot_count: planner.slot_count(),
+        node_count: planner.node_count(),
+        relations: planner.relations,
+        catalog_version: cx.catalog_version,
+        writes,
+        root,
+        subplans: planner.subplans,
+    })
+}
+
+/// Whether EXPLAIN must say which relation a column is of.
+fn has_several_relations(bound: &Bound) -> bool {
+    match bound {
+        Bound::Query(query) => scan_count(&query.rel) > 1,
+        Bound::Insert(insert) => scan_count(&insert.source.rel) > 0,
+        Bound::Update(update) => update.predicate.iter().chain(update.set.iter().map(|(_, expr)| expr)).any(contains_subquery),
+        Bound::Delete(delete) => delete.predicate.iter().any(contains_subquery),
+    }
+}
+
+impl Planner<'_> {
+    /// The output columns get the first slots, so that a row can go out as a slice.
+    fn plan_root_query(&mut self, query: &Query) -> SqlResult<QueryPlan> {
+        for column in &query.output {
+            self.define(column.id, column.ty);
+        }
+        let planned = self.plan_query(query, None)?;
+        let slots = self.output_slots(query)?;
+        let contiguous = slots.iter().enumerate().all(|(position, slot)| position == *slot);
+        Ok(QueryPlan { node: planned.node, slots, contiguous })
+    }
+
+    fn output_slots(&self, query: &Query) -> SqlResult<Box<[Slot]>> {
+        query.output.iter().map(|column| self.slot(column.id)).collect()
+    }
+
+    pub(crate) fn plan_insert(&mut self, insert: &Insert) -> SqlResult<InsertPlan> {
+        let source = self.plan_query(&insert.source, None)?;
+        let source_slots = self.output_slots(&insert.source)?;
+        let row_slots = self.define_row(&insert.table, &insert.row, &insert.table.name);
+        let defaults = self.compile_assignments(&insert.defaults)?;
+        let checks = self.compile_checks(&insert.checks)?;
+        let on_conflict = match &insert.on_conflict {
+            Some(on_conflict) => Some(self.plan_conflict(&insert.table, on_conflict)?),
+            None => None,
+        };
+        let returning = self.compile_returning(insert.returning.as_ref())?;
+        let target = InsertTarget {
+            table: insert.table.clone(),
+            positions: insert.targets.clone().into(),
+            defaults,
+            row_slots,
+            checks,
+            on_conflict,
+        };
+        Ok(InsertPlan { source: source.node, source_slots, target, returning })
+    }
+
+    fn plan_conflict(&mut self, table: &Arc<TableDef>, on_conflict: &OnConflict) -> SqlResult<ConflictPlan> {
+        let arbiters = on_conflict.arbiters.iter().map(|index| table.indexes[*index].position).collect();
+        let update = match &on_conflict.action {
+            ConflictAction::Nothing => None,
+            ConflictAction::Update { existing, set, predicate } => Some(ConflictUpdate {
+                existing: self.define_row(table, existing, &table.name),
+                set: self.compile_assignments(set)?,
+                predicate: predicate.as_ref().map(|predicate| self.compile(predicate)).transpose()?,
+            }),
+        };
+        Ok(ConflictPlan { arbiters, update })
+    }
+
+    fn plan_update(&mut self, update: &Update) -> SqlResult<ModifyPlan> {
+        let (source, old, recheck) =
+            self.plan_target(&update.table, &update.alias, &update.old, update.predicate.as_ref())?;
+        let set = self.compile_assignments(&update.set)?;
+        let row_slots = self.define_row(&update.table, &update.row, &update.alias);
+        let checks = self.compile_checks(&update.checks)?;
+        let returning = self.compile_returning(update.returning.as_ref())?;
+        let changes = Some(UpdatePlan { set, row_slots, checks });
+        Ok(ModifyPlan { source, table: update.table.clone(), old, recheck, update: changes, returning })
+    }
+
+    fn plan_delete(&mut self, delete: &Delete) -> SqlResult<ModifyPlan> {
+        let (source, old, recheck) =
+            self.plan_target(&delete.table, &delete.alias, &delete.old, delete.predicate.as_ref())?;
+        let returning = self.compile_returning(delete.returning.as_ref())?;
+        Ok(ModifyPlan { source, table: delete.table.clone(), old, recheck, update: None, returning })
+    }
+
+    /// The scan that finds the rows to change, the slots of their columns, and the condition for newer versions.
+    fn plan_target(
+        &mut self,
+        table: &Arc<TableDef>,
+        alias: &str,
+        old: &[(usize, ColumnId)],
+        predicate: Option<&Expr>,
+    ) -> SqlResult<(PlanNode, RowSlots, Option<Eval>)> {
+        let mut conditions = Vec::new();
+        if let Some(predicate) = predicate {
+            split_conjuncts(predicate, &mut conditions);
+        }
+        let planned = self.plan_scan(table, alias, old, &conditions, Wishes::default(), true)?;
+        let slots = old.iter().map(|(position, id)| Ok((*position, self.slot(*id)?))).collect::<SqlResult<_>>()?;
+        let recheck = self.compile_conjunction(&conditions)?;
+        Ok((planned.node, slots, recheck))
+    }
+
+    /// Slots for the columns of a row of a table.
+    fn define_row(&mut self, table: &TableDef, row: &[(usize, ColumnId)], alias: &str) -> Box<[(usize, Slot)]> {
+        row.iter()
+            .map(|(position, id)| {
+                let column = &table.columns[*position];
+                self.name(*id, Some(alias), &column.name);
+                (*position, self.define(*id, column.ty))
+            })
+            .collect()
+    }
+
+    fn compile_assignments(&mut self, assignments: &[(usize, Expr)]) -> SqlResult<Box<[(usize, Eval)]>> {
+        assignments.iter().map(|(position, value)| Ok((*position, self.compile(value)?))).collect()
+    }
+
+    fn compile_checks(&mut self, checks: &[Check]) -> SqlResult<Box<[CheckConstraint]>> {
+        checks
+            .iter()
+            .map(|check| Ok(CheckConstraint { name: check.name.clone(), predicate: self.compile(&check.predicate)? }))
+            .collect()
+    }
+
+    fn compile_returning(&mut self, returning: Option<&Returning>) -> SqlResult<Option<Box<[Eval]>>> {
+        returning.map(|returning| self.compile_all(returning.columns.iter().map(|(_, expr)| expr))).transpose()
+    }
+}
