@@ -154,6 +154,33 @@ fn segments_are_recycled_and_the_log_stays_within_its_budget() {
     assert!((1..=2 * SEGMENT_BYTES).contains(&replayed), "{replayed} bytes came back");
 }
 
+#[test]
+fn groups_may_end_anywhere_at_a_segments_end() {
+    // A group header takes 32 bytes: less than that is left unmarked, none at all is the exact fit.
+    for left in [0, 8, 16, 24, 32, 40, 1_000] {
+        let disk = SimDisk::new();
+        let engine = Engine::create(Arc::new(disk.clone()), options()).unwrap();
+        let mut appended = 0;
+        let room = |engine: &Engine| SEGMENT_BYTES - engine.log_end().0 % SEGMENT_BYTES;
+        while room(&engine) > 30_000 {
+            append(&engine, 1, &[1; 10_000]).unwrap();
+            appended += 1;
+        }
+        // Group header 32 bytes, record header 5 with a three-byte length.
+        append(&engine, 2, &vec![2; (room(&engine) - left - 32 - 5) as usize]).unwrap();
+        appended += 1;
+        assert_eq!(engine.log_end().0, 2 * SEGMENT_BYTES - left);
+        engine.flush_log().unwrap();
+        let disk = disk.crash(CrashMode::OnlySynced);
+        for round in 0..3 {
+            let (engine, collect) = open(&disk).unwrap();
+            assert_eq!(collect.records.len(), appended + round, "{left} bytes left");
+            append(&engine, 3, &[3; 100]).unwrap();
+            engine.flush_log().unwrap();
+        }
+    }
+}
+
 /// A layer above that needs everything from a given position on.
 struct Floor(AtomicU64);
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nqdb_storage::disk::{Call, CrashMode, Fault, OsDisk, SimDisk};
 use nqdb_storage::page::op::PageOp;
-use nqdb_storage::{Engine, Need, NoLogClient, NoLogReplay, Options, PageId, StorageError};
+use nqdb_storage::{Engine, Lsn, Need, NoLogClient, NoLogReplay, Options, PageId, Result, StorageError};
 
 const VALUE_AT: usize = 1000;
 
@@ -35,14 +35,18 @@ fn allocate(engine: &Engine, count: usize) -> Vec<PageId> {
     ids
 }
 
-/// Adds one to the page's value.
 fn increment(engine: &Engine, id: PageId) {
-    let pin = engine.fetch(id).unwrap();
-    let mut mtr = engine.mtr(engine.reserve(Need::record(20)).unwrap());
+    try_increment(engine, id).unwrap();
+}
+
+/// Adds one to the page's value.
+fn try_increment(engine: &Engine, id: PageId) -> Result<Lsn> {
+    let pin = engine.fetch(id)?;
+    let mut mtr = engine.mtr(engine.reserve(Need::record(20))?);
     let page = mtr.latch(pin);
     let value = mtr.page(page).u64_at(VALUE_AT) + 1;
     mtr.apply(page, &PageOp::Bytes { offset: VALUE_AT as u16, bytes: &value.to_le_bytes() });
-    mtr.commit();
+    Ok(mtr.commit())
 }
 
 fn value(engine: &Engine, id: PageId) -> u64 {
@@ -96,6 +100,49 @@ fn recovery_gets_by_with_fewer_frames_than_changed_pages() {
         let disk = disk.crash(CrashMode::OnlySynced);
         let engine = Engine::open(Arc::new(disk), options(background_threads), &mut NoLogReplay).unwrap();
         assert!(ids.iter().all(|&id| value(&engine, id) == 1));
+    }
+}
+
+#[test]
+fn a_crash_under_load_loses_nothing_durable() {
+    const THREADS: usize = 4;
+    for cut in [60, 97, 150, 220, 300, 401] {
+        let disk = SimDisk::new();
+        let engine = Engine::create(Arc::new(disk.clone()), options(true)).unwrap();
+        engine.set_log_client(Arc::new(NoLogClient));
+        let ids = allocate(&engine, 120);
+        let issued: Vec<_> = ids.iter().map(|_| AtomicU64::new(0)).collect();
+        let durable: Vec<_> = ids.iter().map(|_| AtomicU64::new(0)).collect();
+        disk.fail_at(Call::Change, disk.calls(Call::Change) + cut, Fault::CrashHere);
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (engine, ids, issued, durable) = (&engine, &ids, &issued, &durable);
+                scope.spawn(move || {
+                    for step in 0.. {
+                        let index = (step * 31 % (ids.len() / THREADS)) * THREADS + thread;
+                        let count = issued[index].fetch_add(1, Ordering::SeqCst) + 1;
+                        let Ok(end) = try_increment(engine, ids[index]) else { break };
+                        if step % 5 == 0 && engine.wait_flushed(end).is_err() {
+                            break;
+                        }
+                        if step % 5 == 0 {
+                            durable[index].store(count, Ordering::SeqCst);
+                        }
+                    }
+                });
+            }
+        });
+        drop(engine);
+        for mode in [CrashMode::OnlySynced, CrashMode::AllWrites, CrashMode::Torn512(cut)] {
+            let disk = Arc::new(disk.crash(mode));
+            let engine = Engine::open(disk, options(true), &mut NoLogReplay).unwrap();
+            for (index, &id) in ids.iter().enumerate() {
+                let (least, most) = (durable[index].load(Ordering::SeqCst), issued[index].load(Ordering::SeqCst));
+                // A page whose allocation was not durable was never durably changed.
+                let found = if id.0 < engine.page_count() { value(&engine, id) } else { 0 };
+                assert!((least..=most).contains(&found), "{id}: {found}, durable {least} of {most}, {mode:?}");
+            }
+        }
     }
 }
 

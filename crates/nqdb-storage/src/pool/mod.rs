@@ -205,7 +205,12 @@ impl Pool {
             return Ok(());
         }
         self.counters.add(Counter::PageReads, 1);
-        self.file.read_exact_at(page.bytes_mut(), id.offset())?;
+        self.file.read_exact_at(page.bytes_mut(), id.offset()).map_err(|error| match error {
+            StorageError::Io { source, .. } if source.kind() == std::io::ErrorKind::UnexpectedEof => {
+                StorageError::corrupt_page(id, "the data file ends before it")
+            }
+            other => other,
+        })?;
         if page.is_sealed_for(id) || (replaying && page.bytes().iter().all(|&byte| byte == 0)) {
             return Ok(());
         }

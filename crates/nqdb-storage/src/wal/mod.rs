@@ -221,6 +221,8 @@ impl Log {
 
     /// Asks the log thread to make everything before `lsn` durable.
     pub(crate) fn request_flush(&self, lsn: Lsn) {
+        // What is not appended yet cannot be asked for: the thread would never be done with it.
+        let lsn = lsn.min(self.end());
         if self.requested.fetch_max(lsn.0, Ordering::SeqCst) < lsn.0 && self.signal.sleeping.load(Ordering::SeqCst) {
             drop(self.signal.stop.lock());
             self.signal.wake.notify_one();
