@@ -76,6 +76,13 @@ impl Model {
         Model { bed, rng, mix, slots, commits: vec![State::new()], ends: vec![Lsn(0)], synced: 0, old_views: Vec::new() }
     }
 
+    /// Goes on with a table that holds `state`, all of it synced.
+    pub fn resume(bed: Bed, seed: u64, mix: Mix, state: State) -> Model {
+        let mut model = Model::new(bed, seed, mix);
+        model.commits = vec![state.into_iter().map(|(row_id, (_, row))| (row_id, (0, row))).collect()];
+        model
+    }
+
     /// One random step of one random transaction. An error is the disk's.
     pub fn step(&mut self) -> Result<()> {
         let slot = self.rng.random_range(0..SLOT_COUNT);
@@ -121,7 +128,7 @@ impl Model {
     }
 
     /// The log may have been flushed for other reasons than ours.
-    fn note_synced(&mut self) {
+    pub fn note_synced(&mut self) {
         let flushed = self.bed.system.engine().flushed_lsn();
         while self.ends.get(self.synced + 1).is_some_and(|end| *end <= flushed) {
             self.synced += 1;

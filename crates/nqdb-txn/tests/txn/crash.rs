@@ -1,0 +1,142 @@
+//! Power cuts at any write, sync, rename or allocation of a random workload, and of the recovery after it.
+//!
+//! After each: what was acknowledged is there, what is there is the state after some commit, index and rows agree, and
+//! after purge nothing is left over. Each recovery rule, broken on purpose, is noticed by the same campaign.
+
+use crate::bed::*;
+use crate::model::{Mix, Model, State};
+use nqdb_storage::Options;
+use nqdb_storage::disk::{Call, CrashMode, Fault, SimDisk};
+use nqdb_txn::*;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+const STEPS: usize = 500;
+
+fn options() -> Options {
+    Options {
+        frames: 96,
+        log_segment_bytes: 256 << 10,
+        log_budget_bytes: 512 << 10,
+        log_buffer_bytes: 256 << 10,
+        background_threads: false,
+        ..Options::default()
+    }
+}
+
+const MIX: Mix = Mix { ids: 40, large_one_in: 25, writes_back: true };
+
+/// Runs a workload until the disk fails at its `n`-th change (or to the end). Answers with what may be found afterwards.
+fn run_until(disk: &Arc<SimDisk>, seed: u64, n: Option<u64>, sabotage: TxnSabotage) -> (Vec<State>, usize) {
+    let bed = Bed::on(disk.clone(), options(), TxnOptions { sabotage, ..txn_options() });
+    if let Some(n) = n {
+        disk.fail_at(Call::Change, disk.calls(Call::Change) + n, Fault::CrashHere);
+    }
+    let mut model = Model::new(bed, seed, MIX);
+    for _ in 0..STEPS {
+        if model.step().is_err() {
+            break;
+        }
+    }
+    model.note_synced();
+    (std::mem::take(&mut model.commits), model.synced)
+}
+
+fn mode(rng: &mut StdRng) -> CrashMode {
+    match rng.random_range(0..4) {
+        0 => CrashMode::OnlySynced,
+        1 => CrashMode::AllWrites,
+        2 => CrashMode::RandomSubset(rng.random()),
+        _ => CrashMode::Torn512(rng.random()),
+    }
+}
+
+/// One power cut, perhaps another during recovery, and what is found then.
+fn crash_once(seed: u64, sabotage: TxnSabotage) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let disk = Arc::new(SimDisk::new());
+    let n = rng.random_range(1..400);
+    let (commits, acknowledged) = run_until(&disk, seed, Some(n), sabotage);
+    let mut disk = Arc::new(disk.crash(mode(&mut rng)));
+    let with = TxnOptions { sabotage, ..txn_options() };
+    for _ in 0..rng.random_range(0..3) {
+        disk.fail_at(Call::Change, rng.random_range(1..60), Fault::CrashHere);
+        if let Ok(bed) = Bed::open(disk.clone(), options(), with.clone()) {
+            let _ = bed.system.engine().flush_log();
+            for _ in 0..rng.random_range(0..30) {
+                let _ = bed.system.purge_step();
+                let _ = bed.system.engine().background_step();
+            }
+        }
+        disk = Arc::new(disk.crash(mode(&mut rng)));
+    }
+    let bed = Bed::open(disk, options(), with).expect("a crashed database opens");
+    let found: Vec<(RowId, Row)> = bed.rows_with_ids(&bed.system.latest_view());
+    let matches = |state: &State| {
+        state.len() == found.len() && state.iter().zip(&found).all(|((id, (_, row)), found)| (id, row) == (&found.0, &found.1))
+    };
+    let position = commits.iter().rposition(matches);
+    let position = position.unwrap_or_else(|| panic!("what was recovered is not the state after any commit: {found:?}"));
+    assert!(position >= acknowledged, "state {position} was recovered, {acknowledged} was acknowledged");
+    bed.check_nothing_leaked();
+    let mut model = Model::resume(bed, seed ^ 1, MIX, commits[position].clone());
+    for _ in 0..60 {
+        model.step().expect("the disk is sound");
+    }
+    model.finish().expect("the disk is sound");
+}
+
+#[test]
+fn a_power_cut_anywhere_loses_nothing_that_was_acknowledged() {
+    for seed in 0..150 {
+        let result = catch_unwind(AssertUnwindSafe(|| crash_once(seed, TxnSabotage::None)));
+        assert!(result.is_ok(), "seed {seed}");
+    }
+}
+
+/// How many of the first power cuts the campaign needs to notice a broken rule.
+fn noticed(sabotage: TxnSabotage) -> bool {
+    (0..150).any(|seed| catch_unwind(AssertUnwindSafe(|| crash_once(seed, sabotage))).is_err())
+}
+
+#[test]
+fn each_broken_rule_is_noticed() {
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let rules = [
+        TxnSabotage::NoClr,
+        TxnSabotage::NoAbortEnd,
+        TxnSabotage::NoRecoveryUndo,
+        TxnSabotage::NoFloor,
+        TxnSabotage::NoSweep,
+        TxnSabotage::VisibleBeforeSync,
+    ];
+    let missed: Vec<TxnSabotage> = rules.into_iter().filter(|rule| !noticed(*rule)).collect();
+    std::panic::set_hook(quiet);
+    assert_eq!(missed, []);
+}
+
+#[test]
+fn a_clean_stop_leaves_nothing_to_do() {
+    let disk = Arc::new(SimDisk::new());
+    let bed = Bed::on(disk.clone(), options(), txn_options());
+    let mut txn = bed.begin();
+    for id in 0..300 {
+        bed.insert(&mut txn, &row(id, (id % 7) as i32, "some text")).expect("insert");
+    }
+    bed.commit(txn);
+    let mut txn = bed.begin();
+    for id in 0..100 {
+        bed.delete(&mut txn, id).expect("delete");
+    }
+    bed.commit(txn);
+    let before = bed.committed();
+    bed.system.close().expect("closes");
+    drop(bed);
+    let bed = Bed::open(disk, options(), txn_options()).expect("opens");
+    assert_eq!(bed.committed(), before);
+    let report = bed.check();
+    assert_eq!((report.rows, report.deleted_rows, report.marked_entries), (200, 0, 0));
+}
