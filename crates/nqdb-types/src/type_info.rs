@@ -265,7 +265,7 @@ const TYPES: &[TypeInfo] = type_table! {
     LANGUAGE_HANDLER: "language_handler", "language_handler", 4, 'P', ordinary, by_value, 'i', 'p', Pseudo, 0, 0, refused;
     INTERNAL: "internal", "internal", 8, 'P', ordinary, by_value, 'd', 'p', Pseudo, 0, 0, stored;
     ANYELEMENT: "anyelement", "anyelement", 4, 'P', ordinary, by_value, 'i', 'p', Pseudo, 0, 0, stored;
-    RECORD_ARRAY: "_record", "record[]", -1, 'P', ordinary, by_reference, 'd', 'x', Pseudo, 0, 0, refused;
+    RECORD_ARRAY: "_record", "record[]", -1, 'P', ordinary, by_reference, 'd', 'x', Pseudo, 0, RECORD, refused;
     ANYNONARRAY: "anynonarray", "anynonarray", 4, 'P', ordinary, by_value, 'i', 'p', Pseudo, 0, 0, stored;
     UUID: "uuid", "uuid", 16, 'U', ordinary, by_reference, 'c', 'p', Base, UUID_ARRAY, 0, stored;
     UUID_ARRAY: "_uuid", "uuid[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, UUID, refused;

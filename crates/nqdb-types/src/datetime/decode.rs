@@ -28,8 +28,9 @@ impl Mask {
     pub const HOUR: Mask = Mask(1 << 10);
     pub const MINUTE: Mask = Mask(1 << 11);
     pub const SECOND: Mask = Mask(1 << 12);
-    pub const TIME: Mask = Mask(Self::HOUR.0 | Self::MINUTE.0 | Self::SECOND.0);
-    pub const SUBSECOND: Mask = Mask(1 << 13);
+    /// A second without its fraction; [`Mask::TIME`] wants both.
+    pub const SUBSECOND: Mask = Mask(1 << 13 | 1 << 14);
+    pub const TIME: Mask = Mask(Self::HOUR.0 | Self::MINUTE.0 | Self::SECOND.0 | Self::SUBSECOND.0);
     pub const DAY_OF_YEAR: Mask = Mask(1 << 15);
     pub const WEEKDAY: Mask = Mask(1 << 16);
     pub const ERA: Mask = Mask(1 << 18);

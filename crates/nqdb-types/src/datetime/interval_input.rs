@@ -156,10 +156,12 @@ fn decode(fields: &[Field], range: i32, style: IntervalStyle) -> Result<Parts, R
     // The unit of the next number to the left, if one is known.
     let mut unit = None;
     let mut ago = false;
+    let all_negative = style == IntervalStyle::SqlStandard && leading_sign_spreads(fields);
     for Field { kind, text } in fields.iter().rev() {
         match kind {
             FieldKind::Time => {
-                parts.micros = clock_micros(text, range)?;
+                let micros = clock_micros(text, range)?;
+                parts.micros = if all_negative { -micros } else { micros };
                 seen.set(Seen::CLOCK)?;
                 unit = Some(Unit::Day);
             }
@@ -169,7 +171,9 @@ fn decode(fields: &[Field], range: i32, style: IntervalStyle) -> Result<Parts, R
                 unit = Some(Unit::Day);
             }
             FieldKind::Signed | FieldKind::Date | FieldKind::Number => {
-                let used = add_number(&mut parts, text, unit.unwrap_or_else(|| unit_of_range(range)), &mut seen)?;
+                let negative = all_negative || text.starts_with('-');
+                let expected = unit.unwrap_or_else(|| unit_of_range(range));
+                let used = add_number(&mut parts, text, negative, expected, &mut seen)?;
                 unit = Some(if used == Unit::Hour { Unit::Day } else { used });
             }
             FieldKind::Word | FieldKind::Special => {
@@ -184,9 +188,6 @@ fn decode(fields: &[Field], range: i32, style: IntervalStyle) -> Result<Parts, R
     if seen.0 == 0 {
         return Err(Refusal::BadFormat);
     }
-    if style == IntervalStyle::SqlStandard {
-        spread_leading_sign(&mut parts, fields);
-    }
     if ago {
         parts.negate()?;
     }
@@ -194,9 +195,9 @@ fn decode(fields: &[Field], range: i32, style: IntervalStyle) -> Result<Parts, R
 }
 
 /// A number with its unit, or `years-months`. Gives the unit that it had.
-fn add_number(parts: &mut Parts, text: &str, unit: Unit, seen: &mut Seen) -> Result<Unit, Refusal> {
+fn add_number(parts: &mut Parts, text: &str, negative: bool, unit: Unit, seen: &mut Seen) -> Result<Unit, Refusal> {
     let (whole, rest) = leading_integer(text)?;
-    let negative = text.starts_with('-');
+    let whole = if negative && whole > 0 { -whole } else { whole };
     if let Some(months) = rest.strip_prefix('-') {
         let (months, rest) = leading_integer(months)?;
         if !(0..i64::from(MONTHS_PER_YEAR)).contains(&months) {
@@ -205,10 +206,9 @@ fn add_number(parts: &mut Parts, text: &str, unit: Unit, seen: &mut Seen) -> Res
         if !rest.is_empty() {
             return Err(Refusal::BadFormat);
         }
-        let months = if negative { -months } else { months };
         let total = whole
             .checked_mul(i64::from(MONTHS_PER_YEAR))
-            .and_then(|years| years.checked_add(months))
+            .and_then(|years| years.checked_add(if negative { -months } else { months }))
             .ok_or(Refusal::FieldOverflow)?;
         parts.add(Unit::Month, total, 0.0)?;
         seen.set(1 << Unit::Month as u32)?;
@@ -261,13 +261,7 @@ fn unit_of_range(range: i32) -> Unit {
 }
 
 /// SQL's rule: a sign in front of everything holds for everything, unless another field has one of its own.
-fn spread_leading_sign(parts: &mut Parts, fields: &[Field]) {
-    let Some((first, others)) = fields.split_first() else { return };
-    if !first.text.starts_with('-') || others.iter().any(|field| field.text.starts_with(['-', '+'])) {
-        return;
-    }
-    parts.years = -parts.years.saturating_abs();
-    parts.months = -parts.months.saturating_abs();
-    parts.days = -parts.days.saturating_abs();
-    parts.micros = -parts.micros.saturating_abs();
+fn leading_sign_spreads(fields: &[Field]) -> bool {
+    let signed = |field: &Field| field.text.starts_with(['-', '+']);
+    fields.split_first().is_some_and(|(first, others)| first.text.starts_with('-') && !others.iter().any(signed))
 }

@@ -75,8 +75,9 @@ impl Numeric {
         if self.is_nan() || base.is_nan() {
             return Ok(Numeric::NAN);
         }
-        if self.is_negative() || base.is_negative() {
-            check_logarithm(&Numeric::from(-1))?;
+        // With an infinity PostgreSQL looks for negative arguments first, else at the base first.
+        if (self.is_infinite() || base.is_infinite()) && self.is_negative() {
+            check_logarithm(self)?;
         }
         check_logarithm(base)?;
         check_logarithm(self)?;
@@ -279,12 +280,8 @@ fn power_finite(base: &Finite, exponent: &Finite) -> SqlResult<Numeric> {
         return Ok(Numeric::from_scaled(0, SIGNIFICANT_DIGITS_MIN as u16));
     }
     let magnitude = base.coefficient.abs();
-    let (ln_bits, ln_digits) = {
-        let digits = estimate_ln_digits(&magnitude, i64::from(base.scale));
-        (bits_of_digits(8 - digits) + GUARD_BITS, digits)
-    };
-    let rough = ln_fixed(&magnitude, i64::from(base.scale), ln_bits) * &exponent.coefficient / &exponent_unit;
-    let approximate = ratio_to_f64(&rough, ln_bits);
+    let ln_digits = estimate_ln_digits(&magnitude, i64::from(base.scale));
+    let approximate = approximate_exponent(&magnitude, base.scale, exponent, ln_digits);
     if approximate.abs() > EXPONENT_MAX * 1.003_333 {
         if approximate > 0.0 {
             return Err(overflow());
@@ -325,10 +322,20 @@ fn exp_of_product(
     Numeric::from_bigint(to_decimal(&value, bits, result_scale), result_scale as u32)
 }
 
-fn ratio_to_f64(value: &BigInt, bits: u64) -> f64 {
-    let extra = value.bits().saturating_sub(200).min(bits);
-    let reduced = (value >> extra).to_f64().unwrap_or(f64::INFINITY);
-    reduced / 2f64.powi((bits - extra) as i32)
+/// exponent * ln(base), with ln(base) rounded to about eight digits.
+///
+/// The number of digits of the result hangs on this value, and where it lies next to an integer on its last
+/// digit: so it is rounded where PostgreSQL rounds it.
+fn approximate_exponent(base: &BigInt, base_scale: u16, exponent: &Finite, ln_digits: i64) -> f64 {
+    let scale = (8 - ln_digits).max(0);
+    let bits = bits_of_digits(scale) + GUARD_BITS;
+    let ln_base = to_decimal(&ln_fixed(base, i64::from(base_scale), bits), bits, scale);
+    let product = digits::rescale(ln_base * &exponent.coefficient, scale + i64::from(exponent.scale), scale);
+    match Numeric::from_bigint(product, scale as u32) {
+        Ok(product) => product.to_f64_or_infinity(),
+        Err(_) if exponent.coefficient.is_negative() => f64::NEG_INFINITY,
+        Err(_) => f64::INFINITY,
+    }
 }
 
 /// An integer power; it shows 16 digits behind the point, or as many as the base.
@@ -352,11 +359,10 @@ fn power_integer(base: &Finite, exponent: i32) -> SqlResult<Numeric> {
     }
     let magnitude = base.coefficient.abs();
     let approximate = result_digits * std::f64::consts::LN_10;
-    let whole = Finite { coefficient: BigInt::from(exponent), scale: 0 };
     let ln_digits = estimate_ln_digits(&magnitude, i64::from(base.scale));
     let integer_bits = (approximate.max(0.0) * std::f64::consts::LOG2_E) as u64 + 1;
     let bits = bits_of_digits(scale + 12 - ln_digits.min(0)) + integer_bits + GUARD_BITS;
-    let argument = ln_fixed(&magnitude, i64::from(base.scale), bits) * &whole.coefficient;
+    let argument = ln_fixed(&magnitude, i64::from(base.scale), bits) * exponent;
     let value = to_decimal(&exp_fixed(&argument, bits), bits, scale);
     let negative = base.coefficient.is_negative() && exponent % 2 != 0;
     Numeric::from_bigint(if negative { -value } else { value }, scale as u32)

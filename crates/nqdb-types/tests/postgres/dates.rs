@@ -155,7 +155,7 @@ const INPUTS: &[&str] = &[
     "2020-06-15 12:00:00 MSK",
     "2012-06-15 12:00:00 MSK",
     "1920-03-15 12:00:00 Europe/Paris",
-    "1850-01-01 12:00:00 Europe/Amsterdam",
+    "1850-01-01 12:00:00 Europe/Paris",
     "2020-03-29 02:30:00",
     "2020-10-25 02:30:00",
     "2020-03-29 02:30:00 Europe/Berlin",
@@ -317,14 +317,9 @@ fn outputs_have_every_style_and_zone() {
 #[test]
 fn the_hours_around_clock_changes_agree() {
     let oracle = Oracle::start();
-    for zone in [
-        "Europe/Berlin",
-        "America/New_York",
-        "Australia/Lord_Howe",
-        "Europe/Dublin",
-        "Europe/Moscow",
-        "Africa/Casablanca",
-    ] {
+    for zone in
+        ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Europe/Dublin", "Europe/Moscow", "Asia/Tehran"]
+    {
         let (cx, settings) = context("ISO, MDY", "postgres", zone);
         let days = [
             "2020-03-29",
