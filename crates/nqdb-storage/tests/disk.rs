@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::sync::Arc;
+
 use nqdb_storage::StorageError;
-use nqdb_storage::disk::{Call, CrashMode, Disk, DiskFile, Fault, OpenMode, OsDisk, SimDisk};
+use nqdb_storage::disk::{Call, CrashMode, Disk, DiskFile, Fault, OpenMode, OsDisk, OverlayDisk, SimDisk};
 
 fn read(file: &dyn DiskFile, len: usize, offset: u64) -> Vec<u8> {
     let mut bytes = vec![0; len];
@@ -39,10 +41,34 @@ fn keeps_the_contract(disk: &dyn Disk) {
 }
 
 #[test]
-fn both_disks_keep_the_contract() {
+fn all_disks_keep_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     keeps_the_contract(&OsDisk::new(dir.path()));
     keeps_the_contract(&SimDisk::new());
+    keeps_the_contract(&OverlayDisk::new(Arc::new(SimDisk::new())));
+}
+
+#[test]
+fn an_overlay_leaves_the_disk_below_alone() {
+    let below = SimDisk::new();
+    let file = below.open("a", OpenMode::Create).unwrap();
+    file.write_all_at(&[1; 10_000], 0).unwrap();
+    below.open("b", OpenMode::Create).unwrap();
+    let calls = below.calls(Call::Change);
+    let overlay = OverlayDisk::new(Arc::new(below.clone()));
+    let file = overlay.open("a", OpenMode::Existing).unwrap();
+    file.write_all_at(&[2; 5_000], 3_000).unwrap();
+    let expected = [vec![1; 3_000], vec![2; 5_000], vec![1; 2_000]].concat();
+    assert_eq!(read(&*file, 10_000, 0), expected);
+    file.set_len(9_000).unwrap();
+    file.set_len(11_000).unwrap();
+    assert_eq!(read(&*file, 2_000, 9_000), [0; 2_000]);
+    assert_eq!(read(&*file, 1_000, 8_000), [1; 1_000]);
+    overlay.remove("b").unwrap();
+    overlay.rename("a", "c").unwrap();
+    assert_eq!(overlay.list("").unwrap(), ["c"]);
+    assert_eq!((below.calls(Call::Change), below.content("a").unwrap()), (calls, vec![1; 10_000]));
+    assert_eq!(below.list("").unwrap(), ["a", "b"]);
 }
 
 /// A file with 4096 synced bytes of 1 and, over them, unsynced bytes of 2.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nqdb_storage::disk::{Call, CrashMode, Fault, OsDisk, SimDisk};
+use nqdb_storage::disk::{Call, CrashMode, Fault, OsDisk, OverlayDisk, SimDisk};
 use nqdb_storage::page::op::PageOp;
 use nqdb_storage::{Engine, Lsn, Need, NoLogClient, NoLogReplay, Options, PageId, Result, StorageError};
 
@@ -236,6 +236,22 @@ fn a_page_torn_in_place_is_restored() {
     assert_ne!(torn.content("base.nqdb").unwrap(), before);
     let engine = Engine::open(Arc::new(torn), options(false), &mut NoLogReplay).unwrap();
     assert!(ids.iter().all(|&id| value(&engine, id) == 1));
+}
+
+#[test]
+fn a_crashed_database_can_be_looked_at_without_touching_it() {
+    let disk = SimDisk::new();
+    let engine = Engine::create(Arc::new(disk.clone()), options(false)).unwrap();
+    let ids = allocate(&engine, 200);
+    ids.iter().for_each(|&id| increment(&engine, id));
+    engine.flush_log().unwrap();
+    let crashed = disk.crash(CrashMode::OnlySynced);
+    for _ in 0..2 {
+        let overlay = OverlayDisk::new(Arc::new(crashed.clone()));
+        let engine = Engine::open(Arc::new(overlay), options(false), &mut NoLogReplay).unwrap();
+        assert!(ids.iter().all(|&id| value(&engine, id) == 1));
+    }
+    assert_eq!(crashed.calls(Call::Change), 0);
 }
 
 #[test]

@@ -7,15 +7,17 @@
 //! 4. After `sync_data` has failed, nothing is known about the unsynced writes; asking again proves nothing.
 //!
 //! Paths are relative to the data directory and use `/`. [`OsDisk`] is the operating system, [`SimDisk`] a disk in
-//! memory whose failures and power cuts come from a seed.
+//! memory whose failures and power cuts come from a seed, [`OverlayDisk`] keeps the changes to another disk in memory.
 
 mod os;
+mod overlay;
 mod sim;
 
 use std::any::Any;
 use std::sync::Arc;
 
 pub use os::OsDisk;
+pub use overlay::OverlayDisk;
 pub use sim::{Call, CrashMode, Fault, SimDisk};
 
 use crate::error::Result;
