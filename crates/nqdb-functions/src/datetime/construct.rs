@@ -93,7 +93,8 @@ fn make_zoned(
     stable
 )]
 fn make_in_zone(year: i32, month: i32, day: i32, hour: i32, minute: i32, seconds: f64, zone: &str) -> SqlResult<i64> {
-    make_in(&zone_by_name(zone)?, make_timestamp(year, month, day, hour, minute, seconds)?)
+    let local = make_timestamp(year, month, day, hour, minute, seconds)?;
+    make_in(&zone_by_name(zone)?, local)
 }
 
 #[sql_function(

@@ -72,10 +72,16 @@ fn text_zoned(zone: &str, utc: i64) -> SqlResult<i64> {
 
 #[sql_function("timezone(interval, timestamp) -> timestamptz", oid = 2070)]
 fn interval_timestamp(offset: Interval, local: i64) -> SqlResult<i64> {
+    if !is_timestamp_finite(local) {
+        return Ok(local);
+    }
     to_utc(&zone_by_offset(&offset)?, local)
 }
 
 #[sql_function("timezone(interval, timestamptz) -> timestamp", oid = 1026)]
 fn interval_zoned(offset: Interval, utc: i64) -> SqlResult<i64> {
+    if !is_timestamp_finite(utc) {
+        return Ok(utc);
+    }
     to_local(&zone_by_offset(&offset)?, utc)
 }

@@ -89,7 +89,7 @@ impl Reader<'_> {
     fn number(&mut self, digits_max: usize, next_is_number: bool, name: &str) -> SqlResult<i64> {
         let limit = if next_is_number { digits_max } else { usize::MAX };
         let sign_len = usize::from(self.rest.starts_with(['-', '+']));
-        let digits = self.rest.bytes().skip(sign_len).take(limit).take_while(u8::is_ascii_digit).count();
+        let digits = self.rest.bytes().take(limit).skip(sign_len).take_while(u8::is_ascii_digit).count();
         let (number, rest) = self.rest.split_at(sign_len + digits);
         let value = number
             .parse()
@@ -201,7 +201,7 @@ fn read(text: &str, template: &str) -> SqlResult<(i32, i64, Option<i64>)> {
         }
         hour = match reading.is_afternoon {
             Some(true) if hour < 12 => hour + 12,
-            Some(false) if hour == 12 => 0,
+            Some(false) | None if hour == 12 => 0,
             _ => hour,
         };
     }
@@ -235,8 +235,9 @@ fn days_of(reading: &Reading) -> Option<i32> {
         }
         return i32::try_from(days_from_civil(year, 1, 1) + day_of_year - 1).ok();
     }
-    let month = i32::try_from(reading.month.unwrap_or(1)).ok()?;
-    date_from_civil(year, month, i32::try_from(reading.day.unwrap_or(1)).ok()?)
+    // A zero says nothing.
+    let or_first = |field: Option<i64>| i32::try_from(field.filter(|&value| value != 0).unwrap_or(1)).ok();
+    date_from_civil(year, or_first(reading.month)?, or_first(reading.day)?)
 }
 
 #[sql_function("to_date(text, text) -> date", oid = 1780, stable)]

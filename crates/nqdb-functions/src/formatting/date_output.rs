@@ -112,6 +112,8 @@ impl Moment {
 
     fn field(&self, field: Field, case: Case, fill: bool) -> SqlResult<String> {
         let number = |value: i64, width: usize| Ok(padded(value, if fill { 0 } else { width }));
+        // Where PostgreSQL gives the sign a place of its own.
+        let signed = |value: i64, width: usize| number(value, width + usize::from(value < 0));
         let name = |name: &str, width: usize| {
             Ok(if fill { case.apply(name) } else { format!("{:<width$}", case.apply(name)) })
         };
@@ -121,27 +123,40 @@ impl Moment {
         let short = |name: &'static str| name.get(..3).unwrap_or(name);
         match field {
             Field::Exact => Ok(String::new()),
-            Field::Hour24 => number(self.hour, 2),
-            Field::Hour12 => number(if self.hour % 12 == 0 { 12 } else { self.hour % 12 }, 2),
-            Field::Minute => number(self.minute, 2),
-            Field::Second => number(self.second, 2),
+            Field::Hour24 => signed(self.hour, 2),
+            Field::Hour12 => {
+                let hour = if self.hour % 12 == 0 { 12 } else { self.hour % 12 };
+                number(hour, 2 + usize::from(self.hour < 0))
+            },
+            Field::Minute => signed(self.minute, 2),
+            Field::Second => signed(self.second, 2),
             Field::SecondOfDay => Ok((self.hour * 3600 + self.minute * 60 + self.second).to_string()),
             Field::Milliseconds => Ok(padded(self.micros / 1000, 3)),
             Field::Microseconds => Ok(padded(self.micros, 6)),
             Field::Fraction(digits) => Ok(padded(self.micros / 10i64.pow(6 - digits), digits as usize)),
             Field::Meridiem { dots } => {
-                let is_afternoon = self.hour.rem_euclid(24) >= 12;
+                let is_afternoon = self.hour % 24 >= 12;
                 Ok(dotted(if is_afternoon { "PM" } else { "AM" }, dots, case))
             }
             Field::WeekOfYear => number((self.day_of_year - 1) / 7 + 1, 2),
             Field::DayOfYear => number(self.day_of_year, 3),
             Field::DayOfMonth => number(self.day, 2),
-            Field::Month => number(self.month, 2),
+            Field::Month => signed(self.month, 2),
             Field::WeekOfMonth => Ok(((self.day - 1) / 7 + 1).to_string()),
             Field::Quarter if self.month == 0 => Ok(String::new()),
             Field::Quarter => Ok(((self.month - 1) / 3 + 1).to_string()),
             Field::RomanMonth if self.month == 0 && self.year == 0 => Ok(String::new()),
+            Field::RomanMonth if self.month <= 0 => {
+                // Of an interval, counted back from December.
+                let index = match self.month {
+                    0 if self.year >= 0 => 11,
+                    0 => 0,
+                    month => (month + 12).max(0) as usize,
+                };
+                name(ROMAN_MONTHS.get(index).copied().unwrap_or(""), 4)
+            }
             Field::RomanMonth => name(ROMAN_MONTHS.get(month_index).copied().unwrap_or(""), 4),
+            Field::Julian if self.is_interval => Ok(julian_of_fields(self.year, self.month, self.day).to_string()),
             Field::Julian => Ok((self.days + i64::from(JULIAN_DAY_OF_EPOCH)).to_string()),
             Field::Century => {
                 let century = match self.year {
@@ -149,7 +164,7 @@ impl Moment {
                     year if year > 0 => (year - 1) / 100 + 1,
                     year => year / 100 - 1,
                 };
-                number(century, 2)
+                signed(century, 2)
             }
             Field::YearWithComma => {
                 let year = self.shown_year(self.year);
@@ -186,7 +201,8 @@ impl Moment {
     fn year_digits(&self, year: i64, digits: u32, fill: bool) -> String {
         let year = self.shown_year(year);
         let year = if digits < 4 { year % 10i64.pow(digits) } else { year };
-        padded(year, if fill { 0 } else { digits as usize })
+        let width = digits as usize + usize::from(digits == 4 && year < 0);
+        padded(year, if fill { 0 } else { width })
     }
 
     fn offset_hours(&self) -> String {
@@ -195,9 +211,16 @@ impl Moment {
     }
 }
 
-/// At least so many digits; a minus sign comes on top.
+/// At least so many characters, of which a minus sign is one.
 fn padded(value: i64, width: usize) -> String {
-    if value < 0 { format!("-{:0width$}", value.unsigned_abs()) } else { format!("{value:0width$}") }
+    format!("{value:0width$}")
+}
+
+/// The Julian day of an interval's fields, as PostgreSQL computes it for want of a date.
+fn julian_of_fields(year: i64, month: i64, day: i64) -> i64 {
+    let (month, year) = if month > 2 { (month + 1, year + 4800) } else { (month + 13, year + 4799) };
+    let century = year / 100;
+    year * 365 - 32_167 + year / 4 - century + century / 4 + 7834 * month / 256 + day
 }
 
 fn dotted(letters: &str, dots: bool, case: Case) -> String {

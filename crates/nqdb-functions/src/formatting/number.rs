@@ -172,23 +172,87 @@ fn roman(value: &Numeric, fill: bool) -> SqlResult<String> {
     Ok(if fill { letters } else { format!("{letters:>WIDTH$}") })
 }
 
+/// A number's digits, rounded to what a template shows.
+struct Digits {
+    is_negative: bool,
+    /// `NaN` and `Infinity` stand here as well.
+    integer: String,
+    fraction: String,
+}
+
+impl Digits {
+    fn of(text: &str) -> Digits {
+        let (is_negative, digits) = match text.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, text),
+        };
+        let (integer, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        Digits { is_negative, integer: integer.to_string(), fraction: fraction.to_string() }
+    }
+}
+
+fn write(template: &Template, digits: &Digits) -> SqlResult<String> {
+    let (mut before, mut after) = template.digit_counts();
+    if template.pieces.contains(&Piece::Shift) {
+        (before, after) = (before + after, 0);
+    }
+    let is_special = digits.integer.starts_with(['N', 'I']);
+    if is_special && template.count(|piece| matches!(piece, Piece::Ordinal { .. })) > 0 {
+        let message = format!("\"{}\" is not a number", digits.integer);
+        return Err(SqlError::new(INVALID_TEXT_REPRESENTATION, message));
+    }
+    // The zero before the point is left out where the template has places behind it.
+    let integer = if digits.integer == "0" && before > 0 && after > 0 { "" } else { &digits.integer };
+    let overflows = integer.len() > before;
+    let writer = Writer {
+        template,
+        is_negative: digits.is_negative,
+        integer,
+        fraction: &digits.fraction,
+        before,
+        overflows,
+        is_special,
+    };
+    Ok(writer.write())
+}
+
 fn to_char(value: &Numeric, text: &str) -> SqlResult<String> {
     let template = Template::parse(text)?;
     if template.is_roman {
         return roman(value, template.fill);
     }
-    let (before, after) = template.digit_counts();
-    let shifts = template.pieces.contains(&Piece::Shift);
-    let shifted =
-        if shifts { value.mul(&Numeric::from(10i64).power(&Numeric::from(after as i64))?)? } else { value.clone() };
-    let (before, after) = if shifts { (before + after, 0) } else { (before, after) };
-    let rounded = shifted.round(after as i32)?;
-    let is_negative = rounded.is_negative();
-    let shown = rounded.abs().to_string();
-    let (integer, fraction) = shown.split_once('.').unwrap_or((&shown, ""));
-    let integer = if integer == "0" && before > 0 && after > 0 { "" } else { integer };
-    let overflows = !value.is_finite() || integer.len() > before;
-    Ok(Writer { template: &template, is_negative, integer, fraction, before, overflows }.write())
+    let (_, after) = template.digit_counts();
+    let shown = if template.pieces.contains(&Piece::Shift) {
+        value.mul(&Numeric::from(10i64).power(&Numeric::from(after as i64))?)?.round(0)?
+    } else {
+        value.round(after as i32)?
+    };
+    let mut digits = Digits::of(&shown.to_string());
+    if !value.is_finite() {
+        // A numeric that is none fills its places with # as one that is too long.
+        digits = Digits { integer: "9".repeat(template.pieces.len() + 1), fraction: "#".repeat(after), ..digits };
+    }
+    write(&template, &digits)
+}
+
+/// As `to_char`, with C's rounding and no more digits than the float type has.
+fn float_to_char(value: f64, digits_max: usize, text: &str) -> SqlResult<String> {
+    let template = Template::parse(text)?;
+    if template.is_roman {
+        return roman(&Numeric::from_f64(value.round_ties_even()), template.fill);
+    }
+    let (_, after) = template.digit_counts();
+    if !value.is_finite() {
+        let integer = if value.is_nan() { "NaN" } else { "Infinity" }.to_string();
+        let kept = digits_max.saturating_sub(integer.len()).min(after);
+        return write(&template, &Digits { is_negative: value < 0.0, integer, fraction: "#".repeat(kept) });
+    }
+    if template.pieces.contains(&Piece::Shift) {
+        return write(&template, &Digits::of(&format!("{:.0}", value * 10f64.powi(after as i32))));
+    }
+    let integer_digits = format!("{:.0}", value.abs()).len();
+    let kept = digits_max.saturating_sub(integer_digits).min(after);
+    write(&template, &Digits::of(&format!("{value:.kept$}")))
 }
 
 /// Writes one number by one template.
@@ -199,6 +263,8 @@ struct Writer<'a> {
     fraction: &'a str,
     before: usize,
     overflows: bool,
+    /// NaN or an infinity that fits: nothing follows it behind the point.
+    is_special: bool,
 }
 
 impl Writer<'_> {
@@ -233,6 +299,7 @@ impl Writer<'_> {
                     }
                 }
                 Piece::Nine | Piece::Zero => self.fraction_digit(&mut position, *piece, &mut out),
+                Piece::Point if self.is_special && !self.overflows => break,
                 Piece::Point => {
                     if !sign_written {
                         out.push_str(&blank_for_sign(&leading));
@@ -311,7 +378,8 @@ impl Writer<'_> {
 
     fn fraction_digit(&self, position: &mut usize, piece: Piece, out: &mut String) {
         if self.overflows {
-            out.push('#');
+            out.push_str(if *position < self.fraction.len() { "#" } else { "" });
+            *position += 1;
             return;
         }
         let digits = self.fraction.as_bytes();
@@ -345,12 +413,12 @@ fn from_int8(value: i64, template: &str) -> SqlResult<String> {
 
 #[sql_function("to_char(float4, text) -> text", oid = 1775, stable)]
 fn from_float4(value: f32, template: &str) -> SqlResult<String> {
-    to_char(&Numeric::from_f32(value), template)
+    float_to_char(value.into(), 6, template)
 }
 
 #[sql_function("to_char(float8, text) -> text", oid = 1776, stable)]
 fn from_float8(value: f64, template: &str) -> SqlResult<String> {
-    to_char(&Numeric::from_f64(value), template)
+    float_to_char(value, 15, template)
 }
 
 #[sql_function("to_char(numeric, text) -> text", oid = 1772, stable)]
