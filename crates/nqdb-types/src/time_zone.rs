@@ -209,3 +209,34 @@ fn iso_offset(seconds_east: i32) -> String {
 pub fn zone_names() -> Vec<String> {
     DATABASE.available().map(|name| name.as_str().to_string()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_name_zones_or_hours() {
+        let name = |setting: &str| TimeZone::from_setting(setting).map(|zone| zone.name().to_string());
+        assert_eq!(name("europe/berlin").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(name("utc").as_deref(), Some("UTC"));
+        assert_eq!(name("-3.5").as_deref(), Some("<-03:30>+03:30"));
+        assert_eq!(name("168"), None);
+        assert_eq!(name("Nowhere/Land"), None);
+    }
+
+    #[test]
+    fn a_posix_name_has_posix_signs() {
+        let zone = TimeZone::from_name("XYZ+3").expect("a POSIX zone");
+        assert_eq!(zone.offset_at_utc(0).seconds_east, -3 * 3600);
+        assert_eq!(zone.offset_at_utc(0).abbreviation, "XYZ");
+    }
+
+    #[test]
+    fn rules_hold_beyond_the_database() {
+        let zone = TimeZone::from_name("Europe/Berlin").expect("a zone");
+        let july = |year| crate::calendar::days_from_civil(year, 7, 1) * crate::calendar::MICROS_PER_DAY;
+        assert_eq!(zone.offset_at_utc(july(200_000)).abbreviation, "CEST");
+        assert_eq!(zone.offset_at_utc(july(-4000)).abbreviation, "LMT");
+        assert_eq!(zone.offset_at_utc(i64::MIN).abbreviation, "LMT");
+    }
+}

@@ -70,7 +70,9 @@ fn parse_trimmed(text: &str) -> Result<Numeric, Refusal> {
         return Err(Refusal::Syntax);
     }
     let scale = behind.len() as i64 - exponent;
-    if scale > i64::from(SCALE_MAX) {
+    // Before any digit is converted: what is too long costs nothing.
+    let integer_digits = before.trim_start_matches('0').len() as i64;
+    if scale > i64::from(SCALE_MAX) || (integer_digits > 0 && integer_digits + exponent > INTEGER_DIGITS_MAX) {
         return Err(Refusal::Overflow);
     }
     if before.len() + behind.len() <= 18 {

@@ -179,3 +179,67 @@ impl NumericSum {
         self.large_scale = sum_scale;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numeric(text: &str) -> Numeric {
+        text.parse().expect("a number")
+    }
+
+    fn sum_of(texts: &[&str]) -> NumericSum {
+        let mut sum = NumericSum::new();
+        texts.iter().for_each(|text| sum.add(&numeric(text)));
+        sum
+    }
+
+    fn shown(sum: &NumericSum) -> Option<String> {
+        sum.sum().expect("fits").map(|value| value.to_string())
+    }
+
+    #[test]
+    fn a_sum_has_the_largest_scale_and_any_size() {
+        assert_eq!(shown(&sum_of(&[])), None);
+        assert_eq!(shown(&sum_of(&["1.5", "2.250", "-3"])).as_deref(), Some("0.750"));
+        assert_eq!(shown(&sum_of(&["9223372036854775807"; 3])).as_deref(), Some("27670116110564327421"));
+        assert_eq!(
+            shown(&sum_of(&["1e100", "0.00000000000000000000000000000000000000000001", "-1e100"])).as_deref(),
+            Some("0.00000000000000000000000000000000000000000001")
+        );
+        assert_eq!(
+            sum_of(&["1", "2"]).average().expect("fits").map(|value| value.to_string()).as_deref(),
+            Some("1.5000000000000000")
+        );
+    }
+
+    #[test]
+    fn specials_decide_and_can_leave_again() {
+        let mut sum = sum_of(&["1", "Infinity", "-Infinity"]);
+        assert_eq!(shown(&sum).as_deref(), Some("NaN"));
+        assert!(sum.remove(&numeric("-Infinity")));
+        assert_eq!(shown(&sum).as_deref(), Some("Infinity"));
+        assert!(sum.remove(&numeric("Infinity")));
+        assert_eq!(shown(&sum).as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn the_last_value_of_the_largest_scale_cannot_leave() {
+        let mut sum = sum_of(&["1.25", "1.5"]);
+        assert!(!sum.remove(&numeric("1.25")));
+        assert_eq!(shown(&sum).as_deref(), Some("2.75"));
+        assert!(sum.remove(&numeric("1.5")));
+        assert!(sum.remove(&numeric("1.25")));
+        assert_eq!(shown(&sum), None);
+    }
+
+    #[test]
+    fn parts_merge_into_the_same_sum() {
+        let mut left = sum_of(&["0.1", "1e30"]);
+        left.merge(&sum_of(&["0.20", "-1e30", "NaN"]));
+        assert_eq!(left.count(), 5);
+        assert_eq!(shown(&left).as_deref(), Some("NaN"));
+        assert!(left.remove(&Numeric::NAN));
+        assert_eq!(shown(&left).as_deref(), Some("0.30"));
+    }
+}

@@ -37,7 +37,8 @@ pub(crate) fn nul_in_text() -> SqlError {
 
 /// The longest beginning that fits a `name`, cut between characters.
 pub(crate) fn truncate_name(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(NAME_LEN_MAX)).unwrap_or(text)
+    let end = (0..=NAME_LEN_MAX.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.get(..end).unwrap_or(text)
 }
 
 /// The first byte, which is all that `"char"` holds. One beyond ASCII is refused: alone it is no text.
