@@ -264,7 +264,6 @@ pub(crate) fn division_by_zero() -> SqlError {
     SqlError::new(DIVISION_BY_ZERO, "division by zero")
 }
 
-/// Greatest common divisor of two finite numbers, at the larger scale; 22003 when it is too long.
 impl Numeric {
     /// The greatest common divisor, not negative; NaN if either is not finite.
     pub fn gcd(&self, other: &Numeric) -> SqlResult<Numeric> {
