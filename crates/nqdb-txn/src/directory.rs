@@ -176,9 +176,8 @@ impl Directory {
 
     /// Frees some pages of a marked tree, and its entry when none is left. True when it is gone.
     pub(crate) fn destroy_step(&self, engine: &Arc<Engine>, id: TreeId, pages_max: usize) -> Result<bool> {
-        let root = self.tree.get(&key(id), |entry, _| {
-            entry.filter(|entry| entry.marked).map(|entry| root_of(entry.value))
-        })?;
+        let root =
+            self.tree.get(&key(id), |entry, _| entry.filter(|entry| entry.marked).map(|entry| root_of(entry.value)))?;
         let Some(root) = root.transpose()? else { return Ok(true) };
         if !Tree::open(engine.clone(), id, root).destroy_step(pages_max)? {
             return Ok(false);

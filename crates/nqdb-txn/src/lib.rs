@@ -59,10 +59,12 @@ pub use relation_lock::RelationLock;
 pub use row_lock::RowLock;
 pub use sequence::{Sequence, SequenceState};
 pub use snapshot::Snapshot;
-pub use system::{TxnOptions, TxnStats, TxnSystem};
 #[doc(hidden)]
 pub use system::TxnSabotage;
-pub use table::{IndexScan, IndexStore, Modified, Newest, ROW_IMAGE_LEN_MAX, RowImage, RowScan, TableCounters, TableStore};
+pub use system::{TxnOptions, TxnStats, TxnSystem};
+pub use table::{
+    IndexScan, IndexStore, Modified, Newest, ROW_IMAGE_LEN_MAX, RowImage, RowScan, TableCounters, TableStore,
+};
 pub use transaction::{Commit, Isolation, SavepointMark, Transaction};
 pub use view::{ReadView, RowVersion};
 pub use wait::{RelationWait, TxnWait, Wait};

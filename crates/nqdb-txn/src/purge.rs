@@ -220,8 +220,7 @@ impl Purge {
 impl Horizon {
     /// Whether every snapshot sees the end of `xid`, and it was a commit.
     fn has_passed(&self, system: &TxnSystem, xid: Xid) -> bool {
-        xid < self.oldest_active
-            || matches!(system.xids().status(xid), XidStatus::Committed(csn) if csn <= self.csn)
+        xid < self.oldest_active || matches!(system.xids().status(xid), XidStatus::Committed(csn) if csn <= self.csn)
     }
 }
 
@@ -256,7 +255,8 @@ fn purge_row(system: &TxnSystem, table: &TableStore, key: &[u8], horizon: Horizo
         table.remove_value(reference.value_id)?;
     }
     table.rows.edit(key, EditNeed::default(), None, |edit| {
-        let is_same = edit.entry().is_some_and(|entry| matches!(RowHeader::split(entry.value), Ok((now, _)) if now == header));
+        let is_same =
+            edit.entry().is_some_and(|entry| matches!(RowHeader::split(entry.value), Ok((now, _)) if now == header));
         if is_same {
             edit.remove();
         }

@@ -58,7 +58,15 @@ impl ChangeKind {
     pub(crate) fn from_number(number: u8) -> Option<ChangeKind> {
         use ChangeKind::*;
         [
-            RowInsert, RowUpdate, RowDelete, IndexInsert, IndexMark, IndexUnmark, OverflowPut, OverflowMark, TreeCreate,
+            RowInsert,
+            RowUpdate,
+            RowDelete,
+            IndexInsert,
+            IndexMark,
+            IndexUnmark,
+            OverflowPut,
+            OverflowMark,
+            TreeCreate,
             TreeDrop,
         ]
         .into_iter()

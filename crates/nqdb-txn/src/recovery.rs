@@ -136,7 +136,9 @@ impl Replay {
     /// What to go on with, and what to roll back.
     pub(crate) fn finish(self) -> Result<(Found, Unfinished)> {
         if let Some(xid) = self.tails.iter().min() {
-            return Err(TxnError::corrupt(format!("the log of transaction {xid} begins before the checkpoint's floor")));
+            return Err(TxnError::corrupt(format!(
+                "the log of transaction {xid} begins before the checkpoint's floor"
+            )));
         }
         Ok((self.found, self.unfinished))
     }

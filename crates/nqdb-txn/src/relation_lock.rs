@@ -97,8 +97,12 @@ struct Lock {
 impl Lock {
     fn blockers(&self, owner: OwnerId, mode: RelationLock) -> Vec<OwnerId> {
         let conflicts = mode.conflicts();
-        let mut blockers: Vec<OwnerId> =
-            self.holders.iter().filter(|(holder, held)| *holder != owner && held & conflicts != 0).map(|h| h.0).collect();
+        let mut blockers: Vec<OwnerId> = self
+            .holders
+            .iter()
+            .filter(|(holder, held)| *holder != owner && held & conflicts != 0)
+            .map(|h| h.0)
+            .collect();
         if !self.holders.iter().any(|(holder, _)| *holder == owner) {
             let before = self.queue.iter().take_while(|(waiter, _)| *waiter != owner);
             blockers.extend(before.filter(|(_, wanted)| wanted.conflicts_with(mode)).map(|w| w.0));
@@ -203,7 +207,14 @@ impl RelationLocks {
     /// All held locks: relation, owner, mode. For `pg_locks`.
     pub(crate) fn held(&self) -> Vec<(u32, OwnerId, RelationLock)> {
         let modes = [
-            AccessShare, RowShare, RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive,
+            AccessShare,
+            RowShare,
+            RowExclusive,
+            ShareUpdateExclusive,
+            Share,
+            ShareRowExclusive,
+            Exclusive,
+            AccessExclusive,
         ];
         let mut held = Vec::new();
         for shard in &self.shards {
@@ -225,15 +236,21 @@ impl RelationLocks {
 mod tests {
     use super::*;
 
-    const ALL: [RelationLock; 8] =
-        [AccessShare, RowShare, RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive];
+    const ALL: [RelationLock; 8] = [
+        AccessShare,
+        RowShare,
+        RowExclusive,
+        ShareUpdateExclusive,
+        Share,
+        ShareRowExclusive,
+        Exclusive,
+        AccessExclusive,
+    ];
 
     #[test]
     fn conflicts_are_those_of_the_manual() {
         // One row for each requested mode, in the manual's order; x = conflict.
-        let table = [
-            ".......x", "......xx", "....xxxx", "...xxxxx", "..xx.xxx", "..xxxxxx", ".xxxxxxx", "xxxxxxxx",
-        ];
+        let table = [".......x", "......xx", "....xxxx", "...xxxxx", "..xx.xxx", "..xxxxxx", ".xxxxxxx", "xxxxxxxx"];
         for (requested, row) in ALL.iter().zip(table) {
             for (held, cell) in ALL.iter().zip(row.chars()) {
                 assert_eq!(requested.conflicts_with(*held), cell == 'x', "{} {}", requested.name(), held.name());

@@ -51,11 +51,7 @@ pub(crate) struct RowLocks {
 
 impl RowLocks {
     pub(crate) fn new(held_max: usize) -> RowLocks {
-        RowLocks {
-            shards: (0..SHARD_COUNT).map(|_| Mutex::default()).collect(),
-            held: AtomicUsize::new(0),
-            held_max,
-        }
+        RowLocks { shards: (0..SHARD_COUNT).map(|_| Mutex::default()).collect(), held: AtomicUsize::new(0), held_max }
     }
 
     /// The other owners who hold a conflicting lock. Called under the row's latch.

@@ -107,7 +107,8 @@ impl Sequences {
 }
 
 fn decode(value: &[u8]) -> Result<SequenceState> {
-    let (last, called) = value.split_at_checked(8).ok_or_else(|| TxnError::corrupt("a sequence's state is too short"))?;
+    let (last, called) =
+        value.split_at_checked(8).ok_or_else(|| TxnError::corrupt("a sequence's state is too short"))?;
     let last = last.try_into().map_err(|_| TxnError::corrupt("a sequence's state is too short"))?;
     Ok(SequenceState { last_value: i64::from_le_bytes(last), is_called: called == [1] })
 }

@@ -143,9 +143,8 @@ impl Snapshots {
     /// Ends one registration of `snapshot`.
     pub(crate) fn release(&self, snapshot: Snapshot) {
         let mut state = self.state.lock();
-        let order = |live: &Live| {
-            (live.snapshot.csn, live.snapshot.oldest_active).cmp(&(snapshot.csn, snapshot.oldest_active))
-        };
+        let order =
+            |live: &Live| (live.snapshot.csn, live.snapshot.oldest_active).cmp(&(snapshot.csn, snapshot.oldest_active));
         if let Ok(index) = state.live.binary_search_by(order) {
             state.live[index].count -= 1;
         }

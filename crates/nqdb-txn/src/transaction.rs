@@ -38,6 +38,10 @@ pub enum Isolation {
     RepeatableRead,
 }
 
+/// A row that undoing makes longer may need its leaf split again. A split logs two pages or so and frees at least a
+/// quarter of one: this many log bytes for each byte of growth.
+const SPLIT_LOG_PER_BYTE: usize = 10;
+
 /// Log space is taken for a transaction's rollback in pieces of at least this size.
 const CREDIT_PIECE_BYTES: usize = 16 * 1024;
 
@@ -50,8 +54,10 @@ pub struct Transaction {
     finished: bool,
     xid: Option<Xid>,
     pub(crate) undo: UndoWriter,
-    /// Log space for the rollback and for the end's record.
+    /// Log space for the rollback.
     credit: Option<Reservation>,
+    /// Log space for the record of the end; there as soon as there is a number.
+    end_credit: Option<Reservation>,
     /// How much of the credit is promised to changes made so far.
     credit_promised: usize,
     registered: Option<Arc<Registered>>,
@@ -96,7 +102,12 @@ pub struct Commit {
 }
 
 impl Transaction {
-    pub(crate) fn begin(system: &Arc<TxnSystem>, running: Running, isolation: Isolation, read_only: bool) -> Transaction {
+    pub(crate) fn begin(
+        system: &Arc<TxnSystem>,
+        running: Running,
+        isolation: Isolation,
+        read_only: bool,
+    ) -> Transaction {
         Transaction {
             system: system.clone(),
             running: Arc::new(running),
@@ -106,6 +117,7 @@ impl Transaction {
             xid: None,
             undo: UndoWriter::new(system.undo().clone()),
             credit: None,
+            end_credit: None,
             credit_promised: 0,
             registered: None,
             seen_up_to: UndoPosition::NONE,
@@ -248,12 +260,25 @@ impl Transaction {
     /// Takes what a change needs before any latch: a number, undo room for `count` records with at most `image_bytes_max`
     /// of image each, and log space for undoing them.
     pub(crate) fn prepare(&mut self, count: usize, key_bytes: usize, image_bytes_max: usize) -> Result<Xid> {
+        self.prepare_with_growth(count, key_bytes, image_bytes_max, 0)
+    }
+
+    /// As [`Transaction::prepare`], for a change whose undoing may make its row longer by `growth_bytes_max`.
+    pub(crate) fn prepare_with_growth(
+        &mut self,
+        count: usize,
+        key_bytes: usize,
+        image_bytes_max: usize,
+        growth_bytes_max: usize,
+    ) -> Result<Xid> {
         let xid = match self.xid {
             Some(xid) => xid,
             None => self.assign_xid()?,
         };
         self.undo.prepare(count, count * (key_bytes + image_bytes_max))?;
-        let need = self.credit_promised + count * undo_log_bytes(key_bytes, image_bytes_max + HEADER_BYTES);
+        let need = self.credit_promised
+            + count * undo_log_bytes(key_bytes, image_bytes_max + HEADER_BYTES)
+            + growth_bytes_max * SPLIT_LOG_PER_BYTE;
         let have = self.credit.as_ref().map_or(0, Reservation::log_bytes);
         if need > have {
             let more = self.system.engine().reserve_credit((need - have).max(CREDIT_PIECE_BYTES))?;
@@ -267,7 +292,8 @@ impl Transaction {
 
     fn assign_xid(&mut self) -> Result<Xid> {
         self.ensure_registered();
-        self.credit_promised = Need::group_bytes(record::encode_commit(Xid(0), Csn(0), 0).len());
+        let end_bytes = Need::group_bytes(record::encode_commit(Xid(0), Csn(0), 0).len());
+        self.end_credit = Some(self.system.engine().reserve_credit(end_bytes)?);
         let xid = self.system.start_xid(&self.running);
         self.xid = Some(xid);
         Ok(xid)
@@ -279,6 +305,11 @@ impl Transaction {
         change.encode(xid, payload);
         self.credit_promised += undo_log_bytes(change.key.len(), image_bytes_of_undo(change));
         self.undo.append(change)
+    }
+
+    /// The row that was just changed is shorter than before by `bytes`: undoing it may need a split.
+    pub(crate) fn promise_growth(&mut self, bytes: usize) {
+        self.credit_promised += bytes * SPLIT_LOG_PER_BYTE;
     }
 
     /// Marks a place to roll back to. It stays usable until it is rolled back over.
@@ -314,9 +345,17 @@ impl Transaction {
                 (record.previous, change.key.len(), image_bytes_of_undo(&change))
             })?;
             let (previous, key_bytes, image_bytes) = step;
+            let position = self.undo.last();
             let credit = self.credit.as_mut();
-            crate::rollback::undo_step(&self.system, xid, self.undo.last(), credit, &mut self.marked_again)?;
-            self.credit_promised -= undo_log_bytes(key_bytes, image_bytes);
+            match crate::rollback::undo_step(&self.system, xid, position, credit, &mut self.marked_again) {
+                Err(TxnError::Storage(StorageError::DiskFull { .. })) => {
+                    // A page has to be split again, and splits take log space that nobody has reserved.
+                    self.credit = None;
+                    crate::rollback::undo_step(&self.system, xid, position, None, &mut self.marked_again)?;
+                }
+                other => other?,
+            }
+            self.credit_promised = self.credit_promised.saturating_sub(undo_log_bytes(key_bytes, image_bytes));
             self.undo.undone(previous);
         }
         Ok(())
@@ -343,8 +382,7 @@ impl Transaction {
             None if hooks.is_empty() => Commit { csn: None, durable_lsn: self.end_dependency() },
             None => self.system.commit_unlogged(hooks, self.end_dependency()),
             Some(xid) => {
-                let size = Need::group_bytes(record::encode_commit(xid, Csn(0), 0).len());
-                let credit = self.credit.as_mut().expect("taken with the number").take(size);
+                let credit = self.end_credit.take().expect("taken with the number");
                 let undo = std::mem::replace(&mut self.undo, UndoWriter::new(self.system.undo().clone())).finish();
                 let marked_again = std::mem::take(&mut self.marked_again);
                 self.system.commit_logged(xid, credit, undo, marked_again, hooks)
@@ -367,8 +405,7 @@ impl Transaction {
         self.leave_queue();
         self.undo_until(UndoPosition::NONE)?;
         if let Some(xid) = self.xid {
-            let size = Need::group_bytes(record::encode_abort_end(xid, Csn(0)).len());
-            let credit = self.credit.as_mut().expect("taken with the number").take(size);
+            let credit = self.end_credit.take().expect("taken with the number");
             let undo = std::mem::replace(&mut self.undo, UndoWriter::new(self.system.undo().clone())).finish();
             let marked_again = std::mem::take(&mut self.marked_again);
             self.system.abort_end(xid, credit, undo, marked_again);
@@ -464,7 +501,8 @@ fn image_bytes_of_undo(change: &Change<'_>) -> usize {
 
 /// Log bytes that undoing one change takes at most, its group included.
 pub(crate) fn undo_log_bytes(key_bytes: usize, image_bytes: usize) -> usize {
-    let need = EditNeed { value_bytes_max: image_bytes, log_bytes: Need::record_bytes(record::encode_clr(Xid(0), 0).len()) };
+    let need =
+        EditNeed { value_bytes_max: image_bytes, log_bytes: Need::record_bytes(record::encode_clr(Xid(0), 0).len()) };
     Tree::edit_log_bytes(key_bytes, need)
 }
 

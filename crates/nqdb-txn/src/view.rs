@@ -53,8 +53,9 @@ impl RowHeader {
 
     /// Splits an entry's value into header and image.
     pub(crate) fn split(value: &[u8]) -> Result<(RowHeader, &[u8])> {
-        let (head, image) =
-            value.split_at_checked(HEADER_BYTES).ok_or_else(|| TxnError::corrupt("a row is shorter than its header"))?;
+        let (head, image) = value
+            .split_at_checked(HEADER_BYTES)
+            .ok_or_else(|| TxnError::corrupt("a row is shorter than its header"))?;
         let (first, second) = head.split_at(8);
         let word = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).unwrap_or_default();
         Ok((RowHeader::from_words([word(first), word(second)]), image))

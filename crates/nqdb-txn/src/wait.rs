@@ -338,9 +338,7 @@ fn find_cycle(
 ) -> bool {
     let Some(edge) = waits.get(&at) else { return false };
     for blocker in edge.blockers(at, locks) {
-        if blocker == start
-            || (visited.insert(blocker) && find_cycle(blocker, start, waits, locks, visited, path))
-        {
+        if blocker == start || (visited.insert(blocker) && find_cycle(blocker, start, waits, locks, visited, path)) {
             path.push((at, blocker));
             return true;
         }

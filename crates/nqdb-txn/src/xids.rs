@@ -49,7 +49,10 @@ struct Segments {
 impl XidTable {
     /// A table whose first transaction will be `next`; all lower ones have ended.
     pub(crate) fn new(next: Xid) -> XidTable {
-        XidTable { first: next, segments: RwLock::new(Segments { first: next.0 / SEGMENT_XIDS, list: VecDeque::new() }) }
+        XidTable {
+            first: next,
+            segments: RwLock::new(Segments { first: next.0 / SEGMENT_XIDS, list: VecDeque::new() }),
+        }
     }
 
     /// Makes room for a new transaction.

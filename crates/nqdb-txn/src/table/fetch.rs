@@ -79,7 +79,9 @@ impl TableStore {
                     let (header, image) = RowHeader::split(entry.value)?;
                     let own = txn.xid() == Some(header.xid);
                     let other = match system.xids().status(header.xid) {
-                        XidStatus::Active if !own => Some(system.running(header.xid).map(|other| TxnWait::new([other]))),
+                        XidStatus::Active if !own => {
+                            Some(system.running(header.xid).map(|other| TxnWait::new([other])))
+                        }
                         _ => None,
                     };
                     Ok::<_, TxnError>((header, image.to_vec(), other))

@@ -55,12 +55,7 @@ impl TableStore {
             let need = EditNeed { value_bytes_max: chunk.len(), log_bytes: 0 };
             self.overflow.edit(&key, need, None, |edit| edit.insert(chunk, false, 0))?;
         }
-        Ok(ValueRef {
-            value_id,
-            len: value.len() as u32,
-            stored_len: stored.len() as u32,
-            compressed: is_compressed,
-        })
+        Ok(ValueRef { value_id, len: value.len() as u32, stored_len: stored.len() as u32, compressed: is_compressed })
     }
 
     fn put_first_chunk(&self, txn: &mut Transaction, value_id: u64, row_id: RowId, bytes: &[u8]) -> Result<()> {

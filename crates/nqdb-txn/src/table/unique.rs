@@ -47,7 +47,8 @@ impl TableStore {
         }
         txn.ensure_registered();
         let locks = system.key_locks();
-        let mut slots: Vec<usize> = claims.iter().map(|claim| locks.slot(claim.index.tree.id().0, claim.prefix)).collect();
+        let mut slots: Vec<usize> =
+            claims.iter().map(|claim| locks.slot(claim.index.tree.id().0, claim.prefix)).collect();
         slots.extend(row_guard.map(|row| self.row_slot(system, row)));
         let guard = locks.lock(&mut slots);
         for claim in claims {
@@ -78,13 +79,7 @@ impl TableStore {
     }
 
     /// Whether the row at an entry with the claimed key really has it, or may come to have it.
-    fn check_row(
-        &self,
-        txn: &Transaction,
-        system: &TxnSystem,
-        row_id: RowId,
-        claim: &KeyClaim<'_>,
-    ) -> Result<Looked> {
+    fn check_row(&self, txn: &Transaction, system: &TxnSystem, row_id: RowId, claim: &KeyClaim<'_>) -> Result<Looked> {
         let Some(mut row) = self.stored_row(row_id)? else { return Ok(Looked::Free) };
         let newest = row.header;
         let is_own = txn.xid() == Some(newest.xid);

@@ -41,11 +41,18 @@ pub(super) enum Obstacle {
     Missing,
     OwnStatement,
     /// This transaction has changed the row since it was seen.
-    OwnChange { deleted: bool },
+    OwnChange {
+        deleted: bool,
+    },
     /// Another transaction committed a change since the row was seen.
-    Committed { xid: Xid, deleted: bool },
+    Committed {
+        xid: Xid,
+        deleted: bool,
+    },
     /// Another transaction is at it, or holds a lock on it.
     Busy(TxnWait),
+    /// Another transaction is at it, but does not conflict: what counts is the committed version below this one.
+    Below(RowHeader),
     /// The answer changed while it was sought: look again.
     Again,
 }
@@ -135,16 +142,20 @@ impl TableStore {
         let new = RowView::new(image).map_err(|corrupt| TxnError::corrupt(corrupt.to_string()))?;
         let touches_more = |old_image: &[u8]| {
             let Ok(old) = RowView::new(old_image) else { return true };
-            old.external_values().next().is_some()
-                || !self.indexes.iter().all(|index| index.columns_equal(&old, &new))
+            old.external_values().next().is_some() || !self.indexes.iter().all(|index| index.columns_equal(&old, &new))
         };
-        self.replace_row(txn, row_id, image, 0, &mut |txn, edit| {
-            match self.judge(txn, system, edit, row_id, seen, RowLock::NoKeyUpdate)? {
-                Some(obstacle) => Ok(Some(Attempt::Obstacle(obstacle))),
-                None => {
-                    let old = edit.entry().map(|entry| entry.value.get(HEADER_BYTES..).unwrap_or_default());
-                    Ok(old.is_none_or(touches_more).then_some(Attempt::TouchesMore))
-                }
+        self.replace_row(txn, row_id, image, 0, &mut |txn, edit| match self.judge(
+            txn,
+            system,
+            edit,
+            row_id,
+            seen,
+            RowLock::NoKeyUpdate,
+        )? {
+            Some(obstacle) => Ok(Some(Attempt::Obstacle(obstacle))),
+            None => {
+                let old = edit.entry().map(|entry| entry.value.get(HEADER_BYTES..).unwrap_or_default());
+                Ok(old.is_none_or(touches_more).then_some(Attempt::TouchesMore))
             }
         })
     }
@@ -159,7 +170,8 @@ impl TableStore {
         refuse: &mut dyn FnMut(&Transaction, &Edit<'_, '_>) -> Result<Option<Attempt>>,
     ) -> Result<Attempt> {
         let key = row_id.key();
-        let xid = txn.prepare(1, key.len(), ROW_IMAGE_LEN_MAX)?;
+        let growth_bytes_max = ROW_IMAGE_LEN_MAX - image.len().min(ROW_IMAGE_LEN_MAX);
+        let xid = txn.prepare_with_growth(1, key.len(), ROW_IMAGE_LEN_MAX, growth_bytes_max)?;
         let log_bytes = change_log_bytes(key.len(), ROW_IMAGE_LEN_MAX);
         let need = EditNeed { value_bytes_max: HEADER_BYTES + image.len(), log_bytes };
         let (mut value, mut payload) = (Vec::with_capacity(need.value_bytes_max), Vec::new());
@@ -171,6 +183,7 @@ impl TableStore {
             let (old, old_image) = RowHeader::split(entry.value)?;
             let change = self.row_change(txn, ChangeKind::RowUpdate, old, entry.marked, &key, old_image);
             let undo = txn.note_change(xid, &change, &mut payload);
+            txn.promise_growth(old_image.len().saturating_sub(image.len()));
             RowHeader { xid, flags, undo }.write(&mut value);
             value.extend_from_slice(image);
             edit.replace(&value, false, xid.0);
@@ -192,7 +205,7 @@ impl TableStore {
         let Some(old) = self.stored_row(row_id)? else { return self.answer(txn, Obstacle::Missing).map(Some) };
         if old.header.version() != seen || old.header.is_deleted() {
             // Only the judgement under the latch counts, but there is no need to prepare a change that it will refuse.
-            return match self.judge_now(txn, system, row_id, seen, RowLock::NoKeyUpdate)? {
+            return match self.judge_now(txn, system, row_id, seen, RowLock::NoKeyUpdate, None)? {
                 Some(Obstacle::Again) | None => Ok(None),
                 Some(obstacle) => self.answer(txn, obstacle).map(Some),
             };
@@ -206,8 +219,7 @@ impl TableStore {
             }
         }
         let changes_unique_key = changed.iter().any(|(position, ..)| self.indexes[*position].unique);
-        let (flags, mode) =
-            if changes_unique_key { (KEY_CHANGED, RowLock::Update) } else { (0, RowLock::NoKeyUpdate) };
+        let (flags, mode) = if changes_unique_key { (KEY_CHANGED, RowLock::Update) } else { (0, RowLock::NoKeyUpdate) };
         let claims: Vec<KeyClaim<'_>> = changed.iter().filter_map(|(p, _, after)| self.claim((*p, after))).collect();
         let row_guard = (!changed.is_empty()).then_some(row_id);
         let _guard = self.claim_keys(txn, system, row_id, &claims, row_guard)?;
@@ -283,22 +295,34 @@ impl TableStore {
 
     /// Locks the version `seen` of a row without changing it (FOR UPDATE and the like). NOWAIT and SKIP LOCKED are the
     /// caller's answer to `Wait`.
-    pub fn lock_row(
-        &self,
-        txn: &mut Transaction,
-        row_id: RowId,
-        seen: RowVersion,
-        mode: RowLock,
-    ) -> Result<Modified> {
+    pub fn lock_row(&self, txn: &mut Transaction, row_id: RowId, seen: RowVersion, mode: RowLock) -> Result<Modified> {
         let system = txn.system().clone();
         txn.ensure_registered();
+        let mut below = None;
         loop {
-            match self.judge_now(txn, &system, row_id, seen, mode)? {
+            match self.judge_now(txn, &system, row_id, seen, mode, below)? {
                 None => return Ok(Modified::Done),
                 Some(Obstacle::Again) => {}
+                Some(Obstacle::Below(newest)) => match self.committed_below(&system, row_id, newest)? {
+                    Some(committed) => below = Some((newest, committed)),
+                    None => return self.answer(txn, Obstacle::Missing),
+                },
                 Some(obstacle) => return self.answer(txn, obstacle),
             }
         }
+    }
+
+    /// The version below those of the transaction that wrote `newest`.
+    fn committed_below(&self, system: &TxnSystem, row_id: RowId, newest: RowHeader) -> Result<Option<RowHeader>> {
+        let Some(mut row) = self.stored_row(row_id)? else { return Ok(None) };
+        let mut header = newest;
+        while header.xid == newest.xid {
+            match system.older_version(header, &mut row.image)? {
+                Some(older) => header = older,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(header))
     }
 
     /// Judges a row under its leaf's shared latch, and takes the row lock if nothing stands against it.
@@ -309,10 +333,11 @@ impl TableStore {
         row_id: RowId,
         seen: RowVersion,
         mode: RowLock,
+        below: Option<(RowHeader, RowHeader)>,
     ) -> Result<Option<Obstacle>> {
         let (judged, taken) = self.rows.get(&row_id.key(), |entry, _| {
             let Some(entry) = entry else { return (Ok(Some(Obstacle::Missing)), Ok(false)) };
-            let judged = self.judge_value(txn, system, entry.value, row_id, seen, mode);
+            let judged = self.judge_value(txn, system, entry.value, row_id, seen, mode, below);
             let taken = match judged {
                 Ok(None) => system.row_locks().lock(txn.running(), self.id, row_id, mode),
                 _ => Ok(false),
@@ -335,12 +360,14 @@ impl TableStore {
         mode: RowLock,
     ) -> Result<Option<Obstacle>> {
         match edit.entry() {
-            Some(entry) => self.judge_value(txn, system, entry.value, row_id, seen, mode),
+            Some(entry) => self.judge_value(txn, system, entry.value, row_id, seen, mode, None),
             None => Ok(Some(Obstacle::Missing)),
         }
     }
 
-    /// Whether the version in place may be changed, or locked, by someone who has seen `seen`. Called under the leaf's latch.
+    /// Whether the version in place may be changed, or locked, by someone who has seen `seen`. Called under the leaf's
+    /// latch. `below` says of one newest version which committed one it covers.
+    #[expect(clippy::too_many_arguments, reason = "the row, the asker, and what is asked")]
     fn judge_value(
         &self,
         txn: &Transaction,
@@ -349,6 +376,7 @@ impl TableStore {
         row_id: RowId,
         seen: RowVersion,
         mode: RowLock,
+        below: Option<(RowHeader, RowHeader)>,
     ) -> Result<Option<Obstacle>> {
         let (header, _) = RowHeader::split(value)?;
         let deleted = header.is_deleted();
@@ -364,7 +392,16 @@ impl TableStore {
             match system.xids().status(header.xid) {
                 XidStatus::Active => {
                     let held = if header.flags & KEY_CHANGED != 0 { RowLock::Update } else { RowLock::NoKeyUpdate };
-                    if mode.conflicts_with(held) || !is_seen {
+                    if !mode.conflicts_with(held) {
+                        match below.filter(|(newest, _)| *newest == header) {
+                            None => return Ok(Some(Obstacle::Below(header))),
+                            Some((_, committed)) if committed.version() == seen && !committed.is_deleted() => {}
+                            Some((_, committed)) => {
+                                let deleted = committed.is_deleted();
+                                return Ok(Some(Obstacle::Committed { xid: committed.xid, deleted }));
+                            }
+                        }
+                    } else {
                         let busy = system.running(header.xid).map(|other| Obstacle::Busy(TxnWait::new([other])));
                         return Ok(Some(busy.unwrap_or(Obstacle::Again)));
                     }
@@ -390,7 +427,7 @@ impl TableStore {
             Obstacle::Missing if txn.isolation() == Isolation::RepeatableRead => {
                 Err(TxnError::SerializationFailure { deleted: true })
             }
-            Obstacle::Missing | Obstacle::Again => Ok(Modified::Gone),
+            Obstacle::Missing | Obstacle::Again | Obstacle::Below(_) => Ok(Modified::Gone),
             Obstacle::Committed { xid, deleted } => {
                 txn.depend_on_commit_of(xid);
                 match (txn.isolation(), deleted) {

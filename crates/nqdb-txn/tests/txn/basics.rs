@@ -66,12 +66,18 @@ fn a_second_writer_waits_and_then_builds_on_the_first() {
     wait.block(&mut second, Duration::from_secs(1), None).expect("the first has ended");
     // Nothing is synced yet, and still the second sees what it has to build on, and depends on it.
     let seen = bed.find(&second.view(), 1).expect("still there").1;
-    assert_eq!(bed.table.update(&mut second, row_id, seen, &datums(&row(1, 12, "second"))).expect("retry"), Modified::Changed);
+    assert_eq!(
+        bed.table.update(&mut second, row_id, seen, &datums(&row(1, 12, "second"))).expect("retry"),
+        Modified::Changed
+    );
     let newest = bed.table.read_newest(&second, row_id, |image, version| (row_of(&image), version)).expect("read");
     let Newest::Row((newest, version)) = newest else { panic!("the row is there") };
     assert_eq!(newest, row(1, 11, "first"));
     assert_eq!(second.depends_on(), commit.durable_lsn);
-    assert_eq!(bed.table.update(&mut second, row_id, version, &datums(&row(1, 12, "second"))).expect("update"), Modified::Done);
+    assert_eq!(
+        bed.table.update(&mut second, row_id, version, &datums(&row(1, 12, "second"))).expect("update"),
+        Modified::Done
+    );
     assert!(matches!(second.begin_statement(), Err(TxnError::Wait(Wait::Log(_)))));
     bed.commit(second);
     assert_eq!(bed.committed(), vec![row(1, 12, "second")]);
@@ -130,7 +136,8 @@ fn rolling_back_to_a_savepoint_undoes_a_part_and_wakes_who_waits_for_it() {
 #[test]
 fn large_values_live_and_die_with_their_versions() {
     let bed = Bed::new();
-    let long: String = (0..50_000_u32).map(|n| char::from(b'a' + (n.wrapping_mul(2_654_435_761) >> 27) as u8 % 26)).collect();
+    let long: String =
+        (0..50_000_u32).map(|n| char::from(b'a' + (n.wrapping_mul(2_654_435_761) >> 27) as u8 % 26)).collect();
     let mut txn = bed.begin();
     bed.insert(&mut txn, &row(1, 10, &long)).expect("insert");
     bed.commit(txn);

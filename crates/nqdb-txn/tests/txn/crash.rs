@@ -75,10 +75,12 @@ fn crash_once(seed: u64, sabotage: TxnSabotage) {
     let bed = Bed::open(disk, options(), with).expect("a crashed database opens");
     let found: Vec<(RowId, Row)> = bed.rows_with_ids(&bed.system.latest_view());
     let matches = |state: &State| {
-        state.len() == found.len() && state.iter().zip(&found).all(|((id, (_, row)), found)| (id, row) == (&found.0, &found.1))
+        state.len() == found.len()
+            && state.iter().zip(&found).all(|((id, (_, row)), found)| (id, row) == (&found.0, &found.1))
     };
     let position = commits.iter().rposition(matches);
-    let position = position.unwrap_or_else(|| panic!("what was recovered is not the state after any commit: {found:?}"));
+    let position =
+        position.unwrap_or_else(|| panic!("what was recovered is not the state after any commit: {found:?}"));
     assert!(position >= acknowledged, "state {position} was recovered, {acknowledged} was acknowledged");
     bed.check_nothing_leaked();
     let mut model = Model::resume(bed, seed ^ 1, MIX, commits[position].clone());

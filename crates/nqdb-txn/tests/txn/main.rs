@@ -1,6 +1,8 @@
 //! The transaction layer over real trees on a simulated disk.
 
+mod basics;
 mod bed;
 mod crash;
-mod basics;
+mod limits;
 mod model;
+mod threads;

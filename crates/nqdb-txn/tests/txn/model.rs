@@ -73,7 +73,16 @@ impl Model {
     pub fn new(bed: Bed, seed: u64, mix: Mix) -> Model {
         let slots = (0..SLOT_COUNT).map(|_| None).collect();
         let rng = StdRng::seed_from_u64(seed);
-        Model { bed, rng, mix, slots, commits: vec![State::new()], ends: vec![Lsn(0)], synced: 0, old_views: Vec::new() }
+        Model {
+            bed,
+            rng,
+            mix,
+            slots,
+            commits: vec![State::new()],
+            ends: vec![Lsn(0)],
+            synced: 0,
+            old_views: Vec::new(),
+        }
     }
 
     /// Goes on with a table that holds `state`, all of it synced.

@@ -1,0 +1,208 @@
+//! Sequences, indexes built later, dropped trees, large transactions, full disks.
+
+use crate::bed::*;
+use nqdb_storage::disk::SimDisk;
+use nqdb_storage::tree::Direction;
+use nqdb_txn::*;
+use nqdb_types::Datum;
+use nqdb_types::Type;
+use nqdb_types::key::KeyColumn;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+fn sequence(cycle: bool) -> Sequence {
+    Sequence { id: 77, increment: 3, min: 1, max: 100, start: 1, cycle }
+}
+
+#[test]
+fn a_sequence_neither_rolls_back_nor_repeats_after_a_crash() {
+    let disk = Arc::new(SimDisk::new());
+    let bed = Bed::on(disk.clone(), engine_options(), txn_options());
+    let mut txn = bed.begin();
+    sequence(false).create(&mut txn).expect("create");
+    assert_eq!(sequence(false).next(&mut txn, 3).expect("next"), [1, 4, 7]);
+    bed.commit(txn);
+    let mut txn = bed.begin();
+    assert_eq!(sequence(false).next(&mut txn, 1).expect("next"), [10]);
+    txn.rollback().expect("rollback");
+    let mut txn = bed.begin();
+    assert_eq!(sequence(false).next(&mut txn, 1).expect("next"), [13]);
+    assert_eq!(sequence(false).state(&bed.system).expect("state"), SequenceState { last_value: 13, is_called: true });
+    bed.commit(txn);
+    let disk = Arc::new(disk.crash(nqdb_storage::disk::CrashMode::OnlySynced));
+    let bed = Bed::open(disk, engine_options(), txn_options()).expect("opens");
+    let mut txn = bed.begin();
+    let after = sequence(false).next(&mut txn, 1);
+    // Everything up to the maximum was logged ahead: the values in between are lost, none is given out twice.
+    assert!(
+        matches!(after, Err(TxnError::Sql(ref error)) if error.code() == nqdb_sqlstate::SEQUENCE_GENERATOR_LIMIT_EXCEEDED)
+    );
+    sequence(false).set(&mut txn, 96, true).expect("set");
+    assert_eq!(sequence(true).next(&mut txn, 4).expect("cycles"), [99, 1, 4, 7]);
+}
+
+#[test]
+fn an_index_built_later_finds_every_row_or_says_which_is_double() {
+    let bed = Bed::new();
+    let mut txn = bed.begin();
+    for id in 0..500 {
+        bed.insert(&mut txn, &row(id, (id % 100) as i32, &format!("text {id}"))).expect("insert");
+    }
+    bed.commit(txn);
+    let mut txn = bed.begin();
+    let build = |txn: &mut Transaction, column: usize, ty| {
+        let tree = bed.system.create_tree(txn).expect("a tree");
+        let key = vec![KeyColumn::ascending(column, Type::new(ty))];
+        let index = Arc::new(IndexStore { id: 9, tree, unique: true, key, usable_from: Csn(0) });
+        let old = &bed.table;
+        let mut indexes = old.indexes.clone();
+        indexes.push(index);
+        let table = Arc::new(TableStore {
+            id: old.id,
+            rows: old.rows.clone(),
+            overflow: old.overflow.clone(),
+            columns: old.columns.clone(),
+            missing: old.missing.clone(),
+            indexes,
+            counters: old.counters.clone(),
+        });
+        let built = table.build_index(txn, 2);
+        (table, built)
+    };
+    assert!(matches!(build(&mut txn, 1, 23).1, Err(TxnError::UniqueViolation { index: 2, .. })));
+    txn.rollback().expect("rollback");
+    bed.purge();
+    assert_eq!(bed.system.trees().expect("trees").len(), 5, "the tree that was not kept is destroyed");
+
+    let mut txn = bed.begin();
+    let (table, built) = build(&mut txn, 2, 25);
+    built.expect("texts differ");
+    bed.commit(txn);
+    bed.system.register_table(table.clone());
+    let report = check_table(&bed.system, &table).expect("check");
+    assert_eq!((report.rows, report.entries, report.problems), (500, 1500, vec![]));
+    let mut texts = Vec::new();
+    let view = bed.system.latest_view();
+    let unbounded = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+    let mut scan = table.index_scan(2, view, unbounded.0, unbounded.1, Direction::Backward);
+    while scan
+        .next_batch(&mut |_, _, image| {
+            texts.push(row_of(&image).2);
+            if texts.len() % 3 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .expect("reads")
+    {}
+    let mut expected: Vec<String> = (0..500).map(|id| format!("text {id}")).collect();
+    expected.sort();
+    expected.reverse();
+    assert_eq!(texts, expected);
+}
+
+#[test]
+fn a_dropped_tree_stays_until_nobody_can_look_and_a_rolled_back_drop_keeps_it() {
+    let bed = Bed::new();
+    let mut txn = bed.begin();
+    let tree = bed.system.create_tree(&mut txn).expect("a tree");
+    bed.commit(txn);
+    let mut txn = bed.begin();
+    bed.system.drop_tree(&mut txn, tree.id()).expect("drop");
+    txn.rollback().expect("rollback");
+    bed.purge();
+    assert_eq!(bed.system.trees().expect("trees").len(), 6);
+    let view = bed.system.latest_view();
+    let mut txn = bed.begin();
+    bed.system.drop_tree(&mut txn, tree.id()).expect("drop");
+    bed.commit(txn);
+    bed.purge();
+    assert_eq!(bed.system.trees().expect("trees").len(), 6, "an older view may still look");
+    drop(view);
+    bed.purge();
+    assert_eq!(bed.system.trees().expect("trees").len(), 5);
+}
+
+#[test]
+fn a_transaction_larger_than_its_memory_spills_and_rolls_back() {
+    let bed = Bed::on(
+        Arc::new(SimDisk::new()),
+        engine_options(),
+        TxnOptions { undo_memory_bytes: 256 << 10, ..txn_options() },
+    );
+    let mut txn = bed.begin();
+    let text = "x".repeat(700);
+    for id in 0..1500 {
+        bed.insert(&mut txn, &row(id, 1, &text)).expect("insert");
+    }
+    bed.commit(txn);
+    let view = bed.system.latest_view();
+    let before = bed.rows(&view);
+    let mut txn = bed.begin();
+    for id in 0..1500 {
+        bed.update(&mut txn, id, &row(id, 2, "short")).expect("update");
+    }
+    assert!(bed.system.stats().undo_bytes > 1 << 20, "{:?}", bed.system.stats());
+    assert_eq!(bed.rows(&view), before, "older versions are read from the file");
+    txn.rollback().expect("rollback");
+    drop(view);
+    assert_eq!(bed.committed(), before);
+    assert_eq!(bed.check_nothing_leaked().rows, 1500);
+}
+
+#[test]
+fn a_full_disk_refuses_changes_and_still_rolls_back() {
+    let disk = Arc::new(SimDisk::new());
+    let bed = Bed::on(disk.clone(), engine_options(), txn_options());
+    let mut txn = bed.begin();
+    for id in 0..200 {
+        bed.insert(&mut txn, &row(id, 1, &"y".repeat(300))).expect("insert");
+    }
+    bed.commit(txn);
+    let before = bed.committed();
+    let mut txn = bed.begin();
+    disk.set_capacity(Some(disk.used_bytes() + (64 << 10)));
+    let mut refused = None;
+    for id in 0..200 {
+        if let Err(error) = bed.update(&mut txn, id, &row(id, 1, "z")) {
+            refused = Some(error);
+            break;
+        }
+    }
+    for id in 1000..20_000 {
+        if refused.is_some() {
+            break;
+        }
+        refused = bed.insert(&mut txn, &row(id, 1, &"z".repeat(900))).err();
+    }
+    match refused {
+        Some(TxnError::Storage(nqdb_storage::StorageError::DiskFull { .. })) => {}
+        other => panic!("{other:?}"),
+    }
+    txn.rollback().expect("rollback needs no more disk");
+    assert_eq!(bed.committed(), before);
+    disk.set_capacity(None);
+    assert_eq!(bed.check_nothing_leaked().rows, 200);
+}
+
+#[test]
+fn keys_and_rows_have_limits() {
+    let bed = Bed::new();
+    let mut txn = bed.begin();
+    let tree = bed.system.create_tree(&mut txn).expect("a tree");
+    let key = vec![KeyColumn::ascending(2, Type::new(25))];
+    let index = Arc::new(IndexStore { id: 9, tree, unique: false, key, usable_from: Csn(0) });
+    let old = &bed.table;
+    let table = TableStore {
+        id: old.id,
+        rows: old.rows.clone(),
+        overflow: old.overflow.clone(),
+        columns: old.columns.clone(),
+        missing: old.missing.clone(),
+        indexes: vec![index],
+        counters: old.counters.clone(),
+    };
+    let values = |len: usize| vec![Datum::Int8(1), Datum::Null, Datum::Text("k".repeat(len).into())];
+    table.insert(&mut txn, &values(1900)).expect("a long key");
+    match table.insert(&mut txn, &values(2100)) {
+        Err(TxnError::KeyTooLong { index: 0, size, max }) => assert!(size > max),
+        other => panic!("{other:?}"),
+    }
+}
