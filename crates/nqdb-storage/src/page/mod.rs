@@ -10,3 +10,6 @@ pub use buf::{PageBuf, PageType};
 pub use change::{Builder, Shape};
 pub use layout::{ENTRY_LEN_MAX, Entry, KEY_LEN_MAX, LeafInfo, Node};
 pub use op::PageOp;
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ use crate::page::{PageOp, Shape};
 use crate::reservation::Need;
 
 pub use self::edit::{Edit, EditNeed};
-pub use self::scan::{Direction, MarkedLeaves, Scan};
+pub use self::scan::{Direction, MarkedLeaves, Scan, Visitor};
 pub use self::verify::TreeReport;
 pub use crate::page::{ENTRY_LEN_MAX, Entry, KEY_LEN_MAX, LeafInfo};
 

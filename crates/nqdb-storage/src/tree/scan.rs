@@ -12,6 +12,9 @@ use crate::page::{Entry, LeafInfo, Node};
 use crate::tree::Tree;
 use crate::tree::descend::{Latched, LeafUse, Seek};
 
+/// What a scan calls with each key and entry, and what the leaf says about all of them.
+pub type Visitor<'a> = dyn FnMut(&[u8], Entry<'_>, LeafInfo) -> ControlFlow<()> + 'a;
+
 /// Which way a scan goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -72,16 +75,12 @@ impl Scan {
     /// Visits entries of the next leaf in the scan's direction, under its shared latch: `f` must not block, and must not
     /// call into the engine. It gets the full key. When it breaks, the next call goes on behind the key it broke at. A call
     /// may visit nothing. Answers whether more may follow.
-    pub fn next_leaf(&mut self, f: &mut dyn FnMut(&[u8], Entry<'_>, LeafInfo) -> ControlFlow<()>) -> Result<bool> {
+    pub fn next_leaf(&mut self, f: &mut Visitor<'_>) -> Result<bool> {
         self.next_leaf_if(|_| true, f)
     }
 
     /// As `next_leaf`, visiting nothing in leaves that `wanted` declines.
-    fn next_leaf_if(
-        &mut self,
-        wanted: impl Fn(LeafInfo) -> bool,
-        f: &mut dyn FnMut(&[u8], Entry<'_>, LeafInfo) -> ControlFlow<()>,
-    ) -> Result<bool> {
+    fn next_leaf_if(&mut self, wanted: impl Fn(LeafInfo) -> bool, f: &mut Visitor<'_>) -> Result<bool> {
         if self.position == Position::Done {
             return Ok(false);
         }
@@ -101,13 +100,7 @@ impl Scan {
         Ok(self.position != Position::Done)
     }
 
-    fn visit(
-        &mut self,
-        node: Node<'_>,
-        slots: Range<usize>,
-        info: LeafInfo,
-        f: &mut dyn FnMut(&[u8], Entry<'_>, LeafInfo) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    fn visit(&mut self, node: Node<'_>, slots: Range<usize>, info: LeafInfo, f: &mut Visitor<'_>) -> ControlFlow<()> {
         let prefix = node.prefix();
         self.visited.clear();
         self.visited.extend_from_slice(prefix);
