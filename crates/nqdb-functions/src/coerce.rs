@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use nqdb_sqlstate::{CANNOT_COERCE, NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult};
-use nqdb_types::{Datum, Oid, Type, apply_typmod, oid, parse_text, type_info, write_text};
+use nqdb_sqlstate::{CANNOT_COERCE, NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult, UNDEFINED_OBJECT};
+use nqdb_types::{Datum, Oid, Type, apply_typmod, oid, parse_text, type_by_name, type_info, write_text};
 
 use crate::tables::casts::CASTS;
 use crate::{Function, FunctionContext, registry};
@@ -151,6 +151,10 @@ pub fn apply_cast(
             let text = text_of(datum, from, context)?;
             resolve_regclass(&text, context).map(Datum::Oid)
         }
+        CastMethod::ViaText if to.oid == oid::REGTYPE => {
+            let text = text_of(datum, from, context)?;
+            resolve_regtype(&text).map(Datum::Oid)
+        }
         CastMethod::ViaText => {
             let text = text_of(datum, from, context)?;
             parse_text(&text, Type::new(to.oid), context.format)
@@ -166,12 +170,15 @@ pub fn cast_value(datum: &Datum, from: Type, to: Type, context: &mut FunctionCon
     if to.typmod < 0 { Ok(value) } else { apply_typmod(value, to, true) }
 }
 
-/// A value as its output function spells it; of a regclass the relation's name.
+/// A value as its output function spells it; of a regclass the relation's name, of a regtype the type's.
 pub(crate) fn text_of(datum: &Datum, ty: Type, context: &FunctionContext<'_>) -> SqlResult<String> {
     match datum {
         Datum::Text(text) => return Ok(text.to_string()),
         Datum::Oid(relation) if ty.oid == oid::REGCLASS && *relation != 0 => {
             return Ok(context.session.relation_name(*relation).unwrap_or_else(|| relation.to_string()));
+        }
+        Datum::Oid(type_oid) if ty.oid == oid::REGTYPE && type_info(*type_oid).is_some() => {
+            return Ok(Type::new(*type_oid).name());
         }
         _ => {}
     }
@@ -185,10 +192,32 @@ pub(crate) fn resolve_regclass(text: &str, context: &FunctionContext<'_>) -> Sql
     if text == "-" {
         return Ok(0);
     }
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().map_err(|_| {
-            SqlError::new(NUMERIC_VALUE_OUT_OF_RANGE, format!("value \"{text}\" is out of range for type oid"))
-        });
+    match object_number(text)? {
+        Some(number) => Ok(number),
+        None => context.session.resolve_relation(text),
     }
-    context.session.resolve_relation(text)
+}
+
+/// What regtype's input reads: a number, `-` for none, or the name of a type.
+fn resolve_regtype(text: &str) -> SqlResult<u32> {
+    if text == "-" {
+        return Ok(0);
+    }
+    if let Some(number) = object_number(text)? {
+        return Ok(number);
+    }
+    let name = text.trim().to_ascii_lowercase();
+    let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
+    type_by_name(name)
+        .ok_or_else(|| SqlError::new(UNDEFINED_OBJECT, format!("type \"{}\" does not exist", text.trim())))
+}
+
+/// The number, if the text is digits only.
+fn object_number(text: &str) -> SqlResult<Option<u32>> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        SqlError::new(NUMERIC_VALUE_OUT_OF_RANGE, format!("value \"{text}\" is out of range for type oid"))
+    })
 }

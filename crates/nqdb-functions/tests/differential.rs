@@ -3,6 +3,7 @@
 
 mod reference;
 mod session;
+mod values;
 
 use std::fmt::Write;
 
@@ -11,6 +12,7 @@ use nqdb_sqlstate::SqlError;
 use nqdb_types::{Datum, FormatContext, TimeZone, Type, oid, parse_text, type_info, write_text};
 use reference::{Reference, escape};
 use session::{FixedSession, NOW_MICROS};
+use values::values;
 
 /// Most calls tried per function.
 const CALLS_MAX: usize = 400;
@@ -54,64 +56,6 @@ const SKIPPED: &[&str] = &[
     "col_description",
     "shobj_description",
 ];
-
-fn values(type_oid: u32) -> &'static [&'static str] {
-    match type_oid {
-        oid::BOOL => &["t", "f"],
-        oid::INT2 => &["0", "1", "-1", "2", "7", "32767", "-32768"],
-        oid::INT4 => &["0", "1", "-1", "2", "5", "33", "2147483647", "-2147483648"],
-        oid::INT8 => &["0", "1", "-1", "3", "10240", "123456789012", "9223372036854775807", "-9223372036854775808"],
-        oid::FLOAT4 => &["0", "-0", "1", "-2.5", "0.1", "3e38", "1e-40", "NaN", "Infinity", "-Infinity"],
-        oid::FLOAT8 => {
-            &["0", "-0", "1", "-1", "0.5", "-2.5", "3.7", "1e15", "1e308", "1e-308", "NaN", "Infinity", "-Infinity"]
-        }
-        oid::NUMERIC => &[
-            "0",
-            "1",
-            "-1",
-            "0.5",
-            "2.50",
-            "-7.125",
-            "100",
-            "12345678901234567890.123456789",
-            "1e-20",
-            "NaN",
-            "Infinity",
-            "-Infinity",
-        ],
-        oid::TEXT | oid::VARCHAR => &["", "a", "abc", "Hello World", "xax", " pad ", "äö€x", "a\\b'c", "12", "b%_"],
-        oid::BPCHAR => &["", "a", "abc  ", "Abc", "äö "],
-        oid::NAME => &["", "abc", "Abc", "select"],
-        oid::CHAR_INTERNAL => &["", "a", "Z"],
-        oid::BYTEA => &["", "\\x00", "\\x6162", "\\xff00a1", "\\x5c25"],
-        oid::DATE => &["2000-01-01", "1999-12-31", "2024-02-29", "0044-03-15 BC", "infinity", "-infinity"],
-        oid::TIME => &["00:00:00", "12:34:56.789", "23:59:59.999999", "24:00:00"],
-        oid::TIMESTAMP | oid::TIMESTAMPTZ => &[
-            "2000-01-01 00:00:00",
-            "2024-03-10 01:30:15.123456",
-            "2024-11-03 01:30:00",
-            "1999-12-31 23:59:59.999999",
-            "0044-03-15 12:00:00 BC",
-            "2024-02-29 12:00:00",
-            "infinity",
-            "-infinity",
-        ],
-        oid::INTERVAL => &[
-            "0",
-            "1 mon",
-            "30 days",
-            "-1 year -2 mons +3 days -04:05:06.7",
-            "25:00:00",
-            "-1 day +25:00:00",
-            "1 year 1 mon 1 day 01:01:01.000001",
-            "15 days",
-            "400 years",
-        ],
-        oid::UUID => &["00000000-0000-0000-0000-000000000000", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"],
-        oid::OID | oid::REGTYPE => &["0", "1", "23", "4294967295"],
-        _ => &[],
-    }
-}
 
 const UNITS: &[&str] = &[
     "microseconds",
@@ -181,7 +125,7 @@ fn argument_values(function: &Function, index: usize) -> Vec<Option<&'static str
         ("make_timestamp" | "make_timestamptz", 4) | ("make_time", 1) => &["0", "59", "60"],
         ("make_timestamp" | "make_timestamptz", 5) | ("make_time", 2) => &["0", "7.5", "59.999999", "60", "61"],
         ("factorial", 0) => &["0", "1", "5", "20", "30", "-1"],
-        ("format_type", 0) => &["16", "23", "1043", "1700", "1114", "0", "99999", "2205"],
+        ("format_type", 0) => &["16", "23", "1043", "1700", "1114", "0", "99999"],
         ("format_type", 1) => &["-1", "14", "655366"],
         ("repeat", 1) | ("lpad" | "rpad", 1) => &["0", "1", "-1", "5", "2147483647"],
         ("chr", 0) => &["0", "65", "8364", "55296", "1114112", "-1"],
@@ -300,6 +244,7 @@ fn evaluate(function: &Function, call: &[Option<&str>], format: &FormatContext) 
         });
     match result {
         Ok(Datum::Null) => None,
+        Ok(Datum::Oid(type_oid)) if function.returns == oid::REGTYPE => Some(Type::new(type_oid).name()),
         Ok(datum) => {
             let mut bytes = Vec::new();
             write_text(&mut bytes, &datum, Type::new(function.returns), format);
@@ -368,7 +313,8 @@ fn functions_answer_as_postgresql_does() {
     for ((function, expression, ours), row) in cases.iter().zip(&theirs) {
         // "not supported" here is an answer that a user can act on; it is never a wrong one.
         let refused = ours.as_deref() == Some("!0A000");
-        if *ours != row[1] && !refused && !is_known_difference(function, expression, ours.as_deref(), row[1].as_deref()) {
+        if *ours != row[1] && !refused && !is_known_difference(function, expression, ours.as_deref(), row[1].as_deref())
+        {
             wrong.push(format!("{}: {expression}: ours {ours:?}, PostgreSQL {:?}", function.name, row[1]));
         }
     }

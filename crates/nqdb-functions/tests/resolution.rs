@@ -11,9 +11,27 @@ use nqdb_types::{Oid, Type, oid};
 use reference::{Reference, escape};
 
 const TYPES: &[Oid] = &[
-    oid::UNKNOWN, oid::BOOL, oid::INT2, oid::INT4, oid::INT8, oid::FLOAT4, oid::FLOAT8, oid::NUMERIC, oid::TEXT,
-    oid::VARCHAR, oid::BPCHAR, oid::NAME, oid::BYTEA, oid::DATE, oid::TIME, oid::TIMESTAMP, oid::TIMESTAMPTZ,
-    oid::INTERVAL, oid::UUID, oid::OID, oid::REGCLASS,
+    oid::UNKNOWN,
+    oid::BOOL,
+    oid::INT2,
+    oid::INT4,
+    oid::INT8,
+    oid::FLOAT4,
+    oid::FLOAT8,
+    oid::NUMERIC,
+    oid::TEXT,
+    oid::VARCHAR,
+    oid::BPCHAR,
+    oid::NAME,
+    oid::BYTEA,
+    oid::DATE,
+    oid::TIME,
+    oid::TIMESTAMP,
+    oid::TIMESTAMPTZ,
+    oid::INTERVAL,
+    oid::UUID,
+    oid::OID,
+    oid::REGCLASS,
 ];
 
 const BINARY_OPERATORS: &[&str] = &["=", "<", ">=", "<>", "+", "-", "*", "/", "%", "^", "||", "~~", "~", "&", "<<"];
@@ -21,14 +39,67 @@ const PREFIX_OPERATORS: &[&str] = &["-", "+", "@", "~", "|/", "||/"];
 
 /// Functions with one and with two arguments whose overloads make the rules work.
 const ONE_ARGUMENT: &[&str] = &[
-    "abs", "round", "ceil", "sqrt", "length", "lower", "btrim", "sign", "ln", "trunc", "octet_length", "bit_length",
-    "sum", "avg", "min", "max", "count", "stddev", "bool_and", "age", "isfinite", "to_timestamp", "quote_literal",
-    "justify_days", "date", "upper", "md5", "text", "int4", "float8", "varchar", "timestamp", "numeric", "bool",
+    "abs",
+    "round",
+    "ceil",
+    "sqrt",
+    "length",
+    "lower",
+    "btrim",
+    "sign",
+    "ln",
+    "trunc",
+    "octet_length",
+    "bit_length",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "count",
+    "stddev",
+    "bool_and",
+    "age",
+    "isfinite",
+    "to_timestamp",
+    "quote_literal",
+    "justify_days",
+    "date",
+    "upper",
+    "md5",
+    "text",
+    "int4",
+    "float8",
+    "varchar",
+    "timestamp",
+    "numeric",
+    "bool",
 ];
 const TWO_ARGUMENTS: &[&str] = &[
-    "mod", "power", "round", "trunc", "log", "substr", "left", "date_trunc", "date_part", "extract", "timezone",
-    "age", "to_char", "position", "string_agg", "atan2", "div", "gcd", "repeat", "strpos", "lpad", "btrim", "concat",
-    "generate_series", "to_timestamp",
+    "mod",
+    "power",
+    "round",
+    "trunc",
+    "log",
+    "substr",
+    "left",
+    "date_trunc",
+    "date_part",
+    "extract",
+    "timezone",
+    "age",
+    "to_char",
+    "position",
+    "string_agg",
+    "atan2",
+    "div",
+    "gcd",
+    "repeat",
+    "strpos",
+    "lpad",
+    "btrim",
+    "concat",
+    "generate_series",
+    "to_timestamp",
 ];
 
 fn null_of(type_oid: Oid) -> String {
@@ -67,9 +138,8 @@ fn expressions_resolve_as_in_postgresql() {
             }
             // ELSE counts as the first.
             let common = common_type(&[right, left]);
-            let converts = |to| {
-                [left, right].into_iter().all(|from| coercion(from, to, CastContext::Implicit).is_some())
-            };
+            let converts =
+                |to| [left, right].into_iter().all(|from| coercion(from, to, CastContext::Implicit).is_some());
             let ours = match common {
                 None => "!42804".into(),
                 Some(to) if !converts(to) => "!42846".into(),
@@ -125,7 +195,8 @@ fn needs_a_missing_type(expression: &str) -> bool {
     expression == "pg_catalog.\"trunc\"(NULL)"
         || expression == "pg_catalog.\"age\"(NULL)"
         || expression.starts_with("NULL - NULL::")
-        || (expression.starts_with("pg_catalog.\"timezone\"") && expression.ends_with(", NULL::time without time zone)"))
+        || (expression.starts_with("pg_catalog.\"timezone\"")
+            && expression.ends_with(", NULL::time without time zone)"))
 }
 
 #[test]

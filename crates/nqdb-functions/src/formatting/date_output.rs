@@ -127,7 +127,7 @@ impl Moment {
             Field::Hour12 => {
                 let hour = if self.hour % 12 == 0 { 12 } else { self.hour % 12 };
                 number(hour, 2 + usize::from(self.hour < 0))
-            },
+            }
             Field::Minute => signed(self.minute, 2),
             Field::Second => signed(self.second, 2),
             Field::SecondOfDay => Ok((self.hour * 3600 + self.minute * 60 + self.second).to_string()),

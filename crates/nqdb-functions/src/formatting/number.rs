@@ -5,7 +5,7 @@
 
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::{INVALID_TEXT_REPRESENTATION, SYNTAX_ERROR, SqlError, SqlResult};
-use nqdb_types::Numeric;
+use nqdb_types::{Numeric, Type};
 
 use super::date_output::ordinal_suffix;
 use crate::Function;
@@ -140,7 +140,7 @@ impl Template {
 }
 
 /// The number in capitals of Rome; 1 to 3999, otherwise `#`.
-fn roman(value: &Numeric, fill: bool) -> SqlResult<String> {
+fn roman(number: i32, fill: bool) -> String {
     const LETTERS: [(i32, &str); 13] = [
         (1000, "M"),
         (900, "CM"),
@@ -157,9 +157,8 @@ fn roman(value: &Numeric, fill: bool) -> SqlResult<String> {
         (1, "I"),
     ];
     const WIDTH: usize = 15;
-    let number = if value.is_finite() { value.round(0)?.to_i32().unwrap_or(0) } else { 0 };
     if !(1..=3999).contains(&number) {
-        return Ok("#".repeat(WIDTH));
+        return "#".repeat(WIDTH);
     }
     let mut rest = number;
     let mut letters = String::new();
@@ -169,7 +168,7 @@ fn roman(value: &Numeric, fill: bool) -> SqlResult<String> {
             rest -= worth;
         }
     }
-    Ok(if fill { letters } else { format!("{letters:>WIDTH$}") })
+    if fill { letters } else { format!("{letters:>WIDTH$}") }
 }
 
 /// A number's digits, rounded to what a template shows.
@@ -197,13 +196,12 @@ fn write(template: &Template, digits: &Digits) -> SqlResult<String> {
         (before, after) = (before + after, 0);
     }
     let is_special = digits.integer.starts_with(['N', 'I']);
-    if is_special && template.count(|piece| matches!(piece, Piece::Ordinal { .. })) > 0 {
-        let message = format!("\"{}\" is not a number", digits.integer);
-        return Err(SqlError::new(INVALID_TEXT_REPRESENTATION, message));
-    }
     // The zero before the point is left out where the template has places behind it.
     let integer = if digits.integer == "0" && before > 0 && after > 0 { "" } else { &digits.integer };
     let overflows = integer.len() > before;
+    if is_special && !overflows && template.count(|piece| matches!(piece, Piece::Ordinal { .. })) > 0 {
+        return Err(SqlError::new(INVALID_TEXT_REPRESENTATION, format!("\"{integer}\" is not a number")));
+    }
     let writer = Writer {
         template,
         is_negative: digits.is_negative,
@@ -219,7 +217,7 @@ fn write(template: &Template, digits: &Digits) -> SqlResult<String> {
 fn to_char(value: &Numeric, text: &str) -> SqlResult<String> {
     let template = Template::parse(text)?;
     if template.is_roman {
-        return roman(value, template.fill);
+        return Ok(roman(value.round(0)?.to_i32()?, template.fill));
     }
     let (_, after) = template.digit_counts();
     let shown = if template.pieces.contains(&Piece::Shift) {
@@ -229,8 +227,7 @@ fn to_char(value: &Numeric, text: &str) -> SqlResult<String> {
     };
     let mut digits = Digits::of(&shown.to_string());
     if !value.is_finite() {
-        // A numeric that is none fills its places with # as one that is too long.
-        digits = Digits { integer: "9".repeat(template.pieces.len() + 1), fraction: "#".repeat(after), ..digits };
+        digits.fraction = "#".repeat(after);
     }
     write(&template, &digits)
 }
@@ -239,7 +236,7 @@ fn to_char(value: &Numeric, text: &str) -> SqlResult<String> {
 fn float_to_char(value: f64, digits_max: usize, text: &str) -> SqlResult<String> {
     let template = Template::parse(text)?;
     if template.is_roman {
-        return roman(&Numeric::from_f64(value.round_ties_even()), template.fill);
+        return Ok(roman(value.round_ties_even() as i32, template.fill));
     }
     let (_, after) = template.digit_counts();
     if !value.is_finite() {
@@ -248,7 +245,12 @@ fn float_to_char(value: f64, digits_max: usize, text: &str) -> SqlResult<String>
         return write(&template, &Digits { is_negative: value < 0.0, integer, fraction: "#".repeat(kept) });
     }
     if template.pieces.contains(&Piece::Shift) {
-        return write(&template, &Digits::of(&format!("{:.0}", value * 10f64.powi(after as i32))));
+        let shifted = value * 10f64.powi(after as i32);
+        if shifted.is_finite() {
+            return write(&template, &Digits::of(&format!("{shifted:.0}")));
+        }
+        let integer = "Infinity".to_string();
+        return write(&template, &Digits { is_negative: value < 0.0, integer, fraction: String::new() });
     }
     let integer_digits = format!("{:.0}", value.abs()).len();
     let kept = digits_max.saturating_sub(integer_digits).min(after);
@@ -426,7 +428,7 @@ fn from_numeric(value: &Numeric, template: &str) -> SqlResult<String> {
     to_char(value, template)
 }
 
-/// Reads the digits, the sign and the point that the template has places for; groups and literals are skipped.
+/// Reads the text place by place as the template goes along.
 #[sql_function("to_number(text, text) -> numeric", oid = 1777, stable)]
 fn to_number(text: &str, template: &str) -> SqlResult<Option<Numeric>> {
     if template.is_empty() {
@@ -437,32 +439,79 @@ fn to_number(text: &str, template: &str) -> SqlResult<Option<Numeric>> {
         return Err(SqlError::unsupported("RN or V in a template for reading numbers"));
     }
     let (before, after) = template.digit_counts();
-    let mut digits = String::new();
-    let (mut taken, mut in_fraction, mut is_negative) = (0, false, false);
-    for character in text.chars() {
-        match character {
-            '-' | '<' => is_negative = true,
-            '.' if !in_fraction && after > 0 => {
-                in_fraction = true;
-                taken = 0;
-                digits.push('.');
+    let mut reader = Reader { rest: text, digits: String::new(), is_negative: false, after, in_fraction: 0 };
+    for piece in &template.pieces {
+        if reader.rest.is_empty() {
+            break;
+        }
+        reader.piece(*piece);
+    }
+    if !reader.digits.contains(|character: char| character.is_ascii_digit()) {
+        return Err(SqlError::new(INVALID_TEXT_REPRESENTATION, "invalid input syntax for type numeric: \" \""));
+    }
+    let value = Numeric::parse(reader.digits.trim_end_matches('.'))?;
+    let signed = if reader.is_negative { value.neg() } else { value };
+    let fitted = signed.apply_typmod(Type::numeric((before + after) as i32, after as i32))?;
+    // The template bounds the number; it does not give it zeros.
+    let shown = fitted.scale().min(signed.scale()).map_or(0, i32::from);
+    fitted.round(shown).map(Some)
+}
+
+struct Reader<'a> {
+    rest: &'a str,
+    digits: String,
+    is_negative: bool,
+    /// Places behind the point.
+    after: usize,
+    /// Digits read behind the point, and the point itself.
+    in_fraction: usize,
+}
+
+impl Reader<'_> {
+    fn skip(&mut self) -> Option<char> {
+        let mut characters = self.rest.chars();
+        let first = characters.next();
+        self.rest = characters.as_str();
+        first
+    }
+
+    fn piece(&mut self, piece: Piece) {
+        match piece {
+            Piece::Nine | Piece::Zero | Piece::Point => self.place(),
+            Piece::Group => self.rest = self.rest.strip_prefix(',').unwrap_or(self.rest),
+            Piece::Sign | Piece::Minus | Piece::SignAlways if !self.digits.is_empty() => {
+                self.is_negative |= self.skip() == Some('-');
             }
-            '.' => break,
-            '0'..='9' => {
-                taken += 1;
-                if taken > if in_fraction { after } else { before } {
-                    break;
-                }
-                digits.push(character);
+            Piece::Minus | Piece::SignAlways if self.rest.starts_with(['-', '+']) => {
+                self.is_negative = self.skip() == Some('-');
+            }
+            Piece::Currency if !self.rest.starts_with(|first: char| first.is_ascii_digit() || "+-".contains(first)) => {
+                self.skip();
+            }
+            Piece::Literal(_) => {
+                self.skip();
             }
             _ => {}
         }
     }
-    if !digits.contains(|character: char| character.is_ascii_digit()) {
-        let message =
-            format!("invalid input syntax for type numeric: \"{}\"", if text.is_empty() { " " } else { text });
-        return Err(SqlError::new(INVALID_TEXT_REPRESENTATION, message));
+
+    /// A place for a digit, where a sign may come first and a point is taken as well.
+    fn place(&mut self) {
+        self.rest = self.rest.strip_prefix(' ').unwrap_or(self.rest);
+        if self.digits.is_empty() && !self.is_negative && self.rest.starts_with(['-', '+', '<']) {
+            self.is_negative = self.skip() != Some('+');
+        }
+        match self.skip() {
+            Some(digit @ '0'..='9') if self.in_fraction == 0 => self.digits.push(digit),
+            Some(digit @ '0'..='9') if self.in_fraction <= self.after => {
+                self.in_fraction += 1;
+                self.digits.push(digit);
+            }
+            Some('.') if self.in_fraction == 0 => {
+                self.in_fraction = 1;
+                self.digits.push('.');
+            }
+            _ => {}
+        }
     }
-    let value = Numeric::parse(digits.trim_end_matches('.'))?;
-    Ok(Some(if is_negative { value.neg() } else { value }))
 }

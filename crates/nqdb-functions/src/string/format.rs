@@ -1,7 +1,9 @@
 //! `format`: `%[n$][-][width]{s|I|L|%}` (manual section 9.4.1).
 
 use nqdb_functions_macros::sql_function;
-use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, NULL_VALUE_NOT_ALLOWED, SqlError, SqlResult};
+use nqdb_sqlstate::{
+    INVALID_PARAMETER_VALUE, INVALID_TEXT_REPRESENTATION, NULL_VALUE_NOT_ALLOWED, SqlError, SqlResult,
+};
 use nqdb_types::Datum;
 
 use super::concat::output;
@@ -63,7 +65,7 @@ impl Formatter<'_, '_> {
         let mut width = self.width()?;
         if width < 0 {
             is_left = true;
-            width = -width;
+            width = width.saturating_neg();
         }
         let conversion = self.character()?;
         if !matches!(conversion, 's' | 'I' | 'L') {
@@ -105,11 +107,11 @@ impl Formatter<'_, '_> {
             return match self.arguments.get(index) {
                 None => fail("too few arguments for format()"),
                 Some(Datum::Null) => Ok(0),
-                Some(Datum::Text(text)) => text.trim().parse().or_else(|_| fail("number is out of range")),
-                Some(other) => match other.as_integer().map(i32::try_from) {
-                    Some(Ok(width)) => Ok(width),
-                    _ => fail("number is out of range"),
-                },
+                Some(datum) => {
+                    let text = output(self.context, index, datum)?;
+                    let message = || format!("invalid input syntax for type integer: \"{text}\"");
+                    text.trim().parse().map_err(|_| SqlError::new(INVALID_TEXT_REPRESENTATION, message()))
+                }
             };
         }
         let digits_len = self.rest.bytes().take_while(u8::is_ascii_digit).count();

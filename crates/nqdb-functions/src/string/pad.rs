@@ -24,13 +24,13 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
 /// The filling and the value cut to `length` characters in all.
 fn pad<'a>(value: &'a str, length: i32, fill: &str) -> SqlResult<(String, &'a str)> {
     let length = usize::try_from(length).unwrap_or(0);
-    if length.saturating_mul(4) > LEN_MAX {
+    if !fill.is_empty() && length.saturating_mul(4) > LEN_MAX {
         return Err(too_long());
     }
     let end = value.char_indices().nth(length).map_or(value.len(), |(offset, _)| offset);
     let kept = &value[..end];
     let missing = length - kept.chars().count();
-    Ok((if fill.is_empty() { String::new() } else { fill.chars().cycle().take(missing).collect() }, kept))
+    Ok((fill.chars().cycle().take(missing).collect(), kept))
 }
 
 #[sql_function("lpad(text, int4, text) -> text", oid = 873)]

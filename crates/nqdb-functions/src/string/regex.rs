@@ -133,9 +133,10 @@ match_family! { name;
 /// Replaces the first match, or all. In the replacement `\1` to `\9` are the groups, `\&` the match, `\\` one `\`.
 fn replaced(value: &str, regex: &Regex, replacement: &str, all: bool) -> String {
     let mut out = String::with_capacity(value.len());
-    let mut copied = 0;
-    for groups in regex.captures_iter(value).take(if all { usize::MAX } else { 1 }) {
-        let Some(whole) = groups.get(0) else { continue };
+    let (mut copied, mut from) = (0, 0);
+    while from <= value.len() {
+        let Some(groups) = regex.captures_at(value, from) else { break };
+        let Some(whole) = groups.get(0) else { break };
         out.push_str(&value[copied..whole.start()]);
         let mut characters = replacement.chars();
         while let Some(character) = characters.next() {
@@ -155,6 +156,14 @@ fn replaced(value: &str, regex: &Regex, replacement: &str, all: bool) -> String 
             }
         }
         copied = whole.end();
+        // An empty match may follow another match at once, but not itself.
+        from = match whole.is_empty() {
+            true => copied + value[copied..].chars().next().map_or(1, char::len_utf8),
+            false => copied,
+        };
+        if !all {
+            break;
+        }
     }
     out.push_str(&value[copied..]);
     out

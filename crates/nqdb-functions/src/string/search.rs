@@ -1,7 +1,7 @@
 //! Finding and replacing plain text; characters and their codes.
 
 use nqdb_functions_macros::sql_function;
-use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, SqlError, SqlResult};
+use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, PROGRAM_LIMIT_EXCEEDED, SqlError, SqlResult};
 
 use super::length::to_int4;
 use super::{LEN_MAX, too_long};
@@ -57,7 +57,7 @@ fn ascii(value: &str) -> i32 {
 fn character(code: i32) -> SqlResult<String> {
     let fail = |message: String| Err(SqlError::new(PROGRAM_LIMIT_EXCEEDED, message));
     let Ok(unsigned) = u32::try_from(code) else {
-        return fail("character number must be positive".to_string());
+        return Err(SqlError::new(INVALID_PARAMETER_VALUE, "character number must be positive"));
     };
     match char::from_u32(unsigned) {
         Some('\0') => fail("null character not permitted".to_string()),

@@ -85,13 +85,12 @@ fn left(value: &str, count: i32) -> &str {
 
 #[sql_function("right(text, int4) -> text", oid = 3061)]
 fn right(value: &str, count: i32) -> &str {
-    if count == i32::MIN {
-        return "";
+    match count.checked_neg() {
+        // Nothing has so many characters to leave out; PostgreSQL leaves out none.
+        None => value,
+        Some(0) => "",
+        Some(from_start) => &value[offset_from_either_end(value, from_start)..],
     }
-    if count == 0 {
-        return "";
-    }
-    &value[offset_from_either_end(value, -count)..]
 }
 
 fn overlaid(value: &str, replacement: &str, start: i32, length: i32) -> SqlResult<String> {
@@ -120,7 +119,7 @@ fn split_part<'a>(value: &'a str, delimiter: &str, number: i32) -> SqlResult<&'a
         return Err(SqlError::new(INVALID_PARAMETER_VALUE, "field position must not be zero"));
     }
     if delimiter.is_empty() {
-        return Ok(if number.abs() == 1 { value } else { "" });
+        return Ok(if number.unsigned_abs() == 1 { value } else { "" });
     }
     let index = number.unsigned_abs() as usize - 1;
     let part = if number > 0 { value.split(delimiter).nth(index) } else { value.rsplit(delimiter).nth(index) };
