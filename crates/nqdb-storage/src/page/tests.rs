@@ -59,7 +59,7 @@ fn random_changes_keep_a_leaf_sound_and_equal_to_a_map() {
     for step in 0..20_000 {
         let key = format!("key/{}{:03}", ["a", "b"][random(&mut state) % 2], random(&mut state) % 150).into_bytes();
         let value = vec![step as u8; random(&mut state) % 120];
-        let marked = random(&mut state) % 4 == 0;
+        let marked = random(&mut state).is_multiple_of(4);
         let node = Node::new(&page);
         let (slot, found) = node.search(&key);
         assert_eq!(found, model.contains_key(&key));

@@ -67,7 +67,7 @@ impl LogReplay for Counter {
 /// The n-th edit of every run: a key, and a value or a removal. Growth and decline take turns.
 fn edit(number: u64) -> (Vec<u8>, Option<Vec<u8>>) {
     let mut random = Random::new(number + 1);
-    let grows = number / 250 % 2 == 0;
+    let grows = (number / 250).is_multiple_of(2);
     let key = format!("shared prefix/{:05}", random.below(260)).into_bytes();
     let stays = random.below(10) < if grows { 9 } else { 1 };
     (key, stays.then(|| vec![number as u8; random.below(1200)]))
@@ -133,11 +133,11 @@ impl Run {
                 edit.log(EDIT, &number.to_le_bytes());
                 self.edits.store(number + 1, Ordering::Relaxed);
             })?;
-            if number % 5 == 0 {
+            if number.is_multiple_of(5) {
                 self.engine.flush_log()?;
                 self.durable = number + 1;
             }
-            if number % 40 == 0 {
+            if number.is_multiple_of(40) {
                 self.engine.background_step()?;
             }
         }
