@@ -21,6 +21,9 @@ pub(super) const SAMPLE_VARIANCE: Measure = SAMPLE;
 pub(super) const POPULATION_DEVIATION: Measure = ROOT;
 pub(super) const SAMPLE_DEVIATION: Measure = SAMPLE | ROOT;
 
+/// Digits behind those of the variance with which its root is computed.
+const GUARD_DIGITS: i32 = 30;
+
 /// Of integers and numerics.
 pub(super) fn exact<const MEASURE: Measure>() -> Box<dyn Accumulator> {
     Box::new(ExactVariance { measure: MEASURE, sum: NumericSum::new(), sum_of_squares: NumericSum::new() })
@@ -71,8 +74,9 @@ impl Accumulator for ExactVariance {
         if self.measure & ROOT == 0 {
             return Ok(Datum::Numeric(variance));
         }
+        // With guard digits, so that rounding the root to its scale does not round a second time.
         let scale = variance.scale().map_or(0, i32::from);
-        variance.sqrt()?.round(scale).map(Datum::Numeric)
+        variance.round(scale + GUARD_DIGITS)?.sqrt()?.round(scale).map(Datum::Numeric)
     }
 
     fn size_bytes(&self) -> usize {
