@@ -60,7 +60,7 @@ fn check_crash(disk: &SimDisk, model: &Model, mode: CrashMode, at: u64, sabotage
     run.verify(&model)?;
     run.close()?;
     drop(run);
-    if at % 4 == 0 { Run::open(&disk, sabotage, &mut model)?.verify(&model) } else { Ok(()) }
+    if at.is_multiple_of(4) { Run::open(&disk, sabotage, &mut model)?.verify(&model) } else { Ok(()) }
 }
 
 /// The first crash that is not survived, among the calls `first`, `first + step` and so on.
