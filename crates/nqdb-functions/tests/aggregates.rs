@@ -1,15 +1,17 @@
 //! Aggregates and `generate_series` over lists of values, compared with PostgreSQL 15.
 
+mod copy_text;
 mod reference;
 mod session;
 mod values;
 
 use std::fmt::Write;
 
+use copy_text::escape;
 use nqdb_functions::{Aggregate, FunctionContext, all_aggregates, resolve_function};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, FormatContext, Type, oid, parse_text, type_info, write_text};
-use reference::{Reference, escape};
+use reference::Reference;
 use session::{FixedSession, NOW_MICROS};
 use values::values;
 

@@ -1,14 +1,16 @@
 //! Every explicit cast between the types that nqdb has, on interesting values, compared with PostgreSQL 15.
 
+mod copy_text;
 mod reference;
 mod session;
 mod values;
 
 use std::fmt::Write;
 
+use copy_text::escape;
 use nqdb_functions::{FunctionContext, cast_value};
 use nqdb_types::{Datum, FormatContext, Oid, TimeZone, Type, oid, parse_text, type_info, write_text};
-use reference::{Reference, escape};
+use reference::Reference;
 use session::{FixedSession, NOW_MICROS};
 use values::values;
 

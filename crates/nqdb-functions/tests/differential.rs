@@ -1,16 +1,18 @@
 //! Every pure function of the registry on interesting arguments, here and on PostgreSQL 15: the same text or
 //! the same SQLSTATE.
 
+mod copy_text;
 mod reference;
 mod session;
 mod values;
 
 use std::fmt::Write;
 
+use copy_text::escape;
 use nqdb_functions::{Function, FunctionContext, all_functions};
 use nqdb_sqlstate::SqlError;
 use nqdb_types::{Datum, FormatContext, TimeZone, Type, oid, parse_text, type_info, write_text};
-use reference::{Reference, escape};
+use reference::Reference;
 use session::{FixedSession, NOW_MICROS};
 use values::values;
 

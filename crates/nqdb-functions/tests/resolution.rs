@@ -1,14 +1,16 @@
 //! Overload resolution and coercion, compared with what PostgreSQL 15 makes of the same expressions.
 
+mod copy_text;
 mod reference;
 
 use std::fmt::Write;
 
+use copy_text::escape;
 use nqdb_functions::{
     Callee, CastContext, ResolveError, coercion, common_type, equality, less, resolve_function, resolve_operator,
 };
 use nqdb_types::{Oid, Type, oid};
-use reference::{Reference, escape};
+use reference::Reference;
 
 const TYPES: &[Oid] = &[
     oid::UNKNOWN,

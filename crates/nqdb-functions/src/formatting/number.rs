@@ -387,10 +387,9 @@ impl Writer<'_> {
         let digits = self.fraction.as_bytes();
         let significant = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
         let last_zero_piece = self.last_zero_of_fraction();
-        if let Some(digit) = digits.get(*position) {
-            if !self.template.fill || *position < significant || *position < last_zero_piece || piece == Piece::Zero {
-                out.push(char::from(*digit));
-            }
+        let is_shown = !self.template.fill || *position < significant.max(last_zero_piece) || piece == Piece::Zero;
+        if let Some(digit) = digits.get(*position).filter(|_| is_shown) {
+            out.push(char::from(*digit));
         }
         *position += 1;
     }

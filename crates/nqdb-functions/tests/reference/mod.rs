@@ -96,9 +96,3 @@ fn unescape(field: &str) -> Option<String> {
     }
     Some(out)
 }
-
-/// A field for `COPY .. FROM STDIN`.
-#[allow(dead_code, reason = "each test file uses its own part of this module")]
-pub fn escape(field: &str) -> String {
-    field.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r")
-}
