@@ -313,8 +313,9 @@ fn functions_answer_as_postgresql_does() {
     assert_eq!(theirs.len(), cases.len());
     let mut wrong: Vec<String> = Vec::new();
     for ((function, expression, ours), row) in cases.iter().zip(&theirs) {
-        // "not supported" here is an answer that a user can act on; it is never a wrong one.
-        let refused = ours.as_deref() == Some("!0A000");
+        // What a template or pattern asks for and nqdb does not have is refused, which is never a wrong answer.
+        let may_refuse = function.name.starts_with("to_") || function.name.contains("reg") || function.name == "char";
+        let refused = may_refuse && ours.as_deref() == Some("!0A000");
         if *ours != row[1] && !refused && !is_known_difference(function, expression, ours.as_deref(), row[1].as_deref())
         {
             wrong.push(format!("{}: {expression}: ours {ours:?}, PostgreSQL {:?}", function.name, row[1]));

@@ -131,10 +131,6 @@ fn infinite_part(unit: Unit, negative: bool) -> Part {
 
 fn timestamp_part(name: &str, timestamp: i64) -> SqlResult<Part> {
     let unit = Unit::parse(name, oid::TIMESTAMP)?;
-    let is_of_zone = matches!(unit, Unit::TimeZone | Unit::TimeZoneHour | Unit::TimeZoneMinute);
-    if is_of_zone {
-        return Err(unsupported(name, oid::TIMESTAMP));
-    }
     if !is_timestamp_finite(timestamp) {
         return Ok(infinite_part(unit, timestamp < 0));
     }

@@ -60,7 +60,7 @@ fn truncate_timestamp(name: &str, timestamp: i64) -> SqlResult<i64> {
     if !is_timestamp_finite(timestamp) {
         return Ok(timestamp);
     }
-    let unit = Unit::parse(name, oid::TIMESTAMP)?;
+    let unit = Unit::parse_span(name, oid::TIMESTAMP)?;
     checked(truncate(timestamp, unit).ok_or_else(|| unsupported(name, oid::TIMESTAMP))?)
 }
 
@@ -68,7 +68,7 @@ fn truncate_in(zone: &TimeZone, name: &str, timestamp: i64) -> SqlResult<i64> {
     if !is_timestamp_finite(timestamp) {
         return Ok(timestamp);
     }
-    let unit = Unit::parse(name, oid::TIMESTAMPTZ)?;
+    let unit = Unit::parse_span(name, oid::TIMESTAMPTZ)?;
     let local = zone.utc_to_local(timestamp);
     let truncated = truncate(local, unit).ok_or_else(|| unsupported(name, oid::TIMESTAMPTZ))?;
     // Within a day the offset stays, so that a repeated hour is not mistaken for the other one.
@@ -95,7 +95,7 @@ fn truncate_in_zone(name: &str, timestamp: i64, zone: &str) -> SqlResult<i64> {
 
 #[sql_function("date_trunc(text, interval) -> interval", oid = 1218)]
 fn truncate_interval(name: &str, interval: Interval) -> SqlResult<Interval> {
-    let unit = Unit::parse(name, oid::INTERVAL)?;
+    let unit = Unit::parse_span(name, oid::INTERVAL)?;
     let time = |unit_micros: i64| Interval { micros: interval.micros - interval.micros % unit_micros, ..interval };
     let months = |unit_months: i32| Interval::new(interval.months - interval.months % unit_months, 0, 0);
     Ok(match unit {

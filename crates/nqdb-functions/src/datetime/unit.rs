@@ -64,13 +64,28 @@ impl Unit {
     pub(super) fn parse(name: &str, type_oid: Oid) -> SqlResult<Unit> {
         let lower = name.to_ascii_lowercase();
         let significant = lower.get(..NAME_LEN).unwrap_or(&lower);
-        NAMES.iter().find(|(known, _)| *known == significant).map(|(_, unit)| *unit).ok_or_else(|| {
-            SqlError::new(
-                INVALID_PARAMETER_VALUE,
-                format!("unit \"{lower}\" not recognized for type {}", Type::new(type_oid).name()),
-            )
-        })
+        NAMES
+            .iter()
+            .find(|(known, _)| *known == significant)
+            .map(|(_, unit)| *unit)
+            .ok_or_else(|| unrecognized(&lower, type_oid))
     }
+
+    /// As [`Unit::parse`], for `date_trunc`: parts that are no span of time are not even recognized.
+    pub(super) fn parse_span(name: &str, type_oid: Oid) -> SqlResult<Unit> {
+        match Unit::parse(name, type_oid)? {
+            Unit::Julian | Unit::IsoYear | Unit::DayOfWeek | Unit::IsoDayOfWeek | Unit::DayOfYear | Unit::Epoch => {
+                Err(unrecognized(&name.to_ascii_lowercase(), type_oid))
+            }
+            unit => Ok(unit),
+        }
+    }
+}
+
+/// 22023: there is no such unit.
+fn unrecognized(name: &str, type_oid: Oid) -> SqlError {
+    let type_name = Type::new(type_oid).name();
+    SqlError::new(INVALID_PARAMETER_VALUE, format!("unit \"{name}\" not recognized for type {type_name}"))
 }
 
 /// 0A000: the unit exists, but not for this type.
