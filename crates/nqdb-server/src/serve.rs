@@ -124,9 +124,8 @@ pub async fn start(configuration: &Configuration) -> Result<Running, ServerError
 
     let settings = settings(configuration, listeners.address(), has_tls)
         .map_err(|error| ServerError::Configuration(error.to_string()))?;
-    let instance =
-        Instance::new(data.system.clone(), data.catalog.clone(), settings, configuration.max_connections)
-            .map_err(|_| ServerError::Configuration("the system gives no random numbers".to_owned()))?;
+    let instance = Instance::new(data.system.clone(), data.catalog.clone(), settings, configuration.max_connections)
+        .map_err(|_| ServerError::Configuration("the system gives no random numbers".to_owned()))?;
     let (stop, stopped) = watch::channel(false);
     let postgres_address = listeners.address();
     let http_address = web.as_ref().map(WebListener::address);
@@ -151,11 +150,7 @@ fn settings(
 }
 
 /// A role without a password is for this machine only: beyond it, such a role is more likely an oversight.
-fn refuse_open_doors(
-    data: &Data,
-    address: SocketAddr,
-    configuration: &Configuration,
-) -> Result<(), ServerError> {
+fn refuse_open_doors(data: &Data, address: SocketAddr, configuration: &Configuration) -> Result<(), ServerError> {
     if address.ip().is_loopback() || configuration.allow_passwordless_roles {
         return Ok(());
     }
@@ -177,9 +172,8 @@ pub fn serve(configuration: &Configuration) -> Result<(), ServerError> {
     log::init(configuration.log_format, &configuration.log_level)?;
     let runtime = runtime()?;
     runtime.block_on(async {
-        let watch_signal = |kind| {
-            signal(kind).map_err(|source| ServerError::System { what: "cannot watch for signals", source })
-        };
+        let watch_signal =
+            |kind| signal(kind).map_err(|source| ServerError::System { what: "cannot watch for signals", source });
         let mut terminate = watch_signal(SignalKind::terminate())?;
         let mut interrupt = watch_signal(SignalKind::interrupt())?;
         let running = start(configuration).await?;
@@ -188,10 +182,7 @@ pub fn serve(configuration: &Configuration) -> Result<(), ServerError> {
             _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
             _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
         }
-        running
-            .stop()
-            .await
-            .map_err(|source| ServerError::Open { path: configuration.data_dir.clone(), source })?;
+        running.stop().await.map_err(|source| ServerError::Open { path: configuration.data_dir.clone(), source })?;
         tracing::info!("stopped");
         Ok(())
     })

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use nqdb_sql::bind::bind_scalar;
+use nqdb_sql::exec::{CommandTag, Execution, Step};
 use nqdb_sql::ir::{Bound, ColumnId, OutputColumn, Query, Rel};
+use nqdb_sql::plan::plan;
 use nqdb_sql::statement::{DiscardTarget, Parsed, SetValue, StatementKind, TransactionModes};
-use nqdb_sql::{BindContext, CommandTag, Execution, PlanContext, Step};
 use nqdb_sqlstate::{
     ACTIVE_SQL_TRANSACTION, INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, NO_ACTIVE_SQL_TRANSACTION, SYNTAX_ERROR,
     SqlError, SqlResult,
@@ -16,7 +18,6 @@ use crate::block::{Block, parse_isolation};
 use crate::client_sink::ClientSink;
 use crate::portal::PortalEnd;
 use crate::prepared::{Statement, no_such_statement};
-use crate::run::step;
 use crate::session::{Failure, Session};
 use crate::settings::{DEFINITIONS, is_of_the_transaction, parse_bool};
 
@@ -35,7 +36,9 @@ impl Session {
         }
         let tag = match &parsed.kind {
             StatementKind::Transaction(statement) => self.transaction_statement(statement).await?,
-            StatementKind::Ddl(_) | StatementKind::Analyze { .. } => self.run_definition(parsed).await?,
+            StatementKind::Ddl(_) | StatementKind::Sequence(_) | StatementKind::Analyze { .. } => {
+                self.run_definition(parsed).await?
+            }
             StatementKind::Vacuum(_) => {
                 self.refuse_in_block("VACUUM")?;
                 self.run_definition(parsed).await?
@@ -230,39 +233,22 @@ impl Session {
         if args.is_empty() {
             return Ok(Arc::from([]));
         }
-        let catalog = self.catalog_view();
-        let search_path = self.surroundings.search_path.borrow().clone();
-        let cx = BindContext {
-            catalog: &catalog,
-            search_path: &search_path,
-            format: &self.format,
-            session: &self.surroundings,
-        };
-        let mut columns = Vec::with_capacity(args.len());
-        let mut output = Vec::with_capacity(args.len());
-        for (at, (arg, oid)) in args.iter().zip(types).enumerate() {
-            let (id, ty) = (ColumnId(at as u32), Type::new(*oid));
-            columns.push((id, nqdb_sql::bind_scalar(arg, &parsed.tokens, Some(ty), &cx)?));
-            output.push(OutputColumn { id, name: String::new(), ty, origin: None });
-        }
-        let rel = Rel::Extend { input: Box::new(Rel::OneRow), columns };
-        let plan = nqdb_sql::plan(Bound::Query(Query { rel, output }), &[], &PlanContext::new(catalog.version))?;
-        self.with_waits(|txn| txn.begin_statement()).await?;
-        let view = self.ensure_transaction()?.txn.view();
+        let plan = self.with_planner(|cx, planner| {
+            let mut columns = Vec::with_capacity(args.len());
+            let mut output = Vec::with_capacity(args.len());
+            for (at, (arg, oid)) in args.iter().zip(types).enumerate() {
+                let (id, ty) = (ColumnId(at as u32), Type::new(*oid));
+                columns.push((id, bind_scalar(arg, &parsed.tokens, Some(ty), cx)?));
+                output.push(OutputColumn { id, name: String::new(), ty, origin: None });
+            }
+            let rel = Rel::Extend { input: Box::new(Rel::OneRow), columns };
+            plan(Bound::Query(Query { rel, output }), &[], planner)
+        })?;
+        let view = self.take_snapshot().await?;
         let mut execution = Execution::new(Arc::new(plan), Arc::from([]), view);
         let mut rows: Vec<Vec<Datum>> = Vec::new();
         loop {
-            let step = step(
-                &mut execution,
-                &mut self.open,
-                &self.surroundings,
-                &self.format,
-                self.statement_micros,
-                &mut self.notices,
-                &mut rows,
-                0,
-            )?;
-            match step {
+            match self.with_execution(|cx| execution.step(cx, &mut rows, 0))? {
                 Step::Done(_) => break,
                 Step::Wait(wait) => self.wait(wait).await?,
                 Step::Yield | Step::Suspended => tokio::task::yield_now().await,

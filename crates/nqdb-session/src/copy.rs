@@ -1,40 +1,82 @@
 //! COPY between the client and a table.
+//!
+//! COPY TO runs like a query whose rows are lines. COPY FROM stops after its opening answer: the session keeps it in
+//! [`Session::copy_in`] and the transport brings the data, message by message.
 
-use nqdb_sql::statement::{CopyStatement, Parsed};
-use nqdb_sqlstate::{QUERY_CANCELED, SqlError};
+use std::sync::Arc;
 
-use crate::client_sink::ClientSink;
+use nqdb_functions::FunctionContext;
+use nqdb_sql::bind::BindContext;
+use nqdb_sql::copy::{CopyIn, CopyOut, plan_copy_in, plan_copy_out};
+use nqdb_sql::exec::{CommandTag, ExecContext, Step};
+use nqdb_sql::plan::PlanContext;
+use nqdb_sql::statement::{CopyDirection, CopyStatement, Parsed};
+use nqdb_sqlstate::{QUERY_CANCELED, SqlError, SqlResult};
+use nqdb_txn::{ReadView, RelationLock};
+use nqdb_types::FormatContext;
+
+use crate::client_sink::{ClientSink, PENDING_BYTES_MAX};
 use crate::portal::PortalEnd;
 use crate::prepared::Statement;
+use crate::run::read_only_error;
 use crate::session::{CommandEnd, Failure, Session};
 
 /// A COPY FROM STDIN whose data is under way.
 pub(crate) struct CopyInProgress {
+    copy: Box<CopyIn>,
     /// What follows in the query string, and whether there was more than one statement; none in the extended protocol.
     pub rest_of_query: Option<(std::vec::IntoIter<Statement>, bool)>,
 }
 
 impl Session {
+    /// Runs COPY TO, or opens COPY FROM.
     pub(crate) async fn copy<C: ClientSink>(
         &mut self,
-        _parsed: &Parsed,
-        _copy: &CopyStatement,
-        _out: &mut C,
+        parsed: &Parsed,
+        copy: &CopyStatement,
+        out: &mut C,
     ) -> Result<PortalEnd, Failure> {
-        Err(SqlError::unsupported("COPY").into())
+        self.ensure_transaction()?;
+        match copy.direction {
+            CopyDirection::ToClient => self.copy_out(parsed, out).await,
+            CopyDirection::FromClient => {
+                if self.surroundings.characteristics.get().is_some_and(|current| current.read_only) {
+                    return Err(read_only_error("COPY FROM").into());
+                }
+                self.open_copy_in(parsed, out).await
+            }
+        }
+    }
+
+    async fn open_copy_in<C: ClientSink>(&mut self, parsed: &Parsed, out: &mut C) -> Result<PortalEnd, Failure> {
+        let plan = loop {
+            let plan = self.with_planner(|cx, planner| plan_copy_in(parsed, cx, planner))?;
+            self.lock_relations(&plan.relations).await?;
+            if self.catalog_view().version == plan.catalog_version {
+                break Arc::new(plan);
+            }
+        };
+        let view = self.take_snapshot().await?;
+        out.copy_in(false, plan.column_count);
+        self.copy_in = Some(CopyInProgress { copy: Box::new(CopyIn::new(plan, view)), rest_of_query: None });
+        Ok(PortalEnd::CopyIn)
     }
 
     /// Takes data of a COPY FROM STDIN.
-    pub async fn copy_data(&mut self, _data: &[u8]) -> Result<(), Failure> {
-        Err(SqlError::internal("no COPY is under way").into())
+    pub async fn copy_data(&mut self, data: &[u8]) -> Result<(), Failure> {
+        let copying = self.copy_in.as_mut().ok_or_else(no_copy)?;
+        copying.copy.feed(data);
+        self.step_copy_in().await?;
+        Ok(())
     }
 
     /// All data has come: completes the COPY, then what follows it in its query string.
     pub async fn copy_done<C: ClientSink>(&mut self, out: &mut C) -> Result<CommandEnd, Failure> {
-        let Some(copy) = self.copy_in.take() else {
-            return Err(SqlError::internal("no COPY is under way").into());
-        };
-        self.resume_query(PortalEnd::Empty, copy.rest_of_query, out).await
+        let copying = self.copy_in.as_mut().ok_or_else(no_copy)?;
+        copying.copy.end_input();
+        let tag = self.step_copy_in().await?.ok_or_else(|| SqlError::internal("a COPY without data waits for more"))?;
+        let rest = self.copy_in.take().and_then(|copying| copying.rest_of_query);
+        self.resume_query(PortalEnd::Complete(tag), rest, out).await
     }
 
     /// The client gives up its COPY: the error to report.
@@ -42,4 +84,116 @@ impl Session {
         self.copy_in = None;
         SqlError::new(QUERY_CANCELED, format!("COPY from stdin failed: {message}"))
     }
+
+    /// Stores the rows that have come; gives the tag at the end.
+    async fn step_copy_in(&mut self) -> SqlResult<Option<CommandTag>> {
+        loop {
+            self.surroundings.check_interruption()?;
+            let Some(mut copying) = self.copy_in.take() else { return Err(no_copy()) };
+            let step = self.with_execution(|cx| copying.copy.step(cx));
+            self.copy_in = Some(copying);
+            self.adopt_sequence_writes();
+            match step? {
+                Step::Suspended => return Ok(None),
+                Step::Done(tag) => return Ok(Some(tag)),
+                Step::Wait(wait) => self.wait(wait).await?,
+                Step::Yield => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    async fn copy_out<C: ClientSink>(&mut self, parsed: &Parsed, out: &mut C) -> Result<PortalEnd, Failure> {
+        let plan = loop {
+            let plan = self.with_planner(|cx, planner| plan_copy_out(parsed, cx, planner))?;
+            self.lock_relations(&plan.plan.relations).await?;
+            if self.catalog_view().version == plan.plan.catalog_version {
+                break Arc::new(plan);
+            }
+        };
+        self.check_read_only(&plan.plan, parsed)?;
+        let view = self.take_snapshot().await?;
+        out.copy_out(false, plan.column_count());
+        let mut copy = CopyOut::new(plan, view, FormatContext::clone(&self.format));
+        loop {
+            self.surroundings.check_interruption()?;
+            let step = self.with_execution(|cx| {
+                copy.step(cx, &mut |line| {
+                    out.copy_data(line);
+                    Ok(())
+                })
+            });
+            self.adopt_sequence_writes();
+            self.send_notices(out);
+            match step? {
+                Step::Done(tag) => {
+                    out.copy_done();
+                    return Ok(PortalEnd::Complete(tag));
+                }
+                Step::Wait(wait) => self.wait(wait).await?,
+                Step::Yield | Step::Suspended => tokio::task::yield_now().await,
+            }
+            if out.pending_bytes() > PENDING_BYTES_MAX {
+                out.flush().await?;
+            }
+        }
+    }
+
+    /// Calls a planner with the catalog and the settings as they are now.
+    pub(crate) fn with_planner<T>(
+        &mut self,
+        call: impl FnOnce(&BindContext<'_>, &PlanContext) -> SqlResult<T>,
+    ) -> SqlResult<T> {
+        let catalog = self.catalog_view();
+        let search_path = self.surroundings.search_path.borrow().clone();
+        let planner = self.surroundings.settings.borrow().effective().planner;
+        let cx = BindContext {
+            catalog: &catalog,
+            search_path: &search_path,
+            format: &self.format,
+            session: &self.surroundings,
+        };
+        call(&cx, &planner.context(catalog.version))
+    }
+
+    /// Lends the transaction and what goes with it for one step.
+    pub(crate) fn with_execution<T>(
+        &mut self,
+        call: impl FnOnce(&mut ExecContext<'_>) -> SqlResult<T>,
+    ) -> SqlResult<T> {
+        let memory_limit_bytes = self.memory_limit_bytes();
+        let Some(open) = &mut self.open else { return Err(SqlError::internal("an execution without a transaction")) };
+        self.surroundings.transaction_id.set(open.txn.xid().map(|xid| xid.0));
+        let mut cx = ExecContext {
+            txn: &mut open.txn,
+            functions: FunctionContext::new(
+                &self.format,
+                open.started_micros,
+                self.statement_micros,
+                &self.surroundings,
+            ),
+            cancel: &self.surroundings.backend.cancel,
+            notices: &mut self.notices,
+            memory_limit_bytes,
+        };
+        call(&mut cx)
+    }
+
+    pub(crate) async fn lock_relations(&mut self, relations: &[(u32, RelationLock)]) -> SqlResult<()> {
+        for (relation, mode) in relations {
+            self.with_waits(|txn| txn.lock_relation(*relation, *mode)).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins the statement in its transaction and gives what it sees.
+    pub(crate) async fn take_snapshot(&mut self) -> SqlResult<ReadView> {
+        self.with_waits(|txn| txn.begin_statement()).await?;
+        let open = self.ensure_transaction()?;
+        open.has_queried = true;
+        Ok(open.txn.view())
+    }
+}
+
+fn no_copy() -> SqlError {
+    SqlError::internal("no COPY is under way")
 }

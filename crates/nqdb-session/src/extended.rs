@@ -34,12 +34,9 @@ impl Session {
     /// Prepares a statement under a name; the empty name is overwritten, others must be free.
     pub async fn parse(&mut self, name: &str, sql: &str, parameter_oids: &[Oid]) -> SqlResult<()> {
         self.arrive();
-        let mut statements = nqdb_sql::parse(sql)?;
+        let mut statements = nqdb_sql::parse::parse(sql)?;
         if statements.len() > 1 {
-            return Err(SqlError::new(
-                SYNTAX_ERROR,
-                "cannot insert multiple commands into a prepared statement",
-            ));
+            return Err(SqlError::new(SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement"));
         }
         let parsed = statements.pop().ok_or_else(|| SqlError::internal("a parsed text without a statement"))?;
         self.check_block(&parsed.kind)?;
@@ -108,12 +105,7 @@ impl Session {
         Ok(())
     }
 
-    fn read_parameters(
-        &self,
-        types: &[Oid],
-        formats: &Formats,
-        values: &[Option<&[u8]>],
-    ) -> SqlResult<Arc<[Datum]>> {
+    fn read_parameters(&self, types: &[Oid], formats: &Formats, values: &[Option<&[u8]>]) -> SqlResult<Arc<[Datum]>> {
         let mut datums = Vec::with_capacity(values.len());
         for (at, (value, oid)) in values.iter().zip(types).enumerate() {
             let ty = Type::new(*oid);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use nqdb_sql::exec::{CommandTag, Execution};
 use nqdb_sql::ir::OutputColumn;
-use nqdb_sql::{CommandTag, Execution};
 use nqdb_types::Datum;
 
 use crate::client_sink::Formats;
@@ -25,7 +25,10 @@ pub(crate) enum PortalState {
     Ready,
     Running(Box<Execution>),
     /// The rows are all here: those of SHOW.
-    Rows { rows: std::vec::IntoIter<Vec<Datum>>, tag: CommandTag },
+    Rows {
+        rows: std::vec::IntoIter<Vec<Datum>>,
+        tag: CommandTag,
+    },
     /// It has answered everything; one that returns rows may be asked again and has none.
     Finished(CommandTag),
 }
@@ -33,14 +36,7 @@ pub(crate) enum PortalState {
 impl Portal {
     /// A portal for a statement without parameters, in text format: the simple protocol's.
     pub fn simple(statement: Statement, output: Option<Arc<[OutputColumn]>>) -> Portal {
-        Portal {
-            statement,
-            params: Arc::from([]),
-            output,
-            formats: Formats::Text,
-            state: PortalState::Ready,
-            level: 0,
-        }
+        Portal { statement, params: Arc::from([]), output, formats: Formats::Text, state: PortalState::Ready, level: 0 }
     }
 }
 

@@ -6,9 +6,11 @@
 
 use std::sync::Arc;
 
+use nqdb_sql::bind::{BindContext, bind};
 use nqdb_sql::ir::OutputColumn;
+use nqdb_sql::params::ParamTypes;
+use nqdb_sql::plan::{Plan, PlanContext, explain, plan};
 use nqdb_sql::statement::{Parsed, StatementKind};
-use nqdb_sql::{BindContext, ParamTypes, Plan, PlanContext};
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_SQL_STATEMENT_NAME, SqlError, SqlResult};
 use nqdb_types::{Oid, Type};
 
@@ -80,23 +82,10 @@ impl Session {
             self.surroundings.instance.metrics.plans_reused.increment();
             return Ok(planned.plan.clone());
         }
-        let cx = BindContext {
-            catalog: &catalog,
-            search_path: &search_path,
-            format: &self.format,
-            session: &self.surroundings,
-        };
-        let planner_cx = PlanContext {
-            catalog_version: catalog.version,
-            enable_seqscan: planner.seqscan,
-            enable_indexscan: planner.indexscan,
-            enable_hashjoin: planner.hashjoin,
-            enable_nestloop: planner.nestloop,
-            enable_sort: planner.sort,
-        };
         let mut parameters =
             if statement.takes_parameters { ParamTypes::declared(&statement.parameters) } else { ParamTypes::none() };
-        let plan = Arc::new(make_plan(&statement.parsed, &cx, &mut parameters, &planner_cx)?);
+        let plan = self.with_planner(|cx, planner| make_plan(&statement.parsed, cx, &mut parameters, planner))?;
+        let plan = Arc::new(plan);
         self.surroundings.instance.metrics.plans_made.increment();
         if statement.takes_parameters {
             statement.parameters = Arc::from(parameters.types());
@@ -151,15 +140,13 @@ fn make_plan(
     planner: &PlanContext,
 ) -> SqlResult<Plan> {
     match &parsed.kind {
-        StatementKind::Explain { options, inner } => {
-            let started_micros = cx.session.clock_micros();
-            let plan = make_plan(inner, cx, parameters, planner)?;
-            let planning_micros = cx.session.clock_micros() - started_micros;
-            Ok(nqdb_sql::explain(Arc::new(plan), *options, Some(planning_micros)))
+        StatementKind::Explain { options, inner } if matches!(inner.kind, StatementKind::Rows(_)) => {
+            let bound = bind(inner, cx, parameters)?;
+            explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())
         }
         StatementKind::Rows(_) => {
-            let bound = nqdb_sql::bind(parsed, cx, parameters)?;
-            nqdb_sql::plan(bound, parameters.types(), planner)
+            let bound = bind(parsed, cx, parameters)?;
+            plan(bound, parameters.types(), planner)
         }
         _ => Err(SqlError::unsupported("EXPLAIN of this statement")),
     }

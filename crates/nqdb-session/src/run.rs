@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use nqdb_functions::FunctionContext;
+use nqdb_sql::ddl::DdlContext;
+use nqdb_sql::exec::{CommandTag, ExecContext, Execution, RowSink, Step};
 use nqdb_sql::ir::OutputColumn;
+use nqdb_sql::plan::Plan;
 use nqdb_sql::statement::{Parsed, StatementKind};
-use nqdb_sql::{CommandTag, DdlContext, ExecContext, Execution, Plan, RowSink, Step};
 use nqdb_sqlstate::{
     OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult, UNDEFINED_OBJECT,
 };
@@ -114,9 +116,7 @@ impl Session {
             }
             PortalState::Finished(tag) if portal.output.is_some() => PortalEnd::Complete(no_more_rows(*tag)),
             PortalState::Finished(_) | PortalState::Ready => {
-                return Err(
-                    SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "portal cannot be run").into()
-                );
+                return Err(SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "portal cannot be run").into());
             }
         };
         if let PortalEnd::Complete(tag) = end {
@@ -134,23 +134,18 @@ impl Session {
         self.ensure_transaction()?;
         let plan = loop {
             let plan = self.current_plan(statement)?;
-            for (relation, mode) in &plan.relations {
-                self.with_waits(|txn| txn.lock_relation(*relation, *mode)).await?;
-            }
+            self.lock_relations(&plan.relations).await?;
             if plan.relations.is_empty() || self.catalog_view().version == plan.catalog_version {
                 break plan;
             }
         };
         self.check_read_only(&plan, &statement.parsed)?;
-        self.with_waits(|txn| txn.begin_statement()).await?;
-        let open = self.ensure_transaction()?;
-        open.has_queried = true;
-        let view = open.txn.view();
+        let view = self.take_snapshot().await?;
         Ok(Execution::new(plan, params, view))
     }
 
     /// 25006 for a statement that writes in a read-only transaction. One that only draws from a sequence fails there.
-    fn check_read_only(&self, plan: &Plan, parsed: &Parsed) -> SqlResult<()> {
+    pub(crate) fn check_read_only(&self, plan: &Plan, parsed: &Parsed) -> SqlResult<()> {
         let read_only = self.surroundings.characteristics.get().is_some_and(|current| current.read_only);
         let command = first_word(&parsed.text);
         if read_only && plan.writes && matches!(command.as_str(), "INSERT" | "UPDATE" | "DELETE" | "COPY") {
@@ -181,17 +176,9 @@ impl Session {
                 (limit, false) => at_once.min(limit - sent),
             };
             let pending_before = out.pending_bytes();
-            let mut rows = ClientRows { out, columns, formats, format: &self.format, rows: 0 };
-            let step = step(
-                execution,
-                &mut self.open,
-                &self.surroundings,
-                &self.format,
-                self.statement_micros,
-                &mut self.notices,
-                &mut rows,
-                wanted,
-            );
+            let format = self.format.clone();
+            let mut rows = ClientRows { out, columns, formats, format: &format, rows: 0 };
+            let step = self.with_execution(|cx| execution.step(cx, &mut rows, wanted));
             let new_rows = rows.rows;
             sent += new_rows;
             self.adopt_sequence_writes();
@@ -243,12 +230,8 @@ impl Session {
                 return Err(SqlError::internal("a definition without a transaction"));
             };
             open.has_queried = true;
-            let functions = FunctionContext::new(
-                &self.format,
-                open.started_micros,
-                self.statement_micros,
-                &self.surroundings,
-            );
+            let functions =
+                FunctionContext::new(&self.format, open.started_micros, self.statement_micros, &self.surroundings);
             let mut exec = ExecContext {
                 txn: &mut open.txn,
                 functions,
@@ -275,31 +258,6 @@ impl Session {
     pub(crate) fn memory_limit_bytes(&self) -> usize {
         self.surroundings.settings.borrow().effective().work_memory_bytes
     }
-}
-
-/// One step of an execution, with the parts of the session that it needs.
-#[expect(clippy::too_many_arguments, reason = "the parts of a session that are lent for one call")]
-pub(crate) fn step(
-    execution: &mut Execution,
-    open: &mut Option<crate::block::OpenTransaction>,
-    surroundings: &crate::surroundings::Surroundings,
-    format: &FormatContext,
-    statement_micros: i64,
-    notices: &mut Vec<nqdb_sqlstate::Notice>,
-    rows: &mut dyn RowSink,
-    rows_max: u64,
-) -> SqlResult<Step> {
-    let Some(open) = open else { return Err(SqlError::internal("an execution without a transaction")) };
-    surroundings.transaction_id.set(open.txn.xid().map(|xid| xid.0));
-    let memory_limit_bytes = surroundings.settings.borrow().effective().work_memory_bytes;
-    let mut cx = ExecContext {
-        txn: &mut open.txn,
-        functions: FunctionContext::new(format, open.started_micros, statement_micros, surroundings),
-        cancel: &surroundings.backend.cancel,
-        notices,
-        memory_limit_bytes,
-    };
-    execution.step(&mut cx, rows, rows_max)
 }
 
 /// The tag with the rows of this run: a portal that was suspended counts each run for itself.

@@ -46,7 +46,7 @@ pub struct Session {
     pub(crate) copy_in: Option<CopyInProgress>,
     pub(crate) notices: Vec<Notice>,
     /// The formats that results are written in, of the statement at hand.
-    pub(crate) format: FormatContext,
+    pub(crate) format: Arc<FormatContext>,
     /// Arrival of the message at hand, µs since 2000-01-01 UTC.
     pub(crate) statement_micros: i64,
     /// The statement at hand is one of several in its query string.
@@ -104,10 +104,10 @@ impl Session {
         database: &str,
         options: &[(String, String)],
     ) -> SqlResult<Session> {
-        Session::begin(instance, registration, user, database, options).map_err(SqlError::fatal)
+        Session::log_in(instance, registration, user, database, options).map_err(SqlError::fatal)
     }
 
-    fn begin(
+    fn log_in(
         instance: Arc<Instance>,
         registration: Registration,
         user: &str,
@@ -154,7 +154,7 @@ impl Session {
             plan_cache: PlanCache::default(),
             copy_in: None,
             notices: Vec::new(),
-            format: FormatContext::default(),
+            format: Arc::default(),
             statement_micros: now,
             is_one_of_several: false,
             seen: SeenVersions::default(),
@@ -290,10 +290,13 @@ impl Session {
             self.seen.catalog = Some(catalog.version);
         }
         if settings_changed {
-            self.format = self.surroundings.settings.borrow().effective().format.clone();
+            self.format = Arc::new(self.surroundings.settings.borrow().effective().format.clone());
             self.seen.settings = Some(generation);
         }
-        self.format.now_micros = self.transaction_micros();
+        let now_micros = self.transaction_micros();
+        if self.format.now_micros != now_micros {
+            Arc::make_mut(&mut self.format).now_micros = now_micros;
+        }
         catalog
     }
 

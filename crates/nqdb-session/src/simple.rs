@@ -19,7 +19,7 @@ impl Session {
         if let Some(statement) = self.plan_cache.get(sql) {
             return self.run_statements(vec![statement].into_iter(), false, Some(sql), out).await;
         }
-        let statements: Vec<Statement> = nqdb_sql::parse(sql)?.into_iter().map(Statement::simple).collect();
+        let statements: Vec<Statement> = nqdb_sql::parse::parse(sql)?.into_iter().map(Statement::simple).collect();
         let several = statements.len() > 1;
         self.run_statements(statements.into_iter(), several, (!several).then_some(sql), out).await
     }

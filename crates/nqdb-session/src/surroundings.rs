@@ -53,7 +53,13 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    pub fn new(instance: Arc<Instance>, backend: Arc<Backend>, user: String, superuser: bool, settings: Settings) -> Surroundings {
+    pub fn new(
+        instance: Arc<Instance>,
+        backend: Arc<Backend>,
+        user: String,
+        superuser: bool,
+        settings: Settings,
+    ) -> Surroundings {
         let mut seed = [0; 8];
         // A predictable seed is harmless: random() promises nothing to secrets.
         let _ = instance.random.fill(&mut seed);
@@ -156,9 +162,7 @@ impl Surroundings {
         let catalog = self.catalog.borrow();
         match catalog.relation_by_oid(oid) {
             Some(Relation::Sequence(sequence)) => Ok(sequence.clone()),
-            Some(other) => {
-                Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not a sequence", other.name())))
-            }
+            Some(other) => Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not a sequence", other.name()))),
             None => Err(SqlError::new(UNDEFINED_TABLE, format!("could not open relation with OID {oid}"))),
         }
     }
@@ -381,7 +385,11 @@ impl Surroundings {
         if self.superuser || backend.activity().user == self.user {
             return Ok(Some(backend));
         }
-        let whose = if verb == "cancel" { "must be a member of the role whose query is being canceled or member of pg_signal_backend" } else { "must be a member of the role whose process is being terminated or member of pg_signal_backend" };
+        let whose = if verb == "cancel" {
+            "must be a member of the role whose query is being canceled or member of pg_signal_backend"
+        } else {
+            "must be a member of the role whose process is being terminated or member of pg_signal_backend"
+        };
         Err(SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, whose))
     }
 }

@@ -1,7 +1,7 @@
 //! The transaction statements, and how a session begins, ends and fails its transaction.
 
 use nqdb_catalog::Draft;
-use nqdb_sql::CommandTag;
+use nqdb_sql::exec::CommandTag;
 use nqdb_sql::statement::{TransactionModes, TransactionStatement};
 use nqdb_sqlstate::{
     ACTIVE_SQL_TRANSACTION, IN_FAILED_SQL_TRANSACTION, NO_ACTIVE_SQL_TRANSACTION, SqlError, SqlResult,
@@ -23,7 +23,9 @@ pub(crate) fn block_has_failed() -> SqlError {
 pub(crate) fn leaves_failed_block(statement: &TransactionStatement) -> bool {
     matches!(
         statement,
-        TransactionStatement::Commit { .. } | TransactionStatement::Rollback { .. } | TransactionStatement::RollbackTo(_)
+        TransactionStatement::Commit { .. }
+            | TransactionStatement::Rollback { .. }
+            | TransactionStatement::RollbackTo(_)
     )
 }
 
@@ -294,7 +296,9 @@ impl Session {
     /// A block keeps what stood at its newest savepoint, for ROLLBACK TO, and gives back everything else at once.
     fn fail_block(&mut self) -> SqlResult<()> {
         let undone = match &mut self.open {
-            Some(open) => open.undo_to_newest_savepoint().map(|result| result.map(|mark| (mark, open.savepoints.len()))),
+            Some(open) => {
+                open.undo_to_newest_savepoint().map(|result| result.map(|mark| (mark, open.savepoints.len())))
+            }
             None => None,
         };
         match undone {

@@ -81,6 +81,10 @@ fn storage_figures(instance: &Instance) -> Vec<Figure> {
         Gauge("nqdb_frames_used", "Page frames in use.", storage.used_frames as f64),
         Gauge("nqdb_frames_dirty", "Page frames with changes not in the data file.", storage.dirty_frames as f64),
         Gauge("nqdb_data_pages", "Pages of the data file that were ever used.", storage.data_pages as f64),
-        Gauge("nqdb_recovery_log_bytes", "Bytes of log that recovery would read now.", storage.recovery_log_bytes as f64),
+        Gauge(
+            "nqdb_recovery_log_bytes",
+            "Bytes of log that recovery would read now.",
+            storage.recovery_log_bytes as f64,
+        ),
     ]
 }

@@ -114,11 +114,9 @@ async fn send_away(client: &mut Client, error: &SqlError) {
 /// Runs a future; a panic inside is logged by the panic hook and comes back as an error.
 async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, ()> {
     let mut future = pin!(future);
-    std::future::poll_fn(|context| {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Ok),
-            Err(_) => std::task::Poll::Ready(Err(())),
-        }
+    std::future::poll_fn(|context| match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Ok),
+        Err(_) => std::task::Poll::Ready(Err(())),
     })
     .await
 }
@@ -144,9 +142,8 @@ async fn converse(
     let tls = context.tls.as_ref().filter(|_| encrypted);
     let login = login(client, input, request, origin, tls, registration, instance);
     let mut session = timeout(STARTUP_TIMEOUT, login).await.unwrap_or(Err(Failure::Closed))?;
-    let result = Requests { client, input, session: &mut session, message_bytes_max: context.message_bytes_max }
-        .serve()
-        .await;
+    let result =
+        Requests { client, input, session: &mut session, message_bytes_max: context.message_bytes_max }.serve().await;
     session.end();
     result
 }
@@ -209,7 +206,8 @@ struct Turn {
 
 impl Requests<'_> {
     async fn serve(mut self) -> Result<(), Failure> {
-        let mut turn = Turn { phase: Phase::Ready, skipping: false, copy_is_simple: false, is_idle: true, flush_due: true };
+        let mut turn =
+            Turn { phase: Phase::Ready, skipping: false, copy_is_simple: false, is_idle: true, flush_due: true };
         loop {
             let Some(header) = self.next_message(&mut turn).await? else { return Ok(()) };
             if turn.is_idle {
@@ -359,11 +357,7 @@ async fn fail(session: &mut Session, client: &mut Client, error: SqlError) -> Re
     Ok(())
 }
 
-async fn extended_request(
-    session: &mut Session,
-    client: &mut Client,
-    request: Request<'_>,
-) -> Result<After, Failure> {
+async fn extended_request(session: &mut Session, client: &mut Client, request: Request<'_>) -> Result<After, Failure> {
     let result: SqlResult<CommandEnd> = match request {
         Request::Parse { name, sql, parameter_oids } => session.parse(name, sql, &parameter_oids).await.map(|()| {
             client.bare(b'1');

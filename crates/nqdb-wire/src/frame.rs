@@ -102,10 +102,7 @@ mod tests {
         for arrived in 0..bytes.len() {
             assert_eq!(read_header(&bytes[..arrived], Phase::Ready, 1 << 20).unwrap(), None);
         }
-        assert_eq!(
-            read_header(&bytes, Phase::Ready, 1 << 20).unwrap(),
-            Some(Header { tag: b'Q', total_len: 10 })
-        );
+        assert_eq!(read_header(&bytes, Phase::Ready, 1 << 20).unwrap(), Some(Header { tag: b'Q', total_len: 10 }));
     }
 
     #[test]

@@ -7,9 +7,7 @@
 use bytes::{Buf, BytesMut};
 use nqdb_session::encoding::check_utf8;
 use nqdb_session::{ClientSink, Instance, parse_bool};
-use nqdb_sqlstate::{
-    FEATURE_NOT_SUPPORTED, INVALID_AUTHORIZATION_SPECIFICATION, SYNTAX_ERROR, SqlError, SqlResult,
-};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_AUTHORIZATION_SPECIFICATION, SYNTAX_ERROR, SqlError, SqlResult};
 use pgwire::messages::startup::NegotiateProtocolVersion;
 
 use crate::client::{Client, Transport};

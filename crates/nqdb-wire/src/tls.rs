@@ -40,10 +40,15 @@ impl TlsIdentity {
         let key_pem = read(key)?;
         let chain = CertificateDer::pem_slice_iter(&certificates_pem)
             .collect::<Result<Vec<_>, _>>()
-            .and_then(|chain| if chain.is_empty() { Err(rustls_pki_types::pem::Error::NoItemsFound) } else { Ok(chain) })
+            .and_then(
+                |chain| if chain.is_empty() { Err(rustls_pki_types::pem::Error::NoItemsFound) } else { Ok(chain) },
+            )
             .map_err(|source| TlsError::Pem { path: certificates.to_path_buf(), wanted: "certificate", source })?;
-        let key = PrivateKeyDer::from_pem_slice(&key_pem)
-            .map_err(|source| TlsError::Pem { path: key.to_path_buf(), wanted: "private key", source })?;
+        let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|source| TlsError::Pem {
+            path: key.to_path_buf(),
+            wanted: "private key",
+            source,
+        })?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?

@@ -9,8 +9,15 @@
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     Bool,
-    Integer { min: i64, max: i64, unit: Unit },
-    Real { min: f64, max: f64 },
+    Integer {
+        min: i64,
+        max: i64,
+        unit: Unit,
+    },
+    Real {
+        min: f64,
+        max: f64,
+    },
     Choice(&'static [&'static str]),
     Text,
     /// Only the default, compared without case; others are not supported.
@@ -90,12 +97,22 @@ const SERVER_VERSION_NUM: &str = "150018";
 
 /// All settings, sorted by name without case.
 pub static DEFINITIONS: &[Definition] = &[
-    reported(user("application_name", Kind::Text, "", "Sets the application name to be reported in statistics and logs.")),
+    reported(user(
+        "application_name",
+        Kind::Text,
+        "",
+        "Sets the application name to be reported in statistics and logs.",
+    )),
     user("array_nulls", Kind::Fixed, "on", "Enable input of NULL elements in arrays."),
     user("backslash_quote", Kind::Fixed, "safe_encoding", "Sets whether \"\\'\" is allowed in string literals."),
     fact("block_size", "8192", "Shows the size of a disk block."),
     user("bytea_output", Kind::Choice(&["escape", "hex"]), "hex", "Sets the output format for bytea."),
-    user("check_function_bodies", Kind::Bool, "on", "Check routine bodies during CREATE FUNCTION and CREATE PROCEDURE."),
+    user(
+        "check_function_bodies",
+        Kind::Bool,
+        "on",
+        "Check routine bodies during CREATE FUNCTION and CREATE PROCEDURE.",
+    ),
     reported(user("client_encoding", Kind::Encoding, "UTF8", "Sets the client's character set encoding.")),
     user(
         "client_min_messages",
@@ -133,8 +150,18 @@ pub static DEFINITIONS: &[Definition] = &[
     user("default_table_access_method", Kind::Fixed, "heap", "Sets the default table access method for new tables."),
     user("default_tablespace", Kind::Fixed, "", "Sets the default tablespace to create tables and indexes in."),
     user("default_text_search_config", Kind::Text, "pg_catalog.simple", "Sets default text search configuration."),
-    user("default_toast_compression", Kind::Choice(&["pglz", "lz4"]), "lz4", "Sets the default compression method for compressible values."),
-    user("default_transaction_deferrable", Kind::Bool, "off", "Sets the default deferrable status of new transactions."),
+    user(
+        "default_toast_compression",
+        Kind::Choice(&["pglz", "lz4"]),
+        "lz4",
+        "Sets the default compression method for compressible values.",
+    ),
+    user(
+        "default_transaction_deferrable",
+        Kind::Bool,
+        "off",
+        "Sets the default deferrable status of new transactions.",
+    ),
     user(
         "default_transaction_isolation",
         ISOLATION,
@@ -195,7 +222,12 @@ pub static DEFINITIONS: &[Definition] = &[
     )),
     reported(fact("is_superuser", "off", "Shows whether the current user is a superuser.")),
     user("jit", Kind::Bool, "off", "Allow JIT compilation."),
-    user("join_collapse_limit", COLLAPSE, "8", "Sets the FROM-list size beyond which JOIN constructs are not flattened."),
+    user(
+        "join_collapse_limit",
+        COLLAPSE,
+        "8",
+        "Sets the FROM-list size beyond which JOIN constructs are not flattened.",
+    ),
     fact("lc_collate", "C", "Shows the collation order locale."),
     fact("lc_ctype", "C", "Shows the character classification and case conversion locale."),
     superuser(user("lc_messages", Kind::Fixed, "C", "Sets the language in which messages are displayed.")),
@@ -229,9 +261,19 @@ pub static DEFINITIONS: &[Definition] = &[
     ),
     server("port", "5432", "Sets the TCP port the server listens on."),
     user("quote_all_identifiers", Kind::Bool, "off", "When generating SQL fragments, quote all identifiers."),
-    user("random_page_cost", COST, "4", "Sets the planner's estimate of the cost of a nonsequentially fetched disk page."),
+    user(
+        "random_page_cost",
+        COST,
+        "4",
+        "Sets the planner's estimate of the cost of a nonsequentially fetched disk page.",
+    ),
     user("row_security", Kind::Bool, "on", "Enable row security."),
-    user("search_path", Kind::SearchPath, "\"$user\", public", "Sets the schema search order for names that are not schema-qualified."),
+    user(
+        "search_path",
+        Kind::SearchPath,
+        "\"$user\", public",
+        "Sets the schema search order for names that are not schema-qualified.",
+    ),
     user("seq_page_cost", COST, "1", "Sets the planner's estimate of the cost of a sequentially fetched disk page."),
     fact("server_encoding", "UTF8", "Shows the server (database) character set encoding."),
     reported(fact("server_version", SERVER_VERSION, "Shows the server version.")),
@@ -259,7 +301,12 @@ pub static DEFINITIONS: &[Definition] = &[
         "Sets the current transaction's synchronization level.",
     ),
     user("temp_tablespaces", Kind::Fixed, "", "Sets the tablespace(s) to use for temporary tables and sort files."),
-    reported(user("TimeZone", Kind::TimeZone, "UTC", "Sets the time zone for displaying and interpreting time stamps.")),
+    reported(user(
+        "TimeZone",
+        Kind::TimeZone,
+        "UTC",
+        "Sets the time zone for displaying and interpreting time stamps.",
+    )),
     user("timezone_abbreviations", Kind::Fixed, "Default", "Selects a file of time zone abbreviations."),
     user(
         "transaction_deferrable",
@@ -277,7 +324,12 @@ pub static DEFINITIONS: &[Definition] = &[
         "64MB",
         "Sets the maximum memory to be used for query workspaces.",
     ),
-    user("xmloption", Kind::Fixed, "content", "Sets whether XML data in implicit parsing and serialization operations is to be considered as documents or content fragments."),
+    user(
+        "xmloption",
+        Kind::Fixed,
+        "content",
+        "Sets whether XML data in implicit parsing and serialization operations is to be considered as documents or content fragments.",
+    ),
 ];
 
 /// The position of a setting in [`DEFINITIONS`].

@@ -16,6 +16,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use nqdb_sql::plan::PlanContext;
 use nqdb_sqlstate::{
     CANT_CHANGE_RUNTIME_PARAM, INSUFFICIENT_PRIVILEGE, INVALID_NAME, INVALID_PARAMETER_VALUE, NoticeSeverity, SqlError,
     SqlResult, UNDEFINED_OBJECT,
@@ -25,8 +26,8 @@ use nqdb_types::{ByteaOutput, DateStyle, FormatContext, IntervalStyle, TimeZone}
 pub use definition::{Context, DEFINITIONS, Definition, SERVER_VERSION};
 use definition::{Kind, position};
 pub use search_path::{quote as quote_identifier, split as split_search_path};
-pub use value::parse_bool;
 use value::Value;
+pub use value::parse_bool;
 
 /// Which setting: a position in the table, or the lower-case name of a custom one (`my.setting`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +99,20 @@ pub struct PlannerSettings {
     pub sort: bool,
 }
 
+impl PlannerSettings {
+    /// For a statement bound against one version of the catalog.
+    pub fn context(self, catalog_version: u64) -> PlanContext {
+        PlanContext {
+            catalog_version,
+            enable_seqscan: self.seqscan,
+            enable_indexscan: self.indexscan,
+            enable_hashjoin: self.hashjoin,
+            enable_nestloop: self.nestloop,
+            enable_sort: self.sort,
+        }
+    }
+}
+
 impl Settings {
     /// PostgreSQL's defaults.
     pub fn new() -> Settings {
@@ -110,8 +125,7 @@ impl Settings {
                 Values { current: Some(value.clone()), staying: Some(value.clone()), reset: Some(value) },
             );
         }
-        let mut settings =
-            Settings {
+        let mut settings = Settings {
             values,
             notes: Vec::new(),
             effective: Effective::default(),
@@ -131,11 +145,10 @@ impl Settings {
     pub fn preset(&mut self, name: &str, text: &str, authority: Authority) -> SqlResult<()> {
         let key = self.key(name, true)?;
         let value = self.check(&key, text, authority)?;
-        self.values.insert(key.clone(), Values {
-            current: Some(value.clone()),
-            staying: Some(value.clone()),
-            reset: Some(value),
-        });
+        self.values.insert(
+            key.clone(),
+            Values { current: Some(value.clone()), staying: Some(value.clone()), reset: Some(value) },
+        );
         self.changed(&key);
         Ok(())
     }
@@ -331,7 +344,8 @@ impl Settings {
     }
 
     fn integer(&self, name: &str) -> i64 {
-        let value = position(name).and_then(|at| self.values.get(&Key::Known(at))).and_then(|values| values.current.as_ref());
+        let value =
+            position(name).and_then(|at| self.values.get(&Key::Known(at))).and_then(|values| values.current.as_ref());
         match value {
             Some(Value::Integer(value)) => *value,
             _ => 0,

@@ -77,10 +77,7 @@ pub fn parse_bool(text: &str) -> Option<bool> {
 }
 
 fn invalid(definition: &Definition, text: &str) -> SqlError {
-    SqlError::new(
-        INVALID_PARAMETER_VALUE,
-        format!("invalid value for parameter \"{}\": \"{text}\"", definition.name),
-    )
+    SqlError::new(INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{}\": \"{text}\"", definition.name))
 }
 
 fn parse_choice(definition: &Definition, text: &str, choices: &[&'static str]) -> SqlResult<Value> {
@@ -88,7 +85,9 @@ fn parse_choice(definition: &Definition, text: &str, choices: &[&'static str]) -
         return Ok(Value::Text((*choice).to_owned()));
     }
     // Where on and off are choices, other spellings of a Boolean mean them.
-    if choices.contains(&"on") && let Some(value) = parse_bool(text) {
+    if choices.contains(&"on")
+        && let Some(value) = parse_bool(text)
+    {
         return Ok(Value::Text((if value { "on" } else { "off" }).to_owned()));
     }
     Err(invalid(definition, text).with_hint(format!("Available values: {}.", choices.join(", "))))
@@ -124,20 +123,10 @@ fn units(unit: Unit) -> &'static [(&'static str, f64)] {
             &[("d", 86_400_000.0), ("h", 3_600_000.0), ("min", 60_000.0), ("s", 1000.0), ("ms", 1.0), ("us", 0.001)]
         }
         Unit::Seconds => &[("d", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 0.001), ("us", 0.000_001)],
-        Unit::Kilobytes => &[
-            ("TB", 1_073_741_824.0),
-            ("GB", 1_048_576.0),
-            ("MB", 1024.0),
-            ("kB", 1.0),
-            ("B", 1.0 / 1024.0),
-        ],
-        Unit::Pages => &[
-            ("TB", 134_217_728.0),
-            ("GB", 131_072.0),
-            ("MB", 128.0),
-            ("kB", 0.125),
-            ("B", 1.0 / 8192.0),
-        ],
+        Unit::Kilobytes => {
+            &[("TB", 1_073_741_824.0), ("GB", 1_048_576.0), ("MB", 1024.0), ("kB", 1.0), ("B", 1.0 / 1024.0)]
+        }
+        Unit::Pages => &[("TB", 134_217_728.0), ("GB", 131_072.0), ("MB", 128.0), ("kB", 0.125), ("B", 1.0 / 8192.0)],
     }
 }
 

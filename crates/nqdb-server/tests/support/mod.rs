@@ -1,0 +1,79 @@
+//! A server under test, a private PostgreSQL 15 beside it, and a client that sees every message.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+pub mod postgres;
+pub mod raw;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use nqdb_server::{Configuration, HttpListen, LogFormat, Running, start};
+use nqdb_session::Instance;
+use tokio_postgres::{Client, NoTls};
+
+/// nqdb over a directory that is removed afterwards.
+pub struct Server {
+    running: Option<Running>,
+    pub directory: tempfile::TempDir,
+}
+
+impl Server {
+    pub async fn start() -> Server {
+        Server::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut Configuration)) -> Server {
+        let directory = tempfile::tempdir().unwrap();
+        let mut configuration = configuration(directory.path());
+        change(&mut configuration);
+        let running = start(&configuration).await.unwrap();
+        Server { running: Some(running), directory }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.running().postgres_address()
+    }
+
+    pub fn running(&self) -> &Running {
+        self.running.as_ref().expect("runs until it is stopped")
+    }
+
+    pub fn instance(&self) -> &Arc<Instance> {
+        self.running().instance()
+    }
+
+    /// Stops it as a signal would.
+    pub async fn stop(mut self) {
+        self.running.take().expect("is stopped once").stop().await.unwrap();
+    }
+
+    /// A client through a driver.
+    pub async fn client(&self) -> Client {
+        connect(&format!("host=127.0.0.1 port={} user=postgres dbname=postgres", self.address().port())).await.unwrap()
+    }
+}
+
+/// A configuration for free ports on this machine.
+pub fn configuration(directory: &Path) -> Configuration {
+    Configuration {
+        data_dir: directory.join("data"),
+        listen: "127.0.0.1:0".to_owned(),
+        http_listen: HttpListen::Off,
+        memory_bytes: 128 << 20,
+        max_connections: 20,
+        unix_socket_dir: None,
+        tls: None,
+        allow_passwordless_roles: false,
+        log_format: LogFormat::Text,
+        log_level: "warn".to_owned(),
+    }
+}
+
+/// Connects a driver and runs its connection in the background.
+pub async fn connect(parameters: &str) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(parameters, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
