@@ -1,0 +1,49 @@
+//! EXPLAIN: the layout that people and tools read.
+
+use crate::bed::Bed;
+
+#[test]
+fn text_without_costs() {
+    let bed = Bed::new();
+    let mut session = bed.session();
+    session.ok("create table t (id int primary key, a int, b text)");
+    assert_eq!(
+        session.rows("explain (costs off) select b from t where id = 1 and a > 2"),
+        ["Index Scan using t_pkey on t", "  Index Cond: (id = 1)", "  Filter: (a > 2)", "Executor: row"]
+    );
+    assert_eq!(
+        session.rows("explain (costs off) select a, count(*) from t where b = 'x' group by a order by a desc limit 3"),
+        [
+            "Limit",
+            "  ->  Sort",
+            "        Sort Key: a DESC",
+            "        ->  HashAggregate",
+            "              Group Key: a",
+            "              ->  Seq Scan on t",
+            "                    Filter: (b = 'x'::text)",
+            "Executor: row",
+        ]
+    );
+    assert_eq!(
+        session.rows("explain (costs off) update t set a = 1 where id = 3"),
+        ["Update on t", "  ->  Index Scan using t_pkey on t", "        Index Cond: (id = 3)", "Executor: row"]
+    );
+}
+
+#[test]
+fn analyze_counts_rows_and_json_is_one_document() {
+    let bed = Bed::new();
+    let mut session = bed.session();
+    session.ok("create table t (id int primary key, a int); insert into t values (1, 1), (2, 2), (3, 3)");
+    let rows = session.rows("explain (analyze, costs off, timing off, summary off) select * from t where a > 1");
+    assert_eq!(
+        rows,
+        ["Seq Scan on t (actual rows=2 loops=1)", "  Filter: (a > 1)", "  Rows Removed by Filter: 1", "Executor: row"]
+    );
+    session.ok("explain analyze delete from t where id = 1");
+    assert_eq!(session.rows("select count(*) from t"), ["2"]);
+    let json = session.rows("explain (format json) select * from t where id = 1");
+    assert_eq!(json.len(), 1);
+    assert!(json[0].starts_with("[\n  {\n    \"Plan\": {\n      \"Node Type\": \"Index Scan\""), "{}", json[0]);
+    assert!(json[0].contains("\"Index Cond\": \"(id = 1)\""), "{}", json[0]);
+}

@@ -1,0 +1,9 @@
+//! Statements from their text to their rows: binder, planner and executor over a database on a simulated disk.
+
+mod bed;
+mod concurrency;
+mod copying;
+mod explaining;
+mod planning;
+mod reading;
+mod writing;
