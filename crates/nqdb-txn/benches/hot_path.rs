@@ -141,6 +141,12 @@ fn main() {
     }
     println!("point read by unique key: {:.3} µs (sum {sum})", per_round(started.elapsed()) / 4.0);
     let started = CpuInstant::now();
+    for round in 0..4 * ROUNDS {
+        let row_id = RowId(u64::from(round.wrapping_mul(2_654_435_761) % ACCOUNTS as u32) + 1);
+        sum += accounts.fetch(&view, row_id, |image, _| i32::from(image.is_null(2))).expect("reads").expect("there");
+    }
+    println!("fetch by row id: {:.3} µs (sum {sum})", per_round(started.elapsed()) / 4.0);
+    let started = CpuInstant::now();
     let mut rows = 0;
     let mut scan = accounts.scan(view, RowId(0)..RowId(u64::MAX), Direction::Forward);
     while scan
