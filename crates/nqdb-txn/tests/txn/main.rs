@@ -1,5 +1,6 @@
 //! The transaction layer over real trees on a simulated disk.
 
+mod anomalies;
 mod basics;
 mod bed;
 mod crash;
