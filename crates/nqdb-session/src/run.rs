@@ -222,30 +222,34 @@ impl Session {
             return Err(read_only_error(&words.join(" ")));
         }
         loop {
-            let catalog = self.catalog_view();
-            let search_path = self.surroundings.search_path.borrow().clone();
-            let role = self.role_oid(&catalog)?;
-            let memory_limit_bytes = self.memory_limit_bytes();
-            let Some(open) = &mut self.open else {
-                return Err(SqlError::internal("a definition without a transaction"));
-            };
-            open.has_queried = true;
-            let functions =
-                FunctionContext::new(&self.format, open.started_micros, self.statement_micros, &self.surroundings);
-            let mut exec = ExecContext {
-                txn: &mut open.txn,
-                functions,
-                cancel: &self.surroundings.backend.cancel,
-                notices: &mut self.notices,
-                memory_limit_bytes,
-            };
-            let mut cx = DdlContext { exec: &mut exec, draft: &mut open.draft, role, search_path: &search_path };
-            match nqdb_sql::ddl::run(parsed, &mut cx)? {
+            match self.step_definition(parsed)? {
                 Step::Done(tag) => return Ok(tag),
                 Step::Wait(wait) => self.wait(wait).await?,
                 Step::Yield | Step::Suspended => tokio::task::yield_now().await,
             }
         }
+    }
+
+    fn step_definition(&mut self, parsed: &Parsed) -> SqlResult<Step> {
+        let catalog = self.catalog_view();
+        let search_path = self.surroundings.search_path.borrow().clone();
+        let role = self.role_oid(&catalog)?;
+        let memory_limit_bytes = self.memory_limit_bytes();
+        let Some(open) = &mut self.open else {
+            return Err(SqlError::internal("a definition without a transaction"));
+        };
+        open.has_queried = true;
+        let functions =
+            FunctionContext::new(&self.format, open.started_micros, self.statement_micros, &self.surroundings);
+        let mut exec = ExecContext {
+            txn: &mut open.txn,
+            functions,
+            cancel: &self.surroundings.backend.cancel,
+            notices: &mut self.notices,
+            memory_limit_bytes,
+        };
+        let mut cx = DdlContext { exec: &mut exec, draft: &mut open.draft, role, search_path: &search_path };
+        nqdb_sql::ddl::run(parsed, &mut cx)
     }
 
     fn role_oid(&self, catalog: &nqdb_catalog::Snapshot) -> SqlResult<Oid> {

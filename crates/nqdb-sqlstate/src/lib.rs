@@ -239,7 +239,7 @@ pub enum NoticeSeverity {
 }
 
 impl Notice {
-    pub fn notice(code: SqlState, message: impl Into<String>) -> Notice {
+    pub fn new(code: SqlState, message: impl Into<String>) -> Notice {
         Notice { severity: NoticeSeverity::Notice, code, message: message.into(), detail: None, hint: None }
     }
 

@@ -34,7 +34,7 @@ pub(super) fn alter_table(
     let name = cx.name(name)?;
     if *if_exists && cx.find_relation(&name).is_none() {
         let message = format!("relation \"{}\" does not exist, skipping", name.display());
-        cx.notice(Notice::notice(UNDEFINED_TABLE, message));
+        cx.notice(Notice::new(UNDEFINED_TABLE, message));
         return Ok(CommandTag::Other("ALTER TABLE"));
     }
     let table = cx.find_table(&name)?;
@@ -104,7 +104,7 @@ fn add_column(
             "column \"{}\" of relation \"{}\" already exists, skipping",
             written.new.name, definition.name
         );
-        cx.notice(Notice::notice(DUPLICATE_COLUMN, message));
+        cx.notice(Notice::new(DUPLICATE_COLUMN, message));
         return Ok(());
     }
     let has_rows = cx.any_row(&definition, "true")?;
@@ -153,7 +153,7 @@ fn drop_column(
         Some(position) => cx.writer().drop_column(table, position),
         None if if_exists => {
             let message = format!("column \"{name}\" of relation \"{}\" does not exist, skipping", definition.name);
-            cx.notice(Notice::notice(UNDEFINED_COLUMN, message));
+            cx.notice(Notice::new(UNDEFINED_COLUMN, message));
             Ok(())
         }
         None => Err(expect_column(&definition, &name).err().unwrap_or_else(|| SqlError::internal("lost column")).into()),
@@ -214,7 +214,7 @@ fn drop_constraint(table: Oid, name: &str, if_exists: bool, cx: &mut DdlContext<
     if if_exists && !definition.has_constraint_named(name) {
         let message =
             format!("constraint \"{name}\" of relation \"{}\" does not exist, skipping", definition.name);
-        cx.notice(Notice::notice(UNDEFINED_OBJECT, message));
+        cx.notice(Notice::new(UNDEFINED_OBJECT, message));
         return Ok(());
     }
     cx.writer().drop_constraint(table, name)

@@ -58,7 +58,7 @@ pub(super) fn create_index(create: &CreateIndex, cx: &mut DdlContext<'_, '_>) ->
     if let (true, Some(name)) = (*if_not_exists, &name)
         && cx.draft.snapshot().relation(table.schema, name).is_some()
     {
-        cx.notice(Notice::notice(DUPLICATE_TABLE, format!("relation \"{name}\" already exists, skipping")));
+        cx.notice(Notice::new(DUPLICATE_TABLE, format!("relation \"{name}\" already exists, skipping")));
         return Ok(CommandTag::Other("CREATE INDEX"));
     }
     let key = columns.iter().map(key_column).collect::<SqlResult<Vec<_>>>()?;

@@ -25,7 +25,7 @@ pub(super) fn create_table(
     let name = cx.name(&create.name)?;
     let schema = cx.creation_schema(&name)?;
     if create.if_not_exists && cx.draft.snapshot().relation(schema, &name.name).is_some() {
-        cx.notice(Notice::notice(DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", name.name)));
+        cx.notice(Notice::new(DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", name.name)));
         return Ok(CommandTag::Other("CREATE TABLE"));
     }
     let mut constraints = Vec::new();

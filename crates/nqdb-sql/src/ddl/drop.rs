@@ -100,7 +100,7 @@ fn drop_schema(
         }
         None if if_exists => {
             let message = format!("schema \"{}\" does not exist, skipping", name.name);
-            cx.notice(Notice::notice(INVALID_SCHEMA_NAME, message));
+            cx.notice(Notice::new(INVALID_SCHEMA_NAME, message));
             Ok(())
         }
         None => {
@@ -115,7 +115,7 @@ fn drop_role(name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>)
     match role {
         Some(role) => cx.writer().drop_role(role.oid),
         None if if_exists => {
-            cx.notice(Notice::notice(UNDEFINED_OBJECT, format!("role \"{}\" does not exist, skipping", name.name)));
+            cx.notice(Notice::new(UNDEFINED_OBJECT, format!("role \"{}\" does not exist, skipping", name.name)));
             Ok(())
         }
         None => Err(SqlError::new(UNDEFINED_OBJECT, format!("role \"{}\" does not exist", name.name)).into()),
@@ -133,7 +133,7 @@ fn missing(kind: &str, name: &QualifiedName, if_exists: bool, cx: &mut DdlContex
         return Err(missing_relation(kind, name).into());
     }
     let code = if kind == "index" { UNDEFINED_OBJECT } else { UNDEFINED_TABLE };
-    cx.notice(Notice::notice(code, format!("{kind} \"{}\" does not exist, skipping", name.display())));
+    cx.notice(Notice::new(code, format!("{kind} \"{}\" does not exist, skipping", name.display())));
     Ok(())
 }
 
@@ -146,11 +146,11 @@ fn wrong_kind(name: &QualifiedName, wanted: &str) -> TxnError {
 fn report_cascade(dropped: &[String], cx: &mut DdlContext<'_, '_>) {
     match dropped {
         [] => {}
-        [only] => cx.notice(Notice::notice(SUCCESSFUL_COMPLETION, format!("drop cascades to {only}"))),
+        [only] => cx.notice(Notice::new(SUCCESSFUL_COMPLETION, format!("drop cascades to {only}"))),
         many => {
             let lines: Vec<String> = many.iter().map(|line| format!("drop cascades to {line}")).collect();
             let mut notice =
-                Notice::notice(SUCCESSFUL_COMPLETION, format!("drop cascades to {} other objects", many.len()));
+                Notice::new(SUCCESSFUL_COMPLETION, format!("drop cascades to {} other objects", many.len()));
             notice.detail = Some(lines.join("\n"));
             cx.notice(notice);
         }

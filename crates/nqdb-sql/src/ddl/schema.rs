@@ -29,7 +29,7 @@ pub(super) fn create_schema(
         None => cx.role,
     };
     if if_not_exists && cx.draft.snapshot().schema(&name).is_some() {
-        cx.notice(Notice::notice(DUPLICATE_SCHEMA, format!("schema \"{name}\" already exists, skipping")));
+        cx.notice(Notice::new(DUPLICATE_SCHEMA, format!("schema \"{name}\" already exists, skipping")));
         return Ok(CommandTag::Other("CREATE SCHEMA"));
     }
     nqdb_catalog::CatalogWriter::new(cx.draft, cx.exec.txn, role).create_schema(&name)?;

@@ -43,7 +43,7 @@ fn create(
 ) -> Result<CommandTag, TxnError> {
     let schema = cx.creation_schema(name)?;
     if if_not_exists && cx.draft.snapshot().relation(schema, &name.name).is_some() {
-        cx.notice(Notice::notice(DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", name.name)));
+        cx.notice(Notice::new(DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", name.name)));
         return Ok(CommandTag::Other("CREATE SEQUENCE"));
     }
     let options = options(clauses, cx)?;
@@ -61,7 +61,7 @@ fn find(name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> S
         Some(_) => Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not a sequence", name.name))),
         None if if_exists => {
             let message = format!("relation \"{}\" does not exist, skipping", name.display());
-            cx.notice(Notice::notice(UNDEFINED_TABLE, message));
+            cx.notice(Notice::new(UNDEFINED_TABLE, message));
             Ok(None)
         }
         None => Err(missing_relation("relation", name)),

@@ -10,7 +10,7 @@ use nqdb_functions::{FunctionContext, SessionFunctions};
 use nqdb_sql::bind::{BindContext, bind};
 use nqdb_sql::copy::{CopyIn, CopyOut, plan_copy_in, plan_copy_out};
 use nqdb_sql::ddl::{self, DdlContext};
-use nqdb_sql::exec::{ExecContext, Execution, RowSink, Step};
+use nqdb_sql::exec::{ExecContext, Execution, Step};
 use nqdb_sql::params::ParamTypes;
 use nqdb_sql::parse::parse;
 use nqdb_sql::plan::{Plan, PlanContext, explain, plan};
@@ -18,7 +18,7 @@ use nqdb_sql::statement::{CopyDirection, Parsed, StatementKind, TransactionState
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_storage::Options;
 use nqdb_storage::disk::SimDisk;
-use nqdb_txn::{Isolation, Transaction, TxnOptions, TxnSystem};
+use nqdb_txn::{Isolation, Transaction, TxnOptions, TxnSystem, Wait};
 use nqdb_types::{Datum, FormatContext, Oid, write_text};
 
 pub const MEMORY_LIMIT_BYTES: usize = 16 << 20;
@@ -235,15 +235,18 @@ impl Session<'_> {
 
     fn run_ddl(&mut self, parsed: &Parsed) -> SqlResult<Outcome> {
         self.begin();
-        let mut notices = Vec::new();
-        let txn = self.txn.as_mut().expect("begun");
-        let mut exec = context(self.bed, txn, &mut notices, self.memory_limit_bytes);
-        let draft = self.draft.as_mut().expect("begun");
-        let mut cx =
-            DdlContext { exec: &mut exec, draft, role: SUPERUSER_OID, search_path: &[PUBLIC_SCHEMA_OID] };
-        match ddl::run(parsed, &mut cx)? {
-            Step::Done(tag) => Ok(Outcome { rows: Vec::new(), tag: tag.to_string() }),
-            step => panic!("a definition did not end: {step:?}"),
+        loop {
+            let mut notices = Vec::new();
+            let txn = self.txn.as_mut().expect("begun");
+            let mut exec = context(self.bed, txn, &mut notices, self.memory_limit_bytes);
+            let draft = self.draft.as_mut().expect("begun");
+            let mut cx =
+                DdlContext { exec: &mut exec, draft, role: SUPERUSER_OID, search_path: &[PUBLIC_SCHEMA_OID] };
+            match ddl::run(parsed, &mut cx)? {
+                Step::Done(tag) => return Ok(Outcome { rows: Vec::new(), tag: tag.to_string() }),
+                Step::Wait(Wait::Log(lsn)) => self.bed.catalog.system().wait_durable_blocking(lsn)?,
+                step => panic!("a definition did not end: {step:?}"),
+            }
         }
     }
 
@@ -251,8 +254,10 @@ impl Session<'_> {
         self.begin();
         let txn = self.txn.as_mut().expect("begun");
         if let Err(error) = txn.begin_statement() {
-            let wait = error.into_wait().expect("only the log is waited for");
-            wait.block(txn, std::time::Duration::from_secs(1), None).expect("the log is synced");
+            match error.into_wait() {
+                Ok(Wait::Log(lsn)) => self.bed.catalog.system().wait_durable_blocking(lsn).expect("the log is synced"),
+                other => panic!("only the log is waited for: {other:?}"),
+            }
             txn.begin_statement().expect("nothing to wait for");
         }
     }
@@ -408,20 +413,6 @@ impl Session<'_> {
             search_path: &[PUBLIC_SCHEMA_OID],
             format: &self.bed.format,
             session: &self.bed.functions,
-        }
-    }
-
-    /// One execution of a prepared plan into a sink.
-    pub fn execute(&mut self, plan: &Arc<Plan>, params: &Arc<[Datum]>, sink: &mut dyn RowSink) -> String {
-        self.begin_statement();
-        let view = self.txn.as_ref().expect("begun").view();
-        let mut execution = Execution::new(plan.clone(), params.clone(), view);
-        let mut notices = Vec::new();
-        let txn = self.txn.as_mut().expect("begun");
-        let mut cx = context(self.bed, txn, &mut notices, self.memory_limit_bytes);
-        match execution.step(&mut cx, sink, 0).expect("a step") {
-            Step::Done(tag) => tag.to_string(),
-            other => panic!("unexpected {other:?}"),
         }
     }
 }
