@@ -41,27 +41,47 @@ pub enum StatementKind {
     Transaction(TransactionStatement),
     /// `SET [SESSION | LOCAL] name { TO | = } value`, also SET TIME ZONE, SET NAMES and SET SESSION
     /// CHARACTERISTICS' plain relatives under the name of their setting.
-    Set { name: String, value: SetValue, local: bool },
+    Set {
+        name: String,
+        value: SetValue,
+        local: bool,
+    },
     /// `SHOW name`, or `SHOW ALL` when there is no name.
     Show(Option<String>),
     /// `RESET name`, or `RESET ALL` when there is no name.
     Reset(Option<String>),
     /// `PREPARE name (types) AS inner`; a type that was left out or `unknown` has OID UNKNOWN.
-    Prepare { name: String, types: Vec<Type>, inner: Box<Parsed> },
-    Execute { name: String, args: Vec<ast::Expr> },
+    Prepare {
+        name: String,
+        types: Vec<Type>,
+        inner: Box<Parsed>,
+    },
+    Execute {
+        name: String,
+        args: Vec<ast::Expr>,
+    },
     /// `DEALLOCATE name`, or `DEALLOCATE ALL` when there is no name.
     Deallocate(Option<String>),
     Discard(DiscardTarget),
     Copy(Box<CopyStatement>),
-    Explain { options: ExplainOptions, inner: Box<Parsed> },
+    Explain {
+        options: ExplainOptions,
+        inner: Box<Parsed>,
+    },
     Vacuum(VacuumStatement),
     /// `ANALYZE [VERBOSE] [table [(columns)], ...]`; all tables when there is none.
-    Analyze { verbose: bool, tables: Vec<MaintenanceTable> },
+    Analyze {
+        verbose: bool,
+        tables: Vec<MaintenanceTable>,
+    },
     Checkpoint,
     Listen(String),
     /// `UNLISTEN name`, or `UNLISTEN *` when there is no name.
     Unlisten(Option<String>),
-    Notify { channel: String, payload: String },
+    Notify {
+        channel: String,
+        payload: String,
+    },
 }
 
 /// A statement that reads or writes rows.
@@ -83,13 +103,20 @@ pub enum Overriding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransactionStatement {
     /// BEGIN or START TRANSACTION (`start`: the command tag differs).
-    Begin { start: bool, modes: TransactionModes },
+    Begin {
+        start: bool,
+        modes: TransactionModes,
+    },
     /// SET TRANSACTION.
     SetTransaction(TransactionModes),
     /// SET SESSION CHARACTERISTICS AS TRANSACTION.
     SetSessionCharacteristics(TransactionModes),
-    Commit { chain: bool },
-    Rollback { chain: bool },
+    Commit {
+        chain: bool,
+    },
+    Rollback {
+        chain: bool,
+    },
     Savepoint(String),
     Release(String),
     RollbackTo(String),

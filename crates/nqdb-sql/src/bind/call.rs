@@ -1,9 +1,12 @@
 //! Calls: functions, aggregates, set-returning functions in the select list, and the functions without parentheses.
 
 use nqdb_functions::{
-    Aggregate, Callee, CastContext, Function, ResolveError, aggregates_named, equality, functions_named, resolve_function,
+    Aggregate, Callee, CastContext, Function, ResolveError, aggregates_named, equality, functions_named,
+    resolve_function,
 };
-use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, GROUPING_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE};
+use nqdb_sqlstate::{
+    FEATURE_NOT_SUPPORTED, GROUPING_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE,
+};
 use nqdb_types::{Datum, Oid, Type, oid};
 use sqlparser::ast::{
     self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
@@ -36,7 +39,8 @@ struct CallForm<'q> {
 
 impl Binder<'_> {
     pub(super) fn bind_function(&mut self, function: &ast::Function) -> SqlResult<Expr> {
-        let ast::Function { name, uses_odbc_syntax, parameters, args, filter, null_treatment, over, within_group } = function;
+        let ast::Function { name, uses_odbc_syntax, parameters, args, filter, null_treatment, over, within_group } =
+            function;
         let (name, position) = self.function_name(name)?;
         let refuse = |what: &str| Err(SqlError::unsupported(what).or_position(position));
         if *uses_odbc_syntax || *parameters != FunctionArguments::None {
@@ -82,7 +86,9 @@ impl Binder<'_> {
             match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) => written.push(arg),
                 FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => form.star = true,
-                FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_)) => return refuse("a whole row as an argument"),
+                FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_)) => {
+                    return refuse("a whole row as an argument");
+                }
                 FunctionArg::Unnamed(FunctionArgExpr::WildcardWithOptions(_)) => {
                     return Err(self.syntax_error_at(position, "*"));
                 }
@@ -196,8 +202,18 @@ impl Binder<'_> {
         written: &[&ast::Expr],
         form: &CallForm<'_>,
     ) -> SqlResult<Option<Expr>> {
-        if !["coalesce", "nullif", "greatest", "least", "grouping", "current_timestamp", "localtimestamp", "localtime", "current_time"]
-            .contains(&name)
+        if ![
+            "coalesce",
+            "nullif",
+            "greatest",
+            "least",
+            "grouping",
+            "current_timestamp",
+            "localtimestamp",
+            "localtime",
+            "current_time",
+        ]
+        .contains(&name)
         {
             return Ok(None);
         }
@@ -356,9 +372,11 @@ impl Binder<'_> {
             walk::any(arg, &mut |part| matches!(part.kind, ExprKind::Column(id) if self.info(id).level == here))
         });
         if correlated || !self.scope().set_calls.is_empty() {
-            return Err(SqlError::unsupported("a set-returning function over columns, or a second one, in the select list")
-                .with_hint("Move the set-returning function into the FROM clause.")
-                .or_position(position));
+            return Err(SqlError::unsupported(
+                "a set-returning function over columns, or a second one, in the select list",
+            )
+            .with_hint("Move the set-returning function into the FROM clause.")
+            .or_position(position));
         }
         let column = self.new_column(Type::new(polymorphic_result(function.returns, &args)), true, None);
         self.scope().set_calls.push(SetCall { column, function, args });

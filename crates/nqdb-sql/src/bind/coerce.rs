@@ -27,7 +27,8 @@ impl Binder<'_> {
         match self.try_coerce(expr, target, context)? {
             Some(expr) => Ok(expr),
             None => {
-                let message = format!("cannot cast type {} to {}", Type::new(from.oid).name(), Type::new(target.oid).name());
+                let message =
+                    format!("cannot cast type {} to {}", Type::new(from.oid).name(), Type::new(target.oid).name());
                 Err(SqlError::new(CANNOT_COERCE, message).or_position(position))
             }
         }
@@ -77,7 +78,12 @@ impl Binder<'_> {
                 Ok(Some(Expr { kind: ExprKind::Param(index), ty: Type::new(target.oid), nullable: true, position }))
             }
             // A column of a subquery or VALUES list that stayed unknown: it has been made text by then.
-            kind => Ok(Some(Expr { kind: ExprKind::ViaText(Box::new(Expr { kind, ty, nullable, position })), ty: target, nullable, position })),
+            kind => Ok(Some(Expr {
+                kind: ExprKind::ViaText(Box::new(Expr { kind, ty, nullable, position })),
+                ty: target,
+                nullable,
+                position,
+            })),
         }
     }
 
@@ -116,9 +122,7 @@ impl Binder<'_> {
     /// Refuses a parameter without a type where PostgreSQL has no context to give it one; a literal becomes text.
     pub(super) fn require_known(&mut self, expr: Expr) -> SqlResult<Expr> {
         match expr.kind {
-            ExprKind::Param(index) if expr.ty.oid == oid::UNKNOWN => {
-                Err(undetermined(usize::from(index)).or_position(expr.position))
-            }
+            ExprKind::Param(index) if expr.ty.oid == oid::UNKNOWN => Err(undetermined(usize::from(index))),
             _ => self.resolve_unknown(expr),
         }
     }

@@ -53,8 +53,8 @@ impl Binder<'_> {
         let mut unified = unified.into_iter();
         let otherwise = if has_else { unified.next() } else { None };
         let results: Vec<Expr> = unified.collect();
-        let nullable =
-            otherwise.as_ref().is_none_or(|otherwise| otherwise.nullable) || results.iter().any(|result| result.nullable);
+        let nullable = otherwise.as_ref().is_none_or(|otherwise| otherwise.nullable)
+            || results.iter().any(|result| result.nullable);
         Ok(Expr {
             kind: ExprKind::Case {
                 operand: operand.map(Box::new),

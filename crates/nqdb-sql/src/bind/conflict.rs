@@ -6,9 +6,9 @@ use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_OBJECT};
 use sqlparser::ast::{self, ConflictTarget, ObjectNamePart, OnConflictAction, OnInsert};
 
+use super::Binder;
 use super::scope::{Clause, Scope};
 use super::table_row::{Row, row_table};
-use super::{Binder, span_position};
 use crate::ir::{ConflictAction, OnConflict};
 use crate::names::name_of;
 
@@ -24,14 +24,18 @@ impl Binder<'_> {
             return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \"DUPLICATE\""));
         };
         let arbiters = match conflict_target {
-            Some(target) => find_arbiters(table, target)?,
+            Some(target) => {
+                // PostgreSQL points at the parenthesis behind ON CONFLICT.
+                let position = self.conflict_token().and_then(|at| self.tokens.position(at + 2));
+                find_arbiters(table, target, position)?
+            }
             None => (0..table.indexes.len()).filter(|at| table.indexes.get(*at).is_some_and(|i| i.unique)).collect(),
         };
         let action = match action {
             OnConflictAction::DoNothing => ConflictAction::Nothing,
             OnConflictAction::DoUpdate(_) if conflict_target.is_none() => {
                 let message = "ON CONFLICT DO UPDATE requires inference specification or constraint name";
-                let position = self.conflict_position();
+                let position = self.conflict_token().and_then(|at| self.tokens.position(at));
                 return Err(SqlError::new(SYNTAX_ERROR, message)
                     .with_hint("For example, ON CONFLICT (column_name).")
                     .or_position(position));
@@ -58,11 +62,10 @@ impl Binder<'_> {
         Ok(OnConflict { arbiters, action })
     }
 
-    /// Where `ON CONFLICT` stands.
-    fn conflict_position(&self) -> Option<u32> {
+    /// The ON of `ON CONFLICT`.
+    fn conflict_token(&self) -> Option<usize> {
         let tokens = &self.tokens;
-        let at = (1..tokens.len()).rev().find(|at| tokens.is(*at, "conflict") && tokens.is(at - 1, "on"))?;
-        tokens.position(at - 1)
+        (1..tokens.len()).rev().find(|at| tokens.is(*at, "conflict") && tokens.is(at - 1, "on")).map(|at| at - 1)
     }
 }
 
@@ -74,13 +77,12 @@ fn excluded_table(table: &Arc<TableDef>, row: &Row) -> super::scope::ScopeTable 
 }
 
 /// The unique indexes over exactly the named columns (inference), or the one of the named constraint.
-fn find_arbiters(table: &TableDef, target: &ConflictTarget) -> SqlResult<Vec<usize>> {
+fn find_arbiters(table: &TableDef, target: &ConflictTarget, position: Option<u32>) -> SqlResult<Vec<usize>> {
     match target {
         ConflictTarget::Columns(columns) => {
             let mut wanted = Vec::with_capacity(columns.len());
             for column in columns {
                 let name = name_of(column);
-                let position = span_position(column.span);
                 let Some(at) = table.column_named(&name) else {
                     let message = format!("column \"{name}\" does not exist");
                     return Err(SqlError::new(UNDEFINED_COLUMN, message).or_position(position));

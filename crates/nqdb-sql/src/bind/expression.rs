@@ -9,7 +9,7 @@ use super::scope::{find_column, find_table, missing_column, missing_column_of, m
 use super::{Binder, EXPRESSION_DEPTH_MAX, leftmost, span_position, types};
 use crate::ir::{Expr, ExprKind};
 use crate::names::name_of;
-use crate::parse::with_deep_stack;
+use crate::parse::{Tokens, with_deep_stack};
 
 /// Columns that every table of PostgreSQL has; nqdb has none of them.
 const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
@@ -96,11 +96,10 @@ impl Binder<'_> {
                 let position = span_position(token.0.span);
                 Err(self.syntax_error_at(position, "*"))
             }
-            E::QualifiedWildcard(_, token) => Err(SqlError::new(
-                FEATURE_NOT_SUPPORTED,
-                "row expansion via \"*\" is not supported here",
-            )
-            .or_position(span_position(token.0.span))),
+            E::QualifiedWildcard(_, token) => {
+                Err(SqlError::new(FEATURE_NOT_SUPPORTED, "row expansion via \"*\" is not supported here")
+                    .or_position(span_position(token.0.span)))
+            }
             E::RLike { .. }
             | E::Convert { .. }
             | E::Prefixed { .. }
@@ -196,7 +195,11 @@ impl Binder<'_> {
             CastKind::DoubleColon => self.double_colon_position(inner),
             CastKind::TryCast | CastKind::SafeCast => return Err(self.unsupported("this form of CAST", whole)),
         };
-        let target = types::data_type(data_type).map_err(|error| error.or_position(position))?;
+        let target = types::data_type(data_type).map_err(|error| match (kind, position) {
+            // The name of the type stands right behind the two colons.
+            (CastKind::DoubleColon, Some(position)) => error.or_position(Some(position + 2)),
+            _ => error.or_position(position),
+        })?;
         let bound = self.bind_expr(inner)?;
         let start = leftmost(position, bound.position);
         let mut bound = self.coerce(bound, target, CastContext::Explicit, position)?;
@@ -231,7 +234,10 @@ impl Binder<'_> {
         for part in &collation.0 {
             match part {
                 ObjectNamePart::Identifier(identifier) => {
-                    position = leftmost(position, span_position(identifier.span));
+                    // PostgreSQL points at COLLATE, the word in front of the name.
+                    let keyword =
+                        Tokens::index_of(identifier.span).and_then(|at| self.tokens.position(at.checked_sub(1)?));
+                    position = leftmost(position, keyword);
                     names.push(name_of(identifier));
                 }
                 ObjectNamePart::Function(_) => return Err(SqlError::unsupported("a computed name")),
@@ -249,7 +255,8 @@ impl Binder<'_> {
         let bound = self.bind_expr(inner)?;
         let bound = self.resolve_unknown(bound)?;
         if type_info(bound.ty.oid).is_none_or(|info| info.category != 'S') {
-            let message = format!("collations are not supported by type {}", nqdb_types::Type::new(bound.ty.oid).name());
+            let message =
+                format!("collations are not supported by type {}", nqdb_types::Type::new(bound.ty.oid).name());
             return Err(SqlError::new(nqdb_sqlstate::DATATYPE_MISMATCH, message).or_position(position));
         }
         Ok(bound)

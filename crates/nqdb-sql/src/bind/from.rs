@@ -5,8 +5,8 @@ use std::sync::Arc;
 use nqdb_catalog::{Relation, TableDef};
 use nqdb_functions::{Callee, resolve_function};
 use nqdb_sqlstate::{
-    AMBIGUOUS_COLUMN, INVALID_COLUMN_REFERENCE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN,
-    UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    AMBIGUOUS_COLUMN, INVALID_COLUMN_REFERENCE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError, SqlResult,
+    UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_types::{Oid, Type};
 use sqlparser::ast::{
@@ -31,7 +31,6 @@ pub(super) struct FromItem {
 struct Alias {
     name: String,
     columns: Vec<String>,
-    position: Option<u32>,
 }
 
 /// What an undecided name in FROM is: schema, name, position.
@@ -206,9 +205,7 @@ impl Binder<'_> {
         match self.cx.catalog.resolve(self.cx.search_path, schema, name) {
             Ok(Some(Relation::Table(table))) => Ok(Arc::clone(table)),
             Ok(Some(Relation::Index(..))) => {
-                Err(SqlError::new(WRONG_OBJECT_TYPE, format!("cannot open relation \"{name}\""))
-                    .with_detail("This operation is not supported for indexes.")
-                    .or_position(position))
+                Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{name}\" is an index")).or_position(position))
             }
             Ok(Some(Relation::Sequence(_))) => {
                 Err(SqlError::unsupported("a sequence in the place of a table").or_position(position))
@@ -270,8 +267,8 @@ impl Binder<'_> {
             bound.push(self.in_clause(Clause::FromFunction, |binder| binder.bind_expr(arg))?);
         }
         let given: Vec<Oid> = bound.iter().map(|arg| arg.ty.oid).collect();
-        let resolved =
-            resolve_function(&name, &given).map_err(|error| error.function_error(&name, &given).or_position(position))?;
+        let resolved = resolve_function(&name, &given)
+            .map_err(|error| error.function_error(&name, &given).or_position(position))?;
         let Callee::Function(function) = resolved.callee else {
             let message = Clause::FromFunction.refuses_aggregates().unwrap_or_default();
             return Err(SqlError::new(nqdb_sqlstate::GROUPING_ERROR, message).or_position(position));
@@ -319,7 +316,9 @@ impl Binder<'_> {
         match constraint {
             JoinConstraint::None if kind == JoinKind::Cross => Ok(self.joined(kind, left, right, None)),
             JoinConstraint::None => Err(SqlError::new(SYNTAX_ERROR, "syntax error: a join needs ON or USING")),
-            _ if kind == JoinKind::Cross => Err(SqlError::new(SYNTAX_ERROR, "syntax error: CROSS JOIN takes no condition")),
+            _ if kind == JoinKind::Cross => {
+                Err(SqlError::new(SYNTAX_ERROR, "syntax error: CROSS JOIN takes no condition"))
+            }
             JoinConstraint::On(condition) => {
                 let on = self.bind_join_condition(&left, &right, condition)?;
                 Ok(self.joined(kind, left, right, Some(on)))
@@ -341,7 +340,8 @@ impl Binder<'_> {
                 self.join_using(kind, left, right, wanted)
             }
             JoinConstraint::Natural => {
-                let common = left.columns.iter().filter(|column| right.columns.iter().any(|other| other.name == column.name));
+                let common =
+                    left.columns.iter().filter(|column| right.columns.iter().any(|other| other.name == column.name));
                 let mut wanted: Vec<(String, Option<u32>)> = Vec::new();
                 for column in common {
                     if !wanted.iter().any(|(name, _)| *name == column.name) {
@@ -405,8 +405,8 @@ impl Binder<'_> {
         let mut conditions = Vec::with_capacity(names.len());
         let mut pairs: Vec<(String, ColumnId, ColumnId)> = Vec::with_capacity(names.len());
         for (name, position) in &names {
-            let left_id = using_column(&left.columns, name, "left", *position)?;
-            let right_id = using_column(&right.columns, name, "right", *position)?;
+            let left_id = using_column(&left.columns, name, "left")?;
+            let right_id = using_column(&right.columns, name, "right")?;
             let left_column = self.column_expr(left_id, None);
             let right_column = self.column_expr(right_id, None);
             conditions.push(self.apply_operator("=", left_column, right_column, *position)?);
@@ -467,17 +467,17 @@ impl Binder<'_> {
     }
 }
 
-fn using_column(columns: &[ScopeColumn], name: &str, side: &str, position: Option<u32>) -> SqlResult<ColumnId> {
+fn using_column(columns: &[ScopeColumn], name: &str, side: &str) -> SqlResult<ColumnId> {
     let mut matching = columns.iter().filter(|column| column.name == name);
     match (matching.next(), matching.next()) {
         (Some(column), None) => Ok(column.id),
         (None, _) => {
             let message = format!("column \"{name}\" specified in USING clause does not exist in {side} table");
-            Err(SqlError::new(UNDEFINED_COLUMN, message).or_position(position))
+            Err(SqlError::new(UNDEFINED_COLUMN, message))
         }
         (Some(_), Some(_)) => {
             let message = format!("common column name \"{name}\" appears more than once in {side} table");
-            Err(SqlError::new(AMBIGUOUS_COLUMN, message).or_position(position))
+            Err(SqlError::new(AMBIGUOUS_COLUMN, message))
         }
     }
 }
@@ -494,12 +494,12 @@ fn table_alias(alias: &ast::TableAlias) -> SqlResult<Alias> {
         }
         names.push(name_of(name));
     }
-    Ok(Alias { name: name_of(name), columns: names, position: span_position(name.span) })
+    Ok(Alias { name: name_of(name), columns: names })
 }
 
 /// Renames an item's table and its first columns.
 fn apply_alias(mut item: FromItem, alias: Option<Alias>) -> SqlResult<FromItem> {
-    let Some(Alias { name, columns, position }) = alias else { return Ok(item) };
+    let Some(Alias { name, columns }) = alias else { return Ok(item) };
     let Some(table) = item.tables.first_mut() else { return Ok(item) };
     if columns.len() > table.columns.len() {
         let message = format!(
@@ -507,7 +507,7 @@ fn apply_alias(mut item: FromItem, alias: Option<Alias>) -> SqlResult<FromItem> 
             table.columns.len(),
             columns.len()
         );
-        return Err(SqlError::new(INVALID_COLUMN_REFERENCE, message).or_position(position));
+        return Err(SqlError::new(INVALID_COLUMN_REFERENCE, message));
     }
     for (at, renamed) in columns.into_iter().enumerate() {
         if let Some(column) = table.columns.get_mut(at) {

@@ -21,11 +21,7 @@ type Key = (ColumnId, Expr);
 
 impl Binder<'_> {
     /// GROUP BY: a column of FROM, an output name, a position, or an expression.
-    pub(super) fn bind_group_by(
-        &mut self,
-        group_by: &ast::GroupByExpr,
-        targets: &mut [Target],
-    ) -> SqlResult<Vec<Key>> {
+    pub(super) fn bind_group_by(&mut self, group_by: &ast::GroupByExpr, targets: &mut [Target]) -> SqlResult<Vec<Key>> {
         let ast::GroupByExpr::Expressions(expressions, modifiers) = group_by else {
             return Err(SqlError::unsupported("GROUP BY ALL"));
         };
@@ -69,9 +65,9 @@ impl Binder<'_> {
                 }
                 let expr = target.expr.clone();
                 let is_aggregate = walk::any(&expr, &mut |part| match part.kind {
-                    ExprKind::Column(id) => self.scopes.iter().any(|scope| {
-                        scope.aggregates.iter().any(|(aggregate, _)| *aggregate == id)
-                    }),
+                    ExprKind::Column(id) => {
+                        self.scopes.iter().any(|scope| scope.aggregates.iter().any(|(aggregate, _)| *aggregate == id))
+                    }
                     _ => false,
                 });
                 if is_aggregate {

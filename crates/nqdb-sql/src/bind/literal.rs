@@ -62,7 +62,9 @@ impl Binder<'_> {
         let index = name.strip_prefix('$').and_then(|digits| digits.parse::<u32>().ok());
         let Some(index) = index else { return Err(self.syntax_error_at(position, name)) };
         let Some(index) = index.checked_sub(1) else {
-            return Err(SqlError::new(nqdb_sqlstate::UNDEFINED_PARAMETER, "there is no parameter $0").or_position(position));
+            return Err(
+                SqlError::new(nqdb_sqlstate::UNDEFINED_PARAMETER, "there is no parameter $0").or_position(position)
+            );
         };
         let ty = self.params.reference(index as usize, position)?;
         let index = u16::try_from(index).map_err(|_| SqlError::internal("a parameter number beyond the maximum"))?;
@@ -119,15 +121,12 @@ pub(super) fn number(digits: &str, negative: bool, position: Option<u32>) -> Sql
             return Ok(literal(Datum::Int8(value), Type::INT8, position));
         }
     }
-    let value: Numeric = nqdb_types::parse_text(
-        &format!("{sign}{digits}"),
-        Type::NUMERIC,
-        &nqdb_types::FormatContext::default(),
-    )
-    .and_then(|datum| match datum {
-        Datum::Numeric(value) => Ok(value),
-        _ => Err(SqlError::internal("numeric input gave another type")),
-    })
-    .map_err(|error| error.or_position(position))?;
+    let value: Numeric =
+        nqdb_types::parse_text(&format!("{sign}{digits}"), Type::NUMERIC, &nqdb_types::FormatContext::default())
+            .and_then(|datum| match datum {
+                Datum::Numeric(value) => Ok(value),
+                _ => Err(SqlError::internal("numeric input gave another type")),
+            })
+            .map_err(|error| error.or_position(position))?;
     Ok(literal(Datum::Numeric(value), Type::NUMERIC, position))
 }

@@ -106,7 +106,12 @@ pub fn bind_default(text: &str, column: &ColumnDef, cx: &BindContext<'_>) -> Sql
 }
 
 /// Binds a CHECK expression over a row of the table; `row` gives the columns' ids by position in the table.
-pub fn bind_check(text: &str, table: &Arc<TableDef>, row: &[(usize, ColumnId)], cx: &BindContext<'_>) -> SqlResult<Expr> {
+pub fn bind_check(
+    text: &str,
+    table: &Arc<TableDef>,
+    row: &[(usize, ColumnId)],
+    cx: &BindContext<'_>,
+) -> SqlResult<Expr> {
     let (tokens, expression) = parse_expression(text)?;
     let mut params = ParamTypes::none();
     let mut binder = Binder::new(cx, tokens, &mut params);

@@ -12,12 +12,7 @@ use crate::ir::{Expr, ExprKind};
 use crate::parse::{operator_position, start_of};
 
 impl Binder<'_> {
-    pub(super) fn bind_binary(
-        &mut self,
-        left: &ast::Expr,
-        op: &BinaryOperator,
-        right: &ast::Expr,
-    ) -> SqlResult<Expr> {
+    pub(super) fn bind_binary(&mut self, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr) -> SqlResult<Expr> {
         match op {
             BinaryOperator::And | BinaryOperator::Or => return self.bind_logical(left, op, right),
             BinaryOperator::Xor => {
@@ -28,6 +23,13 @@ impl Binder<'_> {
         }
         let name = self.operator_name(op, left)?;
         let position = operator_position(&self.tokens, right);
+        if is_comparison(op)
+            && let ast::Expr::BinaryOp { op: inner, .. } = left
+            && is_comparison(inner)
+        {
+            // Comparisons do not associate.
+            return Err(self.syntax_error_at(position, &name));
+        }
         if let (Some(left_items), Some(right_items)) = (row_items(left), row_items(right)) {
             return self.bind_row_comparison(&name, left_items, right_items, position);
         }
@@ -213,9 +215,8 @@ impl Binder<'_> {
         pattern: &ast::Expr,
         escape: Option<&ast::Expr>,
     ) -> SqlResult<Expr> {
-        let position = self
-            .keyword_position(arg, pattern, "like")
-            .or_else(|| self.keyword_position(arg, pattern, "ilike"));
+        let position =
+            self.keyword_position(arg, pattern, "like").or_else(|| self.keyword_position(arg, pattern, "ilike"));
         let value = self.bind_expr(arg)?;
         let mut bound_pattern = self.bind_expr(pattern)?;
         if let Some(escape) = escape {
@@ -374,4 +375,16 @@ pub(super) fn no_operator(what: &str, ty: Oid, position: Option<u32>) -> SqlErro
         return error.with_hint("Use an explicit ordering operator or modify the query.");
     }
     error
+}
+
+fn is_comparison(op: &BinaryOperator) -> bool {
+    matches!(
+        op,
+        BinaryOperator::Eq
+            | BinaryOperator::NotEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq
+    )
 }

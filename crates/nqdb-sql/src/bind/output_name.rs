@@ -31,10 +31,6 @@ fn own_name(expression: &ast::Expr) -> Option<(String, Strength)> {
         },
         E::TypedString(typed) => Some((type_name(&typed.data_type)?, Strength::Weak)),
         E::Interval(_) => Some(("interval".to_string(), Strength::Weak)),
-        E::Value(value) => match value.value {
-            ast::Value::Boolean(_) => Some(("bool".to_string(), Strength::Weak)),
-            _ => None,
-        },
         E::Function(function) => match function.name.0.last()? {
             ObjectNamePart::Identifier(name) => Some((name_of(name), Strength::Strong)),
             ObjectNamePart::Function(_) => None,

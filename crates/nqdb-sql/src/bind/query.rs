@@ -388,7 +388,9 @@ impl Binder<'_> {
     fn item_position(&self, branch: &SetExpr, at: usize) -> Option<u32> {
         match branch {
             SetExpr::Select(select) => match select.projection.get(at)? {
-                ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. } => self.position_of(expr),
+                ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. } => {
+                    self.position_of(expr)
+                }
                 _ => None,
             },
             SetExpr::Values(values) => self.position_of(values.rows.first()?.content.get(at)?),
@@ -399,7 +401,13 @@ impl Binder<'_> {
     }
 
     /// Gives an output column another type: a literal that stayed unknown is read as it, a column is cast.
-    pub(super) fn retype_output(&mut self, query: &mut Query, at: usize, target: Type, construct: &str) -> SqlResult<()> {
+    pub(super) fn retype_output(
+        &mut self,
+        query: &mut Query,
+        at: usize,
+        target: Type,
+        construct: &str,
+    ) -> SqlResult<()> {
         let Some(output) = query.output.get(at) else { return Ok(()) };
         let (id, ty) = (output.id, output.ty);
         if ty.oid == oid::UNKNOWN {

@@ -75,13 +75,7 @@ impl Binder<'_> {
         Ok(result)
     }
 
-    fn bind_pair(
-        &mut self,
-        name: &str,
-        left: &ast::Expr,
-        right: &ast::Expr,
-        position: Option<u32>,
-    ) -> SqlResult<Expr> {
+    fn bind_pair(&mut self, name: &str, left: &ast::Expr, right: &ast::Expr, position: Option<u32>) -> SqlResult<Expr> {
         if let (Some(left), Some(right)) = (row_items(left), row_items(right)) {
             return self.bind_row_comparison(name, left, right, position);
         }

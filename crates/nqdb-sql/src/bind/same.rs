@@ -43,23 +43,18 @@ fn same_kind(a: &ExprKind, b: &ExprKind) -> bool {
         (K::NullIf { left: a, right: b, equal: f }, K::NullIf { left: c, right: d, equal: g }) => {
             f == g && same_expr(a, c) && same_expr(b, d)
         }
-        (
-            K::Case { operand: a, arms: x, otherwise: m },
-            K::Case { operand: b, arms: y, otherwise: n },
-        ) => {
+        (K::Case { operand: a, arms: x, otherwise: m }, K::Case { operand: b, arms: y, otherwise: n }) => {
             same_option(a.as_deref(), b.as_deref())
                 && same_option(m.as_deref(), n.as_deref())
                 && x.len() == y.len()
                 && x.iter().zip(y).all(|((a, b), (c, d))| same_expr(a, c) && same_expr(b, d))
         }
-        (
-            K::MinMax { args: a, greatest: x, less: f },
-            K::MinMax { args: b, greatest: y, less: g },
-        ) => f == g && x == y && same_list(a, b),
-        (
-            K::InList { arg: a, list: x, equal: f, negated: m },
-            K::InList { arg: b, list: y, equal: g, negated: n },
-        ) => f == g && m == n && same_expr(a, b) && same_list(x, y),
+        (K::MinMax { args: a, greatest: x, less: f }, K::MinMax { args: b, greatest: y, less: g }) => {
+            f == g && x == y && same_list(a, b)
+        }
+        (K::InList { arg: a, list: x, equal: f, negated: m }, K::InList { arg: b, list: y, equal: g, negated: n }) => {
+            f == g && m == n && same_expr(a, b) && same_list(x, y)
+        }
         _ => false,
     }
 }

@@ -167,9 +167,10 @@ pub(super) fn find_table<'a>(
     position: Option<u32>,
 ) -> SqlResult<Option<&'a ScopeTable>> {
     for scope in scopes.iter().rev() {
-        let mut matching = scope.tables.iter().filter(|table| {
-            table.name == name && schema.is_none_or(|schema| table.schema.as_deref() == Some(schema))
-        });
+        let mut matching = scope
+            .tables
+            .iter()
+            .filter(|table| table.name == name && schema.is_none_or(|schema| table.schema.as_deref() == Some(schema)));
         if let Some(table) = matching.next() {
             if matching.next().is_some() {
                 let message = format!("table reference \"{name}\" is ambiguous");
@@ -186,7 +187,8 @@ pub(super) fn check_unique(left: &[ScopeTable], right: &[ScopeTable]) -> SqlResu
     for table in right {
         let clash = left.iter().any(|other| {
             // Two tables of one name in different schemas may stand side by side; aliases may not.
-            other.name == table.name && (other.schema == table.schema || other.schema.is_none() || table.schema.is_none())
+            other.name == table.name
+                && (other.schema == table.schema || other.schema.is_none() || table.schema.is_none())
         });
         if clash {
             let message = format!("table name \"{}\" specified more than once", table.name);

@@ -104,7 +104,8 @@ impl Binder<'_> {
         if resolve {
             self.resolve_targets(&mut targets)?;
         }
-        let grouped = !keys.is_empty() || having.is_some() || !self.scope().aggregates.is_empty() || has_group_by(group_by);
+        let grouped =
+            !keys.is_empty() || having.is_some() || !self.scope().aggregates.is_empty() || has_group_by(group_by);
         if grouped {
             rel = self.apply_grouping(rel, keys, &mut targets, &mut having)?;
         }
@@ -112,7 +113,8 @@ impl Binder<'_> {
             rel = Rel::Filter { input: Box::new(rel), predicate };
         }
         for call in std::mem::take(&mut self.scope().set_calls) {
-            let right = Rel::FunctionScan { function: call.function, args: call.args, column: call.column, ordinality: None };
+            let right =
+                Rel::FunctionScan { function: call.function, args: call.args, column: call.column, ordinality: None };
             rel = match rel {
                 Rel::OneRow => right,
                 rel => Rel::Join { kind: JoinKind::Cross, left: Box::new(rel), right: Box::new(right), on: None },
@@ -134,6 +136,10 @@ impl Binder<'_> {
                     targets.push(Target { expr: self.bind_expr(expression)?, name });
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
+                    if alias.quote_style == Some('\'') {
+                        let position = span_position(alias.span);
+                        return Err(self.syntax_error_at(position, &format!("'{}'", alias.value)));
+                    }
                     targets.push(Target { expr: self.bind_expr(expr)?, name: Some(name_of(alias)) });
                 }
                 SelectItem::ExprWithAliases { .. } => {
@@ -161,7 +167,11 @@ impl Binder<'_> {
     }
 
     /// `table.*`.
-    fn expand_table(&mut self, kind: &ast::SelectItemQualifiedWildcardKind, targets: &mut Vec<Target>) -> SqlResult<()> {
+    fn expand_table(
+        &mut self,
+        kind: &ast::SelectItemQualifiedWildcardKind,
+        targets: &mut Vec<Target>,
+    ) -> SqlResult<()> {
         let ast::SelectItemQualifiedWildcardKind::ObjectName(name) = kind else {
             return Err(SqlError::unsupported("the fields of a composite value"));
         };
@@ -282,7 +292,9 @@ impl Binder<'_> {
                 for (at, item) in order {
                     if on.contains(at) && outside || !on.contains(at) && !covers(order, &on, item) {
                         let message = "SELECT DISTINCT ON expressions must match initial ORDER BY expressions";
-                        let position = self.position_of(&item.expr);
+                        let missing =
+                            expressions.iter().zip(&on).find(|(_, at)| !order.iter().any(|(key, _)| key == *at));
+                        let position = self.position_of(missing.map_or(&item.expr, |(expression, _)| expression));
                         return Err(SqlError::new(INVALID_COLUMN_REFERENCE, message).or_position(position));
                     }
                     outside |= !on.contains(at);

@@ -103,7 +103,8 @@ impl Binder<'_> {
         let column = Expr { kind: ExprKind::Column(id), ty, nullable: true, position: None };
         let (function, arg, column) = self.resolve_binary(name, arg, column, position)?;
         if function.returns != Type::BOOL.oid {
-            let message = format!("operator {} must return a boolean, not type {}", name, Type::new(function.returns).name());
+            let message =
+                format!("operator {} must return a boolean, not type {}", name, Type::new(function.returns).name());
             return Err(SqlError::new(nqdb_sqlstate::DATATYPE_MISMATCH, message).or_position(position));
         }
         if !matches!(column.kind, ExprKind::Column(_)) {

@@ -55,7 +55,8 @@ impl Binder<'_> {
                 self.call_named(name, args, position)
             }
             ast::Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
-                let mut args = vec![self.bind_expr(expr)?, self.bind_expr(overlay_what)?, self.bind_expr(overlay_from)?];
+                let mut args =
+                    vec![self.bind_expr(expr)?, self.bind_expr(overlay_what)?, self.bind_expr(overlay_from)?];
                 if let Some(length) = overlay_for {
                     args.push(self.bind_expr(length)?);
                 }

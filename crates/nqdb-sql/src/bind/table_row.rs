@@ -42,7 +42,13 @@ impl Binder<'_> {
     }
 
     /// A scope with one row of the table under a name.
-    pub(super) fn row_scope(&self, table: &Arc<TableDef>, name: &str, row: &[(usize, ColumnId)], clause: Clause) -> Scope {
+    pub(super) fn row_scope(
+        &self,
+        table: &Arc<TableDef>,
+        name: &str,
+        row: &[(usize, ColumnId)],
+        clause: Clause,
+    ) -> Scope {
         let mut scope = Scope::new(clause);
         let item = row_table(table, name, row);
         scope.columns.clone_from(&item.columns);

@@ -77,7 +77,8 @@ fn unknown_type(name: &str, position: Option<u32>) -> SqlError {
 const CHARACTERS_MAX: u64 = 10_485_760;
 
 fn character(type_oid: Oid, length: Option<&CharacterLength>, default: i32) -> SqlResult<Type> {
-    let make = |characters: i32| if type_oid == oid::BPCHAR { Type::bpchar(characters) } else { Type::varchar(characters) };
+    let make =
+        |characters: i32| if type_oid == oid::BPCHAR { Type::bpchar(characters) } else { Type::varchar(characters) };
     match length {
         None if default < 0 => Ok(Type::new(type_oid)),
         None => Ok(make(default)),

@@ -155,7 +155,9 @@ fn collect_parts<'a>(expr: &'a Expr, inner: &mut Vec<&'a Expr>, queries: &mut Ve
         ExprKind::And(args) | ExprKind::Or(args) | ExprKind::Coalesce(args) | ExprKind::MinMax { args, .. } => {
             inner.extend(args);
         }
-        ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => inner.extend([&**left, &**right]),
+        ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => {
+            inner.extend([&**left, &**right])
+        }
         ExprKind::Case { operand, arms, otherwise } => {
             inner.extend(operand.as_deref());
             inner.extend(arms.iter().flat_map(|(condition, result)| [condition, result]));

@@ -69,7 +69,11 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> SqlResult<()> {
                 }
                 WordEffect::None => {}
             },
-            Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
+            Token::Word(_)
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::Placeholder(_)
+            | Token::Period => {}
             _ => {
                 depth += 1;
                 level.other += 1;
@@ -101,8 +105,25 @@ fn word_effect(word: &str) -> WordEffect {
     const SEPARATORS: [&str; 10] =
         ["from", "where", "group", "having", "order", "limit", "offset", "values", "set", "on"];
     const OPERATORS: [&str; 19] = [
-        "not", "is", "like", "ilike", "between", "in", "case", "at", "union", "except", "intersect", "join", "collate",
-        "select", "explain", "isnull", "notnull", "similar", "prepare",
+        "not",
+        "is",
+        "like",
+        "ilike",
+        "between",
+        "in",
+        "case",
+        "at",
+        "union",
+        "except",
+        "intersect",
+        "join",
+        "collate",
+        "select",
+        "explain",
+        "isnull",
+        "notnull",
+        "similar",
+        "prepare",
     ];
     let is_one_of = |words: &[&str]| words.iter().any(|keyword| word.eq_ignore_ascii_case(keyword));
     if is_one_of(&["and", "or"]) {

@@ -85,7 +85,10 @@ pub(super) fn parse_explain(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind>
                 "summary" => summary = Some(item.boolean()?),
                 "settings" | "wal" => {
                     if item.boolean()? {
-                        return Err(SqlError::unsupported(format!("EXPLAIN option {}", item.name.to_ascii_uppercase())));
+                        return Err(SqlError::unsupported(format!(
+                            "EXPLAIN option {}",
+                            item.name.to_ascii_uppercase()
+                        )));
                     }
                 }
                 "format" => options.format = parse_format(&item)?,
@@ -132,8 +135,7 @@ fn parse_format(item: &OptionItem) -> SqlResult<ExplainFormat> {
 /// `VACUUM [(options)] [FULL] [FREEZE] [VERBOSE] [ANALYZE] [tables]`.
 pub(super) fn parse_vacuum(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
     cursor.expect("vacuum")?;
-    let mut vacuum =
-        VacuumStatement { full: false, freeze: false, verbose: false, analyze: false, tables: Vec::new() };
+    let mut vacuum = VacuumStatement { full: false, freeze: false, verbose: false, analyze: false, tables: Vec::new() };
     if cursor.peek() == Some(&Token::LParen) {
         for item in parse_option_list(cursor)? {
             match item.name.as_str() {
@@ -141,7 +143,12 @@ pub(super) fn parse_vacuum(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> 
                 "freeze" => vacuum.freeze = item.boolean()?,
                 "verbose" => vacuum.verbose = item.boolean()?,
                 "analyze" => vacuum.analyze = item.boolean()?,
-                "disable_page_skipping" | "skip_locked" | "process_toast" | "truncate" | "index_cleanup" | "parallel" => {
+                "disable_page_skipping"
+                | "skip_locked"
+                | "process_toast"
+                | "truncate"
+                | "index_cleanup"
+                | "parallel" => {
                     return Err(SqlError::unsupported(format!("VACUUM option {}", item.name.to_ascii_uppercase())));
                 }
                 _ => return Err(unrecognized("VACUUM", &item)),

@@ -130,9 +130,10 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     let overriding = take_overriding(&mut own);
     let ast = sqlparser_statement(tokens, own)?;
     match ast {
-        ast::Statement::Query(_) | ast::Statement::Insert(_) | ast::Statement::Update(_) | ast::Statement::Delete(_) => {
-            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding })))
-        }
+        ast::Statement::Query(_)
+        | ast::Statement::Insert(_)
+        | ast::Statement::Update(_)
+        | ast::Statement::Delete(_) => Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding }))),
         ast::Statement::Merge(_) => Err(SqlError::unsupported("MERGE")),
         _ => Err(SqlError::unsupported("this form of statement")),
     }
@@ -189,9 +190,8 @@ fn run_parser<T>(
     let last_semicolon_follows = tokens.is(end, ";");
     let dialect = PostgreSqlDialect {};
     with_deep_stack(|| {
-        let mut parser = Parser::new(&dialect)
-            .with_recursion_limit(depth::PARSER_RECURSION_MAX)
-            .with_tokens_with_locations(own);
+        let mut parser =
+            Parser::new(&dialect).with_recursion_limit(depth::PARSER_RECURSION_MAX).with_tokens_with_locations(own);
         let result = parse(&mut parser);
         let stopped_at = parser.peek_token();
         let error = match result {

@@ -225,7 +225,8 @@ mod tests {
 
     #[test]
     fn clauses_come_in_any_order() {
-        let made = clauses("create sequence s start with 5 increment by -2 no minvalue maxvalue 9 cache 3 cycle owned by t.c");
+        let made =
+            clauses("create sequence s start with 5 increment by -2 no minvalue maxvalue 9 cache 3 cycle owned by t.c");
         assert_eq!((made.start, made.increment, made.min, made.max), (Some(5), Some(-2), Some(None), Some(Some(9))));
         assert_eq!((made.cache, made.cycle), (Some(3), Some(true)));
         assert_eq!(clauses("alter sequence s restart").restart, Some(None));
@@ -241,6 +242,7 @@ mod tests {
 
     #[test]
     fn identity_options_come_in_any_order() {
-        parse("create table t (a int generated always as identity (start with 10 increment by 5 no cycle minvalue 3))").unwrap();
+        parse("create table t (a int generated always as identity (start with 10 increment by 5 no cycle minvalue 3))")
+            .unwrap();
     }
 }

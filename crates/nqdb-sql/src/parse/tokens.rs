@@ -100,24 +100,30 @@ impl Tokens {
     }
 
     /// `1a` and `1_000` are errors in PostgreSQL 15, not a number with an alias.
-    fn check_junk_after_number(&self, previous: Option<&Token>, token: &Token, start: Place, end: Place) -> SqlResult<()> {
+    fn check_junk_after_number(
+        &self,
+        previous: Option<&Token>,
+        token: &Token,
+        start: Place,
+        end: Place,
+    ) -> SqlResult<()> {
         let junk = |from: u32, length: usize, position: u32| {
             let near: String = self.text.get(from as usize..).unwrap_or("").chars().take(length).collect();
             let message = format!("trailing junk after numeric literal at or near \"{near}\"");
             Err(SqlError::new(SYNTAX_ERROR, message).with_position(position))
         };
         if let Token::Number(digits, _) = token
-            && let Some(at) = self.text.get(start.bytes as usize..end.bytes as usize).and_then(|text| text.find('_'))
+            && self.text.get(start.bytes as usize..end.bytes as usize).is_some_and(|text| text.contains('_'))
         {
             debug_assert!(!digits.is_empty());
-            return junk(start.bytes, at + 1, start.characters + 1);
+            return junk(start.bytes, (end.bytes - start.bytes) as usize, start.characters + 1);
         }
         if let (Some(Token::Number(..)), Token::Word(word), Some(&(from, until)), Some(&position)) =
             (previous, token, self.ranges.last(), self.positions.last())
             && until == start.bytes
             && word.quote_style.is_none()
         {
-            return junk(from, (until - from) as usize + 1, position);
+            return junk(from, (end.bytes - from) as usize, position);
         }
         Ok(())
     }
