@@ -123,9 +123,7 @@ fn insert_into(
     let checks = table
         .checks
         .iter()
-        .map(|check| {
-            Ok(Check { name: check.name.clone(), predicate: bind_check(&check.expression, table, row, cx)? })
-        })
+        .map(|check| Ok(Check { name: check.name.clone(), predicate: bind_check(&check.expression, table, row, cx)? }))
         .collect::<SqlResult<_>>()?;
     Ok(Insert {
         table: table.clone(),
@@ -276,8 +274,7 @@ impl CopyIn {
         }
         let (found, expected) = (self.lines.field_count(), plan.columns.len());
         if found != expected {
-            let message =
-                format!("wrong number of fields in header line: field count is {found}, expected {expected}");
+            let message = format!("wrong number of fields in header line: field count is {found}, expected {expected}");
             return Err(bad_format(message));
         }
         for (number, column) in plan.columns.iter().enumerate() {

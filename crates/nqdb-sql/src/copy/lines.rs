@@ -140,7 +140,11 @@ impl Lines {
         }
         self.fields.clear();
         self.text.clear();
-        if self.csv { self.split_csv()? } else { self.split_text() }
+        if self.csv {
+            self.split_csv()?
+        } else {
+            self.split_text()
+        }
         Ok(Found::Row)
     }
 

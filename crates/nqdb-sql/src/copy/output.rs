@@ -99,11 +99,7 @@ impl CopyOut {
     }
 
     /// Goes on; `data` gets one line at a time, its end included: one CopyData message each.
-    pub fn step(
-        &mut self,
-        cx: &mut ExecContext<'_>,
-        data: &mut dyn FnMut(&[u8]) -> SqlResult<()>,
-    ) -> SqlResult<Step> {
+    pub fn step(&mut self, cx: &mut ExecContext<'_>, data: &mut dyn FnMut(&[u8]) -> SqlResult<()>) -> SqlResult<Step> {
         let plan = self.plan.clone();
         let mut lines = LineSink { plan: &plan, format: &self.format, line: Vec::new(), field: Vec::new(), data };
         if std::mem::take(&mut self.header_due) {
@@ -166,7 +162,9 @@ impl LineSink<'_> {
 
     fn write_field(&mut self, force_quote: bool) {
         match self.plan.options.format {
-            CopyFormat::Csv => write_csv(&self.field, force_quote, &self.plan.options, self.plan.columns.len(), &mut self.line),
+            CopyFormat::Csv => {
+                write_csv(&self.field, force_quote, &self.plan.options, self.plan.columns.len(), &mut self.line)
+            }
             _ => write_escaped(&self.field, self.plan.options.delimiter, &mut self.line),
         }
     }

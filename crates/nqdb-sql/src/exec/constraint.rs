@@ -71,11 +71,8 @@ fn unique_violation(table: &TableDef, row: &[Datum], index: usize, format: &Form
     let message = format!("duplicate key value violates unique constraint \"{}\"", definition.name);
     let names: Vec<&str> =
         definition.key.iter().filter_map(|key| table.columns.get(key.column)).map(|c| c.name.as_str()).collect();
-    let values: Vec<String> = definition
-        .key
-        .iter()
-        .filter_map(|key| Some(text(row.get(key.column)?, table, key.column, format)))
-        .collect();
+    let values: Vec<String> =
+        definition.key.iter().filter_map(|key| Some(text(row.get(key.column)?, table, key.column, format))).collect();
     SqlError::new(UNIQUE_VIOLATION, message)
         .with_detail(format!("Key ({})=({}) already exists.", names.join(", "), values.join(", ")))
         .with_table(&table.schema_name, &table.name)

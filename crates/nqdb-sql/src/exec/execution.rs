@@ -123,12 +123,7 @@ impl Execution {
     }
 
     /// Goes on until `rows_max` rows went out (0: no limit), the end, a wait, or the end of a slice.
-    pub fn step(
-        &mut self,
-        cx: &mut ExecContext<'_>,
-        sink: &mut dyn RowSink,
-        rows_max: u64,
-    ) -> SqlResult<Step> {
+    pub fn step(&mut self, cx: &mut ExecContext<'_>, sink: &mut dyn RowSink, rows_max: u64) -> SqlResult<Step> {
         cx.check_cancel()?;
         self.frame.start_slice();
         let Execution { plan, params, view, frame, state, started, rows } = self;
@@ -335,8 +330,7 @@ impl Run<'_, '_, '_> {
         if first {
             state.started_micros = cx.functions.session.clock_micros();
             if plan.options.analyze {
-                let mut execution =
-                    Execution::new(plan.plan.clone(), self.rt.params.into(), self.rt.view.clone());
+                let mut execution = Execution::new(plan.plan.clone(), self.rt.params.into(), self.rt.view.clone());
                 execution.count_statistics();
                 state.execution = Some(execution);
             }

@@ -22,31 +22,91 @@ pub(crate) enum Eval {
     Constant(Datum),
     Param(usize),
     Slot(Slot),
-    Call1 { function: &'static Function, arg: Box<Eval> },
-    Call2 { function: &'static Function, args: Box<[Eval; 2]> },
-    Call { function: &'static Function, args: Box<[Eval]> },
+    Call1 {
+        function: &'static Function,
+        arg: Box<Eval>,
+    },
+    Call2 {
+        function: &'static Function,
+        args: Box<[Eval; 2]>,
+    },
+    Call {
+        function: &'static Function,
+        args: Box<[Eval]>,
+    },
     /// A call of a function that looks at the types of its arguments.
-    TypedCall { function: &'static Function, args: Box<[Eval]>, types: Box<[Type]> },
+    TypedCall {
+        function: &'static Function,
+        args: Box<[Eval]>,
+        types: Box<[Type]>,
+    },
     /// `=`, `<` and the like, where the datums compare without a function.
-    Compare { comparison: Comparison, type_oid: Oid, args: Box<[Eval; 2]> },
-    Convert { arg: Box<Eval>, convert: fn(&Datum) -> SqlResult<Datum> },
-    ViaText { arg: Box<Eval>, from: Type, to: Type },
-    Typmod { arg: Box<Eval>, ty: Type, explicit: bool },
+    Compare {
+        comparison: Comparison,
+        type_oid: Oid,
+        args: Box<[Eval; 2]>,
+    },
+    Convert {
+        arg: Box<Eval>,
+        convert: fn(&Datum) -> SqlResult<Datum>,
+    },
+    ViaText {
+        arg: Box<Eval>,
+        from: Type,
+        to: Type,
+    },
+    Typmod {
+        arg: Box<Eval>,
+        ty: Type,
+        explicit: bool,
+    },
     And(Box<[Eval]>),
     Or(Box<[Eval]>),
     Not(Box<Eval>),
-    IsNull { arg: Box<Eval>, negated: bool },
-    IsBool { arg: Box<Eval>, value: Option<bool>, negated: bool },
-    IsDistinct { args: Box<[Eval; 2]>, equal: Equality, negated: bool },
-    NullIf { args: Box<[Eval; 2]>, equal: Equality },
+    IsNull {
+        arg: Box<Eval>,
+        negated: bool,
+    },
+    IsBool {
+        arg: Box<Eval>,
+        value: Option<bool>,
+        negated: bool,
+    },
+    IsDistinct {
+        args: Box<[Eval; 2]>,
+        equal: Equality,
+        negated: bool,
+    },
+    NullIf {
+        args: Box<[Eval; 2]>,
+        equal: Equality,
+    },
     /// The operand, if any, is kept in its slot while the arms run.
-    Case { operand: Option<(Slot, Box<Eval>)>, arms: Box<[(Eval, Eval)]>, otherwise: Option<Box<Eval>> },
+    Case {
+        operand: Option<(Slot, Box<Eval>)>,
+        arms: Box<[(Eval, Eval)]>,
+        otherwise: Option<Box<Eval>>,
+    },
     Coalesce(Box<[Eval]>),
-    MinMax { args: Box<[Eval]>, greatest: bool, type_oid: Oid },
-    InList { arg: Box<Eval>, list: Box<[Eval]>, equal: Equality, negated: bool },
+    MinMax {
+        args: Box<[Eval]>,
+        greatest: bool,
+        type_oid: Oid,
+    },
+    InList {
+        arg: Box<Eval>,
+        list: Box<[Eval]>,
+        equal: Equality,
+        negated: bool,
+    },
     ScalarSubquery(usize),
     Exists(usize),
-    Quantified { arg: Box<Eval>, function: Equality, subplan: usize, all: bool },
+    Quantified {
+        arg: Box<Eval>,
+        function: Equality,
+        subplan: usize,
+        all: bool,
+    },
 }
 
 /// A comparison operator.

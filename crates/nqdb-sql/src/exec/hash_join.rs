@@ -65,9 +65,14 @@ enum Phase {
     Build,
     NeedLeft,
     /// Looking through a chain: the next row plus one.
-    InChain { next: u32, matched: bool },
+    InChain {
+        next: u32,
+        matched: bool,
+    },
     /// Right rows without a match.
-    Unmatched { next: usize },
+    Unmatched {
+        next: usize,
+    },
 }
 
 impl HashJoin {

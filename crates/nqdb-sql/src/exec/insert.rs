@@ -231,6 +231,9 @@ impl InsertTarget {
                 Newest::Gone => return Ok(None),
                 Newest::InFlight(wait) => return Ok(Some(Attempt::Wait(wait))),
             };
+            if self.is_of_this_statement(row_id, version, rt)? {
+                return Err(second_time());
+            }
             if let Some(predicate) = &update.predicate
                 && !predicate.passes(rt)?
             {
@@ -258,6 +261,18 @@ impl InsertTarget {
                 Err(error) => return Err(write_error(&self.table, &new, error, rt.cx.functions.format)),
             }
         }
+    }
+
+    /// Whether the statement at hand wrote this version: its own view does not show it, one with all own writes does.
+    fn is_of_this_statement(&self, row_id: RowId, version: RowVersion, rt: &Runtime<'_, '_>) -> SqlResult<bool> {
+        if !rt.cx.txn.has_written() {
+            return Ok(false);
+        }
+        let store = &self.table.store;
+        let own = rt.cx.txn.view_with_own_writes();
+        let before = store.fetch(rt.view, row_id, |_, version| version)?;
+        let after = store.fetch(&own, row_id, |_, version| version)?;
+        Ok(after == Some(version) && before != Some(version))
     }
 
     /// Puts a row into the slots that checks, RETURNING and EXCLUDED read.

@@ -39,9 +39,8 @@ impl Bounds {
             Some(limit) => limit.eval(rt)?.as_integer(),
             None => None,
         };
-        let offset = u64::try_from(offset).map_err(|_| {
-            SqlError::new(INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative")
-        })?;
+        let offset = u64::try_from(offset)
+            .map_err(|_| SqlError::new(INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative"))?;
         let limit = limit
             .map(u64::try_from)
             .transpose()
@@ -77,7 +76,9 @@ impl Limit {
             }
         }
         let pull = self.input.next(&mut state.input, rt)?;
-        if pull == Pull::Row && let Some(left) = &mut state.left {
+        if pull == Pull::Row
+            && let Some(left) = &mut state.left
+        {
             *left -= 1;
         }
         Ok(pull)

@@ -30,7 +30,9 @@ pub(crate) struct NestedLoopState {
 enum Phase {
     NeedLeft,
     /// The right side is open; whether it matched the left row.
-    InRight { matched: bool },
+    InRight {
+        matched: bool,
+    },
 }
 
 impl NestedLoop {

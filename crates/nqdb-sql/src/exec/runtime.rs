@@ -97,9 +97,10 @@ pub(crate) struct Runtime<'r, 'c> {
 impl Runtime<'_, '_> {
     /// The value of a parameter.
     pub fn param(&self, index: usize) -> SqlResult<Datum> {
-        self.params.get(index).cloned().ok_or_else(|| {
-            SqlError::internal(format!("parameter ${} has no value", index + 1))
-        })
+        self.params
+            .get(index)
+            .cloned()
+            .ok_or_else(|| SqlError::internal(format!("parameter ${} has no value", index + 1)))
     }
 
     /// Counts one unit of work. True when the slice is over and the operator must yield; it calls this before it
@@ -282,7 +283,13 @@ impl ValueSet {
                 return Ok(None);
             }
             let found = lookup.find(std::slice::from_ref(arg)).is_some();
-            return Ok(if found { Some(true) } else if self.has_null { None } else { Some(false) });
+            return Ok(if found {
+                Some(true)
+            } else if self.has_null {
+                None
+            } else {
+                Some(false)
+            });
         }
         let mut result = Some(all);
         for value in &self.values {

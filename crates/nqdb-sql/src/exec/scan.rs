@@ -190,7 +190,8 @@ impl Scan {
             match self.admit(id, filter.as_ref(), &image, rt) {
                 Ok(true) => {
                     let slots = &mut rt.frame.slots;
-                    values.extend(self.columns.iter().map(|(_, slot)| std::mem::replace(&mut slots[*slot], Datum::Null)));
+                    values
+                        .extend(self.columns.iter().map(|(_, slot)| std::mem::replace(&mut slots[*slot], Datum::Null)));
                     addresses.push(RowAddress { row_id, version });
                 }
                 Ok(false) => {}

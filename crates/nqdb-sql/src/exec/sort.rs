@@ -41,8 +41,20 @@ impl SortColumn {
         let (left, right) = (&left[self.position], &right[self.position]);
         match (left.is_null(), right.is_null()) {
             (true, true) => Ordering::Equal,
-            (true, false) => if self.nulls_first { Ordering::Less } else { Ordering::Greater },
-            (false, true) => if self.nulls_first { Ordering::Greater } else { Ordering::Less },
+            (true, false) => {
+                if self.nulls_first {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+            (false, true) => {
+                if self.nulls_first {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
+            }
             (false, false) => {
                 let ordering = left.compare_as(right, self.type_oid);
                 if self.descending { ordering.reverse() } else { ordering }

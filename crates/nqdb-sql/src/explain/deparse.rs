@@ -141,7 +141,13 @@ fn literal(datum: &Datum, ty: Type) -> String {
     write_text(&mut bytes, datum, ty, &FormatContext::default());
     let text = String::from_utf8_lossy(&bytes).into_owned();
     match ty.oid {
-        oid::BOOL => if text == "t" { "true".to_string() } else { "false".to_string() },
+        oid::BOOL => {
+            if text == "t" {
+                "true".to_string()
+            } else {
+                "false".to_string()
+            }
+        }
         oid::INT4 | oid::NUMERIC if text.starts_with(|c: char| c.is_ascii_digit()) => text,
         _ => format!("'{}'::{}", text.replace('\'', "''"), ty.name()),
     }

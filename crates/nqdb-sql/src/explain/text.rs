@@ -58,12 +58,9 @@ fn add_node(node: &Shown<'_>, depth: usize, rendering: &Rendering<'_>, out: &mut
 
 fn costs(note: Option<&NodeNote>) -> String {
     match note {
-        Some(note) => format!(
-            "  (cost={:.2}..{:.2} rows={:.0} width=0)",
-            note.startup_cost,
-            note.total_cost,
-            note.rows.max(1.0)
-        ),
+        Some(note) => {
+            format!("  (cost={:.2}..{:.2} rows={:.0} width=0)", note.startup_cost, note.total_cost, note.rows.max(1.0))
+        }
         None => "  (cost=0.00..0.00 rows=0 width=0)".to_string(),
     }
 }

@@ -41,7 +41,13 @@ pub(crate) fn selectivity(condition: &Expr) -> f64 {
         ExprKind::And(args) => args.iter().map(selectivity).product(),
         ExprKind::Or(args) => args.iter().map(selectivity).sum::<f64>().min(1.0),
         ExprKind::Not(arg) => 1.0 - selectivity(arg),
-        ExprKind::IsNull { negated, .. } => if *negated { 1.0 - NULL_SELECTIVITY } else { NULL_SELECTIVITY },
+        ExprKind::IsNull { negated, .. } => {
+            if *negated {
+                1.0 - NULL_SELECTIVITY
+            } else {
+                NULL_SELECTIVITY
+            }
+        }
         ExprKind::InList { list, negated: false, .. } => (EQUAL_SELECTIVITY * list.len() as f64).min(1.0),
         _ => OTHER_SELECTIVITY,
     }

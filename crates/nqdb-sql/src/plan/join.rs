@@ -118,13 +118,7 @@ impl Planner<'_> {
     }
 
     /// Joins one more input of an inner join.
-    fn join_next(
-        &mut self,
-        left: Side,
-        right: &Rel,
-        conditions: &mut Vec<Expr>,
-        every: &Columns,
-    ) -> SqlResult<Side> {
+    fn join_next(&mut self, left: Side, right: &Rel, conditions: &mut Vec<Expr>, every: &Columns) -> SqlResult<Side> {
         let mut together = defined(right);
         let own = take_applicable(conditions, every, &together);
         together.extend(&left.columns);
@@ -159,13 +153,7 @@ impl Planner<'_> {
         self.filtered(side.planned, &above)
     }
 
-    fn plan_full(
-        &mut self,
-        left: &Rel,
-        right: &Rel,
-        on: Option<&Expr>,
-        conditions: &[Expr],
-    ) -> SqlResult<Planned> {
+    fn plan_full(&mut self, left: &Rel, right: &Rel, on: Option<&Expr>, conditions: &[Expr]) -> SqlResult<Planned> {
         let left_side = self.plan_side(left, Vec::new(), Wishes::default())?;
         let mut join = Vec::new();
         if let Some(on) = on {
@@ -178,14 +166,7 @@ impl Planner<'_> {
     }
 
     /// Joins by the cheaper method. `own` are conditions on the right side alone, `join` those over both.
-    fn join_sides(
-        &mut self,
-        left: Side,
-        right: &Rel,
-        own: Vec<Expr>,
-        join: Vec<Expr>,
-        keep: Keep,
-    ) -> SqlResult<Side> {
+    fn join_sides(&mut self, left: Side, right: &Rel, own: Vec<Expr>, join: Vec<Expr>, keep: Keep) -> SqlResult<Side> {
         let movable = join.iter().all(|condition| !is_volatile(condition));
         let looped = if movable {
             let conditions = own.iter().chain(&join).cloned().collect();
@@ -211,7 +192,11 @@ impl Planner<'_> {
                 if !self.cx.enable_nestloop {
                     loop_cost += cost::DISABLED;
                 }
-                if loop_cost <= hash_cost { self.nested_loop(left, right, looped, keep) } else { self.hash_join(left, right, alone, &join, keep) }
+                if loop_cost <= hash_cost {
+                    self.nested_loop(left, right, looped, keep)
+                } else {
+                    self.hash_join(left, right, alone, &join, keep)
+                }
             }
             None => self.hash_join(left, right, alone, &join, keep),
         }

@@ -104,7 +104,10 @@ pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
             visible(left, out);
             visible(right, out);
         }
-        Rel::Filter { input, .. } | Rel::Sort { input, .. } | Rel::Distinct { input, .. } | Rel::Limit { input, .. } => {
+        Rel::Filter { input, .. }
+        | Rel::Sort { input, .. }
+        | Rel::Distinct { input, .. }
+        | Rel::Limit { input, .. } => {
             visible(input, out);
         }
         Rel::Extend { input, columns } => {
@@ -159,7 +162,9 @@ pub(crate) fn walk<'e>(rel: &'e Rel, f: &mut impl FnMut(&'e Rel)) {
 /// The expressions of one relation, without those below it.
 fn expressions(rel: &Rel) -> Vec<&Expr> {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::Sort { .. } | Rel::Distinct { .. } | Rel::SetOperation { .. } => Vec::new(),
+        Rel::OneRow | Rel::Scan { .. } | Rel::Sort { .. } | Rel::Distinct { .. } | Rel::SetOperation { .. } => {
+            Vec::new()
+        }
         Rel::Values { rows, .. } => rows.iter().flatten().collect(),
         Rel::FunctionScan { args, .. } => args.iter().collect(),
         Rel::Join { on, .. } => on.iter().collect(),

@@ -54,7 +54,9 @@ impl Planner<'_> {
                 let node = self.node(Operator::OneRow, estimate);
                 self.filtered(Planned { node, estimate, ordered: true }, &conditions)
             }
-            Rel::Scan { table, alias, columns, .. } => self.plan_scan(table, alias, columns, &conditions, wishes, false),
+            Rel::Scan { table, alias, columns, .. } => {
+                self.plan_scan(table, alias, columns, &conditions, wishes, false)
+            }
             Rel::Values { columns, rows } => self.plan_values(columns, rows, &conditions),
             Rel::FunctionScan { .. } => self.plan_function_scan(rel, &conditions),
             Rel::Join { .. } => self.plan_join(rel, conditions, wishes),
@@ -72,9 +74,7 @@ impl Planner<'_> {
             Rel::Aggregate { input, keys, aggregates } => self.plan_aggregate(input, keys, aggregates, conditions),
             Rel::Sort { input, keys } => self.plan_sort(input, keys, conditions, wishes),
             Rel::Distinct { input, on } => self.plan_distinct(input, on, conditions, wishes),
-            Rel::Limit { input, limit, offset } => {
-                self.plan_limit(input, limit.as_ref(), offset.as_ref(), &conditions)
-            }
+            Rel::Limit { input, limit, offset } => self.plan_limit(input, limit.as_ref(), offset.as_ref(), &conditions),
             Rel::SetOperation { kind, all, left, right, columns } => {
                 self.plan_set_operation(*kind, *all, left, right, columns, &conditions)
             }
@@ -415,7 +415,8 @@ impl Planner<'_> {
             SetKind::Intersect => a.rows.min(b.rows),
             SetKind::Except => a.rows,
         };
-        let estimate = Estimate { rows, startup_cost: a.startup_cost, total_cost: a.total_cost + b.total_cost + rows * 0.01 };
+        let estimate =
+            Estimate { rows, startup_cost: a.startup_cost, total_cost: a.total_cost + b.total_cost + rows * 0.01 };
         let operation = SetOperation {
             kind,
             all,
@@ -451,11 +452,7 @@ fn plain_copies(columns: &[(ColumnId, Expr)]) -> Vec<(ColumnId, ColumnId)> {
 }
 
 /// Conditions that can be tested below the definition of some columns, in terms of what is there, and the others.
-fn push_down(
-    conditions: Vec<Expr>,
-    copies: &[(ColumnId, ColumnId)],
-    defined: &Columns,
-) -> (Vec<Expr>, Vec<Expr>) {
+fn push_down(conditions: Vec<Expr>, copies: &[(ColumnId, ColumnId)], defined: &Columns) -> (Vec<Expr>, Vec<Expr>) {
     let mut below = Vec::new();
     let mut above = Vec::new();
     for condition in conditions {
@@ -468,11 +465,7 @@ fn push_down(
 }
 
 /// An order in terms of the columns below the definition of some others; `None` if it needs one of these.
-fn copied_order(
-    order: &[SortKey],
-    copies: &[(ColumnId, ColumnId)],
-    defined: &Columns,
-) -> Option<Vec<SortKey>> {
+fn copied_order(order: &[SortKey], copies: &[(ColumnId, ColumnId)], defined: &Columns) -> Option<Vec<SortKey>> {
     order
         .iter()
         .map(|key| {

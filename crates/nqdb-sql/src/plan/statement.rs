@@ -12,8 +12,8 @@ use super::slots::Planner;
 use super::{Plan, PlanContext};
 use crate::copy::CopyTargetPlan;
 use crate::exec::{
-    CheckConstraint, ConflictPlan, ConflictUpdate, Eval, ExplainPlan, InsertPlan, InsertTarget, ModifyPlan, PlanNode, QueryPlan,
-    Root, Slot, UpdatePlan,
+    CheckConstraint, ConflictPlan, ConflictUpdate, Eval, ExplainPlan, InsertPlan, InsertTarget, ModifyPlan, PlanNode,
+    QueryPlan, Root, Slot, UpdatePlan,
 };
 use crate::ir::{
     Bound, Check, ColumnId, ConflictAction, Delete, Expr, Insert, OnConflict, OutputColumn, Query, Returning, Update,
@@ -40,8 +40,7 @@ pub fn explain(
     let started = clock_micros();
     let plan = plan_statement(&bound, params, cx, true)?;
     let planning_micros = Some(clock_micros() - started);
-    let column =
-        OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty: Type::TEXT, origin: None };
+    let column = OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty: Type::TEXT, origin: None };
     Ok(Plan {
         output: Some(vec![column]),
         parameters: params.to_vec(),
@@ -107,7 +106,9 @@ fn has_several_relations(bound: &Bound) -> bool {
     match bound {
         Bound::Query(query) => scan_count(&query.rel) > 1,
         Bound::Insert(insert) => scan_count(&insert.source.rel) > 0,
-        Bound::Update(update) => update.predicate.iter().chain(update.set.iter().map(|(_, expr)| expr)).any(contains_subquery),
+        Bound::Update(update) => {
+            update.predicate.iter().chain(update.set.iter().map(|(_, expr)| expr)).any(contains_subquery)
+        }
         Bound::Delete(delete) => delete.predicate.iter().any(contains_subquery),
     }
 }

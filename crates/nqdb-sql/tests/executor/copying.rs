@@ -51,7 +51,8 @@ fn columns_defaults_and_a_condition() {
     let bed = Bed::new();
     let mut session = bed.session();
     with_table(&mut session);
-    let tag = session.copy_in("copy t (a, id) from stdin where id <> 2", b"10\t1\n20\t2\n30\t3\n", 100).expect("copies");
+    let tag =
+        session.copy_in("copy t (a, id) from stdin where id <> 2", b"10\t1\n20\t2\n30\t3\n", 100).expect("copies");
     assert_eq!(tag, "COPY 2");
     assert_eq!(session.rows("select * from t order by id"), ["1|10|d", "3|30|d"]);
 }
@@ -62,13 +63,37 @@ fn errors_say_where() {
     let mut session = bed.session();
     with_table(&mut session);
     let cases: [(&str, &[u8], &str, &str, &str); 8] = [
-        ("", b"1\t1\tx\nq\t1\tx\n", "22P02", "invalid input syntax for type integer: \"q\"", "COPY t, line 2, column id: \"q\""),
+        (
+            "",
+            b"1\t1\tx\nq\t1\tx\n",
+            "22P02",
+            "invalid input syntax for type integer: \"q\"",
+            "COPY t, line 2, column id: \"q\"",
+        ),
         ("", b"1\t1\n", "22P04", "missing data for column \"b\"", "COPY t, line 1: \"1\t1\""),
         ("", b"1\t1\tx\ty\n", "22P04", "extra data after last expected column", "COPY t, line 1: \"1\t1\tx\ty\""),
-        ("", b"1\t-1\tx\n", "23514", "new row for relation \"t\" violates check constraint \"t_a_check\"", "COPY t, line 1: \"1\t-1\tx\""),
-        ("", b"1\t1\tx\n1\t1\tx\n", "23505", "duplicate key value violates unique constraint \"t_pkey\"", "COPY t, line 2: \"1\t1\tx\""),
+        (
+            "",
+            b"1\t-1\tx\n",
+            "23514",
+            "new row for relation \"t\" violates check constraint \"t_a_check\"",
+            "COPY t, line 1: \"1\t-1\tx\"",
+        ),
+        (
+            "",
+            b"1\t1\tx\n1\t1\tx\n",
+            "23505",
+            "duplicate key value violates unique constraint \"t_pkey\"",
+            "COPY t, line 2: \"1\t1\tx\"",
+        ),
         ("(format csv)", b"1,1,\"x\n", "22P04", "unterminated CSV quoted field", "COPY t, line 1: \"1,1,\"x\n\""),
-        ("(format csv, header match)", b"id,x,b\n", "22P04", "column name mismatch in header line field 2: got \"x\", expected \"a\"", "COPY t, line 1: \"id,x,b\""),
+        (
+            "(format csv, header match)",
+            b"id,x,b\n",
+            "22P04",
+            "column name mismatch in header line field 2: got \"x\", expected \"a\"",
+            "COPY t, line 1: \"id,x,b\"",
+        ),
         ("", b"1\t1\tx\xff\n", "22021", "invalid byte sequence for encoding \"UTF8\": 0xff", "COPY t, line 1"),
     ];
     for (options, input, code, message, context) in cases {

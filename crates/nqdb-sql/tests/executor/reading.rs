@@ -17,9 +17,15 @@ fn expressions_without_a_table() {
     let mut session = bed.session();
     assert_eq!(session.rows("select 1, 'a', null, 1 + 2 * 3, true and null, false and null"), ["1|a|<>|7|<>|f"]);
     assert_eq!(session.rows("select coalesce(null, 2, 1/0), case when true then 1 else 1/0 end"), ["2|1"]);
-    assert_eq!(session.rows("select case 2 when 1 then 'a' when 2 then 'b' end, nullif(1, 1), nullif(1, 2)"), ["b|<>|1"]);
+    assert_eq!(
+        session.rows("select case 2 when 1 then 'a' when 2 then 'b' end, nullif(1, 1), nullif(1, 2)"),
+        ["b|<>|1"]
+    );
     assert_eq!(session.rows("select greatest(1, null, 3), least(2, 1), 1 in (2, null), 1 in (1, null)"), ["3|1|<>|t"]);
-    assert_eq!(session.rows("select null is distinct from 1, 1 is not distinct from 1, (1 = null) is unknown"), ["t|t|t"]);
+    assert_eq!(
+        session.rows("select null is distinct from 1, 1 is not distinct from 1, (1 = null) is unknown"),
+        ["t|t|t"]
+    );
     assert_eq!(session.error("select 1/0").code().as_str(), "22012");
 }
 
@@ -106,7 +112,10 @@ fn subqueries_correlated_and_not() {
     assert_eq!(session.rows("select (select max(a) from t), (select a from t where id = 99)"), ["50|<>"]);
     let correlated = "select id, (select count(*) from u where u.t_id = t.id) from t order by id limit 2";
     assert_eq!(session.rows(correlated), ["1|2", "2|1"]);
-    assert_eq!(session.rows("select id from t where exists (select 1 from u where t_id = t.id) order by 1"), ["1", "2"]);
+    assert_eq!(
+        session.rows("select id from t where exists (select 1 from u where t_id = t.id) order by 1"),
+        ["1", "2"]
+    );
     assert_eq!(session.rows("select id from t where id in (select t_id from u) order by 1"), ["1", "2"]);
     // A NULL among the values: nothing is known not to be in there.
     assert_eq!(session.rows("select id from t where id not in (select t_id from u)"), Vec::<String>::new());
@@ -125,7 +134,10 @@ fn set_operations_treat_nulls_as_equal() {
     let bed = Bed::new();
     let mut session = bed.session();
     with_numbers(&mut session);
-    assert_eq!(session.rows("select a from t union select t_id from u order by 1"), ["1", "2", "9", "10", "20", "50", "<>"]);
+    assert_eq!(
+        session.rows("select a from t union select t_id from u order by 1"),
+        ["1", "2", "9", "10", "20", "50", "<>"]
+    );
     assert_eq!(session.rows("select count(*) from (select a from t union all select t_id from u) s"), ["10"]);
     assert_eq!(session.rows("select a from t intersect select t_id from u"), ["<>"]);
     assert_eq!(session.rows("select t_id from u except select 1 order by 1"), ["2", "9", "<>"]);
