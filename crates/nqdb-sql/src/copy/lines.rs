@@ -260,8 +260,7 @@ impl Lines {
             let start = self.text.len();
             let mut quoted = false;
             let mut in_quotes = false;
-            loop {
-                let Some(byte) = line.get(at).copied() else { break };
+            while let Some(byte) = line.get(at).copied() {
                 if in_quotes {
                     let next = line.get(at + 1).copied();
                     if byte == self.escape && next.is_some_and(|next| next == self.escape || next == self.quote) {

@@ -66,7 +66,8 @@ enum Fitted {
     Above,
 }
 
-type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+/// The keys between two bounds.
+pub(crate) type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 impl IndexAccess {
     /// Appends the ranges to read, the first one last; none when no row can match.

@@ -42,7 +42,7 @@ impl RowBuffer {
         let values: Vec<Datum> = order.iter().flat_map(|number| self.row(*number, width).to_vec()).collect();
         rt.release(std::mem::take(&mut self.charged_bytes));
         let heap: usize = values.iter().map(Datum::heap_size).sum();
-        let bytes = heap + values.len() * size_of::<Datum>() + order.len() * size_of::<usize>();
+        let bytes = heap + size_of_val(values.as_slice()) + size_of_val(order);
         rt.charge(bytes)?;
         self.charged_bytes = bytes;
         self.rows = order.len();

@@ -8,7 +8,7 @@
 //!    with the version of the row that is visible.
 //! 2. A batch never exceeds a slice of work.
 
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
@@ -18,7 +18,7 @@ use nqdb_txn::{IndexScan, RowId, RowImage, RowScan, RowVersion};
 use nqdb_types::Datum;
 
 use super::expression::{Eval, Slot};
-use super::index_range::IndexAccess;
+use super::index_range::{IndexAccess, Range};
 use super::operator::Pull;
 use super::runtime::{Runtime, SLICE_WORK};
 
@@ -56,7 +56,7 @@ pub(crate) enum Access {
 pub(crate) struct ScanState {
     cursor: Cursor,
     /// Ranges of the index that are still to be read, the next one last.
-    ranges: Vec<(Bound<Vec<u8>>, Bound<Vec<u8>>)>,
+    ranges: Vec<Range>,
     /// Rows of the batch: values of the columns, one row after the other.
     values: Vec<Datum>,
     addresses: Vec<RowAddress>,
