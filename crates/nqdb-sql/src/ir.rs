@@ -39,42 +39,85 @@ pub enum ExprKind {
     Param(u16),
     Column(ColumnId),
     /// A function, operator or cast function.
-    Call { function: &'static Function, args: Vec<Expr> },
+    Call {
+        function: &'static Function,
+        args: Vec<Expr>,
+    },
     /// The same bytes under another type (`varchar` to `text`).
     Relabel(Box<Expr>),
     /// A number as an oid or reg type, and back: a cast without a function of PostgreSQL's. NULL stays NULL.
-    Convert { arg: Box<Expr>, convert: fn(&Datum) -> SqlResult<Datum> },
+    Convert {
+        arg: Box<Expr>,
+        convert: fn(&Datum) -> SqlResult<Datum>,
+    },
     /// Through text: output function, then input function of `Expr::ty`.
     ViaText(Box<Expr>),
     /// Length coercion to the typmod of `Expr::ty`; `explicit` truncates where assignment fails.
-    Typmod { arg: Box<Expr>, explicit: bool },
+    Typmod {
+        arg: Box<Expr>,
+        explicit: bool,
+    },
     /// Three-valued, evaluated left to right, stops as soon as the result is known.
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
-    IsNull { arg: Box<Expr>, negated: bool },
+    IsNull {
+        arg: Box<Expr>,
+        negated: bool,
+    },
     /// `IS [NOT] TRUE | FALSE | UNKNOWN`; `Unknown` is spelled `value: None`.
-    IsBool { arg: Box<Expr>, value: Option<bool>, negated: bool },
+    IsBool {
+        arg: Box<Expr>,
+        value: Option<bool>,
+        negated: bool,
+    },
     /// `equal` is the `=` function of the operands' type.
-    IsDistinct { left: Box<Expr>, right: Box<Expr>, equal: &'static Function, negated: bool },
+    IsDistinct {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        equal: &'static Function,
+        negated: bool,
+    },
     /// NULLIF(left, right): its own node, because `left` is evaluated once.
-    NullIf { left: Box<Expr>, right: Box<Expr>, equal: &'static Function },
+    NullIf {
+        left: Box<Expr>,
+        right: Box<Expr>,
+        equal: &'static Function,
+    },
     /// Searched CASE; `CASE x WHEN ...` was rewritten to comparisons with `operand`, evaluated once as [`ExprKind::CaseOperand`].
-    Case { operand: Option<Box<Expr>>, arms: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>> },
+    Case {
+        operand: Option<Box<Expr>>,
+        arms: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+    },
     /// The value of the innermost CASE's operand.
     CaseOperand,
     /// Stops at the first argument that is not NULL.
     Coalesce(Vec<Expr>),
     /// GREATEST and LEAST; `less` is the `<` function of the type. NULLs are ignored.
-    MinMax { args: Vec<Expr>, greatest: bool, less: &'static Function },
+    MinMax {
+        args: Vec<Expr>,
+        greatest: bool,
+        less: &'static Function,
+    },
     /// `arg [NOT] IN (list)`; `equal` compares `arg` with each item.
-    InList { arg: Box<Expr>, list: Vec<Expr>, equal: &'static Function, negated: bool },
+    InList {
+        arg: Box<Expr>,
+        list: Vec<Expr>,
+        equal: &'static Function,
+        negated: bool,
+    },
     /// A subquery with one column and at most one row (21000 otherwise).
     ScalarSubquery(Box<Query>),
     /// `[NOT] EXISTS` is `Not(Exists)`.
     Exists(Box<Query>),
     /// `arg IN (query)`, `arg op ANY (query)`, `arg op ALL (query)`: one column.
-    Quantified { arg: Box<Expr>, function: &'static Function, query: Box<Query>, all: bool },
+    Quantified {
+        arg: Box<Expr>,
+        function: &'static Function,
+        query: Box<Query>,
+        all: bool,
+    },
 }
 
 /// A relational expression with named, ordered output.
@@ -99,23 +142,67 @@ pub enum Rel {
     /// One row without columns.
     OneRow,
     /// `columns`: attribute index (0-based position in `TableDef::columns`) and the id it gets; only columns that are used.
-    Scan { table: Arc<TableDef>, alias: String, columns: Vec<(usize, ColumnId)>, position: Option<u32> },
-    Values { columns: Vec<(ColumnId, Type)>, rows: Vec<Vec<Expr>> },
+    Scan {
+        table: Arc<TableDef>,
+        alias: String,
+        columns: Vec<(usize, ColumnId)>,
+        position: Option<u32>,
+    },
+    Values {
+        columns: Vec<(ColumnId, Type)>,
+        rows: Vec<Vec<Expr>>,
+    },
     /// A set-returning function in FROM (`generate_series`).
-    FunctionScan { function: &'static Function, args: Vec<Expr>, column: ColumnId, ordinality: Option<ColumnId> },
-    Join { kind: JoinKind, left: Box<Rel>, right: Box<Rel>, on: Option<Expr> },
-    Filter { input: Box<Rel>, predicate: Expr },
+    FunctionScan {
+        function: &'static Function,
+        args: Vec<Expr>,
+        column: ColumnId,
+        ordinality: Option<ColumnId>,
+    },
+    Join {
+        kind: JoinKind,
+        left: Box<Rel>,
+        right: Box<Rel>,
+        on: Option<Expr>,
+    },
+    Filter {
+        input: Box<Rel>,
+        predicate: Expr,
+    },
     /// Defines new columns; those of the input remain visible above it.
-    Extend { input: Box<Rel>, columns: Vec<(ColumnId, Expr)> },
+    Extend {
+        input: Box<Rel>,
+        columns: Vec<(ColumnId, Expr)>,
+    },
     /// Groups by the key columns (each with the equality of its type); one row in all when `keys` is empty.
-    Aggregate { input: Box<Rel>, keys: Vec<(ColumnId, Expr)>, aggregates: Vec<(ColumnId, AggregateCall)> },
-    Sort { input: Box<Rel>, keys: Vec<SortKey> },
+    Aggregate {
+        input: Box<Rel>,
+        keys: Vec<(ColumnId, Expr)>,
+        aggregates: Vec<(ColumnId, AggregateCall)>,
+    },
+    Sort {
+        input: Box<Rel>,
+        keys: Vec<SortKey>,
+    },
     /// Keeps the first row of each distinct combination of `on`.
-    Distinct { input: Box<Rel>, on: Vec<ColumnId> },
+    Distinct {
+        input: Box<Rel>,
+        on: Vec<ColumnId>,
+    },
     /// Expressions over parameters and outer columns, int8, NULL means no limit.
-    Limit { input: Box<Rel>, limit: Option<Expr>, offset: Option<Expr> },
+    Limit {
+        input: Box<Rel>,
+        limit: Option<Expr>,
+        offset: Option<Expr>,
+    },
     /// A set operation; `columns[i]` unifies `left[i]` and `right[i]`, which have equal types.
-    SetOperation { kind: SetKind, all: bool, left: Box<Query>, right: Box<Query>, columns: Vec<ColumnId> },
+    SetOperation {
+        kind: SetKind,
+        all: bool,
+        left: Box<Query>,
+        right: Box<Query>,
+        columns: Vec<ColumnId>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +240,7 @@ pub struct AggregateCall {
 
 /// A bound statement that reads or writes rows.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one per statement")]
 pub enum Bound {
     Query(Query),
     Insert(Insert),

@@ -66,7 +66,7 @@ impl Binder<'_> {
             FunctionArguments::List(list) => list,
         };
         let FunctionArgumentList { duplicate_treatment, args, clauses } = list;
-        for clause in clauses {
+        if let Some(clause) = clauses.first() {
             return match clause {
                 FunctionArgumentClause::OrderBy(_) => refuse("ORDER BY inside an aggregate"),
                 _ => Err(self.syntax_error_at(position, &name)),
@@ -289,7 +289,7 @@ impl Binder<'_> {
         form: CallForm<'_>,
     ) -> SqlResult<Expr> {
         let position = form.position;
-        if form.star && !aggregate.takes_star || form.star && !args.is_empty() {
+        if form.star && (!aggregate.takes_star || !args.is_empty()) {
             let message = format!("function {}(*) does not exist", aggregate.name);
             return Err(SqlError::new(UNDEFINED_FUNCTION, message).or_position(position));
         }

@@ -157,16 +157,16 @@ impl Binder<'_> {
     /// Binds a condition: 42804 `argument of WHERE must be type boolean, not type integer`.
     pub(super) fn bind_boolean(&mut self, expression: &ast::Expr, construct: &str) -> SqlResult<Expr> {
         let bound = self.bind_expr(expression)?;
-        self.to_boolean(bound, construct)
+        self.coerce_to_boolean(bound, construct)
     }
 
     /// Converts to boolean for a construct that PostgreSQL names so.
-    pub(super) fn to_boolean(&mut self, expr: Expr, construct: &str) -> SqlResult<Expr> {
-        self.to_type(expr, Type::BOOL, construct)
+    pub(super) fn coerce_to_boolean(&mut self, expr: Expr, construct: &str) -> SqlResult<Expr> {
+        self.coerce_to_type(expr, Type::BOOL, construct)
     }
 
     /// Assignment conversion for a construct: `argument of LIMIT must be type bigint, not type text`.
-    pub(super) fn to_type(&mut self, expr: Expr, target: Type, construct: &str) -> SqlResult<Expr> {
+    pub(super) fn coerce_to_type(&mut self, expr: Expr, target: Type, construct: &str) -> SqlResult<Expr> {
         let (from, position) = (expr.ty, expr.position);
         match self.try_coerce(expr, target, CastContext::Assignment)? {
             Some(expr) => Ok(expr),
@@ -188,13 +188,13 @@ impl Binder<'_> {
         let target = common_of(&exprs, construct)?;
         let mut unified = Vec::with_capacity(exprs.len());
         for expr in exprs {
-            unified.push(self.to_common(expr, target, construct)?);
+            unified.push(self.coerce_to_common(expr, target, construct)?);
         }
         Ok((unified, target))
     }
 
     /// Converts to a common type that was chosen before: 42846 when it cannot be done implicitly.
-    pub(super) fn to_common(&mut self, expr: Expr, target: Type, construct: &str) -> SqlResult<Expr> {
+    pub(super) fn coerce_to_common(&mut self, expr: Expr, target: Type, construct: &str) -> SqlResult<Expr> {
         let (from, position) = (expr.ty, expr.position);
         match self.try_coerce(expr, target, CastContext::Implicit)? {
             Some(expr) => Ok(expr),

@@ -35,7 +35,7 @@ impl Binder<'_> {
                     let value = self.bind_expr(condition)?;
                     let at = value.position;
                     let compared = self.apply_operator("=", placeholder, value, at)?;
-                    self.to_boolean(compared, "CASE/WHEN")?
+                    self.coerce_to_boolean(compared, "CASE/WHEN")?
                 }
             };
             conditions.push(condition);

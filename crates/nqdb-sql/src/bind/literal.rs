@@ -7,6 +7,7 @@ use sqlparser::ast::{self, Interval, TypedString, Value, ValueWithSpan};
 
 use super::{Binder, span_position, types};
 use crate::ir::{Expr, ExprKind};
+use crate::parse::start_of;
 
 impl Binder<'_> {
     /// A constant or a parameter; strings and NULL stay UNKNOWN.
@@ -98,7 +99,12 @@ impl Binder<'_> {
                 }
             },
         };
-        let precision = fractional_seconds_precision.or(*leading_precision);
+        // The parser forgets the precision of `interval(3) '...'`.
+        let written = start_of(&self.tokens, value).and_then(|at| {
+            let close = at.checked_sub(1).filter(|close| self.tokens.is(*close, ")"))?;
+            self.tokens.token_text(close.checked_sub(1)?).parse::<u64>().ok()
+        });
+        let precision = fractional_seconds_precision.or(*leading_precision).or(written);
         let expr = self.bind_value(constant)?;
         self.coerce(expr, types::interval(fields, precision), CastContext::Explicit, None)
     }

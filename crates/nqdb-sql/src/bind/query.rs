@@ -307,7 +307,7 @@ impl Binder<'_> {
         for row in rows {
             let mut exprs = Vec::with_capacity(width);
             for (expr, ty) in row.into_iter().zip(&types) {
-                exprs.push(if ty.oid == oid::UNKNOWN { expr } else { self.to_common(expr, *ty, "VALUES")? });
+                exprs.push(if ty.oid == oid::UNKNOWN { expr } else { self.coerce_to_common(expr, *ty, "VALUES")? });
             }
             unified.push(exprs);
         }
@@ -422,7 +422,7 @@ impl Binder<'_> {
             return Ok(());
         }
         let column = self.column_expr(id, None);
-        let converted = self.to_common(column, target, construct)?;
+        let converted = self.coerce_to_common(column, target, construct)?;
         if converted.ty.oid == ty.oid {
             return Ok(());
         }
@@ -436,7 +436,7 @@ impl Binder<'_> {
             Rel::Extend { input, columns } => {
                 for (column, expr) in columns.iter_mut() {
                     if *column == id {
-                        *expr = self.to_common(expr.clone(), target, "UNION")?;
+                        *expr = self.coerce_to_common(expr.clone(), target, "UNION")?;
                         return Ok(());
                     }
                 }
@@ -447,7 +447,7 @@ impl Binder<'_> {
                     if *column == id {
                         *ty = target;
                         for expr in rows.iter_mut().filter_map(|row| row.get_mut(at)) {
-                            *expr = self.to_common(expr.clone(), target, "VALUES")?;
+                            *expr = self.coerce_to_common(expr.clone(), target, "VALUES")?;
                         }
                     }
                 }
@@ -520,7 +520,7 @@ impl Binder<'_> {
             let message = format!("argument of {} must not contain variables", clause.name());
             return Err(SqlError::new(INVALID_COLUMN_REFERENCE, message).or_position(variable));
         }
-        self.to_type(bound, Type::INT8, clause.name())
+        self.coerce_to_type(bound, Type::INT8, clause.name())
     }
 
     /// ORDER BY over a finished query (VALUES, UNION, TABLE): only its output columns can be named.

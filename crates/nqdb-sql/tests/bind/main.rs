@@ -3,6 +3,7 @@
 //! number), or the error with its code, position, message, detail and hint. `differences.txt` holds, in the same form,
 //! the answers of ours that are known to be others.
 
+mod commands;
 mod fixture;
 
 use std::fmt::Write;
