@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nqdb_catalog::Catalog;
-use nqdb_storage::{Disk, OsDisk};
+use nqdb_storage::disk::{Disk, OsDisk};
 use nqdb_txn::{TxnError, TxnOptions, TxnSystem};
 
 use crate::error::ServerError;

@@ -81,14 +81,16 @@ pub async fn serve(transport: Box<dyn Transport>, origin: Origin, context: Arc<C
     let started = match timeout(STARTUP_TIMEOUT, start(transport, context.tls.as_ref(), &context.instance)).await {
         Ok(Ok(Some(started))) => started,
         Ok(Err(ConnectionError::Refused(mut client, error))) => return send_away(&mut client, &error).await,
-        Ok(Ok(None) | Err(ConnectionError::Io(_))) | Err(_) => return,
+        Ok(Err(ConnectionError::Io(error))) => return tracing::debug!(%error, "a connection failed before its login"),
+        Ok(Ok(None)) | Err(_) => return,
     };
     let Started { mut client, mut input, request, encrypted } = started;
     let end = catch_panic(converse(&mut client, &mut input, request, origin, encrypted, &context)).await;
     let error = match end {
         Ok(Ok(())) => None,
         Ok(Err(Failure::Sql(error))) => Some(error),
-        Ok(Err(Failure::Io(_) | Failure::Closed)) => return,
+        Ok(Err(Failure::Io(error))) => return tracing::debug!(%error, "a connection failed"),
+        Ok(Err(Failure::Closed)) => return,
         Err(()) => {
             context.instance.metrics.panics.increment();
             Some(SqlError::internal("the session failed and was ended").fatal())
