@@ -160,7 +160,7 @@ impl Objects {
             Newest::InFlight(wait) => return Err(TxnError::Wait(wait)),
         };
         // The same object may change more than once in one statement (ALTER TABLE with several clauses).
-        txn.begin_statement()?;
+        txn.continue_statement();
         match modify(&self.store, txn, row, seen)? {
             Modified::Done => Ok(()),
             Modified::Changed | Modified::Gone | Modified::OwnStatement => Err(lost(space, oid)),
@@ -170,7 +170,7 @@ impl Objects {
     /// The row of an object: this transaction's own, or the newest committed one.
     fn find(&self, txn: &Transaction, space: Space, oid: Oid) -> Result<Option<RowId>> {
         let prefix = self.store.indexes[BY_OID].key_prefix(&[Datum::Int2(space as i16), Datum::Oid(oid)]);
-        for view in [txn.view(), self.system.latest_view()] {
+        for view in [txn.view_with_own_writes(), self.system.latest_view()] {
             let upper = IndexStore::prefix_end(&prefix);
             let lower = Bound::Included(prefix.clone());
             let mut scan = self.store.index_scan(BY_OID, view, lower, upper, Direction::Forward);

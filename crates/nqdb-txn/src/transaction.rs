@@ -193,6 +193,12 @@ impl Transaction {
         Ok(())
     }
 
+    /// Lets the statement go on over what it has written so far, under the same snapshot: for statements that are made
+    /// of several steps, as definitions are. Takes no snapshot, so it never waits.
+    pub fn continue_statement(&mut self) {
+        self.seen_up_to = self.undo.seen_up_to();
+    }
+
     /// What the current statement sees. The view may outlive the statement and the transaction.
     pub fn view(&self) -> ReadView {
         let registered = match &self.registered {

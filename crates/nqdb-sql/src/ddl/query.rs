@@ -23,6 +23,10 @@ impl DdlContext<'_, '_> {
         let snapshot = self.draft.snapshot();
         let bound = bind(parsed, &self.bind_context(&snapshot), &mut ParamTypes::none())?;
         let plan = plan(bound, &[], &PlanContext::new(snapshot.version))?;
+        // Whoever held the table's lock before may have committed without being synced yet; a snapshot taken now would
+        // not see its rows. Its log is waited for here, not handed out: a retry of the whole definition would log anew.
+        let system = self.exec.txn.system().clone();
+        system.wait_durable_blocking(system.engine().log_end())?;
         self.exec.txn.begin_statement()?;
         let view = self.exec.txn.view();
         let mut execution = Execution::new(plan.into(), [].into(), view);

@@ -63,6 +63,8 @@ pub enum Fault {
     Enospc,
     /// The power goes: this call and every later one fail. A write is among those whose fate the crash mode decides.
     CrashHere,
+    /// The call goes on; the disk as a power cut at this call would find it is kept for [`SimDisk::take_captured`].
+    Capture,
 }
 
 #[derive(Clone)]
@@ -71,7 +73,7 @@ enum Pending {
     SetLen(usize),
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Inode {
     live: Vec<u8>,
     synced: Vec<u8>,
@@ -84,7 +86,7 @@ enum NameChange {
     Unlink(String),
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     inodes: Vec<Inode>,
     names: BTreeMap<String, usize>,
@@ -94,6 +96,7 @@ struct State {
     faults: Vec<(Call, u64, Fault)>,
     crashed: bool,
     capacity: Option<u64>,
+    captured: Vec<State>,
 }
 
 impl State {
@@ -122,6 +125,13 @@ impl State {
             Some(Fault::CrashHere) => {
                 self.crashed = true;
                 Err(io_error(op, path, "the power goes off"))
+            }
+            Some(Fault::Capture) => {
+                let captured = std::mem::take(&mut self.captured);
+                let now = State { faults: Vec::new(), crashed: true, ..self.clone() };
+                self.captured = captured;
+                self.captured.push(now);
+                Ok(())
             }
         }
     }
@@ -209,6 +219,13 @@ impl SimDisk {
     pub fn content(&self, path: &str) -> Option<Vec<u8>> {
         let state = self.state.lock();
         state.names.get(path).map(|&inode| state.inodes[inode].live.clone())
+    }
+
+    /// The disks that [`Fault::Capture`] has kept, oldest first: as they were, with the power off.
+    pub fn take_captured(&self) -> Vec<SimDisk> {
+        let captured = std::mem::take(&mut self.state.lock().captured);
+        let off = |state| SimDisk { state: Arc::new(Mutex::new(state)), locked: Arc::default() };
+        captured.into_iter().map(off).collect()
     }
 
     /// The disk after a power cut at this moment. This disk is not changed.
@@ -414,6 +431,7 @@ impl DiskFile for SimFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         let mut state = self.state.lock();
         let was_on = !state.crashed;
+        let captured_before = state.captured.len();
         let begun = state.begin(Call::Write, "write", &self.path);
         let offset = offset as usize;
         if begun.is_err() {
@@ -423,6 +441,9 @@ impl DiskFile for SimFile {
                 state.inodes[self.inode].pending.push(Pending::Write { offset, bytes });
             }
             return begun;
+        }
+        if let Some(captured) = state.captured.get_mut(captured_before) {
+            captured.inodes[self.inode].pending.push(Pending::Write { offset, bytes: bytes.to_vec() });
         }
         state.check_room(self.inode, offset + bytes.len(), "write", &self.path)?;
         let inode = &mut state.inodes[self.inode];
