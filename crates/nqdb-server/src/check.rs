@@ -1,40 +1,111 @@
 //! `nqdb check`: verifies a data directory that no server uses.
+//!
+//! The directory is only read: its log is replayed into memory, so a crashed one is checked as the next start would
+//! find it, and is left as it was.
+//!
+//! What is verified: every page of the data file (checksum, order, its place in its tree or in the free list), every tree
+//! (it belongs to somebody), every row against the indexes and every index entry against its row, every reference to a
+//! large value.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::data::Data;
+use nqdb_catalog::Catalog;
+use nqdb_sqlstate::DATA_CORRUPTED;
+use nqdb_storage::disk::{Disk, OsDisk, OverlayDisk};
+use nqdb_storage::verify::verify_file;
+use nqdb_storage::{Options, PageId, StorageError, TreeId};
+use nqdb_txn::{TableStore, TxnError, TxnOptions, TxnSystem};
+
 use crate::error::ServerError;
 
-/// Verifies every table and index; gives the damage found, one line each, nothing when all is well.
+/// The directory of trees has this number and this root in every database.
+const TREE_DIRECTORY: (TreeId, PageId) = (TreeId(1), PageId(1));
+/// The states of sequences.
+const SEQUENCES: TreeId = TreeId(2);
+
+/// Verifies a data directory; gives the damage found, one line each, nothing when all is well.
 ///
-/// A directory that was not closed is recovered first, as a start of the server would. Errors: what keeps the check
-/// from running at all.
+/// Errors: what keeps the check from running at all.
 pub fn check(directory: &Path, memory_bytes: u64) -> Result<Vec<String>, ServerError> {
     if !directory.is_dir() {
         let source = std::io::Error::from(std::io::ErrorKind::NotFound);
         return Err(ServerError::DataDirectory { path: directory.to_path_buf(), source });
     }
-    let data = Data::open(directory, memory_bytes)?;
-    let mut damage = Vec::new();
-    let catalog = data.catalog.committed();
-    let own = data.catalog.own_tables().map(|store| ("the catalog".to_owned(), store.clone()));
-    let users = catalog.tables().map(|table| (format!("{}.{}", table.schema_name, table.name), table.store.clone()));
-    for (name, store) in own.into_iter().chain(users) {
-        match nqdb_txn::check_table(&data.system, &store) {
-            Ok(report) => damage.extend(report.problems.into_iter().map(|problem| line(&name, &problem))),
-            Err(error) => damage.push(line(&name, &error.to_string())),
-        }
-    }
-    if let Err(error) = data.close() {
-        damage.push(line("closing", &error.to_string()));
-    }
-    Ok(damage)
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk::new(directory));
+    check_disk(disk, memory_bytes).map_err(|source| ServerError::Open { path: directory.to_path_buf(), source })
 }
 
-fn line(place: &str, problem: &str) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = write!(text, "{place}: {problem}");
-    text
+/// As [`check`], for any disk. Nothing on it is changed.
+pub fn check_disk(disk: Arc<dyn Disk>, memory_bytes: u64) -> Result<Vec<String>, TxnError> {
+    let memory = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
+    let engine =
+        Options { frames: Options::frames_from_memory_bytes(memory), background_threads: false, ..Options::default() };
+    let options = TxnOptions { undo_memory_bytes: memory / 4, ..TxnOptions::default() };
+    let system = match TxnSystem::open(Arc::new(OverlayDisk::new(disk)), engine, options) {
+        Ok(system) => system,
+        Err(TxnError::Storage(damage @ StorageError::Corrupt { .. })) => {
+            return Ok(vec![format!("replaying the log: {damage}")]);
+        }
+        Err(error) => return Err(error),
+    };
+    match Catalog::open(system.clone()) {
+        Ok(catalog) => Ok(check_open(&system, &catalog)),
+        Err(error) if error.code() == DATA_CORRUPTED => {
+            let mut damage = vec![format!("the catalog: {}", error.message())];
+            damage.extend(check_file(&system).err());
+            Ok(damage)
+        }
+        Err(error) => Err(TxnError::Sql(error)),
+    }
+}
+
+/// Verifies open data that nobody changes meanwhile.
+pub fn check_open(system: &Arc<TxnSystem>, catalog: &Catalog) -> Vec<String> {
+    let mut damage = Vec::new();
+    damage.extend(check_file(system).err());
+    let committed = catalog.committed();
+    let own = catalog.own_tables().map(|store| ("the catalog".to_owned(), store.clone()));
+    let users = committed.tables().map(|table| (format!("{}.{}", table.schema_name, table.name), table.store.clone()));
+    let tables: Vec<(String, Arc<TableStore>)> = own.into_iter().chain(users).collect();
+    for (name, store) in &tables {
+        match nqdb_txn::check_table(system, store) {
+            Ok(report) => damage.extend(report.problems.into_iter().map(|problem| format!("{name}: {problem}"))),
+            Err(error) => damage.push(format!("{name}: {error}")),
+        }
+    }
+    damage.extend(check_owners(system, &tables).unwrap_or_else(|error| vec![format!("the list of trees: {error}")]));
+    damage
+}
+
+/// Verifies the data file: every page is in exactly one place.
+fn check_file(system: &TxnSystem) -> Result<(), String> {
+    let listed = system.trees().map_err(|error| format!("the list of trees: {error}"))?;
+    let trees: Vec<(TreeId, PageId)> =
+        std::iter::once(TREE_DIRECTORY).chain(listed.into_iter().map(|(id, root, _)| (id, root))).collect();
+    match verify_file(system.engine(), &trees, &mut |_, _, _| {}) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("the data file: {error}")),
+    }
+}
+
+/// Every tree that is not about to be destroyed belongs to exactly one table or index.
+fn check_owners(system: &TxnSystem, tables: &[(String, Arc<TableStore>)]) -> Result<Vec<String>, TxnError> {
+    let mut owners: BTreeMap<TreeId, &str> = BTreeMap::from([(SEQUENCES, "sequences")]);
+    let mut damage = Vec::new();
+    for (name, store) in tables {
+        let indexes = store.indexes.iter().map(|index| index.tree.id());
+        for tree in [store.rows.id(), store.overflow.id()].into_iter().chain(indexes) {
+            if let Some(other) = owners.insert(tree, name) {
+                damage.push(format!("{name}: its tree {} also belongs to {other}", tree.0));
+            }
+        }
+    }
+    for (tree, _, is_going) in system.trees()? {
+        if !is_going && !owners.contains_key(&tree) {
+            damage.push(format!("tree {} belongs to nobody", tree.0));
+        }
+    }
+    Ok(damage)
 }

@@ -13,7 +13,7 @@ mod error;
 mod log;
 mod serve;
 
-pub use check::check;
+pub use check::{check, check_disk, check_open};
 pub use configuration::{Configuration, HttpListen, LogFormat, Options};
 pub use data::Data;
 pub use error::ServerError;

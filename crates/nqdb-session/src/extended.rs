@@ -100,7 +100,8 @@ impl Session {
             None => Formats::Text,
         };
         let level = self.savepoint_level();
-        let portal = Portal { statement, params, output, formats, state: PortalState::Ready, level };
+        let portal =
+            Portal { statement, params, output, formats, state: PortalState::Ready, describe_first: false, level };
         self.portals.insert(request.portal.to_owned(), portal);
         Ok(())
     }
@@ -127,11 +128,11 @@ impl Session {
         }
         let mut statement = prepared.statement.clone();
         let promised = prepared.output.clone();
+        out.parameter_description(&statement.parameters);
         let output = match self.block {
             Block::Failed => promised,
             _ => self.promised_output(&mut statement, promised.as_ref())?,
         };
-        out.parameter_description(&statement.parameters);
         match output {
             Some(columns) => out.row_description(&columns, &Formats::Text),
             None => out.no_data(),

@@ -16,6 +16,8 @@ pub(crate) struct Portal {
     pub output: Option<Arc<[OutputColumn]>>,
     pub formats: Formats,
     pub state: PortalState,
+    /// The columns are told when the first rows are about to come: the simple protocol.
+    pub describe_first: bool,
     /// Savepoints that surrounded its making: it dies with the innermost of them.
     pub level: usize,
 }
@@ -36,7 +38,15 @@ pub(crate) enum PortalState {
 impl Portal {
     /// A portal for a statement without parameters, in text format: the simple protocol's.
     pub fn simple(statement: Statement, output: Option<Arc<[OutputColumn]>>) -> Portal {
-        Portal { statement, params: Arc::from([]), output, formats: Formats::Text, state: PortalState::Ready, level: 0 }
+        Portal {
+            statement,
+            params: Arc::from([]),
+            output,
+            formats: Formats::Text,
+            state: PortalState::Ready,
+            describe_first: true,
+            level: 0,
+        }
     }
 }
 

@@ -92,6 +92,11 @@ impl Session {
                 }
             }
         }
+        if std::mem::take(&mut portal.describe_first)
+            && let Some(columns) = &portal.output
+        {
+            out.row_description(columns, &portal.formats);
+        }
         self.send_rows(portal, rows_max, out).await
     }
 
@@ -186,7 +191,8 @@ impl Session {
             match step.map_err(|error| self.interruption_or(error))? {
                 Step::Done(tag) => {
                     self.surroundings.instance.metrics.rows_sent.add(sent);
-                    return Ok(PortalEnd::Complete(with_rows(tag, sent)));
+                    let returns_rows = !columns.is_empty();
+                    return Ok(PortalEnd::Complete(if returns_rows { with_rows(tag, sent) } else { tag }));
                 }
                 Step::Suspended if rows_max != 0 && sent >= rows_max => {
                     self.surroundings.instance.metrics.rows_sent.add(sent);
@@ -268,6 +274,9 @@ impl Session {
 fn with_rows(tag: CommandTag, sent: u64) -> CommandTag {
     match tag {
         CommandTag::Select(_) => CommandTag::Select(sent),
+        CommandTag::Insert(_) => CommandTag::Insert(sent),
+        CommandTag::Update(_) => CommandTag::Update(sent),
+        CommandTag::Delete(_) => CommandTag::Delete(sent),
         other => other,
     }
 }

@@ -5,7 +5,7 @@
 
 use nqdb_sql::statement::StatementKind;
 
-use crate::client_sink::{ClientSink, Formats};
+use crate::client_sink::ClientSink;
 use crate::portal::{Portal, PortalEnd};
 use crate::prepared::Statement;
 use crate::session::{CommandEnd, Failure, Session};
@@ -64,9 +64,6 @@ impl Session {
         self.start_statement_timer();
         let is_cacheable = matches!(statement.kind(), StatementKind::Rows(_));
         let output = self.output_of(&mut statement)?;
-        if let Some(columns) = &output {
-            out.row_description(columns, &Formats::Text);
-        }
         let mut portal = Portal::simple(statement, output);
         let end = self.run_portal(&mut portal, 0, out).await?;
         if let PortalEnd::CopyIn = end {

@@ -81,7 +81,7 @@ impl Session {
             }
             TransactionStatement::RollbackTo(name) => self.rollback_to_statement(name),
             TransactionStatement::SetTransaction(modes) => {
-                if self.block == Block::Implicit && !self.is_one_of_several {
+                if matches!(self.block, Block::Idle | Block::Implicit) && !self.is_one_of_several {
                     self.warn(NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
                 }
                 self.set_modes(*modes)?;

@@ -1,6 +1,7 @@
 //! A server under test, a private PostgreSQL 15 beside it, and a client that sees every message.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub mod postgres;
 pub mod raw;
@@ -16,7 +17,7 @@ use tokio_postgres::{Client, NoTls};
 /// nqdb over a directory that is removed afterwards.
 pub struct Server {
     running: Option<Running>,
-    pub directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Server {

@@ -65,6 +65,8 @@ pub struct Settings {
     effective: Effective,
     /// Reported settings whose value may have changed since [`Settings::take_reports`].
     unreported: Vec<usize>,
+    /// What the client was told last.
+    reported: BTreeMap<usize, String>,
     generation: u64,
 }
 
@@ -130,6 +132,7 @@ impl Settings {
             notes: Vec::new(),
             effective: Effective::default(),
             unreported: Vec::new(),
+            reported: BTreeMap::new(),
             generation: 0,
         };
         settings.refresh();
@@ -263,6 +266,7 @@ impl Settings {
 
     /// The reported settings with their values, for the start of a session.
     pub fn all_reports(&mut self) -> Vec<(&'static str, String)> {
+        self.reported.clear();
         self.unreported = (0..DEFINITIONS.len()).filter(|at| DEFINITIONS[*at].report).collect();
         self.take_reports()
     }
@@ -275,10 +279,14 @@ impl Settings {
         let mut changed = std::mem::take(&mut self.unreported);
         changed.sort_unstable();
         changed.dedup();
-        changed
-            .into_iter()
-            .map(|at| (DEFINITIONS[at].name, self.show(DEFINITIONS[at].name).unwrap_or_default()))
-            .collect()
+        changed.retain(|at| self.reported.get(at) != Some(&self.text(DEFINITIONS[*at].name)));
+        let mut reports = Vec::with_capacity(changed.len());
+        for at in changed {
+            let value = self.text(DEFINITIONS[at].name);
+            self.reported.insert(at, value.clone());
+            reports.push((DEFINITIONS[at].name, value));
+        }
+        reports
     }
 
     fn key(&self, name: &str, create: bool) -> SqlResult<Key> {
