@@ -6,6 +6,8 @@
 //!    use, an address that others can reach while roles have no password.
 //! 3. SIGTERM and SIGINT end sessions with 57P01, then close the data so that the next start replays no log.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
+
 mod check;
 mod configuration;
 mod data;

@@ -185,7 +185,11 @@ impl Session {
                 "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT",
             ));
         }
-        Err(SqlError::unsupported("CHECKPOINT"))
+        let engine = self.surroundings.instance.system.engine().clone();
+        // Writes pages: this thread's other work goes to another thread meanwhile.
+        tokio::task::block_in_place(|| engine.checkpoint())
+            .map_err(|error| SqlError::from(nqdb_txn::TxnError::from(error)))?;
+        Ok(CommandTag::Other("CHECKPOINT"))
     }
 
     /// 25001 for what must not be part of a larger transaction.

@@ -15,6 +15,8 @@
 //! No sockets and no message formats: a transport calls [`Session`] and implements [`ClientSink`]. The calls are
 //! asynchronous because a session waits (for row locks, for the log, for a slow client) without holding a thread.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
+
 mod block;
 mod client_sink;
 mod commands;

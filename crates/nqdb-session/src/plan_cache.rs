@@ -18,15 +18,10 @@ const TEXT_BYTES_MAX: usize = 4096;
 const SEEN_SLOTS: usize = 512;
 
 /// The statements of one session by their text.
+#[derive(Default)]
 pub(crate) struct PlanCache {
     entries: HashMap<Box<str>, Statement, RandomState>,
     seen: Vec<u64>,
-}
-
-impl Default for PlanCache {
-    fn default() -> PlanCache {
-        PlanCache { entries: HashMap::default(), seen: Vec::new() }
-    }
 }
 
 impl PlanCache {

@@ -8,7 +8,7 @@ use bytes::{Buf, BytesMut};
 use nqdb_catalog::{RoleDef, ScramVerifier};
 use nqdb_session::{ClientSink, Instance};
 use nqdb_sqlstate::{INVALID_AUTHORIZATION_SPECIFICATION, INVALID_PASSWORD, SqlError};
-use pgwire::api::auth::sasl::scram::{ScramSecret, ScramServerAuth};
+use pgwire::api::auth::sasl::scram::ScramSecret;
 use pgwire::api::auth::sasl::{SCRAM_SHA_256_METHOD, SCRAM_SHA_256_PLUS_METHOD};
 use pgwire::error::PgWireError;
 use pgwire::messages::startup::Authentication;
@@ -97,7 +97,7 @@ async fn exchange(
     if !mechanisms.iter().any(|offered| offered.as_bytes() == mechanism) {
         return Err(violation("client selected an invalid SASL authentication mechanism").fatal().into());
     }
-    let server = bound.unwrap_or_else(ScramServerAuth::new);
+    let server = bound.unwrap_or_default();
     let (challenge, waiting) =
         server.on_client_first_message_with_secret(first, secret).map_err(|error| scram_error(error, user))?;
     client.message(&Authentication::SASLContinue(challenge.into()));

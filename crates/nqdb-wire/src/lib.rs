@@ -22,6 +22,8 @@
 //! Left out: GSSAPI encryption (answered 'N'), the FunctionCall message (0A000), MD5 and clear-text passwords,
 //! streaming replication.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
+
 mod authenticate;
 mod client;
 mod connection;

@@ -162,7 +162,7 @@ fn parse_integer(definition: &Definition, text: &str, min: i64, max: i64, unit: 
         }
     };
     let value = (number * factor).round_ties_even();
-    if !(value.abs() <= i32::MAX as f64) {
+    if !value.is_finite() || value.abs() > f64::from(i32::MAX) {
         return Err(invalid(definition, text).with_hint("Value exceeds integer range."));
     }
     let value = value as i64;

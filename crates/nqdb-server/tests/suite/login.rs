@@ -1,19 +1,17 @@
 //! Who gets in, and how: trust, SCRAM-SHA-256, TLS with channel binding, Unix sockets.
 
-mod support;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::support::{Server, configuration, connect};
 use rustls::pki_types::{CertificateDer, ServerName};
-use support::{Server, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_postgres::NoTls;
 
 /// The SQLSTATE that a login fails with.
 async fn refusal(parameters: &str) -> String {
-    connect(parameters).await.err().expect("the login is refused").code().expect("by the server").code().to_owned()
+    connect(parameters).await.expect_err("the login is refused").code().expect("by the server").code().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,12 +48,12 @@ async fn a_unix_socket_serves_and_disappears() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_beyond_this_machine_needs_passwords() {
     let directory = tempfile::tempdir().unwrap();
-    let mut configuration = support::configuration(directory.path());
-    configuration.listen = "0.0.0.0:0".to_owned();
-    let refused = nqdb_server::start(&configuration).await.err().expect("the role postgres has no password");
+    let mut wanted = configuration(directory.path());
+    wanted.listen = "0.0.0.0:0".to_owned();
+    let refused = nqdb_server::start(&wanted).await.err().expect("the role postgres has no password");
     assert!(refused.to_string().contains("no password: postgres"), "{refused}");
-    configuration.allow_passwordless_roles = true;
-    nqdb_server::start(&configuration).await.unwrap().stop().await.unwrap();
+    wanted.allow_passwordless_roles = true;
+    nqdb_server::start(&wanted).await.unwrap().stop().await.unwrap();
 }
 
 /// A certificate for `localhost` and its key, as files.
@@ -112,9 +110,9 @@ async fn tls_carries_scram_and_refuses_what_came_before_it() {
     server.stop().await;
 
     let directory = tempfile::tempdir().unwrap();
-    let mut configuration = support::configuration(directory.path());
-    configuration.tls = Some((certificate_file.clone(), certificate_file));
-    assert!(nqdb_server::start(&configuration).await.is_err(), "a certificate is no key");
+    let mut wanted = configuration(directory.path());
+    wanted.tls = Some((certificate_file.clone(), certificate_file));
+    assert!(nqdb_server::start(&wanted).await.is_err(), "a certificate is no key");
 }
 
 #[tokio::test(flavor = "multi_thread")]

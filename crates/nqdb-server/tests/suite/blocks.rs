@@ -2,13 +2,14 @@
 //!
 //! Each script is sent to both servers over one connection each; every answer must be the same line.
 
-mod support;
+use crate::support::Server;
+use crate::support::postgres::Postgres;
+use crate::support::raw::{Raw, Send};
 
-use support::Server;
-use support::postgres::Postgres;
-use support::raw::{Raw, Send};
-
-use Send::{Bind, ClosePortal, CloseStatement, DescribePortal, DescribeStatement, Execute, Flush, Parse, Query, Sync};
+use Send::{
+    Bind, ClosePortal, CloseStatement, CopyData, CopyDone, CopyFail, DescribePortal, DescribeStatement, Execute, Flush,
+    Parse, Query, Sync,
+};
 
 /// Sets up what the scripts use, before each of them.
 const SETUP: &[Send] = &[
@@ -430,6 +431,40 @@ fn scripts() -> Vec<(&'static str, Vec<Send>)> {
                 Query("select count(*) from t"),
                 Query("rollback"),
                 Query("select * from u"),
+            ],
+        ),
+        (
+            "copy from the client",
+            vec![
+                Query("copy t from stdin; select count(*) from t"),
+                CopyData("4\tfour\n5\t"),
+                CopyData("\\N\n"),
+                CopyDone,
+                Query("copy t (id) from stdin"),
+                CopyData("6\nseven\n"),
+                CopyDone,
+                Query("copy t from stdin"),
+                CopyData("8\teight\n"),
+                CopyFail("changed my mind"),
+                Query("begin"),
+                Query("copy t from stdin"),
+                CopyData("1\ttwice\n"),
+                CopyDone,
+                Query("rollback"),
+                Query("select count(*) from t"),
+            ],
+        ),
+        (
+            "copy to the client",
+            vec![
+                Query("copy (select id, name from t order by id) to stdout"),
+                Query("copy (select id, name from t order by id) to stdout (format csv, header)"),
+                Query("copy nowhere to stdout"),
+                Parse("", "copy (select 1) to stdout"),
+                DescribeStatement(""),
+                Bind("", "", &[]),
+                Execute("", 0),
+                Sync,
             ],
         ),
         (

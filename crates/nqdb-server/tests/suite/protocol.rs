@@ -1,11 +1,9 @@
 //! Frames that no client should send, and limits: every one is answered, and the server goes on.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
-use support::Server;
-use support::raw::{Raw, Send, message};
+use crate::support::Server;
+use crate::support::raw::{Raw, Send, message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -203,7 +201,7 @@ async fn one_session_too_many_is_53300_and_stopping_is_57p01() {
     let mut first = Raw::connect(server.address()).await;
     let second = server.client().await;
     let parameters = format!("host=127.0.0.1 port={} user=postgres", server.address().port());
-    let refused = support::connect(&parameters).await.err().expect("a third session is refused");
+    let refused = crate::support::connect(&parameters).await.expect_err("a third session is refused");
     assert_eq!(refused.code().unwrap().code(), "53300");
     drop(second);
     server.stop().await;

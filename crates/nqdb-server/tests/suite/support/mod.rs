@@ -1,8 +1,5 @@
 //! A server under test, a private PostgreSQL 15 beside it, and a client that sees every message.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
-
 pub mod postgres;
 pub mod raw;
 
@@ -17,7 +14,8 @@ use tokio_postgres::{Client, NoTls};
 /// nqdb over a directory that is removed afterwards.
 pub struct Server {
     running: Option<Running>,
-    directory: tempfile::TempDir,
+    /// Removed when dropped.
+    _directory: tempfile::TempDir,
 }
 
 impl Server {
@@ -30,7 +28,7 @@ impl Server {
         let mut configuration = configuration(directory.path());
         change(&mut configuration);
         let running = start(&configuration).await.unwrap();
-        Server { running: Some(running), directory }
+        Server { running: Some(running), _directory: directory }
     }
 
     pub fn address(&self) -> SocketAddr {
