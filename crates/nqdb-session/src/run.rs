@@ -254,7 +254,11 @@ impl Session {
             notices: &mut self.notices,
             memory_limit_bytes,
         };
-        let mut cx = DdlContext { exec: &mut exec, draft: &mut open.draft, role, search_path: &search_path };
+        let enter = |catalog: &Arc<nqdb_catalog::Snapshot>| {
+            self.surroundings.catalog.replace(Arc::clone(catalog));
+        };
+        let draft = &mut open.draft;
+        let mut cx = DdlContext { exec: &mut exec, draft, role, search_path: &search_path, enter: &enter };
         nqdb_sql::ddl::run(parsed, &mut cx)
     }
 

@@ -13,6 +13,23 @@ pub fn fold_identifier(identifier: &str, quoted: bool) -> String {
     name
 }
 
+/// Keywords that can name nothing unless quoted (PostgreSQL 15, appendix C: reserved), but for those that stand for
+/// values or are functions without parentheses.
+const RESERVED: &[&str] = &[
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both", "case", "cast", "check",
+    "collate", "column", "constraint", "create", "deferrable", "desc", "distinct", "do", "else", "end", "except",
+    "fetch", "for", "foreign", "from", "grant", "group", "having", "in", "initially", "intersect", "into", "lateral",
+    "leading", "limit", "not", "offset", "on", "only", "or", "order", "placing", "primary", "references", "returning",
+    "select", "some", "symmetric", "table", "then", "to", "trailing", "union", "unique", "using", "variadic", "when",
+    "where", "window", "with",
+];
+
+/// Whether an identifier is a reserved keyword, which PostgreSQL takes for a syntax error where a name stands.
+pub fn is_reserved(identifier: &sqlparser::ast::Ident) -> bool {
+    identifier.quote_style.is_none()
+        && RESERVED.binary_search(&identifier.value.to_ascii_lowercase().as_str()).is_ok()
+}
+
 /// The name that a parsed identifier means.
 pub fn name_of(identifier: &sqlparser::ast::Ident) -> String {
     fold_identifier(&identifier.value, identifier.quote_style.is_some())

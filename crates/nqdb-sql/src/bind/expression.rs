@@ -8,7 +8,7 @@ use sqlparser::ast::{self, CastKind, Ident, ObjectName, ObjectNamePart};
 use super::scope::{find_column, find_table, missing_column, missing_column_of, missing_from};
 use super::{Binder, EXPRESSION_DEPTH_MAX, leftmost, span_position, types};
 use crate::ir::{Expr, ExprKind};
-use crate::names::name_of;
+use crate::names::{is_reserved, name_of};
 use crate::parse::{Tokens, with_deep_stack};
 
 /// Columns that every table of PostgreSQL has; nqdb has none of them.
@@ -123,6 +123,9 @@ impl Binder<'_> {
     fn bind_identifier(&mut self, identifier: &Ident) -> SqlResult<Expr> {
         let position = span_position(identifier.span);
         let name = name_of(identifier);
+        if is_reserved(identifier) {
+            return Err(self.syntax_error_at(position, &identifier.value));
+        }
         if identifier.quote_style.is_none() && name == "default" {
             return Err(SqlError::new(nqdb_sqlstate::SYNTAX_ERROR, "DEFAULT is not allowed in this context")
                 .or_position(position));

@@ -58,7 +58,7 @@ use sqlparser::tokenizer::Span;
 use crate::ir::{Bound, ColumnId, Expr};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse_expression};
-use crate::statement::{Parsed, StatementKind};
+use crate::statement::{Overriding, Parsed, StatementKind};
 use query::CommonTable;
 use scope::{Clause, Scope};
 pub use types::data_type;
@@ -85,7 +85,7 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
     };
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), params);
     let bound = match &statement.ast {
-        ast::Statement::Query(query) => Bound::Query(binder.bind_statement_query(query)?),
+        ast::Statement::Query(query) => binder.bind_query_statement(query, statement.overriding)?,
         ast::Statement::Insert(insert) => Bound::Insert(binder.bind_insert(insert, statement.overriding)?),
         ast::Statement::Update(update) => Bound::Update(binder.bind_update(update)?),
         ast::Statement::Delete(delete) => Bound::Delete(binder.bind_delete(delete)?),
@@ -93,6 +93,28 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
     };
     binder.params.finish()?;
     Ok(bound)
+}
+
+impl Binder<'_> {
+    /// A query, or a change with a WITH in front of it, which the parser gives as the body of a query.
+    fn bind_query_statement(&mut self, query: &ast::Query, overriding: Option<Overriding>) -> SqlResult<Bound> {
+        use ast::SetExpr;
+        match &*query.body {
+            SetExpr::Insert(ast::Statement::Insert(insert)) => {
+                self.bind_with_alone(query)?;
+                Ok(Bound::Insert(self.bind_insert(insert, overriding)?))
+            }
+            SetExpr::Update(ast::Statement::Update(update)) => {
+                self.bind_with_alone(query)?;
+                Ok(Bound::Update(self.bind_update(update)?))
+            }
+            SetExpr::Delete(ast::Statement::Delete(delete)) => {
+                self.bind_with_alone(query)?;
+                Ok(Bound::Delete(self.bind_delete(delete)?))
+            }
+            _ => Ok(Bound::Query(self.bind_statement_query(query)?)),
+        }
+    }
 }
 
 /// Binds the default expression of a column, coerced to the column's type.

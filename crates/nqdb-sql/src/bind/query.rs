@@ -71,6 +71,16 @@ impl Binder<'_> {
         }
     }
 
+    /// Brings the WITH queries of a query into reach whose body is a change; the query has no other clause.
+    pub(super) fn bind_with_alone(&mut self, query: &ast::Query) -> SqlResult<()> {
+        let mut tail = Tail { order_by: &[], limit: None, offset: None, fetch: None };
+        self.collect_tail(query, &mut tail, &mut false)?;
+        if !tail.order_by.is_empty() || tail.limit.is_some() || tail.offset.is_some() || tail.fetch.is_some() {
+            return Err(SqlError::unsupported("a clause around a change of rows"));
+        }
+        Ok(())
+    }
+
     /// Takes a query apart around its body; the parts of nested parentheses must not clash.
     fn collect_tail<'q>(&mut self, query: &'q ast::Query, tail: &mut Tail<'q>, has_with: &mut bool) -> SqlResult<()> {
         let ast::Query {

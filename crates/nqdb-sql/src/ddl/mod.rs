@@ -22,7 +22,9 @@ mod sequence;
 mod storage_parameters;
 mod truncate;
 
-use nqdb_catalog::{CatalogWriter, Draft};
+use std::sync::Arc;
+
+use nqdb_catalog::{CatalogWriter, Draft, Snapshot};
 use nqdb_sqlstate::{Notice, SqlError, SqlResult};
 use nqdb_txn::TxnError;
 use nqdb_types::Oid;
@@ -42,6 +44,8 @@ pub struct DdlContext<'a, 'b> {
     pub role: Oid,
     /// Schemas in which names are looked up; the first one that the user may see is where things are made.
     pub search_path: &'a [Oid],
+    /// Called with the catalog that the definition's own queries run over, so that functions find what it just made.
+    pub enter: &'a dyn Fn(&Arc<Snapshot>),
 }
 
 /// Runs a data definition statement or ANALYZE. `Step::Wait`: nothing was changed, wait and call again.
@@ -83,7 +87,7 @@ fn run_statement(parsed: &Parsed, statement: &Statement, cx: &mut DdlContext<'_,
             default_collate_spec: None,
             clone: None,
         } => schema::create_schema(schema_name, *if_not_exists, cx),
-        Statement::CreateRole(create) => role::create_role(parsed, create, cx),
+        Statement::CreateRole(create) => role::create_role(create, cx),
         Statement::AlterRole { name, operation } => role::alter_role(name, operation, cx),
         Statement::AlterTable(alter) => alter_table::alter_table(parsed, alter, cx),
         Statement::AlterIndex { name, operation: AlterIndexOperation::RenameIndex { index_name } } => {
@@ -107,7 +111,7 @@ impl DdlContext<'_, '_> {
     }
 
     /// What the binder needs, over a snapshot of the catalog.
-    fn bind_context<'s>(&'s self, catalog: &'s nqdb_catalog::Snapshot) -> BindContext<'s> {
+    fn bind_context<'s>(&'s self, catalog: &'s Snapshot) -> BindContext<'s> {
         BindContext {
             catalog,
             search_path: self.search_path,

@@ -21,6 +21,7 @@ impl DdlContext<'_, '_> {
             return Err(SqlError::internal("a definition runs one statement at a time").into());
         };
         let snapshot = self.draft.snapshot();
+        (self.enter)(&snapshot);
         let bound = bind(parsed, &self.bind_context(&snapshot), &mut ParamTypes::none())?;
         let plan = plan(bound, &[], &PlanContext::new(snapshot.version))?;
         // Whoever held the table's lock before may have committed without being synced yet; a snapshot taken now would

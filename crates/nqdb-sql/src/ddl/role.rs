@@ -10,13 +10,8 @@ use sqlparser::ast::{AlterRoleOperation, CreateRole, Expr, Ident, Password, Role
 use super::DdlContext;
 use crate::exec::CommandTag;
 use crate::names::name_of;
-use crate::statement::Parsed;
 
-pub(super) fn create_role(
-    parsed: &Parsed,
-    create: &CreateRole,
-    cx: &mut DdlContext<'_, '_>,
-) -> Result<CommandTag, TxnError> {
+pub(super) fn create_role(create: &CreateRole, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     let CreateRole {
         names,
         if_not_exists,
@@ -44,13 +39,12 @@ pub(super) fn create_role(
     if *if_not_exists || authorization_owner.is_some() {
         return Err(SqlError::unsupported("this form of CREATE ROLE").into());
     }
-    let is_user = parsed.text.split_whitespace().nth(1).is_some_and(|word| word.eq_ignore_ascii_case("user"));
     let options = RoleOptions {
         superuser: *superuser,
         inherit: *inherit,
         create_role: *create_role,
         create_database: *create_db,
-        can_login: login.or(is_user.then_some(true)),
+        can_login: *login,
         replication: *replication,
         bypass_row_security: *bypassrls,
         connection_limit: connection_limit.as_ref().map(connection_limit_of).transpose()?,

@@ -95,6 +95,8 @@ struct State {
     calls: BTreeMap<Call, u64>,
     faults: Vec<(Call, u64, Fault)>,
     crashed: bool,
+    /// The call at which the power went.
+    crashed_at: Option<Call>,
     capacity: Option<u64>,
     captured: Vec<State>,
 }
@@ -124,11 +126,12 @@ impl State {
             Some(Fault::Enospc) => Err(StorageError::io(op, path, io::ErrorKind::StorageFull.into())),
             Some(Fault::CrashHere) => {
                 self.crashed = true;
+                self.crashed_at = Some(call);
                 Err(io_error(op, path, "the power goes off"))
             }
             Some(Fault::Capture) => {
                 let captured = std::mem::take(&mut self.captured);
-                let now = State { faults: Vec::new(), crashed: true, ..self.clone() };
+                let now = State { faults: Vec::new(), crashed: true, crashed_at: Some(call), ..self.clone() };
                 self.captured = captured;
                 self.captured.push(now);
                 Ok(())
@@ -198,6 +201,11 @@ impl SimDisk {
     /// Whether a `CrashHere` has struck.
     pub fn has_crashed(&self) -> bool {
         self.state.lock().crashed
+    }
+
+    /// The call at which the power went.
+    pub fn crashed_at(&self) -> Option<Call> {
+        self.state.lock().crashed_at
     }
 
     /// Damages a file, durably. False when there is no such byte.

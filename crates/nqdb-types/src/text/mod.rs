@@ -17,11 +17,12 @@ pub(crate) use string::{nul_in_text, truncate_name};
 use nqdb_sqlstate::{INVALID_TEXT_REPRESENTATION, SqlError, SqlResult};
 
 use crate::sql_type::is_oid_like;
-use crate::{Datum, FormatContext, Numeric, Sink, Type, apply_typmod, datetime, oid};
+use crate::{Datum, FormatContext, Numeric, Sink, Type, apply_typmod, datetime, oid, type_info};
 
 /// Writes a value in PostgreSQL's spelling. NULL writes nothing: the protocol marks it outside the value.
 ///
-/// The reg types are written as the number they hold; who has a catalog writes their names instead.
+/// A regtype is written by its type's name, the other reg types as the number they hold: who has a catalog writes
+/// their names instead.
 pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatContext) {
     match datum {
         Datum::Null => {}
@@ -31,6 +32,9 @@ pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCont
         Datum::Int8(value) => integer::write(out, *value),
         Datum::Oid(0) if ty.oid != oid::OID && is_oid_like(ty.oid) && !matches!(ty.oid, oid::XID | oid::CID) => {
             out.put(b"-");
+        }
+        Datum::Oid(value) if ty.oid == oid::REGTYPE && type_info(*value).is_some() => {
+            out.put(Type::new(*value).name().as_bytes());
         }
         Datum::Oid(value) => integer::write(out, *value),
         Datum::Float4(value) => float::write_f32(out, *value, cx.extra_float_digits),
