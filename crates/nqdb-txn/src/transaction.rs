@@ -332,14 +332,26 @@ impl Transaction {
     /// Puts back everything done since `mark`, gives back the locks taken since, and wakes those who wait for them.
     pub fn rollback_to(&mut self, mark: SavepointMark) -> Result<()> {
         self.leave_queue();
-        self.undo_until(mark.undo)?;
+        self.rollback_changes_to(mark)?;
         self.release_locks(mark.relations, mark.rows);
+        self.running.rolled_back_partly();
+        Ok(())
+    }
+
+    /// As [`Transaction::rollback_to`], but keeps the locks and the place in a lock's queue: for a call of several steps
+    /// that met a wait and will be made again when that is over. (Giving a lock back wakes everybody in the queue, the
+    /// owner of the wait among them: it would never sleep.)
+    pub fn rollback_changes_to(&mut self, mark: SavepointMark) -> Result<()> {
+        let has_changed = self.undo.last() != mark.undo;
+        self.undo_until(mark.undo)?;
         self.on_commit.truncate(mark.on_commit);
         for hook in self.on_rollback.split_off(mark.on_rollback) {
             hook();
         }
         self.seen_up_to = self.undo.seen_up_to();
-        self.running.rolled_back_partly();
+        if has_changed {
+            self.running.rolled_back_partly();
+        }
         Ok(())
     }
 

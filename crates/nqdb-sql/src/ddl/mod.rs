@@ -56,7 +56,7 @@ pub fn run(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> SqlResult<Step> {
         Ok(tag) => Ok(Step::Done(tag)),
         Err(TxnError::Wait(wait)) => {
             cx.draft.rollback_to(mark);
-            cx.exec.txn.rollback_to(savepoint)?;
+            cx.exec.txn.rollback_changes_to(savepoint)?;
             Ok(Step::Wait(wait))
         }
         Err(error) => Err(error.into()),
