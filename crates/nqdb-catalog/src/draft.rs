@@ -4,6 +4,8 @@
 //!    plus the transaction's own changes in their order.
 //! 2. The changes are published in one step when the commit record is appended, before any lock falls; a
 //!    rollback forgets them. ROLLBACK TO cuts them back to a [`DraftMark`].
+//! 3. The hook that publishes belongs to the first change: a ROLLBACK TO in front of it takes both, and the next
+//!    change brings a new hook.
 
 use std::sync::Arc;
 
@@ -64,9 +66,9 @@ impl Draft {
         view
     }
 
-    /// Adds changes; they are published when `txn` commits.
-    pub(crate) fn push(&mut self, txn: &mut Transaction, changes: impl IntoIterator<Item = Change>) {
-        self.changes.lock().extend(changes);
+    /// Adds a change; it is published when `txn` commits.
+    pub(crate) fn push(&mut self, txn: &mut Transaction, change: Change) {
+        self.changes.lock().push(change);
         self.cached = None;
         if !self.hooked {
             self.hooked = true;
@@ -81,9 +83,11 @@ impl Draft {
         DraftMark(self.changes.lock().len())
     }
 
-    /// Forgets what was changed after the mark.
+    /// Forgets what was changed after the mark. The transaction goes back to the savepoint taken with it.
     pub fn rollback_to(&mut self, mark: DraftMark) {
         self.changes.lock().truncate(mark.0);
+        // The transaction drops the hooks that came after the savepoint: ours came with the first change.
+        self.hooked &= mark.0 > 0;
         self.cached = None;
     }
 

@@ -51,7 +51,7 @@ impl<'a> CatalogWriter<'a> {
     }
 
     fn push(&mut self, change: Change) {
-        self.draft.push(self.txn, [change]);
+        self.draft.push(self.txn, change);
     }
 
     /// Locks a table in a mode and gives its definition as it is under the lock.
