@@ -14,7 +14,7 @@ use std::sync::Arc;
 use nqdb_sqlstate::{DATA_CORRUPTED, INTERNAL_ERROR, SqlError};
 use nqdb_txn::{
     Csn, Direction, IndexStore, Modified, Newest, ReadView, Result, RowId, RowImage, RowVersion, TableCounters,
-    TableStore, Transaction, TreeId, TxnError, TxnSystem,
+    TableStore, Transaction, TreeId, TxnError, TxnSystem, Wait,
 };
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid, Type};
@@ -153,7 +153,7 @@ impl Objects {
         oid: Oid,
         modify: impl Fn(&TableStore, &mut Transaction, RowId, RowVersion) -> Result<Modified>,
     ) -> Result<()> {
-        let row = self.find(txn, space, oid)?.ok_or_else(|| lost(space, oid))?;
+        let Some(row) = self.find(txn, space, oid)? else { return Err(self.not_visible(space, oid)) };
         let seen = match self.store.read_newest(txn, row, |_, version| version)? {
             Newest::Row(version) => version,
             Newest::Gone => return Err(lost(space, oid)),
@@ -186,6 +186,13 @@ impl Objects {
             }
         }
         Ok(None)
+    }
+
+    /// Why an object that the published catalog has is not found: its commit is not synced yet, so no view sees it.
+    fn not_visible(&self, space: Space, oid: Oid) -> TxnError {
+        let engine = self.system.engine();
+        let end = engine.log_end();
+        if engine.flushed_lsn() < end { TxnError::Wait(Wait::Log(end)) } else { lost(space, oid) }
     }
 
     /// All objects that a view sees.
