@@ -248,7 +248,7 @@ impl Session {
             let rel = Rel::Extend { input: Box::new(Rel::OneRow), columns };
             plan(Bound::Query(Query { rel, output }), &[], planner)
         })?;
-        let view = self.take_snapshot().await?;
+        let view = self.admit(&plan).await?;
         let mut execution = Execution::new(Arc::new(plan), Arc::from([]), view);
         let mut rows: Vec<Vec<Datum>> = Vec::new();
         loop {

@@ -56,7 +56,13 @@ impl Session {
                 break Arc::new(plan);
             }
         };
+        self.check_privileges(&plan.relations)?;
+        if plan.needs_number {
+            self.take_number()?;
+        }
         let view = self.take_snapshot().await?;
+        // What was answered before goes out with this, for the client to send its data.
+        self.settle_dependencies().await?;
         out.copy_in(false, plan.column_count);
         self.copy_in = Some(CopyInProgress { copy: Box::new(CopyIn::new(plan, view)), rest_of_query: None });
         Ok(PortalEnd::CopyIn)
@@ -110,8 +116,7 @@ impl Session {
                 break Arc::new(plan);
             }
         };
-        self.check_read_only(&plan.plan, parsed)?;
-        let view = self.take_snapshot().await?;
+        let view = self.admit(&plan.plan).await?;
         out.copy_out(false, plan.column_count());
         let mut copy = CopyOut::new(plan, view, FormatContext::clone(&self.format));
         loop {
@@ -133,6 +138,7 @@ impl Session {
                 Step::Yield | Step::Suspended => tokio::task::yield_now().await,
             }
             if out.pending_bytes() > PENDING_BYTES_MAX {
+                self.settle_dependencies().await?;
                 out.flush().await?;
             }
         }

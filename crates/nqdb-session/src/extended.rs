@@ -196,12 +196,15 @@ impl Session {
         self.portals.remove(name);
     }
 
+    /// Waits until what was answered so far may be shown: before Flush, and whenever else answers leave early.
+    pub async fn settle(&mut self) -> SqlResult<()> {
+        self.settle_dependencies().await
+    }
+
     /// Ends the implicit transaction of the messages before it.
     pub async fn sync(&mut self) -> SqlResult<()> {
-        if self.block == Block::Implicit {
-            self.settle_dependencies().await?;
-            self.end_implicit().await?;
-        }
+        self.settle_dependencies().await?;
+        self.end_implicit().await?;
         if self.block == Block::Idle {
             self.portals.clear();
         }

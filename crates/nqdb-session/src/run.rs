@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
+use nqdb_catalog::Snapshot;
 use nqdb_functions::FunctionContext;
 use nqdb_sql::ddl::DdlContext;
 use nqdb_sql::exec::{CommandTag, ExecContext, Execution, RowSink, Step};
 use nqdb_sql::ir::OutputColumn;
 use nqdb_sql::plan::Plan;
 use nqdb_sql::statement::{Parsed, StatementKind};
-use nqdb_sqlstate::{
-    OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult, UNDEFINED_OBJECT,
-};
-use nqdb_types::{Datum, FormatContext, Oid};
+use nqdb_sqlstate::{OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult};
+use nqdb_txn::{ReadView, RelationLock};
+use nqdb_types::{Datum, FormatContext, oid};
 
 use crate::block::Block;
 use crate::client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
 use crate::portal::{Portal, PortalEnd, PortalState};
 use crate::prepared::Statement;
 use crate::session::{Failure, Session};
+use crate::surroundings::{permission_denied, relation_name};
 use crate::transaction::{block_has_failed, leaves_failed_block};
 
 /// Rows asked of an execution before it is known how long they are.
@@ -31,13 +32,41 @@ struct ClientRows<'a, C> {
     columns: &'a [OutputColumn],
     formats: &'a Formats,
     format: &'a FormatContext,
+    /// There when relations are to be named.
+    names: Option<RelationNames>,
     rows: u64,
+}
+
+/// Spells regclass values, which only a catalog can.
+struct RelationNames {
+    catalog: Arc<Snapshot>,
+    search_path: Arc<[u32]>,
+    /// The columns that are regclass, in text format.
+    columns: Vec<usize>,
+}
+
+impl RelationNames {
+    fn spell(&self, values: &[Datum]) -> Vec<Datum> {
+        let mut values = values.to_vec();
+        for column in &self.columns {
+            if let Some(value) = values.get_mut(*column)
+                && let Datum::Oid(relation) = *value
+                && let Some(name) = relation_name(&self.catalog, &self.search_path, relation)
+            {
+                *value = Datum::text(name);
+            }
+        }
+        values
+    }
 }
 
 impl<C: ClientSink> RowSink for ClientRows<'_, C> {
     fn row(&mut self, values: &[Datum]) -> SqlResult<()> {
         self.rows += 1;
-        self.out.data_row(values, self.columns, self.formats, self.format)
+        match &self.names {
+            Some(names) => self.out.data_row(&names.spell(values), self.columns, self.formats, self.format),
+            None => self.out.data_row(values, self.columns, self.formats, self.format),
+        }
     }
 }
 
@@ -144,18 +173,40 @@ impl Session {
                 break plan;
             }
         };
-        self.check_read_only(&plan, &statement.parsed)?;
-        let view = self.take_snapshot().await?;
+        let view = self.admit(&plan).await?;
         Ok(Execution::new(plan, params, view))
     }
 
-    /// 25006 for a statement that writes in a read-only transaction. One that only draws from a sequence fails there.
-    pub(crate) fn check_read_only(&self, plan: &Plan, parsed: &Parsed) -> SqlResult<()> {
-        let read_only = self.surroundings.characteristics.get().is_some_and(|current| current.read_only);
-        let command = first_word(&parsed.text);
-        if read_only && plan.writes && matches!(command.as_str(), "INSERT" | "UPDATE" | "DELETE" | "COPY") {
-            return Err(read_only_error(&command));
+    /// What stands between a plan with its locks and its execution: may the role, may the transaction, what does it see.
+    pub(crate) async fn admit(&mut self, plan: &Plan) -> SqlResult<ReadView> {
+        self.check_privileges(&plan.relations)?;
+        self.check_read_only(plan)?;
+        if plan.needs_number {
+            self.take_number()?;
         }
+        self.take_snapshot().await
+    }
+
+    /// 42501 unless the role owns the tables or is a superuser: there is no GRANT.
+    pub(crate) fn check_privileges(&mut self, relations: &[(u32, RelationLock)]) -> SqlResult<()> {
+        let catalog = self.catalog_view();
+        let role = self.surroundings.role(&catalog)?;
+        let denied = relations.iter().filter_map(|(oid, _)| catalog.table_by_oid(*oid)).find(|table| {
+            let may = role.superuser || table.owner == role.oid;
+            !may
+        });
+        denied.map_or(Ok(()), |table| Err(permission_denied("table", &table.name)))
+    }
+
+    /// 25006 for a statement that writes in a read-only transaction. One that only draws from a sequence fails there.
+    fn check_read_only(&self, plan: &Plan) -> SqlResult<()> {
+        let read_only = self.surroundings.characteristics.get().is_some_and(|current| current.read_only);
+        if read_only && plan.writes { Err(read_only_error(plan.command())) } else { Ok(()) }
+    }
+
+    /// Gives the transaction a number, for a function that will ask for it.
+    pub(crate) fn take_number(&mut self) -> SqlResult<()> {
+        self.ensure_transaction()?.txn.number()?;
         Ok(())
     }
 
@@ -182,7 +233,8 @@ impl Session {
             };
             let pending_before = out.pending_bytes();
             let format = self.format.clone();
-            let mut rows = ClientRows { out, columns, formats, format: &format, rows: 0 };
+            let names = self.relation_names(columns, formats);
+            let mut rows = ClientRows { out, columns, formats, format: &format, names, rows: 0 };
             let step = self.with_execution(|cx| execution.step(cx, &mut rows, wanted));
             let new_rows = rows.rows;
             sent += new_rows;
@@ -207,9 +259,23 @@ impl Session {
                 Step::Yield => tokio::task::yield_now().await,
             }
             if out.pending_bytes() > PENDING_BYTES_MAX {
+                self.settle_dependencies().await?;
                 out.flush().await?;
             }
         }
+    }
+
+    fn relation_names(&self, columns: &[OutputColumn], formats: &Formats) -> Option<RelationNames> {
+        let is_named = |(at, column): (usize, &OutputColumn)| {
+            (column.ty.oid == oid::REGCLASS && !formats.is_binary(at)).then_some(at)
+        };
+        let columns: Vec<usize> = columns.iter().enumerate().filter_map(is_named).collect();
+        if columns.is_empty() {
+            return None;
+        }
+        let catalog = self.surroundings.catalog.borrow().clone();
+        let search_path = self.surroundings.search_path.borrow().clone();
+        Some(RelationNames { catalog, search_path, columns })
     }
 
     /// A cancelled execution ends with "user request"; the reason may have been another.
@@ -239,7 +305,7 @@ impl Session {
     fn step_definition(&mut self, parsed: &Parsed) -> SqlResult<Step> {
         let catalog = self.catalog_view();
         let search_path = self.surroundings.search_path.borrow().clone();
-        let role = self.role_oid(&catalog)?;
+        let role = self.surroundings.role(&catalog)?.oid;
         let memory_limit_bytes = self.memory_limit_bytes();
         let Some(open) = &mut self.open else {
             return Err(SqlError::internal("a definition without a transaction"));
@@ -260,13 +326,6 @@ impl Session {
         let draft = &mut open.draft;
         let mut cx = DdlContext { exec: &mut exec, draft, role, search_path: &search_path, enter: &enter };
         nqdb_sql::ddl::run(parsed, &mut cx)
-    }
-
-    fn role_oid(&self, catalog: &nqdb_catalog::Snapshot) -> SqlResult<Oid> {
-        let user = &self.surroundings.user;
-        let role = catalog.role(user);
-        role.map(|role| role.oid)
-            .ok_or_else(|| SqlError::new(UNDEFINED_OBJECT, format!("role \"{user}\" does not exist")))
     }
 
     pub(crate) fn memory_limit_bytes(&self) -> usize {
@@ -294,10 +353,6 @@ fn no_more_rows(tag: CommandTag) -> CommandTag {
         CommandTag::Delete(_) => CommandTag::Delete(0),
         other => other,
     }
-}
-
-pub(crate) fn first_word(text: &str) -> String {
-    text.chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_uppercase()
 }
 
 pub(crate) fn read_only_error(command: &str) -> SqlError {

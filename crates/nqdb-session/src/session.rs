@@ -5,8 +5,8 @@
 //! `simple` and `extended` are the two protocols, `run` executes one statement, `transaction` the block.
 //!
 //! What always holds:
-//! 1. Nothing is answered for a commit before its log record is synced, nor an error before the commits that it
-//!    owes to are.
+//! 1. Nothing is answered for a commit before its log record is synced, and nothing that owes to other commits (a row,
+//!    an error) leaves before those are: [`Session::settle`] comes before every flush.
 //! 2. Portals die with the transaction, or the savepoint's part of it, in which they were made.
 //! 3. A dropped session leaves nothing behind: its transaction is rolled back, its place in the registry is free.
 

@@ -11,12 +11,12 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use nqdb_catalog::{Relation, SequenceDef, Snapshot};
+use nqdb_catalog::{Relation, RoleDef, SequenceDef, Snapshot};
 use nqdb_functions::SessionFunctions;
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sqlstate::{
     INVALID_NAME, OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult,
-    UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_storage::Lsn;
 use nqdb_txn::{Isolation, Sequence, Transaction, TxnError};
@@ -158,10 +158,23 @@ impl Surroundings {
         implicit.into_iter().chain(named).filter_map(|name| catalog.schema(name)).map(|schema| schema.oid).collect()
     }
 
+    /// The session's role as the catalog has it now; 42704 when it was dropped.
+    pub fn role<'a>(&self, catalog: &'a Snapshot) -> SqlResult<&'a Arc<RoleDef>> {
+        let missing = || SqlError::new(UNDEFINED_OBJECT, format!("role \"{}\" does not exist", self.user));
+        catalog.role(&self.user).ok_or_else(missing)
+    }
+
+    /// A sequence that the role may use: its own, or any for a superuser.
     fn sequence(&self, oid: u32) -> SqlResult<Arc<SequenceDef>> {
         let catalog = self.catalog.borrow();
         match catalog.relation_by_oid(oid) {
-            Some(Relation::Sequence(sequence)) => Ok(sequence.clone()),
+            Some(Relation::Sequence(sequence)) => {
+                let role = self.role(&catalog)?;
+                if role.superuser || sequence.owner == role.oid {
+                    return Ok(sequence.clone());
+                }
+                Err(permission_denied("sequence", &sequence.name))
+            }
             Some(other) => Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not a sequence", other.name()))),
             None => Err(SqlError::new(UNDEFINED_TABLE, format!("could not open relation with OID {oid}"))),
         }
@@ -281,10 +294,12 @@ impl SessionFunctions for Surroundings {
     }
 
     fn lastval(&self) -> SqlResult<i64> {
-        let value = self.last_drawn.get().and_then(|sequence| self.drawn.borrow().get(&sequence).copied());
-        value.ok_or_else(|| {
+        let drawn = |sequence| self.drawn.borrow().get(&sequence).map(|value| (sequence, *value));
+        let (sequence, value) = self.last_drawn.get().and_then(drawn).ok_or_else(|| {
             SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session")
-        })
+        })?;
+        self.sequence(sequence)?;
+        Ok(value)
     }
 
     fn setval(&self, sequence: u32, value: i64, is_called: bool) -> SqlResult<i64> {
@@ -321,17 +336,7 @@ impl SessionFunctions for Surroundings {
     }
 
     fn relation_name(&self, relation: u32) -> Option<String> {
-        let catalog = self.catalog.borrow();
-        let found = catalog.relation_by_oid(relation)?;
-        let path = self.search_path.borrow();
-        let name = quote_identifier(found.name());
-        match catalog.resolve(&path, None, found.name()) {
-            Ok(Some(reached)) if reached.oid() == relation => Some(name),
-            _ => {
-                let schema = catalog.schema_by_oid(found.schema())?;
-                Some(format!("{}.{name}", quote_identifier(&schema.name)))
-            }
-        }
+        relation_name(&self.catalog.borrow(), &self.search_path.borrow(), relation)
     }
 
     fn role_name(&self, role: u32) -> Option<String> {
@@ -349,7 +354,7 @@ impl SessionFunctions for Surroundings {
     fn transaction_id(&self) -> SqlResult<i64> {
         match self.transaction_id.get() {
             Some(id) => i64::try_from(id).map_err(|_| SqlError::internal("a transaction number beyond 63 bits")),
-            None => Err(SqlError::unsupported("the number of a transaction that has written nothing")),
+            None => Err(SqlError::internal("a transaction was not numbered for the statement that asks for it")),
         }
     }
 
@@ -392,6 +397,24 @@ impl Surroundings {
         };
         Err(SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, whose))
     }
+}
+
+/// As regclass prints a relation: qualified where the search path does not reach it.
+pub(crate) fn relation_name(catalog: &Snapshot, search_path: &[u32], relation: u32) -> Option<String> {
+    let found = catalog.relation_by_oid(relation)?;
+    let name = quote_identifier(found.name());
+    match catalog.resolve(search_path, None, found.name()) {
+        Ok(Some(reached)) if reached.oid() == relation => Some(name),
+        _ => {
+            let schema = catalog.schema_by_oid(found.schema())?;
+            Some(format!("{}.{name}", quote_identifier(&schema.name)))
+        }
+    }
+}
+
+/// 42501.
+pub(crate) fn permission_denied(kind: &str, name: &str) -> SqlError {
+    SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, format!("permission denied for {kind} {name}"))
 }
 
 /// Why the statement ends: cancelled, or the whole session is to end.

@@ -98,9 +98,10 @@ impl Session {
         if self.block == Block::Open {
             self.warn(ACTIVE_SQL_TRANSACTION, "there is already a transaction in progress");
         }
-        self.ensure_transaction()?;
+        // Modes that are refused begin no block; in a block that is open already they fail it.
+        self.set_modes(modes)?;
         self.block = Block::Open;
-        self.set_modes(modes)
+        Ok(())
     }
 
     async fn commit_statement(&mut self, chain: bool) -> SqlResult<CommandTag> {
@@ -323,7 +324,7 @@ impl Session {
         }
     }
 
-    /// Waits for the commits that an answer or an error would be owed to.
+    /// Waits for the commits that an answer or an error is owed to.
     pub(crate) async fn settle_dependencies(&mut self) -> SqlResult<()> {
         self.adopt_sequence_writes();
         match self.open.as_ref().and_then(|open| open.txn.depends_on()) {

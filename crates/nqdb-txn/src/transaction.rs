@@ -7,7 +7,7 @@
 //!
 //! What always holds:
 //!
-//! 1. A number ([`Xid`]) is given at the first write; who only reads leaves no trace in the log.
+//! 1. A number ([`Xid`]) is given at the first write, or when it is asked for; who only reads leaves no trace in the log.
 //! 2. Before each change, undo room and the log space for undoing it have been taken, so that a rollback needs neither
 //!    memory nor disk.
 //! 3. At a commit: record appended, csn published, hooks run, then locks fall, then the session waits for the sync. At a
@@ -151,12 +151,20 @@ impl Transaction {
         self.running.process_id.store(process_id, Ordering::Relaxed);
     }
 
-    /// The transaction's number; `None` until the first write.
+    /// The transaction's number; `None` until the first write or [`Transaction::number`].
     pub fn xid(&self) -> Option<Xid> {
         self.xid
     }
 
-    /// Whether anything was written.
+    /// The transaction's number, given now if nothing was written yet: for who wants to know it. Its end is logged then.
+    pub fn number(&mut self) -> Result<Xid> {
+        match self.xid {
+            Some(xid) => Ok(xid),
+            None => self.assign_xid(),
+        }
+    }
+
+    /// Whether it has a number: something was written, or the number was asked for.
     pub fn has_written(&self) -> bool {
         self.xid.is_some()
     }

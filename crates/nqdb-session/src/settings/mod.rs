@@ -308,7 +308,12 @@ impl Settings {
                 let definition = &DEFINITIONS[*at];
                 allow(definition, authority)?;
                 let current = self.show(definition.name).unwrap_or_default();
-                Value::parse(definition, text, &current)
+                let value = Value::parse(definition, text, &current)?;
+                if definition.name == "default_transaction_isolation" && text.eq_ignore_ascii_case("serializable") {
+                    // Taken, it would fail every statement that follows, RESET among them.
+                    return Err(SqlError::unsupported("isolation level SERIALIZABLE"));
+                }
+                Ok(value)
             }
         }
     }

@@ -5,7 +5,7 @@ use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, STATEMENT_TOO_COMPLEX, SqlError, SqlR
 use nqdb_types::type_info;
 use sqlparser::ast::{self, CastKind, Ident, ObjectName, ObjectNamePart};
 
-use super::scope::{find_column, find_table, missing_column, missing_column_of, missing_from};
+use super::scope::{Clause, find_column, find_table, missing_column, missing_column_of, missing_from};
 use super::{Binder, EXPRESSION_DEPTH_MAX, leftmost, span_position, types};
 use crate::ir::{Expr, ExprKind};
 use crate::names::{is_reserved, name_of};
@@ -133,10 +133,18 @@ impl Binder<'_> {
         if let Some(id) = find_column(&self.scopes, &name, position)? {
             return Ok(self.column_expr(id, position));
         }
+        let in_default = self.scopes.last().is_some_and(|scope| scope.clause == Clause::Default);
         if identifier.quote_style.is_none()
             && let Some(bound) = self.bind_value_function(&name, position)?
         {
             return Ok(bound);
+        }
+        if in_default {
+            return Err(SqlError::new(
+                nqdb_sqlstate::FEATURE_NOT_SUPPORTED,
+                "cannot use column reference in DEFAULT expression",
+            )
+            .or_position(position));
         }
         if find_table(&self.scopes, None, &name, position)?.is_some() {
             return Err(whole_row(&name, position));

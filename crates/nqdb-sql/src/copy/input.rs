@@ -29,6 +29,8 @@ pub struct CopyInPlan {
     pub catalog_version: u64,
     /// Columns that the client sends.
     pub column_count: usize,
+    /// A function in it asks for the transaction's number: it must have one before the first row.
+    pub needs_number: bool,
     options: CopyOptions,
     columns: Box<[CopyColumn]>,
     target: InsertTarget,
@@ -52,6 +54,7 @@ pub(crate) struct CopyTargetPlan {
     pub predicate: Option<Eval>,
     pub subplans: Vec<Subplan>,
     pub slot_count: usize,
+    pub needs_number: bool,
 }
 
 /// Plans a statement of kind [`StatementKind::Copy`] that reads from the client.
@@ -85,6 +88,7 @@ pub fn plan_copy_in(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContext
         relations: vec![(table.oid, RelationLock::RowExclusive)],
         catalog_version: plan_cx.catalog_version,
         column_count: positions.len(),
+        needs_number: planned.needs_number,
         options: copy.options.clone(),
         columns,
         target: planned.target,

@@ -76,8 +76,9 @@ fn parse_one(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<Parsed>
 
 /// The numbers of the first token and of the one behind the last.
 fn token_range(own: &[TokenWithSpan]) -> (usize, usize) {
-    let first = own.first().and_then(|token| Tokens::index_of(token.span)).unwrap_or(0);
-    (first, first + own.len())
+    let index = |token: Option<&TokenWithSpan>| token.and_then(|token| Tokens::index_of(token.span));
+    let first = index(own.first()).unwrap_or(0);
+    (first, index(own.last()).map_or(first, |last| last + 1))
 }
 
 fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
@@ -150,6 +151,7 @@ fn user_to_role(own: &mut Vec<TokenWithSpan>) {
 /// A statement that reads or writes rows.
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     let overriding = take_overriding(&mut own);
+    spell_out_table(&mut own);
     let ast = sqlparser_statement(tokens, own)?;
     match ast {
         ast::Statement::Query(_)
@@ -158,6 +160,24 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
         | ast::Statement::Delete(_) => Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding }))),
         ast::Statement::Merge(_) => Err(SqlError::unsupported("MERGE")),
         _ => Err(SqlError::unsupported("this form of statement")),
+    }
+}
+
+/// Writes the command `TABLE name` out as `SELECT * FROM name`, which it means (manual, SELECT). The word is
+/// reserved, so in a statement over rows it can be nothing else.
+fn spell_out_table(own: &mut Vec<TokenWithSpan>) {
+    let mut at = 0;
+    while at < own.len() {
+        let is_table = match &own[at].token {
+            Token::Word(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case("table"),
+            _ => false,
+        };
+        if is_table {
+            let span = own[at].span;
+            let spelled = [Token::make_word("SELECT", None), Token::Mul, Token::make_word("FROM", None)];
+            own.splice(at..=at, spelled.map(|token| TokenWithSpan { token, span }));
+        }
+        at += 1;
     }
 }
 

@@ -13,6 +13,9 @@ use super::slots::Planner;
 use crate::exec::{Comparison, Equality, Eval, Subplan};
 use crate::ir::{Expr, ExprKind, Query};
 
+/// `txid_current()`, by its number in `pg_proc`.
+const TXID_CURRENT: Oid = 2943;
+
 /// A comparison operator and the types of its sides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ComparisonOperator {
@@ -155,6 +158,7 @@ impl Planner<'_> {
     }
 
     fn compile_call(&mut self, function: &'static Function, args: &[Expr]) -> SqlResult<Eval> {
+        self.needs_number |= function.oid == TXID_CURRENT;
         if let ([left, right], Equality::Datums { comparison, type_oid }) = (args, equality(function)) {
             return Ok(Eval::Compare { comparison, type_oid, args: self.compile_pair(left, right)? });
         }

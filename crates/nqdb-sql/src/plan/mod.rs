@@ -77,8 +77,23 @@ pub struct Plan {
     pub writes: bool,
     /// It reads rows: the statement needs a snapshot of its own.
     pub needs_snapshot: bool,
+    /// A function in it asks for the transaction's number: it must have one before execution.
+    pub needs_number: bool,
     pub(crate) root: Root,
     pub(crate) subplans: Vec<Subplan>,
     pub(crate) slot_count: usize,
     pub(crate) node_count: usize,
+}
+
+impl Plan {
+    /// What errors call the statement: `SELECT`, `INSERT`, `UPDATE` or `DELETE`, also below an EXPLAIN.
+    pub fn command(&self) -> &'static str {
+        match &self.root {
+            Root::Query(_) => "SELECT",
+            Root::Insert(_) => "INSERT",
+            Root::Modify(modify) if modify.update.is_some() => "UPDATE",
+            Root::Modify(_) => "DELETE",
+            Root::Explain(explain) => explain.plan.command(),
+        }
+    }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Planner<'a> {
     pub qualifies: bool,
     pub subplans: Vec<Subplan>,
     pub relations: Vec<(u32, RelationLock)>,
+    /// A compiled expression calls `txid_current`.
+    pub needs_number: bool,
     /// Slots of the operands of the CASEs around the expression at hand.
     pub case_slots: Vec<Slot>,
     /// What EXPLAIN calls a column.
@@ -44,6 +46,7 @@ impl<'a> Planner<'a> {
             qualifies: false,
             subplans: Vec::new(),
             relations: Vec::new(),
+            needs_number: false,
             case_slots: Vec::new(),
             names: HashMap::default(),
             columns: HashMap::default(),

@@ -48,6 +48,7 @@ pub fn explain(
         catalog_version: plan.catalog_version,
         writes: plan.writes && options.analyze,
         needs_snapshot: plan.needs_snapshot,
+        needs_number: plan.needs_number && options.analyze,
         root: Root::Explain(Box::new(ExplainPlan { plan: Arc::new(plan), options, planning_micros })),
         subplans: Vec::new(),
         slot_count: 0,
@@ -65,7 +66,8 @@ pub(crate) fn plan_copy_target(
     let plan = planner.plan_insert(insert)?;
     let predicate = predicate.map(|predicate| planner.compile(predicate)).transpose()?;
     let slot_count = planner.slot_count();
-    Ok(CopyTargetPlan { target: plan.target, predicate, subplans: planner.subplans, slot_count })
+    let needs_number = planner.needs_number;
+    Ok(CopyTargetPlan { target: plan.target, predicate, subplans: planner.subplans, slot_count, needs_number })
 }
 
 fn plan_statement(bound: &Bound, params: &[Oid], cx: &PlanContext, explains: bool) -> SqlResult<Plan> {
@@ -93,6 +95,7 @@ fn plan_statement(bound: &Bound, params: &[Oid], cx: &PlanContext, explains: boo
         needs_snapshot: reads || (!writes && !planner.relations.is_empty()),
         slot_count: planner.slot_count(),
         node_count: planner.node_count(),
+        needs_number: planner.needs_number,
         relations: planner.relations,
         catalog_version: cx.catalog_version,
         writes,
