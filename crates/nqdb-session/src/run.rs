@@ -159,20 +159,25 @@ impl Session {
         Ok(end)
     }
 
+    /// The plan of a statement as the catalog is under the plan's locks: nobody can change its columns any more.
+    pub(crate) async fn locked_plan(&mut self, statement: &mut Statement) -> SqlResult<Arc<Plan>> {
+        self.ensure_transaction()?;
+        loop {
+            let plan = self.current_plan(statement)?;
+            self.lock_relations(&plan.relations).await?;
+            if plan.relations.is_empty() || self.catalog_view().version == plan.catalog_version {
+                return Ok(plan);
+            }
+        }
+    }
+
     /// Begins an execution: plans again until the plan is the catalog's under its locks, then takes the snapshot.
     pub(crate) async fn start_execution(
         &mut self,
         statement: &mut Statement,
         params: Arc<[Datum]>,
     ) -> SqlResult<Execution> {
-        self.ensure_transaction()?;
-        let plan = loop {
-            let plan = self.current_plan(statement)?;
-            self.lock_relations(&plan.relations).await?;
-            if plan.relations.is_empty() || self.catalog_view().version == plan.catalog_version {
-                break plan;
-            }
-        };
+        let plan = self.locked_plan(statement).await?;
         let view = self.admit(&plan).await?;
         Ok(Execution::new(plan, params, view))
     }
