@@ -63,6 +63,10 @@ impl Session {
         self.check_block(statement.kind())?;
         self.start_statement_timer();
         let is_cacheable = matches!(statement.kind(), StatementKind::Rows(_));
+        if is_cacheable {
+            // The columns are told before the first row: they must be those that the plan has under its locks.
+            self.locked_plan(&mut statement).await?;
+        }
         let output = self.output_of(&mut statement)?;
         let mut portal = Portal::simple(statement, output);
         let end = self.run_portal(&mut portal, 0, out).await?;
