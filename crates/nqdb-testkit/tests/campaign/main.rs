@@ -1,0 +1,65 @@
+//! Power cuts under the whole server: storage, transactions, catalog, SQL and sessions on a simulated disk.
+//!
+//! A seeded workload of several clients runs beside a model. The power goes off at random calls of the disk, in every
+//! way in which a disk may lose writes, during recovery too. What is found afterwards must be the model's state after
+//! some commit, no older than the newest acknowledged one; trees, indexes, large values and the free list must agree,
+//! nothing may be left over after purge, and sequences must not repeat themselves.
+//!
+//! `cargo run --release -p nqdb-testkit --example campaign` is the long form.
+
+mod coverage;
+mod cuts;
+mod model;
+mod run;
+mod server;
+mod sink;
+mod statements;
+
+use cuts::{Plan, campaign};
+use nqdb_storage::Sabotage;
+use nqdb_txn::TxnSabotage;
+use server::Broken;
+
+const PLAN: Plan = Plan { points: 300, first_seed: 1, points_per_run: 60, steps: 600, broken: Broken::NOTHING };
+
+#[test]
+fn no_power_cut_loses_what_was_acknowledged() {
+    let (summary, outcome) = campaign(PLAN);
+    println!("{} power cuts in {} runs\n{}", summary.points, summary.runs, summary.coverage);
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(summary.coverage.missing(), Vec::<&str>::new());
+}
+
+/// How many power cuts the campaign needs to notice a broken rule.
+fn points_to_notice(broken: Broken) -> Option<usize> {
+    let (summary, outcome) = campaign(Plan { points: 2_000, broken, ..PLAN });
+    outcome.is_err().then_some(summary.points)
+}
+
+#[test]
+fn every_broken_rule_is_noticed() {
+    let rules = [
+        Broken::storage(Sabotage::NoDoublewrite),
+        Broken::storage(Sabotage::FlushBeforeLog),
+        Broken::storage(Sabotage::NoDirSync),
+        Broken::storage(Sabotage::AckBeforeSync),
+        Broken::storage(Sabotage::NoDataSync),
+        Broken::storage(Sabotage::IgnoreIncarnation),
+        Broken::storage(Sabotage::ForgetDirtyPages),
+        Broken::transactions(TxnSabotage::NoClr),
+        Broken::transactions(TxnSabotage::NoAbortEnd),
+        Broken::transactions(TxnSabotage::NoRecoveryUndo),
+        Broken::transactions(TxnSabotage::NoFloor),
+        Broken::transactions(TxnSabotage::NoSweep),
+        Broken::transactions(TxnSabotage::VisibleBeforeSync),
+    ];
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let needed: Vec<_> = rules.into_iter().map(|rule| (rule, points_to_notice(rule))).collect();
+    std::panic::set_hook(quiet);
+    for (rule, points) in &needed {
+        println!("{rule:?}: {points:?}");
+    }
+    let missed: Vec<_> = needed.iter().filter(|(_, points)| points.is_none()).map(|(rule, _)| rule).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
