@@ -45,6 +45,9 @@ pub fn check_table(system: &Arc<TxnSystem>, table: &Arc<TableStore>) -> Result<T
     Ok(check.report)
 }
 
+/// Large values that rows refer to, and whether the row is a deleted one.
+type Referred = HashMap<u64, bool>;
+
 struct Check<'a> {
     table: &'a TableStore,
     report: TableReport,
@@ -59,7 +62,7 @@ impl Check<'_> {
     }
 
     /// Walks the rows; answers with the values that they refer to.
-    fn rows(&mut self, system: &TxnSystem) -> Result<HashMap<u64, RowId>> {
+    fn rows(&mut self, system: &TxnSystem) -> Result<Referred> {
         let mut rows: Vec<(RowId, bool, Vec<u8>)> = Vec::new();
         if let Err(error) = self.table.rows.verify(&mut |key, entry| {
             if let Some(row_id) = RowId::from_key_end(key) {
@@ -68,7 +71,7 @@ impl Check<'_> {
         }) {
             self.problem(format!("its rows: {error}"));
         }
-        let mut values = HashMap::new();
+        let mut values = Referred::new();
         for (row_id, marked, value) in rows {
             let (header, image) = match RowHeader::split(&value) {
                 Ok(split) => split,
@@ -91,19 +94,36 @@ impl Check<'_> {
             } else {
                 self.report.rows += 1;
             }
-            if let Err(error) = self.row(row_id, image, &mut values) {
+            let checked = match header.is_deleted() {
+                true => self.deleted_row(row_id, image, &mut values),
+                false => self.row(row_id, image, &mut values),
+            };
+            if let Err(error) = checked {
                 self.problem(format!("row {row_id}: {error}"));
             }
         }
         Ok(values)
     }
 
-    fn row(&mut self, row_id: RowId, image: &[u8], values: &mut HashMap<u64, RowId>) -> Result<()> {
+    /// Purge takes a deleted row's entries and values out before the row, and a crash may have come in between.
+    fn deleted_row(&mut self, row_id: RowId, image: &[u8], values: &mut Referred) -> Result<()> {
         let row = RowImage::new(self.table, image)?;
         for (_, reference) in row.raw().external_values() {
-            if values.insert(reference.value_id, row_id).is_some() {
-                self.problem(format!("row {row_id}: large value {} belongs to two rows", reference.value_id));
-            }
+            self.refers(row_id, reference.value_id, true, values);
+        }
+        Ok(())
+    }
+
+    fn refers(&mut self, row_id: RowId, value_id: u64, is_deleted: bool, values: &mut Referred) {
+        if values.insert(value_id, is_deleted).is_some() {
+            self.problem(format!("row {row_id}: large value {value_id} belongs to two rows"));
+        }
+    }
+
+    fn row(&mut self, row_id: RowId, image: &[u8], values: &mut Referred) -> Result<()> {
+        let row = RowImage::new(self.table, image)?;
+        for (_, reference) in row.raw().external_values() {
+            self.refers(row_id, reference.value_id, false, values);
             self.table.load_value(reference)?;
         }
         for column in 0..row.column_count() {
@@ -155,7 +175,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn values(&mut self, referred: &HashMap<u64, RowId>) -> Result<()> {
+    fn values(&mut self, referred: &Referred) -> Result<()> {
         let mut found: HashMap<u64, (bool, bool)> = HashMap::new();
         let mut scan = self.table.overflow.scan(Bound::Unbounded, Bound::Unbounded, Direction::Forward);
         while scan.next_leaf(&mut |key, entry, _| {
@@ -169,7 +189,7 @@ impl Check<'_> {
         self.report.values = found.len() as u64;
         for (value_id, (marked, has_first)) in found {
             match referred.get(&value_id) {
-                Some(_) if has_first => {}
+                Some(is_deleted) if has_first || *is_deleted => {}
                 None if marked => self.report.marked_values += 1,
                 _ => self.problem(format!("large value {value_id} belongs to no row")),
             }
