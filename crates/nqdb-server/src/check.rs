@@ -14,6 +14,7 @@ use std::sync::Arc;
 use nqdb_catalog::Catalog;
 use nqdb_sqlstate::DATA_CORRUPTED;
 use nqdb_storage::disk::{Disk, OsDisk, OverlayDisk};
+use nqdb_storage::tree::Tree;
 use nqdb_storage::verify::verify_file;
 use nqdb_storage::{Options, PageId, StorageError, TreeId};
 use nqdb_txn::{TableStore, TxnError, TxnOptions, TxnSystem};
@@ -82,8 +83,14 @@ pub fn check_open(system: &Arc<TxnSystem>, catalog: &Catalog) -> Vec<String> {
 /// Verifies the data file: every page is in exactly one place.
 fn check_file(system: &TxnSystem) -> Result<(), String> {
     let listed = system.trees().map_err(|error| format!("the list of trees: {error}"))?;
-    let trees: Vec<(TreeId, PageId)> =
-        std::iter::once(TREE_DIRECTORY).chain(listed.into_iter().map(|(id, root, _)| (id, root))).collect();
+    let mut trees = vec![TREE_DIRECTORY];
+    for (id, root, is_going) in listed {
+        // A tree leaves the list only after its last page is free.
+        let tree = Tree::open(system.engine().clone(), id, root);
+        if !is_going || tree.is_there().map_err(|error| format!("the data file: {error}"))? {
+            trees.push((id, root));
+        }
+    }
     match verify_file(system.engine(), &trees, &mut |_, _, _| {}) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("the data file: {error}")),

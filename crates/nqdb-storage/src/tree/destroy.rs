@@ -36,8 +36,8 @@ impl Tree {
         }
     }
 
-    /// Whether the root page still belongs to this tree.
-    fn is_there(&self) -> Result<bool> {
+    /// Whether the root page still belongs to this tree: false once [`Tree::destroy_step`] has freed all of it.
+    pub fn is_there(&self) -> Result<bool> {
         let pin = self.engine.fetch(self.root)?;
         let page = pin.read();
         Ok(page.tree() == self.id && matches!(page.page_type(), Some(PageType::Leaf | PageType::Inner)))
