@@ -30,6 +30,14 @@ fn no_power_cut_loses_what_was_acknowledged() {
     assert_eq!(summary.coverage.missing(), Vec::<&str>::new());
 }
 
+fn storage(rule: Sabotage) -> Broken {
+    Broken { storage: rule, ..Broken::NOTHING }
+}
+
+fn transactions(rule: TxnSabotage) -> Broken {
+    Broken { transactions: rule, ..Broken::NOTHING }
+}
+
 /// How many power cuts the campaign needs to notice a broken rule.
 fn points_to_notice(broken: Broken) -> Option<usize> {
     let (summary, outcome) = campaign(Plan { points: 2_000, broken, ..PLAN });
@@ -39,19 +47,19 @@ fn points_to_notice(broken: Broken) -> Option<usize> {
 #[test]
 fn every_broken_rule_is_noticed() {
     let rules = [
-        Broken::storage(Sabotage::NoDoublewrite),
-        Broken::storage(Sabotage::FlushBeforeLog),
-        Broken::storage(Sabotage::NoDirSync),
-        Broken::storage(Sabotage::AckBeforeSync),
-        Broken::storage(Sabotage::NoDataSync),
-        Broken::storage(Sabotage::IgnoreIncarnation),
-        Broken::storage(Sabotage::ForgetDirtyPages),
-        Broken::transactions(TxnSabotage::NoClr),
-        Broken::transactions(TxnSabotage::NoAbortEnd),
-        Broken::transactions(TxnSabotage::NoRecoveryUndo),
-        Broken::transactions(TxnSabotage::NoFloor),
-        Broken::transactions(TxnSabotage::NoSweep),
-        Broken::transactions(TxnSabotage::VisibleBeforeSync),
+        storage(Sabotage::NoDoublewrite),
+        storage(Sabotage::FlushBeforeLog),
+        storage(Sabotage::NoDirSync),
+        storage(Sabotage::AckBeforeSync),
+        storage(Sabotage::NoDataSync),
+        storage(Sabotage::IgnoreIncarnation),
+        storage(Sabotage::ForgetDirtyPages),
+        transactions(TxnSabotage::NoClr),
+        transactions(TxnSabotage::NoAbortEnd),
+        transactions(TxnSabotage::NoRecoveryUndo),
+        transactions(TxnSabotage::NoFloor),
+        transactions(TxnSabotage::NoSweep),
+        transactions(TxnSabotage::VisibleBeforeSync),
     ];
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));

@@ -29,20 +29,12 @@ pub struct Broken {
 
 impl Broken {
     pub const NOTHING: Broken = Broken { storage: Sabotage::None, transactions: TxnSabotage::None };
-
-    pub fn storage(rule: Sabotage) -> Broken {
-        Broken { storage: rule, ..Broken::NOTHING }
-    }
-
-    pub fn transactions(rule: TxnSabotage) -> Broken {
-        Broken { transactions: rule, ..Broken::NOTHING }
-    }
 }
 
 /// Small, so that a short run evicts pages, takes checkpoints and goes through many log segments.
 fn engine_options(broken: Broken) -> Options {
     Options {
-        frames: 72,
+        frames: 64,
         log_segment_bytes: 256 << 10,
         log_budget_bytes: 512 << 10,
         log_buffer_bytes: 256 << 10,

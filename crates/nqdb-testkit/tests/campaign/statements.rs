@@ -105,7 +105,7 @@ fn create_table(table: &str) -> Query {
 }
 
 const TABLES: [&str; 4] = ["t0", "t1", "t2", "t3"];
-const IDS: i64 = 400;
+const IDS: i64 = 900;
 
 /// Makes statements that fit a state, mostly.
 pub struct Generator<'a> {
@@ -127,7 +127,7 @@ impl Generator<'_> {
             72..76 => self.copy(),
             76..80 => self.draw(),
             80..98 => self.definition(),
-            _ => self.certain_failure(),
+            _ => self.likely_failure(),
         }
     }
 
@@ -166,7 +166,7 @@ impl Generator<'_> {
                 covers.push("large values written");
                 self.rng.random_range(5_000..20_000)
             }
-            1..4 => self.rng.random_range(500..2_000),
+            1..6 => self.rng.random_range(500..2_500),
             _ => self.rng.random_range(1..300),
         };
         const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ";
@@ -209,9 +209,9 @@ impl Generator<'_> {
                     .covering("inserts")
             }
             22..34 => {
-                let (from, count) = (self.rng.random_range(0..IDS), self.rng.random_range(5..60));
+                let (from, count) = (self.rng.random_range(0..IDS), self.rng.random_range(5..120));
                 let text = self.text(&mut covers);
-                let text: String = text.chars().take(400).collect();
+                let text: String = text.chars().take(900).collect();
                 let columns: Vec<String> =
                     table.columns.iter().filter(|name| ["id", "k", "v"].contains(&name.as_str())).cloned().collect();
                 let values = columns.iter().map(|column| match column.as_str() {
@@ -354,10 +354,10 @@ impl Generator<'_> {
         }
     }
 
-    /// A statement that changes rows before it fails.
-    fn certain_failure(&mut self) -> Query {
+    /// A statement that changes rows before it fails, unless another session took the row away.
+    fn likely_failure(&mut self) -> Query {
         let (name, _) = self.table();
-        let sql = format!("UPDATE {name} SET k = 1 / (id - {}) WHERE id IS NOT NULL", self.id(&name));
+        let sql = format!("UPDATE {name} SET k = 1 / (id - {}) WHERE id IS NOT NULL RETURNING *", self.id(&name));
         Query::new(sql, Kind::Put { table: name }).covering("updates")
     }
 }
