@@ -151,6 +151,9 @@ impl Lines {
     /// Copies the next complete line into `line`.
     fn next_line(&mut self) -> SqlResult<bool> {
         loop {
+            if !self.csv {
+                self.skip_plain_text();
+            }
             let Some(byte) = self.buffer.get(self.scanned).copied() else {
                 return self.last_line();
             };
@@ -184,6 +187,12 @@ impl Lines {
                 }
             }
         }
+    }
+
+    /// Moves on to the next byte that means something in the text format, or to the end.
+    fn skip_plain_text(&mut self) {
+        let rest = self.buffer.get(self.scanned..).unwrap_or_default();
+        self.scanned += memchr::memchr3(b'\n', b'\r', b'\\', rest).unwrap_or(rest.len());
     }
 
     /// The end of the buffer: a line only if the input has ended and something is left.
@@ -234,16 +243,20 @@ impl Lines {
         loop {
             let start = self.text.len();
             let mut at = 0;
-            while let Some(byte) = rest.get(at).copied() {
-                if byte == self.delimiter {
+            // Runs without an escape are copied whole.
+            while let Some(run) = memchr::memchr2(self.delimiter, b'\\', &rest[at..]) {
+                self.text.extend_from_slice(&rest[at..at + run]);
+                at += run;
+                if rest[at] == self.delimiter {
                     break;
                 }
-                at += if byte == b'\\' { unescape(&rest[at + 1..], &mut self.text) + 1 } else { 1 };
-                if byte != b'\\' {
-                    self.text.push(byte);
-                }
+                at += unescape(&rest[at + 1..], &mut self.text) + 1;
+                at = at.min(rest.len());
             }
-            let at = at.min(rest.len());
+            if rest.get(at) != Some(&self.delimiter) {
+                self.text.extend_from_slice(&rest[at..]);
+                at = rest.len();
+            }
             let matches_null = rest[..at] == self.null[..];
             self.fields.push(Field { start, end: self.text.len(), quoted: false, matches_null });
             if at == rest.len() {

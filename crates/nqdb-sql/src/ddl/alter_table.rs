@@ -100,10 +100,8 @@ fn add_column(
     let definition = lock(table, cx)?;
     let mut written = column_of(column, &definition.name, cx)?;
     if if_not_exists && definition.column_named(&written.new.name).is_some() {
-        let message = format!(
-            "column \"{}\" of relation \"{}\" already exists, skipping",
-            written.new.name, definition.name
-        );
+        let message =
+            format!("column \"{}\" of relation \"{}\" already exists, skipping", written.new.name, definition.name);
         cx.notice(Notice::new(DUPLICATE_COLUMN, message));
         return Ok(());
     }
@@ -156,7 +154,9 @@ fn drop_column(
             cx.notice(Notice::new(UNDEFINED_COLUMN, message));
             Ok(())
         }
-        None => Err(expect_column(&definition, &name).err().unwrap_or_else(|| SqlError::internal("lost column")).into()),
+        None => {
+            Err(expect_column(&definition, &name).err().unwrap_or_else(|| SqlError::internal("lost column")).into())
+        }
     }
 }
 
@@ -212,8 +212,7 @@ fn violated_check(table: &TableDef, before: &[u32]) -> SqlError {
 fn drop_constraint(table: Oid, name: &str, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
     let definition = lock(table, cx)?;
     if if_exists && !definition.has_constraint_named(name) {
-        let message =
-            format!("constraint \"{name}\" of relation \"{}\" does not exist, skipping", definition.name);
+        let message = format!("constraint \"{name}\" of relation \"{}\" does not exist, skipping", definition.name);
         cx.notice(Notice::new(UNDEFINED_OBJECT, message));
         return Ok(());
     }
@@ -284,4 +283,3 @@ fn null_values(table: &TableDef, column: &str) -> SqlError {
     .with_table(table.schema_name.clone(), table.name.clone())
     .with_column(column)
 }
-

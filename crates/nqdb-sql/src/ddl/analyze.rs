@@ -61,8 +61,7 @@ fn tables_of(targets: Targets<'_>, cx: &mut DdlContext<'_, '_>) -> SqlResult<Vec
             let table = cx.find_table(&name)?;
             match target.columns.iter().find(|column| table.column_named(&column.name).is_none()) {
                 Some(column) => {
-                    let message =
-                        format!("column \"{}\" of relation \"{}\" does not exist", column.name, table.name);
+                    let message = format!("column \"{}\" of relation \"{}\" does not exist", column.name, table.name);
                     Err(SqlError::new(nqdb_sqlstate::UNDEFINED_COLUMN, message))
                 }
                 None => Ok(table),

@@ -1,13 +1,15 @@
 //! CREATE TABLE.
 
-use nqdb_catalog::request::{ColumnSequenceKind, NewColumn, NewColumnSequence, NewConstraint, NewTable, SequenceOptions};
+use nqdb_catalog::request::{
+    ColumnSequenceKind, NewColumn, NewColumnSequence, NewConstraint, NewTable, SequenceOptions,
+};
 use nqdb_sqlstate::{DUPLICATE_TABLE, INVALID_TABLE_DEFINITION, Notice, SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::{Type, oid};
 use sqlparser::ast::{
-    CheckConstraint, ColumnDef, ColumnOption, ConstraintCharacteristics, CreateTable, CreateTableOptions, DataType, Expr,
-    GeneratedAs, HiveDistributionStyle, Ident, IndexColumn, IndexOption, NullsDistinctOption, PrimaryKeyConstraint,
-    TableConstraint, UniqueConstraint,
+    CheckConstraint, ColumnDef, ColumnOption, ConstraintCharacteristics, CreateTable, CreateTableOptions, DataType,
+    Expr, GeneratedAs, HiveDistributionStyle, Ident, IndexColumn, IndexOption, NullsDistinctOption, OrderByOptions,
+    OrderBySort, PrimaryKeyConstraint, TableConstraint, UniqueConstraint,
 };
 
 use super::{DdlContext, sequence, storage_parameters};
@@ -78,7 +80,11 @@ pub(super) fn add_constraints(
 }
 
 /// Reads a column definition.
-pub(super) fn column_of(column: &ColumnDef, table: &str, cx: &mut DdlContext<'_, '_>) -> Result<WrittenColumn, TxnError> {
+pub(super) fn column_of(
+    column: &ColumnDef,
+    table: &str,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<WrittenColumn, TxnError> {
     let name = name_of(&column.name);
     let (ty, mut sequence) = match serial_type(&column.data_type) {
         Some(ty) => {
@@ -88,7 +94,14 @@ pub(super) fn column_of(column: &ColumnDef, table: &str, cx: &mut DdlContext<'_,
         None => (data_type(&column.data_type)?, None),
     };
     let mut written = WrittenColumn {
-        new: NewColumn { name: name.clone(), ty, not_null: sequence.is_some(), default: None, sequence: None, missing: None },
+        new: NewColumn {
+            name: name.clone(),
+            ty,
+            not_null: sequence.is_some(),
+            default: None,
+            sequence: None,
+            missing: None,
+        },
         constraints: Vec::new(),
         default_is_volatile: sequence.is_some(),
     };
@@ -111,7 +124,9 @@ pub(super) fn column_of(column: &ColumnDef, table: &str, cx: &mut DdlContext<'_,
                 let columns = vec![name.clone()];
                 written.constraints.push(WrittenConstraint::Key { name: constraint_name, primary: true, columns });
             }
-            ColumnOption::Unique(UniqueConstraint { characteristics, index_options, include, nulls_distinct, .. }) => {
+            ColumnOption::Unique(UniqueConstraint {
+                characteristics, index_options, include, nulls_distinct, ..
+            }) => {
                 expect_plain_key(characteristics.as_ref(), index_options, include)?;
                 expect_nulls_distinct(*nulls_distinct)?;
                 let columns = vec![name.clone()];
@@ -179,7 +194,10 @@ pub(super) fn identity(
             "identity column type must be smallint, integer, or bigint",
         ));
     }
-    Ok(NewColumnSequence { kind: ColumnSequenceKind::Identity { always }, options: sequence::identity_options(options)? })
+    Ok(NewColumnSequence {
+        kind: ColumnSequenceKind::Identity { always },
+        options: sequence::identity_options(options)?,
+    })
 }
 
 /// Reads a constraint that stands on its own.
@@ -213,11 +231,27 @@ fn check_of(check: &CheckConstraint, name: Option<String>) -> SqlResult<WrittenC
 fn key_columns(columns: &[IndexColumn]) -> SqlResult<Vec<String>> {
     columns
         .iter()
-        .map(|column| match (&column.column.expr, &column.operator_class) {
-            (Expr::Identifier(name), None) => Ok(name_of(name)),
-            _ => Err(SqlError::unsupported("an expression in a key")),
+        .map(|column| {
+            let IndexColumn { column, operator_class } = column;
+            expect_no_order(&column.options)?;
+            match (&column.expr, operator_class) {
+                (Expr::Identifier(name), None) => Ok(name_of(name)),
+                _ => Err(SqlError::unsupported("an expression in a key")),
+            }
         })
         .collect()
+}
+
+/// The columns of a constraint are names: PostgreSQL's grammar has no order for them.
+fn expect_no_order(options: &OrderByOptions) -> SqlResult<()> {
+    let word = match options {
+        OrderByOptions { sort: None, nulls_first: None } => return Ok(()),
+        OrderByOptions { sort: Some(OrderBySort::Asc), .. } => "ASC",
+        OrderByOptions { sort: Some(OrderBySort::Desc), .. } => "DESC",
+        OrderByOptions { sort: Some(OrderBySort::Using(_)), .. } => "USING",
+        OrderByOptions { sort: None, nulls_first: Some(_) } => "NULLS",
+    };
+    Err(SqlError::new(SYNTAX_ERROR, format!("syntax error at or near \"{word}\"")))
 }
 
 fn expect_plain_key(

@@ -103,9 +103,7 @@ fn drop_schema(
             cx.notice(Notice::new(INVALID_SCHEMA_NAME, message));
             Ok(())
         }
-        None => {
-            Err(SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{}\" does not exist", name.name)).into())
-        }
+        None => Err(SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{}\" does not exist", name.name)).into()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nqdb_catalog::request::NewConstraint;
 use nqdb_catalog::{ColumnDef, TableDef};
 use nqdb_functions::Volatility;
-use nqdb_sqlstate::{SqlResult, FEATURE_NOT_SUPPORTED, SqlError};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SqlError, SqlResult};
 use nqdb_types::Type;
 
 use super::DdlContext;

@@ -93,9 +93,16 @@ fn run_statement(parsed: &Parsed, statement: &Statement, cx: &mut DdlContext<'_,
         Statement::AlterIndex { name, operation: AlterIndexOperation::RenameIndex { index_name } } => {
             rename::rename_index(name, index_name, cx)
         }
-        Statement::Drop { object_type, if_exists, names, cascade, restrict: _, purge: false, temporary: false, table: None } => {
-            drop::drop_objects(*object_type, *if_exists, names, *cascade, cx)
-        }
+        Statement::Drop {
+            object_type,
+            if_exists,
+            names,
+            cascade,
+            restrict: _,
+            purge: false,
+            temporary: false,
+            table: None,
+        } => drop::drop_objects(*object_type, *if_exists, names, *cascade, cx),
         Statement::Truncate(truncate) => truncate::truncate(truncate, cx),
         other => Err(SqlError::unsupported(first_words(&other.to_string())).into()),
     }

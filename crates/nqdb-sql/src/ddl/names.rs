@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::{Relation, Snapshot, TableDef};
 use nqdb_sqlstate::{
-    INVALID_SCHEMA_NAME, SqlError, SqlResult, SYNTAX_ERROR, UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_types::Oid;
 use sqlparser::ast::{Ident, ObjectName};
@@ -62,7 +62,8 @@ impl DdlContext<'_, '_> {
         let snapshot = self.draft.snapshot();
         let found = match &name.schema {
             Some(schema) => snapshot.schema(schema).cloned().ok_or_else(|| {
-                SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist")).or_position(name.position)
+                SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist"))
+                    .or_position(name.position)
             })?,
             None => self
                 .search_path
@@ -71,7 +72,8 @@ impl DdlContext<'_, '_> {
                 .find_map(|oid| snapshot.schema_by_oid(*oid))
                 .cloned()
                 .ok_or_else(|| {
-                    SqlError::new(INVALID_SCHEMA_NAME, "no schema has been selected to create in").or_position(name.position)
+                    SqlError::new(INVALID_SCHEMA_NAME, "no schema has been selected to create in")
+                        .or_position(name.position)
                 })?,
         };
         self.expect_may_create_in(&snapshot, &found)?;

@@ -43,15 +43,13 @@ impl DdlContext<'_, '_> {
         let role = self.role;
         let may = self.draft.snapshot().role_by_oid(role).is_some_and(|role| role.create_role);
         if touches_superuser {
-            return Err(SqlError::new(
-                INSUFFICIENT_PRIVILEGE,
-                format!("must be superuser to {verb} superusers"),
-            ));
+            return Err(SqlError::new(INSUFFICIENT_PRIVILEGE, format!("must be superuser to {verb} superusers")));
         }
         if may {
             return Ok(());
         }
-        let message = if verb == "alter" { "permission denied".to_owned() } else { format!("permission denied to {verb} role") };
+        let message =
+            if verb == "alter" { "permission denied".to_owned() } else { format!("permission denied to {verb} role") };
         Err(SqlError::new(INSUFFICIENT_PRIVILEGE, message))
     }
 }

@@ -24,12 +24,12 @@ impl DdlContext<'_, '_> {
         (self.enter)(&snapshot);
         let bound = bind(parsed, &self.bind_context(&snapshot), &mut ParamTypes::none())?;
         let plan = plan(bound, &[], &PlanContext::new(snapshot.version))?;
-        // Whoever held the table's lock before may have committed without being synced yet; a snapshot taken now would
-        // not see its rows. Its log is waited for here, not handed out: a retry of the whole definition would log anew.
+        // All rows count that are there under the lock, not those of the transaction's snapshot, which may be older.
+        // Whoever held the lock before may have committed without being synced yet; a view taken now would not see its
+        // rows. Its log is waited for here, not handed out: a retry of the whole definition would log anew.
         let system = self.exec.txn.system().clone();
         system.wait_durable_blocking(system.engine().log_end())?;
-        self.exec.txn.begin_statement()?;
-        let view = self.exec.txn.view();
+        let view = self.exec.txn.newest_view();
         let mut execution = Execution::new(plan.into(), [].into(), view);
         let mut rows: Vec<Vec<Datum>> = Vec::new();
         loop {

@@ -26,9 +26,7 @@ pub(super) fn rename_index(
             cx.writer().rename_index(table.oid, table.indexes[position].oid, &new_name.name)?;
             Ok(CommandTag::Other("ALTER INDEX"))
         }
-        Some(_) => {
-            Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not an index", name.name)).into())
-        }
+        Some(_) => Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not an index", name.name)).into()),
         None => Err(missing_relation("relation", &name).into()),
     }
 }

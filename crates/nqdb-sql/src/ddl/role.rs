@@ -144,10 +144,7 @@ fn connection_limit_of(limit: &Expr) -> SqlResult<i32> {
     let text = limit.to_string();
     match text.replace(' ', "").parse() {
         Ok(limit) if limit >= -1 => Ok(limit),
-        _ => Err(SqlError::new(
-            nqdb_sqlstate::INVALID_PARAMETER_VALUE,
-            format!("invalid connection limit: {text}"),
-        )),
+        _ => Err(SqlError::new(nqdb_sqlstate::INVALID_PARAMETER_VALUE, format!("invalid connection limit: {text}"))),
     }
 }
 

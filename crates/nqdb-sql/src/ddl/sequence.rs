@@ -2,7 +2,9 @@
 
 use nqdb_catalog::Relation;
 use nqdb_catalog::request::SequenceOptions;
-use nqdb_sqlstate::{DUPLICATE_TABLE, Notice, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE};
+use nqdb_sqlstate::{
+    DUPLICATE_TABLE, Notice, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+};
 use nqdb_txn::TxnError;
 use sqlparser::ast;
 

@@ -37,6 +37,7 @@ impl Fixture {
         let schema = SchemaDef { oid: PUBLIC, name: "public".to_string(), owner: 10 };
         let sequence = |oid: u32, name: &str| {
             Change::PutSequence(Arc::new(SequenceDef {
+                counter_id: 0,
                 oid,
                 schema: PUBLIC,
                 name: name.to_string(),
