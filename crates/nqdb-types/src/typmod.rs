@@ -3,7 +3,6 @@
 //! A cast that the user wrote (`explicit`) cuts text that is too long, as SQL demands; an assignment refuses
 //! it (22001) unless only blanks are lost. Numbers and times are rounded either way.
 
-use std::iter;
 
 use nqdb_sqlstate::{STRING_DATA_RIGHT_TRUNCATION, SqlError, SqlResult};
 
@@ -60,7 +59,7 @@ fn pad(text: &str, ty: Type) -> Option<String> {
     let missing = ty.character_limit()?.checked_sub(text.chars().count()).filter(|missing| *missing > 0)?;
     let mut padded = String::with_capacity(text.len() + missing);
     padded.push_str(text);
-    padded.extend(iter::repeat_n(' ', missing));
+    padded.push_str(&" ".repeat(missing));
     Some(padded)
 }
 
