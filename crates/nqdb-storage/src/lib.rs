@@ -22,11 +22,9 @@
 //! | `superblock`, `doublewrite`, `checkpoint`, `recovery` | what survives a crash and how |
 //! | `engine` | the parts put together |
 //! | [`page`], [`tree`] | page layout and operations, B-link trees |
-//! | [`overflow`] | large values, in chunks |
 //! | [`verify`] | is every page sound and in exactly one place? |
 
 pub mod disk;
-pub mod overflow;
 pub mod page;
 pub mod tree;
 pub mod verify;

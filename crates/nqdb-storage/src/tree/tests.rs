@@ -5,4 +5,3 @@ mod crash;
 mod damage;
 mod harness;
 mod model;
-mod overflow;
