@@ -12,7 +12,8 @@
 //! | [`table`] | insert, update, delete, fetch, scans over one table and its indexes |
 //! | [`transaction`], [`rollback`] | one transaction from begin to end |
 //! | [`wait`], [`relation_lock`], [`row_lock`], [`key_lock`] | who waits for whom |
-//! | [`system`], [`recovery`], [`purge`], [`directory`] | the whole: open, crash recovery, cleaning up, the list of trees |
+//! | [`system`], [`recovery`], [`directory`] | the whole: open, crash recovery, the list of trees |
+//! | [`purge`], [`definitions`] | cleaning up, and the definitions of tables that it goes by |
 //! | [`sequence`] | numbers that never roll back |
 //! | [`check`] | index against row, overflow references |
 //!
@@ -28,6 +29,7 @@
 //! Nobody waits in here for another transaction: calls return [`TxnError::Wait`], the caller waits and calls again.
 
 mod check;
+mod definitions;
 mod directory;
 mod durable;
 mod error;

@@ -10,7 +10,9 @@
 //!    a crash in between leaves the row's mark to find the rest by.
 //! 2. An entry goes only when it is marked and no version in its row's chain has its key. The row is kept from changing
 //!    its keys in between by a short lock that such changes take too.
-//! 3. One purge runs at a time; it does little at a step and can stop anywhere.
+//! 3. A tree that no definition names is left alone: it is about to be destroyed, or was. What an unfinished transaction has
+//!    dropped, or made, is served until its end (see [`crate::definitions`]).
+//! 4. One purge runs at a time; it does little at a step and can stop anywhere.
 
 use crate::error::Result;
 use crate::ids::{Csn, RowId, UndoPosition, Xid};
@@ -88,9 +90,9 @@ impl Purge {
         self.backlog.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A table's definition has become known.
-    pub(crate) fn table_seen(&self, table: u32, is_first: bool) {
-        if self.sweeps_tables && is_first {
+    /// A table has become known that an earlier process may have written.
+    pub(crate) fn table_seen(&self, table: u32) {
+        if self.sweeps_tables {
             self.new_tables.lock().push(table);
         }
     }
@@ -151,7 +153,7 @@ impl Purge {
             if let Some(again) = end.marked_again.pop() {
                 if again.key.is_empty() {
                     work.dropped.push_back(again.tree);
-                } else if let Some(table) = system.table(again.table) {
+                } else if let Some(table) = system.definitions().of_tree(again.table, again.tree) {
                     purge_entry(system, &table, again.tree, &again.key, horizon)?;
                 }
             } else if *at != UndoPosition::NONE {
@@ -162,7 +164,7 @@ impl Purge {
                 })?;
                 *at = previous;
                 if let Some((kind, table, tree, key)) = item {
-                    match (kind, system.table(table)) {
+                    match (kind, system.definitions().of_tree(table, tree)) {
                         (ChangeKind::TreeDrop, _) => work.dropped.push_back(tree),
                         (_, Some(table)) => purge_item(system, &table, kind, tree, &key, horizon)?,
                         (_, None) => {}
@@ -179,7 +181,7 @@ impl Purge {
 
     fn start_sweeps(&self, system: &TxnSystem, work: &mut Work) {
         for id in self.new_tables.lock().drain(..) {
-            let Some(table) = system.table(id) else { continue };
+            let Some(table) = system.definitions().committed(id) else { continue };
             let trees = [&table.rows, &table.overflow].into_iter().chain(table.indexes.iter().map(|index| &index.tree));
             work.sweeps.extend(trees.map(|tree| Sweep { table: id, tree: tree.clone(), after: None }));
         }
@@ -187,7 +189,8 @@ impl Purge {
 
     fn step_sweep(&self, system: &TxnSystem, work: &mut Work, horizon: Horizon) -> Result<bool> {
         let Some(sweep) = work.sweeps.front_mut() else { return Ok(false) };
-        let Some(table) = system.table(sweep.table) else {
+        let tree = sweep.tree.id();
+        let Some(table) = system.definitions().of_tree(sweep.table, tree) else {
             work.sweeps.pop_front();
             return Ok(true);
         };
@@ -197,7 +200,6 @@ impl Purge {
         while more && marked.is_empty() {
             more = leaves.next_leaf(&mut |key, _| marked.push(key.to_vec()))?;
         }
-        let tree = sweep.tree.id();
         for key in &marked {
             if tree == table.rows.id() {
                 purge_row(system, &table, key, horizon)?;

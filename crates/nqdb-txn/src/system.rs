@@ -4,6 +4,7 @@
 //! undo for purge. Whoever holds it waits for nothing. The log thread's word that something is synced comes in through
 //! [`Timeline`], which the engine's checkpoints ask too.
 
+use crate::definitions::Definitions;
 use crate::directory::Directory;
 use crate::durable::{Durability, Durable};
 use crate::error::{Result, TxnError};
@@ -144,7 +145,7 @@ pub struct TxnSystem {
     /// Held from taking a csn to having published it.
     commit_order: Mutex<CommitOrder>,
     directory: Directory,
-    tables: RwLock<HashMap<u32, Arc<TableStore>>>,
+    definitions: Definitions,
     sequences: Sequences,
     key_locks: KeyLocks,
     relation_locks: RelationLocks,
@@ -222,7 +223,7 @@ impl TxnSystem {
             active: (0..ACTIVE_SHARD_COUNT).map(|_| RwLock::default()).collect(),
             commit_order: Mutex::default(),
             directory,
-            tables: RwLock::default(),
+            definitions: Definitions::default(),
             sequences: Sequences::default(),
             key_locks: KeyLocks::new(),
             relation_locks: RelationLocks::new(options.locks_max),
@@ -341,16 +342,13 @@ impl TxnSystem {
         self.directory.drop_tree(txn, id)
     }
 
-    /// Makes a table's newest definition known to purge, which finds keys through it.
+    /// Makes the definition of a table that was there at the start known to purge, which finds keys through it. What
+    /// transactions define goes through [`Transaction::define_table`].
     pub fn register_table(&self, table: Arc<TableStore>) {
         let id = table.id;
-        let is_first = self.tables.write().insert(id, table).is_none();
-        self.purge.table_seen(id, is_first);
-    }
-
-    /// The table is gone: its trees are destroyed, nothing in them needs to be purged.
-    pub fn unregister_table(&self, id: u32) {
-        self.tables.write().remove(&id);
+        if self.definitions.register(table) {
+            self.purge.table_seen(id);
+        }
     }
 
     /// Does a small piece of cleaning up. True when more can be done at once.
@@ -481,7 +479,6 @@ impl TxnSystem {
         order.unsynced.push_back((xid, end));
         self.xids.committed(xid, csn);
         self.timeline.snapshots.committed(Some(xid), csn, end);
-        self.purge.push(csn, undo, marked_again);
         for hook in hooks {
             hook(csn);
         }
@@ -493,6 +490,7 @@ impl TxnSystem {
 
     /// A commit without a record (hooks only): takes its place behind the commits before it.
     pub(crate) fn commit_unlogged(&self, hooks: Vec<Box<dyn FnOnce(Csn) + Send>>, depends_on: Option<Lsn>) -> Commit {
+        self.purge.push(csn, undo, marked_again);
         let order = self.commit_order.lock();
         let csn = Csn(self.timeline.next_csn.fetch_add(1, Ordering::AcqRel));
         let end = depends_on.map_or(order.newest, |lsn| lsn.max(order.newest));

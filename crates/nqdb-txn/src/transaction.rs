@@ -15,12 +15,14 @@
 //! 4. What was learnt from a commit that is not synced yet is a dependency: it is waited for before the next snapshot,
 //!    before the end is reported, and before an error that is owed to it.
 
+use crate::definitions::Definition;
 use crate::error::{Result, TxnError};
 use crate::ids::{Csn, OwnerId, RowId, UndoPosition, Xid};
 use crate::record::{self, CHANGE_OVERHEAD_BYTES, Change};
 use crate::relation_lock::RelationLock;
 use crate::row_lock::RowLock;
 use crate::system::TxnSystem;
+use crate::table::TableStore;
 use crate::undo::UndoWriter;
 use crate::view::{HEADER_BYTES, ReadView, Registered};
 use crate::wait::{Running, Wait};
@@ -69,6 +71,8 @@ pub struct Transaction {
     held_rows: Vec<(u32, RowId, RowLock)>,
     /// The relation in whose queue this transaction has a place.
     queued: Option<u32>,
+    /// What was said about tables, in order.
+    definitions: Vec<Definition>,
     on_commit: Vec<Box<dyn FnOnce(Csn) + Send>>,
     on_rollback: Vec<Box<dyn FnOnce() + Send>>,
     /// Index entries that undoing has marked again: for purge to look at after the end.
@@ -88,6 +92,7 @@ pub struct SavepointMark {
     undo: UndoPosition,
     relations: usize,
     rows: usize,
+    definitions: usize,
     on_commit: usize,
     on_rollback: usize,
 }
@@ -126,6 +131,7 @@ impl Transaction {
             held_relations: Vec::new(),
             held_rows: Vec::new(),
             queued: None,
+            definitions: Vec::new(),
             on_commit: Vec::new(),
             on_rollback: Vec::new(),
             marked_again: Vec::new(),
@@ -338,6 +344,7 @@ impl Transaction {
     }
 
     /// Puts back everything done since `mark`, gives back the locks taken since, and wakes those who wait for them.
+            definitions: self.definitions.len(),
     pub fn rollback_to(&mut self, mark: SavepointMark) -> Result<()> {
         self.leave_queue();
         self.rollback_changes_to(mark)?;
@@ -358,6 +365,7 @@ impl Transaction {
         }
         self.seen_up_to = self.undo.seen_up_to();
         if has_changed {
+        self.withdraw_definitions(mark.definitions);
             self.running.rolled_back_partly();
         }
         Ok(())
@@ -393,6 +401,22 @@ impl Transaction {
     }
 
     /// Runs `hook` when this transaction, or the part since a savepoint before now, has been rolled back.
+    /// Makes a table's new definition known to purge: for good if this transaction commits. Before the first change that
+    /// the definition before it does not cover.
+    pub fn define_table(&mut self, table: Arc<TableStore>) {
+        self.system.definitions().add(table.clone());
+        self.definitions.push(Definition::Newest(table));
+    }
+
+    /// Lets purge forget a table that this transaction drops, once it has committed.
+    pub fn forget_table(&mut self, id: u32) {
+        self.definitions.push(Definition::Gone(id));
+    }
+
+    fn withdraw_definitions(&mut self, kept: usize) {
+        self.system.definitions().withdraw(&self.definitions.split_off(kept));
+    }
+
     pub fn on_rollback(&mut self, hook: Box<dyn FnOnce() + Send>) {
         self.on_rollback.push(hook);
     }
@@ -403,7 +427,11 @@ impl Transaction {
             return Err(StorageError::LogFailed.into());
         }
         self.finished = true;
-        let hooks = std::mem::take(&mut self.on_commit);
+        let mut hooks = std::mem::take(&mut self.on_commit);
+        if !self.definitions.is_empty() {
+            let (system, definitions) = (self.system.clone(), std::mem::take(&mut self.definitions));
+            hooks.insert(0, Box::new(move |csn| system.definitions().commit(definitions, csn)));
+        }
         let commit = match self.xid {
             None if hooks.is_empty() => Commit { csn: None, durable_lsn: self.end_dependency() },
             None => self.system.commit_unlogged(hooks, self.end_dependency()),
@@ -436,6 +464,7 @@ impl Transaction {
             let marked_again = std::mem::take(&mut self.marked_again);
             self.system.abort_end(xid, credit, undo, marked_again);
         }
+        self.withdraw_definitions(0);
         self.on_commit.clear();
         for hook in std::mem::take(&mut self.on_rollback) {
             hook();

@@ -101,7 +101,7 @@ impl CatalogWriter<'_> {
         let mut store = TableStore::clone(&table.store);
         store.indexes.push(Arc::new(IndexStore { id: oid, tree, unique: purpose.unique, key, usable_from: Csn(0) }));
         let store = Arc::new(store);
-        self.catalog.system().register_table(store.clone());
+        self.txn.define_table(store.clone());
         store.build_index(self.txn, position).map_err(|error| duplicate_rows(error, &index))?;
         let mut successor = TableDef::clone(table);
         successor.store = store;

@@ -100,7 +100,7 @@ impl<'a> CatalogWriter<'a> {
 
     /// Adds a table to the draft and tells purge of its newest definition.
     fn publish_table(&mut self, table: TableDef) {
-        self.catalog.system().register_table(table.store.clone());
+        self.txn.define_table(table.store.clone());
         self.push(Change::PutTable(Arc::new(table)));
     }
 }

@@ -175,6 +175,7 @@ impl CatalogWriter<'_> {
         self.catalog.objects().remove_if_there(self.txn, Space::Statistics, oid)?;
         self.catalog.objects().remove(self.txn, Space::Relation, oid)?;
         self.drop_trees(&table.store)?;
+        self.txn.forget_table(oid);
         self.push(Change::DropTable(oid));
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Definitions in transactions: what a rollback of all, or of a part, leaves behind.
+//! Definitions in transactions: what a rollback of all, or of a part, or a crash leaves behind.
 
 mod bed;
+mod leftovers;
 mod savepoints;

@@ -34,6 +34,7 @@ pub use write::Modified;
 use crate::error::Result;
 use crate::ids::{Csn, RowId};
 use crate::view::{HEADER_BYTES, ReadView};
+use nqdb_storage::TreeId;
 use nqdb_storage::tree::{ENTRY_LEN_MAX, Tree};
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Type};
@@ -118,6 +119,12 @@ impl TableCounters {
         RowId(self.next_row.load(Ordering::Relaxed))
     }
 }
+
+    /// Whether the tree is one of this definition's.
+    pub(crate) fn has_tree(&self, tree: TreeId) -> bool {
+        let own = [&self.rows, &self.overflow].into_iter().chain(self.indexes.iter().map(|index| &index.tree));
+        own.into_iter().any(|own| own.id() == tree)
+    }
 
 impl TableStore {
     /// Rows in the table, roughly: exact from the creation of the table on, an upper bound after a restart.
