@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::{
-    Csn, IndexStore, Isolation, Sequence, TableCounters, TableStore, Transaction, TreeId, TxnError, TxnSystem,
+    IndexStore, Isolation, Sequence, TableCounters, TableStore, Transaction, TreeId, TxnError, TxnSystem, UsableFrom,
 };
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid};
@@ -246,7 +246,7 @@ fn open_table(
             tree,
             unique: index.unique,
             key: key.clone(),
-            usable_from: Csn(0),
+            usable_from: UsableFrom::default(),
         }));
         indexes.push(Arc::new(IndexDef {
             oid,

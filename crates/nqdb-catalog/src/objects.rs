@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use nqdb_sqlstate::{DATA_CORRUPTED, INTERNAL_ERROR, SqlError};
 use nqdb_txn::{
-    Csn, Direction, IndexStore, Modified, Newest, ReadView, Result, RowId, RowImage, RowVersion, TableCounters,
-    TableStore, Transaction, TreeId, TxnError, TxnSystem, Wait,
+    Direction, IndexStore, Modified, Newest, ReadView, Result, RowId, RowImage, RowVersion, TableCounters, TableStore,
+    Transaction, TreeId, TxnError, TxnSystem, UsableFrom, Wait,
 };
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid, Type};
@@ -94,7 +94,7 @@ impl Objects {
         let counters = TableCounters::open(&rows, &overflow)?;
         let index = |id: Oid, tree: TreeId, positions: &[usize]| -> Result<Arc<IndexStore>> {
             let tree = system.open_tree(tree)?;
-            Ok(Arc::new(IndexStore { id, tree, unique: true, key: key(positions), usable_from: Csn(0) }))
+            Ok(Arc::new(IndexStore { id, tree, unique: true, key: key(positions), usable_from: UsableFrom::default() }))
         };
         let store = Arc::new(TableStore {
             id: OBJECTS_OID,

@@ -79,6 +79,7 @@ impl Definitions {
         for definition in definitions {
             match definition {
                 Definition::Newest(table) => {
+                    table.indexes.iter().for_each(|index| index.usable_from.committed(csn));
                     let known = tables.entry(table.id).or_default();
                     known.withdraw(&table);
                     known.committed = Some(table);

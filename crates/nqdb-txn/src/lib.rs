@@ -66,6 +66,7 @@ pub use system::TxnSabotage;
 pub use system::{TxnOptions, TxnStats, TxnSystem};
 pub use table::{
     IndexScan, IndexStore, Modified, Newest, ROW_IMAGE_LEN_MAX, RowImage, RowScan, TableCounters, TableStore,
+    UsableFrom,
 };
 pub use transaction::{Commit, Isolation, SavepointMark, Transaction};
 pub use view::{ReadView, RowVersion};

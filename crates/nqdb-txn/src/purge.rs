@@ -221,7 +221,7 @@ impl Purge {
 
 impl Horizon {
     /// Whether every snapshot sees the end of `xid`, and it was a commit.
-    fn has_passed(&self, system: &TxnSystem, xid: Xid) -> bool {
+    pub(crate) fn has_passed(&self, system: &TxnSystem, xid: Xid) -> bool {
         xid < self.oldest_active || matches!(system.xids().status(xid), XidStatus::Committed(csn) if csn <= self.csn)
     }
 }

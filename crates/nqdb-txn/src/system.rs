@@ -361,8 +361,13 @@ impl TxnSystem {
         self.timeline.snapshots.floor().1.0 - 1
     }
 
-    pub(crate) fn table(&self, id: u32) -> Option<Arc<TableStore>> {
-        self.tables.read().get(&id).cloned()
+    /// The newest csn given out, synced or not.
+    pub(crate) fn newest_csn(&self) -> Csn {
+        Csn(self.timeline.next_csn.load(Ordering::Acquire) - 1)
+    }
+
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.definitions
     }
 
     pub(crate) fn snapshots(&self) -> &Snapshots {

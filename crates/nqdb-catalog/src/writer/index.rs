@@ -6,7 +6,7 @@ use nqdb_sqlstate::{
     DEPENDENT_OBJECTS_STILL_EXIST, INVALID_TABLE_DEFINITION, SqlError, TOO_MANY_COLUMNS, UNDEFINED_COLUMN,
     UNIQUE_VIOLATION,
 };
-use nqdb_txn::{Csn, IndexStore, RelationLock, Result, TableStore, TxnError};
+use nqdb_txn::{IndexStore, RelationLock, Result, TableStore, TxnError, UsableFrom};
 use nqdb_types::Oid;
 use nqdb_types::key::KeyColumn;
 
@@ -99,7 +99,13 @@ impl CatalogWriter<'_> {
         };
         let oid = index.oid;
         let mut store = TableStore::clone(&table.store);
-        store.indexes.push(Arc::new(IndexStore { id: oid, tree, unique: purpose.unique, key, usable_from: Csn(0) }));
+        store.indexes.push(Arc::new(IndexStore {
+            id: oid,
+            tree,
+            unique: purpose.unique,
+            key,
+            usable_from: UsableFrom::default(),
+        }));
         let store = Arc::new(store);
         self.txn.define_table(store.clone());
         store.build_index(self.txn, position).map_err(|error| duplicate_rows(error, &index))?;

@@ -1,5 +1,6 @@
 //! Definitions in transactions: what a rollback of all, or of a part, or a crash leaves behind.
 
 mod bed;
+mod indexes;
 mod leftovers;
 mod savepoints;

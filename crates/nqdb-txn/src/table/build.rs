@@ -13,9 +13,13 @@ use std::ops::{Bound, ControlFlow};
 
 impl TableStore {
     /// Enters every live row into the index at `position` of [`TableStore::indexes`], which is empty. `UniqueViolation`
-    /// when two rows have one key. All keys are held in memory while they are sorted.
+    /// when two rows have one key. Snapshots that still see older versions of the
+    /// rows are told not to use the index (see [`super::UsableFrom`]). All keys are held in memory while they are sorted.
     pub fn build_index(&self, txn: &mut Transaction, position: usize) -> Result<()> {
         let index = &self.indexes[position];
+        let newest = txn.system().newest_csn();
+        let horizon = txn.system().snapshots().horizon();
+        let (mut everybody_sees_all, mut changed_here) = (true, false);
         // The lock may have been given by a commit that is not synced yet, and its rows are entered too.
         txn.add_dependency(txn.system().engine().log_end());
         let mut keys: Vec<(Vec<u8>, usize)> = Vec::new();
@@ -25,7 +29,12 @@ impl TableStore {
         while more {
             let mut problem = None;
             more = scan.next_leaf(&mut |key, entry, _| {
-                match (RowHeader::split(entry.value), RowId::from_key_end(key)) {
+                let row = RowHeader::split(entry.value);
+                if let Ok((header, _)) = &row {
+                    everybody_sees_all &= horizon.has_passed(txn.system(), header.xid);
+                    changed_here |= Some(header.xid) == txn.xid();
+                }
+                match (row, RowId::from_key_end(key)) {
                     (Ok((header, image)), Some(row_id)) if !header.is_deleted() => leaf.push((row_id, image.to_vec())),
                     (Err(error), _) => problem = Some(error),
                     _ => {}
@@ -41,6 +50,9 @@ impl TableStore {
                 self.check_key_length(position, &key.prefix)?;
                 keys.push((key.entry(row_id), unique_len));
             }
+        }
+        if !everybody_sees_all {
+            index.usable_from.built(newest, changed_here);
         }
         keys.sort_unstable();
         for pair in keys.windows(2) {

@@ -61,7 +61,6 @@ pub struct TableStore {
 }
 
 /// One definition of an index.
-#[derive(Clone)]
 pub struct IndexStore {
     /// The relation's number.
     pub id: u32,
@@ -69,8 +68,8 @@ pub struct IndexStore {
     /// No two live rows have the same key, unless a column of it is NULL.
     pub unique: bool,
     pub key: Vec<KeyColumn>,
-    /// Snapshots older than this do not find everything in it.
-    pub usable_from: Csn,
+    /// Older snapshots do not find everything in it.
+    pub usable_from: UsableFrom,
 }
 
 impl std::fmt::Debug for TableStore {
@@ -136,6 +135,34 @@ impl TableStore {
 impl IndexStore {
     /// Whether every row that `view` sees is found through this index.
     pub fn usable_by(&self, view: &ReadView) -> bool {
-        self.usable_from <= view.snapshot().csn
+        self.usable_from.csn() <= view.snapshot().csn
+    }
+}
+
+/// The first snapshot that finds in an index every row that it sees. An index is filled with the newest versions of the
+/// rows: who sees older ones misses them there. The default is for every snapshot: that of an index as old as its rows,
+/// and of any index after a restart, which no snapshot survives.
+///
+/// The transaction that fills an index may have changed rows itself before. It sees its changes, others see them
+/// from its commit on, so the number moves when it commits.
+#[derive(Debug, Default)]
+pub struct UsableFrom(AtomicU64);
+
+/// The number is that of the build; the commit's is still to come.
+const AWAITS_COMMIT: u64 = 1 << 63;
+
+impl UsableFrom {
+    fn built(&self, csn: Csn, awaits_commit: bool) {
+        self.0.store(csn.0 | if awaits_commit { AWAITS_COMMIT } else { 0 }, Ordering::Release);
+    }
+
+    pub(crate) fn committed(&self, csn: Csn) {
+        if self.0.load(Ordering::Acquire) & AWAITS_COMMIT != 0 {
+            self.0.store(csn.0, Ordering::Release);
+        }
+    }
+
+    fn csn(&self) -> Csn {
+        Csn(self.0.load(Ordering::Acquire) & !AWAITS_COMMIT)
     }
 }

@@ -46,7 +46,7 @@ pub fn table_over(system: &Arc<TxnSystem>) -> Result<Arc<TableStore>> {
             tree,
             unique,
             key: vec![KeyColumn::ascending(column, columns[column])],
-            usable_from: Csn(0),
+            usable_from: UsableFrom::default(),
         })
     };
     let indexes = vec![index(16_385, tree(1002)?, true, 0), index(16_386, tree(1003)?, false, 1)];
