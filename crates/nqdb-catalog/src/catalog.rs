@@ -49,7 +49,7 @@ pub struct Catalog {
 impl Catalog {
     /// Reads the catalog; makes it, with the role `postgres` and the schema `public`, at the first start.
     pub fn open(system: Arc<TxnSystem>) -> SqlResult<Arc<Catalog>> {
-        let objects = Objects::open_or_create(&system)?;
+        let objects = Objects::open(&system)?;
         let rows = objects.load(system.latest_view())?;
         let is_new = rows.is_empty();
         let snapshot = load(&system, rows)?.with(&[Change::PutSchema(pg_catalog())], 1);

@@ -77,18 +77,8 @@ fn key(positions: &[usize]) -> Vec<KeyColumn> {
 }
 
 impl Objects {
-    /// Opens the table; makes what is missing of it, which a crash during the first start can leave behind.
-    pub(crate) fn open_or_create(system: &Arc<TxnSystem>) -> Result<Objects> {
-        let existing = system.trees()?;
-        for tree in [ROWS_TREE, OVERFLOW_TREE, BY_OID_TREE, BY_NAME_TREE] {
-            if !existing.iter().any(|(id, ..)| *id == tree) {
-                system.create_system_tree(tree)?;
-            }
-        }
-        Objects::open(system)
-    }
-
-    fn open(system: &Arc<TxnSystem>) -> Result<Objects> {
+    /// Opens the table, whose trees every database has (`nqdb_txn::SYSTEM_TREES`).
+    pub(crate) fn open(system: &Arc<TxnSystem>) -> Result<Objects> {
         let rows = system.open_tree(ROWS_TREE)?;
         let overflow = system.open_tree(OVERFLOW_TREE)?;
         let counters = TableCounters::open(&rows, &overflow)?;

@@ -167,12 +167,32 @@ impl Engine {
 
     /// Creates a database and opens it. Files of a creation that was interrupted are overwritten, a database never.
     pub fn create(disk: Arc<dyn Disk>, options: Options) -> Result<Arc<Engine>> {
+        Engine::create_with(disk, options, |_| Ok(()))
+    }
+
+    /// As [`Engine::create`], with contents that every database of the caller has: there is a database when `fill` is done
+    /// and what it wrote is durable, and not before.
+    pub fn create_with<E: From<StorageError>>(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        fill: impl FnOnce(&Arc<Engine>) -> Result<(), E>,
+    ) -> Result<Arc<Engine>, E> {
+        let engine = Engine::create_provisionally(Arc::clone(&disk), options)?;
+        fill(&engine)?;
+        engine.flush_log()?;
+        disk.rename(SUPERBLOCK_NEW_PATH, SUPERBLOCK_PATH)?;
+        disk.sync_dir("")?;
+        Ok(engine)
+    }
+
+    /// Makes and opens a database that no later start will find.
+    fn create_provisionally(disk: Arc<dyn Disk>, options: Options) -> Result<Arc<Engine>> {
         options.check()?;
         disk.create_dir_all(WAL_DIR)?;
         let lock = disk.lock_exclusive(LOCK_PATH)?;
         refuse_existing(&*disk)?;
         create_files(&disk, &options)?;
-        Engine::open_locked(disk, options, &mut recovery::NoLogReplay, lock)
+        Engine::open_locked(disk, SUPERBLOCK_NEW_PATH, options, &mut recovery::NoLogReplay, lock)
     }
 
     /// Opens a database, recovering it if it was not stopped cleanly.
@@ -182,16 +202,17 @@ impl Engine {
             return Err(StorageError::NoDatabase);
         }
         let lock = disk.lock_exclusive(LOCK_PATH)?;
-        Engine::open_locked(disk, options, replay, lock)
+        Engine::open_locked(disk, SUPERBLOCK_PATH, options, replay, lock)
     }
 
     fn open_locked(
         disk: Arc<dyn Disk>,
+        superblock_path: &str,
         mut options: Options,
         replay: &mut dyn LogReplay,
         lock: DirLock,
     ) -> Result<Arc<Engine>> {
-        let mut superblock = SuperblockFile::open(&*disk)?;
+        let mut superblock = SuperblockFile::open(&*disk, superblock_path)?;
         let Superblock { system_id, log_segment_bytes, incarnation, .. } = superblock.current;
         options.log_segment_bytes = log_segment_bytes;
         options.log_budget_bytes = options.log_budget_bytes.max(2 * log_segment_bytes);
@@ -433,7 +454,7 @@ fn refuse_existing(disk: &dyn Disk) -> Result<()> {
     Err(StorageError::AlreadyExists { what: found.to_owned() })
 }
 
-/// Writes the files of an empty database. The superblock gets its name last: before that there is no database.
+/// Writes the files of an empty database. The superblock has its provisional name: there is no database yet.
 fn create_files(disk: &Arc<dyn Disk>, options: &Options) -> Result<()> {
     disk.open(SUPERBLOCK_NEW_PATH, OpenMode::Create)?;
     disk.sync_dir("")?;
@@ -466,9 +487,7 @@ fn create_files(disk: &Arc<dyn Disk>, options: &Options) -> Result<()> {
         clean_end: Lsn::ZERO,
     };
     SuperblockFile::create(&**disk, superblock)?;
-    disk.sync_dir(WAL_DIR)?;
-    disk.rename(SUPERBLOCK_NEW_PATH, SUPERBLOCK_PATH)?;
-    disk.sync_dir("")
+    disk.sync_dir(WAL_DIR)
 }
 
 fn write_first_checkpoint(segments: &Segments, at: Lsn) -> Result<()> {

@@ -111,8 +111,8 @@ impl SuperblockFile {
     }
 
     /// Reads the newer of the copies that verify.
-    pub(crate) fn open(disk: &dyn Disk) -> Result<SuperblockFile> {
-        let file = disk.open(SUPERBLOCK_PATH, OpenMode::Existing)?;
+    pub(crate) fn open(disk: &dyn Disk, path: &str) -> Result<SuperblockFile> {
+        let file = disk.open(path, OpenMode::Existing)?;
         let mut newest: Option<Superblock> = None;
         for offset in [0, COPY_DISTANCE] {
             let mut bytes = [0; COPY_BYTES];
@@ -168,14 +168,14 @@ mod tests {
     #[test]
     fn the_newest_copy_that_verifies_wins() {
         let disk = created();
-        let mut superblock = SuperblockFile::open(&disk).unwrap();
+        let mut superblock = SuperblockFile::open(&disk, SUPERBLOCK_PATH).unwrap();
         superblock.write(|s| s.checkpoint = Lsn(100)).unwrap();
         superblock.write(|s| s.checkpoint = Lsn(200)).unwrap();
-        assert_eq!(SuperblockFile::open(&disk).unwrap().current.checkpoint, Lsn(200));
+        assert_eq!(SuperblockFile::open(&disk, SUPERBLOCK_PATH).unwrap().current.checkpoint, Lsn(200));
         disk.flip_bit(SUPERBLOCK_PATH, COPY_DISTANCE + 50, 0);
-        assert_eq!(SuperblockFile::open(&disk).unwrap().current.checkpoint, Lsn(100));
+        assert_eq!(SuperblockFile::open(&disk, SUPERBLOCK_PATH).unwrap().current.checkpoint, Lsn(100));
         disk.flip_bit(SUPERBLOCK_PATH, 50, 0);
-        assert!(matches!(SuperblockFile::open(&disk), Err(StorageError::Corrupt { .. })));
+        assert!(matches!(SuperblockFile::open(&disk, SUPERBLOCK_PATH), Err(StorageError::Corrupt { .. })));
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
         let disk = created();
         let file = disk.open(SUPERBLOCK_PATH, OpenMode::Existing).unwrap();
         file.write_all_at(&first().encode(FORMAT + 1), 0).unwrap();
-        let error = SuperblockFile::open(&disk).err();
+        let error = SuperblockFile::open(&disk, SUPERBLOCK_PATH).err();
         assert!(matches!(error, Some(StorageError::NewerFormat { found: 2, supported: 1 })), "{error:?}");
     }
 }

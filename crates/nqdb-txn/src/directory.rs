@@ -67,6 +67,7 @@ impl Directory {
         Ok(tree)
     }
 
+    /// Makes a tree in a database that is being created: a crash leaves neither.
     pub(crate) fn create_system_tree(&self, engine: &Arc<Engine>, id: TreeId) -> Result<Tree> {
         let tree = Tree::create(engine, id, 0, |_| Vec::new())?;
         self.enter(&tree)?;

@@ -63,7 +63,7 @@ pub use sequence::{Sequence, SequenceState};
 pub use snapshot::Snapshot;
 #[doc(hidden)]
 pub use system::TxnSabotage;
-pub use system::{TxnOptions, TxnStats, TxnSystem};
+pub use system::{SYSTEM_TREES, TxnOptions, TxnStats, TxnSystem};
 pub use table::{
     IndexScan, IndexStore, Modified, Newest, ROW_IMAGE_LEN_MAX, RowImage, RowScan, TableCounters, TableStore,
     UsableFrom,

@@ -19,7 +19,8 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-const SEQUENCES: TreeId = TreeId(2);
+/// The tree of all states.
+pub(crate) const SEQUENCES: TreeId = TreeId(2);
 const VALUE_BYTES: usize = 9;
 
 /// Values that are logged ahead.
@@ -61,11 +62,6 @@ pub(crate) struct Sequences {
 }
 
 impl Sequences {
-    pub(crate) fn create_tree(system: &TxnSystem) -> Result<()> {
-        system.create_system_tree(SEQUENCES)?;
-        Ok(())
-    }
-
     fn tree(&self, system: &TxnSystem) -> Result<Tree> {
         if let Some(tree) = &*self.tree.read() {
             return Ok(tree.clone());

@@ -15,7 +15,7 @@ use crate::record;
 use crate::recovery::{self, Found};
 use crate::relation_lock::{RelationLock, RelationLocks};
 use crate::row_lock::RowLocks;
-use crate::sequence::Sequences;
+use crate::sequence::{SEQUENCES, Sequences};
 use crate::snapshot::Snapshots;
 use crate::table::TableStore;
 use crate::transaction::{Commit, Isolation, MarkedAgain, Transaction};
@@ -37,6 +37,9 @@ const ACTIVE_SHARD_COUNT: u64 = 64;
 
 /// Trees of users are numbered from here; lower numbers are given by hand.
 const FIRST_USER_TREE: u64 = 1000;
+
+/// The trees that a new database has: the states of sequences, and four for the catalog above.
+pub const SYSTEM_TREES: [TreeId; 5] = [SEQUENCES, TreeId(10), TreeId(11), TreeId(12), TreeId(13)];
 
 /// PostgreSQL's epoch, 2000-01-01, in seconds after Unix's.
 const POSTGRES_EPOCH_SECONDS: i64 = 946_684_800;
@@ -164,16 +167,19 @@ struct CommitOrder {
 }
 
 impl TxnSystem {
-    /// Makes a new database on an empty disk.
+    /// Makes a new database on an empty disk: the directory of trees and the [`SYSTEM_TREES`], all empty. A crash at any
+    /// point leaves either no database, and this can be called again, or a whole one.
     pub fn create(disk: Arc<dyn Disk>, engine: Options, options: TxnOptions) -> Result<Arc<TxnSystem>> {
         let background_threads = engine.background_threads;
-        let engine = Engine::create(disk.clone(), engine)?;
+        let mut directory = None;
+        let engine = Engine::create_with(disk.clone(), engine, |engine| {
+            let made = directory.insert(Directory::create(engine)?);
+            SYSTEM_TREES.into_iter().try_for_each(|id| made.create_system_tree(engine, id).map(drop))
+        })?;
+        let directory = directory.ok_or_else(|| TxnError::corrupt("the tree directory was not made"))?;
         let found = Found { next_xid: Xid(1), next_csn: Csn(1), next_tree: FIRST_USER_TREE, purged: true };
-        let directory = Directory::create(&engine)?;
         let undo = Arc::new(UndoStore::new(disk, options.undo_memory_bytes));
-        let system = TxnSystem::assemble(undo, engine, background_threads, options, directory, &found);
-        Sequences::create_tree(&system)?;
-        Ok(system)
+        Ok(TxnSystem::assemble(undo, engine, background_threads, options, directory, &found))
     }
 
     /// Opens a database: repeats what the data file lacks, then rolls back what a crash cut off.
@@ -317,14 +323,6 @@ impl TxnSystem {
     pub fn create_tree(&self, txn: &mut Transaction) -> Result<Tree> {
         let id = TreeId(self.timeline.next_tree.fetch_add(1, Ordering::AcqRel));
         self.directory.create_tree(&self.engine, txn, id)
-    }
-
-    /// Makes a tree with a fixed number below 1000, outside any transaction: what a new database begins with.
-    pub fn create_system_tree(&self, id: TreeId) -> Result<Tree> {
-        if id.0 >= FIRST_USER_TREE {
-            return Err(TxnError::corrupt(format!("{id:?} is not a system tree")));
-        }
-        self.directory.create_system_tree(&self.engine, id)
     }
 
     /// The tree with this number.
