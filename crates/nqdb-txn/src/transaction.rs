@@ -231,6 +231,12 @@ impl Transaction {
         ReadView::new(registered, Some(self.running.clone()), self.undo.seen_up_to())
     }
 
+    /// What is committed and synced now, whatever the isolation level, and all that this transaction has written: for
+    /// a definition that looks at every row of a table under a lock that keeps writers out.
+    pub fn newest_view(&self) -> ReadView {
+        ReadView::new(Registered::take(&self.system), Some(self.running.clone()), self.undo.seen_up_to())
+    }
+
     /// Own writes at or after this position belong to the current statement.
     pub(crate) fn statement_start(&self) -> UndoPosition {
         self.seen_up_to
