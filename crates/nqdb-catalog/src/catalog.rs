@@ -1,6 +1,6 @@
 //! The shared catalog: the newest committed [`Snapshot`], where it comes from and how it moves on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -56,8 +56,20 @@ impl Catalog {
         let catalog = Arc::new(Catalog::of(system, objects, snapshot));
         if is_new {
             catalog.bootstrap()?;
+        } else {
+            catalog.remove_unused_counters()?;
         }
         Ok(catalog)
+    }
+
+    /// Removes the counters that no sequence draws from: those before a restart, and those of definitions or drops that
+    /// a crash cut off.
+    fn remove_unused_counters(&self) -> Result<(), TxnError> {
+        let committed = self.committed();
+        let used: HashSet<Oid> =
+            committed.sequences().map(|sequence| sequence.counter_id).chain([OID_COUNTER.id]).collect();
+        let unused = self.system.sequence_ids()?.into_iter().filter(|id| !used.contains(id));
+        unused.map(|id| Sequence { id, ..OID_COUNTER }).try_for_each(|counter| counter.drop(&self.system))
     }
 
     fn of(system: Arc<TxnSystem>, objects: Objects, snapshot: Snapshot) -> Catalog {

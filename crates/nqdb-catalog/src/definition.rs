@@ -109,9 +109,13 @@ pub struct CheckDef {
 }
 
 /// A sequence's fixed properties; its value lives outside of transactions (`nqdb_txn::sequence`).
+///
+/// A value that is set by a definition, as RESTART does, rolls back with it: the sequence then draws from another counter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SequenceDef {
     pub oid: Oid,
+    /// The number of the counter: the sequence's own at first, a new one after each restart.
+    pub counter_id: Oid,
     pub schema: Oid,
     pub name: String,
     pub owner: Oid,

@@ -194,14 +194,7 @@ impl Surroundings {
             ));
         }
         let definition = self.sequence(oid)?;
-        let sequence = Sequence {
-            id: definition.oid,
-            increment: definition.increment,
-            min: definition.min,
-            max: definition.max,
-            start: definition.start,
-            cycle: definition.cycle,
-        };
+        let sequence = definition.counter();
         let mut txn = self.instance.system.begin(Isolation::ReadCommitted, false);
         let value = call(&sequence, &mut txn)?;
         let commit = txn.commit()?;

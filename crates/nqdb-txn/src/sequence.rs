@@ -13,10 +13,11 @@ use crate::error::{Result, TxnError};
 use crate::system::TxnSystem;
 use crate::transaction::Transaction;
 use nqdb_sqlstate::{SEQUENCE_GENERATOR_LIMIT_EXCEEDED, SqlError};
-use nqdb_storage::tree::{EditNeed, Tree};
+use nqdb_storage::tree::{Direction, EditNeed, Tree};
 use nqdb_storage::{Lsn, TreeId};
 use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 /// The tree of all states.
@@ -29,7 +30,7 @@ const AHEAD_COUNT: u32 = 32;
 /// A sequence's definition, as the catalog keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequence {
-    /// The relation's number.
+    /// The number of its state.
     pub id: u32,
     /// Not 0.
     pub increment: i64,
@@ -78,6 +79,21 @@ impl Sequences {
         let state = stored.ok_or_else(|| TxnError::corrupt(format!("sequence {id} has no state")))??;
         let cached = Arc::new(Mutex::new(Cached { state, ahead: 0 }));
         Ok(self.cached.write().entry(id).or_insert(cached).clone())
+    }
+
+    /// The numbers of all sequences that have a state.
+    pub(crate) fn ids(&self, system: &TxnSystem) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        let mut problem = None;
+        let mut scan = self.tree(system)?.scan(Bound::Unbounded, Bound::Unbounded, Direction::Forward);
+        while scan.next_leaf(&mut |key, _, _| {
+            match key.try_into() {
+                Ok(bytes) => ids.push(u32::from_be_bytes(bytes)),
+                Err(_) => problem = Some(TxnError::corrupt("a sequence's key has a wrong length")),
+            }
+            ControlFlow::Continue(())
+        })? {}
+        problem.map_or(Ok(ids), Err)
     }
 
     fn write(&self, system: &TxnSystem, id: u32, state: SequenceState) -> Result<Option<Lsn>> {

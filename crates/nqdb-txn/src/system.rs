@@ -335,6 +335,11 @@ impl TxnSystem {
         self.directory.all()
     }
 
+    /// The numbers of all sequences that have a state.
+    pub fn sequence_ids(&self) -> Result<Vec<u32>> {
+        self.sequences.ids(self)
+    }
+
     /// Marks a tree for destruction. It goes when `txn` has committed and no snapshot is older than that.
     pub fn drop_tree(&self, txn: &mut Transaction, id: TreeId) -> Result<()> {
         self.directory.drop_tree(txn, id)

@@ -17,7 +17,7 @@ impl SequenceDef {
     /// The counter behind the definition.
     pub fn counter(&self) -> Sequence {
         Sequence {
-            id: self.oid,
+            id: self.counter_id,
             increment: self.increment,
             min: self.min,
             max: self.max,
@@ -56,8 +56,10 @@ impl CatalogWriter<'_> {
     ) -> Result<Oid> {
         self.hold_schema(schema)?;
         self.expect_free_name(schema, name)?;
+        let oid = self.catalog.next_oid(self.txn)?;
         let mut sequence = SequenceDef {
-            oid: self.catalog.next_oid(self.txn)?,
+            oid,
+            counter_id: oid,
             schema,
             name: name.to_owned(),
             owner: self.role,
@@ -73,7 +75,6 @@ impl CatalogWriter<'_> {
         sequence_options::apply(options, &mut sequence, true)?;
         self.insert_relation(&sequence_row(&sequence))?;
         sequence.counter().create(self.txn)?;
-        let oid = sequence.oid;
         self.push(Change::PutSequence(Arc::new(sequence)));
         Ok(oid)
     }
@@ -99,9 +100,24 @@ impl CatalogWriter<'_> {
                 )
                 .into());
             }
-            sequence.counter().set(self.txn, value, false)?;
+            self.give_counter(&mut sequence, value)?;
         }
         self.put_sequence(sequence)
+    }
+
+    /// Makes a sequence go on at its start, if the transaction commits.
+    pub(super) fn restart_sequence(&mut self, oid: Oid) -> Result<()> {
+        let mut sequence = self.lock_sequence(oid)?;
+        let start = sequence.start;
+        self.give_counter(&mut sequence, start)?;
+        self.put_sequence(sequence)
+    }
+
+    /// Gives a sequence a new counter whose first value is `first`. The old one stays until the next start: a statement
+    /// of another session may still draw from it.
+    fn give_counter(&mut self, sequence: &mut SequenceDef, first: i64) -> Result<()> {
+        sequence.counter_id = self.catalog.next_oid(self.txn)?;
+        Sequence { start: first, ..sequence.counter() }.create(self.txn)
     }
 
     /// Gives a sequence another name.

@@ -121,6 +121,7 @@ mod tests {
 
     fn blank() -> SequenceDef {
         SequenceDef {
+            counter_id: 1,
             oid: 1,
             schema: 1,
             name: "s".into(),

@@ -205,8 +205,7 @@ impl CatalogWriter<'_> {
         if restart_identity {
             let snapshot = self.snapshot();
             for sequence in owned_sequences(&snapshot, oid, None) {
-                let sequence = self.lock_sequence(sequence)?;
-                sequence.counter().set(self.txn, sequence.start, false)?;
+                self.restart_sequence(sequence)?;
             }
         }
         Ok(())

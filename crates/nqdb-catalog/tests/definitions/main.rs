@@ -5,3 +5,4 @@ mod creation;
 mod indexes;
 mod leftovers;
 mod savepoints;
+mod sequences;
