@@ -341,7 +341,7 @@ impl Session {
         if let Some(lsn) = self.surroundings.take_dependency()
             && let Some(open) = &self.open
         {
-            open.txn.add_dependency(lsn);
+            open.txn.add_end_dependency(lsn);
         }
     }
 

@@ -490,6 +490,7 @@ impl TxnSystem {
         for hook in hooks {
             hook(csn);
         }
+        self.purge.push(csn, undo, marked_again);
         drop(order);
         self.after_end(end);
         self.commits.fetch_add(1, Ordering::Relaxed);
@@ -498,7 +499,6 @@ impl TxnSystem {
 
     /// A commit without a record (hooks only): takes its place behind the commits before it.
     pub(crate) fn commit_unlogged(&self, hooks: Vec<Box<dyn FnOnce(Csn) + Send>>, depends_on: Option<Lsn>) -> Commit {
-        self.purge.push(csn, undo, marked_again);
         let order = self.commit_order.lock();
         let csn = Csn(self.timeline.next_csn.fetch_add(1, Ordering::AcqRel));
         let end = depends_on.map_or(order.newest, |lsn| lsn.max(order.newest));

@@ -66,7 +66,7 @@ pub struct Transaction {
     seen_up_to: UndoPosition,
     depends_on: AtomicU64,
     /// As `depends_on`, but only the end has to wait for it.
-    end_depends_on: Lsn,
+    end_depends_on: AtomicU64,
     held_relations: Vec<(u32, RelationLock)>,
     held_rows: Vec<(u32, RowId, RowLock)>,
     /// The relation in whose queue this transaction has a place.
@@ -127,7 +127,7 @@ impl Transaction {
             registered: None,
             seen_up_to: UndoPosition::NONE,
             depends_on: AtomicU64::new(0),
-            end_depends_on: Lsn(0),
+            end_depends_on: AtomicU64::new(0),
             held_relations: Vec::new(),
             held_rows: Vec::new(),
             queued: None,
@@ -254,13 +254,13 @@ impl Transaction {
     }
 
     /// Notes that the end of this transaction, but no statement before it, has to wait for some log.
-    pub(crate) fn add_end_dependency(&mut self, lsn: Lsn) {
-        self.end_depends_on = self.end_depends_on.max(lsn);
+    pub fn add_end_dependency(&self, lsn: Lsn) {
+        self.end_depends_on.fetch_max(lsn.0, Ordering::Relaxed);
     }
 
     /// What the end has to wait for besides its own record.
     fn end_dependency(&self) -> Option<Lsn> {
-        let lsn = self.end_depends_on.max(Lsn(self.depends_on.load(Ordering::Relaxed)));
+        let lsn = Lsn(self.end_depends_on.load(Ordering::Relaxed).max(self.depends_on.load(Ordering::Relaxed)));
         (lsn.0 != 0 && !self.system.durability().is_durable(lsn)).then_some(lsn)
     }
 
@@ -344,13 +344,13 @@ impl Transaction {
             undo: self.undo.last(),
             relations: self.held_relations.len(),
             rows: self.held_rows.len(),
+            definitions: self.definitions.len(),
             on_commit: self.on_commit.len(),
             on_rollback: self.on_rollback.len(),
         }
     }
 
     /// Puts back everything done since `mark`, gives back the locks taken since, and wakes those who wait for them.
-            definitions: self.definitions.len(),
     pub fn rollback_to(&mut self, mark: SavepointMark) -> Result<()> {
         self.leave_queue();
         self.rollback_changes_to(mark)?;
@@ -365,13 +365,13 @@ impl Transaction {
     pub fn rollback_changes_to(&mut self, mark: SavepointMark) -> Result<()> {
         let has_changed = self.undo.last() != mark.undo;
         self.undo_until(mark.undo)?;
+        self.withdraw_definitions(mark.definitions);
         self.on_commit.truncate(mark.on_commit);
         for hook in self.on_rollback.split_off(mark.on_rollback) {
             hook();
         }
         self.seen_up_to = self.undo.seen_up_to();
         if has_changed {
-        self.withdraw_definitions(mark.definitions);
             self.running.rolled_back_partly();
         }
         Ok(())
@@ -401,12 +401,6 @@ impl Transaction {
         Ok(())
     }
 
-    /// Runs `hook` when this transaction commits, under the commit latch, before its locks fall.
-    pub fn on_commit(&mut self, hook: Box<dyn FnOnce(Csn) + Send>) {
-        self.on_commit.push(hook);
-    }
-
-    /// Runs `hook` when this transaction, or the part since a savepoint before now, has been rolled back.
     /// Makes a table's new definition known to purge: for good if this transaction commits. Before the first change that
     /// the definition before it does not cover.
     pub fn define_table(&mut self, table: Arc<TableStore>) {
@@ -423,6 +417,12 @@ impl Transaction {
         self.system.definitions().withdraw(&self.definitions.split_off(kept));
     }
 
+    /// Runs `hook` when this transaction commits, under the commit latch, before its locks fall.
+    pub fn on_commit(&mut self, hook: Box<dyn FnOnce(Csn) + Send>) {
+        self.on_commit.push(hook);
+    }
+
+    /// Runs `hook` when this transaction, or the part since a savepoint before now, has been rolled back.
     pub fn on_rollback(&mut self, hook: Box<dyn FnOnce() + Send>) {
         self.on_rollback.push(hook);
     }
@@ -464,13 +464,13 @@ impl Transaction {
         self.finished = true;
         self.leave_queue();
         self.undo_until(UndoPosition::NONE)?;
+        self.withdraw_definitions(0);
         if let Some(xid) = self.xid {
             let credit = self.end_credit.take().expect("taken with the number");
             let undo = std::mem::replace(&mut self.undo, UndoWriter::new(self.system.undo().clone())).finish();
             let marked_again = std::mem::take(&mut self.marked_again);
             self.system.abort_end(xid, credit, undo, marked_again);
         }
-        self.withdraw_definitions(0);
         self.on_commit.clear();
         for hook in std::mem::take(&mut self.on_rollback) {
             hook();

@@ -119,13 +119,13 @@ impl TableCounters {
     }
 }
 
+impl TableStore {
     /// Whether the tree is one of this definition's.
     pub(crate) fn has_tree(&self, tree: TreeId) -> bool {
         let own = [&self.rows, &self.overflow].into_iter().chain(self.indexes.iter().map(|index| &index.tree));
         own.into_iter().any(|own| own.id() == tree)
     }
 
-impl TableStore {
     /// Rows in the table, roughly: exact from the creation of the table on, an upper bound after a restart.
     pub fn estimated_rows(&self) -> u64 {
         self.counters.rows.load(Ordering::Relaxed).max(0) as u64
