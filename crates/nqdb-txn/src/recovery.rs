@@ -3,7 +3,8 @@
 //! The engine hands over the newest checkpoint's payload and every record behind its floor. A change pushes a step on
 //! its transaction's stack, a compensation record takes the newest step off, an end drops the stack. What is left at
 //! the end is undone, newest step first, through the same edits as any rollback and with compensation records of its
-//! own, so that a crash during recovery is only one more crash.
+//! own, so that a crash during recovery is only one more crash. Until all of it is undone, checkpoints keep the log from
+//! the first of these steps on (R4).
 //!
 //! A transaction that had ended when the checkpoint was taken may have its last records behind the floor. It is known
 //! by its first visible step not being step 0, and its end must follow; otherwise the log has lost something.
@@ -59,6 +60,8 @@ pub(crate) struct Replay {
     undo: Arc<UndoStore>,
     found: Found,
     unfinished: BTreeMap<Xid, UndoWriter>,
+    /// Where the log of each unfinished transaction begins.
+    begins: BTreeMap<Xid, Lsn>,
     /// Transactions whose beginning lies before the floor: they have ended, their last records follow.
     tails: HashSet<Xid>,
 }
@@ -69,10 +72,10 @@ pub(crate) type Unfinished = BTreeMap<Xid, UndoWriter>;
 impl Replay {
     pub(crate) fn new(undo: Arc<UndoStore>) -> Replay {
         let found = Found { next_xid: Xid(1), next_csn: Csn(1), next_tree: 1000, purged: true };
-        Replay { undo, found, unfinished: BTreeMap::new(), tails: HashSet::new() }
+        Replay { undo, found, unfinished: BTreeMap::new(), begins: BTreeMap::new(), tails: HashSet::new() }
     }
 
-    fn take(&mut self, record: Record<'_>) -> Result<()> {
+    fn take(&mut self, lsn: Lsn, record: Record<'_>) -> Result<()> {
         self.found.purged = false;
         match record {
             Record::Change(xid, change) => {
@@ -88,6 +91,7 @@ impl Replay {
                     return Ok(());
                 }
                 let undo = self.undo.clone();
+                self.begins.entry(xid).or_insert(lsn);
                 let writer = self.unfinished.entry(xid).or_insert_with(|| UndoWriter::new(undo));
                 if change.step != writer.steps() {
                     return Err(TxnError::corrupt(format!(
@@ -121,6 +125,7 @@ impl Replay {
                 self.seen(xid);
                 self.found.next_csn = self.found.next_csn.max(Csn(csn.0 + 1));
                 self.tails.remove(&xid);
+                self.begins.remove(&xid);
                 if let Some(writer) = self.unfinished.remove(&xid) {
                     drop(writer.finish());
                 }
@@ -133,14 +138,15 @@ impl Replay {
         self.found.next_xid = self.found.next_xid.max(Xid(xid.0 + 1));
     }
 
-    /// What to go on with, and what to roll back.
-    pub(crate) fn finish(self) -> Result<(Found, Unfinished)> {
+    /// What to go on with, what to roll back, and the first log position that another recovery would need for that.
+    pub(crate) fn finish(self) -> Result<(Found, Unfinished, Lsn)> {
         if let Some(xid) = self.tails.iter().min() {
             return Err(TxnError::corrupt(format!(
                 "the log of transaction {xid} begins before the checkpoint's floor"
             )));
         }
-        Ok((self.found, self.unfinished))
+        let floor = self.begins.values().min().copied().unwrap_or(Lsn::MAX);
+        Ok((self.found, self.unfinished, floor))
     }
 }
 
@@ -152,8 +158,8 @@ impl LogReplay for Replay {
         Ok(())
     }
 
-    fn record(&mut self, _lsn: Lsn, kind: u8, payload: &[u8]) -> std::result::Result<(), StorageError> {
-        Record::decode(kind, payload).and_then(|record| self.take(record)).map_err(damage)
+    fn record(&mut self, lsn: Lsn, kind: u8, payload: &[u8]) -> std::result::Result<(), StorageError> {
+        Record::decode(kind, payload).and_then(|record| self.take(lsn, record)).map_err(damage)
     }
 }
 

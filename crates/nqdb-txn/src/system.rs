@@ -115,6 +115,9 @@ pub(crate) struct Timeline {
     pub(crate) durability: Durability,
     next_csn: AtomicU64,
     next_tree: AtomicU64,
+    /// Where the log of the oldest transaction begins that recovery has not rolled back yet; the largest number when
+    /// there is none.
+    recovery_floor: AtomicU64,
     /// Nothing is owed to purge: the next start need not look for marks.
     pub(crate) purged: AtomicBool,
     sabotage: TxnSabotage,
@@ -123,14 +126,16 @@ pub(crate) struct Timeline {
 impl LogClient for Timeline {
     fn checkpoint(&self) -> ClientCheckpoint {
         let (floor, next_xid) = self.snapshots.floor();
-        let floor = floor.filter(|_| self.sabotage != TxnSabotage::NoFloor);
+        let recovery_floor = Lsn(self.recovery_floor.load(Ordering::Acquire));
+        let floor = floor.unwrap_or(Lsn::MAX).min(recovery_floor);
+        let floor = if self.sabotage == TxnSabotage::NoFloor { Lsn::MAX } else { floor };
         let found = Found {
             next_xid,
             next_csn: Csn(self.next_csn.load(Ordering::Acquire)),
             next_tree: self.next_tree.load(Ordering::Acquire),
             purged: self.purged.load(Ordering::Acquire),
         };
-        ClientCheckpoint { floor: floor.unwrap_or(Lsn::MAX), payload: found.encode() }
+        ClientCheckpoint { floor, payload: found.encode() }
     }
 }
 
@@ -179,7 +184,7 @@ impl TxnSystem {
         let directory = directory.ok_or_else(|| TxnError::corrupt("the tree directory was not made"))?;
         let found = Found { next_xid: Xid(1), next_csn: Csn(1), next_tree: FIRST_USER_TREE, purged: true };
         let undo = Arc::new(UndoStore::new(disk, options.undo_memory_bytes));
-        Ok(TxnSystem::assemble(undo, engine, background_threads, options, directory, &found))
+        Ok(TxnSystem::assemble(undo, engine, background_threads, options, directory, &found, Lsn::MAX))
     }
 
     /// Opens a database: repeats what the data file lacks, then rolls back what a crash cut off.
@@ -188,12 +193,13 @@ impl TxnSystem {
         let mut replay = recovery::Replay::new(undo.clone());
         let background_threads = engine.background_threads;
         let engine = Engine::open(disk, engine, &mut replay)?;
-        let (found, unfinished) = replay.finish()?;
+        let (found, unfinished, recovery_floor) = replay.finish()?;
         let directory = Directory::open(&engine)?;
-        let system = TxnSystem::assemble(undo, engine, background_threads, options, directory, &found);
+        let system = TxnSystem::assemble(undo, engine, background_threads, options, directory, &found, recovery_floor);
         if system.options.sabotage != TxnSabotage::NoRecoveryUndo {
             recovery::roll_back(&system, unfinished)?;
         }
+        system.timeline.recovery_floor.store(u64::MAX, Ordering::Release);
         system.purge.mark_dropped_trees(&system)?;
         Ok(system)
     }
@@ -205,6 +211,7 @@ impl TxnSystem {
         options: TxnOptions,
         directory: Directory,
         found: &Found,
+        recovery_floor: Lsn,
     ) -> Arc<TxnSystem> {
         let flushed = engine.flushed_lsn();
         let timeline = Arc::new(Timeline {
@@ -212,6 +219,7 @@ impl TxnSystem {
             durability: Durability::new(flushed),
             next_csn: AtomicU64::new(found.next_csn.0),
             next_tree: AtomicU64::new(found.next_tree),
+            recovery_floor: AtomicU64::new(recovery_floor.0),
             purged: AtomicBool::new(false),
             sabotage: options.sabotage,
         });
