@@ -120,8 +120,12 @@ fn storage_error(error: StorageError) -> SqlError {
         StorageError::Corrupt { .. } => sqlstate::DATA_CORRUPTED,
         StorageError::KeyTooLong { .. } | StorageError::EntryTooLarge { .. } => sqlstate::PROGRAM_LIMIT_EXCEEDED,
         StorageError::OutOfFrames { .. } => sqlstate::OUT_OF_MEMORY,
-        StorageError::Io { .. } => sqlstate::IO_ERROR,
-        _ => sqlstate::SYSTEM_ERROR,
+        StorageError::Io { .. } | StorageError::LogFailed => sqlstate::IO_ERROR,
+        StorageError::InUse => sqlstate::OBJECT_IN_USE,
+        StorageError::NewerFormat { .. } | StorageError::NoDatabase | StorageError::AlreadyExists { .. } => {
+            sqlstate::SYSTEM_ERROR
+        }
+        StorageError::GroupTooLarge { .. } | StorageError::Internal { .. } => sqlstate::INTERNAL_ERROR,
     };
     SqlError::new(code, message)
 }

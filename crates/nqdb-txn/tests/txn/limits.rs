@@ -1,6 +1,7 @@
 //! Sequences, indexes built later, dropped trees, large transactions, full disks.
 
 use crate::bed::*;
+use nqdb_sqlstate::SqlError;
 use nqdb_storage::disk::SimDisk;
 use nqdb_storage::tree::Direction;
 use nqdb_txn::*;
@@ -72,7 +73,11 @@ fn an_index_built_later_finds_every_row_or_says_which_is_double() {
     assert!(matches!(build(&mut txn, 1, 23).1, Err(TxnError::UniqueViolation { index: 2, .. })));
     txn.rollback().expect("rollback");
     bed.purge();
-    assert_eq!(bed.system.trees().expect("trees").len(), 5, "the tree that was not kept is destroyed");
+    assert_eq!(
+        bed.system.trees().expect("trees").len(),
+        SYSTEM_TREES.len() + 4,
+        "the tree that was not kept is destroyed"
+    );
 
     let mut txn = bed.begin();
     let (table, built) = build(&mut txn, 2, 25);
@@ -108,16 +113,16 @@ fn a_dropped_tree_stays_until_nobody_can_look_and_a_rolled_back_drop_keeps_it() 
     bed.system.drop_tree(&mut txn, tree.id()).expect("drop");
     txn.rollback().expect("rollback");
     bed.purge();
-    assert_eq!(bed.system.trees().expect("trees").len(), 6);
+    assert_eq!(bed.system.trees().expect("trees").len(), SYSTEM_TREES.len() + 5);
     let view = bed.system.latest_view();
     let mut txn = bed.begin();
     bed.system.drop_tree(&mut txn, tree.id()).expect("drop");
     bed.commit(txn);
     bed.purge();
-    assert_eq!(bed.system.trees().expect("trees").len(), 6, "an older view may still look");
+    assert_eq!(bed.system.trees().expect("trees").len(), SYSTEM_TREES.len() + 5, "an older view may still look");
     drop(view);
     bed.purge();
-    assert_eq!(bed.system.trees().expect("trees").len(), 5);
+    assert_eq!(bed.system.trees().expect("trees").len(), SYSTEM_TREES.len() + 4);
 }
 
 #[test]
@@ -205,4 +210,28 @@ fn keys_and_rows_have_limits() {
         Err(TxnError::KeyTooLong { index: 0, size, max }) => assert!(size > max),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn drawing_from_a_sequence_holds_up_the_end_but_no_statement() {
+    let bed = Bed::new();
+    let mut txn = bed.begin();
+    sequence(false).create(&mut txn).expect("create");
+    bed.commit(txn);
+    let mut txn = bed.begin();
+    sequence(false).next(&mut txn, 1).expect("next");
+    txn.begin_statement().expect("the next statement waits for nothing");
+    let commit = txn.commit().expect("commit");
+    assert!(commit.durable_lsn.is_some(), "a crash must not give the value out again");
+}
+
+#[test]
+fn storage_failures_have_postgres_codes() {
+    let code = |error: nqdb_storage::StorageError| SqlError::from(TxnError::from(error)).code().to_string();
+    use nqdb_storage::StorageError;
+    assert_eq!(code(StorageError::LogFailed), "58030");
+    assert_eq!(code(StorageError::internal("a broken promise")), "XX000");
+    assert_eq!(code(StorageError::InUse), "55006");
+    assert_eq!(code(StorageError::DiskFull { what: "the log" }), "53100");
+    assert_eq!(code(StorageError::corrupt("bytes")), "XX001");
 }
