@@ -240,7 +240,13 @@ impl Session<'_> {
             let txn = self.txn.as_mut().expect("begun");
             let mut exec = context(self.bed, txn, &mut notices, self.memory_limit_bytes);
             let draft = self.draft.as_mut().expect("begun");
-            let mut cx = DdlContext { exec: &mut exec, draft, role: SUPERUSER_OID, search_path: &[PUBLIC_SCHEMA_OID] };
+            let mut cx = DdlContext {
+                exec: &mut exec,
+                draft,
+                role: SUPERUSER_OID,
+                search_path: &[PUBLIC_SCHEMA_OID],
+                enter: &|_| (),
+            };
             match ddl::run(parsed, &mut cx)? {
                 Step::Done(tag) => return Ok(Outcome { rows: Vec::new(), tag: tag.to_string() }),
                 Step::Wait(Wait::Log(lsn)) => self.bed.catalog.system().wait_durable_blocking(lsn)?,

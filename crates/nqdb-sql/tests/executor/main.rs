@@ -3,6 +3,7 @@
 mod bed;
 mod concurrency;
 mod copying;
+mod defining;
 mod explaining;
 mod planning;
 mod reading;
