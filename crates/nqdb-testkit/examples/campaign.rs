@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         points_per_run: number("--points-per-run", 100) as usize,
         steps: number("--steps", 1500) as usize,
         broken: Broken::NOTHING,
+        trace: std::env::args().any(|argument| argument == "--trace"),
     };
     let (summary, outcome) = campaign(plan);
     println!("{} power cuts in {} runs, {:?}", summary.points, summary.runs, started.elapsed());

@@ -23,6 +23,8 @@ pub struct Plan {
     /// Steps of a workload, at most.
     pub steps: usize,
     pub broken: Broken,
+    /// Print every query and every power cut.
+    pub trace: bool,
 }
 
 /// Figures of a campaign.
@@ -63,6 +65,7 @@ fn one_run(seed: u64, plan: &Plan, summary: &mut Summary) -> Result<(), String> 
     arm(&disk, &mut rng, calls_apart, Fault::Capture);
     let server = Server::open(&disk, plan.broken)?;
     let mut run = Run::new(server, seed, State::default());
+    run.trace = plan.trace;
     for image in disk.take_captured() {
         summary.coverage.hit("cuts during creation");
         check_cut(&image, vec![State::default()], &mut rng, plan, summary)?;
@@ -142,6 +145,9 @@ fn check_cut(
         _ => {}
     }
     let first_mode = mode(rng, coverage);
+    if plan.trace {
+        println!("-- power cut at {:?}, {first_mode:?}, {} states possible", image.crashed_at(), states.len());
+    }
     let mut disk = image.crash(first_mode);
     while rng.random_ratio(1, 3) {
         disk = cut_recovery(&disk, rng, plan.broken, coverage);

@@ -36,6 +36,8 @@ pub struct Run {
     workers: Vec<Worker>,
     rng: StdRng,
     setup: Vec<Query>,
+    /// Prints each query with its answer.
+    pub trace: bool,
 }
 
 impl Run {
@@ -52,7 +54,7 @@ impl Run {
         let workers = (0..CLIENTS).map(worker).collect();
         let mut setup = if state.tables.is_empty() { setup() } else { Vec::new() };
         setup.reverse();
-        Run { workers, history: History::from(state.clone()), live: state, rng: StdRng::seed_from_u64(seed), setup, server }
+        Run { workers, history: History::from(state.clone()), live: state, rng: StdRng::seed_from_u64(seed), setup, server, trace: false }
     }
 
     /// Does something. `Err` is a fault of the server; what a power cut does to queries is none.
@@ -166,6 +168,10 @@ impl Run {
         let worker = &mut self.workers[at];
         let query = worker.query.take().expect("it was started");
         let status = worker.client.status();
+        if self.trace {
+            let (status, commit, tag, rows) = (char::from(status), worker.committed, told.tag(), told.rows().len());
+            println!("{at} {status} {commit:?} {:.160} -> {tag} {rows} {:?}", query.sql, told.error);
+        }
         if let Some((code, message)) = &told.error {
             if code == "XX000" || (code == "XX001" || code == "58030") && !self.server.disk.has_crashed() {
                 return Err(format!("{:.200}: {code} {message}", query.sql));

@@ -328,14 +328,14 @@ impl Generator<'_> {
                 let sql = format!("ALTER TABLE {name} ADD COLUMN {column} text{default}");
                 Query::new(sql, Kind::Fixed(vec![effect])).covering("columns added")
             }
-            66..76 => {
+            66..78 => {
                 let added: Vec<&String> = table.columns.iter().filter(|name| name.starts_with('x')).collect();
                 let column = added.first().map_or("x0", |name| name.as_str());
                 let effect = Effect::DropColumn { table: name.clone(), column: column.to_owned() };
                 let sql = format!("ALTER TABLE {name} DROP COLUMN {column}");
                 Query::new(sql, Kind::Fixed(vec![effect])).covering("columns dropped")
             }
-            76..84 => {
+            78..84 => {
                 let effect = Effect::Truncate { table: name.clone() };
                 Query::new(format!("TRUNCATE {name}"), Kind::Fixed(vec![effect])).covering("truncates")
             }
