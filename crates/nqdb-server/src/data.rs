@@ -32,8 +32,14 @@ impl Data {
     /// Opens a data directory, makes it first when it is missing or empty, recovers it when it was not closed.
     pub fn open(directory: &Path, memory_bytes: u64) -> Result<Data, ServerError> {
         make_directory(directory)?;
-        let disk: Arc<dyn Disk> = Arc::new(OsDisk::new(directory));
-        let is_new = !directory.join(SUPERBLOCK).exists();
+        Data::open_on(Arc::new(OsDisk::new(directory)), directory, memory_bytes)
+    }
+
+    /// As [`Data::open`], on any disk; errors name `directory`.
+    pub fn open_on(disk: Arc<dyn Disk>, directory: &Path, memory_bytes: u64) -> Result<Data, ServerError> {
+        let failed = |source| ServerError::Open { path: directory.to_path_buf(), source };
+        let names = disk.list("").map_err(|error| failed(error.into()))?;
+        let is_new = !names.iter().any(|name| name == SUPERBLOCK);
         let share = |percent: u64| usize::try_from(memory_bytes / 100 * percent).unwrap_or(usize::MAX);
         let engine = nqdb_storage::Options {
             frames: nqdb_storage::Options::frames_from_memory_bytes(share(POOL_PERCENT)),
@@ -42,7 +48,7 @@ impl Data {
         let options = TxnOptions { undo_memory_bytes: share(UNDO_PERCENT), ..TxnOptions::default() };
         let opened =
             if is_new { TxnSystem::create(disk, engine, options) } else { TxnSystem::open(disk, engine, options) };
-        let system = opened.map_err(|source| ServerError::Open { path: directory.to_path_buf(), source })?;
+        let system = opened.map_err(failed)?;
         let catalog = Catalog::open(system.clone()).map_err(ServerError::Catalog)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let purge = start_purge(system.clone(), stopping.clone())?;

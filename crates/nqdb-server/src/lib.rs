@@ -19,4 +19,4 @@ pub use check::{check, check_disk, check_open};
 pub use configuration::{Configuration, HttpListen, LogFormat, Options};
 pub use data::Data;
 pub use error::ServerError;
-pub use serve::{Running, serve, start};
+pub use serve::{Running, serve, start, start_on};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nqdb_session::{Instance, Settings};
+use nqdb_storage::disk::Disk;
 use nqdb_web::WebListener;
 use nqdb_wire::{Listeners, TlsIdentity, WireOptions};
 use tokio::runtime::Runtime;
@@ -94,6 +95,20 @@ pub fn runtime() -> Result<Runtime, ServerError> {
 
 /// Opens the data and the listeners; when it returns, clients are served.
 pub async fn start(configuration: &Configuration) -> Result<Running, ServerError> {
+    let (directory, memory_bytes) = (configuration.data_dir.clone(), configuration.memory_bytes);
+    start_over(configuration, move || Data::open(&directory, memory_bytes)).await
+}
+
+/// As [`start`], with the data on any disk: `data_dir` is a name only.
+pub async fn start_on(configuration: &Configuration, disk: Arc<dyn Disk>) -> Result<Running, ServerError> {
+    let (directory, memory_bytes) = (configuration.data_dir.clone(), configuration.memory_bytes);
+    start_over(configuration, move || Data::open_on(disk, &directory, memory_bytes)).await
+}
+
+async fn start_over(
+    configuration: &Configuration,
+    open: impl FnOnce() -> Result<Data, ServerError> + Send + 'static,
+) -> Result<Running, ServerError> {
     let tls = match &configuration.tls {
         Some((certificates, key)) => Some(TlsIdentity::from_pem_files(certificates, key)?),
         None => None,
@@ -105,7 +120,7 @@ pub async fn start(configuration: &Configuration) -> Result<Running, ServerError
         unix_socket_dir: configuration.unix_socket_dir.clone(),
         tls,
         message_bytes_max: message_share.max(16 << 20),
-        sockets_max: configuration.max_connections * 2 + 16,
+        logins_max: configuration.max_connections + 16,
     })
     .await?;
     let web = match &configuration.http_listen {
@@ -116,8 +131,7 @@ pub async fn start(configuration: &Configuration) -> Result<Running, ServerError
                 .map_err(|source| ServerError::ListenHttp { address: address.clone(), source })?,
         ),
     };
-    let (directory, memory_bytes) = (configuration.data_dir.clone(), configuration.memory_bytes);
-    let data = tokio::task::spawn_blocking(move || Data::open(&directory, memory_bytes))
+    let data = tokio::task::spawn_blocking(open)
         .await
         .unwrap_or_else(|_| Err(ServerError::Configuration("opening the data directory panicked".to_owned())))?;
     refuse_open_doors(&data, listeners.address(), configuration)?;

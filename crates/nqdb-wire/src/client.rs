@@ -29,11 +29,18 @@ const OUTPUT_BYTES_KEPT: usize = 2 * PENDING_BYTES_MAX;
 pub struct Client {
     transport: Box<dyn Transport>,
     output: BytesMut,
+    /// Length of what is pending up to its last ReadyForQuery.
+    finished: usize,
 }
 
 impl Client {
     pub fn new(transport: Box<dyn Transport>) -> Client {
-        Client { transport, output: BytesMut::with_capacity(8 * 1024) }
+        Client { transport, output: BytesMut::with_capacity(8 * 1024), finished: 0 }
+    }
+
+    /// Forgets the pending answers of a command that did not come to its ReadyForQuery.
+    pub fn discard_unfinished(&mut self) {
+        self.output.truncate(self.finished);
     }
 
     /// Gives the stream back; what was not written is dropped.
@@ -74,6 +81,7 @@ impl Client {
         self.output.put_u8(b'Z');
         self.output.put_u32(5);
         self.output.put_u8(status);
+        self.finished = self.output.len();
     }
 
     /// Appends a message whose body `body` writes; the length is filled in afterwards.
@@ -239,6 +247,7 @@ impl ClientSink for Client {
         self.transport.write_all(&self.output).await?;
         self.transport.flush().await?;
         self.output.clear();
+        self.finished = 0;
         if self.output.capacity() > OUTPUT_BYTES_KEPT {
             self.output = BytesMut::with_capacity(OUTPUT_BYTES_KEPT);
         }

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use nqdb_session::{BindRequest, ClientSink, CommandEnd, Instance, Registration, Session, terminated};
+use nqdb_session::{BindRequest, ClientSink, CommandEnd, Instance, Session, terminated};
 use nqdb_sqlstate::{SqlError, SqlResult};
 use pgwire::messages::startup::{Authentication, BackendKeyData, SecretKey};
-use tokio::time::timeout;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::authenticate::{Origin, authenticate};
 use crate::client::{Client, Transport};
@@ -23,8 +24,8 @@ use crate::frontend::{Bind, Request, Target};
 use crate::startup::{Started, StartupRequest, start};
 use crate::tls::TlsIdentity;
 
-/// How long a client may take to say who it is.
-const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a client may take to log in, from its first byte on.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the last answer may take to reach a client that is being sent away.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,16 +77,23 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Serves a client until it leaves or is sent away.
-pub async fn serve(transport: Box<dyn Transport>, origin: Origin, context: Arc<ConnectionContext>) {
-    let started = match timeout(STARTUP_TIMEOUT, start(transport, context.tls.as_ref(), &context.instance)).await {
+/// Serves a client until it leaves or is sent away. `login_place` is given back when it is logged in.
+pub async fn serve(
+    transport: Box<dyn Transport>,
+    origin: Origin,
+    context: Arc<ConnectionContext>,
+    login_place: OwnedSemaphorePermit,
+) {
+    let deadline = Instant::now() + LOGIN_TIMEOUT;
+    let started = match timeout_at(deadline, start(transport, context.tls.as_ref(), &context.instance)).await {
         Ok(Ok(Some(started))) => started,
         Ok(Err(ConnectionError::Refused(mut client, error))) => return send_away(&mut client, &error).await,
         Ok(Err(ConnectionError::Io(error))) => return tracing::debug!(%error, "a connection failed before its login"),
         Ok(Ok(None)) | Err(_) => return,
     };
     let Started { mut client, mut input, request, encrypted } = started;
-    let end = catch_panic(converse(&mut client, &mut input, request, origin, encrypted, &context)).await;
+    let login = Login { request, origin, encrypted, deadline, place: login_place };
+    let end = catch_panic(converse(&mut client, &mut input, login, &context)).await;
     let error = match end {
         Ok(Ok(())) => None,
         Ok(Err(Failure::Sql(error))) => Some(error),
@@ -123,43 +131,49 @@ async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, ()> {
     .await
 }
 
+/// A client that has said who it is and is still to prove it.
+struct Login {
+    request: StartupRequest,
+    origin: Origin,
+    encrypted: bool,
+    deadline: Instant,
+    place: OwnedSemaphorePermit,
+}
+
 /// Logs the client in and serves its requests.
 async fn converse(
     client: &mut Client,
     input: &mut BytesMut,
-    request: StartupRequest,
-    origin: Origin,
-    encrypted: bool,
+    login: Login,
     context: &ConnectionContext,
 ) -> Result<(), Failure> {
-    let instance = &context.instance;
-    instance.metrics.connections.increment();
-    let registration = match instance.registry.register(&instance.random) {
-        Ok(registration) => registration,
-        Err(error) => {
-            instance.metrics.connections_refused.increment();
-            return Err(error.into());
-        }
-    };
-    let tls = context.tls.as_ref().filter(|_| encrypted);
-    let login = login(client, input, request, origin, tls, registration, instance);
-    let mut session = timeout(STARTUP_TIMEOUT, login).await.unwrap_or(Err(Failure::Closed))?;
+    context.instance.metrics.connections.increment();
+    let mut session =
+        timeout_at(login.deadline, log_in(client, input, &login, context)).await.unwrap_or(Err(Failure::Closed))?;
+    drop(login.place);
     let result =
         Requests { client, input, session: &mut session, message_bytes_max: context.message_bytes_max }.serve().await;
+    if result.is_err() {
+        // Rows that wait in the buffer may owe to commits that never got synced.
+        client.discard_unfinished();
+    }
     session.end();
     result
 }
 
-async fn login(
+/// Takes one of the sessions' places only for a client that has proved who it is.
+async fn log_in(
     client: &mut Client,
     input: &mut BytesMut,
-    request: StartupRequest,
-    origin: Origin,
-    tls: Option<&TlsIdentity>,
-    registration: Registration,
-    instance: &Arc<Instance>,
+    login: &Login,
+    context: &ConnectionContext,
 ) -> Result<Session, Failure> {
-    authenticate(client, input, instance, &request.user, origin, tls).await?;
+    let (instance, request) = (&context.instance, &login.request);
+    let tls = context.tls.as_ref().filter(|_| login.encrypted);
+    authenticate(client, input, instance, &request.user, login.origin, tls).await?;
+    let registration = instance.registry.register(&instance.random).inspect_err(|_| {
+        instance.metrics.connections_refused.increment();
+    })?;
     let (pid, secret) = (registration.backend().pid(), registration.backend().secret());
     let mut session =
         Session::new(instance.clone(), registration, &request.user, &request.database, &request.settings)?;
@@ -318,10 +332,16 @@ impl Requests<'_> {
                 }
                 Ok(After::Ready)
             }
-            Request::Flush => {
-                client.flush().await?;
-                Ok(After::Next)
-            }
+            Request::Flush => match session.settle().await {
+                Ok(()) => {
+                    client.flush().await?;
+                    Ok(After::Next)
+                }
+                Err(error) => {
+                    fail(session, client, error).await?;
+                    Ok(After::Skip)
+                }
+            },
             Request::Terminate => Ok(After::Leave),
             // Left over from a COPY that failed.
             Request::CopyData(_) | Request::CopyDone | Request::CopyFail { .. } => Ok(After::Next),

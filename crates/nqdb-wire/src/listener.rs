@@ -1,7 +1,7 @@
 //! The doors: one TCP address and, if wanted, a Unix socket.
 //!
-//! Sockets that have not logged in yet are bounded too (twice the sessions, as PostgreSQL does), so that clients that
-//! say nothing cannot use up the file descriptors.
+//! Clients that have not logged in yet have places of their own, bounded and for a short time: sockets that say
+//! nothing take neither the sessions' places nor all file descriptors.
 
 use std::io;
 use std::net::SocketAddr;
@@ -29,8 +29,8 @@ pub struct WireOptions {
     pub tls: Option<TlsIdentity>,
     /// Largest message of a client that is logged in, bytes.
     pub message_bytes_max: usize,
-    /// Sockets, logged in or not.
-    pub sockets_max: usize,
+    /// Clients that are logging in at the same time; one more is not answered.
+    pub logins_max: usize,
 }
 
 /// Why a listener could not start.
@@ -88,7 +88,7 @@ impl Listeners {
 
     /// Serves clients until `stop` becomes true, then sends them away and waits for them to be gone.
     pub async fn run(self, instance: Arc<Instance>, mut stop: watch::Receiver<bool>, grace: Duration) {
-        let sockets = Arc::new(Semaphore::new(self.options.sockets_max));
+        let logins = Arc::new(Semaphore::new(self.options.logins_max));
         let context = Arc::new(ConnectionContext {
             instance: instance.clone(),
             tls: self.options.tls,
@@ -111,15 +111,12 @@ impl Listeners {
                     continue;
                 }
             };
-            let Ok(place) = sockets.clone().try_acquire_owned() else {
+            let Ok(login_place) = logins.clone().try_acquire_owned() else {
                 instance.metrics.connections_refused.increment();
                 continue;
             };
             let context = context.clone();
-            connections.spawn(async move {
-                serve(transport, origin, context).await;
-                drop(place);
-            });
+            connections.spawn(serve(transport, origin, context, login_place));
         }
         drop((self.tcp, self.unix));
         instance.registry.terminate_all();

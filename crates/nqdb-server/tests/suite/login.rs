@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::support::{Server, configuration, connect};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -29,6 +30,46 @@ async fn a_role_with_a_password_proves_it() {
     assert_eq!(refusal(&with("silent", "")).await, "28000");
     let elsewhere = format!("host=127.0.0.1 port={port} user=postgres dbname=elsewhere");
     assert_eq!(refusal(&elsewhere).await, "3D000");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_sockets_keep_nobody_out_and_are_closed() {
+    let server = Server::start_with(|configuration| configuration.max_connections = 2).await;
+    let port = server.address().port();
+    let first = server.client().await;
+    first.batch_execute("create role ada login password 'lovelace'").await.unwrap();
+    let mut silent = Vec::new();
+    for number in 0..8 {
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        if number % 2 == 0 {
+            // Asks for a login that needs a password, and then says nothing.
+            stream.write_all(b"\0\0\0\x12\0\x03\0\0user\0ada\0\0").await.unwrap();
+            assert_eq!(stream.read_u8().await.unwrap(), b'R', "is asked for a password");
+        }
+        silent.push(stream);
+    }
+    let second = server.client().await;
+    second.batch_execute("select 1").await.unwrap();
+    assert_eq!(refusal(&format!("host=127.0.0.1 port={port} user=postgres")).await, "53300");
+    // Two sessions and 16: as many may be logging in, and no more.
+    for _ in silent.len()..18 {
+        silent.push(TcpStream::connect(server.address()).await.unwrap());
+    }
+    let mut excess = TcpStream::connect(server.address()).await.unwrap();
+    let closed = tokio::time::timeout(Duration::from_secs(5), excess.read_to_end(&mut Vec::new())).await;
+    assert!(closed.is_ok(), "one more is closed at once");
+    first.batch_execute("select 1").await.unwrap();
+    let all_closed = async {
+        for stream in &mut silent {
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all_closed).await.expect("all are closed in time");
+    drop(second);
+    while connect(&format!("host=127.0.0.1 port={port} user=ada password=lovelace dbname=postgres")).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     server.stop().await;
 }
 
