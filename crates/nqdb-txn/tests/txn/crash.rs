@@ -142,3 +142,30 @@ fn a_clean_stop_leaves_nothing_to_do() {
     let report = bed.check();
     assert_eq!((report.rows, report.deleted_rows, report.marked_entries), (200, 0, 0));
 }
+
+#[test]
+fn a_checkpoint_during_recovery_keeps_the_log_of_what_is_not_rolled_back_yet() {
+    // So many rows that rolling them back dirties more pages than there are frames: checkpoints come in between.
+    let disk = Arc::new(SimDisk::new());
+    let options = || Options { frames: 64, ..options() };
+    let bed = Bed::on(disk.clone(), options(), txn_options());
+    let mut unfinished: Vec<Transaction> = (0..3).map(|_| bed.begin()).collect();
+    for id in 0..1200 {
+        let txn = &mut unfinished[id as usize % 3];
+        bed.insert(txn, &row(id, 7, &"long ".repeat(60))).expect("insert");
+    }
+    bed.system.engine().flush_log().expect("the log");
+    let crashed = disk.crash(CrashMode::AllWrites);
+    let calls = |disk: &SimDisk| disk.calls(Call::Change);
+    let whole = Arc::new(crashed.crash(CrashMode::AllWrites));
+    drop(Bed::open(whole.clone(), options(), txn_options()).expect("it opens"));
+    assert!(calls(&whole) > 40, "recovery makes only {} calls", calls(&whole));
+    for at in 1..=calls(&whole) {
+        let first = Arc::new(crashed.crash(CrashMode::AllWrites));
+        first.fail_at(Call::Change, at, Fault::CrashHere);
+        drop(Bed::open(first.clone(), options(), txn_options()));
+        let second = Arc::new(first.crash(CrashMode::OnlySynced));
+        let bed = Bed::open(second, options(), txn_options()).expect("it opens after the second power cut");
+        assert_eq!(bed.committed(), [], "power cut at call {at} of recovery");
+    }
+}
