@@ -48,6 +48,7 @@ pub const REQUIRED: &[&str] = &[
     "cuts that kept a random subset",
     "cuts that tore sectors",
     "cuts during recovery",
+    "cuts after work on a recovered database",
     "commits in flight that survived",
     "commits in flight that vanished",
 ];

@@ -197,7 +197,7 @@ fn check_recovered(
     nothing_is_left(&server)?;
     report(nqdb_server::check_open(&server.system, &server.catalog))?;
     let state = sequences_go_on(&server, state)?;
-    if rng.random_ratio(1, 4) { goes_on(server, state, rng, plan) } else { Ok(()) }
+    if rng.random_ratio(1, 4) { goes_on(server, state, rng, plan, coverage) } else { Ok(()) }
 }
 
 fn report(problems: Vec<String>) -> Result<(), String> {
@@ -266,12 +266,22 @@ fn sequences_go_on(server: &Server, mut state: State) -> Result<State, String> {
     Ok(state)
 }
 
-/// The recovered database is as good as any: it works on, and is closed and opened without a change.
-fn goes_on(server: Server, state: State, rng: &mut StdRng, plan: &Plan) -> Result<(), String> {
+/// The recovered database is as good as any: it works on, and then survives another power cut, or is closed and opened
+/// without a change.
+fn goes_on(server: Server, state: State, rng: &mut StdRng, plan: &Plan, coverage: &mut Coverage) -> Result<(), String> {
     let disk = server.disk.clone();
     let mut run = Run::new(server, rng.random(), state);
     for _ in 0..40 {
         run.step(&mut Coverage::default()).map_err(|what| format!("after recovery: {what}"))?;
+    }
+    if rng.random() {
+        let states = run.history.possible(run.history.acknowledged());
+        let disk = disk.crash(mode(rng, &mut Coverage::default()));
+        drop(run);
+        coverage.hit("cuts after work on a recovered database");
+        let server = Server::open(&disk, plan.broken).map_err(|what| format!("after another power cut: {what}"))?;
+        return check_recovered(server, states, rng, plan, coverage)
+            .map_err(|what| format!("after another power cut: {what}"));
     }
     run.finish()?;
     let newest = run.history.len();

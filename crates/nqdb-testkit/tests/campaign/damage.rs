@@ -30,7 +30,8 @@ fn database() -> (SimDisk, BTreeMap<&'static str, PageId>) {
     for sql in statements {
         server.query(&mut client, sql).expect("a sound server");
     }
-    let large: String = (0..20_000u32).map(|n| char::from(b'a' + (n.wrapping_mul(2_654_435_761) >> 27) as u8 % 26)).collect();
+    let large: String =
+        (0..20_000u32).map(|n| char::from(b'a' + (n.wrapping_mul(2_654_435_761) >> 27) as u8 % 26)).collect();
     server.query(&mut client, &format!("INSERT INTO t VALUES (5000, 1, '{large}')")).expect("a sound server");
     drop(client);
     server.purge_all().expect("purge");

@@ -7,22 +7,59 @@ use crate::sink::Row;
 /// One effect of a statement.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    CreateTable { table: String, columns: Vec<String> },
-    DropTable { table: String },
-    AddColumn { table: String, column: String, value: Option<String> },
-    DropColumn { table: String, column: String },
-    Truncate { table: String },
-    CreateIndex { table: String, index: String },
-    DropIndex { table: String, index: String },
-    CreateSequence { sequence: String },
-    DropSequence { sequence: String },
+    CreateTable {
+        table: String,
+        columns: Vec<String>,
+    },
+    DropTable {
+        table: String,
+    },
+    AddColumn {
+        table: String,
+        column: String,
+        value: Option<String>,
+    },
+    DropColumn {
+        table: String,
+        column: String,
+    },
+    Truncate {
+        table: String,
+    },
+    CreateIndex {
+        table: String,
+        index: String,
+    },
+    DropIndex {
+        table: String,
+        index: String,
+    },
+    CreateSequence {
+        sequence: String,
+    },
+    DropSequence {
+        sequence: String,
+    },
     /// A value of a sequence went into what the transaction did.
-    Drawn { sequence: String, value: i64 },
+    Drawn {
+        sequence: String,
+        value: i64,
+    },
     /// A row, by its id, which is its first column.
-    Put { table: String, row: Row },
+    Put {
+        table: String,
+        row: Row,
+    },
     /// A row that was given by the names of some columns; the others have their defaults.
-    PutNamed { table: String, columns: Vec<String>, row: Row },
-    Remove { table: String, id: i64 },
+    PutNamed {
+        table: String,
+        columns: Vec<String>,
+        row: Row,
+    },
+    Remove {
+        table: String,
+        id: i64,
+    },
 }
 
 /// A table and what is in it.

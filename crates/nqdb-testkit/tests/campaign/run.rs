@@ -54,7 +54,15 @@ impl Run {
         let workers = (0..CLIENTS).map(worker).collect();
         let mut setup = if state.tables.is_empty() { setup() } else { Vec::new() };
         setup.reverse();
-        Run { workers, history: History::from(state.clone()), live: state, rng: StdRng::seed_from_u64(seed), setup, server, trace: false }
+        Run {
+            workers,
+            history: History::from(state.clone()),
+            live: state,
+            rng: StdRng::seed_from_u64(seed),
+            setup,
+            server,
+            trace: false,
+        }
     }
 
     /// Does something. `Err` is a fault of the server; what a power cut does to queries is none.

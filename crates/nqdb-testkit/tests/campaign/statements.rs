@@ -15,13 +15,22 @@ pub enum Kind {
     /// Nothing that the model keeps.
     Nothing,
     /// Each returned row is in the table now.
-    Put { table: String },
+    Put {
+        table: String,
+    },
     /// The row `old` has become the returned one.
-    Move { table: String, old: i64 },
+    Move {
+        table: String,
+        old: i64,
+    },
     /// Each returned id is gone.
-    Remove { table: String },
+    Remove {
+        table: String,
+    },
     /// The returned row has twice a value of the sequence (and one more, for an odd sequence) as its id.
-    Draw { sequence: String },
+    Draw {
+        sequence: String,
+    },
     /// This, whatever came back.
     Fixed(Vec<Effect>),
     Begin,
@@ -281,8 +290,7 @@ impl Generator<'_> {
     fn copy(&mut self) -> Query {
         let (name, table) = self.table();
         let mut covers = vec!["copies"];
-        let rows: Vec<Row> =
-            (0..self.rng.random_range(1..20)).map(|_| self.row(&table.columns, &mut covers)).collect();
+        let rows: Vec<Row> = (0..self.rng.random_range(1..20)).map(|_| self.row(&table.columns, &mut covers)).collect();
         let field = |field: &Option<String>| field.clone().unwrap_or_else(|| "\\N".to_owned());
         let line = |row: &Row| row.iter().map(field).collect::<Vec<_>>().join("\t") + "\n";
         let effect =
@@ -348,8 +356,7 @@ impl Generator<'_> {
             _ => {
                 let sequence = format!("s{}", self.rng.random_range(0..3));
                 let effect = Effect::DropSequence { sequence: sequence.clone() };
-                Query::new(format!("DROP SEQUENCE {sequence}"), Kind::Fixed(vec![effect]))
-                    .covering("sequences dropped")
+                Query::new(format!("DROP SEQUENCE {sequence}"), Kind::Fixed(vec![effect])).covering("sequences dropped")
             }
         }
     }
