@@ -54,7 +54,6 @@ fn every_broken_rule_is_noticed() {
         storage(Sabotage::NoDirSync),
         storage(Sabotage::NoDataSync),
         storage(Sabotage::ForgetDirtyPages),
-        storage(Sabotage::IgnoreIncarnation),
         transactions(TxnSabotage::NoClr),
         transactions(TxnSabotage::NoAbortEnd),
         transactions(TxnSabotage::NoRecoveryUndo),
