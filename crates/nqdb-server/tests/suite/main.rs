@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bad_input;
 mod blocks;
 mod login;
+mod privileges;
 mod protocol;
+mod statements;
 mod support;
+mod unsynced;

@@ -1,5 +1,6 @@
 //! A server under test, a private PostgreSQL 15 beside it, and a client that sees every message.
 
+pub mod gated_disk;
 pub mod postgres;
 pub mod raw;
 
@@ -7,9 +8,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use nqdb_server::{Configuration, HttpListen, LogFormat, Running, start};
+use nqdb_server::{Configuration, HttpListen, LogFormat, Running, start, start_on};
 use nqdb_session::Instance;
+use nqdb_storage::disk::Disk;
 use tokio_postgres::{Client, NoTls};
+
+/// What a server under test may use.
+pub const MEMORY_BYTES: u64 = 128 << 20;
 
 /// nqdb over a directory that is removed afterwards.
 pub struct Server {
@@ -28,6 +33,13 @@ impl Server {
         let mut configuration = configuration(directory.path());
         change(&mut configuration);
         let running = start(&configuration).await.unwrap();
+        Server { running: Some(running), _directory: directory }
+    }
+
+    /// nqdb over a disk of the test's.
+    pub async fn start_over(disk: impl Disk + 'static) -> Server {
+        let directory = tempfile::tempdir().unwrap();
+        let running = start_on(&configuration(directory.path()), Arc::new(disk)).await.unwrap();
         Server { running: Some(running), _directory: directory }
     }
 
@@ -60,7 +72,7 @@ pub fn configuration(directory: &Path) -> Configuration {
         data_dir: directory.join("data"),
         listen: "127.0.0.1:0".to_owned(),
         http_listen: HttpListen::Off,
-        memory_bytes: 128 << 20,
+        memory_bytes: MEMORY_BYTES,
         max_connections: 20,
         unix_socket_dir: None,
         tls: None,

@@ -1,0 +1,148 @@
+//! Statements beside PostgreSQL's answers that take a session with its state: read-only transactions, isolation levels,
+//! numbers of transactions, names of relations in results.
+
+use crate::support::Server;
+use crate::support::postgres::Postgres;
+use crate::support::raw::{Raw, Send};
+
+use Send::Query;
+
+/// Replays scripts on both servers and shows every line that differs.
+pub async fn compare(setup: &[Send], scripts: &[(&str, Vec<Send>)]) {
+    let server = Server::start().await;
+    let postgres = Postgres::start();
+    let mut differences = Vec::new();
+    for (name, script) in scripts {
+        let mut ours = Raw::connect(server.address()).await;
+        let mut theirs = Raw::connect(postgres.address()).await;
+        ours.replay(setup).await;
+        theirs.replay(setup).await;
+        let (got, wanted) = (ours.replay(script).await, theirs.replay(script).await);
+        let (got, wanted) = (without_promises(got), without_promises(wanted));
+        if got != wanted {
+            differences.push(format!("== {name}\n  postgres {wanted:?}\n  nqdb     {got:?}"));
+        }
+    }
+    assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+    server.stop().await;
+}
+
+/// Without a BindComplete, or the columns of a result, that an error follows: PostgreSQL computes constants before it
+/// sends them.
+fn without_promises(lines: Vec<String>) -> Vec<String> {
+    let is_promise = |at: usize| {
+        (lines[at].starts_with("T ") || lines[at] == "2")
+            && lines.get(at + 1).is_some_and(|next| next.starts_with("E "))
+    };
+    (0..lines.len()).filter(|at| !is_promise(*at)).map(|at| lines[at].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_transaction_refuses_every_way_of_writing() {
+    let writes = [
+        "insert into t values (2, 'b')",
+        "update t set name = 'c'",
+        "delete from t",
+        "explain analyze insert into t values (2, 'b')",
+        "explain (analyze, costs off) update t set name = 'c'",
+        "explain analyze delete from t",
+        "with w as (select 3) insert into t select * from w",
+        "/* a comment */ insert into t values (4, 'd')",
+        "copy (insert into t values (2, 'b') returning id) to stdout",
+        "copy t from stdin",
+        "create table u (id int)",
+        "drop table t",
+        "select nextval('s')",
+    ];
+    let scripts: Vec<(&str, Vec<Send>)> = writes
+        .iter()
+        .map(|write| {
+            (
+                *write,
+                vec![Query("begin read only"), Query(write), Query("rollback"), Query("select * from t order by id")],
+            )
+        })
+        .collect();
+    let setup = [
+        Query("drop table if exists t; drop sequence if exists s"),
+        Query("create table t (id int, name text); create sequence s"),
+        Query("insert into t values (1, 'a')"),
+    ];
+    compare(&setup, &scripts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_without_analyze_writes_nothing_and_is_read_only() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    client.batch_execute("create table t (id int); begin read only; explain delete from t; commit").await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serializable_is_refused_where_it_is_asked_for() {
+    let server = Server::start().await;
+    let mut raw = Raw::connect(server.address()).await;
+    for sql in [
+        "set default_transaction_isolation = serializable",
+        "set default_transaction_isolation = 'Serializable'",
+        "set session characteristics as transaction isolation level serializable",
+        "select set_config('default_transaction_isolation', 'serializable', false)",
+        "begin isolation level serializable",
+        "start transaction isolation level serializable",
+    ] {
+        let lines = raw.replay(&[Send::Query(sql)]).await;
+        assert!(lines.iter().any(|line| line.contains("C=0A000 M=isolation level SERIALIZABLE")), "{sql}: {lines:?}");
+        assert_eq!(lines.last().map(String::as_str), Some("Z I"), "{sql}");
+        let lines = raw.replay(&[Query("show default_transaction_isolation")]).await;
+        assert!(lines.iter().any(|line| line == "D [read committed]"), "{sql}: {lines:?}");
+    }
+    let lines = raw.replay(&[Query("begin"), Query("set transaction isolation level serializable")]).await;
+    assert_eq!(lines.last().map(String::as_str), Some("Z E"), "{lines:?}");
+    let parameters = format!(
+        "host=127.0.0.1 port={} user=postgres options='-c default_transaction_isolation=serializable'",
+        server.address().port()
+    );
+    let refused = crate::support::connect(&parameters).await.expect_err("a start-up option is refused too");
+    assert_eq!(refused.code().unwrap().code(), "0A000");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_has_a_number_as_soon_as_it_asks() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    let number = async || client.query_one("select txid_current()", &[]).await.unwrap().get::<_, i64>(0);
+    client.batch_execute("create table t (x bigint default txid_current(), y int)").await.unwrap();
+    let first = number().await;
+    assert!(number().await > first, "each transaction has its own");
+    client.batch_execute("begin read only").await.unwrap();
+    let inside = number().await;
+    assert_eq!(number().await, inside);
+    client.batch_execute("commit; begin; insert into t (y) values (1)").await.unwrap();
+    let row = client.query_one("select x = txid_current() from t", &[]).await.unwrap();
+    assert!(row.get::<_, bool>(0));
+    client.batch_execute("rollback; explain select txid_current()").await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn relations_are_named_in_results() {
+    let setup = [
+        Query("drop schema if exists s cascade; drop table if exists t, \"Odd name\""),
+        Query(
+            "create schema s; create table t (id int); create table s.u (id int); create table \"Odd name\" (id int)",
+        ),
+    ];
+    let scripts = [(
+        "regclass",
+        vec![
+            Query(
+                "select 't'::regclass, 's.u'::regclass, '\"Odd name\"'::regclass, 0::regclass, null::regclass, 999999::regclass",
+            ),
+            Query("set search_path = s; select 'public.t'::regclass, 'u'::regclass"),
+            Query("select 't'::regclass::text || '!', count(*) from (values (1)) v group by 1"),
+        ],
+    )];
+    compare(&setup, &scripts[..1]).await;
+}
