@@ -32,3 +32,11 @@ bench:
 # kill -9 under pgbench, restart, check; as often as asked
 crash cycles="20":
     scripts/crash-pgbench --cycles {{cycles}}
+
+# The bare tree beside SQLite and redb
+bench-tree:
+    cargo bench -p nqdb-bench --bench tree
+
+# Power cuts of the whole server on a simulated disk; CI runs a short form of it
+campaign points="5000" seed="1":
+    cargo run --release -p nqdb-testkit --example campaign -- --points {{points}} --seed {{seed}}
