@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod blocks;
+mod damage;
 mod login;
 mod privileges;
 mod protocol;
