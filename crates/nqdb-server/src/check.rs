@@ -5,7 +5,7 @@
 //!
 //! What is verified: every page of the data file (checksum, order, its place in its tree or in the free list), every tree
 //! (it belongs to somebody), every row against the indexes and every index entry against its row, every reference to a
-//! large value.
+//! large value, every sequence's state.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -76,6 +76,11 @@ pub fn check_open(system: &Arc<TxnSystem>, catalog: &Catalog) -> Vec<String> {
             Err(error) => damage.push(format!("{name}: {error}")),
         }
     }
+    for sequence in committed.sequences() {
+        if let Err(error) = sequence.counter().state(system) {
+            damage.push(format!("sequence {}: {error}", sequence.name));
+        }
+    }
     damage.extend(check_owners(system, &tables).unwrap_or_else(|error| vec![format!("the list of trees: {error}")]));
     damage
 }
@@ -115,4 +120,132 @@ fn check_owners(system: &TxnSystem, tables: &[(String, Arc<TableStore>)]) -> Res
         }
     }
     Ok(damage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nqdb_catalog::request::{NewColumn, NewConstraint, NewTable};
+    use nqdb_catalog::{CatalogWriter, Draft, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
+    use nqdb_storage::disk::{Call, CrashMode, SimDisk};
+    use nqdb_storage::tree::EditNeed;
+    use nqdb_txn::Isolation;
+    use nqdb_types::{Datum, Type};
+
+    const MEMORY_BYTES: u64 = 32 << 20;
+    const ROW_COUNT: i64 = 2000;
+
+    struct Database {
+        disk: SimDisk,
+        system: Arc<TxnSystem>,
+        catalog: Arc<Catalog>,
+    }
+
+    impl Database {
+        /// A table `t` with a primary key on its only column, and nothing written back.
+        fn new() -> Database {
+            let disk = SimDisk::new();
+            let engine = Options {
+                frames: 512,
+                log_segment_bytes: 1 << 20,
+                log_budget_bytes: 8 << 20,
+                log_buffer_bytes: 4 << 20,
+                background_threads: false,
+                ..Options::default()
+            };
+            let system = TxnSystem::create(Arc::new(disk.clone()), engine, TxnOptions::default()).unwrap();
+            let catalog = Catalog::open(system.clone()).unwrap();
+            let database = Database { disk, system, catalog };
+            database.fill();
+            database
+        }
+
+        fn fill(&self) {
+            let id = NewColumn {
+                name: "id".to_owned(),
+                ty: Type::INT8,
+                not_null: true,
+                default: None,
+                sequence: None,
+                missing: None,
+            };
+            let key = NewConstraint::Key { name: None, primary: true, columns: vec!["id".to_owned()] };
+            let new =
+                NewTable { schema: PUBLIC_SCHEMA_OID, name: "t".to_owned(), columns: vec![id], constraints: vec![key] };
+            let mut txn = self.system.begin(Isolation::ReadCommitted, false);
+            txn.begin_statement().unwrap();
+            let mut draft = Draft::new(self.catalog.clone());
+            let table = CatalogWriter::new(&mut draft, &mut txn, SUPERUSER_OID).create_table(&new).unwrap();
+            let store = draft.snapshot().table_by_oid(table).unwrap().store.clone();
+            for id in 0..ROW_COUNT {
+                store.insert(&mut txn, &[Datum::Int8(id)]).unwrap();
+            }
+            let commit = txn.commit().unwrap();
+            self.system.wait_durable_blocking(commit.durable_lsn.unwrap()).unwrap();
+        }
+
+        fn store(&self) -> Arc<TableStore> {
+            self.catalog.committed().tables().next().unwrap().store.clone()
+        }
+
+        /// Checks what a clean stop leaves.
+        fn stop_and_check(&self) -> Vec<String> {
+            self.system.close().unwrap();
+            check_disk(Arc::new(self.disk.crash(CrashMode::AllWrites)), MEMORY_BYTES).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_crashed_database_is_sound_and_is_left_as_it_was() {
+        let crashed = Database::new().disk.crash(CrashMode::OnlySynced);
+        assert_eq!(check_disk(Arc::new(crashed.clone()), MEMORY_BYTES).unwrap(), Vec::<String>::new());
+        assert_eq!(crashed.calls(Call::Change), 0, "nothing was written");
+    }
+
+    #[test]
+    fn what_holds_no_database_cannot_be_checked_and_gets_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let outcome = check(directory.path(), MEMORY_BYTES);
+        assert!(matches!(outcome, Err(ServerError::Open { .. })), "{outcome:?}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        assert!(check(&directory.path().join("none"), MEMORY_BYTES).is_err());
+        assert!(!directory.path().join("none").exists());
+    }
+
+    #[test]
+    fn a_flipped_bit_in_any_page_is_damage() {
+        let database = Database::new();
+        assert_eq!(database.stop_and_check(), Vec::<String>::new());
+        let page_count = database.system.engine().page_count();
+        assert!(page_count > 20, "only {page_count} pages");
+        for page in 0..page_count {
+            let disk = database.disk.crash(CrashMode::AllWrites);
+            disk.flip_bit("base.nqdb", page * 8192 + 100 + page * 37 % 8000, (page % 8) as u8);
+            let damage = check_disk(Arc::new(disk), MEMORY_BYTES).unwrap();
+            assert!(damage.iter().any(|line| line.contains("page")), "page {page}: {damage:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_its_index_entry_is_damage_of_its_table() {
+        let database = Database::new();
+        let index = database.store().indexes[0].clone();
+        let key = index.tree.last_key().unwrap().unwrap();
+        index.tree.edit(&key, EditNeed::default(), None, |edit| edit.remove()).unwrap();
+        let damage = database.stop_and_check();
+        assert!(
+            matches!(&damage[..], [line] if line.starts_with("public.t: ") && line.contains("missing in index")),
+            "{damage:?}"
+        );
+    }
+
+    #[test]
+    fn a_tree_of_nobody_is_damage() {
+        let database = Database::new();
+        let mut txn = database.system.begin(Isolation::ReadCommitted, false);
+        database.system.create_tree(&mut txn).unwrap();
+        txn.commit().unwrap();
+        let damage = database.stop_and_check();
+        assert!(matches!(&damage[..], [line] if line.contains("belongs to nobody")), "{damage:?}");
+    }
 }

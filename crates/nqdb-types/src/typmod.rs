@@ -3,7 +3,6 @@
 //! A cast that the user wrote (`explicit`) cuts text that is too long, as SQL demands; an assignment refuses
 //! it (22001) unless only blanks are lost. Numbers and times are rounded either way.
 
-
 use nqdb_sqlstate::{STRING_DATA_RIGHT_TRUNCATION, SqlError, SqlResult};
 
 use crate::calendar::{MICROS_PER_HOUR, MICROS_PER_MINUTE};

@@ -7,8 +7,8 @@ use std::fmt::Display;
 use std::io;
 
 use bytes::{BufMut, BytesMut};
-use nqdb_session::{ClientSink, Formats, PENDING_BYTES_MAX};
-use nqdb_sql::ir::OutputColumn;
+use nqdb_session::{ClientSink, Formats, OutputColumn, PENDING_BYTES_MAX};
+
 use nqdb_sqlstate::{Notice, NoticeSeverity, PROGRAM_LIMIT_EXCEEDED, SqlError, SqlResult};
 use nqdb_types::{Datum, FormatContext, Oid, type_info, write_binary, write_text};
 use pgwire::messages::Message;
