@@ -13,8 +13,7 @@ pub fn fold_identifier(identifier: &str, quoted: bool) -> String {
     name
 }
 
-/// Keywords that can name nothing unless quoted (PostgreSQL 15, appendix C: reserved), but for those that stand for
-/// values or are functions without parentheses.
+/// Keywords that can name nothing unless quoted (PostgreSQL 15, appendix C: reserved), sorted.
 const RESERVED: &[&str] = &[
     "all",
     "analyse",
@@ -33,6 +32,13 @@ const RESERVED: &[&str] = &[
     "column",
     "constraint",
     "create",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
     "deferrable",
     "desc",
     "distinct",
@@ -40,6 +46,7 @@ const RESERVED: &[&str] = &[
     "else",
     "end",
     "except",
+    "false",
     "fetch",
     "for",
     "foreign",
@@ -54,7 +61,10 @@ const RESERVED: &[&str] = &[
     "lateral",
     "leading",
     "limit",
+    "localtime",
+    "localtimestamp",
     "not",
+    "null",
     "offset",
     "on",
     "only",
@@ -65,14 +75,17 @@ const RESERVED: &[&str] = &[
     "references",
     "returning",
     "select",
+    "session_user",
     "some",
     "symmetric",
     "table",
     "then",
     "to",
     "trailing",
+    "true",
     "union",
     "unique",
+    "user",
     "using",
     "variadic",
     "when",
@@ -81,9 +94,35 @@ const RESERVED: &[&str] = &[
     "with",
 ];
 
-/// Whether an identifier is a reserved keyword, which PostgreSQL takes for a syntax error where a name stands.
+/// Reserved keywords that stand for a value in an expression.
+const VALUE_WORDS: &[&str] = &[
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "false",
+    "localtime",
+    "localtimestamp",
+    "null",
+    "session_user",
+    "true",
+    "user",
+];
+
+/// Whether an unquoted word is a reserved keyword, in any case.
+pub fn is_reserved_word(word: &str) -> bool {
+    RESERVED.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
+}
+
+/// Whether an identifier in an expression is a reserved keyword that stands for no value, which PostgreSQL takes for a
+/// syntax error.
 pub fn is_reserved(identifier: &sqlparser::ast::Ident) -> bool {
-    identifier.quote_style.is_none() && RESERVED.binary_search(&identifier.value.to_ascii_lowercase().as_str()).is_ok()
+    identifier.quote_style.is_none()
+        && is_reserved_word(&identifier.value)
+        && !VALUE_WORDS.contains(&identifier.value.to_ascii_lowercase().as_str())
 }
 
 /// The name that a parsed identifier means.

@@ -11,7 +11,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::tokens::Tokens;
 use super::{data_type_of, expression_of, parse_one, token_range};
-use crate::names::fold_identifier;
+use crate::names::{fold_identifier, is_reserved_word};
 use crate::statement::{NamedAt, Parsed};
 
 pub(super) struct Cursor<'a> {
@@ -111,7 +111,7 @@ impl<'a> Cursor<'a> {
     /// An identifier; keywords that PostgreSQL reserves are refused.
     pub(super) fn identifier(&mut self) -> SqlResult<String> {
         match self.peek() {
-            Some(Token::Word(word)) if word.quote_style.is_some() || !is_reserved(&word.value) => {
+            Some(Token::Word(word)) if word.quote_style.is_some() || !is_reserved_word(&word.value) => {
                 self.at += 1;
                 Ok(fold_identifier(&word.value, word.quote_style.is_some()))
             }
@@ -261,88 +261,4 @@ impl<'a> Cursor<'a> {
         }
         parse_one(self.tokens, own.to_vec())
     }
-}
-
-/// PostgreSQL's reserved words (manual, appendix C), which cannot be names without quotes.
-fn is_reserved(word: &str) -> bool {
-    const RESERVED: [&str; 77] = [
-        "all",
-        "analyse",
-        "analyze",
-        "and",
-        "any",
-        "array",
-        "as",
-        "asc",
-        "asymmetric",
-        "both",
-        "case",
-        "cast",
-        "check",
-        "collate",
-        "column",
-        "constraint",
-        "create",
-        "current_catalog",
-        "current_date",
-        "current_role",
-        "current_time",
-        "current_timestamp",
-        "current_user",
-        "default",
-        "deferrable",
-        "desc",
-        "distinct",
-        "do",
-        "else",
-        "end",
-        "except",
-        "false",
-        "fetch",
-        "for",
-        "foreign",
-        "from",
-        "grant",
-        "group",
-        "having",
-        "in",
-        "initially",
-        "intersect",
-        "into",
-        "lateral",
-        "leading",
-        "limit",
-        "localtime",
-        "localtimestamp",
-        "not",
-        "null",
-        "offset",
-        "on",
-        "only",
-        "or",
-        "order",
-        "placing",
-        "primary",
-        "references",
-        "returning",
-        "select",
-        "session_user",
-        "some",
-        "symmetric",
-        "table",
-        "then",
-        "to",
-        "trailing",
-        "true",
-        "union",
-        "unique",
-        "user",
-        "using",
-        "variadic",
-        "when",
-        "where",
-        "window",
-        "with",
-    ];
-    RESERVED.iter().any(|reserved| word.eq_ignore_ascii_case(reserved))
 }
