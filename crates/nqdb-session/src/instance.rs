@@ -86,7 +86,6 @@ pub struct Metrics {
     pub statements: Counter,
     pub errors: Counter,
     pub cancels: Counter,
-    pub deadlocks: Counter,
     pub panics: Counter,
     pub rows_sent: Counter,
     /// Queries that were given to the analytical executor.

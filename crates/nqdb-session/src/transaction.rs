@@ -370,11 +370,7 @@ impl Session {
             return Err(SqlError::internal("nothing can be waited for without a transaction"));
         };
         let waited = wait.wait(&mut open.txn, deadlock_timeout, lock_timeout);
-        let result = self.surroundings.interruptible(waited).await?;
-        if let Err(TxnError::Deadlock { .. }) = &result {
-            self.surroundings.instance.metrics.deadlocks.increment();
-        }
-        Ok(result?)
+        Ok(self.surroundings.interruptible(waited).await??)
     }
 
     /// RELEASE: portals of the released parts belong to what surrounds them now.
