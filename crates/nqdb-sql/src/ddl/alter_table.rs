@@ -11,8 +11,7 @@ use nqdb_sqlstate::{
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Oid;
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, DropBehavior, Ident, RenameTableNameKind,
-    TableConstraint,
+    AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, Ident, RenameTableNameKind, TableConstraint,
 };
 
 use super::create_table::{WrittenConstraint, add_constraints, column_of, identity, table_constraint};
@@ -50,9 +49,9 @@ fn alter_one(table: Oid, operation: &AlterTableOperation, cx: &mut DdlContext<'_
         AlterTableOperation::AddColumn { column_keyword: _, if_not_exists, column_def, column_position: None } => {
             add_column(table, *if_not_exists, column_def, cx)
         }
-        AlterTableOperation::DropColumn { has_column_keyword: _, column_names, if_exists, drop_behavior } => {
+        AlterTableOperation::DropColumn { has_column_keyword: _, column_names, if_exists, drop_behavior: _ } => {
             for name in column_names {
-                drop_column(table, name, *if_exists, drop_behavior.as_ref(), cx)?;
+                drop_column(table, name, *if_exists, cx)?;
             }
             Ok(())
         }
@@ -137,13 +136,7 @@ fn constant_default(column: &NewColumn, cx: &mut DdlContext<'_, '_>) -> Result<O
     }
 }
 
-fn drop_column(
-    table: Oid,
-    name: &Ident,
-    if_exists: bool,
-    _behavior: Option<&DropBehavior>,
-    cx: &mut DdlContext<'_, '_>,
-) -> Result<(), TxnError> {
+fn drop_column(table: Oid, name: &Ident, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
     // CASCADE and RESTRICT do the same: nothing outside of its table can depend on a column yet.
     let definition = lock(table, cx)?;
     let name = name_of(name);
