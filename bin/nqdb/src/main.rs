@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use nqdb_server::{Configuration, Options, ServerError};
 
-/// Parsing and binding make many small allocations: a query of the simple protocol took 69 µs of CPU instead of 83 with it
+/// Parsing and binding make many small allocations: a query of the simple protocol took 70 µs of CPU instead of 79 with it
 /// (`pgbench -S -M simple`, medians of three alternating runs); prepared ones took the same.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
