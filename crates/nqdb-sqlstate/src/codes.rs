@@ -31,6 +31,7 @@ pub const INVALID_ARGUMENT_FOR_POWER_FUNCTION: SqlState = SqlState::new("2201F")
 pub const INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION: SqlState = SqlState::new("2201G");
 pub const INVALID_ROW_COUNT_IN_LIMIT_CLAUSE: SqlState = SqlState::new("2201W");
 pub const INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE: SqlState = SqlState::new("2201X");
+pub const ARRAY_SUBSCRIPT_ERROR: SqlState = SqlState::new("2202E");
 pub const CHARACTER_NOT_IN_REPERTOIRE: SqlState = SqlState::new("22021");
 pub const INVALID_PARAMETER_VALUE: SqlState = SqlState::new("22023");
 pub const INVALID_ESCAPE_SEQUENCE: SqlState = SqlState::new("22025");

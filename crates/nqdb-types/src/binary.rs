@@ -3,15 +3,18 @@
 //! ```text
 //! bool 1 byte        int2 int4 int8 oid float4 float8 date time timestamp(tz)  big-endian
 //! interval           micros i64 | days i32 | months i32
+//! arrays             see `array::binary`    records               see `record`
 //! text types, bytea  as they are             uuid 16 bytes         numeric  see `numeric::wire`
 //! ```
 
 use nqdb_sqlstate::{
-    CHARACTER_NOT_IN_REPERTOIRE, DATETIME_FIELD_OVERFLOW, INVALID_BINARY_REPRESENTATION, PROTOCOL_VIOLATION, SqlError,
-    SqlResult,
+    CHARACTER_NOT_IN_REPERTOIRE, DATETIME_FIELD_OVERFLOW, FEATURE_NOT_SUPPORTED, INVALID_BINARY_REPRESENTATION,
+    PROTOCOL_VIOLATION, SqlError, SqlResult,
 };
 
+use crate::array::{element_type, read_array, write_array};
 use crate::calendar::{self, DATE_END, DATE_MIN, MICROS_PER_DAY};
+use crate::record::write_record;
 use crate::sql_type::is_oid_like;
 use crate::{Datum, Interval, Numeric, Sink, Type, apply_typmod, oid};
 
@@ -39,6 +42,8 @@ pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type) {
         }
         Datum::Uuid(value) => out.put(value),
         Datum::Oid(value) => out.put(&value.to_be_bytes()),
+        Datum::Array(value) => write_array(out, value),
+        Datum::Record(value) => write_record(out, value),
     }
 }
 
@@ -78,7 +83,15 @@ pub fn read_binary(bytes: &[u8], ty: Type) -> SqlResult<Datum> {
         }
         oid::VOID => Datum::text(""),
         other if is_oid_like(other) => Datum::Oid(u32::from_be_bytes(exact(bytes)?)),
-        _ => return Err(SqlError::unsupported(format!("binary input of type {}", ty.name()))),
+        oid::RECORD => {
+            let message = "input of anonymous composite types is not implemented";
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
+        }
+        other => match element_type(other) {
+            // The modifier is the elements': it is applied as they are read.
+            Some(element) => return Ok(Datum::array(read_array(bytes, Type::with_typmod(element, ty.typmod))?)),
+            None => return Err(SqlError::unsupported(format!("binary input of type {}", ty.name()))),
+        },
     };
     if ty.typmod < 0 { Ok(datum) } else { apply_typmod(datum, ty, false) }
 }

@@ -9,7 +9,8 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::{Interval, Numeric, Oid, oid};
+use crate::array::array_type;
+use crate::{Array, Interval, Numeric, Oid, Record, oid};
 
 /// A value of one of PostgreSQL's types, or NULL.
 #[derive(Clone, Debug)]
@@ -37,6 +38,10 @@ pub enum Datum {
     Uuid([u8; 16]),
     /// `oid`, `xid`, `cid` and the reg types.
     Oid(u32),
+    /// An array of any element type, `int2vector` and `oidvector` among them.
+    Array(Arc<Array>),
+    /// `record` and the composite types.
+    Record(Arc<Record>),
 }
 
 impl Datum {
@@ -48,6 +53,16 @@ impl Datum {
     /// Bytes.
     pub fn bytea(bytes: impl Into<Arc<[u8]>>) -> Datum {
         Datum::Bytea(bytes.into())
+    }
+
+    /// An array.
+    pub fn array(array: Array) -> Datum {
+        Datum::Array(Arc::new(array))
+    }
+
+    /// A record.
+    pub fn record(record: Record) -> Datum {
+        Datum::Record(Arc::new(record))
     }
 
     pub fn is_null(&self) -> bool {
@@ -74,6 +89,8 @@ impl Datum {
             Datum::Interval(_) => oid::INTERVAL,
             Datum::Uuid(_) => oid::UUID,
             Datum::Oid(_) => oid::OID,
+            Datum::Array(array) => return array_type(array.element_type()),
+            Datum::Record(record) => record.shape().type_oid,
         })
     }
 
@@ -97,6 +114,8 @@ impl Datum {
             (Datum::Interval(a), Datum::Interval(b)) => a.cmp(b),
             (Datum::Uuid(a), Datum::Uuid(b)) => a.cmp(b),
             (Datum::Oid(a), Datum::Oid(b)) => a.cmp(b),
+            (Datum::Array(a), Datum::Array(b)) => a.compare(b),
+            (Datum::Record(a), Datum::Record(b)) => a.compare(b),
             _ => match (self.as_integer(), other.as_integer()) {
                 (Some(a), Some(b)) => a.cmp(&b),
                 _ => match (self.as_float(), other.as_float()) {
@@ -143,6 +162,8 @@ impl Datum {
             Datum::Interval(value) => state.write_i128(value.comparison_value()),
             Datum::Uuid(value) => state.write(value),
             Datum::Oid(value) => state.write_u32(*value),
+            Datum::Array(value) => value.hash_into(state),
+            Datum::Record(value) => value.hash_into(state),
         }
     }
 
@@ -162,6 +183,8 @@ impl Datum {
             Datum::Text(value) => value.len() + REFERENCE_COUNTS_LEN,
             Datum::Bytea(value) => value.len() + REFERENCE_COUNTS_LEN,
             Datum::Numeric(value) => value.heap_size(),
+            Datum::Array(value) => value.heap_size() + REFERENCE_COUNTS_LEN,
+            Datum::Record(value) => value.heap_size() + REFERENCE_COUNTS_LEN,
             _ => 0,
         }
     }
@@ -200,6 +223,31 @@ impl Datum {
         }
     }
 
+    /// The array, if it is one.
+    pub fn as_array(&self) -> Option<&Arc<Array>> {
+        match self {
+            Datum::Array(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The record, if it is one.
+    pub fn as_record(&self) -> Option<&Arc<Record>> {
+        match self {
+            Datum::Record(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// How many levels of arrays and records the value is.
+    pub(crate) fn nesting(&self) -> u16 {
+        match self {
+            Datum::Array(value) => value.nesting(),
+            Datum::Record(value) => value.nesting(),
+            _ => 0,
+        }
+    }
+
     fn rank(&self) -> u8 {
         match self {
             Datum::Bool(_) => 1,
@@ -215,6 +263,8 @@ impl Datum {
             Datum::Interval(_) => 11,
             Datum::Uuid(_) => 12,
             Datum::Oid(_) => 13,
+            Datum::Array(_) => 14,
+            Datum::Record(_) => 15,
             Datum::Null => u8::MAX,
         }
     }

@@ -3,7 +3,7 @@
 //! | module | what it answers |
 //! |---|---|
 //! | [`oid`], [`Type`], [`TypeInfo`] | which type is it |
-//! | [`Datum`], [`Interval`], [`numeric`] | what is the value, which of two is greater |
+//! | [`Datum`], [`Interval`], [`numeric`], [`mod@array`], [`Record`] | what is the value, which of two is greater |
 //! | [`parse_text`], [`write_text`] | PostgreSQL's spelling, under a [`FormatContext`] |
 //! | [`read_binary`], [`write_binary`] | PostgreSQL's binary wire form |
 //! | [`apply_typmod`] | length and precision coercion |
@@ -18,8 +18,9 @@
 //! 2. Input from clients and bytes from disk never panic: they give a `SqlError` or a [`row::Corrupt`].
 //! 3. Nothing here reads a clock or a setting: both come in through [`FormatContext`].
 //!
-//! Not here: arrays, ranges, json and enums. Their OIDs are known so that they are refused by name.
+//! Not here: ranges, json and enums. Their OIDs are known so that they are refused by name.
 
+pub mod array;
 mod binary;
 pub mod calendar;
 mod datetime;
@@ -29,6 +30,7 @@ mod interval;
 pub mod key;
 pub mod numeric;
 pub mod oid;
+mod record;
 pub mod row;
 mod sink;
 mod sql_type;
@@ -37,11 +39,13 @@ mod time_zone;
 mod type_info;
 mod typmod;
 
+pub use array::{Array, Dimension};
 pub use binary::{read_binary, write_binary};
 pub use datum::Datum;
 pub use format_context::{ByteaOutput, DateOrder, DateStyle, DateStyleFormat, FormatContext, IntervalStyle};
 pub use interval::Interval;
 pub use numeric::Numeric;
+pub use record::{Record, RecordField, RecordShape, parse_record_with, read_record};
 pub use sink::Sink;
 pub use sql_type::{Type, interval_typmod};
 pub use text::{parse_text, write_text};

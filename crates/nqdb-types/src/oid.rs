@@ -158,3 +158,6 @@ pub const REGROLE_ARRAY: Oid = 4097;
 pub const REGCOLLATION: Oid = 4191;
 pub const REGCOLLATION_ARRAY: Oid = 4192;
 pub const XID8: Oid = 5069;
+pub const ANYCOMPATIBLE: Oid = 5077;
+pub const ANYCOMPATIBLEARRAY: Oid = 5078;
+pub const ANYCOMPATIBLENONARRAY: Oid = 5079;

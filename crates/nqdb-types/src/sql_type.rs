@@ -9,7 +9,7 @@
 //! interval fields (p)            (field mask << 16) | p               p 0xffff: full, mask 0x7fff: full
 //! ```
 
-use crate::{Oid, oid, type_info};
+use crate::{Oid, TypeKind, oid, type_info};
 
 /// A type with its modifier; the modifier is -1 when there is none.
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
@@ -95,6 +95,9 @@ impl Type {
         let Some(info) = type_info(self.oid) else { return "???".to_string() };
         if self.typmod < 0 {
             return info.sql_name.to_string();
+        }
+        if info.kind == TypeKind::Array {
+            return format!("{}[]", Type::with_typmod(info.element_oid, self.typmod).name());
         }
         match self.oid {
             oid::VARCHAR | oid::BPCHAR => match self.character_limit() {

@@ -6,7 +6,7 @@
 use nqdb_sqlstate::{STRING_DATA_RIGHT_TRUNCATION, SqlError, SqlResult};
 
 use crate::calendar::{MICROS_PER_HOUR, MICROS_PER_MINUTE};
-use crate::{Datum, Interval, Type, interval_typmod, oid};
+use crate::{Array, Datum, Interval, Type, interval_typmod, oid};
 
 /// Fits a value to its type's modifier.
 ///
@@ -34,8 +34,16 @@ pub fn apply_typmod(datum: Datum, ty: Type, explicit: bool) -> SqlResult<Datum> 
             Datum::TimestampTz(round_timestamp(micros, ty.typmod))
         }
         Datum::Interval(interval) => Datum::Interval(restrict_interval(interval, ty.typmod)),
+        Datum::Array(array) => Datum::array(fit_elements(&array, ty.typmod, explicit)?),
         other => other,
     })
+}
+
+/// An array's modifier is its elements'.
+fn fit_elements(array: &Array, typmod: i32, explicit: bool) -> SqlResult<Array> {
+    let element_type = Type::with_typmod(array.element_type(), typmod);
+    let elements = array.elements().iter().map(|element| apply_typmod(element.clone(), element_type, explicit));
+    Array::new(array.element_type(), array.dimensions().to_vec(), elements.collect::<SqlResult<Vec<Datum>>>()?)
 }
 
 /// Where text that is too long has to be cut, in bytes; `None` when it is not too long.

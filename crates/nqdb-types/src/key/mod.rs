@@ -15,6 +15,7 @@
 //! interval                     comparison value in µs: 10 bytes, big-endian, sign bit flipped
 //! text types, bytea            00 becomes 00 FF; ends with 00 00
 //! numeric                      see the `numeric` file
+//! arrays and records           see the `nested` file
 //! ```
 //!
 //! What always holds, for keys of the same columns:
@@ -25,8 +26,10 @@
 //! 2. No encoded column is a proper prefix of another one of its type. So what follows a column decides only
 //!    when the columns are equal.
 
+mod nested;
 mod numeric;
 
+use crate::array::element_type;
 use crate::datum::without_trailing_blanks;
 use crate::row::Corrupt;
 use crate::{Datum, Interval, Oid, Type, oid};
@@ -110,6 +113,8 @@ fn encode_ascending(out: &mut Vec<u8>, datum: &Datum, type_oid: Oid) {
         Datum::Interval(value) => out.extend_from_slice(&sortable_interval(value)),
         Datum::Uuid(value) => out.extend_from_slice(value),
         Datum::Oid(value) => out.extend_from_slice(&value.to_be_bytes()),
+        Datum::Array(value) => nested::encode_array(out, value),
+        Datum::Record(value) => nested::encode_record(out, value),
     }
 }
 
@@ -178,6 +183,11 @@ pub fn decode(input: &mut &[u8], column: &KeyColumn) -> Result<Decoded, Corrupt>
         [MARKER_VALUE] => {}
         _ => return Err(Corrupt::new("a key column has no valid marker")),
     }
+    decode_value(input, column, 0)
+}
+
+/// Takes a value's payload off a key, `nesting` levels within another value.
+fn decode_value(input: &mut &[u8], column: &KeyColumn, nesting: u16) -> Result<Decoded, Corrupt> {
     let inverted = column.descending;
     let datum = match column.ty.oid {
         oid::BOOL => match take::<1>(input, inverted)? {
@@ -214,7 +224,11 @@ pub fn decode(input: &mut &[u8], column: &KeyColumn) -> Result<Decoded, Corrupt>
             take_bytes(input, inverted)?;
             return Ok(Decoded::Inexact);
         }
+        oid::RECORD => return nested::skip_record(input, inverted, nesting),
         _ if crate::sql_type::is_oid_like(column.ty.oid) => Datum::Oid(u32::from_be_bytes(take(input, inverted)?)),
+        other if let Some(element) = element_type(other) => {
+            return nested::decode_array(input, element, inverted, nesting);
+        }
         _ => {
             let bytes = take_bytes(input, inverted)?;
             Datum::text(String::from_utf8(bytes).map_err(|_| Corrupt::new("a text in a key is not UTF-8"))?)

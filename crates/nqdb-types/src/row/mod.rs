@@ -25,6 +25,7 @@
 //! Bytes come from disk: whatever breaks these rules is [`Corrupt`], never a panic.
 
 mod builder;
+mod nested;
 mod value;
 
 use std::fmt;

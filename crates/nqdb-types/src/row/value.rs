@@ -9,6 +9,7 @@
 //! date                    i32        time, timestamp(tz)   i64
 //! interval                micros i64 | days i32 | months i32
 //! oid and reg types       u32
+//! arrays and records      see the `nested` file
 //! numeric                 head | scale u16, only if the head says so | magnitude, little-endian, no zero at its end
 //!
 //! head of a numeric:      bits 0..3 kind: 0 NaN, 1 infinity, 2 -infinity, 3 positive or zero, 4 negative
@@ -19,7 +20,8 @@
 
 use num_bigint::{BigInt, Sign};
 
-use super::Corrupt;
+use super::{Corrupt, nested};
+use crate::array::element_type;
 use crate::numeric::SCALE_MAX;
 use crate::sql_type::is_oid_like;
 use crate::{Datum, Interval, Numeric, Type, oid};
@@ -56,11 +58,18 @@ pub fn encode_value(out: &mut Vec<u8>, datum: &Datum) {
         }
         Datum::Uuid(value) => out.extend_from_slice(value),
         Datum::Oid(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Datum::Array(value) => nested::encode_array(out, value),
+        Datum::Record(value) => nested::encode_record(out, value),
     }
 }
 
 /// Reads a value's storage form.
 pub fn decode_value(bytes: &[u8], ty: Type) -> Result<Datum, Corrupt> {
+    decode_nested_value(bytes, ty, 0)
+}
+
+/// Reads a value's storage form, `nesting` levels within another value.
+pub(super) fn decode_nested_value(bytes: &[u8], ty: Type, nesting: u16) -> Result<Datum, Corrupt> {
     Ok(match ty.oid {
         oid::BOOL => match bytes {
             [0] => Datum::Bool(false),
@@ -87,12 +96,16 @@ pub fn decode_value(bytes: &[u8], ty: Type) -> Result<Datum, Corrupt> {
             })
         }
         oid::UUID => Datum::Uuid(exact(bytes)?),
+        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME => decode_text(bytes)?,
+        oid::RECORD => Datum::record(nested::decode_record(bytes, nesting)?),
         _ if is_oid_like(ty.oid) => Datum::Oid(u32::from_le_bytes(exact(bytes)?)),
-        _ => {
-            let text = std::str::from_utf8(bytes).map_err(|_| Corrupt::new("a stored text is not UTF-8"))?;
-            Datum::text(text)
-        }
+        _ if element_type(ty.oid).is_some() => Datum::array(nested::decode_array(bytes, nesting)?),
+        _ => decode_text(bytes)?,
     })
+}
+
+fn decode_text(bytes: &[u8]) -> Result<Datum, Corrupt> {
+    std::str::from_utf8(bytes).map(Datum::text).map_err(|_| Corrupt::new("a stored text is not UTF-8"))
 }
 
 fn exact<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Corrupt> {

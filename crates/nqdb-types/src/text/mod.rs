@@ -7,6 +7,7 @@
 //! | `string` | bool, text types, bytea, uuid |
 //! | `crate::datetime` | date, time, timestamp, interval |
 //! | `crate::numeric` | numeric |
+//! | `crate::array`, `crate::record` | arrays and records |
 
 pub(crate) mod float;
 mod integer;
@@ -14,8 +15,10 @@ mod string;
 
 pub(crate) use string::{nul_in_text, truncate_name};
 
-use nqdb_sqlstate::{INVALID_TEXT_REPRESENTATION, SqlError, SqlResult};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_TEXT_REPRESENTATION, SqlError, SqlResult};
 
+use crate::array::{element_type, parse_array_with, parse_vector, write_array_text};
+use crate::record::write_record_text;
 use crate::sql_type::is_oid_like;
 use crate::{Datum, FormatContext, Numeric, Sink, Type, apply_typmod, datetime, oid, type_info};
 
@@ -48,6 +51,8 @@ pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCont
         Datum::Timestamp(value) => datetime::write_timestamp(out, *value, cx),
         Datum::TimestampTz(value) => datetime::write_timestamp_tz(out, *value, cx),
         Datum::Interval(value) => datetime::write_interval(out, value, cx.interval_style),
+        Datum::Array(value) => write_array_text(out, value, ty, cx),
+        Datum::Record(value) => write_record_text(out, value, cx),
     }
 }
 
@@ -84,7 +89,23 @@ pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> 
             "-" => Datum::Oid(0),
             _ => Datum::Oid(integer::parse_oid(text, &ty.name())?),
         },
-        _ => return Err(SqlError::unsupported(format!("input of type {}", ty.name()))),
+        oid::INT2VECTOR | oid::OIDVECTOR => {
+            let element = Type::new(element_type(ty.oid).unwrap_or(oid::INVALID));
+            Datum::array(parse_vector(text, element.oid, |text| parse_text(text, element, cx))?)
+        }
+        oid::RECORD => {
+            let message = "input of anonymous composite types is not implemented";
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
+        }
+        other => match element_type(other) {
+            // The modifier is the elements': it is applied as they are read.
+            Some(element) => {
+                let element = Type::with_typmod(element, ty.typmod);
+                let array = parse_array_with(text, element.oid, |text| parse_text(text, element, cx))?;
+                return Ok(Datum::array(array));
+            }
+            None => return Err(SqlError::unsupported(format!("input of type {}", ty.name()))),
+        },
     };
     if ty.typmod < 0 { Ok(datum) } else { apply_typmod(datum, ty, false) }
 }

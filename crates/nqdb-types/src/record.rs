@@ -1,0 +1,344 @@
+//! Composite values: what `ROW(...)` makes and what a row of a table is as a value.
+//!
+//! A record carries its shape, the names and types of its fields, because nothing else knows it: the type
+//! `record` stands for any shape. What always holds:
+//!
+//! 1. There are as many values as the shape has fields.
+//! 2. The order is field by field, NULLs last and equal to each other. Who compares records of different shapes has
+//!    to refuse that before ([`RecordShape::mismatch`]); here a shorter one sorts first.
+//! 3. Values nest [`crate::array::NESTING_MAX`] levels deep at most, so that walking over them is bounded.
+
+use std::cmp::Ordering;
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use nqdb_sqlstate::{
+    DATATYPE_MISMATCH, INVALID_BINARY_REPRESENTATION, INVALID_TEXT_REPRESENTATION, PROTOCOL_VIOLATION, SqlError,
+    SqlResult,
+};
+
+use crate::array::{NESTING_MAX, nesting_too_deep};
+use crate::binary::{read_binary, write_binary};
+use crate::text::{is_space, write_text};
+use crate::{Datum, FormatContext, Oid, Sink, Type, oid};
+
+/// One field of a record's shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordField {
+    pub name: Arc<str>,
+    pub ty: Type,
+}
+
+/// What the records of one kind look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordShape {
+    /// `record`, or the composite type.
+    pub type_oid: Oid,
+    pub fields: Vec<RecordField>,
+}
+
+impl RecordShape {
+    /// The shape of `ROW(...)`: fields `f1`, `f2` and so on.
+    pub fn anonymous(types: impl IntoIterator<Item = Type>) -> RecordShape {
+        let field = |(at, ty): (usize, Type)| RecordField { name: format!("f{}", at + 1).into(), ty };
+        RecordShape { type_oid: oid::RECORD, fields: types.into_iter().enumerate().map(field).collect() }
+    }
+
+    /// Why records of the two shapes cannot be compared (42804), if so.
+    pub fn mismatch(&self, other: &RecordShape) -> Option<SqlError> {
+        for (at, (left, right)) in self.fields.iter().zip(&other.fields).enumerate() {
+            if left.ty.oid != right.ty.oid {
+                let message = format!(
+                    "cannot compare dissimilar column types {} and {} at record column {}",
+                    Type::new(left.ty.oid).name(),
+                    Type::new(right.ty.oid).name(),
+                    at + 1
+                );
+                return Some(SqlError::new(DATATYPE_MISMATCH, message));
+            }
+        }
+        (self.fields.len() != other.fields.len())
+            .then(|| SqlError::new(DATATYPE_MISMATCH, "cannot compare record types with different numbers of columns"))
+    }
+}
+
+/// A composite value.
+#[derive(Clone, Debug)]
+pub struct Record {
+    shape: Arc<RecordShape>,
+    nesting: u16,
+    values: Box<[Datum]>,
+}
+
+impl Record {
+    /// A record of that shape; 54001 when it would nest too deep.
+    pub fn new(shape: Arc<RecordShape>, values: Vec<Datum>) -> SqlResult<Record> {
+        if shape.fields.len() != values.len() {
+            return Err(SqlError::internal(format!("{} values for a record of {}", values.len(), shape.fields.len())));
+        }
+        let nesting = 1 + values.iter().map(Datum::nesting).max().unwrap_or(0);
+        if nesting > NESTING_MAX {
+            return Err(nesting_too_deep());
+        }
+        Ok(Record { shape, nesting, values: values.into_boxed_slice() })
+    }
+
+    pub fn shape(&self) -> &Arc<RecordShape> {
+        &self.shape
+    }
+
+    /// The fields' values, in order.
+    pub fn values(&self) -> &[Datum] {
+        &self.values
+    }
+
+    /// Field by field; what [`RecordShape::mismatch`] refuses has no meaning here.
+    pub fn compare(&self, other: &Record) -> Ordering {
+        for ((a, b), field) in self.values.iter().zip(&other.values).zip(&self.shape.fields) {
+            match a.compare_as(b, field.ty.oid) {
+                Ordering::Equal => {}
+                unequal => return unequal,
+            }
+        }
+        self.values.len().cmp(&other.values.len())
+    }
+
+    /// Feeds the record to a hasher so that records that [`Record::compare`] finds equal hash alike.
+    pub fn hash_into<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.values.len());
+        for (value, field) in self.values.iter().zip(&self.shape.fields) {
+            value.hash_as(state, field.ty.oid);
+        }
+    }
+
+    /// Bytes that the record holds, without its shape, which many share.
+    pub fn heap_size(&self) -> usize {
+        let own = size_of::<Record>() + self.values.len() * size_of::<Datum>();
+        own + self.values.iter().map(Datum::heap_size).sum::<usize>()
+    }
+
+    pub(crate) fn nesting(&self) -> u16 {
+        self.nesting
+    }
+}
+
+/// Writes a record: `(1,"a b",)`.
+pub(crate) fn write_record_text<S: Sink>(out: &mut S, record: &Record, cx: &FormatContext) {
+    out.put_byte(b'(');
+    let mut spelled = Vec::new();
+    for (at, (value, field)) in record.values.iter().zip(&record.shape.fields).enumerate() {
+        if at > 0 {
+            out.put_byte(b',');
+        }
+        if value.is_null() {
+            continue;
+        }
+        spelled.clear();
+        write_text(&mut spelled, value, field.ty, cx);
+        write_field(out, &spelled);
+    }
+    out.put_byte(b')');
+}
+
+fn write_field<S: Sink>(out: &mut S, spelled: &[u8]) {
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | b'(' | b')' | b',') || is_space(char::from(*byte));
+    if !spelled.is_empty() && !spelled.iter().any(special) {
+        return out.put(spelled);
+    }
+    out.put_byte(b'"');
+    for byte in spelled {
+        if matches!(byte, b'"' | b'\\') {
+            out.put_byte(*byte);
+        }
+        out.put_byte(*byte);
+    }
+    out.put_byte(b'"');
+}
+
+/// Reads a record's text as a shape; `read_field` reads the text of one field. 22P02 for what is malformed.
+pub fn parse_record_with(
+    text: &str,
+    shape: &Arc<RecordShape>,
+    mut read_field: impl FnMut(&str, Type) -> SqlResult<Datum>,
+) -> SqlResult<Record> {
+    let malformed = |detail: &str| {
+        SqlError::new(INVALID_TEXT_REPRESENTATION, format!("malformed record literal: \"{text}\"")).with_detail(detail)
+    };
+    let body =
+        text.trim_start_matches(is_space).strip_prefix('(').ok_or_else(|| malformed("Missing left parenthesis."))?;
+    let mut rest = body;
+    let mut values = Vec::with_capacity(shape.fields.len());
+    for (at, field) in shape.fields.iter().enumerate() {
+        if at > 0 {
+            rest = rest.strip_prefix(',').ok_or_else(|| malformed("Too few columns."))?;
+        }
+        let (value, tail) = take_field(rest).ok_or_else(|| malformed("Unexpected end of input."))?;
+        values.push(value.map_or(Ok(Datum::Null), |value| read_field(&value, field.ty))?);
+        rest = tail;
+    }
+    let rest = rest.strip_prefix(')').ok_or_else(|| malformed("Too many columns."))?;
+    if !rest.chars().all(is_space) {
+        return Err(malformed("Junk after right parenthesis."));
+    }
+    Record::new(Arc::clone(shape), values)
+}
+
+/// The text of a field, `None` for NULL, and what follows it; `None` when the text ends within the field.
+fn take_field(text: &str) -> Option<(Option<String>, &str)> {
+    if text.starts_with([',', ')']) {
+        return Some((None, text));
+    }
+    let (mut value, mut in_quotes) = (String::new(), false);
+    let mut chars = text.char_indices();
+    loop {
+        let (at, c) = chars.next()?;
+        match c {
+            ',' | ')' if !in_quotes => return Some((Some(value), text.get(at..)?)),
+            '\\' => value.push(chars.next()?.1),
+            '"' if in_quotes && chars.as_str().starts_with('"') => {
+                chars.next();
+                value.push('"');
+            }
+            '"' => in_quotes = !in_quotes,
+            other => value.push(other),
+        }
+    }
+}
+
+/// Appends a record's binary form: the number of fields, then type, length (-1 for NULL) and value of each.
+pub(crate) fn write_record<S: Sink>(out: &mut S, record: &Record) {
+    out.put(&(record.values.len() as i32).to_be_bytes());
+    let mut bytes = Vec::new();
+    for (value, field) in record.values.iter().zip(&record.shape.fields) {
+        out.put(&field.ty.oid.to_be_bytes());
+        if value.is_null() {
+            out.put(&(-1i32).to_be_bytes());
+            continue;
+        }
+        bytes.clear();
+        write_binary(&mut bytes, value, field.ty);
+        out.put(&(bytes.len() as i32).to_be_bytes());
+        out.put(&bytes);
+    }
+}
+
+/// Reads a record's binary form as a shape.
+///
+/// Errors: 42804 for another number or other types of fields, 08P01 for too few bytes, 22P03 for too many.
+pub fn read_record(mut bytes: &[u8], shape: &Arc<RecordShape>) -> SqlResult<Record> {
+    let input = &mut bytes;
+    let count = take_i32(input)?;
+    if usize::try_from(count) != Ok(shape.fields.len()) {
+        let message = format!("wrong number of columns: {count}, expected {}", shape.fields.len());
+        return Err(SqlError::new(DATATYPE_MISMATCH, message));
+    }
+    let mut values = Vec::with_capacity(shape.fields.len());
+    for (at, field) in shape.fields.iter().enumerate() {
+        let sent = take_i32(input)?.cast_unsigned();
+        if sent != field.ty.oid {
+            let message = format!(
+                "binary data has type {sent} ({}) instead of expected {} ({}) in record column {}",
+                Type::new(sent).name(),
+                field.ty.oid,
+                Type::new(field.ty.oid).name(),
+                at + 1
+            );
+            return Err(SqlError::new(DATATYPE_MISMATCH, message));
+        }
+        let len = take_i32(input)?;
+        if len == -1 {
+            values.push(Datum::Null);
+            continue;
+        }
+        let len = usize::try_from(len).ok();
+        let (value, rest) = len
+            .and_then(|len| input.split_at_checked(len))
+            .ok_or_else(|| SqlError::new(INVALID_BINARY_REPRESENTATION, "insufficient data left in message"))?;
+        *input = rest;
+        values.push(read_binary(value, field.ty)?);
+    }
+    if !input.is_empty() {
+        return Err(SqlError::new(INVALID_BINARY_REPRESENTATION, "incorrect binary data format"));
+    }
+    Record::new(Arc::clone(shape), values)
+}
+
+fn take_i32(input: &mut &[u8]) -> SqlResult<i32> {
+    let (bytes, rest) = input
+        .split_first_chunk::<4>()
+        .ok_or_else(|| SqlError::new(PROTOCOL_VIOLATION, "insufficient data left in message"))?;
+    *input = rest;
+    Ok(i32::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{parse_text, row};
+
+    fn shape() -> Arc<RecordShape> {
+        Arc::new(RecordShape::anonymous([Type::INT4, Type::TEXT, Type::new(oid::INT4_ARRAY)]))
+    }
+
+    fn parse(text: &str) -> SqlResult<Record> {
+        parse_record_with(text, &shape(), |text, ty| parse_text(text, ty, &FormatContext::default()))
+    }
+
+    fn spelled(record: &Record) -> String {
+        let mut out = Vec::new();
+        write_record_text(&mut out, record, &FormatContext::default());
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn text_binary_and_storage_go_both_ways() {
+        for (read, written) in [
+            ("(1,a,{})", "(1,a,{})"),
+            (" (,\"\",\"{1,2}\") ", "(,\"\",\"{1,2}\")"),
+            ("(1,\"a \"\"b\\\\\",)", "(1,\"a \"\"b\\\\\",)"),
+        ] {
+            let record = parse(read).expect(read);
+            assert_eq!(spelled(&record), written);
+            let mut wire = Vec::new();
+            write_record(&mut wire, &record);
+            assert_eq!(spelled(&read_record(&wire, &shape()).expect("binary")), written);
+            let mut stored = Vec::new();
+            row::encode_value(&mut stored, &Datum::Record(Arc::new(record)));
+            match row::decode_value(&stored, Type::RECORD) {
+                Ok(Datum::Record(record)) => {
+                    assert_eq!((spelled(&record).as_str(), record.shape()), (written, &shape()))
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn malformed_text_is_refused_with_its_reason() {
+        for (text, detail) in [
+            ("1,a", "Missing left parenthesis."),
+            ("(1,a)", "Too few columns."),
+            ("(1,a,{},4)", "Too many columns."),
+            ("(1,a", "Unexpected end of input."),
+            ("(1,a,) x", "Junk after right parenthesis."),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!(error.detail(), Some(detail), "{text}");
+        }
+    }
+
+    #[test]
+    fn records_nest_only_so_deep() {
+        let mut value = Datum::Int4(1);
+        for level in 1.. {
+            let shape = Arc::new(RecordShape::anonymous([Type::RECORD]));
+            match Record::new(shape, vec![value]) {
+                Ok(record) => value = Datum::Record(Arc::new(record)),
+                Err(_) => {
+                    assert_eq!(level, NESTING_MAX + 1);
+                    return;
+                }
+            }
+        }
+    }
+}
