@@ -212,6 +212,18 @@ pub enum JoinKind {
     Right,
     Full,
     Cross,
+    /// Left rows that have a partner under `on`, each once; the right side's columns are not visible above. Only
+    /// `rewrite` makes it.
+    Semi,
+    /// Left rows that have no partner under `on`; the right side's columns are not visible above. Only `rewrite` makes it.
+    Anti,
+}
+
+impl JoinKind {
+    /// Whether it shows the columns of its left side only.
+    pub fn is_half(self) -> bool {
+        matches!(self, JoinKind::Semi | JoinKind::Anti)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! SQL: from a query string to rows.
 //!
 //! ```text
-//! text --parse--> Parsed --bind--> Bound (ir) --plan--> Plan --exec--> rows
+//! text --parse--> Parsed --bind--> Bound (ir) --rewrite--> Bound --plan--> Plan --exec--> rows
 //!                   \--ddl--> nqdb_catalog::CatalogWriter
 //! ```
 //!
@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`parse`], [`statement`] | query strings into statements |
 //! | [`bind`], [`ir`], [`params`] | names, types and overloads, by PostgreSQL's rules; the only front end |
+//! | [`rewrite`] | subqueries into joins, conditions down, joins in order: IR to IR, for both executors |
 //! | [`plan`], [`exec`] | the row executor: access paths, operators, writes with their waits |
 //! | [`copy`], [`explain`] | COPY's formats and its two directions; EXPLAIN |
 //! | [`ddl`] | definitions, ANALYZE |
@@ -26,4 +27,5 @@ mod names;
 pub mod params;
 pub mod parse;
 pub mod plan;
+pub mod rewrite;
 pub mod statement;

@@ -456,7 +456,7 @@ impl Binder<'_> {
                 position: None,
             },
             JoinKind::Right => right_expr,
-            JoinKind::Inner | JoinKind::Left | JoinKind::Cross => left_expr,
+            JoinKind::Inner | JoinKind::Left | JoinKind::Cross | JoinKind::Semi | JoinKind::Anti => left_expr,
         };
         if let ExprKind::Column(id) = expr.kind {
             return Ok(id);

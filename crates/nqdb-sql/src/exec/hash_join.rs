@@ -6,7 +6,8 @@
 //!
 //! With no keys at all every row is in one chain: that is the nested loop over a materialized right side, for
 //! joins on other conditions. Right and full joins remember which right rows matched and give the others out at
-//! the end. A key that is NULL matches nothing.
+//! the end. Semi and anti joins give out the left row alone: a chain is left at its first match. A key that is NULL
+//! matches nothing.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -16,6 +17,7 @@ use nqdb_types::{Datum, Oid};
 use std::collections::HashMap;
 
 use super::expression::{Eval, Slot};
+use super::nested_loop::HalfJoin;
 use super::operator::{PlanNode, Pull, State};
 use super::row_buffer::RowBuffer;
 use super::runtime::Runtime;
@@ -34,6 +36,8 @@ pub(crate) struct HashJoin {
     pub keep_left: bool,
     /// Right rows without a match go out with NULLs.
     pub keep_right: bool,
+    /// A semi or anti join: only the left row goes out, once.
+    pub half: Option<HalfJoin>,
     pub left_slots: Box<[Slot]>,
     pub right_slots: Box<[Slot]>,
 }
@@ -210,7 +214,7 @@ impl HashJoin {
                 rt.set_null(&self.right_slots);
                 return Ok(Some(Pull::Row));
             }
-            return Ok(None);
+            return Ok((self.half == Some(HalfJoin::Anti)).then_some(Pull::Row));
         };
         let after = state.chain[number];
         state.phase = Phase::InChain { next: after, matched };
@@ -229,6 +233,10 @@ impl HashJoin {
             && !on.passes(rt)?
         {
             return Ok(None);
+        }
+        if let Some(half) = self.half {
+            state.phase = Phase::NeedLeft;
+            return Ok((half == HalfJoin::Semi).then_some(Pull::Row));
         }
         state.matched[number] = true;
         state.phase = Phase::InChain { next: after, matched: true };

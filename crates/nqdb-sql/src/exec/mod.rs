@@ -44,7 +44,7 @@ pub(crate) use index_range::{IndexAccess, KeyRange, KeyValue};
 pub(crate) use insert::{Attempt, ConflictPlan, ConflictUpdate, InsertPlan, InsertState, InsertTarget};
 pub(crate) use limit::{Bounds, Limit};
 pub(crate) use modify::{ModifyPlan, UpdatePlan};
-pub(crate) use nested_loop::NestedLoop;
+pub(crate) use nested_loop::{HalfJoin, NestedLoop};
 pub(crate) use operator::{DetailText, Extend, Filter, NodeNote, NodeStatistics, Operator, PlanNode, Values};
 pub(crate) use runtime::{Frame, Runtime, Subplan};
 pub(crate) use scan::{Access, Scan};

@@ -1,8 +1,8 @@
 //! A join that starts its right side again for every row of the left one.
 //!
 //! It pays when the right side finds its few rows by an index over the left row's values, which it reads from
-//! their slots. Inner and left joins only: the other kinds must remember what the right side matched, which is
-//! [`super::hash_join`]'s.
+//! their slots. Inner, left, semi and anti joins only: the other kinds must remember what the right side matched, which
+//! is [`super::hash_join`]'s. A semi or anti join leaves the right side at its first match.
 
 use nqdb_sqlstate::SqlResult;
 
@@ -18,6 +18,17 @@ pub(crate) struct NestedLoop {
     pub on: Option<Eval>,
     /// A left join: the slots to set to NULL when nothing matches.
     pub null_slots: Option<Box<[Slot]>>,
+    /// A semi or anti join: only the left row goes out, once.
+    pub half: Option<HalfJoin>,
+}
+
+/// A join that shows its left side only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HalfJoin {
+    /// Rows with a partner.
+    Semi,
+    /// Rows without one.
+    Anti,
 }
 
 pub(crate) struct NestedLoopState {
@@ -62,15 +73,26 @@ impl NestedLoop {
                             Some(on) => on.passes(rt)?,
                             None => true,
                         };
-                        if passes {
-                            *matched = true;
-                            return Ok(Pull::Row);
+                        match (passes, self.half) {
+                            (false, _) => {}
+                            (true, None) => {
+                                *matched = true;
+                                return Ok(Pull::Row);
+                            }
+                            (true, Some(HalfJoin::Semi)) => {
+                                state.phase = Phase::NeedLeft;
+                                return Ok(Pull::Row);
+                            }
+                            (true, Some(HalfJoin::Anti)) => state.phase = Phase::NeedLeft,
                         }
                     }
                     Pull::Yield => return Ok(Pull::Yield),
                     Pull::End => {
                         let matched = *matched;
                         state.phase = Phase::NeedLeft;
+                        if self.half == Some(HalfJoin::Anti) {
+                            return Ok(Pull::Row);
+                        }
                         if let Some(slots) = &self.null_slots
                             && !matched
                         {

@@ -1,6 +1,6 @@
 //! A plan as a tree of named nodes, the form that both formats print.
 
-use crate::exec::{Access, DetailText, NodeNote, NodeStatistics, Operator, PlanNode, Root};
+use crate::exec::{Access, DetailText, HalfJoin, NodeNote, NodeStatistics, Operator, PlanNode, Root};
 use crate::ir::SetKind;
 use crate::plan::Plan;
 use nqdb_txn::Direction;
@@ -102,20 +102,29 @@ fn show(node: &PlanNode) -> Shown<'_> {
             _ => show(&extend.input),
         },
         Operator::NestedLoop(join) => {
-            let kind = if join.null_slots.is_some() { "Nested Loop Left Join" } else { "Nested Loop" };
+            let kind = match join.half {
+                Some(HalfJoin::Semi) => "Nested Loop Semi Join",
+                Some(HalfJoin::Anti) => "Nested Loop Anti Join",
+                None if join.null_slots.is_some() => "Nested Loop Left Join",
+                None => "Nested Loop",
+            };
             Shown::new(kind, node, vec![show(&join.left), show(&join.right)])
         }
         Operator::HashJoin(join) => {
             let looped = join.keys.is_empty();
-            let kind = match (looped, join.keep_left, join.keep_right) {
-                (true, false, false) => "Nested Loop",
-                (true, true, false) => "Nested Loop Left Join",
-                (true, false, true) => "Nested Loop Right Join",
-                (true, true, true) => "Nested Loop Full Join",
-                (false, false, false) => "Hash Join",
-                (false, true, false) => "Hash Left Join",
-                (false, false, true) => "Hash Right Join",
-                (false, true, true) => "Hash Full Join",
+            let kind = match (looped, join.keep_left, join.keep_right, join.half) {
+                (true, _, _, Some(HalfJoin::Semi)) => "Nested Loop Semi Join",
+                (true, _, _, Some(HalfJoin::Anti)) => "Nested Loop Anti Join",
+                (false, _, _, Some(HalfJoin::Semi)) => "Hash Semi Join",
+                (false, _, _, Some(HalfJoin::Anti)) => "Hash Anti Join",
+                (true, false, false, None) => "Nested Loop",
+                (true, true, false, None) => "Nested Loop Left Join",
+                (true, false, true, None) => "Nested Loop Right Join",
+                (true, true, true, None) => "Nested Loop Full Join",
+                (false, false, false, None) => "Hash Join",
+                (false, true, false, None) => "Hash Left Join",
+                (false, false, true, None) => "Hash Right Join",
+                (false, true, true, None) => "Hash Full Join",
             };
             let kept = Shown {
                 kind: if looped { "Materialize" } else { "Hash" },

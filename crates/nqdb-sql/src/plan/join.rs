@@ -17,20 +17,25 @@ use super::cost;
 use super::mentions::{Columns, defined, is_volatile, mentioned, split_conjuncts, visible};
 use super::relation::{Planned, Wishes};
 use super::slots::{Estimate, Planner};
-use crate::exec::{Comparison, Equality, HashJoin, JoinKey, NestedLoop, Operator};
+use crate::exec::{Comparison, Equality, HalfJoin, HashJoin, JoinKey, NestedLoop, Operator};
 use crate::ir::{ColumnId, Expr, ExprKind, JoinKind, Rel};
 
 /// Building and probing one row of a hash table.
 const HASH_ROW: f64 = 0.015;
+
+/// The part of the left rows that a semi or anti join is taken to let through.
+const HALF_SELECTIVITY: f64 = 0.5;
 
 /// What a join does with rows that match nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Keep {
     left: bool,
     right: bool,
+    /// Only the left side is shown.
+    half: Option<HalfJoin>,
 }
 
-const KEEP_NONE: Keep = Keep { left: false, right: false };
+const KEEP_NONE: Keep = Keep { left: false, right: false, half: None };
 
 /// The left side of a join that is being built.
 struct Side {
@@ -49,6 +54,8 @@ impl Planner<'_> {
             JoinKind::Left => self.plan_left(left, right, on.as_ref(), conditions, wishes),
             JoinKind::Right => self.plan_left(right, left, on.as_ref(), conditions, wishes),
             JoinKind::Full => self.plan_full(left, right, on.as_ref(), &conditions),
+            JoinKind::Semi => self.plan_half(HalfJoin::Semi, left, right, on.as_ref(), conditions, wishes),
+            JoinKind::Anti => self.plan_half(HalfJoin::Anti, left, right, on.as_ref(), conditions, wishes),
         }
     }
 
@@ -148,7 +155,32 @@ impl Planner<'_> {
         let (own, join): (Vec<Expr>, Vec<Expr>) = join
             .into_iter()
             .partition(|condition| !is_volatile(condition) && mentioned(condition).is_disjoint(&left_columns));
-        let keep = Keep { left: true, right: false };
+        let keep = Keep { left: true, right: false, half: None };
+        let side = self.join_sides(left_side, right, own, join, keep)?;
+        self.filtered(side.planned, &above)
+    }
+
+    /// Semi and anti joins: conditions from above are on the left side alone.
+    fn plan_half(
+        &mut self,
+        half: HalfJoin,
+        left: &Rel,
+        right: &Rel,
+        on: Option<&Expr>,
+        conditions: Vec<Expr>,
+        wishes: Wishes<'_>,
+    ) -> SqlResult<Planned> {
+        let (above, below): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(is_volatile);
+        let left_side = self.plan_side(left, below, Wishes { order: wishes.order, rows: None })?;
+        let mut join = Vec::new();
+        if let Some(on) = on {
+            split_conjuncts(on, &mut join);
+        }
+        let left_columns = defined(left);
+        let (own, join): (Vec<Expr>, Vec<Expr>) = join
+            .into_iter()
+            .partition(|condition| !is_volatile(condition) && mentioned(condition).is_disjoint(&left_columns));
+        let keep = Keep { left: false, right: false, half: Some(half) };
         let side = self.join_sides(left_side, right, own, join, keep)?;
         self.filtered(side.planned, &above)
     }
@@ -159,7 +191,7 @@ impl Planner<'_> {
         if let Some(on) = on {
             split_conjuncts(on, &mut join);
         }
-        let keep = Keep { left: true, right: true };
+        let keep = Keep { left: true, right: true, half: None };
         let right_plan = self.plan_rel(right, Vec::new(), Wishes::default())?;
         let side = self.hash_join(left_side, right, right_plan, &join, keep)?;
         self.filtered(side.planned, conditions)
@@ -208,15 +240,17 @@ impl Planner<'_> {
         let null_slots = if keep.left { Some(self.slots(&right_columns)?) } else { None };
         let (outer, inner) = (left.planned.estimate, looped.estimate);
         let estimate = Estimate {
-            rows: (outer.rows * inner.rows).max(1.0),
+            rows: if keep.half.is_some() { half_rows(outer.rows) } else { (outer.rows * inner.rows).max(1.0) },
             startup_cost: outer.startup_cost + inner.startup_cost,
             total_cost: outer.total_cost + outer.rows * inner.total_cost,
         };
         let ordered = left.planned.ordered;
-        let join = NestedLoop { left: left.planned.node, right: looped.node, on: None, null_slots };
+        let join = NestedLoop { left: left.planned.node, right: looped.node, on: None, null_slots, half: keep.half };
         let node = self.node(Operator::NestedLoop(Box::new(join)), estimate);
         let mut columns = left.columns;
-        columns.extend(right_columns);
+        if keep.half.is_none() {
+            columns.extend(right_columns);
+        }
         Ok(Side { planned: Planned { node, estimate, ordered }, columns })
     }
 
@@ -239,11 +273,12 @@ impl Planner<'_> {
         let (outer, inner) = (left.planned.estimate, alone.estimate);
         let selectivity: f64 = join.iter().map(cost::selectivity).product();
         let startup_cost = inner.total_cost + inner.rows * HASH_ROW;
-        let estimate = Estimate {
-            rows: (outer.rows * inner.rows * selectivity).max(if keep.left { outer.rows } else { 1.0 }),
-            startup_cost,
-            total_cost: startup_cost + outer.total_cost + outer.rows * HASH_ROW,
+        let rows = match keep.half {
+            Some(_) => half_rows(outer.rows),
+            None => (outer.rows * inner.rows * selectivity).max(if keep.left { outer.rows } else { 1.0 }),
         };
+        let estimate =
+            Estimate { rows, startup_cost, total_cost: startup_cost + outer.total_cost + outer.rows * HASH_ROW };
         let ordered = left.planned.ordered && !keep.right;
         let operator = HashJoin {
             left: left.planned.node,
@@ -252,6 +287,7 @@ impl Planner<'_> {
             on: self.compile_conjunction(&rest)?,
             keep_left: keep.left,
             keep_right: keep.right,
+            half: keep.half,
             left_slots: self.slots(&left.columns)?,
             right_slots: self.slots(&right_columns)?,
         };
@@ -259,9 +295,16 @@ impl Planner<'_> {
         self.note_conditions(&mut node, "Hash Cond", &key_conditions);
         self.note_conditions(&mut node, "Join Filter", &rest);
         let mut columns = left.columns;
-        columns.extend(right_columns);
+        if keep.half.is_none() {
+            columns.extend(right_columns);
+        }
         Ok(Side { planned: Planned { node, estimate, ordered }, columns })
     }
+}
+
+/// Left rows that a semi or anti join lets through.
+fn half_rows(left_rows: f64) -> f64 {
+    (left_rows * HALF_SELECTIVITY).max(1.0)
 }
 
 /// The inputs of nested inner joins, and their conditions.

@@ -69,11 +69,27 @@ pub(crate) fn add_mentioned(expr: &Expr, out: &mut Columns) {
     }
 }
 
+/// The subquery of an expression node, with the right to change it.
+pub(crate) fn subquery_mut(expr: &mut Expr) -> Option<&mut Query> {
+    match &mut expr.kind {
+        ExprKind::ScalarSubquery(query) | ExprKind::Exists(query) | ExprKind::Quantified { query, .. } => Some(query),
+        _ => None,
+    }
+}
+
 /// The columns of outer queries that a query mentions.
 pub(crate) fn free_columns(query: &Query) -> Columns {
-    let mut mentions: Columns = query.output.iter().map(|column| column.id).collect();
+    let mut mentions = free_columns_of(&query.rel);
+    let outputs: Columns = query.output.iter().map(|column| column.id).collect();
+    mentions.extend(outputs.difference(&defined(&query.rel)));
+    mentions
+}
+
+/// The columns that a relation mentions and that nothing in it defines.
+pub(crate) fn free_columns_of(rel: &Rel) -> Columns {
+    let mut mentions = Columns::default();
     let mut defined = Columns::default();
-    walk(&query.rel, &mut |rel| {
+    walk(rel, &mut |rel| {
         add_defined_here(rel, &mut defined);
         for expr in expressions(rel) {
             add_mentioned(expr, &mut mentions);
@@ -100,9 +116,11 @@ pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
             out.push(*column);
             out.extend(*ordinality);
         }
-        Rel::Join { left, right, .. } => {
+        Rel::Join { kind, left, right, .. } => {
             visible(left, out);
-            visible(right, out);
+            if !kind.is_half() {
+                visible(right, out);
+            }
         }
         Rel::Filter { input, .. }
         | Rel::Sort { input, .. }
@@ -137,30 +155,46 @@ fn scan_count_of_expression(expr: &Expr) -> usize {
     here + operands(expr).into_iter().map(scan_count_of_expression).sum::<usize>()
 }
 
-/// Calls `f` with a relation and all relations below it, subqueries of expressions excepted.
-pub(crate) fn walk<'e>(rel: &'e Rel, f: &mut impl FnMut(&'e Rel)) {
-    f(rel);
+/// The relations directly below a relation.
+pub(crate) fn inputs(rel: &Rel) -> Vec<&Rel> {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => {}
-        Rel::Join { left, right, .. } => {
-            walk(left, f);
-            walk(right, f);
-        }
+        Rel::OneRow | Rel::Scan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => Vec::new(),
+        Rel::Join { left, right, .. } => vec![left, right],
         Rel::Filter { input, .. }
         | Rel::Extend { input, .. }
         | Rel::Aggregate { input, .. }
         | Rel::Sort { input, .. }
         | Rel::Distinct { input, .. }
-        | Rel::Limit { input, .. } => walk(input, f),
-        Rel::SetOperation { left, right, .. } => {
-            walk(&left.rel, f);
-            walk(&right.rel, f);
-        }
+        | Rel::Limit { input, .. } => vec![input],
+        Rel::SetOperation { left, right, .. } => vec![&left.rel, &right.rel],
+    }
+}
+
+/// As [`inputs`], with the right to change them.
+pub(crate) fn inputs_mut(rel: &mut Rel) -> Vec<&mut Rel> {
+    match rel {
+        Rel::OneRow | Rel::Scan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => Vec::new(),
+        Rel::Join { left, right, .. } => vec![left, right],
+        Rel::Filter { input, .. }
+        | Rel::Extend { input, .. }
+        | Rel::Aggregate { input, .. }
+        | Rel::Sort { input, .. }
+        | Rel::Distinct { input, .. }
+        | Rel::Limit { input, .. } => vec![input],
+        Rel::SetOperation { left, right, .. } => vec![&mut left.rel, &mut right.rel],
+    }
+}
+
+/// Calls `f` with a relation and all relations below it, subqueries of expressions excepted.
+pub(crate) fn walk<'e>(rel: &'e Rel, f: &mut impl FnMut(&'e Rel)) {
+    f(rel);
+    for input in inputs(rel) {
+        walk(input, f);
     }
 }
 
 /// The expressions of one relation, without those below it.
-fn expressions(rel: &Rel) -> Vec<&Expr> {
+pub(crate) fn expressions(rel: &Rel) -> Vec<&Expr> {
     match rel {
         Rel::OneRow | Rel::Scan { .. } | Rel::Sort { .. } | Rel::Distinct { .. } | Rel::SetOperation { .. } => {
             Vec::new()
@@ -176,6 +210,26 @@ fn expressions(rel: &Rel) -> Vec<&Expr> {
             .chain(aggregates.iter().flat_map(|(_, call)| call.args.iter().chain(&call.filter)))
             .collect(),
         Rel::Limit { limit, offset, .. } => limit.iter().chain(offset).collect(),
+    }
+}
+
+/// As [`expressions`], with the right to change them.
+pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
+    match rel {
+        Rel::OneRow | Rel::Scan { .. } | Rel::Sort { .. } | Rel::Distinct { .. } | Rel::SetOperation { .. } => {
+            Vec::new()
+        }
+        Rel::Values { rows, .. } => rows.iter_mut().flatten().collect(),
+        Rel::FunctionScan { args, .. } => args.iter_mut().collect(),
+        Rel::Join { on, .. } => on.iter_mut().collect(),
+        Rel::Filter { predicate, .. } => vec![predicate],
+        Rel::Extend { columns, .. } => columns.iter_mut().map(|(_, expr)| expr).collect(),
+        Rel::Aggregate { keys, aggregates, .. } => keys
+            .iter_mut()
+            .map(|(_, expr)| expr)
+            .chain(aggregates.iter_mut().flat_map(|(_, call)| call.args.iter_mut().chain(&mut call.filter)))
+            .collect(),
+        Rel::Limit { limit, offset, .. } => limit.iter_mut().chain(offset).collect(),
     }
 }
 
@@ -262,7 +316,8 @@ fn replace(expr: &mut Expr, copies: &[(ColumnId, ColumnId)]) {
     }
 }
 
-fn operands_mut(expr: &mut Expr) -> Vec<&mut Expr> {
+/// As [`operands`], with the right to change them.
+pub(crate) fn operands_mut(expr: &mut Expr) -> Vec<&mut Expr> {
     match &mut expr.kind {
         ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Column(_) | ExprKind::CaseOperand => Vec::new(),
         ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) => Vec::new(),

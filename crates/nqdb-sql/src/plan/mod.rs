@@ -18,10 +18,10 @@
 //!    operation or the side of an outer join that NULLs fill; volatile ones do not move.
 
 mod access;
-mod compile;
-mod cost;
+pub(crate) mod compile;
+pub(crate) mod cost;
 mod join;
-mod mentions;
+pub(crate) mod mentions;
 mod notes;
 mod relation;
 mod slots;

@@ -18,6 +18,7 @@ use crate::exec::{
 use crate::ir::{
     Bound, Check, ColumnId, ConflictAction, Delete, Expr, Insert, OnConflict, OutputColumn, Query, Returning, Update,
 };
+use crate::rewrite::{RewriteContext, optimize_statement};
 use crate::statement::ExplainOptions;
 use nqdb_catalog::TableDef;
 
@@ -25,19 +26,21 @@ use nqdb_catalog::TableDef;
 type RowSlots = Box<[(usize, Slot)]>;
 
 /// Plans a bound statement; `params` are the types of its parameters.
-pub fn plan(bound: Bound, params: &[Oid], cx: &PlanContext) -> SqlResult<Plan> {
+pub fn plan(mut bound: Bound, params: &[Oid], cx: &PlanContext) -> SqlResult<Plan> {
+    optimize_statement(&mut bound, &RewriteContext::default());
     plan_statement(&bound, params, cx, false)
 }
 
 /// Plans EXPLAIN of a bound statement; `clock_micros` measures the planning.
 pub fn explain(
-    bound: Bound,
+    mut bound: Bound,
     params: &[Oid],
     options: ExplainOptions,
     cx: &PlanContext,
     clock_micros: &dyn Fn() -> i64,
 ) -> SqlResult<Plan> {
     let started = clock_micros();
+    optimize_statement(&mut bound, &RewriteContext::default());
     let plan = plan_statement(&bound, params, cx, true)?;
     let planning_micros = Some(clock_micros() - started);
     let column = OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty: Type::TEXT, origin: None };

@@ -1,0 +1,147 @@
+//! From the Bound IR to an equal one that is cheaper to run, for both executors.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `facts` | whether an expression can fail, can be NULL, rejects NULL |
+//! | `build` | making expressions and relations |
+//! | `subquery` | EXISTS and IN become semi joins, NOT EXISTS and NOT IN anti joins |
+//! | `scalar` | correlated aggregates become joins with a grouped subquery |
+//!
+//! What always holds:
+//! 1. The result gives the same rows, in no other order where an order was asked for, and fails only where the original
+//!    could: what can fail on values that another condition keeps away ([`facts::Failure::Value`]) and what is volatile
+//!    is not moved, repeated or merged.
+//! 2. The output columns keep their ids; new columns get ids that the statement has not used.
+//! 3. Of a join, `left` is the side to probe with and `right` the side to build a table of, or to look up by an index.
+//! 4. A relation may mention columns of the query around it wherever the original did; it never mentions a column of
+//!    the other side of its own join, unless the original did.
+//!
+//! Left out: access paths and join methods, which are the executors' own.
+
+mod build;
+mod facts;
+mod scalar;
+mod subquery;
+
+use crate::ir::{Bound, ColumnId, Query, Rel};
+use crate::plan::mentions::{
+    Columns, contains_subquery, defined, expressions, expressions_mut, inputs_mut, operands, operands_mut, subquery,
+    subquery_mut, walk,
+};
+
+use crate::ir::Expr;
+
+/// What the rewrite may do.
+#[derive(Clone, Copy, Debug)]
+pub struct RewriteContext {
+    /// Joins of up to this many relations are ordered by a search of all orders.
+    pub searched_relations_max: usize,
+}
+
+impl Default for RewriteContext {
+    fn default() -> RewriteContext {
+        RewriteContext { searched_relations_max: 9 }
+    }
+}
+
+/// Rewrites a query.
+pub fn optimize(mut query: Query, cx: &RewriteContext) -> Query {
+    Rewriter::new(&query, cx).optimize(&mut query);
+    query
+}
+
+/// Rewrites the queries of a statement that are worth it: those with a join or a subquery.
+pub fn optimize_statement(bound: &mut Bound, cx: &RewriteContext) {
+    match bound {
+        Bound::Query(query) => optimize_if_complex(query, cx),
+        Bound::Insert(insert) => optimize_if_complex(&mut insert.source, cx),
+        Bound::Update(_) | Bound::Delete(_) => {}
+    }
+}
+
+fn optimize_if_complex(query: &mut Query, cx: &RewriteContext) {
+    if is_complex(&query.rel) {
+        Rewriter::new(query, cx).optimize(query);
+    }
+}
+
+/// Whether there is anything to rewrite: a single table without subqueries is left alone at once.
+fn is_complex(rel: &Rel) -> bool {
+    let mut complex = false;
+    walk(rel, &mut |rel| {
+        complex = complex || matches!(rel, Rel::Join { .. }) || expressions(rel).into_iter().any(contains_subquery);
+    });
+    complex
+}
+
+/// One query under rewriting.
+struct Rewriter {
+    /// The next unused column id.
+    next_column: u32,
+}
+
+impl Rewriter {
+    fn new(query: &Query, _cx: &RewriteContext) -> Rewriter {
+        Rewriter { next_column: greatest_column(&query.rel) + 1 }
+    }
+
+    fn new_column(&mut self) -> ColumnId {
+        self.next_column += 1;
+        ColumnId(self.next_column - 1)
+    }
+
+    fn optimize(&mut self, query: &mut Query) {
+        self.unnest(&mut query.rel);
+    }
+
+    /// Turns subqueries into joins, the innermost first.
+    fn unnest(&mut self, rel: &mut Rel) {
+        for input in inputs_mut(rel) {
+            self.unnest(input);
+        }
+        for expr in expressions_mut(rel) {
+            self.unnest_within(expr);
+        }
+        match rel {
+            Rel::Filter { .. } => self.unnest_filter(rel),
+            Rel::Extend { .. } => self.unnest_extend(rel),
+            _ => {}
+        }
+    }
+
+    fn unnest_within(&mut self, expr: &mut Expr) {
+        if let Some(query) = subquery_mut(expr) {
+            self.unnest(&mut query.rel);
+        }
+        for operand in operands_mut(expr) {
+            self.unnest_within(operand);
+        }
+    }
+}
+
+/// The greatest column id that a relation and its subqueries define.
+fn greatest_column(rel: &Rel) -> u32 {
+    let own = defined(rel).iter().map(|id| id.0).max().unwrap_or(0);
+    let mut greatest = own;
+    walk(rel, &mut |rel| {
+        for expr in expressions(rel) {
+            greatest = greatest.max(greatest_column_within(expr));
+        }
+    });
+    greatest
+}
+
+fn greatest_column_within(expr: &Expr) -> u32 {
+    let here = match &expr.kind {
+        crate::ir::ExprKind::Column(id) => id.0,
+        _ => subquery(expr).map_or(0, |query| greatest_column(&query.rel)),
+    };
+    operands(expr).into_iter().map(greatest_column_within).fold(here, u32::max)
+}
+
+/// The columns that a relation shows.
+fn visible_set(rel: &Rel) -> Columns {
+    let mut columns = Vec::new();
+    crate::plan::mentions::visible(rel, &mut columns);
+    columns.into_iter().collect()
+}
