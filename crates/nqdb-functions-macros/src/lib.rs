@@ -14,7 +14,9 @@
 //! otherwise), `alias("name", oid = N)` for further names with the same arguments.
 //!
 //! The signature is `name([argument-name] type [= 'default'], .., [variadic any]) -> [setof] type`, types by
-//! their `pg_type` names. The first parameter of the Rust function may be `&mut FunctionContext<'_>`. With
+//! their `pg_type` names. OUT arguments are written `out name type` among the arguments; with two or more of them, or with
+//! the result `record` and none, the Rust function gives rows: a `SqlResult<Records>` after `setof`, otherwise one row as a
+//! `SqlResult<Vec<Datum>>`. The first parameter of the Rust function may be `&mut FunctionContext<'_>`. With
 //! `called_on_null` a parameter is an `Option`, or one `&[Datum]` takes all arguments. The result may be plain,
 //! an `Option` (NULL), or either in a `SqlResult`.
 

@@ -15,10 +15,12 @@ pub struct Options {
     pub strict: bool,
 }
 
-/// `name(args) -> result`.
+/// `name(args, out name type, ..) -> result`.
 pub struct Signature {
     pub name: String,
     pub arguments: Vec<Argument>,
+    /// `out name type`: the columns of the result.
+    pub columns: Vec<(String, String)>,
     /// The last argument is `variadic`.
     pub variadic: bool,
     pub result: String,
@@ -88,13 +90,24 @@ impl Options {
 }
 
 impl Signature {
+    /// Whether its rows have several columns, or ones that the caller names.
+    pub fn returns_records(&self) -> bool {
+        self.columns.len() > 1 || (self.result == "record" && self.columns.is_empty())
+    }
+
     /// Parses `name(args) -> result`.
     fn parse(text: &str) -> Result<Signature, String> {
         let (name, rest) = text.split_once('(').ok_or("expected `name(arguments) -> type`")?;
         let (arguments, result) = rest.split_once(") -> ").ok_or("expected `) -> type`")?;
         let mut variadic = false;
         let mut parsed = Vec::new();
+        let mut columns = Vec::new();
         for argument in arguments.split(',').map(str::trim).filter(|argument| !argument.is_empty()) {
+            if let Some(column) = argument.strip_prefix("out ") {
+                let (name, type_name) = column.trim().split_once(' ').ok_or("expected `out name type`")?;
+                columns.push((name.to_string(), type_name.trim().to_string()));
+                continue;
+            }
             let (argument, is_variadic) = match argument.strip_prefix("variadic ") {
                 Some(argument) => (argument, true),
                 None => (argument, false),
@@ -109,6 +122,7 @@ impl Signature {
         Ok(Signature {
             name: name.trim().to_string(),
             arguments: parsed,
+            columns,
             variadic,
             result: result.trim().to_string(),
             returns_set,

@@ -11,14 +11,22 @@ pub fn expand(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> 
     let signature = &options.signature;
     let table = Ident::new(&function.sig.ident.to_string().to_uppercase(), function.sig.ident.span());
     let body = wrapper_body(options, function)?;
-    let (implementation, eval, rows) = if signature.returns_set {
+    let (implementation, eval, rows, records) = if signature.returns_records() {
+        let wrapper = quote! {
+            fn records(
+                context: &mut crate::FunctionContext<'_>,
+                arguments: &[nqdb_types::Datum],
+            ) -> nqdb_sqlstate::SqlResult<crate::Records> { #body }
+        };
+        (wrapper, quote!(crate::definition::refuse_set_as_scalar), quote!(None), quote!(Some(records)))
+    } else if signature.returns_set {
         let wrapper = quote! {
             fn rows(
                 context: &mut crate::FunctionContext<'_>,
                 arguments: &[nqdb_types::Datum],
             ) -> nqdb_sqlstate::SqlResult<crate::Rows> { #body }
         };
-        (wrapper, quote!(crate::definition::refuse_set_as_scalar), quote!(Some(rows)))
+        (wrapper, quote!(crate::definition::refuse_set_as_scalar), quote!(Some(rows)), quote!(None))
     } else {
         let wrapper = quote! {
             fn eval(
@@ -26,13 +34,18 @@ pub fn expand(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> 
                 arguments: &[nqdb_types::Datum],
             ) -> nqdb_sqlstate::SqlResult<nqdb_types::Datum> { #body }
         };
-        (wrapper, quote!(eval), quote!(None))
+        (wrapper, quote!(eval), quote!(None), quote!(None))
     };
     let argument_oids = signature.arguments.iter().map(|argument| type_constant(&argument.type_name));
     let argument_oids = quote!(&[#(#argument_oids),*]);
     let names: Vec<_> = signature.arguments.iter().filter_map(|argument| argument.name.as_deref()).collect();
     let defaults: Vec<_> = signature.arguments.iter().filter_map(|argument| argument.default.as_deref()).collect();
     let (variadic, returns_set, strict) = (signature.variadic, signature.returns_set, options.strict);
+    let columns = signature.columns.iter().map(|(name, type_name)| {
+        let type_oid = type_constant(type_name);
+        quote!(crate::OutColumn { name: #name, type_oid: #type_oid })
+    });
+    let columns = quote!(&[#(#columns),*]);
     let returns = type_constant(&signature.result);
     let volatility = &options.volatility;
     let main = std::iter::once((signature.name.clone(), options.oid));
@@ -49,8 +62,10 @@ pub fn expand(options: &Options, function: &ItemFn) -> syn::Result<TokenStream> 
                 strict: #strict,
                 volatility: crate::Volatility::#volatility,
                 set_returning: #returns_set,
+                columns: #columns,
                 eval: #eval,
                 rows: #rows,
+                records: #records,
             }
         }
     });
@@ -89,9 +104,10 @@ fn wrapper_body(options: &Options, function: &ItemFn) -> syn::Result<TokenStream
 
     let takes_all = matches!(parameters.as_slice(), [parameter] if is_slice_of_datums(parameter));
     let (prepare, values) = if takes_all {
+        let null = null_result(signature);
         let check = options.strict.then(|| {
             quote!(if arguments.iter().any(nqdb_types::Datum::is_null) {
-                return Ok(nqdb_types::Datum::Null);
+                return Ok(#null);
             })
         });
         (quote!(#check), quote!(arguments))
@@ -116,8 +132,7 @@ fn take_apart(options: &Options, parameters: &[&Type]) -> (TokenStream, TokenStr
     let split = quote! {
         let [#(#names),*] = arguments else { return Err(crate::argument::wrong_count(#sql_name)) };
     };
-    let null =
-        if signature.returns_set { quote!(Box::new(std::iter::empty())) } else { quote!(nqdb_types::Datum::Null) };
+    let null = null_result(signature);
     let check = (options.strict && !names.is_empty()).then(|| quote!(if #(#names.is_null())||* { return Ok(#null); }));
     let values = signature.arguments.iter().zip(parameters).zip(&names).map(|((argument, parameter), name)| {
         let reader = Ident::new(representation(&argument.type_name), Span::call_site());
@@ -131,10 +146,25 @@ fn take_apart(options: &Options, parameters: &[&Type]) -> (TokenStream, TokenStr
     (quote!(#split #check), values)
 }
 
+/// What a strict function answers to a NULL: NULL, no rows, or one row of NULLs.
+fn null_result(signature: &Signature) -> TokenStream {
+    if signature.returns_set {
+        quote!(Box::new(std::iter::empty()))
+    } else if signature.returns_records() {
+        let width = signature.columns.len();
+        quote!(Box::new(std::iter::once(Ok(vec![nqdb_types::Datum::Null; #width]))))
+    } else {
+        quote!(nqdb_types::Datum::Null)
+    }
+}
+
 /// Turns what the function returns into what the wrapper returns.
 fn wrap_result(signature: &Signature, output: &ReturnType, call: TokenStream) -> TokenStream {
     if signature.returns_set {
         return call;
+    }
+    if signature.returns_records() {
+        return quote!(Ok(Box::new(std::iter::once(#call))));
     }
     let mut value = call;
     let mut returned = match output {

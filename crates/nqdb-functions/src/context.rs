@@ -16,6 +16,9 @@ pub struct FunctionContext<'a> {
     /// anyelement and anynonarray (`concat`, `format`, `pg_typeof`, `||`), whose datums do not say all: see
     /// [`crate::Function::needs_argument_types`]. May be empty for all others.
     pub argument_types: &'a [Type],
+    /// The columns that the call at hand is to return: names and types of its column definition list. Read by
+    /// functions of which [`crate::Function::needs_column_definitions`] holds; empty for all others.
+    pub result_columns: &'a [(String, Type)],
 }
 
 impl<'a> FunctionContext<'a> {
@@ -26,7 +29,14 @@ impl<'a> FunctionContext<'a> {
         statement_time_micros: i64,
         session: &'a dyn SessionFunctions,
     ) -> FunctionContext<'a> {
-        FunctionContext { format, transaction_time_micros, statement_time_micros, session, argument_types: &[] }
+        FunctionContext {
+            format,
+            transaction_time_micros,
+            statement_time_micros,
+            session,
+            argument_types: &[],
+            result_columns: &[],
+        }
     }
 
     /// The type of one argument of the call at hand, as far as the caller said.

@@ -12,6 +12,7 @@ mod part;
 mod truncate;
 mod unit;
 mod zone;
+mod zones;
 
 pub(crate) use arithmetic::add_interval;
 pub(crate) use interval::divide_interval;
@@ -31,6 +32,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     part::FUNCTIONS,
     truncate::FUNCTIONS,
     zone::FUNCTIONS,
+    zones::FUNCTIONS,
 ];
 
 /// 22008 with PostgreSQL's words, such as "timestamp out of range".

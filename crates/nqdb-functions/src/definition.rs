@@ -13,6 +13,19 @@ pub type ScalarFn = fn(&mut FunctionContext<'_>, &[Datum]) -> SqlResult<Datum>;
 /// The rows of a set-returning function, produced as they are asked for.
 pub type Rows = Box<dyn Iterator<Item = SqlResult<Datum>> + Send>;
 
+/// The rows of a function that returns several columns: the values of its columns, in order.
+pub type Records = Box<dyn Iterator<Item = SqlResult<Vec<Datum>>> + Send>;
+
+/// Arguments in, rows of several columns out.
+pub type RecordFn = fn(&mut FunctionContext<'_>, &[Datum]) -> SqlResult<Records>;
+
+/// A column of a function's result: an OUT argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutColumn {
+    pub name: &'static str,
+    pub type_oid: Oid,
+}
+
 /// Arguments in, rows out.
 pub type SetFn = fn(&mut FunctionContext<'_>, &[Datum]) -> SqlResult<Rows>;
 
@@ -43,13 +56,22 @@ pub struct Function {
     /// A NULL argument gives NULL; `eval` takes care of it itself.
     pub strict: bool,
     pub volatility: Volatility,
-    /// Then `rows` is set, and `eval` refuses.
+    /// Then `rows` or `records` is set. With either of them `eval` refuses.
     pub set_returning: bool,
+    /// The OUT arguments; none when the result has no names of its own. Two or more come from `records`, and so do
+    /// those of a function that returns `record` and leaves its columns to the caller's column definition list.
+    pub columns: &'static [OutColumn],
     pub eval: ScalarFn,
     pub rows: Option<SetFn>,
+    pub records: Option<RecordFn>,
 }
 
 impl Function {
+    /// Whether the caller must say which columns the result has: it returns `record` without OUT arguments.
+    pub fn needs_column_definitions(&self) -> bool {
+        self.returns == oid::RECORD && self.columns.is_empty()
+    }
+
     /// Whether `eval` reads `FunctionContext::argument_types`: it takes a pseudo-type such as "any".
     pub fn needs_argument_types(&self) -> bool {
         self.args.iter().any(|arg| matches!(*arg, oid::ANY | oid::ANYELEMENT | oid::ANYNONARRAY))
@@ -70,7 +92,7 @@ impl PartialEq for Function {
 
 impl Eq for Function {}
 
-/// `eval` of a set-returning function.
+/// `eval` of a function that returns rows.
 pub(crate) fn refuse_set_as_scalar(_: &mut FunctionContext<'_>, _: &[Datum]) -> SqlResult<Datum> {
     Err(SqlError::new(FEATURE_NOT_SUPPORTED, "set-valued function called in context that cannot accept a set"))
 }

@@ -38,7 +38,10 @@ mod tables;
 
 pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion};
 pub use context::{FunctionContext, SessionFunctions};
-pub use definition::{Accumulator, Aggregate, Function, Operator, Rows, ScalarFn, SetFn, Strategy, Volatility};
+pub use definition::{
+    Accumulator, Aggregate, Function, Operator, OutColumn, RecordFn, Records, Rows, ScalarFn, SetFn, Strategy,
+    Volatility,
+};
 pub use registry::{
     aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, casts, function_by_oid,
     functions_named, operator_by_oid, operators_named,

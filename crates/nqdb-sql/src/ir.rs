@@ -152,12 +152,17 @@ pub enum Rel {
         columns: Vec<(ColumnId, Type)>,
         rows: Vec<Vec<Expr>>,
     },
-    /// A set-returning function in FROM (`generate_series`).
+    /// Functions in FROM, in lockstep: row n has the n-th row of each, NULLs where one has ended. Arguments may mention
+    /// columns of what stands before it in FROM.
     FunctionScan {
-        function: &'static Function,
-        args: Vec<Expr>,
-        column: ColumnId,
+        functions: Vec<TableFunction>,
         ordinality: Option<ColumnId>,
+    },
+    /// Set-returning calls of a select list: each row of the input is repeated for the rows of the functions, which run in
+    /// lockstep over it; none when all of them are empty.
+    ProjectSet {
+        input: Box<Rel>,
+        functions: Vec<TableFunction>,
     },
     Join {
         kind: JoinKind,
@@ -203,6 +208,48 @@ pub enum Rel {
         right: Box<Query>,
         columns: Vec<ColumnId>,
     },
+}
+
+/// A function whose rows are read.
+#[derive(Clone, Debug)]
+pub struct TableFunction {
+    pub call: TableCall,
+    /// One for each column of the result.
+    pub columns: Vec<FunctionColumn>,
+}
+
+/// A column that a function gives, under the function's own name for it.
+#[derive(Clone, Debug)]
+pub struct FunctionColumn {
+    pub id: ColumnId,
+    pub name: String,
+    pub ty: Type,
+}
+
+#[derive(Clone, Debug)]
+pub enum TableCall {
+    /// One row with the value of an expression.
+    Value(Expr),
+    /// The rows of a function, see [`Function::rows`] and [`Function::records`].
+    Rows { function: &'static Function, args: Vec<Expr> },
+}
+
+impl TableFunction {
+    /// The expressions that are evaluated before its first row.
+    pub fn expressions(&self) -> &[Expr] {
+        match &self.call {
+            TableCall::Value(value) => std::slice::from_ref(value),
+            TableCall::Rows { args, .. } => args,
+        }
+    }
+
+    /// As [`TableFunction::expressions`], to be changed.
+    pub fn expressions_mut(&mut self) -> &mut [Expr] {
+        match &mut self.call {
+            TableCall::Value(value) => std::slice::from_mut(value),
+            TableCall::Rows { args, .. } => args,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

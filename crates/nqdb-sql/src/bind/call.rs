@@ -4,9 +4,7 @@ use nqdb_functions::{
     Aggregate, Callee, CastContext, Function, ResolveError, aggregates_named, equality, functions_named,
     resolve_function,
 };
-use nqdb_sqlstate::{
-    FEATURE_NOT_SUPPORTED, GROUPING_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE,
-};
+use nqdb_sqlstate::{GROUPING_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE};
 use nqdb_types::{Datum, Oid, Type, oid};
 use sqlparser::ast::{
     self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
@@ -18,16 +16,8 @@ use super::rows::row_items;
 use super::same::same_expr;
 use super::scope::Clause;
 use super::{Binder, leftmost, span_position, walk};
-use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind};
+use crate::ir::{AggregateCall, Expr, ExprKind};
 use crate::names::name_of;
-
-/// A set-returning call of the select list; its value is a column.
-#[derive(Clone, Debug)]
-pub(super) struct SetCall {
-    pub(super) column: ColumnId,
-    pub(super) function: &'static Function,
-    pub(super) args: Vec<Expr>,
-}
 
 /// How a call was written, besides its name and arguments.
 struct CallForm<'q> {
@@ -102,7 +92,7 @@ impl Binder<'_> {
     }
 
     /// The name of a built-in function: `f` or `pg_catalog.f`.
-    fn function_name(&self, name: &ObjectName) -> SqlResult<(String, Option<u32>)> {
+    pub(super) fn function_name(&self, name: &ObjectName) -> SqlResult<(String, Option<u32>)> {
         let mut parts = Vec::new();
         let mut position = None;
         for part in &name.0 {
@@ -140,6 +130,7 @@ impl Binder<'_> {
         }
         let is_aggregate = !aggregates_named(name).is_empty() && functions_named(name).is_empty();
         let nested_before = self.scope().in_aggregate;
+        let sets_before = self.set_call_count();
         if is_aggregate {
             if nested_before && self.scope().clause != Clause::Filter {
                 return Err(nested_aggregate(position));
@@ -171,6 +162,9 @@ impl Binder<'_> {
             Err(error) => return Err(error.function_error(name, &given).or_position(position)),
         };
         let args = self.convert_args(args, &resolved.arg_types, &resolved.defaults)?;
+        if is_aggregate {
+            self.refuse_sets_in_aggregate(sets_before)?;
+        }
         match resolved.callee {
             Callee::Aggregate(aggregate) => self.bind_aggregate(aggregate, args, form),
             Callee::Function(function) => {
@@ -202,19 +196,7 @@ impl Binder<'_> {
         written: &[&ast::Expr],
         form: &CallForm<'_>,
     ) -> SqlResult<Option<Expr>> {
-        if ![
-            "coalesce",
-            "nullif",
-            "greatest",
-            "least",
-            "grouping",
-            "current_timestamp",
-            "localtimestamp",
-            "localtime",
-            "current_time",
-        ]
-        .contains(&name)
-        {
+        if !is_keyword_call(name) {
             return Ok(None);
         }
         let position = form.position;
@@ -227,9 +209,13 @@ impl Binder<'_> {
         if let ("current_timestamp" | "localtimestamp" | "localtime" | "current_time", [precision]) = (name, written) {
             return self.bind_timed_function(name, precision, position).map(Some);
         }
+        let sets_before = self.set_call_count();
         let mut args = Vec::with_capacity(written.len());
         for arg in written {
             args.push(self.bind_expr(arg)?);
+        }
+        if name == "coalesce" {
+            self.refuse_sets_since(sets_before, "COALESCE")?;
         }
         match name {
             "coalesce" => self.bind_coalesce(args, position).map(Some),
@@ -243,7 +229,7 @@ impl Binder<'_> {
     }
 
     /// Converts arguments to the types of the resolved function and adds its defaults.
-    fn convert_args(
+    pub(super) fn convert_args(
         &mut self,
         args: Vec<Expr>,
         types: &[Oid],
@@ -355,34 +341,6 @@ impl Binder<'_> {
         innermost.unwrap_or(here)
     }
 
-    /// A set-returning function in the select list.
-    fn bind_set_call(
-        &mut self,
-        function: &'static Function,
-        args: Vec<Expr>,
-        position: Option<u32>,
-    ) -> SqlResult<Expr> {
-        let clause = self.scope().clause;
-        if clause != Clause::Select {
-            let message = format!("set-returning functions are not allowed in {}", clause.name());
-            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).or_position(position));
-        }
-        let here = self.scopes.len().saturating_sub(1);
-        let correlated = args.iter().any(|arg| {
-            walk::any(arg, &mut |part| matches!(part.kind, ExprKind::Column(id) if self.info(id).level == here))
-        });
-        if correlated || !self.scope().set_calls.is_empty() {
-            return Err(SqlError::unsupported(
-                "a set-returning function over columns, or a second one, in the select list",
-            )
-            .with_hint("Move the set-returning function into the FROM clause.")
-            .or_position(position));
-        }
-        let column = self.new_column(Type::new(polymorphic_result(function.returns, &args)), true, None);
-        self.scope().set_calls.push(SetCall { column, function, args });
-        Ok(self.column_expr(column, position))
-    }
-
     /// CURRENT_DATE and the other functions that are written without parentheses.
     pub(super) fn bind_value_function(&mut self, name: &str, position: Option<u32>) -> SqlResult<Option<Expr>> {
         let function = match name {
@@ -417,15 +375,31 @@ impl Binder<'_> {
     }
 }
 
+/// Whether a name with parentheses is a construct of the grammar.
+pub(super) fn is_keyword_call(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "coalesce",
+        "nullif",
+        "greatest",
+        "least",
+        "grouping",
+        "current_timestamp",
+        "localtimestamp",
+        "localtime",
+        "current_time",
+    ];
+    NAMES.contains(&name)
+}
+
 /// A call of a plain function.
-fn call(function: &'static Function, args: Vec<Expr>, position: Option<u32>) -> Expr {
+pub(super) fn call(function: &'static Function, args: Vec<Expr>, position: Option<u32>) -> Expr {
     let ty = Type::new(polymorphic_result(function.returns, &args));
     let start = args.iter().fold(position, |start, arg| leftmost(start, arg.position));
     Expr { kind: ExprKind::Call { function, args }, ty, nullable: true, position: start }
 }
 
 /// A result of the same type as the first argument, where the declaration says so.
-fn polymorphic_result(returns: Oid, args: &[Expr]) -> Oid {
+pub(super) fn polymorphic_result(returns: Oid, args: &[Expr]) -> Oid {
     match returns {
         oid::ANYELEMENT | oid::ANYNONARRAY => args.first().map_or(oid::TEXT, |arg| arg.ty.oid),
         returns => returns,

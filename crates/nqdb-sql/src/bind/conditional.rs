@@ -18,6 +18,7 @@ impl Binder<'_> {
         otherwise: Option<&ast::Expr>,
         position: Option<u32>,
     ) -> SqlResult<Expr> {
+        let sets_before = self.set_call_count();
         let operand = match operand {
             Some(operand) => {
                 let bound = self.bind_expr(operand)?;
@@ -45,6 +46,7 @@ impl Binder<'_> {
             Some(otherwise) => Some(self.bind_expr(otherwise)?),
             None => None,
         };
+        self.refuse_sets_since(sets_before, "CASE")?;
         let has_else = otherwise.is_some();
         let mut all = Vec::with_capacity(results.len() + 1);
         all.extend(otherwise);

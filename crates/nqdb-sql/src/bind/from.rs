@@ -3,21 +3,20 @@
 use std::sync::Arc;
 
 use nqdb_catalog::{Relation, TableDef};
-use nqdb_functions::{Callee, resolve_function};
 use nqdb_sqlstate::{
     AMBIGUOUS_COLUMN, INVALID_COLUMN_REFERENCE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError, SqlResult,
     UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
-use nqdb_types::{Oid, Type};
-use sqlparser::ast::{
-    self, FunctionArg, FunctionArgExpr, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableFactor,
-};
+use nqdb_types::Type;
+use sqlparser::ast::{self, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableFactor};
 
+use super::lateral::Sibling;
 use super::operators::conjunction;
 use super::scope::{Clause, ScopeColumn, ScopeTable, check_unique};
 use super::{Binder, leftmost, span_position};
 use crate::ir::{ColumnId, Expr, ExprKind, JoinKind, Query, Rel};
 use crate::names::name_of;
+use crate::parse::JOIN_ALIAS;
 
 /// What an item of FROM adds: a relation, and the names that reach into it.
 pub(super) struct FromItem {
@@ -25,12 +24,17 @@ pub(super) struct FromItem {
     pub(super) tables: Vec<ScopeTable>,
     /// What unqualified names and `*` see.
     pub(super) columns: Vec<ScopeColumn>,
+    /// Tables that an alias of their join hides, for the error that names one of them.
+    pub(super) hidden: Vec<ScopeTable>,
 }
 
 /// An alias with its column names.
-struct Alias {
-    name: String,
-    columns: Vec<String>,
+pub(super) struct Alias {
+    pub(super) name: String,
+    pub(super) columns: Vec<String>,
+    /// The types of a column definition list, one for each column, or none at all.
+    pub(super) types: Vec<Type>,
+    pub(super) position: Option<u32>,
 }
 
 /// What an undecided name in FROM is: schema, name, position.
@@ -54,20 +58,24 @@ impl Binder<'_> {
                     tables.extend(item.tables);
                     let mut columns = left.columns;
                     columns.extend(item.columns);
+                    let mut hidden = left.hidden;
+                    hidden.extend(item.hidden);
                     let kind = JoinKind::Cross;
                     let rel = Rel::Join { kind, left: Box::new(left.rel), right: Box::new(item.rel), on: None };
-                    FromItem { rel, tables, columns }
+                    FromItem { rel, tables, columns, hidden }
                 }
             });
             if let Some(all) = &all {
-                self.scope().invisible = all.tables.clone();
+                let sibling = Sibling::new(all, true);
+                self.scope().siblings = vec![sibling];
             }
         }
-        self.scope().invisible.clear();
-        let Some(FromItem { rel, tables, columns }) = all else { return Ok(Rel::OneRow) };
+        self.scope().siblings.clear();
+        let Some(FromItem { rel, tables, columns, hidden }) = all else { return Ok(Rel::OneRow) };
         let scope = self.scope();
         scope.tables = tables;
         scope.columns = columns;
+        scope.invisible = hidden;
         Ok(rel)
     }
 
@@ -79,10 +87,16 @@ impl Binder<'_> {
             if *global {
                 return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \"global\""));
             }
-            let before = std::mem::take(&mut self.scope().invisible);
-            self.scope().invisible = before.iter().chain(&left.tables).cloned().collect();
-            let right = self.bind_factor(relation)?;
-            self.scope().invisible = before;
+            // The rows of an outer join's own side cannot depend on the other side.
+            let reachable = !matches!(
+                join_operator,
+                JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_)
+            );
+            let sibling = Sibling::new(&left, reachable);
+            self.scope().siblings.push(sibling);
+            let right = self.bind_factor(relation);
+            self.scope().siblings.pop();
+            let right = right?;
             left = self.bind_join(left, right, join_operator)?;
         }
         Ok(left)
@@ -113,7 +127,7 @@ impl Binder<'_> {
                 {
                     return Err(SqlError::unsupported("this clause of FROM"));
                 }
-                let alias = alias.as_ref().map(table_alias).transpose()?;
+                let alias = alias.as_ref().map(|alias| self.table_alias(alias)).transpose()?;
                 match args {
                     Some(ast::TableFunctionArgs { args, settings }) => {
                         if settings.is_some() {
@@ -123,6 +137,7 @@ impl Binder<'_> {
                     }
                     None if *with_ordinality => Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \"WITH\"")),
                     None => {
+                        refuse_definitions(alias.as_ref())?;
                         let TableName { schema, name, position } = table_name(name)?;
                         let item = self.bind_named_table(schema.as_deref(), &name, position)?;
                         apply_alias(item, alias)
@@ -130,9 +145,6 @@ impl Binder<'_> {
                 }
             }
             TableFactor::Derived { lateral, subquery, alias, sample } => {
-                if *lateral {
-                    return Err(SqlError::unsupported("LATERAL"));
-                }
                 if sample.is_some() {
                     return Err(SqlError::unsupported("TABLESAMPLE"));
                 }
@@ -145,23 +157,31 @@ impl Binder<'_> {
                         .with_hint(format!("For example, FROM ({example}) [AS] foo."))
                         .or_position(position));
                 };
-                let alias = table_alias(alias)?;
-                let query = self.bind_query(subquery)?;
+                let alias = self.table_alias(alias)?;
+                refuse_definitions(Some(&alias))?;
+                let query = self.beside_siblings(*lateral, |binder| binder.bind_query(subquery))?;
                 let item = self.adopt_query(query, alias.name.clone());
                 apply_alias(item, Some(alias))
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
-                if alias.is_some() {
-                    return Err(SqlError::unsupported("an alias of a join"));
-                }
-                self.bind_joined(table_with_joins)
+                let item = self.bind_joined(table_with_joins)?;
+                let Some(alias) = alias else { return Ok(item) };
+                let alias = self.table_alias(alias)?;
+                refuse_definitions(Some(&alias))?;
+                alias_join(item, alias)
             }
             TableFactor::Function { lateral: _, name, args, with_ordinality, alias } => {
-                // A function may be called LATERAL without referring to anything before it.
-                let alias = alias.as_ref().map(table_alias).transpose()?;
+                // Every function in FROM sees what stands before it.
+                let alias = alias.as_ref().map(|alias| self.table_alias(alias)).transpose()?;
                 self.bind_table_function(name, args, *with_ordinality, alias)
             }
-            TableFactor::UNNEST { .. } => Err(SqlError::unsupported("an array")),
+            TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } => {
+                if *with_offset || with_offset_alias.is_some() {
+                    return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \"offset\""));
+                }
+                let alias = alias.as_ref().map(|alias| self.table_alias(alias)).transpose()?;
+                self.bind_unnest(array_exprs, *with_ordinality, alias)
+            }
             TableFactor::TableFunction { .. }
             | TableFactor::JsonTable { .. }
             | TableFactor::OpenJsonTable { .. }
@@ -232,7 +252,7 @@ impl Binder<'_> {
             columns: columns.clone(),
             hidden_name: None,
         };
-        FromItem { rel, tables: vec![scope_table], columns }
+        FromItem { rel, tables: vec![scope_table], columns, hidden: Vec::new() }
     }
 
     /// A finished query as an item of FROM: its columns belong to this level from now on.
@@ -244,51 +264,7 @@ impl Binder<'_> {
             columns.push(ScopeColumn { name: output.name.clone(), id: output.id });
         }
         let table = ScopeTable { name, schema: None, table: None, columns: columns.clone(), hidden_name: None };
-        FromItem { rel: query.rel, tables: vec![table], columns }
-    }
-
-    /// A set-returning function in FROM.
-    fn bind_table_function(
-        &mut self,
-        name: &ObjectName,
-        args: &[FunctionArg],
-        with_ordinality: bool,
-        alias: Option<Alias>,
-    ) -> SqlResult<FromItem> {
-        let TableName { schema, name, position } = table_name(name)?;
-        if schema.is_some_and(|schema| schema != "pg_catalog") {
-            return Err(SqlError::unsupported("a function in a schema of its own").or_position(position));
-        }
-        let mut bound = Vec::with_capacity(args.len());
-        for arg in args {
-            let FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) = arg else {
-                return Err(SqlError::unsupported("this form of argument").or_position(position));
-            };
-            bound.push(self.in_clause(Clause::FromFunction, |binder| binder.bind_expr(arg))?);
-        }
-        let given: Vec<Oid> = bound.iter().map(|arg| arg.ty.oid).collect();
-        let resolved = resolve_function(&name, &given)
-            .map_err(|error| error.function_error(&name, &given).or_position(position))?;
-        let Callee::Function(function) = resolved.callee else {
-            let message = Clause::FromFunction.refuses_aggregates().unwrap_or_default();
-            return Err(SqlError::new(nqdb_sqlstate::GROUPING_ERROR, message).or_position(position));
-        };
-        let mut converted = Vec::with_capacity(bound.len());
-        for (at, arg) in bound.into_iter().enumerate() {
-            converted.push(self.coerce_operand(arg, resolved.arg_types.get(at).copied())?);
-        }
-        if !function.set_returning {
-            return Err(SqlError::unsupported("a function in FROM that returns no set").or_position(position));
-        }
-        let column = self.new_column(Type::new(function.returns), true, None);
-        let ordinality = with_ordinality.then(|| self.new_column(Type::INT8, false, None));
-        // The only column of a function bears the alias of the table.
-        let column_name = alias.as_ref().map_or_else(|| name.clone(), |alias| alias.name.clone());
-        let mut columns = vec![ScopeColumn { name: column_name, id: column }];
-        columns.extend(ordinality.map(|id| ScopeColumn { name: "ordinality".to_string(), id }));
-        let table = ScopeTable { name, schema: None, table: None, columns: columns.clone(), hidden_name: None };
-        let rel = Rel::FunctionScan { function, args: converted, column, ordinality };
-        apply_alias(FromItem { rel, tables: vec![table], columns }, alias)
+        FromItem { rel: query.rel, tables: vec![table], columns, hidden: Vec::new() }
     }
 
     fn bind_join(&mut self, left: FromItem, right: FromItem, operator: &JoinOperator) -> SqlResult<FromItem> {
@@ -325,7 +301,14 @@ impl Binder<'_> {
             }
             JoinConstraint::Using(names) => {
                 let mut wanted = Vec::with_capacity(names.len());
+                let mut alias = None;
                 for name in names {
+                    if let [ObjectNamePart::Identifier(marker), ObjectNamePart::Identifier(name)] = name.0.as_slice()
+                        && marker.value == JOIN_ALIAS
+                    {
+                        alias = Some(name_of(name));
+                        continue;
+                    }
                     let [ObjectNamePart::Identifier(identifier)] = name.0.as_slice() else {
                         return Err(SqlError::new(SYNTAX_ERROR, "syntax error in USING"));
                     };
@@ -337,7 +320,7 @@ impl Binder<'_> {
                     }
                     wanted.push((name, position));
                 }
-                self.join_using(kind, left, right, wanted)
+                self.join_using(kind, left, right, wanted, alias)
             }
             JoinConstraint::Natural => {
                 let common =
@@ -351,20 +334,24 @@ impl Binder<'_> {
                 if wanted.is_empty() && kind == JoinKind::Inner {
                     return Ok(self.joined(JoinKind::Cross, left, right, None));
                 }
-                self.join_using(kind, left, right, wanted)
+                self.join_using(kind, left, right, wanted, None)
             }
         }
     }
 
     /// ON sees the two sides of its join, and what is outside of the query.
     fn bind_join_condition(&mut self, left: &FromItem, right: &FromItem, condition: &ast::Expr) -> SqlResult<Expr> {
+        let tables = left.tables.iter().chain(&right.tables).cloned().collect();
+        let columns = left.columns.iter().chain(&right.columns).cloned().collect();
         let scope = self.scope();
-        scope.tables = left.tables.iter().chain(&right.tables).cloned().collect();
-        scope.columns = left.columns.iter().chain(&right.columns).cloned().collect();
-        let bound = self.in_clause(Clause::JoinCondition, |binder| binder.bind_boolean(condition, "JOIN/ON"));
+        let tables = std::mem::replace(&mut scope.tables, tables);
+        let columns = std::mem::replace(&mut scope.columns, columns);
+        let bound = self.beside_siblings(false, |binder| {
+            binder.in_clause(Clause::JoinCondition, |binder| binder.bind_boolean(condition, "JOIN/ON"))
+        });
         let scope = self.scope();
-        scope.tables.clear();
-        scope.columns.clear();
+        scope.tables = tables;
+        scope.columns = columns;
         bound
     }
 
@@ -374,7 +361,10 @@ impl Binder<'_> {
         tables.extend(right.tables);
         let mut columns = left.columns;
         columns.extend(right.columns);
-        FromItem { rel: Rel::Join { kind, left: Box::new(left.rel), right: Box::new(right.rel), on }, tables, columns }
+        let mut hidden = left.hidden;
+        hidden.extend(right.hidden);
+        let rel = Rel::Join { kind, left: Box::new(left.rel), right: Box::new(right.rel), on };
+        FromItem { rel, tables, columns, hidden }
     }
 
     /// An outer join makes the columns of its other side nullable.
@@ -401,6 +391,7 @@ impl Binder<'_> {
         left: FromItem,
         right: FromItem,
         names: Vec<(String, Option<u32>)>,
+        alias: Option<String>,
     ) -> SqlResult<FromItem> {
         let mut conditions = Vec::with_capacity(names.len());
         let mut pairs: Vec<(String, ColumnId, ColumnId)> = Vec::with_capacity(names.len());
@@ -421,16 +412,29 @@ impl Binder<'_> {
             let id = self.merge_columns(kind, left_id, right_id, &mut computed)?;
             merged.push(ScopeColumn { name, id });
         }
+        let merged_table = alias.map(|name| ScopeTable {
+            name,
+            schema: None,
+            table: None,
+            columns: merged.clone(),
+            hidden_name: None,
+        });
         let is_merged = |column: &ScopeColumn| names.iter().any(|(name, _)| *name == column.name);
         let mut columns = merged;
         columns.extend(left.columns.iter().chain(&right.columns).filter(|column| !is_merged(column)).cloned());
         let mut tables = left.tables;
         tables.extend(right.tables);
+        if let Some(merged_table) = merged_table {
+            check_unique(&tables, std::slice::from_ref(&merged_table))?;
+            tables.push(merged_table);
+        }
+        let mut hidden = left.hidden;
+        hidden.extend(right.hidden);
         let mut rel = Rel::Join { kind, left: Box::new(left.rel), right: Box::new(right.rel), on };
         if !computed.is_empty() {
             rel = Rel::Extend { input: Box::new(rel), columns: computed };
         }
-        Ok(FromItem { rel, tables, columns })
+        Ok(FromItem { rel, tables, columns, hidden })
     }
 
     /// The merged column: that of the side that cannot be missing, or the first that is not NULL.
@@ -482,24 +486,40 @@ fn using_column(columns: &[ScopeColumn], name: &str, side: &str) -> SqlResult<Co
     }
 }
 
-fn table_alias(alias: &ast::TableAlias) -> SqlResult<Alias> {
-    let ast::TableAlias { explicit: _, name, columns, at } = alias;
-    if at.is_some() {
-        return Err(SqlError::unsupported("this form of alias"));
-    }
-    let mut names = Vec::with_capacity(columns.len());
-    for ast::TableAliasColumnDef { name, data_type } in columns {
-        if data_type.is_some() {
-            return Err(SqlError::unsupported("a column definition list").or_position(span_position(name.span)));
+/// 42601 for a column definition list behind anything but a function.
+fn refuse_definitions(alias: Option<&Alias>) -> SqlResult<()> {
+    match alias {
+        Some(alias) if !alias.types.is_empty() => {
+            let message = "a column definition list is only allowed for functions returning \"record\"";
+            Err(SqlError::new(SYNTAX_ERROR, message).or_position(alias.position))
         }
-        names.push(name_of(name));
+        _ => Ok(()),
     }
-    Ok(Alias { name: name_of(name), columns: names })
+}
+
+/// An alias of a join: one table of all its columns, which hides those that it is made of.
+fn alias_join(item: FromItem, alias: Alias) -> SqlResult<FromItem> {
+    let FromItem { rel, tables, mut columns, mut hidden } = item;
+    if alias.columns.len() > columns.len() {
+        let message = format!(
+            "join expression \"{}\" has {} columns available but {} columns specified",
+            alias.name,
+            columns.len(),
+            alias.columns.len()
+        );
+        return Err(SqlError::new(INVALID_COLUMN_REFERENCE, message));
+    }
+    for (column, name) in columns.iter_mut().zip(alias.columns) {
+        column.name = name;
+    }
+    hidden.extend(tables);
+    let table = ScopeTable { name: alias.name, schema: None, table: None, columns: columns.clone(), hidden_name: None };
+    Ok(FromItem { rel, tables: vec![table], columns, hidden })
 }
 
 /// Renames an item's table and its first columns.
-fn apply_alias(mut item: FromItem, alias: Option<Alias>) -> SqlResult<FromItem> {
-    let Some(Alias { name, columns }) = alias else { return Ok(item) };
+pub(super) fn apply_alias(mut item: FromItem, alias: Option<Alias>) -> SqlResult<FromItem> {
+    let Some(Alias { name, columns, types: _, position: _ }) = alias else { return Ok(item) };
     let Some(table) = item.tables.first_mut() else { return Ok(item) };
     if columns.len() > table.columns.len() {
         let message = format!(

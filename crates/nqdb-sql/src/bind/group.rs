@@ -17,7 +17,7 @@ use crate::ir::{ColumnId, Expr, ExprKind, Rel};
 use crate::names::name_of;
 
 /// A key of the grouping: the column it becomes, and what it is computed from.
-type Key = (ColumnId, Expr);
+pub(super) type Key = (ColumnId, Expr);
 
 impl Binder<'_> {
     /// GROUP BY: a column of FROM, an output name, a position, or an expression.
@@ -105,12 +105,13 @@ impl Binder<'_> {
         if let Some(having) = having {
             self.regroup(having, &mut keys, false)?;
         }
+        self.regroup_set_calls(&mut keys)?;
         let aggregates = self.scope().aggregates.clone();
         Ok(Rel::Aggregate { input: Box::new(rel), keys, aggregates })
     }
 
     /// Replaces what the keys compute; refuses other columns of this level: 42803.
-    fn regroup(&mut self, expr: &mut Expr, keys: &mut Vec<Key>, in_subquery: bool) -> SqlResult<()> {
+    pub(super) fn regroup(&mut self, expr: &mut Expr, keys: &mut Vec<Key>, in_subquery: bool) -> SqlResult<()> {
         if let Some((id, _)) = keys.iter().find(|(_, key)| same_expr(key, expr)) {
             let id = *id;
             *expr = self.column_expr(id, expr.position);

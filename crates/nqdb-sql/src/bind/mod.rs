@@ -5,7 +5,8 @@
 //! | `scope`, `similar` | what a name means, and what to say when it means nothing |
 //! | `expression`, `literal`, `operators`, `rows`, `conditional`, `call`, `syntax_functions`, `subquery` | expressions |
 //! | `coerce`, `types` | types and conversions |
-//! | `query`, `select`, `from`, `group`, `order` | queries |
+//! | `query`, `select`, `set_calls`, `group`, `order` | queries |
+//! | `from`, `from_function`, `lateral` | FROM |
 //! | `insert`, `conflict`, `update`, `delete`, `returning`, `table_row` | changes |
 //! | `output_name` | what a column without an alias is called |
 //!
@@ -26,8 +27,10 @@ mod conflict;
 mod delete;
 mod expression;
 mod from;
+mod from_function;
 mod group;
 mod insert;
+mod lateral;
 mod literal;
 mod operators;
 mod order;
@@ -38,6 +41,7 @@ mod rows;
 mod same;
 mod scope;
 mod select;
+mod set_calls;
 mod similar;
 mod subquery;
 mod syntax_functions;

@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{
-    AMBIGUOUS_ALIAS, AMBIGUOUS_COLUMN, DUPLICATE_ALIAS, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_TABLE,
+    AMBIGUOUS_ALIAS, AMBIGUOUS_COLUMN, DUPLICATE_ALIAS, INVALID_COLUMN_REFERENCE, SqlError, SqlResult,
+    UNDEFINED_COLUMN, UNDEFINED_TABLE,
 };
 
+use super::lateral::Sibling;
 use super::similar::distance;
 use crate::ir::{AggregateCall, ColumnId};
 
@@ -117,10 +119,16 @@ pub(super) struct Scope {
     pub(super) aggregates: Vec<(ColumnId, AggregateCall)>,
     /// Inside an aggregate's arguments.
     pub(super) in_aggregate: bool,
-    /// Tables of the same FROM list that are bound already but cannot be seen from here (no LATERAL).
+    /// Tables of the same FROM list that cannot be seen: from an item without LATERAL, or behind the alias of a join.
     pub(super) invisible: Vec<ScopeTable>,
+    /// What is bound already of the FROM list at hand.
+    pub(super) siblings: Vec<Sibling>,
+    /// Columns that are seen by LATERAL and may not be used, because of the kind of the join.
+    pub(super) unreachable: Vec<ColumnId>,
+    /// A VALUES of one row that an INSERT stores: sets are welcome.
+    pub(super) takes_sets: bool,
     /// Set-returning calls of the select list: each becomes a function scan.
-    pub(super) set_calls: Vec<super::call::SetCall>,
+    pub(super) set_calls: Vec<super::set_calls::SetCall>,
 }
 
 impl Scope {
@@ -132,8 +140,24 @@ impl Scope {
             aggregates: Vec::new(),
             in_aggregate: false,
             invisible: Vec::new(),
+            siblings: Vec::new(),
+            unreachable: Vec::new(),
+            takes_sets: false,
             set_calls: Vec::new(),
         }
+    }
+
+    /// 42P10 for a column of a sibling that the join at hand cannot be evaluated by.
+    fn check_reachable(&self, id: ColumnId, position: Option<u32>) -> SqlResult<()> {
+        if !self.unreachable.contains(&id) {
+            return Ok(());
+        }
+        let table = self.tables.iter().find(|table| table.columns.iter().any(|column| column.id == id));
+        let name = table.map_or("", |table| table.name.as_str());
+        let message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
+        Err(SqlError::new(INVALID_COLUMN_REFERENCE, message)
+            .with_detail("The combining JOIN type must be INNER or LEFT for a LATERAL reference.")
+            .or_position(position))
     }
 
     /// The columns of that name; more than one is for the caller to refuse.
@@ -149,7 +173,10 @@ pub(super) fn find_column(scopes: &[Scope], name: &str, position: Option<u32>) -
     for scope in scopes.iter().rev() {
         match scope.column_candidates(name).as_slice() {
             [] => {}
-            [only] => return Ok(Some(*only)),
+            [only] => {
+                scope.check_reachable(*only, position)?;
+                return Ok(Some(*only));
+            }
             _ => {
                 let message = format!("column reference \"{name}\" is ambiguous");
                 return Err(SqlError::new(AMBIGUOUS_COLUMN, message).or_position(position));
@@ -176,6 +203,9 @@ pub(super) fn find_table<'a>(
                 let message = format!("table reference \"{name}\" is ambiguous");
                 return Err(SqlError::new(AMBIGUOUS_ALIAS, message).or_position(position));
             }
+            if let Some(column) = table.columns.first() {
+                scope.check_reachable(column.id, position)?;
+            }
             return Ok(Some(table));
         }
     }
@@ -201,10 +231,9 @@ pub(super) fn check_unique(left: &[ScopeTable], right: &[ScopeTable]) -> SqlResu
 /// 42703 for an unqualified column, with PostgreSQL's hint when another name is near.
 pub(super) fn missing_column(scopes: &[Scope], name: &str, position: Option<u32>) -> SqlError {
     let error = SqlError::new(UNDEFINED_COLUMN, format!("column \"{name}\" does not exist")).or_position(position);
-    if let Some(scope) = scopes.last()
-        && let Some(table) = scope.invisible.iter().find(|table| table.columns.iter().any(|column| column.name == name))
-    {
-        return error.with_detail(format!(
+    let invisible = scopes.iter().rev().flat_map(|scope| &scope.invisible);
+    if let Some(table) = invisible.into_iter().find(|table| table.columns.iter().any(|column| column.name == name)) {
+        return error.with_hint(format!(
             "There is a column named \"{name}\" in table \"{}\", but it cannot be referenced from this part of the query.",
             table.name
         ));

@@ -17,7 +17,7 @@ use super::query::Tail;
 use super::same::same_expr;
 use super::scope::{Clause, Scope, find_table, missing_from};
 use super::{Binder, span_position};
-use crate::ir::{ColumnId, Expr, ExprKind, JoinKind, OutputColumn, Query, Rel, SortKey};
+use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SortKey};
 use crate::names::name_of;
 
 /// An expression that the select list or ORDER BY computes.
@@ -107,19 +107,13 @@ impl Binder<'_> {
         let grouped =
             !keys.is_empty() || having.is_some() || !self.scope().aggregates.is_empty() || has_group_by(group_by);
         if grouped {
+            rel = self.project_grouped_sets(rel, &keys);
             rel = self.apply_grouping(rel, keys, &mut targets, &mut having)?;
         }
         if let Some(predicate) = having {
             rel = Rel::Filter { input: Box::new(rel), predicate };
         }
-        for call in std::mem::take(&mut self.scope().set_calls) {
-            let right =
-                Rel::FunctionScan { function: call.function, args: call.args, column: call.column, ordinality: None };
-            rel = match rel {
-                Rel::OneRow => right,
-                rel => Rel::Join { kind: JoinKind::Cross, left: Box::new(rel), right: Box::new(right), on: None },
-            };
-        }
+        rel = self.project_sets(rel);
         let mut query = self.project(rel, targets, order, distinct)?;
         self.prune(&mut query.rel);
         self.in_clause(Clause::Limit, |binder| binder.apply_limit(&mut query, tail))?;
@@ -384,6 +378,7 @@ impl Binder<'_> {
                 self.prune(right);
             }
             Rel::Filter { input, .. }
+            | Rel::ProjectSet { input, .. }
             | Rel::Extend { input, .. }
             | Rel::Aggregate { input, .. }
             | Rel::Sort { input, .. }

@@ -1,6 +1,6 @@
 //! Visits the expressions of a tree: the direct parts of an expression, and everything inside a query.
 
-use crate::ir::{Expr, ExprKind, Query, Rel};
+use crate::ir::{Expr, ExprKind, Query, Rel, TableFunction};
 
 /// The direct subexpressions of an expression, and its direct subqueries.
 pub(super) fn parts_mut(expr: &mut Expr) -> (Vec<&mut Expr>, Vec<&mut Query>) {
@@ -47,7 +47,11 @@ pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
     match rel {
         Rel::OneRow | Rel::Scan { .. } => {}
         Rel::Values { rows, .. } => rows.iter().flatten().for_each(visit),
-        Rel::FunctionScan { args, .. } => args.iter().for_each(visit),
+        Rel::FunctionScan { functions, .. } => functions.iter().flat_map(TableFunction::expressions).for_each(visit),
+        Rel::ProjectSet { input, functions } => {
+            functions.iter().flat_map(TableFunction::expressions).for_each(&mut *visit);
+            expressions_of(input, visit);
+        }
         Rel::Join { left, right, on, .. } => {
             on.iter().for_each(&mut *visit);
             expressions_of(left, visit);
@@ -85,7 +89,13 @@ pub(super) fn expressions_of_mut<'a>(rel: &'a mut Rel, found: &mut Vec<&'a mut E
     match rel {
         Rel::OneRow | Rel::Scan { .. } => {}
         Rel::Values { rows, .. } => found.extend(rows.iter_mut().flatten()),
-        Rel::FunctionScan { args, .. } => found.extend(args),
+        Rel::FunctionScan { functions, .. } => {
+            found.extend(functions.iter_mut().flat_map(TableFunction::expressions_mut));
+        }
+        Rel::ProjectSet { input, functions } => {
+            found.extend(functions.iter_mut().flat_map(TableFunction::expressions_mut));
+            expressions_of_mut(input, found);
+        }
         Rel::Join { left, right, on, .. } => {
             found.extend(on);
             expressions_of_mut(left, found);

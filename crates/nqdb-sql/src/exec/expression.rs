@@ -204,6 +204,7 @@ impl Eval {
                     statement_time_micros: outer.statement_time_micros,
                     session: outer.session,
                     argument_types: types,
+                    result_columns: &[],
                 };
                 (function.eval)(&mut functions, &args)
             }

@@ -38,7 +38,7 @@ pub(crate) use constraint::CheckConstraint;
 pub(crate) use distinct::Distinct;
 pub(crate) use execution::{ExplainPlan, QueryPlan, Root};
 pub(crate) use expression::{Comparison, Equality, Eval, Slot};
-pub(crate) use function_scan::FunctionScan;
+pub(crate) use function_scan::{FunctionScan, FunctionSource};
 pub(crate) use hash_join::{HashJoin, JoinKey};
 pub(crate) use index_range::{IndexAccess, KeyRange, KeyValue};
 pub(crate) use insert::{Attempt, ConflictPlan, ConflictUpdate, InsertPlan, InsertState, InsertTarget};

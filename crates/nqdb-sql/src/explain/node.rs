@@ -91,8 +91,10 @@ fn show(node: &PlanNode) -> Shown<'_> {
         Operator::Values(_) => Shown::new("Values Scan", node, Vec::new()),
         Operator::FunctionScan(scan) => {
             let mut shown = Shown::new("Function Scan", node, Vec::new());
-            shown.target = format!(" on {}", scan.function.name);
-            shown.attributes.push(("Function Name", scan.function.name.to_string()));
+            if let Some(function) = scan.first_function() {
+                shown.target = format!(" on {}", function.name);
+                shown.attributes.push(("Function Name", function.name.to_string()));
+            }
             shown
         }
         Operator::Filter(filter) => merge_filter(node, show(&filter.input)),

@@ -11,6 +11,7 @@
 mod copy;
 mod cursor;
 mod depth;
+mod from_clause;
 mod maintenance;
 mod position;
 mod sequence;
@@ -30,6 +31,7 @@ use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 use cursor::Cursor;
 pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
+pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use position::{operator_position, query_start, start_of};
 pub use tokens::Tokens;
 
@@ -152,6 +154,7 @@ fn user_to_role(own: &mut Vec<TokenWithSpan>) {
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     let overriding = take_overriding(&mut own);
     spell_out_table(&mut own);
+    from_clause::rewrite(&mut own);
     let ast = sqlparser_statement(tokens, own)?;
     match ast {
         ast::Statement::Query(_)

@@ -14,7 +14,9 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 
 use super::compile::{comparison_of, equality};
 use super::cost;
-use super::mentions::{Columns, defined, is_volatile, mentioned, split_conjuncts, visible};
+use super::mentions::{
+    Columns, defined, free_columns_of, is_volatile, mentioned, rel_is_volatile, split_conjuncts, visible,
+};
 use super::relation::{Planned, Wishes};
 use super::slots::{Estimate, Planner};
 use crate::exec::{Comparison, Equality, HalfJoin, HashJoin, JoinKey, NestedLoop, Operator};
@@ -88,6 +90,9 @@ impl Planner<'_> {
     fn first_input(&mut self, inputs: &[&Rel], conditions: &[Expr], every: &Columns) -> SqlResult<usize> {
         let mut best = (f64::INFINITY, 0);
         for (number, input) in inputs.iter().enumerate() {
+            if !free_columns_of(input).is_disjoint(every) {
+                continue;
+            }
             let own = applicable(conditions, every, &defined(input));
             let planned = self.plan_rel(input, own, Wishes::default())?;
             // Among equals the first one written.
@@ -106,7 +111,11 @@ impl Planner<'_> {
         let mut known: Columns = side.columns.iter().copied().collect();
         known.retain(|column| every.contains(column));
         let mut best = (f64::INFINITY, 0);
+        let is_there = |column: &ColumnId| known.contains(column) || !every.contains(column);
         for (number, input) in inputs.iter().enumerate() {
+            if !free_columns_of(input).iter().all(is_there) {
+                continue;
+            }
             let mut together = defined(input);
             together.extend(&known);
             let usable = applicable(conditions, every, &together);
@@ -199,7 +208,12 @@ impl Planner<'_> {
 
     /// Joins by the cheaper method. `own` are conditions on the right side alone, `join` those over both.
     fn join_sides(&mut self, left: Side, right: &Rel, own: Vec<Expr>, join: Vec<Expr>, keep: Keep) -> SqlResult<Side> {
-        let movable = join.iter().all(|condition| !is_volatile(condition));
+        let left_columns: Columns = left.columns.iter().copied().collect();
+        if !free_columns_of(right).is_disjoint(&left_columns) {
+            return self.lateral_join(left, right, own, join, keep);
+        }
+        // What gives other rows each time is read once.
+        let movable = join.iter().all(|condition| !is_volatile(condition)) && !rel_is_volatile(right);
         let looped = if movable {
             let conditions = own.iter().chain(&join).cloned().collect();
             Some(self.plan_rel(right, conditions, Wishes::default())?)
@@ -208,7 +222,7 @@ impl Planner<'_> {
         };
         let alone = self.plan_rel(right, own, Wishes::default())?;
         let has_key = {
-            let (left_columns, right_columns) = (left.columns.iter().copied().collect(), defined(right));
+            let right_columns = defined(right);
             join.iter().any(|condition| hash_key(condition, &left_columns, &right_columns).is_some())
         };
         let left_rows = left.planned.estimate.rows;
@@ -232,6 +246,28 @@ impl Planner<'_> {
             }
             None => self.hash_join(left, right, alone, &join, keep),
         }
+    }
+
+    /// Joins a right side that takes columns of the left one: it is evaluated anew for each row.
+    fn lateral_join(
+        &mut self,
+        left: Side,
+        right: &Rel,
+        own: Vec<Expr>,
+        join: Vec<Expr>,
+        keep: Keep,
+    ) -> SqlResult<Side> {
+        if keep.right {
+            return Err(SqlError::internal("a lateral reference across a join that keeps both sides"));
+        }
+        let (late, early): (Vec<Expr>, Vec<Expr>) = own.into_iter().chain(join).partition(is_volatile);
+        let looped = self.plan_rel(right, early, Wishes::default())?;
+        let on = self.compile_conjunction(&late)?;
+        let mut side = self.nested_loop(left, right, looped, keep)?;
+        if let Operator::NestedLoop(join) = &mut side.planned.node.operator {
+            join.on = on;
+        }
+        Ok(side)
     }
 
     fn nested_loop(&mut self, left: Side, right: &Rel, looped: Planned, keep: Keep) -> SqlResult<Side> {

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use nqdb_functions::Volatility;
 
-use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel};
+use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, TableFunction};
 
 /// A set of columns.
 pub(crate) type Columns = HashSet<ColumnId, foldhash::fast::RandomState>;
@@ -112,9 +112,13 @@ pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
         Rel::OneRow => {}
         Rel::Scan { columns, .. } => out.extend(columns.iter().map(|(_, id)| *id)),
         Rel::Values { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
-        Rel::FunctionScan { column, ordinality, .. } => {
-            out.push(*column);
+        Rel::FunctionScan { functions, ordinality } => {
+            out.extend(function_columns(functions));
             out.extend(*ordinality);
+        }
+        Rel::ProjectSet { input, functions } => {
+            visible(input, out);
+            out.extend(function_columns(functions));
         }
         Rel::Join { kind, left, right, .. } => {
             visible(left, out);
@@ -140,6 +144,11 @@ pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
     }
 }
 
+/// The columns that some functions define.
+pub(crate) fn function_columns(functions: &[TableFunction]) -> impl Iterator<Item = ColumnId> {
+    functions.iter().flat_map(|function| &function.columns).map(|column| column.id)
+}
+
 /// The tables that a relation reads, those of subqueries included.
 pub(crate) fn scan_count(rel: &Rel) -> usize {
     let mut count = 0;
@@ -161,6 +170,7 @@ pub(crate) fn inputs(rel: &Rel) -> Vec<&Rel> {
         Rel::OneRow | Rel::Scan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => Vec::new(),
         Rel::Join { left, right, .. } => vec![left, right],
         Rel::Filter { input, .. }
+        | Rel::ProjectSet { input, .. }
         | Rel::Extend { input, .. }
         | Rel::Aggregate { input, .. }
         | Rel::Sort { input, .. }
@@ -176,6 +186,7 @@ pub(crate) fn inputs_mut(rel: &mut Rel) -> Vec<&mut Rel> {
         Rel::OneRow | Rel::Scan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => Vec::new(),
         Rel::Join { left, right, .. } => vec![left, right],
         Rel::Filter { input, .. }
+        | Rel::ProjectSet { input, .. }
         | Rel::Extend { input, .. }
         | Rel::Aggregate { input, .. }
         | Rel::Sort { input, .. }
@@ -200,7 +211,9 @@ pub(crate) fn expressions(rel: &Rel) -> Vec<&Expr> {
             Vec::new()
         }
         Rel::Values { rows, .. } => rows.iter().flatten().collect(),
-        Rel::FunctionScan { args, .. } => args.iter().collect(),
+        Rel::FunctionScan { functions, .. } | Rel::ProjectSet { functions, .. } => {
+            functions.iter().flat_map(TableFunction::expressions).collect()
+        }
         Rel::Join { on, .. } => on.iter().collect(),
         Rel::Filter { predicate, .. } => vec![predicate],
         Rel::Extend { columns, .. } => columns.iter().map(|(_, expr)| expr).collect(),
@@ -220,7 +233,9 @@ pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
             Vec::new()
         }
         Rel::Values { rows, .. } => rows.iter_mut().flatten().collect(),
-        Rel::FunctionScan { args, .. } => args.iter_mut().collect(),
+        Rel::FunctionScan { functions, .. } | Rel::ProjectSet { functions, .. } => {
+            functions.iter_mut().flat_map(TableFunction::expressions_mut).collect()
+        }
         Rel::Join { on, .. } => on.iter_mut().collect(),
         Rel::Filter { predicate, .. } => vec![predicate],
         Rel::Extend { columns, .. } => columns.iter_mut().map(|(_, expr)| expr).collect(),
@@ -237,10 +252,11 @@ fn add_defined_here(rel: &Rel, out: &mut Columns) {
     match rel {
         Rel::Scan { columns, .. } => out.extend(columns.iter().map(|(_, id)| *id)),
         Rel::Values { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
-        Rel::FunctionScan { column, ordinality, .. } => {
-            out.insert(*column);
+        Rel::FunctionScan { functions, ordinality } => {
+            out.extend(function_columns(functions));
             out.extend(*ordinality);
         }
+        Rel::ProjectSet { functions, .. } => out.extend(function_columns(functions)),
         Rel::Extend { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
         Rel::Aggregate { keys, aggregates, .. } => {
             out.extend(keys.iter().map(|(id, _)| *id));

@@ -9,13 +9,13 @@ use nqdb_types::{Oid, Type};
 
 use super::access::{IndexChoice, ScanTarget};
 use super::cost;
-use super::mentions::{Columns, is_volatile, mentioned, split_conjuncts, substitute, visible};
+use super::mentions::{Columns, function_columns, is_volatile, mentioned, split_conjuncts, substitute, visible};
 use super::slots::{Estimate, Planner};
 use crate::exec::{
-    Access, Aggregation, Bounds, Call, Distinct, Extend, Filter, FunctionScan, Limit, Operator, PlanNode, Scan,
-    SetOperation, Sort, SortColumn, Values,
+    Access, Aggregation, Bounds, Call, Distinct, Extend, Filter, FunctionScan, FunctionSource, Limit, NestedLoop,
+    Operator, PlanNode, Scan, SetOperation, Sort, SortColumn, Values,
 };
-use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind, Query, Rel, SetKind, SortKey};
+use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind, Query, Rel, SetKind, SortKey, TableCall, TableFunction};
 
 /// Rows that a LIMIT is taken to ask for when it is not a constant.
 const LIMIT_ROWS_GUESS: f64 = 10.0;
@@ -58,7 +58,8 @@ impl Planner<'_> {
                 self.plan_scan(table, alias, columns, &conditions, wishes, false)
             }
             Rel::Values { columns, rows } => self.plan_values(columns, rows, &conditions),
-            Rel::FunctionScan { .. } => self.plan_function_scan(rel, &conditions),
+            Rel::FunctionScan { functions, ordinality } => self.plan_function_scan(functions, *ordinality, &conditions),
+            Rel::ProjectSet { input, functions } => self.plan_project_set(input, functions, conditions, wishes),
             Rel::Join { .. } => self.plan_join(rel, conditions, wishes),
             Rel::Filter { input, predicate } => {
                 let mut own = Vec::new();
@@ -204,19 +205,68 @@ impl Planner<'_> {
         self.filtered(Planned { node, estimate, ordered: false }, conditions)
     }
 
-    fn plan_function_scan(&mut self, rel: &Rel, conditions: &[Expr]) -> SqlResult<Planned> {
-        let Rel::FunctionScan { function, args, column, ordinality } = rel else {
-            return Err(SqlError::internal("not a function in FROM"));
-        };
-        let args = self.compile_all(args)?;
-        let slot = self.define(*column, Type::new(function.returns));
-        self.name(*column, None, function.name);
+    fn plan_function_scan(
+        &mut self,
+        functions: &[TableFunction],
+        ordinality: Option<ColumnId>,
+        conditions: &[Expr],
+    ) -> SqlResult<Planned> {
+        let mut rows: f64 = 1.0;
+        let mut sources = Vec::with_capacity(functions.len());
+        for function in functions {
+            let source = match &function.call {
+                TableCall::Value(value) => FunctionSource::Value(self.compile(value)?),
+                TableCall::Rows { function: called, args } => {
+                    if called.set_returning {
+                        rows = FUNCTION_ROWS;
+                    }
+                    FunctionSource::Rows {
+                        function: called,
+                        arg_types: args.iter().map(|arg| arg.ty).collect(),
+                        args: self.compile_all(args)?,
+                        columns: function.columns.iter().map(|column| (column.name.clone(), column.ty)).collect(),
+                    }
+                }
+            };
+            let slots = function
+                .columns
+                .iter()
+                .map(|column| {
+                    self.name(column.id, None, &column.name);
+                    self.define(column.id, column.ty)
+                })
+                .collect();
+            sources.push((source, slots));
+        }
         let ordinality = ordinality.map(|id| self.define(id, Type::INT8));
-        let rows = if function.set_returning { FUNCTION_ROWS } else { 1.0 };
         let estimate = Estimate { rows, startup_cost: 0.0, total_cost: 0.01 * rows };
-        let scan = FunctionScan { function, args, slot, ordinality };
-        let node = self.node(Operator::FunctionScan(scan), estimate);
+        let node = self.node(Operator::FunctionScan(FunctionScan { sources: sources.into(), ordinality }), estimate);
         self.filtered(Planned { node, estimate, ordered: false }, conditions)
+    }
+
+    /// The calls of a select list: a loop over their rows for each row of the input.
+    fn plan_project_set(
+        &mut self,
+        input: &Rel,
+        functions: &[TableFunction],
+        conditions: Vec<Expr>,
+        wishes: Wishes<'_>,
+    ) -> SqlResult<Planned> {
+        let defined: Columns = function_columns(functions).collect();
+        let (below, above) = push_down(conditions, &[], &defined);
+        let keeps_order = wishes.order.iter().all(|key| !defined.contains(&key.column));
+        let order = if keeps_order { wishes.order } else { &[] };
+        let input = self.plan_rel(input, below, Wishes { order, rows: None })?;
+        let sets = self.plan_function_scan(functions, None, &[])?;
+        let estimate = Estimate {
+            rows: input.estimate.rows * sets.estimate.rows,
+            startup_cost: input.estimate.startup_cost,
+            total_cost: input.estimate.total_cost + input.estimate.rows * sets.estimate.total_cost,
+        };
+        let ordered = wishes.order.is_empty() || (keeps_order && input.ordered);
+        let join = NestedLoop { left: input.node, right: sets.node, on: None, null_slots: None, half: None };
+        let node = self.node(Operator::NestedLoop(Box::new(join)), estimate);
+        self.filtered(Planned { node, estimate, ordered }, &above)
     }
 
     fn plan_extend(

@@ -64,7 +64,7 @@ pub(crate) fn rel_failure(rel: &Rel) -> Failure {
     let mut worst = Failure::Never;
     walk(rel, &mut |rel| {
         let here = match rel {
-            Rel::FunctionScan { .. } | Rel::Limit { .. } => Failure::Value,
+            Rel::FunctionScan { .. } | Rel::ProjectSet { .. } | Rel::Limit { .. } => Failure::Value,
             _ => Failure::Never,
         };
         worst = expressions(rel).into_iter().map(failure).fold(worst.max(here), Failure::max);

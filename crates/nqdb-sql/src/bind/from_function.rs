@@ -1,0 +1,267 @@
+//! Functions in FROM: one or several in lockstep, their columns and the names these get.
+//!
+//! ```text
+//! f(..)                              one column (the function's name, or the alias), or the function's OUT columns
+//! f(..) AS t(a int, b text)          columns that the caller defines, for functions returning "record"
+//! ROWS FROM (f(..), g(..))           the columns of all, rows side by side, NULLs after the end of the shorter ones
+//! ... WITH ORDINALITY                a last column that counts the rows
+//! ```
+
+use nqdb_functions::{Callee, ResolveError, resolve_function};
+use nqdb_sqlstate::{GROUPING_ERROR, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_types::{Oid, Type};
+use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, ObjectName};
+
+use super::call::{call, polymorphic_result};
+use super::from::{Alias, FromItem, apply_alias};
+use super::scope::{Clause, ScopeColumn, ScopeTable};
+use super::{Binder, span_position};
+use crate::ir::{FunctionColumn, Rel, TableCall, TableFunction};
+use crate::names::name_of;
+use crate::parse::{NO_ALIAS, ROWS_FROM};
+
+/// A function of FROM, bound, before its columns have ids.
+struct BoundFunction {
+    name: String,
+    call: TableCall,
+    /// Name, if the function has one for it, and type of each column.
+    columns: Vec<(Option<String>, Type)>,
+    /// It returns "record": the caller says what that is.
+    wants_definitions: bool,
+    position: Option<u32>,
+}
+
+impl Binder<'_> {
+    /// A function, or `ROWS FROM (...)`, with what follows it.
+    pub(super) fn bind_table_function(
+        &mut self,
+        name: &ObjectName,
+        args: &[FunctionArg],
+        with_ordinality: bool,
+        alias: Option<Alias>,
+    ) -> SqlResult<FromItem> {
+        let functions = self.in_clause(Clause::FromFunction, |binder| {
+            binder.beside_siblings(true, |binder| match name.0.as_slice() {
+                [ast::ObjectNamePart::Identifier(marker)] if marker.value == ROWS_FROM => binder.bind_rows_from(args),
+                _ => Ok(vec![binder.bind_one_function(name, args)?]),
+            })
+        })?;
+        self.function_item(functions, with_ordinality, alias)
+    }
+
+    /// `unnest(a, b, ..)`, which is `ROWS FROM (unnest(a), unnest(b), ..)`.
+    pub(super) fn bind_unnest(
+        &mut self,
+        arrays: &[ast::Expr],
+        with_ordinality: bool,
+        alias: Option<Alias>,
+    ) -> SqlResult<FromItem> {
+        let name = ObjectName::from(vec![ast::Ident::new("unnest")]);
+        let functions = self.in_clause(Clause::FromFunction, |binder| {
+            binder.beside_siblings(true, |binder| {
+                let mut functions = Vec::with_capacity(arrays.len());
+                for array in arrays {
+                    let arg = FunctionArg::Unnamed(FunctionArgExpr::Expr(array.clone()));
+                    functions.push(binder.bind_one_function(&name, &[arg])?);
+                }
+                Ok(functions)
+            })
+        })?;
+        self.function_item(functions, with_ordinality, alias)
+    }
+
+    fn bind_rows_from(&mut self, items: &[FunctionArg]) -> SqlResult<Vec<BoundFunction>> {
+        let mut functions = Vec::with_capacity(items.len());
+        for item in items {
+            let FunctionArg::Unnamed(FunctionArgExpr::Expr(item)) = item else {
+                return Err(SqlError::new(SYNTAX_ERROR, "syntax error in ROWS FROM"));
+            };
+            match item {
+                ast::Expr::Function(function) => match &function.args {
+                    FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses })
+                        if clauses.is_empty() && function.over.is_none() && function.filter.is_none() =>
+                    {
+                        functions.push(self.bind_one_function(&function.name, args)?);
+                    }
+                    _ => functions.push(self.bind_value_item(item)?),
+                },
+                other => functions.push(self.bind_value_item(other)?),
+            }
+        }
+        Ok(functions)
+    }
+
+    fn bind_one_function(&mut self, written: &ObjectName, args: &[FunctionArg]) -> SqlResult<BoundFunction> {
+        let (name, position) = self.function_name(written)?;
+        let mut bound = Vec::with_capacity(args.len());
+        for arg in args {
+            let FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) = arg else {
+                return self.bind_value_item(&call_expression(written, args));
+            };
+            if super::call::is_keyword_call(&name) {
+                return self.bind_value_item(&call_expression(written, args));
+            }
+            bound.push(self.bind_expr(arg)?);
+        }
+        let given: Vec<Oid> = bound.iter().map(|arg| arg.ty.oid).collect();
+        let resolved = match resolve_function(&name, &given) {
+            Ok(resolved) => resolved,
+            Err(ResolveError::CastSyntax(_)) => return self.bind_value_item(&call_expression(written, args)),
+            Err(error) => return Err(error.function_error(&name, &given).or_position(position)),
+        };
+        let Callee::Function(function) = resolved.callee else {
+            let message = Clause::FromFunction.refuses_aggregates().unwrap_or_default();
+            return Err(SqlError::new(GROUPING_ERROR, message).or_position(position));
+        };
+        let args = self.convert_args(bound, &resolved.arg_types, &resolved.defaults)?;
+        let result = Type::new(polymorphic_result(function.returns, &args));
+        let wants_definitions = function.needs_column_definitions();
+        let columns = if function.columns.is_empty() {
+            vec![(None, result)]
+        } else {
+            let named = function.columns.iter();
+            named.map(|column| (Some(column.name.to_string()), Type::new(column.type_oid))).collect()
+        };
+        let call = if function.rows.is_some() || function.records.is_some() {
+            TableCall::Rows { function, args }
+        } else {
+            TableCall::Value(call(function, args, position))
+        };
+        Ok(BoundFunction { name, call, columns, wants_definitions, position })
+    }
+
+    /// What looks like a function and is an expression: one row with its value.
+    fn bind_value_item(&mut self, expression: &ast::Expr) -> SqlResult<BoundFunction> {
+        let bound = self.bind_expr(expression)?;
+        let value = self.resolve_unknown(bound)?;
+        let (name, position) = (super::output_name::output_name(expression), value.position);
+        let columns = vec![(None, value.ty)];
+        Ok(BoundFunction { name, call: TableCall::Value(value), columns, wants_definitions: false, position })
+    }
+
+    /// The item of FROM that functions make.
+    fn function_item(
+        &mut self,
+        functions: Vec<BoundFunction>,
+        with_ordinality: bool,
+        alias: Option<Alias>,
+    ) -> SqlResult<FromItem> {
+        let table_name = functions.first().map_or_else(String::new, |function| function.name.clone());
+        let alone = functions.len() == 1;
+        let (alias, mut definitions) = split_definitions(alias, &table_name);
+        let refuse =
+            |message: &str| Err(SqlError::new(SYNTAX_ERROR, message).or_position(definitions_position(&alias)));
+        if !definitions.is_empty() && !alone {
+            return refuse("ROWS FROM() with multiple functions cannot have a column definition list");
+        }
+        if !definitions.is_empty() && with_ordinality {
+            return refuse("WITH ORDINALITY cannot be used with a column definition list");
+        }
+        let mut items = Vec::with_capacity(functions.len());
+        let mut columns = Vec::new();
+        for function in functions {
+            let shown = column_names(&function, &mut definitions, alone.then_some(alias.as_ref()).flatten())?;
+            let mut own = Vec::with_capacity(shown.len());
+            for (name, ty) in shown {
+                let id = self.new_column(ty, true, None);
+                columns.push(ScopeColumn { name: name.clone(), id });
+                own.push(FunctionColumn { id, name, ty });
+            }
+            items.push(TableFunction { call: function.call, columns: own });
+        }
+        let ordinality = with_ordinality.then(|| self.new_column(Type::INT8, false, None));
+        columns.extend(ordinality.map(|id| ScopeColumn { name: "ordinality".to_string(), id }));
+        let table =
+            ScopeTable { name: table_name, schema: None, table: None, columns: columns.clone(), hidden_name: None };
+        let rel = Rel::FunctionScan { functions: items, ordinality };
+        apply_alias(FromItem { rel, tables: vec![table], columns, hidden: Vec::new() }, alias)
+    }
+
+    /// An alias with its columns; a column definition list also has their types.
+    pub(super) fn table_alias(&mut self, alias: &ast::TableAlias) -> SqlResult<Alias> {
+        let ast::TableAlias { explicit: _, name, columns, at } = alias;
+        if at.is_some() {
+            return Err(SqlError::unsupported("this form of alias"));
+        }
+        let mut names = Vec::with_capacity(columns.len());
+        let mut types = Vec::new();
+        for ast::TableAliasColumnDef { name, data_type } in columns {
+            if let Some(data_type) = data_type {
+                types.push(super::data_type(data_type)?);
+            }
+            names.push(name_of(name));
+        }
+        // What is wrong with a column definition list is said of its first column.
+        let defined = columns.first().filter(|_| !types.is_empty());
+        let position = span_position(defined.map_or(name.span, |column| column.name.span));
+        if !types.is_empty() && types.len() != names.len() {
+            return Err(SqlError::new(SYNTAX_ERROR, "syntax error in a column definition list").or_position(position));
+        }
+        Ok(Alias { name: name_of(name), columns: names, types, position })
+    }
+}
+
+/// The alias without its column definition list, and that list.
+fn split_definitions(alias: Option<Alias>, table_name: &str) -> (Option<Alias>, Vec<(String, Type)>) {
+    let Some(mut alias) = alias else { return (None, Vec::new()) };
+    if alias.types.is_empty() {
+        return (Some(alias), Vec::new());
+    }
+    let names = std::mem::take(&mut alias.columns);
+    let definitions = names.into_iter().zip(std::mem::take(&mut alias.types)).collect();
+    if alias.name == NO_ALIAS {
+        alias.name = table_name.to_string();
+    }
+    (Some(alias), definitions)
+}
+
+fn definitions_position(alias: &Option<Alias>) -> Option<u32> {
+    alias.as_ref().and_then(|alias| alias.position)
+}
+
+/// Names and types of a function's columns.
+fn column_names(
+    function: &BoundFunction,
+    definitions: &mut Vec<(String, Type)>,
+    alias: Option<&Alias>,
+) -> SqlResult<Vec<(String, Type)>> {
+    let fail = |message: &str| Err(SqlError::new(SYNTAX_ERROR, message).or_position(function.position));
+    if function.wants_definitions {
+        if definitions.is_empty() {
+            return fail("a column definition list is required for functions returning \"record\"");
+        }
+        return Ok(std::mem::take(definitions));
+    }
+    if !definitions.is_empty() {
+        let position = definitions_position_of(alias);
+        let message = if function.columns.len() > 1 {
+            "a column definition list is redundant for a function with OUT parameters"
+        } else {
+            "a column definition list is only allowed for functions returning \"record\""
+        };
+        return Err(SqlError::new(SYNTAX_ERROR, message).or_position(position));
+    }
+    // The only column of a function without a name for it bears the alias of the table.
+    let default = alias.map_or(function.name.as_str(), |alias| alias.name.as_str());
+    let named = function.columns.iter();
+    Ok(named.map(|(name, ty)| (name.clone().unwrap_or_else(|| default.to_string()), *ty)).collect())
+}
+
+fn definitions_position_of(alias: Option<&Alias>) -> Option<u32> {
+    alias.and_then(|alias| alias.position)
+}
+
+/// A call of FROM as an expression.
+fn call_expression(name: &ObjectName, args: &[FunctionArg]) -> ast::Expr {
+    let list = FunctionArgumentList { duplicate_treatment: None, args: args.to_vec(), clauses: Vec::new() };
+    ast::Expr::Function(ast::Function {
+        name: name.clone(),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(list),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}

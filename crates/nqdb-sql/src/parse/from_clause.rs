@@ -1,0 +1,101 @@
+//! Forms of FROM that `sqlparser` does not know, written so that it does. Each is told by a name that no statement can
+//! contain, because it holds a control character that identifiers of PostgreSQL may have only between quotes, and that
+//! we do not print.
+//!
+//! ```text
+//! ROWS FROM (f(1), g(2))           <rows from>(f(1), g(2))
+//! f(..) AS (a int, b text)         f(..) AS <no alias>(a int, b text)
+//! JOIN t USING (a) AS u            JOIN t USING (a, <join alias>.u)
+//! ```
+
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+/// The function that stands for ROWS FROM.
+pub(crate) const ROWS_FROM: &str = "\u{1}rows from";
+/// The alias of a function that has a column definition list and no alias.
+pub(crate) const NO_ALIAS: &str = "\u{1}no alias";
+/// The qualifier, among the columns of USING, of the alias behind them.
+pub(crate) const JOIN_ALIAS: &str = "\u{1}join alias";
+
+/// Rewrites all of these forms.
+pub(super) fn rewrite(own: &mut Vec<TokenWithSpan>) {
+    let mut at = 0;
+    while at < own.len() {
+        if is_rows_from(own, at) {
+            own[at].token = marker(ROWS_FROM);
+            own.remove(at + 1);
+        } else if is_unnamed_definition_list(own, at) {
+            let token = TokenWithSpan { token: marker(NO_ALIAS), span: own[at + 1].span };
+            own.insert(at + 2, token);
+        } else if let Some(close) = aliased_using(own, at) {
+            move_alias(own, close);
+        }
+        at += 1;
+    }
+}
+
+fn marker(name: &str) -> Token {
+    Token::make_word(name, Some('"'))
+}
+
+fn is(own: &[TokenWithSpan], at: usize, word: &str) -> bool {
+    match own.get(at).map(|token| &token.token) {
+        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
+        _ => false,
+    }
+}
+
+fn is_token(own: &[TokenWithSpan], at: usize, token: &Token) -> bool {
+    own.get(at).is_some_and(|found| found.token == *token)
+}
+
+fn is_word(own: &[TokenWithSpan], at: usize) -> bool {
+    matches!(own.get(at).map(|token| &token.token), Some(Token::Word(_)))
+}
+
+/// `ROWS FROM (name(` where a table may stand; elsewhere `rows` is a column.
+fn is_rows_from(own: &[TokenWithSpan], at: usize) -> bool {
+    let Some(before) = at.checked_sub(1) else { return false };
+    let follows =
+        ["from", "join", "lateral"].iter().any(|word| is(own, before, word)) || is_token(own, before, &Token::Comma);
+    let calls = is_token(own, at + 4, &Token::LParen) || is_token(own, at + 4, &Token::Period);
+    follows
+        && is(own, at, "rows")
+        && is(own, at + 1, "from")
+        && is_token(own, at + 2, &Token::LParen)
+        && is_word(own, at + 3)
+        && calls
+}
+
+/// `) AS (name type`: a call with a column definition list. `) AS (SELECT` is a WITH query.
+fn is_unnamed_definition_list(own: &[TokenWithSpan], at: usize) -> bool {
+    const QUERIES: [&str; 8] = ["select", "values", "with", "table", "insert", "update", "delete", "merge"];
+    is_token(own, at, &Token::RParen)
+        && is(own, at + 1, "as")
+        && is_token(own, at + 2, &Token::LParen)
+        && is_word(own, at + 3)
+        && is_word(own, at + 4)
+        && !QUERIES.iter().any(|word| is(own, at + 3, word))
+}
+
+/// `USING (a, b) AS name`: where its parenthesis closes. Anything but names in it is another USING.
+fn aliased_using(own: &[TokenWithSpan], at: usize) -> Option<usize> {
+    if !is(own, at, "using") || !is_token(own, at + 1, &Token::LParen) {
+        return None;
+    }
+    let mut close = at + 2;
+    while is_word(own, close) && is_token(own, close + 1, &Token::Comma) {
+        close += 2;
+    }
+    close += 1;
+    let is_list = is_word(own, close - 1) && is_token(own, close, &Token::RParen);
+    (is_list && is(own, close + 1, "as") && is_word(own, close + 2)).then_some(close)
+}
+
+/// Moves the alias behind USING's parenthesis to the end of its list.
+fn move_alias(own: &mut Vec<TokenWithSpan>, close: usize) {
+    let alias = own.remove(close + 2);
+    let keyword = own.remove(close + 1);
+    let at = |token: Token| TokenWithSpan { token, span: keyword.span };
+    own.splice(close..close, [at(Token::Comma), at(marker(JOIN_ALIAS)), at(Token::Period), alias]);
+}
