@@ -36,6 +36,9 @@ const OID_COUNTER: Sequence = Sequence {
     cycle: false,
 };
 
+/// The number of the schema `information_schema` in a new cluster of PostgreSQL 15.
+pub const INFORMATION_SCHEMA_OID: Oid = 13207;
+
 /// The catalog of one server, shared by all sessions.
 pub struct Catalog {
     system: Arc<TxnSystem>,
@@ -52,7 +55,7 @@ impl Catalog {
         let objects = Objects::open(&system)?;
         let rows = objects.load(system.latest_view())?;
         let is_new = rows.is_empty();
-        let snapshot = load(&system, rows)?.with(&[Change::PutSchema(pg_catalog())], 1);
+        let snapshot = load(&system, rows)?.with(&built_in_schemas(), 1);
         let catalog = Arc::new(Catalog::of(system, objects, snapshot));
         if is_new {
             catalog.bootstrap()?;
@@ -170,9 +173,10 @@ impl Catalog {
     }
 }
 
-/// The schema of built-in objects: always there, never stored.
-fn pg_catalog() -> Arc<SchemaDef> {
-    Arc::new(SchemaDef { oid: PG_CATALOG_OID, name: "pg_catalog".into(), owner: SUPERUSER_OID })
+/// The schemas of built-in objects: always there, never stored.
+fn built_in_schemas() -> [Change; 2] {
+    [(PG_CATALOG_OID, "pg_catalog"), (INFORMATION_SCHEMA_OID, "information_schema")]
+        .map(|(oid, name)| Change::PutSchema(Arc::new(SchemaDef { oid, name: name.into(), owner: SUPERUSER_OID })))
 }
 
 pub(crate) fn role_row(role: &RoleDef) -> ObjectRow {

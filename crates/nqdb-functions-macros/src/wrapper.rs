@@ -197,7 +197,9 @@ fn wrap_result(signature: &Signature, output: &ReturnType, call: TokenStream) ->
 fn representation(type_name: &str) -> &str {
     match type_name {
         "text" | "varchar" | "bpchar" | "name" | "char" | "unknown" | "cstring" => "text",
-        "oid" | "regclass" | "regtype" | "regproc" | "regnamespace" | "regrole" | "xid" => "oid",
+        "oid" | "xid" => "oid",
+        "regclass" | "regtype" | "regproc" | "regprocedure" | "regoper" | "regoperator" | "regnamespace"
+        | "regrole" | "regcollation" => "oid",
         "any" | "anyelement" | "anynonarray" => "datum",
         other => other,
     }

@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use nqdb_sqlstate::{CANNOT_COERCE, NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult, UNDEFINED_OBJECT};
-use nqdb_types::{Datum, Oid, Type, apply_typmod, oid, parse_text, type_by_name, type_info, write_text};
+use nqdb_sqlstate::{CANNOT_COERCE, NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult};
+use nqdb_types::{Datum, Oid, Type, apply_typmod, oid, parse_text, type_info, write_text};
 
 use crate::tables::casts::CASTS;
 use crate::{Function, FunctionContext, registry};
@@ -75,7 +75,23 @@ pub(crate) fn catalog_casts(functions: &HashMap<Oid, &'static Function>) -> Vec<
 }
 
 fn is_object_number(type_oid: Oid) -> bool {
-    matches!(type_oid, oid::OID | oid::REGCLASS | oid::REGTYPE | oid::REGPROC)
+    type_oid == oid::OID || is_object_reference(type_oid)
+}
+
+/// Whether values of the type are written as the names of objects of the catalog: the reg types.
+pub fn is_object_reference(type_oid: Oid) -> bool {
+    matches!(
+        type_oid,
+        oid::REGCLASS
+            | oid::REGTYPE
+            | oid::REGPROC
+            | oid::REGPROCEDURE
+            | oid::REGOPER
+            | oid::REGOPERATOR
+            | oid::REGNAMESPACE
+            | oid::REGROLE
+            | oid::REGCOLLATION
+    )
 }
 
 fn is_integer(type_oid: Oid) -> bool {
@@ -147,13 +163,9 @@ pub fn apply_cast(
         CastMethod::Relabel => Ok(datum.clone()),
         CastMethod::Function(function) => (function.eval)(context, std::slice::from_ref(datum)),
         CastMethod::Convert(convert) => convert(datum),
-        CastMethod::ViaText if to.oid == oid::REGCLASS => {
+        CastMethod::ViaText if is_object_reference(to.oid) => {
             let text = text_of(datum, from, context)?;
-            resolve_regclass(&text, context).map(Datum::Oid)
-        }
-        CastMethod::ViaText if to.oid == oid::REGTYPE => {
-            let text = text_of(datum, from, context)?;
-            resolve_regtype(&text).map(Datum::Oid)
+            resolve_object(to.oid, &text, context).map(Datum::Oid)
         }
         CastMethod::ViaText => {
             let text = text_of(datum, from, context)?;
@@ -170,15 +182,12 @@ pub fn cast_value(datum: &Datum, from: Type, to: Type, context: &mut FunctionCon
     if to.typmod < 0 { Ok(value) } else { apply_typmod(value, to, true) }
 }
 
-/// A value as its output function spells it; of a regclass the relation's name, of a regtype the type's.
+/// A value as its output function spells it; of a reg type the object's name.
 pub(crate) fn text_of(datum: &Datum, ty: Type, context: &FunctionContext<'_>) -> SqlResult<String> {
     match datum {
         Datum::Text(text) => return Ok(text.to_string()),
-        Datum::Oid(relation) if ty.oid == oid::REGCLASS && *relation != 0 => {
-            return Ok(context.session.relation_name(*relation).unwrap_or_else(|| relation.to_string()));
-        }
-        Datum::Oid(type_oid) if ty.oid == oid::REGTYPE && type_info(*type_oid).is_some() => {
-            return Ok(Type::new(*type_oid).name());
+        Datum::Oid(object) if is_object_reference(ty.oid) && *object != 0 => {
+            return Ok(context.session.object_name(ty.oid, *object).unwrap_or_else(|| object.to_string()));
         }
         _ => {}
     }
@@ -187,29 +196,15 @@ pub(crate) fn text_of(datum: &Datum, ty: Type, context: &FunctionContext<'_>) ->
     String::from_utf8(bytes).map_err(|_| SqlError::internal("an output function wrote invalid UTF-8"))
 }
 
-/// What regclass's input reads: a number, `-` for none, or a name.
-pub(crate) fn resolve_regclass(text: &str, context: &FunctionContext<'_>) -> SqlResult<u32> {
+/// What a reg type's input reads: a number, `-` for none, or a name.
+pub(crate) fn resolve_object(reg_type: Oid, text: &str, context: &FunctionContext<'_>) -> SqlResult<u32> {
     if text == "-" {
         return Ok(0);
     }
     match object_number(text)? {
         Some(number) => Ok(number),
-        None => context.session.resolve_relation(text),
+        None => context.session.object_number(reg_type, text),
     }
-}
-
-/// What regtype's input reads: a number, `-` for none, or the name of a type.
-fn resolve_regtype(text: &str) -> SqlResult<u32> {
-    if text == "-" {
-        return Ok(0);
-    }
-    if let Some(number) = object_number(text)? {
-        return Ok(number);
-    }
-    let name = text.trim().to_ascii_lowercase();
-    let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
-    type_by_name(name)
-        .ok_or_else(|| SqlError::new(UNDEFINED_OBJECT, format!("type \"{}\" does not exist", text.trim())))
 }
 
 /// The number, if the text is digits only.

@@ -3,6 +3,8 @@
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{FormatContext, Type};
 
+use crate::CatalogFunctions;
+
 /// The surroundings of a call.
 pub struct FunctionContext<'a> {
     /// Time zone, date style and the like.
@@ -46,7 +48,7 @@ impl<'a> FunctionContext<'a> {
 }
 
 /// What functions ask of their session; nqdb-session answers. Times are µs since 2000-01-01 UTC.
-pub trait SessionFunctions {
+pub trait SessionFunctions: CatalogFunctions {
     /// The clock, now.
     fn clock_micros(&self) -> i64;
     /// A number in [0, 1) from the session's generator.
@@ -75,10 +77,6 @@ pub trait SessionFunctions {
     /// Sets a sequence: the next value is the one after, or `value` itself unless `is_called`.
     fn setval(&self, sequence: u32, value: i64, is_called: bool) -> SqlResult<i64>;
 
-    /// The OID of a relation by its (qualified, quoted) name; 42P01 if there is none.
-    fn resolve_relation(&self, name: &str) -> SqlResult<u32>;
-    /// As regclass prints it: qualified where the search path does not reach it.
-    fn relation_name(&self, relation: u32) -> Option<String>;
     /// The name of a role.
     fn role_name(&self, role: u32) -> Option<String>;
     /// Bytes of a relation itself, or with its indexes and large values.

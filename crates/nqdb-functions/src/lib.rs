@@ -6,6 +6,7 @@
 //! | `registry` | the ones that exist, by name and by OID |
 //! | `resolve` | which one a call means: PostgreSQL's rules 10.2 (operators), 10.3 (functions), 10.5 (common type) |
 //! | `coerce` | how a value of one type becomes another |
+//! | `catalog_context` | what functions ask of the catalog: [`CatalogFunctions`] |
 //! | `context` | what a call needs beyond its arguments: [`FunctionContext`], [`SessionFunctions`] |
 //! | the others | the functions themselves, by subject |
 //!
@@ -22,6 +23,7 @@
 mod aggregates;
 mod argument;
 mod arithmetic;
+mod catalog_context;
 mod coerce;
 mod comparison;
 mod context;
@@ -36,7 +38,8 @@ mod string;
 mod system;
 mod tables;
 
-pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion};
+pub use catalog_context::{CatalogFunctions, ObjectKind};
+pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference};
 pub use context::{FunctionContext, SessionFunctions};
 pub use definition::{
     Accumulator, Aggregate, Function, Operator, OutColumn, RecordFn, Records, Rows, ScalarFn, SetFn, Strategy,
@@ -49,3 +52,4 @@ pub use registry::{
 pub use resolve::{
     Callee, ResolveError, ResolvedFunction, common_type, equality, less, resolve_function, resolve_operator,
 };
+pub use string::quote_identifier;

@@ -21,6 +21,8 @@ use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, SqlError};
 
 use crate::Function;
 
+pub use quote::quote_identifier;
+
 /// The tables of the modules below.
 pub(crate) static TABLES: &[&[&[Function]]] = &[
     bytes::FUNCTIONS,

@@ -5,9 +5,16 @@ mod identity;
 mod sequence;
 mod server;
 mod size;
+mod visibility;
 
 use crate::Function;
 
 /// The tables of the modules below.
-pub(crate) static TABLES: &[&[&[Function]]] =
-    &[catalog::FUNCTIONS, identity::FUNCTIONS, sequence::FUNCTIONS, server::FUNCTIONS, size::FUNCTIONS];
+pub(crate) static TABLES: &[&[&[Function]]] = &[
+    catalog::FUNCTIONS,
+    identity::FUNCTIONS,
+    sequence::FUNCTIONS,
+    server::FUNCTIONS,
+    size::FUNCTIONS,
+    visibility::FUNCTIONS,
+];

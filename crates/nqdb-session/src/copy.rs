@@ -177,6 +177,7 @@ impl Session {
                 self.statement_micros,
                 &self.surroundings,
             ),
+            system: &self.surroundings,
             cancel: &self.surroundings.backend.cancel,
             notices: &mut self.notices,
             memory_limit_bytes,

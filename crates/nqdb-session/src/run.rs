@@ -3,22 +3,23 @@
 use std::sync::Arc;
 
 use nqdb_catalog::Snapshot;
-use nqdb_functions::FunctionContext;
+use nqdb_functions::{FunctionContext, is_object_reference};
 use nqdb_sql::ddl::DdlContext;
 use nqdb_sql::exec::{CommandTag, ExecContext, Execution, RowSink, Step};
 use nqdb_sql::ir::OutputColumn;
 use nqdb_sql::plan::Plan;
 use nqdb_sql::statement::{Parsed, StatementKind};
+use nqdb_sql::system::object_name;
 use nqdb_sqlstate::{OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult};
 use nqdb_txn::{ReadView, RelationLock};
-use nqdb_types::{Datum, FormatContext, oid};
+use nqdb_types::{Datum, FormatContext};
 
 use crate::block::Block;
 use crate::client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
 use crate::portal::{Portal, PortalEnd, PortalState};
 use crate::prepared::Statement;
 use crate::session::{Failure, Session};
-use crate::surroundings::{permission_denied, relation_name};
+use crate::surroundings::permission_denied;
 use crate::transaction::{block_has_failed, leaves_failed_block};
 
 /// Rows asked of an execution before it is known how long they are.
@@ -32,26 +33,26 @@ struct ClientRows<'a, C> {
     columns: &'a [OutputColumn],
     formats: &'a Formats,
     format: &'a FormatContext,
-    /// There when relations are to be named.
-    names: Option<RelationNames>,
+    /// There when objects are to be named.
+    names: Option<ObjectNames>,
     rows: u64,
 }
 
-/// Spells regclass values, which only a catalog can.
-struct RelationNames {
+/// Spells the values of reg types, which only a catalog can.
+struct ObjectNames {
     catalog: Arc<Snapshot>,
     search_path: Arc<[u32]>,
-    /// The columns that are regclass, in text format.
-    columns: Vec<usize>,
+    /// Position and type of the columns of such types that go out as text.
+    columns: Vec<(usize, u32)>,
 }
 
-impl RelationNames {
+impl ObjectNames {
     fn spell(&self, values: &[Datum]) -> Vec<Datum> {
         let mut values = values.to_vec();
-        for column in &self.columns {
+        for (column, reg_type) in &self.columns {
             if let Some(value) = values.get_mut(*column)
-                && let Datum::Oid(relation) = *value
-                && let Some(name) = relation_name(&self.catalog, &self.search_path, relation)
+                && let Datum::Oid(object) = *value
+                && let Some(name) = object_name(&self.catalog, &self.search_path, *reg_type, object)
             {
                 *value = Datum::text(name);
             }
@@ -238,7 +239,7 @@ impl Session {
             };
             let pending_before = out.pending_bytes();
             let format = self.format.clone();
-            let names = self.relation_names(columns, formats);
+            let names = self.object_names(columns, formats);
             let mut rows = ClientRows { out, columns, formats, format: &format, names, rows: 0 };
             let step = self.with_execution(|cx| execution.step(cx, &mut rows, wanted));
             let new_rows = rows.rows;
@@ -270,17 +271,17 @@ impl Session {
         }
     }
 
-    fn relation_names(&self, columns: &[OutputColumn], formats: &Formats) -> Option<RelationNames> {
+    fn object_names(&self, columns: &[OutputColumn], formats: &Formats) -> Option<ObjectNames> {
         let is_named = |(at, column): (usize, &OutputColumn)| {
-            (column.ty.oid == oid::REGCLASS && !formats.is_binary(at)).then_some(at)
+            (is_object_reference(column.ty.oid) && !formats.is_binary(at)).then_some((at, column.ty.oid))
         };
-        let columns: Vec<usize> = columns.iter().enumerate().filter_map(is_named).collect();
+        let columns: Vec<(usize, u32)> = columns.iter().enumerate().filter_map(is_named).collect();
         if columns.is_empty() {
             return None;
         }
         let catalog = self.surroundings.catalog.borrow().clone();
         let search_path = self.surroundings.search_path.borrow().clone();
-        Some(RelationNames { catalog, search_path, columns })
+        Some(ObjectNames { catalog, search_path, columns })
     }
 
     /// A cancelled execution ends with "user request"; the reason may have been another.
@@ -321,6 +322,7 @@ impl Session {
         let mut exec = ExecContext {
             txn: &mut open.txn,
             functions,
+            system: &self.surroundings,
             cancel: &self.surroundings.backend.cancel,
             notices: &mut self.notices,
             memory_limit_bytes,

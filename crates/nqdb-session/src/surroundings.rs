@@ -12,11 +12,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use nqdb_catalog::{Relation, RoleDef, SequenceDef, Snapshot};
-use nqdb_functions::SessionFunctions;
+use nqdb_functions::{CatalogFunctions, ObjectKind, SessionFunctions};
 use nqdb_sql::statement::IsolationLevel;
+use nqdb_sql::system::{self, SystemSession};
 use nqdb_sqlstate::{
-    INVALID_NAME, OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult,
-    UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult, UNDEFINED_OBJECT,
+    UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_storage::Lsn;
 use nqdb_txn::{Isolation, Sequence, Transaction, TxnError};
@@ -28,7 +29,7 @@ use tokio::time::Instant;
 use crate::block::{Characteristics, parse_isolation};
 use crate::instance::{DATABASE, Instance};
 use crate::registry::{Backend, terminated};
-use crate::settings::{Authority, SERVER_VERSION, Settings, is_of_the_transaction, quote_identifier};
+use crate::settings::{Authority, SERVER_VERSION, Settings, is_of_the_transaction};
 
 /// The session as functions see it.
 pub struct Surroundings {
@@ -203,6 +204,30 @@ impl Surroundings {
     }
 }
 
+impl SystemSession for Surroundings {
+    fn catalog(&self) -> Arc<Snapshot> {
+        self.catalog.borrow().clone()
+    }
+
+    fn is_superuser(&self) -> bool {
+        self.superuser
+    }
+}
+
+impl CatalogFunctions for Surroundings {
+    fn object_name(&self, reg_type: u32, object: u32) -> Option<String> {
+        system::object_name(&self.catalog.borrow(), &self.search_path.borrow(), reg_type, object)
+    }
+
+    fn object_number(&self, reg_type: u32, name: &str) -> SqlResult<u32> {
+        system::object_number(&self.catalog.borrow(), &self.search_path.borrow(), reg_type, name)
+    }
+
+    fn is_visible(&self, kind: ObjectKind, object: u32) -> Option<bool> {
+        system::is_visible(&self.catalog.borrow(), &self.search_path.borrow(), kind, object)
+    }
+}
+
 impl SessionFunctions for Surroundings {
     fn clock_micros(&self) -> i64 {
         self.instance.now_micros()
@@ -313,25 +338,6 @@ impl SessionFunctions for Surroundings {
         Ok(value)
     }
 
-    fn resolve_relation(&self, name: &str) -> SqlResult<u32> {
-        let parts = split_name(name)?;
-        let (schema, relation) = match parts.as_slice() {
-            [relation] => (None, relation),
-            [schema, relation] => (Some(schema.as_str()), relation),
-            _ => return Err(SqlError::new(INVALID_NAME, "improper relation name (too many dotted names)")),
-        };
-        let catalog = self.catalog.borrow();
-        let path = self.search_path.borrow();
-        match catalog.resolve(&path, schema, relation) {
-            Ok(Some(found)) => Ok(found.oid()),
-            _ => Err(SqlError::new(UNDEFINED_TABLE, format!("relation \"{}\" does not exist", parts.join(".")))),
-        }
-    }
-
-    fn relation_name(&self, relation: u32) -> Option<String> {
-        relation_name(&self.catalog.borrow(), &self.search_path.borrow(), relation)
-    }
-
     fn role_name(&self, role: u32) -> Option<String> {
         self.catalog.borrow().role_by_oid(role).map(|role| role.name.clone())
     }
@@ -392,19 +398,6 @@ impl Surroundings {
     }
 }
 
-/// As regclass prints a relation: qualified where the search path does not reach it.
-pub(crate) fn relation_name(catalog: &Snapshot, search_path: &[u32], relation: u32) -> Option<String> {
-    let found = catalog.relation_by_oid(relation)?;
-    let name = quote_identifier(found.name());
-    match catalog.resolve(search_path, None, found.name()) {
-        Ok(Some(reached)) if reached.oid() == relation => Some(name),
-        _ => {
-            let schema = catalog.schema_by_oid(found.schema())?;
-            Some(format!("{}.{name}", quote_identifier(&schema.name)))
-        }
-    }
-}
-
 /// 42501.
 pub(crate) fn permission_denied(kind: &str, name: &str) -> SqlError {
     SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, format!("permission denied for {kind} {name}"))
@@ -427,60 +420,5 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Splits `"A".b` into its names, folding what is not quoted.
-fn split_name(name: &str) -> SqlResult<Vec<String>> {
-    let wrong = || SqlError::new(INVALID_NAME, "invalid name syntax");
-    let mut parts = Vec::new();
-    let mut rest = name.trim();
-    loop {
-        let (part, behind) = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let mut part = String::new();
-                let mut quoted = quoted;
-                loop {
-                    let (piece, behind) = quoted.split_once('"').ok_or_else(wrong)?;
-                    part.push_str(piece);
-                    match behind.strip_prefix('"') {
-                        Some(next) => {
-                            part.push('"');
-                            quoted = next;
-                        }
-                        None => break (part, behind),
-                    }
-                }
-            }
-            None => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                let (part, behind) = rest.split_at(end);
-                (part.trim().to_lowercase(), behind)
-            }
-        };
-        if part.is_empty() || part.contains(char::is_whitespace) && !rest.starts_with('"') {
-            return Err(wrong());
-        }
-        parts.push(part);
-        let behind = behind.trim_start();
-        match behind.strip_prefix('.') {
-            Some(next) => rest = next.trim_start(),
-            None if behind.is_empty() => return Ok(parts),
-            None => return Err(wrong()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_relations_are_split_and_folded() {
-        assert_eq!(split_name("Public.\"My Table\"").unwrap(), ["public", "My Table"]);
-        assert_eq!(split_name("t").unwrap(), ["t"]);
-        for wrong in ["", "a b", "a..b", "\"open", "\"a\"b"] {
-            assert_eq!(split_name(wrong).unwrap_err().code(), INVALID_NAME, "{wrong}");
-        }
     }
 }

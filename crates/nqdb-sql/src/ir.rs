@@ -17,6 +17,8 @@ use nqdb_functions::{Aggregate, Function};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Type};
 
+use crate::system::SystemRelation;
+
 /// A column of some relation within one statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ColumnId(pub u32);
@@ -147,6 +149,14 @@ pub enum Rel {
         alias: String,
         columns: Vec<(usize, ColumnId)>,
         position: Option<u32>,
+    },
+    /// A relation of the system's own; `columns` as in [`Rel::Scan`]. `checked`: the user named it, so that the user must be
+    /// allowed to read it; false within a system view.
+    SystemScan {
+        relation: &'static SystemRelation,
+        alias: String,
+        columns: Vec<(usize, ColumnId)>,
+        checked: bool,
     },
     Values {
         columns: Vec<(ColumnId, Type)>,

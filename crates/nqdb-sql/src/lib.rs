@@ -13,6 +13,7 @@
 //! | [`plan`], [`exec`] | the row executor: access paths, operators, writes with their waits |
 //! | [`copy`], [`explain`] | COPY's formats and its two directions; EXPLAIN |
 //! | [`ddl`] | definitions, ANALYZE |
+//! | [`system`] | `pg_catalog` and `information_schema` |
 //!
 //! What always holds: nothing in here waits, sleeps or reads a clock; a wait comes out as a value, and whoever called
 //! waits and calls again.
@@ -29,3 +30,4 @@ pub mod parse;
 pub mod plan;
 pub mod rewrite;
 pub mod statement;
+pub mod system;

@@ -13,8 +13,9 @@ use crate::array::array_type;
 use crate::{Array, Interval, Numeric, Oid, Record, oid};
 
 /// A value of one of PostgreSQL's types, or NULL.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum Datum {
+    #[default]
     Null,
     Bool(bool),
     Int2(i16),

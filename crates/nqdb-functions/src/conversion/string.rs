@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::{NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult};
 
-use crate::coerce::resolve_regclass;
+use nqdb_types::oid;
+
+use crate::coerce::resolve_object;
 use crate::{Function, FunctionContext};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[
@@ -111,5 +113,5 @@ fn int4_char(value: i32) -> SqlResult<String> {
 
 #[sql_function("regclass(text) -> regclass", oid = 1079, stable)]
 fn text_regclass(context: &mut FunctionContext<'_>, name: &str) -> SqlResult<u32> {
-    resolve_regclass(name, context)
+    resolve_object(oid::REGCLASS, name, context)
 }

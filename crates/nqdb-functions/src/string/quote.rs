@@ -12,7 +12,7 @@ pub(crate) static FUNCTIONS: &[&[Function]] =
     &[&QUOTE_IDENT, &QUOTE_LITERAL, &QUOTE_LITERAL_ANY, &QUOTE_NULLABLE, &QUOTE_NULLABLE_ANY];
 
 /// The name in double quotes if it needs them: it is a keyword, or more than lower-case letters, digits, `_`.
-pub(super) fn quote_identifier(name: &str) -> String {
+pub fn quote_identifier(name: &str) -> String {
     let mut bytes = name.bytes();
     let is_plain = bytes.next().is_some_and(|first| first.is_ascii_lowercase() || first == b'_')
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');

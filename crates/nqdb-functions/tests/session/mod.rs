@@ -1,12 +1,14 @@
 //! A session for functions under test: fixed answers, no sequences.
 
-use nqdb_functions::SessionFunctions;
-use nqdb_sqlstate::{SqlError, SqlResult, UNDEFINED_TABLE};
+use nqdb_functions::{CatalogFunctions, SessionFunctions};
+use nqdb_sqlstate::SqlResult;
 
 /// 2024-03-10 12:00 UTC in µs since 2000-01-01.
 pub const NOW_MICROS: i64 = 763_387_200_000_000;
 
 pub struct FixedSession;
+
+impl CatalogFunctions for FixedSession {}
 
 impl SessionFunctions for FixedSession {
     fn clock_micros(&self) -> i64 {
@@ -48,12 +50,6 @@ impl SessionFunctions for FixedSession {
     }
     fn setval(&self, _sequence: u32, value: i64, _is_called: bool) -> SqlResult<i64> {
         Ok(value)
-    }
-    fn resolve_relation(&self, name: &str) -> SqlResult<u32> {
-        Err(SqlError::new(UNDEFINED_TABLE, format!("relation \"{name}\" does not exist")))
-    }
-    fn relation_name(&self, _relation: u32) -> Option<String> {
-        None
     }
     fn role_name(&self, _role: u32) -> Option<String> {
         None

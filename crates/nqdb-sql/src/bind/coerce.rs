@@ -1,7 +1,7 @@
 //! Conversions: which ones happen on their own, and what they are made of.
 
 use nqdb_catalog::ColumnDef;
-use nqdb_functions::{CastContext, CastMethod, apply_cast, coercion, common_type};
+use nqdb_functions::{CastContext, CastMethod, apply_cast, coercion, common_type, is_object_reference};
 use nqdb_sqlstate::{CANNOT_COERCE, DATATYPE_MISMATCH, SqlError, SqlResult};
 use nqdb_types::{Datum, Oid, Type, apply_typmod, oid, parse_text, type_info};
 use sqlparser::ast;
@@ -91,7 +91,7 @@ impl Binder<'_> {
     pub(super) fn read_literal(&self, datum: &Datum, ty: Type) -> SqlResult<Datum> {
         match datum {
             Datum::Null => Ok(Datum::Null),
-            Datum::Text(text) if ty.oid != oid::REGCLASS => parse_text(text, ty, self.cx.format),
+            Datum::Text(text) if !is_object_reference(ty.oid) => parse_text(text, ty, self.cx.format),
             other => {
                 let mut context = self.function_context();
                 apply_cast(CastMethod::ViaText, other, Type::UNKNOWN, ty, &mut context)

@@ -207,6 +207,9 @@ impl Binder<'_> {
             let query = self.bind_common_table(at, position)?;
             return Ok(self.adopt_query(query, name.to_string()));
         }
+        if let Some(system) = self.find_system_relation(schema, name) {
+            return self.bind_system_relation(system);
+        }
         let table = self.find_stored_table(schema, name, position)?;
         Ok(self.scan(&table, position))
     }
@@ -230,6 +233,10 @@ impl Binder<'_> {
             Ok(Some(Relation::Sequence(_))) => {
                 Err(SqlError::unsupported("a sequence in the place of a table").or_position(position))
             }
+            Ok(None) if self.find_system_relation(schema, name).is_some() => Err(SqlError::new(
+                nqdb_sqlstate::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied: \"{name}\" is a system catalog"),
+            )),
             Ok(None) => Err(missing()),
             Err(error) if error.code() == INVALID_SCHEMA_NAME => Err(missing()),
             Err(error) => Err(error.or_position(position)),
@@ -542,7 +549,7 @@ pub(super) fn apply_alias(mut item: FromItem, alias: Option<Alias>) -> SqlResult
     }
     table.name = name.clone();
     table.schema = None;
-    if let Rel::Scan { alias, .. } = &mut item.rel {
+    if let Rel::Scan { alias, .. } | Rel::SystemScan { alias, .. } = &mut item.rel {
         *alias = name;
     }
     Ok(item)

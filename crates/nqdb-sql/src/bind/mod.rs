@@ -6,7 +6,7 @@
 //! | `expression`, `literal`, `operators`, `rows`, `conditional`, `call`, `syntax_functions`, `subquery` | expressions |
 //! | `coerce`, `types` | types and conversions |
 //! | `query`, `select`, `set_calls`, `group`, `order` | queries |
-//! | `from`, `from_function`, `lateral` | FROM |
+//! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
 //! | `insert`, `conflict`, `update`, `delete`, `returning`, `table_row` | changes |
 //! | `output_name` | what a column without an alias is called |
 //!
@@ -45,6 +45,7 @@ mod set_calls;
 mod similar;
 mod subquery;
 mod syntax_functions;
+mod system_relation;
 mod table_row;
 mod types;
 mod update;
@@ -211,6 +212,8 @@ struct Binder<'a> {
     common_tables: Vec<CommonTable>,
     /// How deep the expression at hand nests.
     depth: usize,
+    /// A system view is being bound: what it reads is not the user's doing.
+    in_system_view: bool,
 }
 
 /// Depth of a bound expression: what walks it recursively (planner, executor) relies on it.
@@ -218,7 +221,16 @@ pub const EXPRESSION_DEPTH_MAX: usize = 1_000;
 
 impl<'a> Binder<'a> {
     fn new(cx: &'a BindContext<'a>, tokens: Arc<Tokens>, params: &'a mut ParamTypes) -> Binder<'a> {
-        Binder { cx, tokens, params, columns: Vec::new(), scopes: Vec::new(), common_tables: Vec::new(), depth: 0 }
+        Binder {
+            cx,
+            tokens,
+            params,
+            columns: Vec::new(),
+            scopes: Vec::new(),
+            common_tables: Vec::new(),
+            depth: 0,
+            in_system_view: false,
+        }
     }
 
     /// Makes a column of the scope at hand.

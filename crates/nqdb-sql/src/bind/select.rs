@@ -369,7 +369,7 @@ impl Binder<'_> {
     /// Leaves only the columns that something reads in the scans of this level.
     pub(super) fn prune(&self, rel: &mut Rel) {
         match rel {
-            Rel::Scan { columns, .. } => {
+            Rel::Scan { columns, .. } | Rel::SystemScan { columns, .. } => {
                 columns.retain(|(_, id)| self.columns.get(id.0 as usize).is_none_or(|info| info.used));
             }
             Rel::OneRow | Rel::Values { .. } | Rel::FunctionScan { .. } => {}

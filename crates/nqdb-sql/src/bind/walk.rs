@@ -45,7 +45,7 @@ pub(super) fn parts_mut(expr: &mut Expr) -> (Vec<&mut Expr>, Vec<&mut Query>) {
 /// Calls `visit` on each expression that stands directly in a relation or in the relations below it.
 pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } => {}
+        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } => {}
         Rel::Values { rows, .. } => rows.iter().flatten().for_each(visit),
         Rel::FunctionScan { functions, .. } => functions.iter().flat_map(TableFunction::expressions).for_each(visit),
         Rel::ProjectSet { input, functions } => {
@@ -87,7 +87,7 @@ pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
 /// As [`expressions_of`], with the right to change them.
 pub(super) fn expressions_of_mut<'a>(rel: &'a mut Rel, found: &mut Vec<&'a mut Expr>) {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } => {}
+        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } => {}
         Rel::Values { rows, .. } => found.extend(rows.iter_mut().flatten()),
         Rel::FunctionScan { functions, .. } => {
             found.extend(functions.iter_mut().flat_map(TableFunction::expressions_mut));

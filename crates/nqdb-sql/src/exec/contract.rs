@@ -11,10 +11,14 @@ use nqdb_sqlstate::{Notice, QUERY_CANCELED, SqlError, SqlResult};
 use nqdb_txn::{Transaction, Wait};
 use nqdb_types::Datum;
 
+use crate::system::SystemSession;
+
 /// What one call of `step` needs of the session.
 pub struct ExecContext<'a> {
     pub txn: &'a mut Transaction,
     pub functions: FunctionContext<'a>,
+    /// What scans of system relations read.
+    pub system: &'a dyn SystemSession,
     /// Set from elsewhere: the statement ends with 57014 at the next look.
     pub cancel: &'a AtomicBool,
     pub notices: &'a mut Vec<Notice>,

@@ -29,6 +29,7 @@ mod runtime;
 mod scan;
 mod set_operation;
 mod sort;
+mod system_scan;
 
 pub use contract::{CommandTag, ExecContext, RowSink, Step};
 pub use execution::Execution;
@@ -50,3 +51,4 @@ pub(crate) use runtime::{Frame, Runtime, Subplan};
 pub(crate) use scan::{Access, Scan};
 pub(crate) use set_operation::SetOperation;
 pub(crate) use sort::{Sort, SortColumn};
+pub(crate) use system_scan::SystemScan;

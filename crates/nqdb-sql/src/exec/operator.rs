@@ -21,6 +21,7 @@ use super::runtime::Runtime;
 use super::scan::{Scan, ScanState};
 use super::set_operation::{SetOperation, SetOperationState};
 use super::sort::{Sort, SortState};
+use super::system_scan::{SystemScan, SystemScanState};
 
 /// What a call of `next` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,7 @@ pub(crate) struct NodeStatistics {
 pub(crate) enum Operator {
     OneRow,
     Scan(Box<Scan>),
+    SystemScan(Box<SystemScan>),
     Values(Values),
     FunctionScan(FunctionScan),
     Filter(Filter),
@@ -98,6 +100,7 @@ pub(crate) enum State {
     /// Whether the row is out.
     OneRow(bool),
     Scan(Box<ScanState>),
+    SystemScan(SystemScanState),
     /// The next row.
     Values(usize),
     FunctionScan(FunctionScanState),
@@ -143,6 +146,7 @@ impl PlanNode {
         match &self.operator {
             Operator::OneRow => State::OneRow(false),
             Operator::Scan(scan) => State::Scan(Box::new(scan.new_state())),
+            Operator::SystemScan(_) => State::SystemScan(SystemScanState::default()),
             Operator::Values(_) => State::Values(0),
             Operator::FunctionScan(_) => State::FunctionScan(FunctionScanState::default()),
             Operator::Filter(filter) => State::Filter(Box::new(filter.input.new_state())),
@@ -184,6 +188,7 @@ impl PlanNode {
         match (&self.operator, state) {
             (Operator::OneRow, State::OneRow(done)) => *done = false,
             (Operator::Scan(scan), State::Scan(state)) => return scan.open(state, rt),
+            (Operator::SystemScan(scan), State::SystemScan(state)) => return scan.open(state, rt),
             (Operator::Values(_), State::Values(position)) => *position = 0,
             (Operator::FunctionScan(scan), State::FunctionScan(state)) => return scan.open(state, rt),
             (Operator::Filter(filter), State::Filter(state)) => return filter.input.open(state, rt),
@@ -206,6 +211,7 @@ impl PlanNode {
                 Ok(if std::mem::replace(done, true) { Pull::End } else { Pull::Row })
             }
             (Operator::Scan(scan), State::Scan(state)) => scan.next(self.note.id, state, rt),
+            (Operator::SystemScan(scan), State::SystemScan(state)) => scan.next(self.note.id, state, rt),
             (Operator::Values(values), State::Values(position)) => values.next(position, rt),
             (Operator::FunctionScan(scan), State::FunctionScan(state)) => scan.next(state, rt),
             (Operator::Filter(filter), State::Filter(state)) => filter.next(self.note.id, state, rt),

@@ -88,6 +88,14 @@ fn show(node: &PlanNode) -> Shown<'_> {
             shown.attributes.push(("Alias", node.note.alias.clone().unwrap_or_else(|| table.name.clone())));
             shown
         }
+        Operator::SystemScan(scan) => {
+            let mut shown = Shown::new("Seq Scan", node, Vec::new());
+            let alias = node.note.alias.as_deref().map(|alias| format!(" {alias}")).unwrap_or_default();
+            shown.target = format!(" on {}{alias}", scan.relation.name);
+            shown.attributes.push(("Relation Name", scan.relation.name.to_string()));
+            shown.attributes.push(("Alias", node.note.alias.clone().unwrap_or_else(|| scan.relation.name.to_string())));
+            shown
+        }
         Operator::Values(_) => Shown::new("Values Scan", node, Vec::new()),
         Operator::FunctionScan(scan) => {
             let mut shown = Shown::new("Function Scan", node, Vec::new());

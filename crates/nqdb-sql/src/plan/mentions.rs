@@ -110,7 +110,9 @@ pub(crate) fn defined(rel: &Rel) -> Columns {
 pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
     match rel {
         Rel::OneRow => {}
-        Rel::Scan { columns, .. } => out.extend(columns.iter().map(|(_, id)| *id)),
+        Rel::Scan { columns, .. } | Rel::SystemScan { columns, .. } => {
+            out.extend(columns.iter().map(|(_, id)| *id));
+        }
         Rel::Values { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
         Rel::FunctionScan { functions, ordinality } => {
             out.extend(function_columns(functions));
@@ -153,7 +155,7 @@ pub(crate) fn function_columns(functions: &[TableFunction]) -> impl Iterator<Ite
 pub(crate) fn scan_count(rel: &Rel) -> usize {
     let mut count = 0;
     walk(rel, &mut |rel| {
-        count += usize::from(matches!(rel, Rel::Scan { .. }));
+        count += usize::from(matches!(rel, Rel::Scan { .. } | Rel::SystemScan { .. }));
         count += expressions(rel).into_iter().map(scan_count_of_expression).sum::<usize>();
     });
     count
@@ -167,7 +169,9 @@ fn scan_count_of_expression(expr: &Expr) -> usize {
 /// The relations directly below a relation.
 pub(crate) fn inputs(rel: &Rel) -> Vec<&Rel> {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => Vec::new(),
+        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => {
+            Vec::new()
+        }
         Rel::Join { left, right, .. } => vec![left, right],
         Rel::Filter { input, .. }
         | Rel::ProjectSet { input, .. }
@@ -183,7 +187,9 @@ pub(crate) fn inputs(rel: &Rel) -> Vec<&Rel> {
 /// As [`inputs`], with the right to change them.
 pub(crate) fn inputs_mut(rel: &mut Rel) -> Vec<&mut Rel> {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => Vec::new(),
+        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => {
+            Vec::new()
+        }
         Rel::Join { left, right, .. } => vec![left, right],
         Rel::Filter { input, .. }
         | Rel::ProjectSet { input, .. }
@@ -207,9 +213,12 @@ pub(crate) fn walk<'e>(rel: &'e Rel, f: &mut impl FnMut(&'e Rel)) {
 /// The expressions of one relation, without those below it.
 pub(crate) fn expressions(rel: &Rel) -> Vec<&Expr> {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::Sort { .. } | Rel::Distinct { .. } | Rel::SetOperation { .. } => {
-            Vec::new()
-        }
+        Rel::OneRow
+        | Rel::Scan { .. }
+        | Rel::SystemScan { .. }
+        | Rel::Sort { .. }
+        | Rel::Distinct { .. }
+        | Rel::SetOperation { .. } => Vec::new(),
         Rel::Values { rows, .. } => rows.iter().flatten().collect(),
         Rel::FunctionScan { functions, .. } | Rel::ProjectSet { functions, .. } => {
             functions.iter().flat_map(TableFunction::expressions).collect()
@@ -229,9 +238,12 @@ pub(crate) fn expressions(rel: &Rel) -> Vec<&Expr> {
 /// As [`expressions`], with the right to change them.
 pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::Sort { .. } | Rel::Distinct { .. } | Rel::SetOperation { .. } => {
-            Vec::new()
-        }
+        Rel::OneRow
+        | Rel::Scan { .. }
+        | Rel::SystemScan { .. }
+        | Rel::Sort { .. }
+        | Rel::Distinct { .. }
+        | Rel::SetOperation { .. } => Vec::new(),
         Rel::Values { rows, .. } => rows.iter_mut().flatten().collect(),
         Rel::FunctionScan { functions, .. } | Rel::ProjectSet { functions, .. } => {
             functions.iter_mut().flat_map(TableFunction::expressions_mut).collect()
@@ -250,7 +262,9 @@ pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
 
 fn add_defined_here(rel: &Rel, out: &mut Columns) {
     match rel {
-        Rel::Scan { columns, .. } => out.extend(columns.iter().map(|(_, id)| *id)),
+        Rel::Scan { columns, .. } | Rel::SystemScan { columns, .. } => {
+            out.extend(columns.iter().map(|(_, id)| *id));
+        }
         Rel::Values { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
         Rel::FunctionScan { functions, ordinality } => {
             out.extend(function_columns(functions));

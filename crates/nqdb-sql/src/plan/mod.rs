@@ -5,6 +5,7 @@
 //! | `slots` | which slot a column gets |
 //! | `compile` | how an expression runs |
 //! | `relation` | the operators of a relation: where conditions go, who is scanned how, who is joined how |
+//! | `system_scan` | scans of `pg_catalog` |
 //! | `access` | which index serves a condition or an order |
 //! | `cost` | how many rows come, and what that costs |
 //! | `join` | which side first, by which method |
@@ -26,6 +27,7 @@ mod notes;
 mod relation;
 mod slots;
 mod statement;
+mod system_scan;
 
 use nqdb_txn::RelationLock;
 use nqdb_types::Oid;

@@ -57,6 +57,7 @@ impl Planner<'_> {
             Rel::Scan { table, alias, columns, .. } => {
                 self.plan_scan(table, alias, columns, &conditions, wishes, false)
             }
+            Rel::SystemScan { .. } => self.plan_system_scan(rel, &conditions),
             Rel::Values { columns, rows } => self.plan_values(columns, rows, &conditions),
             Rel::FunctionScan { functions, ordinality } => self.plan_function_scan(functions, *ordinality, &conditions),
             Rel::ProjectSet { input, functions } => self.plan_project_set(input, functions, conditions, wishes),

@@ -208,6 +208,16 @@ fn table_v(system: &Arc<TxnSystem>, txn: &mut Transaction) -> TableDef {
 /// A session without a database behind it: binding asks it for relations only.
 struct NoSession;
 
+impl nqdb_functions::CatalogFunctions for NoSession {
+    fn object_number(&self, _: u32, name: &str) -> SqlResult<u32> {
+        match name {
+            "t" => Ok(100),
+            "s" => Ok(400),
+            _ => Err(SqlError::new(UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))),
+        }
+    }
+}
+
 impl SessionFunctions for NoSession {
     fn clock_micros(&self) -> i64 {
         0
@@ -248,16 +258,6 @@ impl SessionFunctions for NoSession {
     }
     fn setval(&self, _: u32, value: i64, _: bool) -> SqlResult<i64> {
         Ok(value)
-    }
-    fn resolve_relation(&self, name: &str) -> SqlResult<u32> {
-        match name {
-            "t" => Ok(100),
-            "s" => Ok(400),
-            _ => Err(SqlError::new(UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))),
-        }
-    }
-    fn relation_name(&self, _: u32) -> Option<String> {
-        None
     }
     fn role_name(&self, _: u32) -> Option<String> {
         None

@@ -103,6 +103,7 @@ fn context<'a>(
     ExecContext {
         txn,
         functions: FunctionContext::new(&bed.format, 0, 0, &bed.functions),
+        system: bed,
         cancel: &bed.cancel,
         notices,
         memory_limit_bytes,
@@ -432,6 +433,17 @@ fn unasked<T>(what: &str) -> T {
     panic!("no test asks for {what}")
 }
 
+impl nqdb_sql::system::SystemSession for Bed {
+    fn catalog(&self) -> Arc<nqdb_catalog::Snapshot> {
+        self.catalog.committed()
+    }
+    fn is_superuser(&self) -> bool {
+        true
+    }
+}
+
+impl nqdb_functions::CatalogFunctions for TestFunctions {}
+
 impl SessionFunctions for TestFunctions {
     fn clock_micros(&self) -> i64 {
         0
@@ -475,12 +487,6 @@ impl SessionFunctions for TestFunctions {
     }
     fn setval(&self, _: u32, _: i64, _: bool) -> SqlResult<i64> {
         unasked("setval")
-    }
-    fn resolve_relation(&self, _: &str) -> SqlResult<u32> {
-        unasked("regclass")
-    }
-    fn relation_name(&self, _: u32) -> Option<String> {
-        None
     }
     fn role_name(&self, _: u32) -> Option<String> {
         None

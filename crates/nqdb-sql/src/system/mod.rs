@@ -1,0 +1,61 @@
+//! The system's own relations: `pg_catalog` and `information_schema`, made of the catalog at hand whenever they are read.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `relation` | what a system relation is, and the macro that declares one |
+//! | `context`, `value` | what its rows are made of |
+//! | `class`, `attribute`, `types`, ... | the relations, by subject |
+//! | `absent` | relations of things that do not exist here: always empty |
+//!
+//! What always holds:
+//! 1. Numbers, names, columns and types of the relations are PostgreSQL 15's; a column's position is its attribute number.
+//! 2. Nothing here is stored: rows come from the statement's catalog snapshot, the tables of types and functions, and
+//!    the session. They are never written.
+//! 3. A row is there for what exists here only: no functions, indexes or schemas that nobody could use.
+
+mod absent;
+mod attribute;
+mod class;
+mod context;
+mod named_type;
+mod namespace;
+mod object_name;
+mod relation;
+mod routine;
+mod type_functions;
+mod types;
+mod value;
+mod visibility;
+
+use nqdb_catalog::PG_CATALOG_OID;
+use nqdb_types::Oid;
+
+pub use context::SystemSession;
+pub(crate) use context::{SystemContext, SystemRows};
+pub use object_name::{object_name, object_number, relation_name};
+pub(crate) use relation::Source;
+pub use relation::{SystemColumn, SystemRelation};
+pub use visibility::is_visible;
+
+/// Every system relation, by subject.
+static RELATIONS: &[&[&SystemRelation]] =
+    &[namespace::RELATIONS, class::RELATIONS, attribute::RELATIONS, types::RELATIONS, absent::RELATIONS];
+
+/// All system relations.
+pub(crate) fn all() -> impl Iterator<Item = &'static SystemRelation> {
+    RELATIONS.iter().copied().flatten().copied()
+}
+
+/// The system relation of that name in a schema.
+pub(crate) fn named(schema: Oid, name: &str) -> Option<&'static SystemRelation> {
+    let known = schema == PG_CATALOG_OID || schema == nqdb_catalog::INFORMATION_SCHEMA_OID;
+    if known { all().find(|relation| relation.schema == schema && relation.name == name) } else { None }
+}
+
+/// The system relation with that number.
+pub(crate) fn by_oid(oid: Oid) -> Option<&'static SystemRelation> {
+    if oid >= nqdb_catalog::FIRST_USER_OID {
+        return None;
+    }
+    all().find(|relation| relation.oid == oid)
+}
