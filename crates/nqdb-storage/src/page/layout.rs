@@ -46,6 +46,9 @@ pub(super) const MARK_BIT: u16 = 0x8000;
 /// Bytes that fences, slots and entries of a page share.
 pub const USABLE_LEN: usize = PAGE_SIZE - SLOTS_AT;
 
+/// No page has more entries: keys differ, so at most one of them is empty behind the prefix.
+pub const RUN_LEN_MAX: usize = USABLE_LEN / (SLOT_LEN + ENTRY_HEADER_LEN + 1) + 1;
+
 /// The longest key, in bytes: under a quarter of the page, so that two separators always fit beside two fences.
 pub const KEY_LEN_MAX: usize = 2000;
 

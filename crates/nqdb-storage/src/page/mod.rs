@@ -8,7 +8,7 @@ pub mod op;
 
 pub use buf::{PageBuf, PageType};
 pub use change::{Builder, Shape};
-pub use layout::{ENTRY_LEN_MAX, Entry, KEY_LEN_MAX, LeafInfo, Node};
+pub use layout::{ENTRY_LEN_MAX, Entry, KEY_LEN_MAX, LeafInfo, Node, RUN_LEN_MAX, USABLE_LEN};
 pub use op::PageOp;
 
 #[cfg(test)]

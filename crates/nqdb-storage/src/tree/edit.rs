@@ -148,7 +148,7 @@ impl Tree {
     }
 
     /// Latches the leaf of `key` exclusively once it has room; answers with the key's slot and whether it is there.
-    fn latch_with_room<'e>(
+    pub(super) fn latch_with_room<'e>(
         &'e self,
         mtr: &mut Mtr<'e>,
         key: &[u8],
@@ -168,7 +168,7 @@ impl Tree {
         }
     }
 
-    fn reserve_edit(&self, log_bytes: usize, credit: Option<&mut Reservation>) -> Result<Reservation> {
+    pub(super) fn reserve_edit(&self, log_bytes: usize, credit: Option<&mut Reservation>) -> Result<Reservation> {
         let mut reservation = match credit {
             None => return self.engine.reserve(Need { log_bytes, new_pages: 0 }),
             Some(credit) => credit.take(log_bytes),

@@ -27,6 +27,7 @@ mod destroy;
 mod edit;
 mod merge;
 mod read;
+mod run;
 mod scan;
 mod split;
 mod verify;
@@ -40,6 +41,7 @@ use crate::page::{PageOp, Shape};
 use crate::reservation::Need;
 
 pub use self::edit::{Edit, EditNeed};
+pub use self::run::{KeyRange, RangeEnd, Removed, RunEdit, RunEntry};
 pub use self::scan::{Direction, MarkedLeaves, Scan, Visitor};
 pub use self::verify::TreeReport;
 pub use crate::page::{ENTRY_LEN_MAX, Entry, KEY_LEN_MAX, LeafInfo};

@@ -7,7 +7,7 @@ use crate::disk::SimDisk;
 use crate::engine::Engine;
 use crate::ids::TreeId;
 use crate::options::Options;
-use crate::tree::{Direction, EditNeed, Scan, Tree};
+use crate::tree::{Direction, EditNeed, KeyRange, RunEntry, Scan, Tree};
 
 pub(super) const TREE: TreeId = TreeId(7);
 
@@ -61,6 +61,42 @@ pub(super) fn remove(tree: &Tree, key: &[u8]) -> bool {
         found
     });
     removal.unwrap().0
+}
+
+/// Enters ascending keys that are not there, a leaf at a time; the number of leaves.
+pub(super) fn put_run(tree: &Tree, entries: &[(Vec<u8>, Vec<u8>)]) -> usize {
+    let run: Vec<RunEntry<'_>> =
+        entries.iter().map(|(key, value)| RunEntry { key, value_bytes: value.len() }).collect();
+    let (mut done, mut leaves) = (0, 0);
+    while done < run.len() {
+        let (count, ()) = tree
+            .insert_run(&run[done..], 0, |edit| {
+                for (_, value) in &entries[done..done + edit.len()] {
+                    edit.insert(value, 5);
+                }
+            })
+            .unwrap();
+        done += count;
+        leaves += 1;
+    }
+    leaves
+}
+
+/// Takes `count` keys, those from `low` to `high`, out; the number of entries that were there.
+pub(super) fn remove_range(tree: &Tree, low: &[u8], high: &[u8], count: usize) -> usize {
+    let (mut low, mut removed, mut ends) = (low.to_vec(), 0, 0);
+    loop {
+        let range = KeyRange { low: &low, high, count_max: count - removed };
+        let step = tree.remove_range(range, 0, None, &mut |_| ends += 1).unwrap();
+        removed += step.count;
+        match step.rest {
+            Some(rest) => low = rest,
+            None => {
+                assert_eq!(ends, 1, "the end is said once");
+                return removed;
+            }
+        }
+    }
 }
 
 pub(super) fn get(tree: &Tree, key: &[u8]) -> Option<(Vec<u8>, bool)> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::harness::{Random, all, collect, get, put, remove, tree};
+use super::harness::{Random, all, collect, get, put, put_run, remove, remove_range, tree};
 use crate::error::StorageError;
 use crate::tree::{Direction, ENTRY_LEN_MAX, EditNeed, KEY_LEN_MAX, Tree};
 
@@ -95,6 +95,30 @@ fn check_ranges(tree: &Tree, model: &Model, keys: Keys, random: &mut Random) {
     }
 }
 
+/// Enters a run of new keys, or takes out all keys between two.
+fn step_with_run(tree: &Tree, model: &mut Model, keys: Keys, removes: bool, random: &mut Random) {
+    if removes {
+        let (a, b) = (keys.draw(random), keys.draw(random));
+        let (low, high) = if a <= b { (a, b) } else { (b, a) };
+        let inside: Vec<Vec<u8>> = model.range(low.clone()..=high.clone()).map(|(key, _)| key.clone()).take(200).collect();
+        let high = if inside.len() == 200 { inside[199].clone() } else { high };
+        assert_eq!(remove_range(tree, &low, &high, inside.len()), inside.len());
+        for key in inside {
+            model.remove(&key);
+        }
+        return;
+    }
+    let mut run = Model::new();
+    for _ in 0..random.below(100) {
+        let value = vec![random.next() as u8; random.below(keys.value_len_max() + 1)];
+        run.insert(keys.draw(random), (value, false));
+    }
+    run.retain(|key, _| !model.contains_key(key));
+    let entries: Vec<_> = run.iter().map(|(key, (value, _))| (key.clone(), value.clone())).collect();
+    put_run(tree, &entries);
+    model.extend(run);
+}
+
 fn run(keys: Keys, seed: u64, operations: usize) {
     let mut random = Random::new(seed);
     let (tree, mut model) = (tree(), Model::new());
@@ -102,6 +126,10 @@ fn run(keys: Keys, seed: u64, operations: usize) {
         // Phases that grow, shrink, and empty the tree.
         let removals_of_10 = [2, 5, 8, 3, 8, 10][phase];
         for _ in 0..operations {
+            if random.below(200) == 0 {
+                let removes = random.below(10) < removals_of_10;
+                step_with_run(&tree, &mut model, keys, removes, &mut random);
+            }
             let key = keys.draw(&mut random);
             assert_eq!(get(&tree, &key), model.get(&key).cloned());
             if random.below(10) < removals_of_10 {
@@ -271,4 +299,15 @@ fn a_destroyed_tree_gives_all_pages_back_in_small_steps() {
     assert!(steps > 5, "{steps}");
     assert!(tree.destroy_step(10).unwrap(), "a destroyed tree stays destroyed");
     assert!(tree.get(b"key", |_, _| ()).is_err());
+}
+
+#[test]
+fn an_ascending_run_fills_its_leaves() {
+    let tree = tree();
+    let entries: Vec<_> = (0..2000_u64).map(|n| (n.to_be_bytes().to_vec(), vec![7; 50])).collect();
+    let leaves = put_run(&tree, &entries);
+    let report = tree.verify(&mut |_, _| ()).unwrap();
+    assert_eq!(report.entries, 2000);
+    assert_eq!(report.leaf_pages as usize, leaves, "one latch for each leaf");
+    assert!(leaves <= 2000 * 70 / 8000 + 2, "{leaves} leaves for 2,000 entries of 68 bytes");
 }
