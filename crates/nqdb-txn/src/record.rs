@@ -7,7 +7,8 @@
 //! ```text
 //! change   xid u64 | step u32 | table u32 | tree u64 | header u64 u64 | was_marked u8 | key length u16 | key | image
 //!          (header and image: the row version before the change; absent versions have zeroes and no image.
-//!          A deletion keeps its image in the page; its record has the image's length u32 in the image's place)
+//!          A deletion keeps its image in the page; its record has the image's length u32 in the image's place;
+//!          what runs have there is told at their kinds)
 //! clr      xid u64 | step u32                the newest step not undone yet is undone by this group (R1)
 //! commit   xid u64 | csn u64 | wall clock i64 (µs since 2000-01-01 UTC)
 //! abort    xid u64 | csn u64                 the end of an abort: everything is undone (R2)
@@ -44,6 +45,12 @@ pub(crate) enum ChangeKind {
     TreeCreate = 9,
     /// A tree was marked for destruction.
     TreeDrop = 10,
+    /// Rows with ascending ids were added to one leaf: the key is the first one's, in the image's place stands their
+    /// number u32. Undo removes them.
+    RowInsertRun = 11,
+    /// Index entries were added to one leaf; in the image's place stand their keys, each behind its length u16. Undo
+    /// removes them.
+    IndexInsertRun = 12,
 }
 
 pub(crate) const CLR: u8 = 32;
@@ -68,6 +75,8 @@ impl ChangeKind {
             OverflowMark,
             TreeCreate,
             TreeDrop,
+            RowInsertRun,
+            IndexInsertRun,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == number)
@@ -101,8 +110,19 @@ impl<'a> Change<'a> {
     pub(crate) fn stored_image_len(&self) -> usize {
         match self.kind {
             ChangeKind::RowDelete => self.image.try_into().map_or(0, u32::from_le_bytes) as usize,
+            ChangeKind::RowInsertRun | ChangeKind::IndexInsertRun => 0,
             _ => self.image.len(),
         }
+    }
+
+    /// How many rows a [`ChangeKind::RowInsertRun`] added.
+    pub(crate) fn run_len(&self) -> u32 {
+        self.image.try_into().map_or(0, u32::from_le_bytes)
+    }
+
+    /// The keys that an [`ChangeKind::IndexInsertRun`] added, in ascending order.
+    pub(crate) fn run_keys(&self) -> RunKeys<'a> {
+        RunKeys::of(self.image)
     }
 
     /// Appends the record's payload.
@@ -140,6 +160,37 @@ impl<'a> Change<'a> {
         let key_len = reader.u16()?;
         let key = reader.bytes(usize::from(key_len))?;
         Ok(Change { kind, step, table, tree, header, was_marked, key, image: reader.0 })
+    }
+}
+
+/// The keys in the image of an [`ChangeKind::IndexInsertRun`].
+pub(crate) struct RunKeys<'a>(&'a [u8]);
+
+impl<'a> RunKeys<'a> {
+    /// Those of an image.
+    pub(crate) fn of(image: &'a [u8]) -> RunKeys<'a> {
+        RunKeys(image)
+    }
+
+    /// Bytes of a key beside itself.
+    pub(crate) const OVERHEAD_BYTES: usize = 2;
+
+    /// Appends a key.
+    pub(crate) fn push(key: &[u8], image: &mut Vec<u8>) {
+        image.extend_from_slice(&(key.len() as u16).to_le_bytes());
+        image.extend_from_slice(key);
+    }
+}
+
+impl<'a> Iterator for RunKeys<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let mut reader = Reader(self.0);
+        let len = reader.u16().ok()?;
+        let key = reader.bytes(usize::from(len)).ok()?;
+        self.0 = reader.0;
+        Some(key)
     }
 }
 
@@ -244,8 +295,8 @@ mod tests {
 
     #[test]
     fn records_come_back_as_written() {
-        for number in 1..=10 {
-            let change = sample(ChangeKind::from_number(number).expect("ten kinds"));
+        for number in 1..=12 {
+            let change = sample(ChangeKind::from_number(number).expect("twelve kinds"));
             let mut payload = Vec::new();
             change.encode(Xid(42), &mut payload);
             assert_eq!(payload.len(), CHANGE_OVERHEAD_BYTES + 7 + 9);
@@ -256,6 +307,15 @@ mod tests {
         assert_eq!(Record::decode(COMMIT, &commit).expect("commit"), Record::Commit { xid: Xid(1), csn: Csn(2) });
         let end = encode_abort_end(Xid(1), Csn(2));
         assert_eq!(Record::decode(ABORT_END, &end).expect("end"), Record::AbortEnd { xid: Xid(1), csn: Csn(2) });
+    }
+
+    #[test]
+    fn the_keys_of_a_run_come_back_in_order() {
+        let keys: [&[u8]; 3] = [b"a", b"", b"longer"];
+        let mut image = Vec::new();
+        keys.iter().for_each(|key| RunKeys::push(key, &mut image));
+        assert!(RunKeys::of(&image).eq(keys));
+        assert_eq!(RunKeys::of(&image[..image.len() - 1]).count(), 2);
     }
 
     #[test]

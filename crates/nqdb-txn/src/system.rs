@@ -457,7 +457,7 @@ impl TxnSystem {
         self.undo.read(header.undo, |record| {
             let change = &record.change;
             match change.kind {
-                record::ChangeKind::RowInsert => None,
+                record::ChangeKind::RowInsert | record::ChangeKind::RowInsertRun => None,
                 record::ChangeKind::RowDelete => Some(RowHeader::from_words(change.header)),
                 _ => {
                     image.clear();

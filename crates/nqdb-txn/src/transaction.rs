@@ -18,7 +18,7 @@
 use crate::definitions::Definition;
 use crate::error::{Result, TxnError};
 use crate::ids::{Csn, OwnerId, RowId, UndoPosition, Xid};
-use crate::record::{self, CHANGE_OVERHEAD_BYTES, Change};
+use crate::record::{self, CHANGE_OVERHEAD_BYTES, Change, ChangeKind};
 use crate::relation_lock::RelationLock;
 use crate::row_lock::RowLock;
 use crate::system::TxnSystem;
@@ -297,14 +297,19 @@ impl Transaction {
         image_bytes_max: usize,
         growth_bytes_max: usize,
     ) -> Result<Xid> {
+        let rollback_bytes = count * undo_log_bytes(key_bytes, image_bytes_max + HEADER_BYTES)
+            + growth_bytes_max * SPLIT_LOG_PER_BYTE;
+        self.prepare_room(count, count * (key_bytes + image_bytes_max), rollback_bytes)
+    }
+
+    /// Takes a number, undo room for `count` records with `undo_bytes` of keys and images, and `rollback_bytes` of log.
+    pub(crate) fn prepare_room(&mut self, count: usize, undo_bytes: usize, rollback_bytes: usize) -> Result<Xid> {
         let xid = match self.xid {
             Some(xid) => xid,
             None => self.assign_xid()?,
         };
-        self.undo.prepare(count, count * (key_bytes + image_bytes_max))?;
-        let need = self.credit_promised
-            + count * undo_log_bytes(key_bytes, image_bytes_max + HEADER_BYTES)
-            + growth_bytes_max * SPLIT_LOG_PER_BYTE;
+        self.undo.prepare(count, undo_bytes)?;
+        let need = self.credit_promised + rollback_bytes;
         let have = self.credit.as_ref().map_or(0, Reservation::log_bytes);
         if need > have {
             let more = self.system.engine().reserve_credit((need - have).max(CREDIT_PIECE_BYTES))?;
@@ -329,7 +334,7 @@ impl Transaction {
     pub(crate) fn note_change(&mut self, xid: Xid, change: &Change<'_>, payload: &mut Vec<u8>) -> UndoPosition {
         payload.clear();
         change.encode(xid, payload);
-        self.credit_promised += undo_log_bytes(change.key.len(), image_bytes_of_undo(change));
+        self.credit_promised += rollback_log_bytes(change);
         self.undo.append(change)
     }
 
@@ -382,9 +387,9 @@ impl Transaction {
         while self.undo.last() != mark {
             let step = self.system.undo().read(self.undo.last(), |record| {
                 let change = record.change;
-                (record.previous, change.key.len(), image_bytes_of_undo(&change))
+                (record.previous, rollback_log_bytes(&change))
             })?;
-            let (previous, key_bytes, image_bytes) = step;
+            let (previous, promised_bytes) = step;
             let position = self.undo.last();
             let credit = self.credit.as_mut();
             match crate::rollback::undo_step(&self.system, xid, position, credit, &mut self.marked_again) {
@@ -395,7 +400,7 @@ impl Transaction {
                 }
                 other => other?,
             }
-            self.credit_promised = self.credit_promised.saturating_sub(undo_log_bytes(key_bytes, image_bytes));
+            self.credit_promised = self.credit_promised.saturating_sub(promised_bytes);
             self.undo.undone(previous);
         }
         Ok(())
@@ -555,9 +560,23 @@ impl Drop for Transaction {
     }
 }
 
-/// Bytes of row image that undoing a change stores.
-fn image_bytes_of_undo(change: &Change<'_>) -> usize {
-    change.stored_image_len() + HEADER_BYTES
+/// Log bytes that undoing a change takes at most.
+fn rollback_log_bytes(change: &Change<'_>) -> usize {
+    match change.kind {
+        ChangeKind::RowInsertRun => run_undo_log_bytes(change.run_len() as usize),
+        ChangeKind::IndexInsertRun => change.run_keys().map(|key| undo_log_bytes(key.len(), HEADER_BYTES)).sum(),
+        _ => undo_log_bytes(change.key.len(), change.stored_image_len() + HEADER_BYTES),
+    }
+}
+
+/// The fewest rows that a leaf holds once it is split no further.
+const ROWS_OF_A_LEAF_MIN: usize = 2;
+
+/// Log bytes that taking out a run of rows needs at most. They came into one leaf, and may have grown and been spread
+/// over several since.
+pub(crate) fn run_undo_log_bytes(rows: usize) -> usize {
+    let clr = Need::record_bytes(record::encode_clr(Xid(0), 0).len());
+    Tree::remove_range_log_bytes(rows, 1 + rows / ROWS_OF_A_LEAF_MIN, clr)
 }
 
 /// Log bytes that undoing one change takes at most, its group included.

@@ -174,7 +174,10 @@ impl Tree {
         }
         let node = Node::new(mtr.page(page));
         let should_merge = end > start && node.used_len() < UNDERFULL_LEN && used_before > node.used_len();
-        mtr.commit();
+        let (_, unused) = mtr.commit_keeping();
+        if let Some(credit) = credit {
+            credit.merge(unused);
+        }
         if should_merge {
             self.merge_quietly(low, 0);
         }

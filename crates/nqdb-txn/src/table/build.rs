@@ -8,7 +8,7 @@ use crate::error::{Result, TxnError};
 use crate::ids::RowId;
 use crate::transaction::Transaction;
 use crate::view::RowHeader;
-use nqdb_storage::tree::{Direction, EditNeed};
+use nqdb_storage::tree::{Direction, RunEntry};
 use std::ops::{Bound, ControlFlow};
 
 impl TableStore {
@@ -62,13 +62,15 @@ impl TableStore {
                 return Err(TxnError::UniqueViolation { index: position, row_id });
             }
         }
-        let need = EditNeed { value_bytes_max: 0, log_bytes: 0 };
-        for (key, _) in &keys {
-            index.tree.edit(key, need, None, |edit| {
-                if edit.entry().is_none() {
-                    edit.insert(&[], false, 0);
+        let run: Vec<RunEntry<'_>> = keys.iter().map(|(key, _)| RunEntry { key, value_bytes: 0 }).collect();
+        let mut done = 0;
+        while done < run.len() {
+            let (count, ()) = index.tree.insert_run(&run[done..], 0, |edit| {
+                for _ in 0..edit.len() {
+                    edit.insert(&[], 0);
                 }
             })?;
+            done += count;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@
 //! 3. A deleted row's entries stay unmarked; purge finds them from the row's image.
 //! 4. Nothing is read from disk, and no undo, under a latch: what a latch protects is copied out.
 
+mod batch;
 mod build;
 mod fetch;
 mod image;
@@ -25,6 +26,7 @@ mod row_scan;
 mod unique;
 mod write;
 
+pub use batch::BATCH_ROWS_MAX;
 pub use fetch::Newest;
 pub use image::RowImage;
 pub use index_scan::IndexScan;
@@ -103,6 +105,11 @@ impl TableCounters {
 
     fn take_row_id(&self) -> RowId {
         RowId(self.next_row.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The first of `count` ids in one piece.
+    fn take_row_ids(&self, count: u64) -> RowId {
+        RowId(self.next_row.fetch_add(count, Ordering::Relaxed))
     }
 
     fn take_value_id(&self) -> u64 {

@@ -474,7 +474,7 @@ impl TableStore {
         Ok(())
     }
 
-    fn row_change<'k>(
+    pub(super) fn row_change<'k>(
         &self,
         txn: &Transaction,
         kind: ChangeKind,
@@ -484,7 +484,8 @@ impl TableStore {
         image: &'k [u8],
     ) -> Change<'k> {
         let (step, tree) = (txn.undo.steps(), self.rows.id());
-        let header = if kind == ChangeKind::RowInsert { [0, UndoPosition::NONE.0] } else { before.words() };
+        let is_new = matches!(kind, ChangeKind::RowInsert | ChangeKind::RowInsertRun);
+        let header = if is_new { [0, UndoPosition::NONE.0] } else { before.words() };
         Change { kind, step, table: self.id, tree, header, was_marked, key, image }
     }
 

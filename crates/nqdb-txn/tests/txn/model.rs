@@ -102,7 +102,8 @@ impl Model {
             self.slots[slot] = Some(Slot { txn, base: None, log: Vec::new(), savepoints: Vec::new() });
         }
         match self.rng.random_range(0..100) {
-            0..25 => self.insert(slot),
+            0..20 => self.insert(slot),
+            20..25 => self.insert_batch(slot),
             25..50 => self.update(slot),
             50..60 => self.delete(slot),
             60..68 => self.read(slot),
@@ -217,6 +218,28 @@ impl Model {
             Err(TxnError::Wait(_)) => assert!(may_wait, "waits for nobody"),
             Err(TxnError::UniqueViolation { .. }) => assert!(refused, "refused without reason"),
             Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Many rows at once: all of them, or none when a single one could not be inserted just so.
+    fn insert_batch(&mut self, slot: usize) -> Result<()> {
+        self.statement(slot)?;
+        let count = self.rng.random_range(1..=BATCH_ROWS_MAX.min(self.mix.ids as usize / 4));
+        let rows: Vec<Row> = (0..count).map(|_| self.random_row()).collect();
+        let mut ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
+        ids.sort_unstable();
+        let longest = rows.iter().map(|row| row.2.len()).max().unwrap_or(0);
+        let free = ids.windows(2).all(|pair| pair[0] != pair[1])
+            && rows.iter().all(|row| self.conflicts(slot, None, row.0) == (false, false));
+        let it = self.slots[slot].as_mut().expect("running");
+        let values: Vec<Vec<Datum>> = rows.iter().map(datums).collect();
+        match self.bed.table.insert_batch(&mut it.txn, &values)? {
+            Some(first) => {
+                assert!(free && longest < 4000, "{ids:?} were inserted beside others with their keys");
+                it.log.extend(rows.into_iter().zip(first.0..).map(|(row, id)| (RowId(id), Some(row))));
+            }
+            None => assert!(!free || longest > 3900, "{ids:?} could have been inserted"),
         }
         Ok(())
     }

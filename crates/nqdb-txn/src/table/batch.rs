@@ -1,0 +1,172 @@
+//! Inserting many rows at once: COPY, and INSERT of more than one row.
+//!
+//! ```text
+//! rows r1 r2 .. rn    ids in one piece -> runs in the row tree, one log group and one undo record for each leaf
+//!                     keys sorted      -> runs in each index
+//! ```
+//!
+//! The same steps as for one row, in the same order: claims on unique keys, rows, index entries. Whatever is not plain
+//! sailing (a key that exists or is in the hands of another transaction, two rows with one key, a value that does not
+//! fit its row) is found before anything is written, and is left to the caller, who inserts the rows one by one.
+
+use super::keys::RowKey;
+use super::{ROW_IMAGE_LEN_MAX, TableStore};
+use crate::error::{Result, TxnError};
+use crate::ids::{RowId, Xid};
+use crate::record::{CHANGE_OVERHEAD_BYTES, ChangeKind, RunKeys};
+use crate::transaction::{Transaction, run_undo_log_bytes, undo_log_bytes};
+use crate::view::{HEADER_BYTES, RowHeader};
+use nqdb_storage::Need;
+use nqdb_storage::tree::RunEntry;
+use nqdb_types::Datum;
+use nqdb_types::row::RowBuilder;
+
+/// Rows of one batch: unique keys are locked for all of them at once.
+pub const BATCH_ROWS_MAX: usize = 64;
+
+/// Bytes of keys that one undo record of index entries may hold, if it holds more than one key.
+const RUN_KEYS_BYTES_MAX: usize = 16 * 1024;
+
+impl TableStore {
+    /// Adds rows, [`BATCH_ROWS_MAX`] at most, and gives the first one's id; the others follow it. `None`, and nothing was
+    /// written, when one of them has to be inserted on its own, to wait or to fail in its turn.
+    pub fn insert_batch(&self, txn: &mut Transaction, rows: &[Vec<Datum>]) -> Result<Option<RowId>> {
+        if rows.len() > BATCH_ROWS_MAX {
+            return Err(TxnError::corrupt("a batch of too many rows"));
+        }
+        let mut images = Vec::with_capacity(rows.len());
+        for row in rows {
+            let builder = RowBuilder::new(row);
+            if builder.image_len() > ROW_IMAGE_LEN_MAX {
+                return Ok(None);
+            }
+            images.push(builder.finish_inline(ROW_IMAGE_LEN_MAX)?);
+        }
+        let Some(keys) = self.keys_of_batch(rows) else { return Ok(None) };
+        let system = txn.system().clone();
+        let first = self.counters.take_row_ids(rows.len() as u64);
+        let claims: Vec<_> = keys
+            .iter()
+            .enumerate()
+            .flat_map(|(position, keys)| keys.iter().filter_map(move |key| self.claim((position, key))))
+            .collect();
+        let _guard = match self.claim_keys(txn, &system, first, &claims, None) {
+            Ok(guard) => guard,
+            Err(TxnError::Wait(_) | TxnError::UniqueViolation { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let row_keys: Vec<_> = (0..rows.len() as u64).map(|n| RowId(first.0 + n).key()).collect();
+        self.insert_rows(txn, &row_keys, &images)?;
+        for (position, keys) in keys.iter().enumerate() {
+            let mut entries: Vec<Vec<u8>> =
+                keys.iter().zip(first.0..).map(|(key, row_id)| key.entry(RowId(row_id))).collect();
+            entries.sort_unstable();
+            self.insert_entries(txn, position, &entries)?;
+        }
+        self.counters.count_rows(rows.len() as i64);
+        Ok(Some(first))
+    }
+
+    /// The keys of all rows in each index; `None` when two rows have one key that must be unique, or one is too long.
+    fn keys_of_batch(&self, rows: &[Vec<Datum>]) -> Option<Vec<Vec<RowKey>>> {
+        let mut all = Vec::with_capacity(self.indexes.len());
+        for (position, index) in self.indexes.iter().enumerate() {
+            let keys: Vec<RowKey> =
+                rows.iter().map(|row| self.key_of_datums(position, row)).collect::<Result<_>>().ok()?;
+            if index.unique {
+                let mut prefixes: Vec<&[u8]> =
+                    keys.iter().filter(|key| !key.has_null).map(|key| key.prefix.as_slice()).collect();
+                prefixes.sort_unstable();
+                if prefixes.windows(2).any(|pair| pair[0] == pair[1]) {
+                    return None;
+                }
+            }
+            all.push(keys);
+        }
+        Some(all)
+    }
+
+    fn insert_rows(&self, txn: &mut Transaction, keys: &[[u8; 8]], images: &[Vec<u8>]) -> Result<()> {
+        let run: Vec<RunEntry<'_>> = keys
+            .iter()
+            .zip(images)
+            .map(|(key, image)| RunEntry { key, value_bytes: HEADER_BYTES + image.len() })
+            .collect();
+        let count_bytes = size_of::<u32>();
+        let log_bytes = Need::record_bytes(CHANGE_OVERHEAD_BYTES + size_of::<RowId>() + count_bytes);
+        let (mut value, mut payload) = (Vec::new(), Vec::new());
+        let mut done = 0;
+        while done < run.len() {
+            let rest = &run[done..];
+            let undo_bytes = size_of::<RowId>() + count_bytes;
+            let xid = txn.prepare_room(1, undo_bytes, run_undo_log_bytes(rest.len()))?;
+            let (count, ()) = self.rows.insert_run(rest, log_bytes, |edit| {
+                let count = (edit.len() as u32).to_le_bytes();
+                let before = RowHeader::default();
+                let change = self.row_change(txn, ChangeKind::RowInsertRun, before, false, &keys[done], &count);
+                let undo = txn.note_change(xid, &change, &mut payload);
+                for image in &images[done..done + edit.len()] {
+                    value.clear();
+                    RowHeader { xid, flags: 0, undo }.write(&mut value);
+                    value.extend_from_slice(image);
+                    edit.insert(&value, xid.0);
+                }
+                edit.log(ChangeKind::RowInsertRun as u8, &payload);
+            })?;
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Adds entries, in ascending order, to the index at `position`.
+    fn insert_entries(&self, txn: &mut Transaction, position: usize, entries: &[Vec<u8>]) -> Result<()> {
+        let index = &self.indexes[position];
+        let run: Vec<RunEntry<'_>> = entries.iter().map(|key| RunEntry { key, value_bytes: 0 }).collect();
+        let mut payload = Vec::new();
+        let mut done = 0;
+        while done < run.len() {
+            let rest = &entries[done..done + keys_of_a_record(&entries[done..])];
+            let image_bytes: usize = rest.iter().map(|key| RunKeys::OVERHEAD_BYTES + key.len()).sum();
+            let rollback_bytes = rest.iter().map(|key| undo_log_bytes(key.len(), HEADER_BYTES)).sum();
+            let xid = txn.prepare_room(1, image_bytes, rollback_bytes)?;
+            let log_bytes = Need::record_bytes(CHANGE_OVERHEAD_BYTES + image_bytes);
+            let (count, ()) = index.tree.insert_run(&run[done..done + rest.len()], log_bytes, |edit| {
+                let added = &rest[..edit.len()];
+                self.note_entries(txn, xid, position, added, &mut payload);
+                for _ in added {
+                    edit.insert(&[], xid.0);
+                }
+                edit.log(ChangeKind::IndexInsertRun as u8, &payload);
+            })?;
+            done += count;
+        }
+        Ok(())
+    }
+
+    fn note_entries(&self, txn: &mut Transaction, xid: Xid, position: usize, keys: &[Vec<u8>], payload: &mut Vec<u8>) {
+        let mut image = Vec::new();
+        keys.iter().for_each(|key| RunKeys::push(key, &mut image));
+        let (step, tree) = (txn.undo.steps(), self.indexes[position].tree.id());
+        let change = crate::record::Change {
+            kind: ChangeKind::IndexInsertRun,
+            step,
+            table: self.id,
+            tree,
+            header: [0, 0],
+            was_marked: false,
+            key: &[],
+            image: &image,
+        };
+        txn.note_change(xid, &change, payload);
+    }
+}
+
+/// How many of the first keys one undo record takes.
+fn keys_of_a_record(keys: &[Vec<u8>]) -> usize {
+    let mut bytes = 0;
+    let fitting = keys.iter().take_while(|key| {
+        bytes += RunKeys::OVERHEAD_BYTES + key.len();
+        bytes <= RUN_KEYS_BYTES_MAX
+    });
+    fitting.count().max(1)
+}
