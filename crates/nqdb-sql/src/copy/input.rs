@@ -1,19 +1,22 @@
 //! COPY FROM STDIN: rows of fields into rows of a table.
 //!
 //! A row goes the way of INSERT, with the same defaults, constraints, waits and errors; each error says in which line,
-//! and where it can in which column, it was met.
+//! and where it can in which column, it was met. Rows are stored in batches; an error in a later line is told after the
+//! lines before it are stored, so that the first error of the input is the one that is reported.
 
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{OUT_OF_MEMORY, SqlError, SqlResult};
-use nqdb_txn::{ReadView, RelationLock};
+use nqdb_txn::{ReadView, RelationLock, Wait};
 use nqdb_types::{Datum, Type, parse_text};
 
 use super::lines::{Found, Lines, bad_format};
 use super::{refuse_binary, target};
 use crate::bind::{BindContext, bind_check, bind_copy_predicate, bind_default};
-use crate::exec::{Attempt, CommandTag, Eval, ExecContext, Frame, InsertState, InsertTarget, Runtime, Step, Subplan};
+use crate::exec::{
+    CommandTag, Eval, ExecContext, Flushed, Frame, InsertBatch, InsertState, InsertTarget, Runtime, Step, Subplan,
+};
 use crate::ir::{Check, ColumnId, Expr, ExprKind, Insert, OutputColumn, Query, Rel};
 use crate::plan::{PlanContext, plan_copy_target};
 use crate::statement::{CopyHeader, CopyOptions, CopySource, CopyStatement, Parsed, StatementKind};
@@ -158,6 +161,17 @@ fn next_identity(sequence: u32, ty: Type) -> SqlResult<Expr> {
     Ok(expr(ExprKind::Call { function: cast, args: vec![value] }, ty))
 }
 
+/// What reading the next line came to.
+enum Read {
+    /// A row, in [`CopyIn::state`].
+    Row,
+    /// A header, or a row that WHERE does not want.
+    Skipped,
+    /// The rest of the line has not come yet.
+    Nothing,
+    End,
+}
+
 /// A COPY FROM STDIN under way.
 ///
 /// The session calls [`CopyIn::feed`] with what the client sends and [`CopyIn::step`] until it says
@@ -168,8 +182,11 @@ pub struct CopyIn {
     frame: Frame,
     lines: Lines,
     state: InsertState,
-    /// The row at hand is not stored yet.
-    pending: bool,
+    /// Rows that are not stored yet, and the lines that they came from.
+    batch: InsertBatch,
+    line_numbers: Vec<u64>,
+    /// How it ends once these are stored.
+    ending: Option<SqlResult<()>>,
     header_seen: bool,
     rows: u64,
 }
@@ -182,7 +199,9 @@ impl CopyIn {
             frame: Frame::new(plan.slot_count, plan.subplans.len()),
             lines: Lines::new(&plan.options),
             state: InsertState::default(),
-            pending: false,
+            batch: InsertBatch::default(),
+            line_numbers: Vec::new(),
+            ending: None,
             header_seen: plan.options.header == CopyHeader::No,
             rows: 0,
             plan,
@@ -205,33 +224,58 @@ impl CopyIn {
         self.frame.start_slice();
         let plan = self.plan.clone();
         loop {
-            if !self.pending {
-                let found = self.lines.next_row().map_err(|error| self.in_line(error))?;
-                match found {
-                    Found::End => return Ok(Step::Done(CommandTag::Copy(self.rows))),
-                    Found::Nothing => return self.need_more(cx),
-                    Found::Row if !self.header_seen => {
-                        self.header_seen = true;
-                        self.check_header(&plan).map_err(|error| self.in_line(error))?;
-                        continue;
-                    }
-                    Found::Row => {}
-                }
-                if !self.build_row(&plan, cx)? {
-                    continue;
-                }
-                self.pending = true;
+            let must_flush = self.batch.is_full() || (self.ending.is_some() && !self.batch.is_empty());
+            if must_flush && let Some(wait) = self.flush(&plan, cx)? {
+                return Ok(Step::Wait(wait));
             }
-            let mut rt = runtime(&plan, &mut self.frame, &self.view, cx);
-            match plan.target.attempt(&mut self.state, &mut rt) {
-                Ok(Attempt::Done) => self.rows += 1,
-                Ok(Attempt::Skipped) => {}
-                Ok(Attempt::Wait(wait)) => return Ok(Step::Wait(wait)),
-                Err(error) => return Err(self.in_line(error)),
+            match self.ending.take() {
+                Some(Ok(())) => return Ok(Step::Done(CommandTag::Copy(self.rows))),
+                Some(Err(error)) => return Err(error),
+                None => {}
             }
-            self.pending = false;
+            match self.read_row(&plan, cx) {
+                Ok(Read::Row) => {
+                    self.batch.push(std::mem::take(&mut self.state.row));
+                    self.line_numbers.push(self.lines.number);
+                }
+                Ok(Read::Skipped) => {}
+                Ok(Read::Nothing) => return self.need_more(cx),
+                Ok(Read::End) => self.ending = Some(Ok(())),
+                Err(error) => self.ending = Some(Err(error)),
+            }
             if runtime(&plan, &mut self.frame, &self.view, cx).slice_is_over()? {
                 return Ok(Step::Yield);
+            }
+        }
+    }
+
+    /// Reads a line and computes its row.
+    fn read_row(&mut self, plan: &CopyInPlan, cx: &mut ExecContext<'_>) -> SqlResult<Read> {
+        match self.lines.next_row().map_err(|error| self.in_line(error))? {
+            Found::End => Ok(Read::End),
+            Found::Nothing => Ok(Read::Nothing),
+            Found::Row if !self.header_seen => {
+                self.header_seen = true;
+                self.check_header(plan).map_err(|error| self.in_line(error))?;
+                Ok(Read::Skipped)
+            }
+            Found::Row => Ok(if self.build_row(plan, cx)? { Read::Row } else { Read::Skipped }),
+        }
+    }
+
+    /// Stores the rows gathered; what to wait for, if they are not all stored yet.
+    fn flush(&mut self, plan: &CopyInPlan, cx: &mut ExecContext<'_>) -> SqlResult<Option<Wait>> {
+        let mut rt = runtime(plan, &mut self.frame, &self.view, cx);
+        match plan.target.flush(&mut self.batch, &mut rt) {
+            Ok(Flushed::Done(count)) => {
+                self.rows += count as u64;
+                self.line_numbers.clear();
+                Ok(None)
+            }
+            Ok(Flushed::Wait(wait)) => Ok(Some(wait)),
+            Err((position, error)) => {
+                let number = self.line_numbers.get(position).copied().unwrap_or(self.lines.number);
+                Err(error.with_context(format!("COPY {}, line {number}", plan.target.table.name)))
             }
         }
     }

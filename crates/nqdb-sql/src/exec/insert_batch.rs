@@ -1,0 +1,88 @@
+//! Rows on their way into a table together: what COPY, and an INSERT of many rows, gather and store in batches.
+//!
+//! ```text
+//! gathered --> stored at once
+//!         \--> one by one: stored --> in the way of an unfinished transaction: wait, then go on with this row
+//!                                 \-> error, with the row it belongs to
+//! ```
+//!
+//! What always holds: rows are stored in the order in which they came, and an error is that of the first row that has one.
+
+use nqdb_sqlstate::SqlError;
+use nqdb_txn::{BATCH_ROWS_MAX, TxnError, Wait};
+use nqdb_types::Datum;
+
+use super::constraint::write_error;
+use super::insert::InsertTarget;
+use super::runtime::Runtime;
+
+/// Bytes of values that are gathered before they are stored.
+const BATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// Rows that were computed and checked, and are not stored yet.
+#[derive(Default)]
+pub(crate) struct InsertBatch {
+    rows: Vec<Vec<Datum>>,
+    bytes: usize,
+    /// The row to go on with, once the batch turned out to need single inserts.
+    one_by_one: Option<usize>,
+}
+
+/// How storing a batch ended.
+pub(crate) enum Flushed {
+    /// So many rows are in the table, and the batch is empty.
+    Done(usize),
+    Wait(Wait),
+}
+
+impl InsertBatch {
+    pub fn push(&mut self, row: Vec<Datum>) {
+        self.bytes += row.iter().map(|datum| size_of::<Datum>() + datum.heap_size()).sum::<usize>();
+        self.rows.push(row);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= BATCH_ROWS_MAX || self.bytes >= BATCH_BYTES_MAX
+    }
+
+    fn clear(&mut self) -> Flushed {
+        let count = self.rows.len();
+        self.rows.clear();
+        (self.bytes, self.one_by_one) = (0, None);
+        Flushed::Done(count)
+    }
+}
+
+impl InsertTarget {
+    /// Stores the rows of a batch; after a wait it is called again. An error comes with the position of its row.
+    pub fn flush(&self, batch: &mut InsertBatch, rt: &mut Runtime<'_, '_>) -> Result<Flushed, (usize, SqlError)> {
+        let store = &self.table.store;
+        let describe = |row: &[Datum], error, rt: &Runtime<'_, '_>| {
+            write_error(&self.table, row, error, rt.cx.functions.format)
+        };
+        let mut next = match batch.one_by_one {
+            Some(next) => next,
+            None if batch.is_empty() => return Ok(batch.clear()),
+            None => match store.insert_batch(rt.cx.txn, &batch.rows) {
+                Ok(Some(_)) => return Ok(batch.clear()),
+                Ok(None) => 0,
+                Err(error) => return Err((0, describe(&batch.rows[0], error, rt))),
+            },
+        };
+        while let Some(row) = batch.rows.get(next) {
+            match store.insert(rt.cx.txn, row) {
+                Ok(_) => next += 1,
+                Err(TxnError::Wait(wait)) => {
+                    batch.one_by_one = Some(next);
+                    return Ok(Flushed::Wait(wait));
+                }
+                Err(error) => return Err((next, describe(row, error, rt))),
+            }
+        }
+        Ok(batch.clear())
+    }
+}
