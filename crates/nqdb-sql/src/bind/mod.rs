@@ -63,8 +63,10 @@ use sqlparser::tokenizer::Span;
 use crate::ir::{Bound, ColumnId, Expr};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse_expression};
+use crate::rewrite::fold_constants;
 use crate::statement::{Overriding, Parsed, StatementKind};
 use query::CommonTable;
+pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
 pub use types::data_type;
 pub(crate) use walk::any as any_expression;
@@ -89,7 +91,7 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
         return Err(SqlError::internal("only statements over rows are bound"));
     };
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), params);
-    let bound = match &statement.ast {
+    let mut bound = match &statement.ast {
         ast::Statement::Query(query) => binder.bind_query_statement(query, statement.overriding)?,
         ast::Statement::Insert(insert) => Bound::Insert(binder.bind_insert(insert, statement.overriding)?),
         ast::Statement::Update(update) => Bound::Update(binder.bind_update(update)?),
@@ -97,6 +99,7 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
         _ => return Err(SqlError::unsupported("this form of statement")),
     };
     binder.params.finish()?;
+    fold_constants(&mut bound, &mut binder.function_context());
     Ok(bound)
 }
 

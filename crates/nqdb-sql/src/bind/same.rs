@@ -3,7 +3,7 @@
 use crate::ir::{Expr, ExprKind};
 
 /// Structural equality. Subqueries are never the same: each is its own.
-pub(super) fn same_expr(a: &Expr, b: &Expr) -> bool {
+pub(crate) fn same_expr(a: &Expr, b: &Expr) -> bool {
     a.ty == b.ty && same_kind(&a.kind, &b.kind)
 }
 

@@ -64,12 +64,18 @@ pub(crate) fn rel_failure(rel: &Rel) -> Failure {
     let mut worst = Failure::Never;
     walk(rel, &mut |rel| {
         let here = match rel {
-            Rel::FunctionScan { .. } | Rel::ProjectSet { .. } | Rel::Limit { .. } => Failure::Value,
+            Rel::FunctionScan { .. } | Rel::ProjectSet { .. } => Failure::Value,
+            // A negative count is an error.
+            Rel::Limit { limit, offset, .. } if !limit.iter().chain(offset).all(is_count) => Failure::Value,
             _ => Failure::Never,
         };
         worst = expressions(rel).into_iter().map(failure).fold(worst.max(here), Failure::max);
     });
     worst
+}
+
+fn is_count(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Literal(count) if count.is_null() || count.as_integer().is_some_and(|count| count >= 0))
 }
 
 /// Whether a query gives one row whatever it reads.

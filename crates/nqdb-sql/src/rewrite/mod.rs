@@ -6,6 +6,11 @@
 //! | `build` | making expressions and relations |
 //! | `subquery` | EXISTS and IN become semi joins, NOT EXISTS and NOT IN anti joins |
 //! | `scalar` | correlated aggregates become joins with a grouped subquery |
+//! | `fold` | constants |
+//! | `factor` | what the arms of an OR share, and what they say about one side |
+//! | `transitive` | constants by way of equalities |
+//! | `pushdown` | conditions down, outer joins into inner ones |
+//! | `prune` | columns that nobody reads |
 //!
 //! What always holds:
 //! 1. The result gives the same rows, in no other order where an order was asked for, and fails only where the original
@@ -19,17 +24,23 @@
 //! Left out: access paths and join methods, which are the executors' own.
 
 mod build;
+mod factor;
 mod facts;
+mod fold;
+mod prune;
+mod pushdown;
 mod scalar;
 mod subquery;
+mod transitive;
 
-use crate::ir::{Bound, ColumnId, Query, Rel};
+use crate::ir::{Bound, ColumnId, Expr, ExprKind, Query, Rel};
 use crate::plan::mentions::{
-    Columns, contains_subquery, defined, expressions, expressions_mut, inputs_mut, operands, operands_mut, subquery,
-    subquery_mut, walk,
+    Columns, contains_subquery, defined, expressions, expressions_mut, inputs_mut, is_volatile, operands, operands_mut,
+    subquery, subquery_mut, visible, walk,
 };
+use facts::{Failure, failure};
 
-use crate::ir::Expr;
+pub(crate) use fold::fold_constants;
 
 /// What the rewrite may do.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +103,8 @@ impl Rewriter {
 
     fn optimize(&mut self, query: &mut Query) {
         self.unnest(&mut query.rel);
+        query.rel = self.push(std::mem::replace(&mut query.rel, Rel::OneRow), Vec::new());
+        self.prune_query(query);
     }
 
     /// Turns subqueries into joins, the innermost first.
@@ -119,6 +132,11 @@ impl Rewriter {
     }
 }
 
+/// Whether a condition may be tested earlier than it is written, or on rows that others would have kept from it.
+fn is_movable(condition: &Expr) -> bool {
+    !is_volatile(condition) && failure(condition) < Failure::Value
+}
+
 /// The greatest column id that a relation and its subqueries define.
 fn greatest_column(rel: &Rel) -> u32 {
     let own = defined(rel).iter().map(|id| id.0).max().unwrap_or(0);
@@ -133,7 +151,7 @@ fn greatest_column(rel: &Rel) -> u32 {
 
 fn greatest_column_within(expr: &Expr) -> u32 {
     let here = match &expr.kind {
-        crate::ir::ExprKind::Column(id) => id.0,
+        ExprKind::Column(id) => id.0,
         _ => subquery(expr).map_or(0, |query| greatest_column(&query.rel)),
     };
     operands(expr).into_iter().map(greatest_column_within).fold(here, u32::max)
@@ -142,6 +160,6 @@ fn greatest_column_within(expr: &Expr) -> u32 {
 /// The columns that a relation shows.
 fn visible_set(rel: &Rel) -> Columns {
     let mut columns = Vec::new();
-    crate::plan::mentions::visible(rel, &mut columns);
+    visible(rel, &mut columns);
     columns.into_iter().collect()
 }

@@ -1,0 +1,102 @@
+//! Constants: calls of immutable functions over literals become literals, AND and OR lose what is decided.
+//!
+//! A call that fails stays: it fails, as it must, when a row asks for it. The binder does this for every statement, so
+//! that both executors and the choice of indexes see plain literals.
+
+use nqdb_functions::{FunctionContext, Volatility};
+use nqdb_types::{Datum, apply_typmod};
+
+use crate::ir::{Bound, Expr, ExprKind, Query, Rel};
+use crate::plan::mentions::{expressions_mut, inputs_mut, operands_mut, subquery_mut};
+
+/// Folds the constants of a statement's queries, conditions and assignments.
+pub(crate) fn fold_constants(bound: &mut Bound, cx: &mut FunctionContext<'_>) {
+    match bound {
+        Bound::Query(query) => fold_query(query, cx),
+        Bound::Insert(insert) => fold_query(&mut insert.source, cx),
+        Bound::Update(update) => {
+            update.predicate.iter_mut().for_each(|predicate| fold(predicate, cx));
+            update.set.iter_mut().for_each(|(_, value)| fold(value, cx));
+        }
+        Bound::Delete(delete) => delete.predicate.iter_mut().for_each(|predicate| fold(predicate, cx)),
+    }
+}
+
+fn fold_query(query: &mut Query, cx: &mut FunctionContext<'_>) {
+    fold_rel(&mut query.rel, cx);
+}
+
+fn fold_rel(rel: &mut Rel, cx: &mut FunctionContext<'_>) {
+    for expr in expressions_mut(rel) {
+        fold(expr, cx);
+    }
+    for input in inputs_mut(rel) {
+        fold_rel(input, cx);
+    }
+}
+
+fn fold(expr: &mut Expr, cx: &mut FunctionContext<'_>) {
+    if let Some(query) = subquery_mut(expr) {
+        fold_query(query, cx);
+    }
+    for operand in operands_mut(expr) {
+        fold(operand, cx);
+    }
+    let folded = match &mut expr.kind {
+        ExprKind::Call { function, args } => {
+            let constant = function.volatility == Volatility::Immutable
+                && !function.set_returning
+                && !function.needs_argument_types()
+                && !args.is_empty();
+            match literals(args) {
+                Some(values) if constant => (function.eval)(cx, &values).ok(),
+                _ => None,
+            }
+        }
+        ExprKind::Relabel(arg) => literal(arg).cloned(),
+        ExprKind::Typmod { arg, explicit } => match literal(arg) {
+            Some(Datum::Null) => Some(Datum::Null),
+            Some(value) => apply_typmod(value.clone(), expr.ty, *explicit).ok(),
+            None => None,
+        },
+        ExprKind::Not(arg) => literal(arg).and_then(Datum::as_bool).map(|value| Datum::Bool(!value)),
+        ExprKind::And(args) => decide(args, true),
+        ExprKind::Or(args) => decide(args, false),
+        _ => None,
+    };
+    if let Some(value) = folded {
+        expr.nullable = value.is_null();
+        expr.kind = ExprKind::Literal(value);
+        return;
+    }
+    // One operand that is left stands for all.
+    if let ExprKind::And(args) | ExprKind::Or(args) = &mut expr.kind
+        && args.len() == 1
+        && let Some(only) = args.pop()
+    {
+        *expr = only;
+    }
+}
+
+fn literal(expr: &Expr) -> Option<&Datum> {
+    match &expr.kind {
+        ExprKind::Literal(datum) => Some(datum),
+        _ => None,
+    }
+}
+
+fn literals(exprs: &[Expr]) -> Option<Vec<Datum>> {
+    exprs.iter().map(|expr| literal(expr).cloned()).collect()
+}
+
+/// Drops the operands that decide nothing; gives the value when one decides, or none is left.
+fn decide(args: &mut Vec<Expr>, neutral: bool) -> Option<Datum> {
+    let value = |expr: &Expr| literal(expr).and_then(Datum::as_bool);
+    if args.iter().any(|arg| value(arg) == Some(!neutral)) {
+        return Some(Datum::Bool(!neutral));
+    }
+    if args.iter().any(|arg| value(arg).is_some()) {
+        args.retain(|arg| value(arg).is_none());
+    }
+    args.is_empty().then_some(Datum::Bool(neutral))
+}

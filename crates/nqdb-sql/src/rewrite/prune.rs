@@ -1,0 +1,78 @@
+//! Columns that nobody reads are not computed and not read.
+//!
+//! What is volatile stays computed. The columns of VALUES, of functions and of set operations stay too: their rows are
+//! told apart by all of them.
+
+use super::Rewriter;
+use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel};
+use crate::plan::mentions::{
+    Columns, add_mentioned, expressions, expressions_mut, inputs_mut, is_volatile, operands_mut, subquery_mut,
+};
+
+impl Rewriter {
+    /// Leaves the columns that the query's output needs.
+    pub(super) fn prune_query(&self, query: &mut Query) {
+        let needed = query.output.iter().map(|column| column.id).collect();
+        self.prune(&mut query.rel, needed);
+    }
+
+    fn prune(&self, rel: &mut Rel, mut needed: Columns) {
+        match rel {
+            Rel::Scan { columns, .. } => columns.retain(|(_, id)| needed.contains(id)),
+            Rel::Extend { columns, .. } => columns.retain(|(id, expr)| needed.contains(id) || is_volatile(expr)),
+            Rel::Aggregate { aggregates, .. } => aggregates
+                .retain(|(id, call)| needed.contains(id) || call.args.iter().chain(&call.filter).any(is_volatile)),
+            _ => {}
+        }
+        needed.extend(bare_mentions(rel));
+        for expr in expressions(rel) {
+            add_mentioned(expr, &mut needed);
+        }
+        for expr in expressions_mut(rel) {
+            self.prune_subqueries(expr);
+        }
+        match rel {
+            Rel::Extend { input, columns } => {
+                if columns.is_empty() {
+                    let mut only = std::mem::replace(input.as_mut(), Rel::OneRow);
+                    self.prune(&mut only, needed);
+                    *rel = only;
+                    return;
+                }
+                self.prune(input, needed);
+            }
+            rel => {
+                for input in inputs_mut(rel) {
+                    self.prune(input, needed.clone());
+                }
+            }
+        }
+    }
+
+    fn prune_subqueries(&self, expr: &mut Expr) {
+        let exists = matches!(expr.kind, ExprKind::Exists(_));
+        match subquery_mut(expr) {
+            Some(query) if exists => {
+                query.output.clear();
+                self.prune(&mut query.rel, Columns::default());
+            }
+            Some(query) => self.prune_query(query),
+            None => {}
+        }
+        for operand in operands_mut(expr) {
+            self.prune_subqueries(operand);
+        }
+    }
+}
+
+/// The columns that one relation mentions outside of expressions: keys of sorts, set operations and the like.
+fn bare_mentions(rel: &Rel) -> Vec<ColumnId> {
+    match rel {
+        Rel::Sort { keys, .. } => keys.iter().map(|key| key.column).collect(),
+        Rel::Distinct { on, .. } => on.clone(),
+        Rel::SetOperation { left, right, .. } => {
+            left.output.iter().chain(&right.output).map(|column| column.id).collect()
+        }
+        _ => Vec::new(),
+    }
+}
