@@ -14,14 +14,25 @@
 //! 3. A row is there for what exists here only: no functions, indexes or schemas that nobody could use.
 
 mod absent;
+mod access_method;
 mod attribute;
 mod class;
+mod collation;
+mod constraint;
 mod context;
+mod database;
+mod dependency;
+mod index;
+mod language;
 mod named_type;
 mod namespace;
 mod object_name;
+mod operator;
+mod procedure;
 mod relation;
+mod role;
 mod routine;
+mod sequence;
 mod type_functions;
 mod types;
 mod value;
@@ -38,8 +49,24 @@ pub use relation::{SystemColumn, SystemRelation};
 pub use visibility::is_visible;
 
 /// Every system relation, by subject.
-static RELATIONS: &[&[&SystemRelation]] =
-    &[namespace::RELATIONS, class::RELATIONS, attribute::RELATIONS, types::RELATIONS, absent::RELATIONS];
+static RELATIONS: &[&[&SystemRelation]] = &[
+    namespace::RELATIONS,
+    class::RELATIONS,
+    attribute::RELATIONS,
+    types::RELATIONS,
+    index::RELATIONS,
+    constraint::RELATIONS,
+    sequence::RELATIONS,
+    dependency::RELATIONS,
+    procedure::RELATIONS,
+    language::RELATIONS,
+    operator::RELATIONS,
+    access_method::RELATIONS,
+    collation::RELATIONS,
+    database::RELATIONS,
+    role::RELATIONS,
+    absent::RELATIONS,
+];
 
 /// All system relations.
 pub(crate) fn all() -> impl Iterator<Item = &'static SystemRelation> {

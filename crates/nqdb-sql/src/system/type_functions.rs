@@ -156,6 +156,7 @@ pub(crate) fn support_functions() -> impl Iterator<Item = SupportFunction> {
 
 #[rustfmt::skip]
 static SUPPORT_FUNCTIONS: &[(Oid, &str, Oid, &[Oid], bool, bool)] = &[
+    (3, "heap_tableam_handler", INTERNAL, &[INTERNAL], true, false),
     (31, "byteaout", CSTRING, &[BYTEA], true, false),
     (33, "charout", CSTRING, &[CHAR_INTERNAL], true, false),
     (34, "namein", NAME, &[CSTRING], true, false),
@@ -200,6 +201,7 @@ static SUPPORT_FUNCTIONS: &[(Oid, &str, Oid, &[Oid], bool, bool)] = &[
     (322, "json_out", CSTRING, &[JSON], true, false),
     (323, "json_recv", JSON, &[INTERNAL], true, false),
     (324, "json_send", BYTEA, &[JSON], true, false),
+    (330, "bthandler", INTERNAL, &[INTERNAL], true, false),
     (347, "poly_in", POLYGON, &[CSTRING], true, false),
     (348, "poly_out", CSTRING, &[POLYGON], true, false),
     (436, "macaddr_in", MACADDR, &[CSTRING], true, false),

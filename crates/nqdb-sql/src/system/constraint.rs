@@ -1,0 +1,101 @@
+//! `pg_constraint`: primary keys, unique constraints and checks.
+//!
+//! A constraint that an index keeps has the number of that index.
+
+use nqdb_catalog::{CheckDef, IndexDef, Relation, Snapshot, TableDef};
+use nqdb_sqlstate::SqlResult;
+use nqdb_types::Oid;
+
+use super::class::relations_wanted;
+use super::context::{SystemContext, SystemRows};
+use super::index::attribute_number;
+use super::relation::{SystemRelation, relation};
+use super::value::{boolean, int2_array, int4, letter, oid, text};
+
+pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_CONSTRAINT];
+
+relation! {
+    /// Constraints.
+    PG_CONSTRAINT = "pg_constraint" 2606, row_type 10003, Table, keys ["conrelid"], rows constraints;
+    ConstraintRow {     oid: OID not_null, conname: NAME not_null, connamespace: OID not_null, contype: CHAR_INTERNAL not_null,
+    condeferrable: BOOL not_null, condeferred: BOOL not_null, convalidated: BOOL not_null,
+    conrelid: OID not_null, contypid: OID not_null, conindid: OID not_null, conparentid: OID not_null,
+    confrelid: OID not_null, confupdtype: CHAR_INTERNAL not_null, confdeltype: CHAR_INTERNAL not_null,
+    confmatchtype: CHAR_INTERNAL not_null, conislocal: BOOL not_null, coninhcount: INT4 not_null,
+    connoinherit: BOOL not_null, conkey: INT2_ARRAY nullable, confkey: INT2_ARRAY nullable,
+    conpfeqop: OID_ARRAY nullable, conppeqop: OID_ARRAY nullable, conffeqop: OID_ARRAY nullable,
+    confdelsetcols: INT2_ARRAY nullable, conexclop: OID_ARRAY nullable, conbin: PG_NODE_TREE nullable, }
+}
+
+fn constraints(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+    for relation in relations_wanted(cx, "conrelid", None) {
+        let Relation::Table(table) = relation else { continue };
+        for check in &table.checks {
+            rows.push(check_row(&table, check))?;
+        }
+        for index in table.indexes.iter().filter(|index| index.constraint) {
+            rows.push(key_row(&table, index))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is the same for all sorts.
+fn plain_row(number: Oid, name: &str, table: &TableDef, kind: char) -> ConstraintRow {
+    ConstraintRow {
+        oid: oid(number),
+        conname: text(name),
+        connamespace: oid(table.schema),
+        contype: letter(kind),
+        condeferrable: boolean(false),
+        condeferred: boolean(false),
+        convalidated: boolean(true),
+        conrelid: oid(table.oid),
+        contypid: oid(0),
+        conindid: oid(0),
+        conparentid: oid(0),
+        confrelid: oid(0),
+        confupdtype: letter(' '),
+        confdeltype: letter(' '),
+        confmatchtype: letter(' '),
+        conislocal: boolean(true),
+        coninhcount: int4(0),
+        connoinherit: boolean(false),
+        ..ConstraintRow::default()
+    }
+}
+
+fn check_row(table: &TableDef, check: &CheckDef) -> ConstraintRow {
+    ConstraintRow {
+        conkey: int2_array(check.columns.iter().copied()),
+        conbin: text(&check.expression),
+        ..plain_row(check.oid, &check.name, table, 'c')
+    }
+}
+
+fn key_row(table: &TableDef, index: &IndexDef) -> ConstraintRow {
+    ConstraintRow {
+        conindid: oid(index.oid),
+        connoinherit: boolean(true),
+        conkey: int2_array(index.key.iter().map(|key| attribute_number(table, key))),
+        ..plain_row(index.oid, &index.name, table, if index.primary { 'p' } else { 'u' })
+    }
+}
+
+/// A constraint of some table.
+pub(crate) enum Constraint<'a> {
+    Check(&'a CheckDef),
+    Key(&'a IndexDef),
+}
+
+/// Finds a constraint by its number, with its table.
+pub(crate) fn find(catalog: &Snapshot, number: Oid) -> Option<(&TableDef, Constraint<'_>)> {
+    if let Some(Relation::Index(table, position)) = catalog.relation_by_oid(number) {
+        let index = table.indexes.get(*position).filter(|index| index.constraint)?;
+        return Some((table, Constraint::Key(index)));
+    }
+    catalog.tables().find_map(|table| {
+        let check = table.checks.iter().find(|check| check.oid == number)?;
+        Some((&**table, Constraint::Check(check)))
+    })
+}

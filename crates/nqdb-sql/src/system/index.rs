@@ -1,0 +1,90 @@
+//! `pg_index`: what `pg_class` does not say of indexes.
+
+use nqdb_catalog::{IndexDef, Relation, TableDef};
+use nqdb_sqlstate::SqlResult;
+use nqdb_types::Oid;
+use nqdb_types::key::KeyColumn;
+
+use super::access_method::default_class;
+use super::class::relations_wanted;
+use super::context::{SystemContext, SystemRows};
+use super::relation::{SystemRelation, relation};
+use super::types::type_facts;
+use super::value::{boolean, int2, int2_vector, oid, oid_vector};
+
+pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_INDEX];
+
+relation! {
+    /// Indexes.
+    PG_INDEX = "pg_index" 2610, row_type 10007, Table, keys ["indexrelid", "indrelid"], rows indexes;
+    IndexRow {     indexrelid: OID not_null, indrelid: OID not_null, indnatts: INT2 not_null, indnkeyatts: INT2 not_null,
+    indisunique: BOOL not_null, indnullsnotdistinct: BOOL not_null, indisprimary: BOOL not_null,
+    indisexclusion: BOOL not_null, indimmediate: BOOL not_null, indisclustered: BOOL not_null,
+    indisvalid: BOOL not_null, indcheckxmin: BOOL not_null, indisready: BOOL not_null, indislive: BOOL not_null,
+    indisreplident: BOOL not_null, indkey: INT2VECTOR not_null, indcollation: OIDVECTOR not_null,
+    indclass: OIDVECTOR not_null, indoption: INT2VECTOR not_null, indexprs: PG_NODE_TREE nullable,
+    indpred: PG_NODE_TREE nullable, }
+}
+
+/// Bits of `indoption`.
+const DESCENDING: i16 = 1;
+const NULLS_FIRST: i16 = 2;
+
+fn indexes(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+    if cx.wanted_oid("indexrelid").is_some() {
+        for relation in relations_wanted(cx, "indexrelid", None) {
+            if let Relation::Index(table, position) = relation
+                && let Some(index) = table.indexes.get(position)
+            {
+                rows.push(index_row(cx, &table, index))?;
+            }
+        }
+        return Ok(());
+    }
+    for relation in relations_wanted(cx, "indrelid", None) {
+        if let Relation::Table(table) = relation {
+            table.indexes.iter().try_for_each(|index| rows.push(index_row(cx, &table, index)))?;
+        }
+    }
+    Ok(())
+}
+
+fn index_row(cx: &SystemContext<'_>, table: &TableDef, index: &IndexDef) -> IndexRow {
+    let columns = index.key.len();
+    IndexRow {
+        indexrelid: oid(index.oid),
+        indrelid: oid(table.oid),
+        indnatts: int2(columns),
+        indnkeyatts: int2(columns),
+        indisunique: boolean(index.unique),
+        indnullsnotdistinct: boolean(false),
+        indisprimary: boolean(index.primary),
+        indisexclusion: boolean(false),
+        indimmediate: boolean(true),
+        indisclustered: boolean(false),
+        indisvalid: boolean(true),
+        indcheckxmin: boolean(false),
+        indisready: boolean(true),
+        indislive: boolean(true),
+        indisreplident: boolean(false),
+        indkey: int2_vector(index.key.iter().map(|key| attribute_number(table, key))),
+        indcollation: oid_vector(index.key.iter().map(|key| collation(cx, key))),
+        indclass: oid_vector(index.key.iter().map(|key| default_class(key.ty.oid).map_or(0, |class| class.oid))),
+        indoption: int2_vector(index.key.iter().map(options)),
+        ..IndexRow::default()
+    }
+}
+
+/// The number of a key's column; 0 for an expression.
+pub(super) fn attribute_number(table: &TableDef, key: &KeyColumn) -> i16 {
+    table.columns.get(key.column).map_or(0, |column| column.attnum)
+}
+
+fn collation(cx: &SystemContext<'_>, key: &KeyColumn) -> Oid {
+    type_facts(cx.catalog, key.ty.oid).map_or(0, |facts| facts.collation)
+}
+
+fn options(key: &KeyColumn) -> i16 {
+    let descending = if key.descending { DESCENDING } else { 0 };
+    descending | if key.nulls_first { NULLS_FIRST } else { 0 }
+}
