@@ -13,9 +13,11 @@ use nqdb_types::{Datum, Oid};
 use parking_lot::{Mutex, RwLock};
 
 use crate::definition::{ColumnDef, IndexDef, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
+use crate::draft::Draft;
 use crate::objects::{Kind, ObjectRow, Objects, Space};
 use crate::snapshot::{Change, Snapshot};
 use crate::stored::{StoredIndex, StoredTable, from_json, to_json};
+use crate::writer::CatalogWriter;
 
 /// The first number for users' objects, as in PostgreSQL.
 pub const FIRST_USER_OID: Oid = 16384;
@@ -60,9 +62,31 @@ impl Catalog {
         if is_new {
             catalog.bootstrap()?;
         } else {
+            catalog.remove_temporary_schemas()?;
             catalog.remove_unused_counters()?;
         }
         Ok(catalog)
+    }
+
+    /// Drops the temporary objects of sessions that a crash cut off.
+    fn remove_temporary_schemas(self: &Arc<Self>) -> SqlResult<()> {
+        let committed = self.committed();
+        let left: Vec<&str> =
+            committed.schemas().filter(|schema| schema.is_temporary()).map(|schema| schema.name.as_str()).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let mut txn = self.system.begin(Isolation::ReadCommitted, false);
+        txn.begin_statement()?;
+        let mut draft = Draft::new(self.clone());
+        for name in left {
+            CatalogWriter::new(&mut draft, &mut txn, SUPERUSER_OID).drop_temporary_schema(name)?;
+        }
+        let commit = txn.commit()?;
+        if let Some(lsn) = commit.durable_lsn {
+            self.system.wait_durable_blocking(lsn)?;
+        }
+        Ok(())
     }
 
     /// Removes the counters that no sequence draws from: those before a restart, and those of definitions or drops that
@@ -293,6 +317,7 @@ fn open_table(
         columns,
         indexes,
         checks: stored.checks,
+        on_commit: stored.on_commit,
         store,
         version: stored.version,
         statistics: None,

@@ -18,6 +18,25 @@ pub struct SchemaDef {
     pub owner: Oid,
 }
 
+/// The prefix of the schemas in which sessions keep their temporary objects: `pg_temp_` and the session's number.
+pub const TEMPORARY_SCHEMA_PREFIX: &str = "pg_temp_";
+
+impl SchemaDef {
+    /// Whether it holds the temporary objects of one session.
+    pub fn is_temporary(&self) -> bool {
+        self.name.starts_with(TEMPORARY_SCHEMA_PREFIX)
+    }
+}
+
+/// What a commit does to a temporary table (manual, CREATE TABLE ... ON COMMIT).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnCommit {
+    #[default]
+    PreserveRows,
+    DeleteRows,
+    Drop,
+}
+
 /// A table: its columns, constraints and indexes, and the trees that hold its rows.
 #[derive(Clone, Debug)]
 pub struct TableDef {
@@ -31,6 +50,7 @@ pub struct TableDef {
     /// In order of creation.
     pub indexes: Vec<Arc<IndexDef>>,
     pub checks: Vec<CheckDef>,
+    pub on_commit: OnCommit,
     pub store: Arc<TableStore>,
     /// Grows with every change of this table.
     pub version: u64,
@@ -38,6 +58,11 @@ pub struct TableDef {
 }
 
 impl TableDef {
+    /// Whether it belongs to one session and ends with it.
+    pub fn is_temporary(&self) -> bool {
+        self.schema_name.starts_with(TEMPORARY_SCHEMA_PREFIX)
+    }
+
     /// The columns that were not dropped, with their positions in `columns`.
     pub fn live_columns(&self) -> impl Iterator<Item = (usize, &ColumnDef)> {
         self.columns.iter().enumerate().filter(|(_, column)| !column.dropped)

@@ -2,6 +2,8 @@
 
 use nqdb_types::{Datum, Oid, Type};
 
+use crate::definition::OnCommit;
+
 /// CREATE TABLE.
 #[derive(Clone, Debug)]
 pub struct NewTable {
@@ -9,6 +11,8 @@ pub struct NewTable {
     pub name: String,
     pub columns: Vec<NewColumn>,
     pub constraints: Vec<NewConstraint>,
+    /// Matters in a temporary schema only.
+    pub on_commit: OnCommit,
 }
 
 /// A column of CREATE TABLE or ADD COLUMN.
@@ -23,6 +27,21 @@ pub struct NewColumn {
     pub sequence: Option<NewColumnSequence>,
     /// ADD COLUMN: the value for rows that exist already.
     pub missing: Option<Datum>,
+}
+
+impl NewTable {
+    /// A table of nothing but columns.
+    pub fn plain(schema: Oid, name: &str, columns: Vec<NewColumn>) -> NewTable {
+        let (name, constraints) = (name.to_owned(), Vec::new());
+        NewTable { schema, name, columns, constraints, on_commit: OnCommit::PreserveRows }
+    }
+}
+
+impl NewColumn {
+    /// A column of a name and a type.
+    pub fn plain(name: &str, ty: Type) -> NewColumn {
+        NewColumn { name: name.to_owned(), ty, not_null: false, default: None, sequence: None, missing: None }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -69,12 +69,21 @@ impl Snapshot {
     /// Errors: 3F000 when the named schema does not exist.
     pub fn resolve(&self, search_path: &[Oid], schema: Option<&str>, name: &str) -> SqlResult<Option<&Relation>> {
         match schema {
+            Some("pg_temp") => {
+                let own = self.temporary_schema(search_path);
+                Ok(own.and_then(|schema| self.relation(schema.oid, name)))
+            }
             Some(schema) => match self.schema(schema) {
                 Some(found) => Ok(self.relation(found.oid, name)),
                 None => Err(SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist"))),
             },
             None => Ok(search_path.iter().find_map(|schema| self.relation(*schema, name))),
         }
+    }
+
+    /// The schema that `pg_temp` means: the one of the session whose search path this is, once it has one.
+    pub fn temporary_schema(&self, search_path: &[Oid]) -> Option<&Arc<SchemaDef>> {
+        search_path.iter().filter_map(|oid| self.schema_by_oid(*oid)).find(|schema| schema.is_temporary())
     }
 
     pub fn table_by_oid(&self, oid: Oid) -> Option<&Arc<TableDef>> {

@@ -9,7 +9,7 @@ use nqdb_types::{Datum, Oid, Type, row};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{CheckDef, ColumnDef, Identity};
+use crate::definition::{CheckDef, ColumnDef, Identity, OnCommit};
 
 /// A table without its indexes, which have rows of their own.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub(crate) struct StoredTable {
     pub overflow_tree: u64,
     pub columns: Vec<StoredColumn>,
     pub checks: Vec<CheckDef>,
+    #[serde(default)]
+    pub on_commit: OnCommit,
     pub version: u64,
 }
 

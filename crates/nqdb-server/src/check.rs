@@ -161,17 +161,9 @@ mod tests {
         }
 
         fn fill(&self) {
-            let id = NewColumn {
-                name: "id".to_owned(),
-                ty: Type::INT8,
-                not_null: true,
-                default: None,
-                sequence: None,
-                missing: None,
-            };
+            let id = NewColumn { not_null: true, ..NewColumn::plain("id", Type::INT8) };
             let key = NewConstraint::Key { name: None, primary: true, columns: vec!["id".to_owned()] };
-            let new =
-                NewTable { schema: PUBLIC_SCHEMA_OID, name: "t".to_owned(), columns: vec![id], constraints: vec![key] };
+            let new = NewTable { constraints: vec![key], ..NewTable::plain(PUBLIC_SCHEMA_OID, "t", vec![id]) };
             let mut txn = self.system.begin(Isolation::ReadCommitted, false);
             txn.begin_statement().unwrap();
             let mut draft = Draft::new(self.catalog.clone());

@@ -64,7 +64,7 @@ impl Session {
                 self.prepared.clear();
                 CommandTag::Other("DEALLOCATE ALL")
             }
-            StatementKind::Discard(target) => self.discard(*target)?,
+            StatementKind::Discard(target) => self.discard(*target).await?,
             StatementKind::Checkpoint => self.checkpoint()?,
             // Nobody listens yet, so there is nothing to end.
             StatementKind::Unlisten(_) => CommandTag::Other("UNLISTEN"),
@@ -153,7 +153,7 @@ impl Session {
         }
     }
 
-    fn discard(&mut self, target: DiscardTarget) -> SqlResult<CommandTag> {
+    async fn discard(&mut self, target: DiscardTarget) -> SqlResult<CommandTag> {
         Ok(CommandTag::Other(match target {
             DiscardTarget::All => {
                 self.refuse_in_block("DISCARD ALL")?;
@@ -163,6 +163,7 @@ impl Session {
                 self.prepared.clear();
                 self.plan_cache.clear();
                 self.surroundings.forget_sequences();
+                self.discard_temporary_objects().await?;
                 "DISCARD ALL"
             }
             DiscardTarget::Plans => {
@@ -173,8 +174,10 @@ impl Session {
                 self.surroundings.forget_sequences();
                 "DISCARD SEQUENCES"
             }
-            // There are no temporary tables.
-            DiscardTarget::Temp => "DISCARD TEMP",
+            DiscardTarget::Temp => {
+                self.discard_temporary_objects().await?;
+                "DISCARD TEMP"
+            }
         }))
     }
 

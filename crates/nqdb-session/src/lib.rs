@@ -8,6 +8,7 @@
 //! | `run`, `commands`, `copy` | executing one statement |
 //! | `block`, `transaction` | the transaction block |
 //! | `prepared`, `portal`, `plan_cache` | statements with their plans |
+//! | `temporary` | temporary tables: ON COMMIT, and their end with the session |
 //! | `settings` | SET, SHOW, and what a rollback takes back |
 //! | `surroundings` | what SQL functions may ask of their session |
 //! | `client_sink` | where answers go |
@@ -33,6 +34,7 @@ mod session;
 pub mod settings;
 mod simple;
 mod surroundings;
+mod temporary;
 mod transaction;
 
 pub use block::Block;

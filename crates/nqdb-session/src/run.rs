@@ -301,7 +301,10 @@ impl Session {
         }
         loop {
             match self.step_definition(parsed)? {
-                Step::Done(tag) => return Ok(tag),
+                Step::Done(tag) => {
+                    self.note_temporary_tables();
+                    return Ok(tag);
+                }
                 Step::Wait(wait) => self.wait(wait).await?,
                 Step::Yield | Step::Suspended => tokio::task::yield_now().await,
             }
@@ -313,6 +316,7 @@ impl Session {
         let search_path = self.surroundings.search_path.borrow().clone();
         let role = self.surroundings.role(&catalog)?.oid;
         let memory_limit_bytes = self.memory_limit_bytes();
+        let temporary_schema = self.surroundings.temporary_schema();
         let Some(open) = &mut self.open else {
             return Err(SqlError::internal("a definition without a transaction"));
         };
@@ -331,7 +335,14 @@ impl Session {
             self.surroundings.catalog.replace(Arc::clone(catalog));
         };
         let draft = &mut open.draft;
-        let mut cx = DdlContext { exec: &mut exec, draft, role, search_path: &search_path, enter: &enter };
+        let mut cx = DdlContext {
+            exec: &mut exec,
+            draft,
+            role,
+            search_path: &search_path,
+            temporary_schema: &temporary_schema,
+            enter: &enter,
+        };
         nqdb_sql::ddl::run(parsed, &mut cx)
     }
 

@@ -52,6 +52,8 @@ pub struct Session {
     /// The statement at hand is one of several in its query string.
     pub(crate) is_one_of_several: bool,
     pub(crate) seen: SeenVersions,
+    /// Some temporary table has an ON COMMIT that a commit must obey.
+    pub(crate) has_on_commit: bool,
     /// Last, so that the place is given back after everything else is gone.
     registration: Registration,
 }
@@ -158,6 +160,7 @@ impl Session {
             statement_micros: now,
             is_one_of_several: false,
             seen: SeenVersions::default(),
+            has_on_commit: false,
             registration,
         })
     }
@@ -213,8 +216,8 @@ impl Session {
         }
     }
 
-    /// The client is gone: rolls back.
-    pub fn end(&mut self) {
+    /// The client is gone: rolls back, and drops the session's temporary objects.
+    pub async fn end(&mut self) {
         self.portals.clear();
         self.copy_in = None;
         if let Some(open) = self.open.take()
@@ -223,6 +226,9 @@ impl Session {
             tracing::error!(%error, "the rollback at the end of a session failed");
         }
         self.block = Block::Idle;
+        if let Err(error) = self.drop_temporary_objects().await {
+            tracing::warn!(%error, "temporary tables of a session stay until the next start");
+        }
     }
 
     /// Reports an error to the client and does to the transaction what an error does: an implicit one is rolled

@@ -150,13 +150,26 @@ impl Surroundings {
         }
     }
 
-    /// The schemas of the search path that exist, `pg_catalog` first unless it is named.
+    /// The name of the schema for this session's temporary objects.
+    pub fn temporary_schema(&self) -> String {
+        format!("{}{}", nqdb_catalog::TEMPORARY_SCHEMA_PREFIX, self.backend.pid())
+    }
+
+    /// The schemas of the search path that exist: the temporary one and `pg_catalog` first unless they are named.
     pub fn resolve_search_path(&self, catalog: &Snapshot) -> Arc<[u32]> {
         let settings = self.settings.borrow();
         let names = &settings.effective().search_path;
-        let implicit = (!names.iter().any(|name| name == "pg_catalog")).then_some("pg_catalog");
-        let named = names.iter().map(|name| if name == "$user" { self.user.as_str() } else { name.as_str() });
-        implicit.into_iter().chain(named).filter_map(|name| catalog.schema(name)).map(|schema| schema.oid).collect()
+        let temporary = self.temporary_schema();
+        let has = |wanted: &str| names.iter().any(|name| name == wanted);
+        let implicit_temporary = (!has("pg_temp")).then_some(temporary.as_str());
+        let implicit = (!has("pg_catalog")).then_some("pg_catalog");
+        let named = names.iter().map(|name| match name.as_str() {
+            "$user" => self.user.as_str(),
+            "pg_temp" => temporary.as_str(),
+            name => name,
+        });
+        let all = implicit_temporary.into_iter().chain(implicit).chain(named);
+        all.filter_map(|name| catalog.schema(name)).map(|schema| schema.oid).collect()
     }
 
     /// The session's role as the catalog has it now; 42704 when it was dropped.
@@ -268,7 +281,7 @@ impl SessionFunctions for Surroundings {
         let path = self.search_path.borrow();
         path.iter()
             .filter_map(|oid| catalog.schema_by_oid(*oid))
-            .find(|schema| explicit || schema.name != "pg_catalog")
+            .find(|schema| !schema.is_temporary() && (explicit || schema.name != "pg_catalog"))
             .map(|schema| schema.name.clone())
     }
 

@@ -236,6 +236,12 @@ impl Session {
     /// Commits, and waits until the commit is on disk. Whatever comes out, no transaction is left.
     pub(crate) async fn commit(&mut self) -> SqlResult<()> {
         self.portals.clear();
+        if self.has_on_commit
+            && let Err(error) = self.apply_on_commit().await
+        {
+            self.roll_back()?;
+            return Err(error);
+        }
         self.block = Block::Idle;
         self.surroundings.characteristics.set(None);
         let Some(open) = self.open.take() else { return Ok(()) };

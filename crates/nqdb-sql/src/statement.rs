@@ -290,7 +290,7 @@ pub struct SequenceStatement {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum SequenceAction {
-    Create { if_not_exists: bool, clauses: SequenceClauses },
+    Create { temporary: bool, if_not_exists: bool, clauses: SequenceClauses },
     Alter { if_exists: bool, clauses: SequenceClauses },
     Rename { if_exists: bool, new_name: String },
 }

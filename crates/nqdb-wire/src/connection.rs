@@ -157,7 +157,7 @@ async fn converse(
         // Rows that wait in the buffer may owe to commits that never got synced.
         client.discard_unfinished();
     }
-    session.end();
+    session.end().await;
     result
 }
 

@@ -13,6 +13,7 @@ mod schema;
 mod sequence;
 mod sequence_options;
 mod table;
+mod temporary;
 
 use std::sync::Arc;
 
@@ -124,6 +125,7 @@ fn table_row(table: &TableDef) -> ObjectRow {
         overflow_tree: table.store.overflow.id().0,
         columns: table.columns.iter().map(StoredColumn::of).collect(),
         checks: table.checks.clone(),
+        on_commit: table.on_commit,
         version: table.version,
     };
     ObjectRow {

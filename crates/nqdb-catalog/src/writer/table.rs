@@ -44,6 +44,7 @@ impl CatalogWriter<'_> {
             columns,
             indexes: Vec::new(),
             checks: Vec::new(),
+            on_commit: new.on_commit,
             store: Arc::new(store),
             version: 1,
             statistics: None,

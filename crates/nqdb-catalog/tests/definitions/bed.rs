@@ -43,20 +43,8 @@ pub fn txn_options() -> TxnOptions {
 
 /// `name (id int8, a int4)` without constraints.
 pub fn two_columns(name: &str) -> NewTable {
-    let column = |name: &str, ty| NewColumn {
-        name: name.to_owned(),
-        ty: Type::new(ty),
-        not_null: false,
-        default: None,
-        sequence: None,
-        missing: None,
-    };
-    NewTable {
-        schema: PUBLIC_SCHEMA_OID,
-        name: name.to_owned(),
-        columns: vec![column("id", oid::INT8), column("a", oid::INT4)],
-        constraints: Vec::new(),
-    }
+    let columns = vec![NewColumn::plain("id", Type::new(oid::INT8)), NewColumn::plain("a", Type::new(oid::INT4))];
+    NewTable::plain(PUBLIC_SCHEMA_OID, name, columns)
 }
 
 /// An index on the column `a`.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use nqdb_catalog::{Relation, TableDef};
 use nqdb_sqlstate::{
-    AMBIGUOUS_COLUMN, INVALID_COLUMN_REFERENCE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError, SqlResult,
-    UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    AMBIGUOUS_COLUMN, FEATURE_NOT_SUPPORTED, INVALID_COLUMN_REFERENCE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError,
+    SqlResult, UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_types::Type;
 use sqlparser::ast::{self, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableFactor};
@@ -226,7 +226,13 @@ impl Binder<'_> {
             SqlError::new(UNDEFINED_TABLE, format!("relation \"{written}\" does not exist")).or_position(position)
         };
         match self.cx.catalog.resolve(self.cx.search_path, schema, name) {
-            Ok(Some(Relation::Table(table))) => Ok(Arc::clone(table)),
+            Ok(Some(Relation::Table(table))) => {
+                if table.is_temporary() && !self.cx.search_path.contains(&table.schema) {
+                    let message = "cannot access temporary tables of other sessions";
+                    return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
+                }
+                Ok(Arc::clone(table))
+            }
             Ok(Some(Relation::Index(..))) => {
                 Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{name}\" is an index")).or_position(position))
             }

@@ -44,6 +44,8 @@ fn tables_of(targets: Targets<'_>, cx: &mut DdlContext<'_, '_>) -> SqlResult<Vec
         let snapshot = cx.draft.snapshot();
         let mut tables: Vec<Arc<TableDef>> = snapshot.tables().cloned().collect();
         tables.sort_by_key(|table| table.oid);
+        let own = cx.temporary_schema;
+        tables.retain(|table| !table.is_temporary() || table.schema_name == own);
         tables.retain(|table| cx.expect_owner(table.owner, "table", &table.name).is_ok());
         return Ok(tables);
     }

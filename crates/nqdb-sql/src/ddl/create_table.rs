@@ -1,5 +1,6 @@
 //! CREATE TABLE.
 
+use nqdb_catalog::OnCommit;
 use nqdb_catalog::request::{
     ColumnSequenceKind, NewColumn, NewColumnSequence, NewConstraint, NewTable, SequenceOptions,
 };
@@ -7,9 +8,9 @@ use nqdb_sqlstate::{DUPLICATE_TABLE, INVALID_TABLE_DEFINITION, Notice, SYNTAX_ER
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::{Type, oid};
 use sqlparser::ast::{
-    CheckConstraint, ColumnDef, ColumnOption, ConstraintCharacteristics, CreateTable, CreateTableOptions, DataType,
-    Expr, GeneratedAs, HiveDistributionStyle, Ident, IndexColumn, IndexOption, NullsDistinctOption, OrderByOptions,
-    OrderBySort, PrimaryKeyConstraint, TableConstraint, UniqueConstraint,
+    self, CheckConstraint, ColumnDef, ColumnOption, ConstraintCharacteristics, CreateTable, CreateTableOptions,
+    DataType, Expr, GeneratedAs, HiveDistributionStyle, Ident, IndexColumn, IndexOption, NullsDistinctOption,
+    OrderByOptions, OrderBySort, PrimaryKeyConstraint, TableConstraint, UniqueConstraint,
 };
 
 use super::{DdlContext, sequence, storage_parameters};
@@ -25,7 +26,8 @@ pub(super) fn create_table(
 ) -> Result<CommandTag, TxnError> {
     refuse_foreign_clauses(parsed, create)?;
     let name = cx.name(&create.name)?;
-    let schema = cx.creation_schema(&name)?;
+    let schema = cx.relation_schema(&name, create.temporary)?;
+    let on_commit = on_commit(create, schema, cx)?;
     if create.if_not_exists && cx.draft.snapshot().relation(schema, &name.name).is_some() {
         cx.notice(Notice::new(DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", name.name)));
         return Ok(CommandTag::Other("CREATE TABLE"));
@@ -42,9 +44,24 @@ pub(super) fn create_table(
     for constraint in &constraints {
         expect_known_columns(constraint, &columns)?;
     }
-    let table = cx.writer().create_table(&NewTable { schema, name: name.name, columns, constraints: Vec::new() })?;
+    let table =
+        cx.writer().create_table(&NewTable { schema, name: name.name, columns, constraints: Vec::new(), on_commit })?;
     add_constraints(table, constraints, cx)?;
     Ok(CommandTag::Other("CREATE TABLE"))
+}
+
+/// ON COMMIT; 42P16 for a table that is not temporary.
+fn on_commit(create: &CreateTable, schema: u32, cx: &mut DdlContext<'_, '_>) -> SqlResult<OnCommit> {
+    let Some(written) = create.on_commit else { return Ok(OnCommit::PreserveRows) };
+    if !cx.draft.snapshot().schema_by_oid(schema).is_some_and(|schema| schema.is_temporary()) {
+        let message = "ON COMMIT can only be used on temporary tables";
+        return Err(SqlError::new(INVALID_TABLE_DEFINITION, message));
+    }
+    Ok(match written {
+        ast::OnCommit::PreserveRows => OnCommit::PreserveRows,
+        ast::OnCommit::DeleteRows => OnCommit::DeleteRows,
+        ast::OnCommit::Drop => OnCommit::Drop,
+    })
 }
 
 /// A column as it was written: the column itself and the constraints that stand with it.
@@ -319,13 +336,11 @@ fn expect_known_columns(constraint: &WrittenConstraint, columns: &[NewColumn]) -
 /// Refuses what the parser takes and we do not do: other dialects' clauses, and PostgreSQL's that are to come.
 fn refuse_foreign_clauses(parsed: &Parsed, create: &CreateTable) -> SqlResult<()> {
     let refused = [
-        (create.temporary, "a temporary table"),
         (create.unlogged, "an unlogged table"),
         (create.query.is_some(), "CREATE TABLE AS"),
         (create.like.is_some(), "CREATE TABLE ... LIKE"),
         (create.inherits.is_some(), "inheritance"),
         (create.partition_of.is_some() || create.partition_by.is_some() || create.for_values.is_some(), "partitioning"),
-        (create.on_commit.is_some(), "ON COMMIT"),
     ];
     if let Some((_, what)) = refused.iter().find(|(present, _)| *present) {
         return Err(SqlError::unsupported(what));
@@ -337,6 +352,9 @@ fn refuse_foreign_clauses(parsed: &Parsed, create: &CreateTable) -> SqlResult<()
     }
     let mut plain = CreateTable::clone(create);
     plain.if_not_exists = false;
+    plain.temporary = false;
+    plain.global = None;
+    plain.on_commit = None;
     plain.table_options = CreateTableOptions::None;
     let expected = CreateTable {
         or_replace: false,

@@ -44,6 +44,8 @@ pub struct DdlContext<'a, 'b> {
     pub role: Oid,
     /// Schemas in which names are looked up; the first one that the user may see is where things are made.
     pub search_path: &'a [Oid],
+    /// The name of the session's schema for temporary objects, which may not exist yet.
+    pub temporary_schema: &'a str,
     /// Called with the catalog that the definition's own queries run over, so that functions find what it just made.
     pub enter: &'a dyn Fn(&Arc<Snapshot>),
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::{Relation, Snapshot, TableDef};
+use nqdb_catalog::{Relation, Snapshot, TEMPORARY_SCHEMA_PREFIX, TableDef};
 use nqdb_sqlstate::{
-    INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    INVALID_SCHEMA_NAME, INVALID_TABLE_DEFINITION, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT,
+    UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
+use nqdb_txn::TxnError;
 use nqdb_types::Oid;
 use sqlparser::ast::{Ident, ObjectName};
 
@@ -57,6 +59,28 @@ impl DdlContext<'_, '_> {
         QualifiedName::of(name, &self.exec.functions.session.current_database())
     }
 
+    /// The schema in which a new relation is made; with `temporary` the session's own.
+    ///
+    /// Errors: 3F000 when it does not exist or none is on the path, 42P16 for a temporary relation anywhere else.
+    pub(super) fn relation_schema(&mut self, name: &QualifiedName, temporary: bool) -> Result<Oid, TxnError> {
+        let is_own = |schema: &str| schema == "pg_temp" || schema == self.temporary_schema;
+        match name.schema.as_deref() {
+            Some(schema) if is_own(schema) => {}
+            Some(schema) if schema.starts_with(TEMPORARY_SCHEMA_PREFIX) => {
+                let message = "cannot create relations in temporary schemas of other sessions";
+                return Err(SqlError::new(INVALID_TABLE_DEFINITION, message).into());
+            }
+            Some(_) if temporary => {
+                let message = "cannot create temporary relation in non-temporary schema";
+                return Err(SqlError::new(INVALID_TABLE_DEFINITION, message).or_position(name.position).into());
+            }
+            None if temporary => {}
+            _ => return Ok(self.creation_schema(name)?),
+        }
+        let own = self.temporary_schema;
+        self.writer().temporary_schema(own)
+    }
+
     /// The schema in which a new object is made. Errors: 3F000 when it does not exist or none is on the path.
     pub(super) fn creation_schema(&mut self, name: &QualifiedName) -> SqlResult<Oid> {
         let snapshot = self.draft.snapshot();
@@ -69,7 +93,8 @@ impl DdlContext<'_, '_> {
                 .search_path
                 .iter()
                 .filter(|oid| **oid != nqdb_catalog::PG_CATALOG_OID)
-                .find_map(|oid| snapshot.schema_by_oid(*oid))
+                .filter_map(|oid| snapshot.schema_by_oid(*oid))
+                .find(|schema| !schema.is_temporary())
                 .cloned()
                 .ok_or_else(|| {
                     SqlError::new(INVALID_SCHEMA_NAME, "no schema has been selected to create in")

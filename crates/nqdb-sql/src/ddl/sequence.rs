@@ -20,7 +20,9 @@ pub(super) fn run(statement: &SequenceStatement, cx: &mut DdlContext<'_, '_>) ->
         position: Some(statement.position),
     };
     match &statement.action {
-        SequenceAction::Create { if_not_exists, clauses } => create(&name, *if_not_exists, clauses, cx),
+        SequenceAction::Create { temporary, if_not_exists, clauses } => {
+            create(&name, *temporary, *if_not_exists, clauses, cx)
+        }
         SequenceAction::Alter { if_exists, clauses } => {
             if let Some(sequence) = find(&name, *if_exists, cx)? {
                 let options = options(clauses, cx)?;
@@ -39,11 +41,12 @@ pub(super) fn run(statement: &SequenceStatement, cx: &mut DdlContext<'_, '_>) ->
 
 fn create(
     name: &QualifiedName,
+    temporary: bool,
     if_not_exists: bool,
     clauses: &SequenceClauses,
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<CommandTag, TxnError> {
-    let schema = cx.creation_schema(name)?;
+    let schema = cx.relation_schema(name, temporary)?;
     if if_not_exists && cx.draft.snapshot().relation(schema, &name.name).is_some() {
         cx.notice(Notice::new(DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", name.name)));
         return Ok(CommandTag::Other("CREATE SEQUENCE"));

@@ -23,18 +23,18 @@ fn parse_create(cursor: &mut Cursor<'_>) -> SqlResult<Option<StatementKind>> {
     if !cursor.peek_is(1 + usize::from(temporary), "sequence") {
         return Ok(None);
     }
+    cursor.skip();
+    cursor.skip();
     if temporary {
-        return Err(SqlError::unsupported("a temporary sequence"));
+        cursor.skip();
     }
-    cursor.skip();
-    cursor.skip();
     let if_not_exists = cursor.take_all(&["if", "not", "exists"]);
     let name = cursor.qualified_name()?;
     let clauses = clauses(cursor)?;
     if clauses.restart.is_some() {
         return Err(cursor.syntax_error());
     }
-    Ok(Some(statement(name, SequenceAction::Create { if_not_exists, clauses })))
+    Ok(Some(statement(name, SequenceAction::Create { temporary, if_not_exists, clauses })))
 }
 
 fn parse_alter(cursor: &mut Cursor<'_>) -> SqlResult<Option<StatementKind>> {

@@ -246,6 +246,7 @@ impl Session<'_> {
                 draft,
                 role: SUPERUSER_OID,
                 search_path: &[PUBLIC_SCHEMA_OID],
+                temporary_schema: "pg_temp_1",
                 enter: &|_| (),
             };
             match ddl::run(parsed, &mut cx)? {
