@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 
 use nqdb_sqlstate::{CANNOT_COERCE, NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult};
-use nqdb_types::{Datum, Oid, Type, apply_typmod, oid, parse_text, type_info, write_text};
+use nqdb_types::array::{element_type, parse_array_with};
+use nqdb_types::{Array, Datum, Oid, Type, TypeInfo, apply_typmod, oid, parse_text, type_info, write_text};
 
 use crate::tables::casts::CASTS;
 use crate::{Function, FunctionContext, registry};
@@ -31,6 +32,8 @@ pub enum CastMethod {
     Function(&'static Function),
     /// The number behind an oid or reg type, and back: no function in PostgreSQL either, but another [`Datum`].
     Convert(fn(&Datum) -> SqlResult<Datum>),
+    /// Each element of an array by itself, as [`coercion`] of the element types says.
+    Elements,
     /// Written as text and read as the target; also how an unknown literal becomes a value.
     ViaText,
 }
@@ -126,21 +129,24 @@ fn oid_to_int4(datum: &Datum) -> SqlResult<Datum> {
 /// `pg_cast`, any type converts to a string type by assignment and any string type to any type explicitly,
 /// through their text forms.
 pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> {
-    if from == to || to == oid::ANY || to == oid::ANYELEMENT {
+    if from == to || to == oid::ANY {
         return Some(CastMethod::Relabel);
     }
     let source = type_info(from)?;
     let target = type_info(to)?;
-    if to == oid::ANYNONARRAY {
-        return (source.element_oid == 0 || source.len > 0).then_some(CastMethod::Relabel);
-    }
     if from == oid::UNKNOWN {
         return (target.category != 'P').then_some(CastMethod::ViaText);
     }
     if let Some(cast) = registry::cast_between(from, to) {
         return (context >= cast.context).then_some(cast.method);
     }
-    if source.category == 'P' || target.category == 'P' {
+    if let (Some(from), Some(to)) = (element_type(from), element_type(to))
+        && coercion(from, to, context).is_some()
+    {
+        return Some(CastMethod::Elements);
+    }
+    let is_record = |info: &TypeInfo| matches!(info.oid, oid::RECORD | oid::RECORD_ARRAY);
+    if source.category == 'P' && !is_record(source) || target.category == 'P' && !is_record(target) {
         return None;
     }
     let to_text = context >= CastContext::Assignment && target.category == 'S';
@@ -163,15 +169,40 @@ pub fn apply_cast(
         CastMethod::Relabel => Ok(datum.clone()),
         CastMethod::Function(function) => (function.eval)(context, std::slice::from_ref(datum)),
         CastMethod::Convert(convert) => convert(datum),
+        CastMethod::Elements => cast_elements(datum, from, to, context),
         CastMethod::ViaText if is_object_reference(to.oid) => {
             let text = text_of(datum, from, context)?;
             resolve_object(to.oid, &text, context).map(Datum::Oid)
+        }
+        CastMethod::ViaText if element_type(to.oid).is_some_and(is_object_reference) => {
+            let element = element_type(to.oid).unwrap_or(oid::INVALID);
+            let text = text_of(datum, from, context)?;
+            let read = |text: &str| resolve_object(element, text, context).map(Datum::Oid);
+            parse_array_with(&text, element, read).map(Datum::array)
         }
         CastMethod::ViaText => {
             let text = text_of(datum, from, context)?;
             parse_text(&text, Type::new(to.oid), context.format)
         }
     }
+}
+
+/// An array with each of its elements cast.
+fn cast_elements(datum: &Datum, from: Type, to: Type, context: &mut FunctionContext<'_>) -> SqlResult<Datum> {
+    let (Datum::Array(array), Some(target)) = (datum, element_type(to.oid)) else {
+        return Err(SqlError::internal(format!("{datum:?} cannot be cast to {}", to.name())));
+    };
+    let source = Type::with_typmod(array.element_type(), from.typmod);
+    let method = coercion(source.oid, target, CastContext::Explicit)
+        .ok_or_else(|| SqlError::internal(format!("{} cannot be cast to {}", source.name(), to.name())))?;
+    if matches!(method, CastMethod::Relabel) {
+        return Ok(Datum::array(array.relabelled(target)));
+    }
+    let mut elements = Vec::with_capacity(array.elements().len());
+    for element in array.elements() {
+        elements.push(apply_cast(method, element, source, Type::new(target), context)?);
+    }
+    Array::new(target, array.dimensions().to_vec(), elements).map(Datum::array)
 }
 
 /// Casts a value explicitly, modifier included. 42846 if there is no such cast.
@@ -188,6 +219,16 @@ pub(crate) fn text_of(datum: &Datum, ty: Type, context: &FunctionContext<'_>) ->
         Datum::Text(text) => return Ok(text.to_string()),
         Datum::Oid(object) if is_object_reference(ty.oid) && *object != 0 => {
             return Ok(context.session.object_name(ty.oid, *object).unwrap_or_else(|| object.to_string()));
+        }
+        Datum::Array(array) if is_object_reference(array.element_type()) => {
+            let element_type = Type::new(array.element_type());
+            let names = array.elements().iter().map(|element| match element {
+                Datum::Null => Ok(Datum::Null),
+                element => text_of(element, element_type, context).map(Datum::text),
+            });
+            let names = names.collect::<SqlResult<Vec<Datum>>>()?;
+            let names = Array::new(oid::TEXT, array.dimensions().to_vec(), names)?;
+            return text_of(&Datum::array(names), Type::new(oid::TEXT_ARRAY), context);
         }
         _ => {}
     }

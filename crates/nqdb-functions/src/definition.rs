@@ -74,7 +74,24 @@ impl Function {
 
     /// Whether `eval` reads `FunctionContext::argument_types`: it takes a pseudo-type such as "any".
     pub fn needs_argument_types(&self) -> bool {
-        self.args.iter().any(|arg| matches!(*arg, oid::ANY | oid::ANYELEMENT | oid::ANYNONARRAY))
+        let takes_any = |arg: &Oid| {
+            matches!(
+                *arg,
+                oid::ANY
+                    | oid::ANYELEMENT
+                    | oid::ANYNONARRAY
+                    | oid::ANYARRAY
+                    | oid::ANYCOMPATIBLE
+                    | oid::ANYCOMPATIBLEARRAY
+                    | oid::ANYCOMPATIBLENONARRAY
+            )
+        };
+        self.args.iter().any(takes_any)
+    }
+
+    /// Whether the repeated arguments are handed over as one array: all variadic functions but those over "any".
+    pub fn packs_variadic(&self) -> bool {
+        self.variadic && self.args.last().is_some_and(|last| *last != oid::ANY)
     }
 }
 

@@ -50,6 +50,7 @@ pub use registry::{
     functions_named, operator_by_oid, operators_named,
 };
 pub use resolve::{
-    Callee, ResolveError, ResolvedFunction, common_type, equality, less, resolve_function, resolve_operator,
+    Callee, ResolveError, ResolvedFunction, ResolvedOperator, common_type, equality, less, resolve_function,
+    resolve_operator, resolve_variadic_call,
 };
 pub use string::quote_identifier;

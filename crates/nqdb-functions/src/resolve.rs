@@ -4,12 +4,13 @@ mod candidates;
 mod common_type;
 mod function;
 mod operator;
+mod polymorphic;
 
 pub use common_type::common_type;
-pub use function::{Callee, ResolvedFunction, resolve_function};
-pub use operator::{equality, less, resolve_operator};
+pub use function::{Callee, ResolvedFunction, resolve_function, resolve_variadic_call};
+pub use operator::{ResolvedOperator, equality, less, resolve_operator};
 
-use nqdb_sqlstate::{AMBIGUOUS_FUNCTION, SqlError, UNDEFINED_FUNCTION};
+use nqdb_sqlstate::{AMBIGUOUS_FUNCTION, DATATYPE_MISMATCH, SqlError, UNDEFINED_FUNCTION, UNDEFINED_OBJECT};
 use nqdb_types::{Oid, Type};
 
 /// Why no function or operator was found.
@@ -21,13 +22,35 @@ pub enum ResolveError {
     Ambiguous,
     /// The name is a type's: `text(x)` means `CAST(x AS text)`.
     CastSyntax(Oid),
+    /// The result depends on arguments that are all unknown.
+    Undetermined,
+    /// There is no array type over this one.
+    NoArrayType(Oid),
 }
 
 impl ResolveError {
+    /// The errors that are the same for functions and operators.
+    fn polymorphic_error(self) -> Option<SqlError> {
+        match self {
+            ResolveError::Undetermined => Some(SqlError::new(
+                DATATYPE_MISMATCH,
+                "could not determine polymorphic type because input has type unknown",
+            )),
+            ResolveError::NoArrayType(element) => Some(SqlError::new(
+                UNDEFINED_OBJECT,
+                format!("could not find array type for data type {}", Type::new(element).name()),
+            )),
+            _ => None,
+        }
+    }
+
     /// PostgreSQL's error for a call of `name` with these argument types.
     pub fn function_error(self, name: &str, args: &[Oid]) -> SqlError {
         let types: Vec<String> = args.iter().map(|&arg| Type::new(arg).name()).collect();
         let call = format!("{name}({})", types.join(", "));
+        if let Some(error) = self.polymorphic_error() {
+            return error;
+        }
         match self {
             ResolveError::Ambiguous => SqlError::new(AMBIGUOUS_FUNCTION, format!("function {call} is not unique"))
                 .with_hint("Could not choose a best candidate function. You might need to add explicit type casts."),
@@ -44,6 +67,9 @@ impl ResolveError {
             Some(left) => (format!("{} {name} {right}", Type::new(left).name()), "argument types"),
             None => (format!("{name} {right}"), "argument type"),
         };
+        if let Some(error) = self.polymorphic_error() {
+            return error;
+        }
         match self {
             ResolveError::Ambiguous => {
                 SqlError::new(AMBIGUOUS_FUNCTION, format!("operator is not unique: {expression}"))

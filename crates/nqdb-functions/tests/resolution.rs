@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use copy_text::escape;
 use nqdb_functions::{
-    Callee, CastContext, ResolveError, coercion, common_type, equality, less, resolve_function, resolve_operator,
+    CastContext, ResolveError, coercion, common_type, equality, less, resolve_function, resolve_operator,
 };
 use nqdb_types::{Oid, Type, oid};
 use reference::Reference;
@@ -115,14 +115,13 @@ fn outcome(result: Result<Oid, ResolveError>) -> String {
         Err(ResolveError::Unknown) => "!42883".into(),
         Err(ResolveError::Ambiguous) => "!42725".into(),
         Err(ResolveError::CastSyntax(target)) => Type::new(target).name(),
+        Err(ResolveError::Undetermined) => "!42804".into(),
+        Err(ResolveError::NoArrayType(_)) => "!42704".into(),
     }
 }
 
 fn function_outcome(name: &str, args: &[Oid]) -> String {
-    outcome(resolve_function(name, args).map(|resolved| match resolved.callee {
-        Callee::Function(function) => function.returns,
-        Callee::Aggregate(aggregate) => aggregate.returns,
-    }))
+    outcome(resolve_function(name, args).map(|resolved| resolved.returns))
 }
 
 #[test]
@@ -131,7 +130,7 @@ fn expressions_resolve_as_in_postgresql() {
     for &left in TYPES {
         for &right in TYPES {
             for name in BINARY_OPERATORS {
-                let ours = outcome(resolve_operator(name, Some(left), right).map(|(operator, _)| operator.returns()));
+                let ours = outcome(resolve_operator(name, Some(left), right).map(|resolved| resolved.returns));
                 cases.push((format!("{} {name} {}", null_of(left), null_of(right)), ours));
             }
             for name in TWO_ARGUMENTS {
@@ -156,7 +155,7 @@ fn expressions_resolve_as_in_postgresql() {
             }
         }
         for name in PREFIX_OPERATORS {
-            let ours = outcome(resolve_operator(name, None, left).map(|(operator, _)| operator.returns()));
+            let ours = outcome(resolve_operator(name, None, left).map(|resolved| resolved.returns));
             cases.push((format!("{name} {}", null_of(left)), ours));
         }
         for name in ONE_ARGUMENT {
@@ -203,11 +202,11 @@ fn needs_a_missing_type(expression: &str) -> bool {
 
 #[test]
 fn operand_types_are_what_the_operator_declares() {
-    let (operator, types) = resolve_operator("=", Some(oid::VARCHAR), oid::UNKNOWN).expect("text = text");
-    assert_eq!((operator.left, operator.right), (Some(oid::TEXT), oid::TEXT));
-    assert_eq!(types, [oid::TEXT, oid::TEXT]);
-    let (_, types) = resolve_operator("||", Some(oid::INT4), oid::UNKNOWN).expect("anynonarray || text");
-    assert_eq!(types, [oid::INT4, oid::TEXT]);
+    let resolved = resolve_operator("=", Some(oid::VARCHAR), oid::UNKNOWN).expect("text = text");
+    assert_eq!((resolved.operator.left, resolved.operator.right), (Some(oid::TEXT), oid::TEXT));
+    assert_eq!(resolved.arg_types, [oid::TEXT, oid::TEXT]);
+    let resolved = resolve_operator("||", Some(oid::INT4), oid::UNKNOWN).expect("anynonarray || text");
+    assert_eq!(resolved.arg_types, [oid::INT4, oid::TEXT]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use nqdb_catalog::TableDef;
 use nqdb_functions::{Aggregate, Function};
 use nqdb_sqlstate::SqlResult;
-use nqdb_types::{Datum, Type};
+use nqdb_types::{Datum, RecordShape, Type};
 
 use crate::system::SystemRelation;
 
@@ -120,6 +120,68 @@ pub enum ExprKind {
         query: Box<Query>,
         all: bool,
     },
+    /// `arg op ANY (array)`, `arg op ALL (array)`.
+    QuantifiedArray {
+        arg: Box<Expr>,
+        function: &'static Function,
+        array: Box<Expr>,
+        all: bool,
+    },
+    /// `ARRAY[a, b]`, of type `Expr::ty`; `nested`: the items are arrays, its outer dimension counts them.
+    Array {
+        items: Vec<Expr>,
+        nested: bool,
+    },
+    /// `ARRAY(SELECT ...)`: one column; arrays as rows make one dimension more.
+    ArraySubquery(Box<Query>),
+    /// `array[1][2]`, `array[1:2]`.
+    Subscript {
+        array: Box<Expr>,
+        subscripts: Vec<Subscript>,
+    },
+    /// The array with `value` at the subscripts (`SET a[1] = value`); a NULL array counts as an empty one.
+    AssignSubscript {
+        array: Box<Expr>,
+        subscripts: Vec<Subscript>,
+        value: Box<Expr>,
+    },
+    /// The array of what `element` makes of each element that is not NULL, which is its [`ExprKind::CaseOperand`].
+    MapElements {
+        array: Box<Expr>,
+        element: Box<Expr>,
+    },
+    /// `ROW(a, b)`, or a whole row of a table. `absent_if_null`: the table's rows always have a value, so that NULLs
+    /// only mean that an outer join found no row.
+    Row {
+        fields: Vec<Expr>,
+        shape: Arc<RecordShape>,
+        absent_if_null: bool,
+    },
+    /// `(record).field`, by position.
+    Field {
+        record: Box<Expr>,
+        index: usize,
+    },
+}
+
+/// One pair of brackets behind an array; int4. A bound of a slice may be left out; an index is `upper`.
+#[derive(Clone, Debug)]
+pub struct Subscript {
+    pub lower: Option<Expr>,
+    pub upper: Option<Expr>,
+    pub is_slice: bool,
+}
+
+impl Subscript {
+    /// The expressions in the brackets.
+    pub fn bounds(&self) -> impl Iterator<Item = &Expr> {
+        self.lower.iter().chain(&self.upper)
+    }
+
+    /// As [`Subscript::bounds`], with the right to change them.
+    pub fn bounds_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        self.lower.iter_mut().chain(&mut self.upper)
+    }
 }
 
 /// A relational expression with named, ordered output.

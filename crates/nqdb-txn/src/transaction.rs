@@ -297,8 +297,8 @@ impl Transaction {
         image_bytes_max: usize,
         growth_bytes_max: usize,
     ) -> Result<Xid> {
-        let rollback_bytes = count * undo_log_bytes(key_bytes, image_bytes_max + HEADER_BYTES)
-            + growth_bytes_max * SPLIT_LOG_PER_BYTE;
+        let rollback_bytes =
+            count * undo_log_bytes(key_bytes, image_bytes_max + HEADER_BYTES) + growth_bytes_max * SPLIT_LOG_PER_BYTE;
         self.prepare_room(count, count * (key_bytes + image_bytes_max), rollback_bytes)
     }
 

@@ -2,6 +2,7 @@
 
 use nqdb_types::{Oid, oid, type_info};
 
+use super::polymorphic::{is_consistent, is_polymorphic};
 use crate::{CastContext, coercion};
 
 /// A candidate: its declared argument types, as many as the call has, and what it stands for.
@@ -49,10 +50,15 @@ fn single<T>(mut left: Vec<Candidate<T>>) -> Choice<T> {
     }
 }
 
-/// 4a: every argument converts implicitly.
+/// 4a: every argument converts implicitly, and polymorphic types agree.
 fn accepts(declared: &[Oid], args: &[Oid]) -> bool {
     declared.len() == args.len()
-        && declared.iter().zip(args).all(|(&to, &from)| coercion(from, to, CastContext::Implicit).is_some())
+        && declared.iter().zip(args).all(|(&to, &from)| takes(to, from))
+        && is_consistent(declared, args)
+}
+
+fn takes(to: Oid, from: Oid) -> bool {
+    is_polymorphic(to) || coercion(from, to, CastContext::Implicit).is_some()
 }
 
 fn keep_best<T>(left: &mut Vec<Candidate<T>>, score: impl Fn(&Candidate<T>) -> usize) {
@@ -107,9 +113,8 @@ fn choose_by_known_type<T>(left: &mut Vec<Candidate<T>>, args: &[Oid]) {
     if !known.all(|arg| arg == first) {
         return;
     }
-    let fits = |candidate: &Candidate<T>| {
-        candidate.args.iter().all(|&to| coercion(first, to, CastContext::Implicit).is_some())
-    };
+    let all_known = vec![first; args.len()];
+    let fits = |candidate: &Candidate<T>| accepts(&candidate.args, &all_known);
     if left.iter().filter(|candidate| fits(candidate)).count() == 1 {
         left.retain(fits);
     }

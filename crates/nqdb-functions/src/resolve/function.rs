@@ -1,9 +1,10 @@
 //! Functions and aggregates: manual section 10.3.
 
+use nqdb_types::array::element_type;
 use nqdb_types::{Oid, all_types, oid};
 
-use super::ResolveError;
 use super::candidates::{Candidate, Choice, choose};
+use super::{ResolveError, polymorphic};
 use crate::{Aggregate, CastContext, CastMethod, Function, aggregates_named, coercion, functions_named};
 
 /// What a call turned out to call.
@@ -29,6 +30,10 @@ pub struct ResolvedFunction {
     pub callee: Callee,
     /// What each argument given must be converted to, implicitly. `unknown` stays where the function takes "any".
     pub arg_types: Vec<Oid>,
+    /// The type of the result, or of one row of it.
+    pub returns: Oid,
+    /// From this argument on, all of them become one array (a `variadic` parameter that is an array).
+    pub packed_from: Option<usize>,
     /// Arguments to add after the given ones: type and text of each default.
     pub defaults: Vec<(Oid, &'static str)>,
 }
@@ -37,13 +42,13 @@ pub struct ResolvedFunction {
 pub fn resolve_function(name: &str, args: &[Oid]) -> Result<ResolvedFunction, ResolveError> {
     let candidates = candidates(name, args.len());
     if let Some(exact) = candidates.iter().find(|candidate| candidate.args == args) {
-        return Ok(resolved(exact, args));
+        return resolved(exact, args);
     }
     if let Some(target) = cast_syntax(name, args) {
         return Err(ResolveError::CastSyntax(target));
     }
     match choose(candidates, args) {
-        Choice::One(candidate) => Ok(resolved(&candidate, args)),
+        Choice::One(candidate) => resolved(&candidate, args),
         Choice::None => Err(ResolveError::Unknown),
         Choice::Several => Err(ResolveError::Ambiguous),
     }
@@ -70,10 +75,20 @@ fn declared_for(function: &Function, count: usize) -> Option<Vec<Oid>> {
             return None;
         }
         let repeats = count - fixed.len();
+        let repeated = if function.packs_variadic() { variadic_element(repeated)? } else { repeated };
         return Some(fixed.iter().copied().chain(std::iter::repeat_n(repeated, repeats)).collect());
     }
     let required = declared.len() - function.defaults.len();
     (required..=declared.len()).contains(&count).then(|| declared.iter().copied().take(count).collect())
+}
+
+/// The type of one argument of a `variadic` parameter that is an array.
+fn variadic_element(array: Oid) -> Option<Oid> {
+    match array {
+        oid::ANYARRAY => Some(oid::ANYELEMENT),
+        oid::ANYCOMPATIBLEARRAY => Some(oid::ANYCOMPATIBLE),
+        array => element_type(array),
+    }
 }
 
 /// A type's name used as a function of one argument, where that stands for a cast without a cast function.
@@ -87,17 +102,13 @@ fn cast_syntax(name: &str, args: &[Oid]) -> Option<Oid> {
     matches!(method, CastMethod::Relabel | CastMethod::Convert(_) | CastMethod::ViaText).then_some(target)
 }
 
-fn resolved(candidate: &Candidate<Callee>, args: &[Oid]) -> ResolvedFunction {
-    let arg_types = candidate
-        .args
-        .iter()
-        .zip(args)
-        .map(|(&to, &from)| match (to, from) {
-            (oid::ANYELEMENT | oid::ANYNONARRAY, oid::UNKNOWN) => oid::TEXT,
-            (oid::ANY | oid::ANYELEMENT | oid::ANYNONARRAY, from) => from,
-            (to, _) => to,
-        })
-        .collect();
+fn resolved(candidate: &Candidate<Callee>, args: &[Oid]) -> Result<ResolvedFunction, ResolveError> {
+    let (mut arg_types, returns) = polymorphic::resolve(&candidate.args, args, candidate.target.returns())?;
+    for (to, from) in arg_types.iter_mut().zip(args) {
+        if *to == oid::ANY {
+            *to = *from;
+        }
+    }
     let defaults = match candidate.target {
         Callee::Function(function) if !function.variadic => {
             let required = function.args.len() - function.defaults.len();
@@ -107,5 +118,23 @@ fn resolved(candidate: &Candidate<Callee>, args: &[Oid]) -> ResolvedFunction {
         }
         _ => Vec::new(),
     };
-    ResolvedFunction { callee: candidate.target, arg_types, defaults }
+    let packed_from = match candidate.target {
+        Callee::Function(function) if function.packs_variadic() => function.args.len().checked_sub(1),
+        _ => None,
+    };
+    Ok(ResolvedFunction { callee: candidate.target, arg_types, returns, packed_from, defaults })
+}
+
+/// The function that a call with `VARIADIC` before its last argument means: that argument is the array itself.
+pub fn resolve_variadic_call(name: &str, args: &[Oid]) -> Result<ResolvedFunction, ResolveError> {
+    let candidates = functions_named(name)
+        .iter()
+        .filter(|function| function.variadic && function.args.len() == args.len())
+        .map(|function| Candidate { args: function.args.to_vec(), target: Callee::Function(function) })
+        .collect();
+    match choose(candidates, args) {
+        Choice::One(candidate) => Ok(ResolvedFunction { packed_from: None, ..resolved(&candidate, args)? }),
+        Choice::None => Err(ResolveError::Unknown),
+        Choice::Several => Err(ResolveError::Ambiguous),
+    }
 }

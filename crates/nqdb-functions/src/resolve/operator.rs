@@ -2,20 +2,25 @@
 
 use nqdb_types::{Oid, oid};
 
-use super::ResolveError;
 use super::candidates::{Candidate, Choice, choose};
+use super::{ResolveError, polymorphic};
 use crate::{Function, Operator, operators_named};
 
-/// The operator that an expression means, and the types its operands must be converted to (left first).
-pub fn resolve_operator(
-    name: &str,
-    left: Option<Oid>,
-    right: Oid,
-) -> Result<(&'static Operator, Vec<Oid>), ResolveError> {
+/// A resolved operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedOperator {
+    pub operator: &'static Operator,
+    /// What the operands must be converted to, left first.
+    pub arg_types: Vec<Oid>,
+    pub returns: Oid,
+}
+
+/// The operator that an expression means.
+pub fn resolve_operator(name: &str, left: Option<Oid>, right: Oid) -> Result<ResolvedOperator, ResolveError> {
     let operators = operators_named(name);
     let given: Vec<Oid> = left.into_iter().chain([right]).collect();
     if let Some(operator) = exact(operators, left, right) {
-        return Ok((operator, declared(operator, &given)));
+        return resolved(operator, &given);
     }
     let candidates = operators
         .iter()
@@ -26,7 +31,7 @@ pub fn resolve_operator(
         })
         .collect();
     match choose(candidates, &given) {
-        Choice::One(candidate) => Ok((candidate.target, declared(candidate.target, &given))),
+        Choice::One(candidate) => resolved(candidate.target, &given),
         Choice::None => Err(ResolveError::Unknown),
         Choice::Several => Err(ResolveError::Ambiguous),
     }
@@ -42,25 +47,18 @@ fn exact(operators: &[&'static Operator], left: Option<Oid>, right: Oid) -> Opti
     operators.iter().copied().find(|operator| operator.left == left && operator.right == right)
 }
 
-/// The operand types; a pseudo-type takes the operand as it is, an unknown one as text.
-fn declared(operator: &Operator, given: &[Oid]) -> Vec<Oid> {
-    let types = operator.left.into_iter().chain([operator.right]);
-    types
-        .zip(given)
-        .map(|(to, &from)| match (to, from) {
-            (oid::ANYNONARRAY | oid::ANYELEMENT, oid::UNKNOWN) => oid::TEXT,
-            (oid::ANYNONARRAY | oid::ANYELEMENT, from) => from,
-            (to, _) => to,
-        })
-        .collect()
+fn resolved(operator: &'static Operator, given: &[Oid]) -> Result<ResolvedOperator, ResolveError> {
+    let declared: Vec<Oid> = operator.left.into_iter().chain([operator.right]).collect();
+    let (arg_types, returns) = polymorphic::resolve(&declared, given, operator.returns())?;
+    Ok(ResolvedOperator { operator, arg_types, returns })
 }
 
 /// The function behind `=` for two values of a type.
 pub fn equality(type_oid: Oid) -> Option<&'static Function> {
-    resolve_operator("=", Some(type_oid), type_oid).ok().map(|(operator, _)| operator.function)
+    resolve_operator("=", Some(type_oid), type_oid).ok().map(|resolved| resolved.operator.function)
 }
 
 /// The function behind `<` for two values of a type.
 pub fn less(type_oid: Oid) -> Option<&'static Function> {
-    resolve_operator("<", Some(type_oid), type_oid).ok().map(|(operator, _)| operator.function)
+    resolve_operator("<", Some(type_oid), type_oid).ok().map(|resolved| resolved.operator.function)
 }

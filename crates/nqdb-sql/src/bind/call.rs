@@ -1,8 +1,8 @@
 //! Calls: functions, aggregates, set-returning functions in the select list, and the functions without parentheses.
 
 use nqdb_functions::{
-    Aggregate, Callee, CastContext, Function, ResolveError, aggregates_named, equality, functions_named,
-    resolve_function,
+    Aggregate, Callee, CastContext, Function, ResolveError, ResolvedFunction, aggregates_named, equality,
+    functions_named, resolve_function,
 };
 use nqdb_sqlstate::{GROUPING_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE};
 use nqdb_types::{Datum, Oid, Type, oid};
@@ -52,7 +52,10 @@ impl Binder<'_> {
                     None => Err(self.syntax_error_at(position, &name)),
                 };
             }
-            FunctionArguments::Subquery(_) => return refuse("an array"),
+            FunctionArguments::Subquery(subquery) if name == "array" => {
+                return self.bind_array_subquery(subquery, position);
+            }
+            FunctionArguments::Subquery(_) => return Err(self.syntax_error_at(position, "SELECT")),
             FunctionArguments::List(list) => list,
         };
         let FunctionArgumentList { duplicate_treatment, args, clauses } = list;
@@ -62,8 +65,10 @@ impl Binder<'_> {
                 _ => Err(self.syntax_error_at(position, &name)),
             };
         }
-        if row_items(&ast::Expr::Function(function.clone())).is_some() {
-            return refuse("a row value in this place");
+        if name == "row"
+            && let Some(items) = row_items(&ast::Expr::Function(function.clone()))
+        {
+            return self.bind_row(&items, position);
         }
         let mut form = CallForm {
             star: false,
@@ -161,12 +166,13 @@ impl Binder<'_> {
             }
             Err(error) => return Err(error.function_error(name, &given).or_position(position)),
         };
-        let args = self.convert_args(args, &resolved.arg_types, &resolved.defaults)?;
+        let args = self.convert_args(args, &resolved)?;
         if is_aggregate {
             self.refuse_sets_in_aggregate(sets_before)?;
         }
+        let returns = Type::new(resolved.returns);
         match resolved.callee {
-            Callee::Aggregate(aggregate) => self.bind_aggregate(aggregate, args, form),
+            Callee::Aggregate(aggregate) => self.bind_aggregate(aggregate, args, returns, form),
             Callee::Function(function) => {
                 let not_aggregate = |what: String| {
                     let message = format!("{what} specified, but {name} is not an aggregate function");
@@ -182,9 +188,9 @@ impl Binder<'_> {
                     return not_aggregate("FILTER".to_string());
                 }
                 if function.set_returning {
-                    return self.bind_set_call(function, args, position);
+                    return self.bind_set_call(function, args, returns, position);
                 }
-                Ok(call(function, args, position))
+                Ok(call(function, args, returns, position))
             }
         }
     }
@@ -229,21 +235,20 @@ impl Binder<'_> {
     }
 
     /// Converts arguments to the types of the resolved function and adds its defaults.
-    pub(super) fn convert_args(
-        &mut self,
-        args: Vec<Expr>,
-        types: &[Oid],
-        defaults: &[(Oid, &'static str)],
-    ) -> SqlResult<Vec<Expr>> {
-        let mut converted = Vec::with_capacity(args.len() + defaults.len());
+    pub(super) fn convert_args(&mut self, args: Vec<Expr>, resolved: &ResolvedFunction) -> SqlResult<Vec<Expr>> {
+        let mut converted = Vec::with_capacity(args.len() + resolved.defaults.len());
         for (at, arg) in args.into_iter().enumerate() {
-            let arg = match types.get(at) {
+            let arg = match resolved.arg_types.get(at) {
                 Some(&oid::UNKNOWN | &oid::ANY) => self.require_known(arg)?,
                 to => self.coerce_operand(arg, to.copied())?,
             };
             converted.push(arg);
         }
-        for (ty, text) in defaults {
+        if let Some(first) = resolved.packed_from {
+            let items = converted.split_off(first.min(converted.len()));
+            converted.push(packed(items)?);
+        }
+        for (ty, text) in &resolved.defaults {
             let ty = Type::new(*ty);
             let value = self.read_literal(&Datum::text(*text), ty)?;
             converted.push(super::literal::literal(value, ty, None));
@@ -260,9 +265,10 @@ impl Binder<'_> {
                 return Err(error.function_error(&format!("pg_catalog.{name}"), &given).or_position(position));
             }
         };
-        let args = self.convert_args(args, &resolved.arg_types, &resolved.defaults)?;
+        let args = self.convert_args(args, &resolved)?;
+        let returns = Type::new(resolved.returns);
         match resolved.callee {
-            Callee::Function(function) if !function.set_returning => Ok(call(function, args, position)),
+            Callee::Function(function) if !function.set_returning => Ok(call(function, args, returns, position)),
             _ => Err(SqlError::internal(format!("{name} is no plain function"))),
         }
     }
@@ -272,6 +278,7 @@ impl Binder<'_> {
         &mut self,
         aggregate: &'static Aggregate,
         args: Vec<Expr>,
+        ty: Type,
         form: CallForm<'_>,
     ) -> SqlResult<Expr> {
         let position = form.position;
@@ -306,7 +313,6 @@ impl Binder<'_> {
                 return Err(SqlError::new(GROUPING_ERROR, message).or_position(position));
             }
         }
-        let ty = Type::new(polymorphic_result(aggregate.returns, &args));
         let nullable = aggregate.name != "count";
         let call = AggregateCall { aggregate, args, distinct: form.distinct, filter, ty };
         if let Some(scope) = self.scopes.get(level)
@@ -392,18 +398,16 @@ pub(super) fn is_keyword_call(name: &str) -> bool {
 }
 
 /// A call of a plain function.
-pub(super) fn call(function: &'static Function, args: Vec<Expr>, position: Option<u32>) -> Expr {
-    let ty = Type::new(polymorphic_result(function.returns, &args));
+pub(super) fn call(function: &'static Function, args: Vec<Expr>, ty: Type, position: Option<u32>) -> Expr {
     let start = args.iter().fold(position, |start, arg| leftmost(start, arg.position));
     Expr { kind: ExprKind::Call { function, args }, ty, nullable: true, position: start }
 }
 
-/// A result of the same type as the first argument, where the declaration says so.
-pub(super) fn polymorphic_result(returns: Oid, args: &[Expr]) -> Oid {
-    match returns {
-        oid::ANYELEMENT | oid::ANYNONARRAY => args.first().map_or(oid::TEXT, |arg| arg.ty.oid),
-        returns => returns,
-    }
+/// The repeated arguments of a variadic function as the array that it takes.
+fn packed(items: Vec<Expr>) -> SqlResult<Expr> {
+    let element = items.first().map_or(oid::TEXT, |item| item.ty.oid);
+    let ty = Type::new(super::array::array_over(element, None)?);
+    Ok(Expr { kind: ExprKind::Array { items, nested: false }, ty, nullable: false, position: None })
 }
 
 fn nested_aggregate(position: Option<u32>) -> SqlError {

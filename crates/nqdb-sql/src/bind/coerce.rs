@@ -41,7 +41,7 @@ impl Binder<'_> {
     }
 
     /// Changes the type, not yet the modifier.
-    fn convert_type(&mut self, expr: Expr, target: Type, context: CastContext) -> SqlResult<Option<Expr>> {
+    pub(super) fn convert_type(&mut self, expr: Expr, target: Type, context: CastContext) -> SqlResult<Option<Expr>> {
         if expr.ty.oid == target.oid {
             return Ok(Some(expr));
         }
@@ -54,6 +54,7 @@ impl Binder<'_> {
             CastMethod::Relabel => ExprKind::Relabel(Box::new(expr)),
             CastMethod::Function(function) => ExprKind::Call { function, args: vec![expr] },
             CastMethod::Convert(convert) => ExprKind::Convert { arg: Box::new(expr), convert },
+            CastMethod::Elements => return self.map_elements(expr, target.oid, context),
             CastMethod::ViaText => ExprKind::ViaText(Box::new(expr)),
         };
         Ok(Some(Expr { kind, ty: Type::new(target.oid), nullable, position }))

@@ -2,6 +2,7 @@
 
 use nqdb_functions::CastContext;
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, STATEMENT_TOO_COMPLEX, SqlError, SqlResult, UNDEFINED_OBJECT};
+use nqdb_types::array::element_type;
 use nqdb_types::type_info;
 use sqlparser::ast::{self, CastKind, Ident, ObjectName, ObjectNamePart};
 
@@ -84,11 +85,15 @@ impl Binder<'_> {
             E::Exists { subquery, negated } => self.bind_exists(subquery, *negated, self.position_of(expression)),
             E::Subquery(subquery) => self.bind_scalar_subquery(subquery),
             E::Collate { expr, collation } => self.bind_collate(expr, collation),
-            E::Tuple(_) => Err(self.unsupported("a row value in this place", expression)),
+            E::Tuple(items) => {
+                let items: Vec<&ast::Expr> = items.iter().collect();
+                self.bind_row(&items, self.position_of(expression))
+            }
             E::SimilarTo { .. } => Err(self.unsupported("SIMILAR TO", expression)),
             E::Like { any: true, .. } | E::ILike { any: true, .. } => Err(self.unsupported("LIKE ANY", expression)),
-            E::Array(_) | E::InUnnest { .. } => Err(self.unsupported("an array", expression)),
-            E::CompoundFieldAccess { .. } => Err(self.unsupported("a subscript or field selection", expression)),
+            E::Array(array) => self.bind_array(array, None, self.position_of(expression)),
+            E::CompoundFieldAccess { root, access_chain } => self.bind_field_access(root, access_chain),
+            E::InUnnest { .. } => Err(self.unsupported("IN UNNEST", expression)),
             E::IsNormalized { .. } => Err(self.unsupported("IS NORMALIZED", expression)),
             E::IsJson { .. } | E::JsonAccess { .. } => Err(self.unsupported("json", expression)),
             E::GroupingSets(_) | E::Cube(_) | E::Rollup(_) => Err(self.unsupported("a grouping set", expression)),
@@ -146,8 +151,9 @@ impl Binder<'_> {
             )
             .or_position(position));
         }
-        if find_table(&self.scopes, None, &name, position)?.is_some() {
-            return Err(whole_row(&name, position));
+        if let Some(table) = find_table(&self.scopes, None, &name, position)? {
+            let table = table.clone();
+            return Ok(self.whole_row(&table, position));
         }
         self.check_system_column(&name, position)?;
         Err(missing_column(&self.scopes, &name, position))
@@ -211,7 +217,12 @@ impl Binder<'_> {
             (CastKind::DoubleColon, Some(position)) => error.or_position(Some(position + 2)),
             _ => error.or_position(position),
         })?;
-        let bound = self.bind_expr(inner)?;
+        let bound = match inner {
+            ast::Expr::Array(array) if element_type(target.oid).is_some() => {
+                self.bind_array(array, Some(target), self.position_of(inner))?
+            }
+            inner => self.bind_expr(inner)?,
+        };
         let start = leftmost(position, bound.position);
         let mut bound = self.coerce(bound, target, CastContext::Explicit, position)?;
         bound.position = start;
@@ -319,10 +330,6 @@ fn cast_chain_len(expression: &ast::Expr) -> usize {
         ast::Expr::Cast { kind: CastKind::DoubleColon, expr, data_type: _, format: _ } => 1 + cast_chain_len(expr),
         _ => 0,
     }
-}
-
-fn whole_row(name: &str, position: Option<u32>) -> SqlError {
-    SqlError::unsupported(format!("a reference to the whole row of \"{name}\"")).or_position(position)
 }
 
 fn system_column(name: &str, position: Option<u32>) -> SqlError {

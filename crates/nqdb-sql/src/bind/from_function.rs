@@ -12,7 +12,7 @@ use nqdb_sqlstate::{GROUPING_ERROR, SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_types::{Oid, Type};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, ObjectName};
 
-use super::call::{call, polymorphic_result};
+use super::call::call;
 use super::from::{Alias, FromItem, apply_alias};
 use super::scope::{Clause, ScopeColumn, ScopeTable};
 use super::{Binder, span_position};
@@ -113,8 +113,8 @@ impl Binder<'_> {
             let message = Clause::FromFunction.refuses_aggregates().unwrap_or_default();
             return Err(SqlError::new(GROUPING_ERROR, message).or_position(position));
         };
-        let args = self.convert_args(bound, &resolved.arg_types, &resolved.defaults)?;
-        let result = Type::new(polymorphic_result(function.returns, &args));
+        let args = self.convert_args(bound, &resolved)?;
+        let result = Type::new(resolved.returns);
         let wants_definitions = function.needs_column_definitions();
         let columns = if function.columns.is_empty() {
             vec![(None, result)]
@@ -125,7 +125,7 @@ impl Binder<'_> {
         let call = if function.rows.is_some() || function.records.is_some() {
             TableCall::Rows { function, args }
         } else {
-            TableCall::Value(call(function, args, position))
+            TableCall::Value(call(function, args, result, position))
         };
         Ok(BoundFunction { name, call, columns, wants_definitions, position })
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `scope`, `similar` | what a name means, and what to say when it means nothing |
 //! | `expression`, `literal`, `operators`, `rows`, `conditional`, `call`, `syntax_functions`, `subquery` | expressions |
+//! | `array`, `record` | arrays and composite values in them |
 //! | `coerce`, `types` | types and conversions |
 //! | `query`, `select`, `set_calls`, `group`, `order` | queries |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
@@ -20,6 +21,7 @@
 //!
 //! Left out: access paths and join order (`plan`), and definitions (`ddl`).
 
+mod array;
 mod call;
 mod coerce;
 mod conditional;
@@ -36,6 +38,7 @@ mod operators;
 mod order;
 mod output_name;
 mod query;
+mod record;
 mod returning;
 mod rows;
 mod same;
@@ -56,7 +59,7 @@ use std::sync::Arc;
 use nqdb_catalog::{ColumnDef, Snapshot, TableDef};
 use nqdb_functions::{CastContext, FunctionContext, SessionFunctions};
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{FormatContext, Type};
+use nqdb_types::{FormatContext, RecordShape, Type};
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
@@ -213,6 +216,8 @@ struct Binder<'a> {
     scopes: Vec<Scope>,
     /// WITH queries in reach, innermost last.
     common_tables: Vec<CommonTable>,
+    /// The shapes of records: the modifier of a type `record` is a position here, as long as it is in the binder.
+    shapes: Vec<Arc<RecordShape>>,
     /// How deep the expression at hand nests.
     depth: usize,
     /// A system view is being bound: what it reads is not the user's doing.
@@ -231,6 +236,7 @@ impl<'a> Binder<'a> {
             columns: Vec::new(),
             scopes: Vec::new(),
             common_tables: Vec::new(),
+            shapes: Vec::new(),
             depth: 0,
             in_system_view: false,
         }

@@ -11,6 +11,14 @@ use super::{Binder, leftmost, literal, span_position};
 use crate::ir::{Expr, ExprKind};
 use crate::parse::{operator_position, start_of};
 
+/// A binary operator's function with its operands, converted to its types.
+pub(super) struct BinaryCall {
+    pub(super) function: &'static Function,
+    pub(super) left: Expr,
+    pub(super) right: Expr,
+    pub(super) returns: Oid,
+}
+
 impl Binder<'_> {
     pub(super) fn bind_binary(&mut self, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr) -> SqlResult<Expr> {
         match op {
@@ -123,14 +131,15 @@ impl Binder<'_> {
 
     fn apply_prefix(&mut self, name: &str, arg: Expr, position: Option<u32>) -> SqlResult<Expr> {
         let given = arg.ty.oid;
-        let (operator, types) = resolve_operator(name, None, given)
+        let resolved = resolve_operator(name, None, given)
             .map_err(|error| error.operator_error(name, None, given).or_position(position))?;
-        let arg = self.coerce_operand(arg, types.first().copied())?;
+        let operator = resolved.operator;
+        let arg = self.coerce_operand(arg, resolved.arg_types.first().copied())?;
         let start = leftmost(position, arg.position);
         Ok(Expr {
             nullable: arg.nullable || !operator.function.strict,
             kind: ExprKind::Call { function: operator.function, args: vec![arg] },
-            ty: Type::new(operator.returns()),
+            ty: Type::new(resolved.returns),
             position: start,
         })
     }
@@ -143,11 +152,11 @@ impl Binder<'_> {
         right: Expr,
         position: Option<u32>,
     ) -> SqlResult<Expr> {
-        let (function, left, right) = self.resolve_binary(name, left, right, position)?;
+        let BinaryCall { function, left, right, returns } = self.resolve_binary(name, left, right, position)?;
         let start = leftmost(position, leftmost(left.position, right.position));
         Ok(Expr {
             nullable: left.nullable || right.nullable || !function.strict,
-            ty: Type::new(function.returns),
+            ty: Type::new(returns),
             kind: ExprKind::Call { function, args: vec![left, right] },
             position: start,
         })
@@ -160,14 +169,14 @@ impl Binder<'_> {
         left: Expr,
         right: Expr,
         position: Option<u32>,
-    ) -> SqlResult<(&'static Function, Expr, Expr)> {
+    ) -> SqlResult<BinaryCall> {
         let name = if name == "!=" { "<>" } else { name };
         let (left_oid, right_oid) = (left.ty.oid, right.ty.oid);
-        let (operator, types) = resolve_operator(name, Some(left_oid), right_oid)
+        let resolved = resolve_operator(name, Some(left_oid), right_oid)
             .map_err(|error| error.operator_error(name, Some(left_oid), right_oid).or_position(position))?;
-        let left = self.coerce_operand(left, types.first().copied())?;
-        let right = self.coerce_operand(right, types.get(1).copied())?;
-        Ok((operator.function, left, right))
+        let left = self.coerce_operand(left, resolved.arg_types.first().copied())?;
+        let right = self.coerce_operand(right, resolved.arg_types.get(1).copied())?;
+        Ok(BinaryCall { function: resolved.operator.function, left, right, returns: resolved.returns })
     }
 
     /// Converts an operand or argument implicitly to a resolved type.
@@ -262,11 +271,11 @@ impl Binder<'_> {
         position: Option<u32>,
     ) -> SqlResult<(&'static Function, Expr, Expr)> {
         let resolved = self.resolve_binary("=", left, right, position)?;
-        if resolved.0.returns != oid::BOOL {
+        if resolved.returns != oid::BOOL {
             let message = format!("{construct} requires = operator to yield boolean");
             return Err(SqlError::new(DATATYPE_MISMATCH, message).or_position(position));
         }
-        Ok(resolved)
+        Ok((resolved.function, resolved.left, resolved.right))
     }
 
     /// `x IN (a, b, c)`: one type for all if there is one, else a chain of comparisons.
@@ -305,19 +314,18 @@ impl Binder<'_> {
     ) -> SqlResult<Expr> {
         // The operator is looked up between the argument and the list's common type, as for `= ANY (array)`.
         let given = if arg.ty.oid == oid::UNKNOWN { common } else { arg.ty.oid };
-        let operator = resolve_operator("=", Some(given), common);
-        let (operator, types) =
-            operator.map_err(|error| error.operator_error("=", Some(given), common).or_position(position))?;
-        let arg = self.coerce_operand(arg, types.first().copied())?;
+        let resolved = resolve_operator("=", Some(given), common)
+            .map_err(|error| error.operator_error("=", Some(given), common).or_position(position))?;
+        let arg = self.coerce_operand(arg, resolved.arg_types.first().copied())?;
         let mut list = Vec::with_capacity(items.len());
         for item in items {
             let item = self.coerce_operand(item, Some(common))?;
-            list.push(self.coerce_operand(item, types.get(1).copied())?);
+            list.push(self.coerce_operand(item, resolved.arg_types.get(1).copied())?);
         }
         let start = leftmost(position, arg.position);
         Ok(Expr {
             nullable: arg.nullable || list.iter().any(|item| item.nullable),
-            kind: ExprKind::InList { arg: Box::new(arg), list, equal: operator.function, negated },
+            kind: ExprKind::InList { arg: Box::new(arg), list, equal: resolved.operator.function, negated },
             ty: Type::BOOL,
             position: start,
         })

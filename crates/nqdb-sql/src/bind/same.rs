@@ -1,6 +1,6 @@
 //! Whether two bound expressions are the same one, written twice: for GROUP BY, ORDER BY and DISTINCT.
 
-use crate::ir::{Expr, ExprKind};
+use crate::ir::{Expr, ExprKind, Subscript};
 
 /// Structural equality. Subqueries are never the same: each is its own.
 pub(crate) fn same_expr(a: &Expr, b: &Expr) -> bool {
@@ -17,6 +17,15 @@ fn same_option(a: Option<&Expr>, b: Option<&Expr>) -> bool {
         (Some(a), Some(b)) => same_expr(a, b),
         _ => false,
     }
+}
+
+fn same_subscripts(a: &[Subscript], b: &[Subscript]) -> bool {
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(a, b)| {
+            a.is_slice == b.is_slice
+                && same_option(a.lower.as_ref(), b.lower.as_ref())
+                && same_option(a.upper.as_ref(), b.upper.as_ref())
+        })
 }
 
 fn same_kind(a: &ExprKind, b: &ExprKind) -> bool {
@@ -55,6 +64,19 @@ fn same_kind(a: &ExprKind, b: &ExprKind) -> bool {
         (K::InList { arg: a, list: x, equal: f, negated: m }, K::InList { arg: b, list: y, equal: g, negated: n }) => {
             f == g && m == n && same_expr(a, b) && same_list(x, y)
         }
+        (
+            K::QuantifiedArray { arg: a, function: f, array: x, all: m },
+            K::QuantifiedArray { arg: b, function: g, array: y, all: n },
+        ) => f == g && m == n && same_expr(a, b) && same_expr(x, y),
+        (K::Array { items: a, nested: x }, K::Array { items: b, nested: y }) => x == y && same_list(a, b),
+        (K::Subscript { array: a, subscripts: x }, K::Subscript { array: b, subscripts: y }) => {
+            same_expr(a, b) && same_subscripts(x, y)
+        }
+        (K::MapElements { array: a, element: x }, K::MapElements { array: b, element: y }) => {
+            same_expr(a, b) && same_expr(x, y)
+        }
+        (K::Row { fields: a, shape: x, .. }, K::Row { fields: b, shape: y, .. }) => x == y && same_list(a, b),
+        (K::Field { record: a, index: x }, K::Field { record: b, index: y }) => x == y && same_expr(a, b),
         _ => false,
     }
 }

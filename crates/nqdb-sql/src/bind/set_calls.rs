@@ -13,7 +13,6 @@ use nqdb_functions::Function;
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SqlError, SqlResult};
 use nqdb_types::Type;
 
-use super::call::polymorphic_result;
 use super::group::Key;
 use super::scope::Clause;
 use super::{Binder, walk};
@@ -28,6 +27,8 @@ pub(super) struct SetCall {
     pub(super) column: ColumnId,
     pub(super) function: &'static Function,
     pub(super) args: Vec<Expr>,
+    /// The type of a row.
+    pub(super) ty: Type,
     pub(super) position: Option<u32>,
 }
 
@@ -37,6 +38,7 @@ impl Binder<'_> {
         &mut self,
         function: &'static Function,
         args: Vec<Expr>,
+        ty: Type,
         position: Option<u32>,
     ) -> SqlResult<Expr> {
         let clause = self.scope().clause;
@@ -60,8 +62,8 @@ impl Binder<'_> {
             return Err(SqlError::unsupported("a composite value as the result of a set-returning function")
                 .or_position(position));
         }
-        let column = self.new_column(Type::new(polymorphic_result(function.returns, &args)), true, None);
-        self.scope().set_calls.push(SetCall { column, function, args, position });
+        let column = self.new_column(ty, true, None);
+        self.scope().set_calls.push(SetCall { column, function, args, ty, position });
         Ok(self.column_expr(column, position))
     }
 
@@ -144,8 +146,7 @@ fn layered(mut rel: Rel, mut calls: Vec<SetCall>) -> Rel {
 }
 
 fn table_function(call: SetCall) -> TableFunction {
-    let ty = Type::new(polymorphic_result(call.function.returns, &call.args));
-    let columns = vec![FunctionColumn { id: call.column, name: call.function.name.to_string(), ty }];
+    let columns = vec![FunctionColumn { id: call.column, name: call.function.name.to_string(), ty: call.ty }];
     TableFunction { call: TableCall::Rows { function: call.function, args: call.args }, columns }
 }
 

@@ -4,7 +4,7 @@ use nqdb_sqlstate::{SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_types::Type;
 use sqlparser::ast::{self, BinaryOperator};
 
-use super::operators::negation;
+use super::operators::{BinaryCall, negation};
 use super::rows::row_items;
 use super::{Binder, leftmost};
 use crate::ir::{Expr, ExprKind, Query, Rel};
@@ -66,9 +66,9 @@ impl Binder<'_> {
             ast::Expr::Subquery(subquery) => subquery,
             ast::Expr::Nested(inner) => match &**inner {
                 ast::Expr::Subquery(subquery) => subquery,
-                _ => return Err(self.unsupported("ANY and ALL over an array", arg)),
+                _ => return self.bind_quantified_array(arg, &name, right, all),
             },
-            _ => return Err(self.unsupported("ANY and ALL over an array", arg)),
+            _ => return self.bind_quantified_array(arg, &name, right, all),
         };
         // `x = ANY (SELECT`: operator, ANY and the parenthesis stand before the query.
         let position = query_start(&self.tokens, subquery)
@@ -101,10 +101,10 @@ impl Binder<'_> {
         };
         let (id, ty) = (output.id, output.ty);
         let column = Expr { kind: ExprKind::Column(id), ty, nullable: true, position: None };
-        let (function, arg, column) = self.resolve_binary(name, arg, column, position)?;
-        if function.returns != Type::BOOL.oid {
-            let message =
-                format!("operator {} must return a boolean, not type {}", name, Type::new(function.returns).name());
+        let BinaryCall { function, left: arg, right: column, returns } =
+            self.resolve_binary(name, arg, column, position)?;
+        if returns != Type::BOOL.oid {
+            let message = format!("operator {} must return a boolean, not type {}", name, Type::new(returns).name());
             return Err(SqlError::new(nqdb_sqlstate::DATATYPE_MISMATCH, message).or_position(position));
         }
         if !matches!(column.kind, ExprKind::Column(_)) {

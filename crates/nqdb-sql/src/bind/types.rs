@@ -3,7 +3,8 @@
 use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT};
 use nqdb_types::{Oid, Type, interval_typmod, oid, type_by_name, type_info};
 use sqlparser::ast::{
-    CharacterLength, DataType, DateTimeField, ExactNumberInfo, IntervalFields, ObjectName, ObjectNamePart, TimezoneInfo,
+    ArrayElemTypeDef, CharacterLength, DataType, DateTimeField, ExactNumberInfo, IntervalFields, ObjectName,
+    ObjectNamePart, TimezoneInfo,
 };
 
 use super::span_position;
@@ -54,11 +55,26 @@ pub fn data_type(written: &DataType) -> SqlResult<Type> {
         DataType::TsVector => Err(SqlError::unsupported("type tsvector")),
         DataType::TsQuery => Err(SqlError::unsupported("type tsquery")),
         DataType::Bit(_) | DataType::BitVarying(_) | DataType::VarBit(_) => Err(SqlError::unsupported("type bit")),
-        DataType::Array(_) => Err(SqlError::unsupported("an array type")),
+        DataType::Array(element) => array(element),
         DataType::GeometricType(_) => Err(SqlError::unsupported("a geometric type")),
         DataType::Trigger => Err(SqlError::unsupported("type trigger")),
         other => Err(unknown_type(&other.to_string().to_ascii_lowercase(), None)),
     }
+}
+
+/// An array type: dimensions and sizes that a type's name tells mean nothing (manual 8.15.1).
+fn array(element: &ArrayElemTypeDef) -> SqlResult<Type> {
+    let written = match element {
+        ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::Qualified(element, _) => element,
+        ArrayElemTypeDef::None | ArrayElemTypeDef::AngleBracket(_) | ArrayElemTypeDef::Parenthesis(_) => {
+            return Err(unknown_type("array", None));
+        }
+    };
+    let element = data_type(written)?;
+    if matches!(**written, DataType::Array(_)) {
+        return Ok(element);
+    }
+    Ok(Type::with_typmod(super::array::array_over(element.oid, None)?, element.typmod))
 }
 
 fn invalid(message: impl Into<String>) -> SqlError {

@@ -1,6 +1,6 @@
 //! Visits the expressions of a tree: the direct parts of an expression, and everything inside a query.
 
-use crate::ir::{Expr, ExprKind, Query, Rel, TableFunction};
+use crate::ir::{Expr, ExprKind, Query, Rel, Subscript, TableFunction};
 
 /// The direct subexpressions of an expression, and its direct subqueries.
 pub(super) fn parts_mut(expr: &mut Expr) -> (Vec<&mut Expr>, Vec<&mut Query>) {
@@ -33,11 +33,29 @@ pub(super) fn parts_mut(expr: &mut Expr) -> (Vec<&mut Expr>, Vec<&mut Query>) {
             inner.push(arg);
             inner.extend(list);
         }
-        ExprKind::ScalarSubquery(query) | ExprKind::Exists(query) => queries.push(query),
+        ExprKind::ScalarSubquery(query) | ExprKind::Exists(query) | ExprKind::ArraySubquery(query) => {
+            queries.push(query);
+        }
         ExprKind::Quantified { arg, query, .. } => {
             inner.push(arg);
             queries.push(query);
         }
+        ExprKind::Array { items, .. } | ExprKind::Row { fields: items, .. } => inner.extend(items),
+        ExprKind::QuantifiedArray { arg: left, array: right, .. }
+        | ExprKind::MapElements { array: left, element: right } => {
+            inner.push(left);
+            inner.push(right);
+        }
+        ExprKind::Subscript { array, subscripts } => {
+            inner.push(array);
+            inner.extend(subscripts.iter_mut().flat_map(Subscript::bounds_mut));
+        }
+        ExprKind::AssignSubscript { array, subscripts, value } => {
+            inner.push(array);
+            inner.extend(subscripts.iter_mut().flat_map(Subscript::bounds_mut));
+            inner.push(value);
+        }
+        ExprKind::Field { record, .. } => inner.push(record),
     }
     (inner, queries)
 }
@@ -177,10 +195,25 @@ fn collect_parts<'a>(expr: &'a Expr, inner: &mut Vec<&'a Expr>, queries: &mut Ve
             inner.push(arg);
             inner.extend(list);
         }
-        ExprKind::ScalarSubquery(query) | ExprKind::Exists(query) => queries.push(query),
+        ExprKind::ScalarSubquery(query) | ExprKind::Exists(query) | ExprKind::ArraySubquery(query) => {
+            queries.push(query);
+        }
         ExprKind::Quantified { arg, query, .. } => {
             inner.push(arg);
             queries.push(query);
         }
+        ExprKind::Array { items, .. } | ExprKind::Row { fields: items, .. } => inner.extend(items),
+        ExprKind::QuantifiedArray { arg: left, array: right, .. }
+        | ExprKind::MapElements { array: left, element: right } => inner.extend([&**left, &**right]),
+        ExprKind::Subscript { array, subscripts } => {
+            inner.push(array);
+            inner.extend(subscripts.iter().flat_map(Subscript::bounds));
+        }
+        ExprKind::AssignSubscript { array, subscripts, value } => {
+            inner.push(array);
+            inner.extend(subscripts.iter().flat_map(Subscript::bounds));
+            inner.push(value);
+        }
+        ExprKind::Field { record, .. } => inner.push(record),
     }
 }

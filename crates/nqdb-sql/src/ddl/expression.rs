@@ -72,7 +72,10 @@ impl DdlContext<'_, '_> {
 }
 
 fn is_subquery(expr: &Expr) -> bool {
-    matches!(expr.kind, ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) | ExprKind::Quantified { .. })
+    matches!(
+        expr.kind,
+        ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) | ExprKind::ArraySubquery(_) | ExprKind::Quantified { .. }
+    )
 }
 
 fn is_volatile(expr: &Expr) -> bool {

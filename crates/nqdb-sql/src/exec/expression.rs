@@ -6,11 +6,13 @@
 //! 3. Comparisons of one representation skip the function call; they order exactly as the function does.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use nqdb_functions::{Function, FunctionContext};
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{Datum, Oid, Type, apply_typmod, parse_text, write_text};
+use nqdb_types::{Datum, Oid, Record, RecordShape, Type, apply_typmod, parse_text, write_text};
 
+use super::array::{self, EvalSubscript};
 use super::runtime::Runtime;
 
 /// A slot of the row frame.
@@ -106,6 +108,53 @@ pub(crate) enum Eval {
         function: Equality,
         subplan: usize,
         all: bool,
+    },
+    QuantifiedArray {
+        arg: Box<Eval>,
+        function: Equality,
+        array: Box<Eval>,
+        all: bool,
+    },
+    Array {
+        items: Box<[Eval]>,
+        element_type: Oid,
+        nested: bool,
+    },
+    ArraySubquery {
+        subplan: usize,
+        element_type: Oid,
+        nested: bool,
+    },
+    Subscript {
+        array: Box<Eval>,
+        subscripts: Box<[EvalSubscript]>,
+    },
+    AssignSubscript {
+        array: Box<Eval>,
+        subscripts: Box<[EvalSubscript]>,
+        value: Box<Eval>,
+        element_type: Oid,
+    },
+    /// The element at hand is kept in the slot.
+    MapElements {
+        array: Box<Eval>,
+        slot: Slot,
+        element: Box<Eval>,
+        element_type: Oid,
+    },
+    Row {
+        fields: Box<[Eval]>,
+        shape: Arc<RecordShape>,
+        absent_if_null: bool,
+    },
+    Field {
+        record: Box<Eval>,
+        index: usize,
+    },
+    /// The same array under another element type (`varchar[]` as `text[]`).
+    RelabelArray {
+        arg: Box<Eval>,
+        element_type: Oid,
     },
 }
 
@@ -258,6 +307,29 @@ impl Eval {
             }
             Eval::MinMax { args, greatest, type_oid } => min_max(args, *greatest, *type_oid, rt),
             Eval::ScalarSubquery(subplan) => rt.scalar_subquery(*subplan),
+            Eval::Array { items, element_type, nested } => array::construct(items, *element_type, *nested, rt),
+            Eval::ArraySubquery { subplan, element_type, nested } => {
+                rt.array_subquery(*subplan, *element_type, *nested)
+            }
+            Eval::Subscript { array, subscripts } => array::subscript(array, subscripts, rt),
+            Eval::AssignSubscript { array, subscripts, value, element_type } => {
+                array::assign(array, subscripts, value, *element_type, rt)
+            }
+            Eval::MapElements { array, slot, element, element_type } => {
+                array::map_elements(array, *slot, element, *element_type, rt)
+            }
+            Eval::Row { fields, shape, absent_if_null } => {
+                let values = fields.iter().map(|field| field.eval(rt)).collect::<SqlResult<Vec<Datum>>>()?;
+                if *absent_if_null && values.iter().all(Datum::is_null) {
+                    return Ok(Datum::Null);
+                }
+                Record::new(Arc::clone(shape), values).map(Datum::record)
+            }
+            Eval::Field { record, index } => array::field(record, *index, rt),
+            Eval::RelabelArray { arg, element_type } => Ok(match arg.eval(rt)? {
+                Datum::Array(array) => Datum::array(array.relabelled(*element_type)),
+                other => other,
+            }),
             Eval::Compare { .. }
             | Eval::And(_)
             | Eval::Or(_)
@@ -266,6 +338,7 @@ impl Eval {
             | Eval::IsBool { .. }
             | Eval::InList { .. }
             | Eval::Exists(_)
+            | Eval::QuantifiedArray { .. }
             | Eval::Quantified { .. } => Ok(boolean(self.test(rt)?)),
         }
     }
@@ -297,7 +370,7 @@ impl Eval {
                 Ok(result)
             }
             Eval::Not(arg) => Ok(arg.test(rt)?.map(|value| !value)),
-            Eval::IsNull { arg, negated } => Ok(Some(arg.eval(rt)?.is_null() != *negated)),
+            Eval::IsNull { arg, negated } => Ok(Some(array::is_null(&arg.eval(rt)?, *negated))),
             Eval::IsBool { arg, value, negated } => Ok(Some((arg.test(rt)? == *value) != *negated)),
             Eval::InList { arg, list, equal, negated } => {
                 let arg = arg.eval(rt)?;
@@ -313,6 +386,7 @@ impl Eval {
                 Ok(result.map(|value| value != *negated))
             }
             Eval::Exists(subplan) => rt.exists(*subplan).map(Some),
+            Eval::QuantifiedArray { arg, function, array, all } => array::quantified(arg, function, array, *all, rt),
             Eval::Quantified { arg, function, subplan, all } => {
                 let arg = arg.eval(rt)?;
                 rt.quantified(*subplan, &arg, function, *all)

@@ -5,11 +5,13 @@
 //! | `contract` | what a session gives and gets: [`ExecContext`], [`Step`], [`RowSink`] |
 //! | `execution` | one execution of a plan, step by step |
 //! | `runtime`, `operator`, `expression` | slots, operators, compiled expressions |
+//! | `array` | subscripts, constructors, element-wise work |
 //! | `scan`, `index_range` | reading tables |
 //! | `nested_loop`, `hash_join`, `aggregate`, `sort`, ... | one operator each |
 //! | `insert`, `modify`, `constraint` | writing rows |
 
 mod aggregate;
+mod array;
 mod constraint;
 mod contract;
 mod distinct;
@@ -36,6 +38,7 @@ pub use contract::{CommandTag, ExecContext, RowSink, Step};
 pub use execution::Execution;
 
 pub(crate) use aggregate::{Aggregation, Call};
+pub(crate) use array::EvalSubscript;
 pub(crate) use constraint::CheckConstraint;
 pub(crate) use distinct::Distinct;
 pub(crate) use execution::{ExplainPlan, QueryPlan, Root};

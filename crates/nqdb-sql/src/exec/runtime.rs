@@ -13,7 +13,7 @@
 
 use nqdb_sqlstate::{CARDINALITY_VIOLATION, OUT_OF_MEMORY, SqlError, SqlResult};
 use nqdb_txn::ReadView;
-use nqdb_types::{Datum, Oid};
+use nqdb_types::{Array, Datum, Oid};
 
 use super::contract::ExecContext;
 use super::expression::{Equality, Slot};
@@ -156,6 +156,35 @@ impl Runtime<'_, '_> {
             Ok(true)
         })?;
         let value = value.unwrap_or(Datum::Null);
+        self.remember(index, &value);
+        Ok(value)
+    }
+
+    /// `ARRAY(query)`: the values of its only column; arrays make one dimension more.
+    pub fn array_subquery(&mut self, index: usize, element_type: Oid, nested: bool) -> SqlResult<Datum> {
+        if let Some(value) = &self.frame.subplans[index].value {
+            return Ok(value.clone());
+        }
+        let Some(column) = self.subplans[index].column else {
+            return Err(SqlError::internal("an array's subquery has no column"));
+        };
+        let mut values = Vec::new();
+        let mut charged_bytes = 0;
+        let collected = self.run_subplan(index, |rt| {
+            let value = rt.frame.slots[column].clone();
+            let bytes = size_of::<Datum>() + value.heap_size();
+            charged_bytes += bytes;
+            rt.charge(bytes)?;
+            values.push(value);
+            Ok(true)
+        });
+        self.release(charged_bytes);
+        collected?;
+        let array = match nested {
+            true => super::array::stack(element_type, values)?,
+            false => Array::from_elements(element_type, values)?,
+        };
+        let value = Datum::array(array);
         self.remember(index, &value);
         Ok(value)
     }

@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use nqdb_functions::{Function, all_operators};
 use nqdb_types::{Datum, FormatContext, Type, oid, write_text};
 
-use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind};
+use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind, Subscript};
 use crate::plan::ColumnName;
 
 pub(crate) type Names = HashMap<ColumnId, ColumnName, RandomState>;
@@ -98,7 +98,29 @@ pub(crate) fn expression(expr: &Expr, names: &Names) -> String {
             let symbol = operator_symbol(function).unwrap_or(function.name);
             format!("({} {symbol} {} (SubPlan))", of(arg), if *all { "ALL" } else { "ANY" })
         }
+        ExprKind::QuantifiedArray { arg, function, array, all } => {
+            let symbol = operator_symbol(function).unwrap_or(function.name);
+            format!("({} {symbol} {} ({}))", of(arg), if *all { "ALL" } else { "ANY" }, of(array))
+        }
+        ExprKind::Array { items, .. } => format!("ARRAY[{}]", list(items, names)),
+        ExprKind::ArraySubquery(_) => "ARRAY(SubPlan)".to_string(),
+        ExprKind::Subscript { array, subscripts } => format!("{}{}", of(array), brackets(subscripts, names)),
+        ExprKind::AssignSubscript { array, subscripts, value } => {
+            format!("{}{} := {}", of(array), brackets(subscripts, names), of(value))
+        }
+        ExprKind::MapElements { array, .. } => cast(&of(array), expr.ty),
+        ExprKind::Row { fields, .. } => format!("ROW({})", list(fields, names)),
+        ExprKind::Field { record, index } => format!("({}).f{}", of(record), index + 1),
     }
+}
+
+fn brackets(subscripts: &[Subscript], names: &Names) -> String {
+    let bound = |bound: &Option<Expr>| bound.as_ref().map(|bound| expression(bound, names)).unwrap_or_default();
+    let one = |subscript: &Subscript| match subscript.is_slice {
+        true => format!("[{}:{}]", bound(&subscript.lower), bound(&subscript.upper)),
+        false => format!("[{}]", bound(&subscript.upper)),
+    };
+    subscripts.iter().map(one).collect()
 }
 
 fn list(exprs: &[Expr], names: &Names) -> String {

@@ -1,17 +1,18 @@
 //! From a typed expression to one that runs over slots.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 use nqdb_functions::{Function, all_operators};
 use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_types::array::element_type;
 use nqdb_types::{Oid, oid};
 
 use super::mentions::free_columns;
 use super::slots::Planner;
-use crate::exec::{Comparison, Equality, Eval, Subplan};
-use crate::ir::{Expr, ExprKind, Query};
+use crate::exec::{Comparison, Equality, Eval, EvalSubscript, Subplan};
+use crate::ir::{Expr, ExprKind, Query, Subscript};
 
 /// `txid_current()`, by its number in `pg_proc`.
 const TXID_CURRENT: Oid = 2943;
@@ -75,6 +76,11 @@ pub(crate) fn equality(function: &'static Function) -> Equality {
     }
 }
 
+/// The element type of an expression that is an array.
+fn element_of(expr: &Expr) -> SqlResult<Oid> {
+    element_type(expr.ty.oid).ok_or_else(|| SqlError::internal(format!("{} is no array type", expr.ty.name())))
+}
+
 impl Planner<'_> {
     /// Compiles a list.
     pub fn compile_all<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>) -> SqlResult<Box<[Eval]>> {
@@ -105,7 +111,12 @@ impl Planner<'_> {
             ExprKind::Param(index) => Eval::Param(usize::from(*index)),
             ExprKind::Column(id) => Eval::Slot(self.slot(*id)?),
             ExprKind::Call { function, args } => self.compile_call(function, args)?,
-            ExprKind::Relabel(arg) => self.compile(arg)?,
+            ExprKind::Relabel(arg) => match (element_type(arg.ty.oid), element_type(expr.ty.oid)) {
+                (Some(from), Some(element_type)) if from != element_type => {
+                    Eval::RelabelArray { arg: self.compile_box(arg)?, element_type }
+                }
+                _ => self.compile(arg)?,
+            },
             ExprKind::Convert { arg, convert } => Eval::Convert { arg: self.compile_box(arg)?, convert: *convert },
             ExprKind::ViaText(arg) => Eval::ViaText { from: arg.ty, to: expr.ty, arg: self.compile_box(arg)? },
             ExprKind::Typmod { arg, explicit } => {
@@ -154,7 +165,53 @@ impl Planner<'_> {
                 let subplan = self.compile_subquery(query, hashes, false)?;
                 Eval::Quantified { arg, function, subplan, all: *all }
             }
+            ExprKind::QuantifiedArray { arg, function, array, all } => Eval::QuantifiedArray {
+                arg: self.compile_box(arg)?,
+                function: equality(function),
+                array: self.compile_box(array)?,
+                all: *all,
+            },
+            ExprKind::Array { items, nested } => {
+                Eval::Array { items: self.compile_all(items)?, element_type: element_of(expr)?, nested: *nested }
+            }
+            ExprKind::ArraySubquery(query) => Eval::ArraySubquery {
+                element_type: element_of(expr)?,
+                nested: query.output.first().is_some_and(|column| column.ty.oid == expr.ty.oid),
+                subplan: self.compile_subquery(query, None, false)?,
+            },
+            ExprKind::Subscript { array, subscripts } => {
+                Eval::Subscript { array: self.compile_box(array)?, subscripts: self.compile_subscripts(subscripts)? }
+            }
+            ExprKind::AssignSubscript { array, subscripts, value } => Eval::AssignSubscript {
+                element_type: element_of(expr)?,
+                array: self.compile_box(array)?,
+                subscripts: self.compile_subscripts(subscripts)?,
+                value: self.compile_box(value)?,
+            },
+            ExprKind::MapElements { array, element } => {
+                let array = self.compile_box(array)?;
+                let slot = self.new_slot();
+                self.case_slots.push(slot);
+                let element = self.compile_box(element);
+                self.case_slots.pop();
+                Eval::MapElements { array, slot, element: element?, element_type: element_of(expr)? }
+            }
+            ExprKind::Row { fields, shape, absent_if_null } => Eval::Row {
+                fields: self.compile_all(fields)?,
+                shape: Arc::clone(shape),
+                absent_if_null: *absent_if_null,
+            },
+            ExprKind::Field { record, index } => Eval::Field { record: self.compile_box(record)?, index: *index },
         })
+    }
+
+    fn compile_subscripts(&mut self, subscripts: &[Subscript]) -> SqlResult<Box<[EvalSubscript]>> {
+        let mut bound = |bound: &Option<Expr>| bound.as_ref().map(|bound| self.compile(bound)).transpose();
+        let compile = |subscript: &Subscript| {
+            let (lower, upper) = (bound(&subscript.lower)?, bound(&subscript.upper)?);
+            Ok(EvalSubscript { lower, upper, is_slice: subscript.is_slice })
+        };
+        subscripts.iter().map(compile).collect()
     }
 
     fn compile_call(&mut self, function: &'static Function, args: &[Expr]) -> SqlResult<Eval> {

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use nqdb_functions::Volatility;
 
-use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, TableFunction};
+use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, Subscript, TableFunction};
 
 /// A set of columns.
 pub(crate) type Columns = HashSet<ColumnId, foldhash::fast::RandomState>;
@@ -16,12 +16,14 @@ pub(crate) type Columns = HashSet<ColumnId, foldhash::fast::RandomState>;
 pub(crate) fn operands(expr: &Expr) -> Vec<&Expr> {
     match &expr.kind {
         ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Column(_) | ExprKind::CaseOperand => Vec::new(),
-        ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) => Vec::new(),
+        ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) | ExprKind::ArraySubquery(_) => Vec::new(),
         ExprKind::Call { args, .. }
         | ExprKind::And(args)
         | ExprKind::Or(args)
         | ExprKind::Coalesce(args)
-        | ExprKind::MinMax { args, .. } => args.iter().collect(),
+        | ExprKind::MinMax { args, .. }
+        | ExprKind::Array { items: args, .. }
+        | ExprKind::Row { fields: args, .. } => args.iter().collect(),
         ExprKind::Relabel(arg)
         | ExprKind::Convert { arg, .. }
         | ExprKind::ViaText(arg)
@@ -29,8 +31,12 @@ pub(crate) fn operands(expr: &Expr) -> Vec<&Expr> {
         | ExprKind::Typmod { arg, .. }
         | ExprKind::IsNull { arg, .. }
         | ExprKind::IsBool { arg, .. }
+        | ExprKind::Field { record: arg, .. }
         | ExprKind::Quantified { arg, .. } => vec![arg],
-        ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => vec![left, right],
+        ExprKind::IsDistinct { left, right, .. }
+        | ExprKind::NullIf { left, right, .. }
+        | ExprKind::QuantifiedArray { arg: left, array: right, .. }
+        | ExprKind::MapElements { array: left, element: right } => vec![left, right],
         ExprKind::Case { operand, arms, otherwise } => operand
             .iter()
             .map(Box::as_ref)
@@ -38,13 +44,22 @@ pub(crate) fn operands(expr: &Expr) -> Vec<&Expr> {
             .chain(otherwise.iter().map(Box::as_ref))
             .collect(),
         ExprKind::InList { arg, list, .. } => std::iter::once(arg.as_ref()).chain(list).collect(),
+        ExprKind::Subscript { array, subscripts } => {
+            std::iter::once(array.as_ref()).chain(subscripts.iter().flat_map(Subscript::bounds)).collect()
+        }
+        ExprKind::AssignSubscript { array, subscripts, value } => {
+            [array.as_ref(), value.as_ref()].into_iter().chain(subscripts.iter().flat_map(Subscript::bounds)).collect()
+        }
     }
 }
 
 /// The subquery of an expression node.
 pub(crate) fn subquery(expr: &Expr) -> Option<&Query> {
     match &expr.kind {
-        ExprKind::ScalarSubquery(query) | ExprKind::Exists(query) | ExprKind::Quantified { query, .. } => Some(query),
+        ExprKind::ScalarSubquery(query)
+        | ExprKind::Exists(query)
+        | ExprKind::ArraySubquery(query)
+        | ExprKind::Quantified { query, .. } => Some(query),
         _ => None,
     }
 }
@@ -350,12 +365,14 @@ fn replace(expr: &mut Expr, copies: &[(ColumnId, ColumnId)]) {
 pub(crate) fn operands_mut(expr: &mut Expr) -> Vec<&mut Expr> {
     match &mut expr.kind {
         ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Column(_) | ExprKind::CaseOperand => Vec::new(),
-        ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) => Vec::new(),
+        ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) | ExprKind::ArraySubquery(_) => Vec::new(),
         ExprKind::Call { args, .. }
         | ExprKind::And(args)
         | ExprKind::Or(args)
         | ExprKind::Coalesce(args)
-        | ExprKind::MinMax { args, .. } => args.iter_mut().collect(),
+        | ExprKind::MinMax { args, .. }
+        | ExprKind::Array { items: args, .. }
+        | ExprKind::Row { fields: args, .. } => args.iter_mut().collect(),
         ExprKind::Relabel(arg)
         | ExprKind::Convert { arg, .. }
         | ExprKind::ViaText(arg)
@@ -363,8 +380,12 @@ pub(crate) fn operands_mut(expr: &mut Expr) -> Vec<&mut Expr> {
         | ExprKind::Typmod { arg, .. }
         | ExprKind::IsNull { arg, .. }
         | ExprKind::IsBool { arg, .. }
+        | ExprKind::Field { record: arg, .. }
         | ExprKind::Quantified { arg, .. } => vec![arg],
-        ExprKind::IsDistinct { left, right, .. } | ExprKind::NullIf { left, right, .. } => vec![left, right],
+        ExprKind::IsDistinct { left, right, .. }
+        | ExprKind::NullIf { left, right, .. }
+        | ExprKind::QuantifiedArray { arg: left, array: right, .. }
+        | ExprKind::MapElements { array: left, element: right } => vec![left, right],
         ExprKind::Case { operand, arms, otherwise } => operand
             .iter_mut()
             .map(Box::as_mut)
@@ -372,5 +393,12 @@ pub(crate) fn operands_mut(expr: &mut Expr) -> Vec<&mut Expr> {
             .chain(otherwise.iter_mut().map(Box::as_mut))
             .collect(),
         ExprKind::InList { arg, list, .. } => std::iter::once(arg.as_mut()).chain(list).collect(),
+        ExprKind::Subscript { array, subscripts } => {
+            std::iter::once(array.as_mut()).chain(subscripts.iter_mut().flat_map(Subscript::bounds_mut)).collect()
+        }
+        ExprKind::AssignSubscript { array, subscripts, value } => [array.as_mut(), value.as_mut()]
+            .into_iter()
+            .chain(subscripts.iter_mut().flat_map(Subscript::bounds_mut))
+            .collect(),
     }
 }

@@ -163,7 +163,10 @@ impl Tree {
         };
         let end = end + usize::from(found);
         if end.saturating_sub(start) > count_max {
-            return Err(StorageError::corrupt_page(mtr.page_id(page), "a range holds more entries than were put there"));
+            return Err(StorageError::corrupt_page(
+                mtr.page_id(page),
+                "a range holds more entries than were put there",
+            ));
         }
         let rest = node.high().filter(|fence| *fence <= high).map(<[u8]>::to_vec);
         for slot in (start..end).rev() {
@@ -225,4 +228,3 @@ mod tests {
         assert_eq!(out.len(), REMOVE_OP_LEN);
     }
 }
-

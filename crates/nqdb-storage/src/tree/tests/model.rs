@@ -100,7 +100,8 @@ fn step_with_run(tree: &Tree, model: &mut Model, keys: Keys, removes: bool, rand
     if removes {
         let (a, b) = (keys.draw(random), keys.draw(random));
         let (low, high) = if a <= b { (a, b) } else { (b, a) };
-        let inside: Vec<Vec<u8>> = model.range(low.clone()..=high.clone()).map(|(key, _)| key.clone()).take(200).collect();
+        let inside: Vec<Vec<u8>> =
+            model.range(low.clone()..=high.clone()).map(|(key, _)| key.clone()).take(200).collect();
         let high = if inside.len() == 200 { inside[199].clone() } else { high };
         assert_eq!(remove_range(tree, &low, &high, inside.len()), inside.len());
         for key in inside {
