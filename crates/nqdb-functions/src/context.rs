@@ -5,6 +5,9 @@ use nqdb_types::{FormatContext, Type};
 
 use crate::CatalogFunctions;
 
+/// Values up to this size are made without asking.
+const SMALL_VALUE_BYTES: usize = 1 << 20;
+
 /// The surroundings of a call.
 pub struct FunctionContext<'a> {
     /// Time zone, date style and the like.
@@ -39,6 +42,18 @@ impl<'a> FunctionContext<'a> {
             argument_types: &[],
             result_columns: &[],
         }
+    }
+
+    /// To be called every few thousand steps of a loop whose length the arguments decide: ends it with 57014 when the
+    /// statement was cancelled or its time is over.
+    pub(crate) fn check_interruption(&self) -> SqlResult<()> {
+        self.session.check_interruption()
+    }
+
+    /// To be called before a value of this many bytes is made, where that is more than the arguments hold: 53200 when
+    /// the server has no memory for it.
+    pub(crate) fn admit_bytes(&self, bytes: usize) -> SqlResult<()> {
+        if bytes > SMALL_VALUE_BYTES { self.session.admit_bytes(bytes) } else { Ok(()) }
     }
 
     /// The type of one argument of the call at hand, as far as the caller said.
@@ -85,6 +100,16 @@ pub trait SessionFunctions: CatalogFunctions {
     fn backend_pid(&self) -> i32;
     /// The transaction's number; one is assigned if it has none.
     fn transaction_id(&self) -> SqlResult<i64>;
+    /// Whether a long computation may go on: 57014 when the statement was cancelled or its time is over. Also the place
+    /// where the session lets others run. Costs about as much as reading a clock.
+    fn check_interruption(&self) -> SqlResult<()> {
+        Ok(())
+    }
+    /// 53200 when the server has no memory for one more value of this size.
+    fn admit_bytes(&self, bytes: usize) -> SqlResult<()> {
+        let _ = bytes;
+        Ok(())
+    }
     /// Waits; ends early with 57014 when the statement is cancelled.
     fn sleep(&self, micros: i64) -> SqlResult<()>;
     /// What `version()` prints.

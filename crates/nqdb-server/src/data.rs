@@ -17,6 +17,7 @@ const PURGE_PAUSE: Duration = Duration::from_millis(50);
 /// Shares of the configured memory, in percent; the rest is for queries and sockets.
 const POOL_PERCENT: u64 = 60;
 const UNDO_PERCENT: u64 = 10;
+const STATEMENTS_PERCENT: u64 = 25;
 /// The file that says that a data directory was made.
 const SUPERBLOCK: &str = "nqdb.super";
 
@@ -76,6 +77,11 @@ impl Drop for Data {
     fn drop(&mut self) {
         self.stop_purge();
     }
+}
+
+/// What the statements of all sessions may hold together, of the configured memory.
+pub fn statement_memory_bytes(memory_bytes: u64) -> usize {
+    usize::try_from(memory_bytes / 100 * STATEMENTS_PERCENT).unwrap_or(usize::MAX)
 }
 
 /// Makes the directory for its owner alone.

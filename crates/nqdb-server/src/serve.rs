@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::configuration::{Configuration, HttpListen};
-use crate::data::Data;
+use crate::data::{Data, statement_memory_bytes};
 use crate::error::ServerError;
 use crate::log;
 
@@ -138,8 +138,14 @@ async fn start_over(
 
     let settings = settings(configuration, listeners.address(), has_tls)
         .map_err(|error| ServerError::Configuration(error.to_string()))?;
-    let instance = Instance::new(data.system.clone(), data.catalog.clone(), settings, configuration.max_connections)
-        .map_err(|_| ServerError::Configuration("the system gives no random numbers".to_owned()))?;
+    let instance = Instance::new(
+        data.system.clone(),
+        data.catalog.clone(),
+        settings,
+        configuration.max_connections,
+        statement_memory_bytes(configuration.memory_bytes),
+    )
+    .map_err(|_| ServerError::Configuration("the system gives no random numbers".to_owned()))?;
     let (stop, stopped) = watch::channel(false);
     let postgres_address = listeners.address();
     let http_address = web.as_ref().map(WebListener::address);

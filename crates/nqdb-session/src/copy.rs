@@ -169,6 +169,7 @@ impl Session {
         let memory_limit_bytes = self.memory_limit_bytes();
         let Some(open) = &mut self.open else { return Err(SqlError::internal("an execution without a transaction")) };
         self.surroundings.transaction_id.set(open.txn.xid().map(|xid| xid.0));
+        self.surroundings.begin_step();
         let mut cx = ExecContext {
             txn: &mut open.txn,
             functions: FunctionContext::new(
@@ -181,6 +182,7 @@ impl Session {
             cancel: &self.surroundings.backend.cancel,
             notices: &mut self.notices,
             memory_limit_bytes,
+            memory: &self.surroundings.instance.statement_memory,
         };
         call(&mut cx)
     }

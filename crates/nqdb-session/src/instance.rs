@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nqdb_catalog::Catalog;
+use nqdb_sql::exec::MemoryPool;
 use nqdb_txn::TxnSystem;
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -25,6 +26,8 @@ pub struct Instance {
     /// What a new session starts with: PostgreSQL's defaults and the server's configuration.
     pub defaults: Settings,
     pub metrics: Metrics,
+    /// What the statements of all sessions may hold together.
+    pub statement_memory: Arc<MemoryPool>,
     /// Reads the clock, µs since 2000-01-01 UTC.
     pub clock_micros: fn() -> i64,
     pub random: SystemRandom,
@@ -34,12 +37,14 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Brings the parts together; `sessions_max` is the number of clients that may be connected.
+    /// Brings the parts together; `sessions_max` is the number of clients that may be connected, `statement_memory_bytes`
+    /// what their statements may hold together.
     pub fn new(
         system: Arc<TxnSystem>,
         catalog: Arc<Catalog>,
         defaults: Settings,
         sessions_max: usize,
+        statement_memory_bytes: usize,
     ) -> Result<Arc<Instance>, ring::error::Unspecified> {
         let random = SystemRandom::new();
         let mut mock_secret = [0; 32];
@@ -50,6 +55,7 @@ impl Instance {
             registry: Registry::new(sessions_max),
             defaults,
             metrics: Metrics::default(),
+            statement_memory: MemoryPool::new(statement_memory_bytes),
             clock_micros: system_clock_micros,
             random,
             started_micros: system_clock_micros(),

@@ -330,7 +330,9 @@ impl Session {
             cancel: &self.surroundings.backend.cancel,
             notices: &mut self.notices,
             memory_limit_bytes,
+            memory: &self.surroundings.instance.statement_memory,
         };
+        self.surroundings.begin_step();
         let enter = |catalog: &Arc<nqdb_catalog::Snapshot>| {
             self.surroundings.catalog.replace(Arc::clone(catalog));
         };

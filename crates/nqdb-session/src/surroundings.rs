@@ -31,6 +31,11 @@ use crate::instance::{DATABASE, Instance};
 use crate::registry::{Backend, terminated};
 use crate::settings::{Authority, SERVER_VERSION, Settings, is_of_the_transaction};
 
+/// A step that computes for longer gives its worker up.
+const LONG_STEP: std::time::Duration = std::time::Duration::from_millis(20);
+/// Enough for a thread to start.
+const HAND_OVER_PAUSE: std::time::Duration = std::time::Duration::from_micros(500);
+
 /// The session as functions see it.
 pub struct Surroundings {
     pub instance: Arc<Instance>,
@@ -51,6 +56,8 @@ pub struct Surroundings {
     drawn: RefCell<HashMap<u32, i64>>,
     last_drawn: Cell<Option<u32>>,
     dependency: Cell<Option<Lsn>>,
+    /// Since when a worker of the runtime computes for this session without a pause, as far as somebody looked.
+    computing_since: Cell<Option<Instant>>,
 }
 
 impl Surroundings {
@@ -79,6 +86,7 @@ impl Surroundings {
             drawn: RefCell::default(),
             last_drawn: Cell::new(None),
             dependency: Cell::new(None),
+            computing_since: Cell::new(None),
         }
     }
 
@@ -122,6 +130,27 @@ impl Surroundings {
         match self.deadline.get() {
             Some(deadline) if Instant::now() >= deadline => Err(statement_timeout()),
             _ => Ok(()),
+        }
+    }
+
+    /// A step of an execution begins: the worker was free for others until now.
+    pub fn begin_step(&self) {
+        self.computing_since.set(None);
+    }
+
+    /// Once a step takes too long, the runtime gets another thread in place of this one, so that sessions that wait for
+    /// a worker are served; this one ends with the step.
+    fn leave_worker_when_long(&self) {
+        let now = Instant::now();
+        let Some(since) = self.computing_since.get() else { return self.computing_since.set(Some(now)) };
+        if now - since < LONG_STEP {
+            return;
+        }
+        self.computing_since.set(Some(now));
+        let handle = tokio::runtime::Handle::try_current();
+        if handle.is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread) {
+            // The pause is what lets the other thread take over before this one asks for its place back.
+            tokio::task::block_in_place(|| std::thread::sleep(HAND_OVER_PAUSE));
         }
     }
 
@@ -368,6 +397,15 @@ impl SessionFunctions for Surroundings {
             Some(id) => i64::try_from(id).map_err(|_| SqlError::internal("a transaction number beyond 63 bits")),
             None => Err(SqlError::internal("a transaction was not numbered for the statement that asks for it")),
         }
+    }
+
+    fn check_interruption(&self) -> SqlResult<()> {
+        self.leave_worker_when_long();
+        Surroundings::check_interruption(self)
+    }
+
+    fn admit_bytes(&self, bytes: usize) -> SqlResult<()> {
+        self.instance.statement_memory.admit(bytes)
     }
 
     fn sleep(&self, micros: i64) -> SqlResult<()> {

@@ -5,7 +5,8 @@
 //!    anything is built on it.
 //! 3. The superblock gets the next incarnation, so that groups behind the end can never be taken for new ones.
 //! 4. From the checkpoint's redo position on every page record is applied to pages that are older than its group, and
-//!    from its start position on every opaque record is handed to the layer above, in order.
+//!    from its start position on every opaque record is handed to the layer above, in order. A page that a record cannot
+//!    have been made for is damage: nothing is applied to it, and the database does not open.
 //!
 //! Each step can be interrupted and repeated. Undoing unfinished transactions is left to the layer above, which does it
 //! through ordinary mini-transactions.
@@ -18,6 +19,7 @@ use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, PageId};
 use crate::options::Sabotage;
 use crate::page::op::PageOp;
+use crate::page::redo::sound;
 use crate::pool::{Access, Pinned};
 use crate::superblock::Superblock;
 use crate::wal::group::{Record, Records};
@@ -134,8 +136,14 @@ fn redo(state: &Arc<EngineState>, pin: Pinned<'_>, group: &Group<'_>, ops: &[Pag
     if page.guard.lsn() >= group.end {
         return Ok(());
     }
+    let id = page.pin.id();
+    let damaged = |what| StorageError::corrupt_page(id, what);
+    if !state.pool.is_dirty(page.pin.frame_index()) {
+        sound(&page.guard).map_err(damaged)?;
+    }
     state.pool.mark_dirty(page.pin.frame_index(), group.start);
     for op in ops {
+        op.check(&page.guard).map_err(damaged)?;
         op.apply(&mut page.guard);
     }
     page.guard.set_lsn(group.end);

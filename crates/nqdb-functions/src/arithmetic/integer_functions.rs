@@ -5,7 +5,7 @@ use nqdb_sqlstate::{NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult};
 use nqdb_types::Numeric;
 
 use super::out_of_range;
-use crate::Function;
+use crate::{Function, FunctionContext};
 
 pub(crate) static FUNCTIONS: &[&[Function]] =
     &[&GCD_INT4, &GCD_INT8, &LCM_INT4, &LCM_INT8, &TO_HEX_INT4, &TO_HEX_INT8, &FACTORIAL, &INCREMENT];
@@ -61,7 +61,7 @@ fn to_hex_int8(value: i64) -> String {
 }
 
 #[sql_function("factorial(int8) -> numeric", oid = 1376)]
-fn factorial(count: i64) -> SqlResult<Numeric> {
+fn factorial(context: &mut FunctionContext<'_>, count: i64) -> SqlResult<Numeric> {
     /// The factorial of the next number has more digits than numeric holds.
     const COUNT_MAX: i64 = 32_177;
     if count < 0 {
@@ -70,7 +70,19 @@ fn factorial(count: i64) -> SqlResult<Numeric> {
     if count > COUNT_MAX {
         return Err(SqlError::new(NUMERIC_VALUE_OUT_OF_RANGE, "value overflows numeric format"));
     }
-    (2..=count).try_fold(Numeric::ONE, |product, factor| product.mul(&Numeric::from(factor)))
+    if count < 2 { Ok(Numeric::ONE) } else { product(context, 2, count) }
+}
+
+/// The product of the numbers from `low` to `high`, by halves: factors of equal length are multiplied fastest.
+fn product(context: &FunctionContext<'_>, low: i64, high: i64) -> SqlResult<Numeric> {
+    const FACTORS_AT_ONCE: i64 = 32;
+    if high - low < FACTORS_AT_ONCE {
+        context.check_interruption()?;
+        let first = Numeric::from(low);
+        return (low + 1..=high).try_fold(first, |product, factor| product.mul(&Numeric::from(factor)));
+    }
+    let middle = low + (high - low) / 2;
+    product(context, low, middle)?.mul(&product(context, middle + 1, high)?)
 }
 
 #[sql_function("int8inc(int8) -> int8", oid = 1219)]

@@ -7,6 +7,7 @@ use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Type, oid};
 
+use super::{LEN_MAX, too_long};
 use crate::coerce::text_of;
 use crate::{Function, FunctionContext, cast_value};
 
@@ -14,11 +15,15 @@ pub(crate) static FUNCTIONS: &[&[Function]] =
     &[&TEXT_TEXT, &TEXT_ANY, &ANY_TEXT, &CONCATENATE, &CONCATENATE_WITH_SEPARATOR];
 
 #[sql_function("textcat(text, text) -> text", oid = 1258)]
-fn text_text(a: &str, b: &str) -> String {
+fn text_text(context: &mut FunctionContext<'_>, a: &str, b: &str) -> SqlResult<String> {
+    if a.len() + b.len() > LEN_MAX {
+        return Err(too_long());
+    }
+    context.admit_bytes(a.len() + b.len())?;
     let mut joined = String::with_capacity(a.len() + b.len());
     joined.push_str(a);
     joined.push_str(b);
-    joined
+    Ok(joined)
 }
 
 /// An argument as its output function prints it; one whose type was not said as its natural type.

@@ -145,10 +145,13 @@ impl Formatter<'_, '_> {
     }
 
     fn push(&mut self, text: &str, width: usize, is_left: bool) -> SqlResult<()> {
-        if width > LEN_MAX {
+        let missing = width.saturating_sub(text.chars().count());
+        let len = self.out.len().saturating_add(missing).saturating_add(text.len());
+        if len > LEN_MAX {
             return Err(too_long());
         }
-        let blanks = " ".repeat(width.saturating_sub(text.chars().count()));
+        self.context.admit_bytes(len)?;
+        let blanks = " ".repeat(missing);
         let (first, second) = if is_left { (text, blanks.as_str()) } else { (blanks.as_str(), text) };
         self.out.push_str(first);
         self.out.push_str(second);

@@ -1,9 +1,11 @@
 //! LIKE and ILIKE: `%` stands for any text, `_` for one character, `\` takes the next one as it is.
 
+use memchr::memchr3;
+use memchr::memmem::Finder;
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::{INVALID_ESCAPE_SEQUENCE, SqlError, SqlResult};
 
-use crate::Function;
+use crate::{Function, FunctionContext};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &text::LIKE,
@@ -40,17 +42,68 @@ fn one(_: u8) -> usize {
     1
 }
 
-/// Whether the value matches. Goes on from the last `%` where a match fails, so that the time is at most the
-/// product of both lengths. 22025 when the pattern ends in an escape character that is reached.
-fn matches(value: &[u8], pattern: &[u8], character_len: CharacterLen) -> SqlResult<bool> {
+/// Steps between two looks at whether the statement may go on.
+const STEPS_UNCHECKED: u32 = 1 << 14;
+
+/// Where a match goes on that fails behind a `%`.
+struct Resume<'p> {
+    /// The pattern behind the `%`.
+    in_pattern: usize,
+    /// The value from which that has been tried.
+    tried: usize,
+    /// What the value must hold there at least: the literal start of the pattern behind the `%`.
+    literal: Finder<'p>,
+    /// The literal is all that is left of the pattern.
+    is_last: bool,
+}
+
+impl<'p> Resume<'p> {
+    fn new(pattern: &'p [u8], in_pattern: usize, at: usize) -> Resume<'p> {
+        let rest = pattern.get(in_pattern..).unwrap_or_default();
+        let literal_len = memchr3(b'%', b'_', b'\\', rest).unwrap_or(rest.len());
+        let is_last = literal_len == rest.len();
+        Resume { in_pattern, tried: at, literal: Finder::new(&rest[..literal_len]), is_last }
+    }
+
+    /// The next place where the rest of the pattern can match.
+    fn seek(&mut self, value: &[u8]) -> Option<usize> {
+        let rest = value.get(self.tried..)?;
+        let literal = self.literal.needle();
+        self.tried += match self.is_last {
+            true => rest.ends_with(literal).then(|| rest.len() - literal.len())?,
+            false => self.literal.find(rest)?,
+        };
+        Some(self.tried)
+    }
+}
+
+/// Whether the value matches. Goes on from the last `%` where a match fails. Text behind a `%` is searched for in linear
+/// time; only `_` behind a `%` can make it the product of both lengths. 22025 when the pattern ends in an escape
+/// character that is reached.
+fn matches(
+    context: &FunctionContext<'_>,
+    value: &[u8],
+    pattern: &[u8],
+    character_len: CharacterLen,
+) -> SqlResult<bool> {
     let (mut at, mut in_pattern) = (0, 0);
-    // Where to go on: the pattern after the last `%`, and the value from which it has been tried.
-    let mut resume: Option<(usize, usize)> = None;
+    let mut resume: Option<Resume<'_>> = None;
+    let mut steps = 0;
     loop {
+        steps += 1;
+        if steps == STEPS_UNCHECKED {
+            context.check_interruption()?;
+            steps = 0;
+        }
         let step = match (pattern.get(in_pattern), value.get(at)) {
             (Some(b'%'), _) => {
                 in_pattern += 1;
-                resume = Some((in_pattern, at));
+                let mut behind = Resume::new(pattern, in_pattern, at);
+                match behind.seek(value) {
+                    Some(found) => at = found,
+                    None => return Ok(false),
+                }
+                resume = Some(behind);
                 continue;
             }
             (None, None) => return Ok(true),
@@ -73,22 +126,23 @@ fn matches(value: &[u8], pattern: &[u8], character_len: CharacterLen) -> SqlResu
                 in_pattern += pattern_step;
                 at += value_step;
             }
-            (None, Some((after_percent, tried))) => {
-                let Some(first) = value.get(*tried) else { return Ok(false) };
-                *tried += character_len(*first);
-                (in_pattern, at) = (*after_percent, *tried);
+            (None, Some(behind)) => {
+                let Some(first) = value.get(behind.tried) else { return Ok(false) };
+                behind.tried += character_len(*first);
+                let Some(found) = behind.seek(value) else { return Ok(false) };
+                (in_pattern, at) = (behind.in_pattern, found);
             }
             (None, None) => return Ok(false),
         }
     }
 }
 
-fn like(value: &str, pattern: &str) -> SqlResult<bool> {
-    matches(value.as_bytes(), pattern.as_bytes(), utf8_len)
+fn like(context: &FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+    matches(context, value.as_bytes(), pattern.as_bytes(), utf8_len)
 }
 
-fn ilike(value: &str, pattern: &str) -> SqlResult<bool> {
-    like(&value.to_ascii_lowercase(), &pattern.to_ascii_lowercase())
+fn ilike(context: &FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+    like(context, &value.to_ascii_lowercase(), &pattern.to_ascii_lowercase())
 }
 
 macro_rules! like_family {
@@ -98,20 +152,20 @@ macro_rules! like_family {
             use super::*;
 
             #[sql_function($like, oid = $like_oid)]
-            fn like(value: &str, pattern: &str) -> SqlResult<bool> {
-                super::like(value, pattern)
+            fn like(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+                super::like(context, value, pattern)
             }
             #[sql_function($not_like, oid = $not_like_oid)]
-            fn not_like(value: &str, pattern: &str) -> SqlResult<bool> {
-                Ok(!super::like(value, pattern)?)
+            fn not_like(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+                Ok(!super::like(context, value, pattern)?)
             }
             #[sql_function($ilike, oid = $ilike_oid)]
-            fn ilike(value: &str, pattern: &str) -> SqlResult<bool> {
-                super::ilike(value, pattern)
+            fn ilike(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+                super::ilike(context, value, pattern)
             }
             #[sql_function($not_ilike, oid = $not_ilike_oid)]
-            fn not_ilike(value: &str, pattern: &str) -> SqlResult<bool> {
-                Ok(!super::ilike(value, pattern)?)
+            fn not_ilike(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+                Ok(!super::ilike(context, value, pattern)?)
             }
         }
     };
@@ -131,18 +185,18 @@ like_family! { name;
 }
 
 #[sql_function("bytealike(bytea, bytea) -> bool", oid = 2005, alias("like", oid = 2007))]
-fn bytea_like(value: &[u8], pattern: &[u8]) -> SqlResult<bool> {
-    matches(value, pattern, one)
+fn bytea_like(context: &mut FunctionContext<'_>, value: &[u8], pattern: &[u8]) -> SqlResult<bool> {
+    matches(context, value, pattern, one)
 }
 
 #[sql_function("byteanlike(bytea, bytea) -> bool", oid = 2006, alias("notlike", oid = 2008))]
-fn bytea_not_like(value: &[u8], pattern: &[u8]) -> SqlResult<bool> {
-    Ok(!matches(value, pattern, one)?)
+fn bytea_not_like(context: &mut FunctionContext<'_>, value: &[u8], pattern: &[u8]) -> SqlResult<bool> {
+    Ok(!matches(context, value, pattern, one)?)
 }
 
 #[sql_function("like(text, text) -> bool", oid = 1569)]
-fn like_function(value: &str, pattern: &str) -> SqlResult<bool> {
-    like(value, pattern)
+fn like_function(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+    like(context, value, pattern)
 }
 
 /// The pattern of `LIKE pattern ESCAPE escape` with the standard escape character.

@@ -9,7 +9,8 @@ use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SqlError, SqlResult};
 
 use super::length::to_int4;
 use super::regex_syntax::{RegexOptions, invalid, translate};
-use crate::Function;
+use super::{LEN_MAX, too_long};
+use crate::{Function, FunctionContext};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &text::MATCHES,
@@ -37,6 +38,8 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
 
 /// Compiled patterns that a thread keeps.
 const CACHED_PATTERNS_MAX: usize = 64;
+/// Matches between two looks at whether the statement may go on.
+const ROUNDS_UNCHECKED: u32 = 256;
 /// Bytes that one compiled pattern may take.
 const COMPILED_LEN_MAX: usize = 8 << 20;
 
@@ -131,10 +134,21 @@ match_family! { name;
 }
 
 /// Replaces the first match, or all. In the replacement `\1` to `\9` are the groups, `\&` the match, `\\` one `\`.
-fn replaced(value: &str, regex: &Regex, replacement: &str, all: bool) -> String {
+fn replaced(
+    context: &FunctionContext<'_>,
+    value: &str,
+    regex: &Regex,
+    replacement: &str,
+    all: bool,
+) -> SqlResult<String> {
     let mut out = String::with_capacity(value.len());
-    let (mut copied, mut from) = (0, 0);
+    let (mut copied, mut from, mut rounds) = (0, 0, 0_u32);
     while from <= value.len() {
+        rounds += 1;
+        if rounds % ROUNDS_UNCHECKED == 0 {
+            context.check_interruption()?;
+            context.admit_bytes(out.len())?;
+        }
         let Some(groups) = regex.captures_at(value, from) else { break };
         let Some(whole) = groups.get(0) else { break };
         out.push_str(&value[copied..whole.start()]);
@@ -155,6 +169,9 @@ fn replaced(value: &str, regex: &Regex, replacement: &str, all: bool) -> String 
                 None => out.push('\\'),
             }
         }
+        if out.len() > LEN_MAX {
+            return Err(too_long());
+        }
         copied = whole.end();
         // An empty match may follow another match at once, but not itself.
         from = match whole.is_empty() {
@@ -166,16 +183,22 @@ fn replaced(value: &str, regex: &Regex, replacement: &str, all: bool) -> String 
         }
     }
     out.push_str(&value[copied..]);
-    out
+    Ok(out)
 }
 
 #[sql_function("regexp_replace(text, text, text) -> text", oid = 2284)]
-fn replace(value: &str, pattern: &str, replacement: &str) -> SqlResult<String> {
-    Ok(replaced(value, &compiled(pattern, RegexOptions::DEFAULT)?, replacement, false))
+fn replace(context: &mut FunctionContext<'_>, value: &str, pattern: &str, replacement: &str) -> SqlResult<String> {
+    replaced(context, value, &compiled(pattern, RegexOptions::DEFAULT)?, replacement, false)
 }
 
 #[sql_function("regexp_replace(text, text, text, text) -> text", oid = 2285)]
-fn replace_flags(value: &str, pattern: &str, replacement: &str, flags: &str) -> SqlResult<String> {
+fn replace_flags(
+    context: &mut FunctionContext<'_>,
+    value: &str,
+    pattern: &str,
+    replacement: &str,
+    flags: &str,
+) -> SqlResult<String> {
     if flags.starts_with(|first: char| first.is_ascii_digit()) {
         let first = flags.chars().next().unwrap_or('0');
         return Err(SqlError::new(INVALID_PARAMETER_VALUE, format!("invalid regular expression option: \"{first}\""))
@@ -183,7 +206,7 @@ fn replace_flags(value: &str, pattern: &str, replacement: &str, flags: &str) -> 
     }
     let options = RegexOptions::parse(flags)?;
     let regex = compiled(pattern, RegexOptions { global: false, ..options })?;
-    Ok(replaced(value, &regex, replacement, options.global))
+    replaced(context, value, &regex, replacement, options.global)
 }
 
 /// Flags of a function that does not take `g`.
@@ -207,17 +230,23 @@ fn like_flags(value: &str, pattern: &str, flags: &str) -> SqlResult<bool> {
 }
 
 #[sql_function("regexp_count(text, text) -> int4", oid = 6254)]
-fn count(value: &str, pattern: &str) -> SqlResult<i32> {
-    count_from(value, pattern, 1)
+fn count(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<i32> {
+    count_from(context, value, pattern, 1)
 }
 
 #[sql_function("regexp_count(text, text, int4) -> int4", oid = 6255)]
-fn count_from(value: &str, pattern: &str, start: i32) -> SqlResult<i32> {
-    count_flags(value, pattern, start, "")
+fn count_from(context: &mut FunctionContext<'_>, value: &str, pattern: &str, start: i32) -> SqlResult<i32> {
+    count_flags(context, value, pattern, start, "")
 }
 
 #[sql_function("regexp_count(text, text, int4, text) -> int4", oid = 6256)]
-fn count_flags(value: &str, pattern: &str, start: i32, flags: &str) -> SqlResult<i32> {
+fn count_flags(
+    context: &mut FunctionContext<'_>,
+    value: &str,
+    pattern: &str,
+    start: i32,
+    flags: &str,
+) -> SqlResult<i32> {
     if start <= 0 {
         let message = format!("invalid value for parameter \"start\": {start}");
         return Err(SqlError::new(INVALID_PARAMETER_VALUE, message));
@@ -230,6 +259,9 @@ fn count_flags(value: &str, pattern: &str, start: i32, flags: &str) -> SqlResult
     let mut at = offset;
     while let Some(found) = value.get(at..).and_then(|_| regex.find_at(value, at)) {
         count += 1;
+        if count % ROUNDS_UNCHECKED as usize == 0 {
+            context.check_interruption()?;
+        }
         at = if found.is_empty() {
             found.end() + value[found.end()..].chars().next().map_or(1, char::len_utf8)
         } else {

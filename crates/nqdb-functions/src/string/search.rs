@@ -5,7 +5,7 @@ use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, PROGRAM_LIMIT_EXCEEDED, SqlError, S
 
 use super::length::to_int4;
 use super::{LEN_MAX, too_long};
-use crate::Function;
+use crate::{Function, FunctionContext};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[&POSITION, &STARTS_WITH, &REPLACE, &TRANSLATE, &ASCII, &CHARACTER];
 
@@ -24,13 +24,17 @@ fn starts_with(value: &str, prefix: &str) -> bool {
 }
 
 #[sql_function("replace(text, text, text) -> text", oid = 2087)]
-fn replace(value: &str, from: &str, to: &str) -> SqlResult<String> {
+fn replace(context: &mut FunctionContext<'_>, value: &str, from: &str, to: &str) -> SqlResult<String> {
     if from.is_empty() {
         return Ok(value.to_string());
     }
     let longest = value.len().saturating_add((value.len() / from.len()).saturating_mul(to.len()));
-    if longest > LEN_MAX && value.len() + value.matches(from).count().saturating_mul(to.len()) > LEN_MAX {
-        return Err(too_long());
+    if longest > value.len().saturating_mul(2) {
+        let exact = value.len().saturating_add(value.matches(from).count().saturating_mul(to.len()));
+        if exact > LEN_MAX {
+            return Err(too_long());
+        }
+        context.admit_bytes(exact)?;
     }
     Ok(value.replace(from, to))
 }

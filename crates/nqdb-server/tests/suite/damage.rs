@@ -214,7 +214,7 @@ async fn a_panic_ends_its_session_with_xx000_and_no_other() {
     let engine = nqdb_storage::Options { frames: 2000, ..nqdb_storage::Options::default() };
     let system = TxnSystem::create(Arc::new(SimDisk::new()), engine, TxnOptions::default()).unwrap();
     let catalog = Catalog::open(system.clone()).unwrap();
-    let mut instance = Instance::new(system.clone(), catalog, Settings::new(), 10).unwrap();
+    let mut instance = Instance::new(system.clone(), catalog, Settings::new(), 10, MEMORY_BYTES as usize).unwrap();
     Arc::get_mut(&mut instance).expect("nobody else has it yet").clock_micros = clock_micros;
     let listeners = Listeners::bind(WireOptions {
         listen: "127.0.0.1:0".to_owned(),
@@ -247,4 +247,59 @@ async fn a_panic_ends_its_session_with_xx000_and_no_other() {
     listener.await.unwrap();
     drop(instance);
     system.close().unwrap();
+}
+
+/// A killed server's disk: two tables with indexes and large values, a checkpoint in the middle, a transaction open.
+async fn killed_server() -> SimDisk {
+    let disk = SimDisk::new();
+    let server = Server::start_over(disk.clone()).await;
+    let client = server.client().await;
+    client
+        .batch_execute(
+            "create table t (id int primary key, n int, body text); create index on t (n);
+             insert into t select id, id % 7, repeat('x', id % 900) from generate_series(1, 2000) id;
+             create table large (id serial primary key, body text);
+             insert into large (body) select repeat(md5(id::text), 600) from generate_series(1, 20) id;
+             checkpoint;
+             update t set n = n + 1, body = body || 'y' where id % 3 = 0; delete from t where id % 5 = 0;
+             insert into t select id, 1, repeat('z', 300) from generate_series(3000, 3500) id;
+             begin; update t set n = 0 where id % 11 = 0; insert into large (body) values (repeat('w', 30000))",
+        )
+        .await
+        .unwrap();
+    let killed = disk.crash(CrashMode::AllWrites);
+    drop(client);
+    server.stop().await;
+    killed.open("nqdb.doublewrite", OpenMode::Existing).unwrap().set_len(0).unwrap();
+    killed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_of_a_killed_server_is_reported_and_never_a_panic() {
+    const PAGE_BYTES: usize = 8192;
+    let killed = killed_server().await;
+    assert_eq!(check_disk(Arc::new(killed.clone()), MEMORY_BYTES).unwrap(), Vec::<String>::new());
+    let content = killed.content("base.nqdb").unwrap();
+    let pages = content.len() / PAGE_BYTES;
+    let mut found = 0;
+    for round in 0..24 {
+        let (page, other) = (round * pages / 24, (round * 7 + 5) * pages / 180 % pages);
+        let (at, other_at) = (page * PAGE_BYTES, other * PAGE_BYTES);
+        let disk = killed.crash(CrashMode::AllWrites);
+        let file = disk.open("base.nqdb", OpenMode::Existing).unwrap();
+        match round % 3 {
+            0 => file.set_len(at as u64 + 100).unwrap(),
+            1 => file.write_all_at(&[0; PAGE_BYTES], at as u64).unwrap(),
+            _ => {
+                file.write_all_at(&content[at..at + PAGE_BYTES], other_at as u64).unwrap();
+                file.write_all_at(&content[other_at..other_at + PAGE_BYTES], at as u64).unwrap();
+            }
+        }
+        // A panic would fail the test; a start that fails says that the data is damaged.
+        match check_disk(Arc::new(disk), MEMORY_BYTES) {
+            Ok(damage) => found += usize::from(!damage.is_empty()),
+            Err(error) => panic!("round {round}: {error}"),
+        }
+    }
+    assert!(found >= 8, "{found} damages found");
 }

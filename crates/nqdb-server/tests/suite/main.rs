@@ -5,6 +5,7 @@
 mod bad_input;
 mod blocks;
 mod damage;
+mod limits;
 mod login;
 mod privileges;
 mod protocol;

@@ -4,12 +4,15 @@
 //! called again. Rows leave through a [`RowSink`], one at a time, so that nothing is held for the client.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nqdb_functions::FunctionContext;
 use nqdb_sqlstate::{Notice, QUERY_CANCELED, SqlError, SqlResult};
 use nqdb_txn::{Transaction, Wait};
 use nqdb_types::Datum;
+
+use super::memory::MemoryPool;
 
 use crate::system::SystemSession;
 
@@ -24,6 +27,8 @@ pub struct ExecContext<'a> {
     pub notices: &'a mut Vec<Notice>,
     /// What sorts, aggregates and hash tables of one statement may hold, in bytes; more is 53200.
     pub memory_limit_bytes: usize,
+    /// What the statements of all sessions share.
+    pub memory: &'a Arc<MemoryPool>,
 }
 
 impl ExecContext<'_> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `contract` | what a session gives and gets: [`ExecContext`], [`Step`], [`RowSink`] |
 //! | `execution` | one execution of a plan, step by step |
+//! | `memory` | what the statements of all sessions hold together |
 //! | `runtime`, `operator`, `expression` | slots, operators, compiled expressions |
 //! | `array` | subscripts, constructors, element-wise work |
 //! | `scan`, `index_range` | reading tables |
@@ -24,6 +25,7 @@ mod insert;
 mod insert_batch;
 mod key_table;
 mod limit;
+mod memory;
 mod modify;
 mod nested_loop;
 mod operator;
@@ -36,6 +38,7 @@ mod system_scan;
 
 pub use contract::{CommandTag, ExecContext, RowSink, Step};
 pub use execution::Execution;
+pub use memory::MemoryPool;
 
 pub(crate) use aggregate::{Aggregation, Call};
 pub(crate) use array::EvalSubscript;

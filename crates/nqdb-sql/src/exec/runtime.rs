@@ -8,7 +8,7 @@
 //! 1. A column has one slot in the whole statement, subqueries included; so a correlated subquery finds the outer
 //!    row's values in their slots, and nothing is passed down.
 //! 2. Every operator counts its work. A slice that is used up makes the next operator yield, except inside of an
-//!    expression, which cannot be resumed: there only the cancel flag is looked at.
+//!    expression, which cannot be resumed: there the session is asked whether the statement may go on.
 //! 3. Whatever holds rows charges [`Frame::charge`]; the account is of the whole statement.
 
 use nqdb_sqlstate::{CARDINALITY_VIOLATION, OUT_OF_MEMORY, SqlError, SqlResult};
@@ -18,6 +18,7 @@ use nqdb_types::{Array, Datum, Oid};
 use super::contract::ExecContext;
 use super::expression::{Equality, Slot};
 use super::key_table::KeyTable;
+use super::memory::MemoryShare;
 use super::operator::{NodeStatistics, PlanNode, Pull, State};
 use super::scan::RowAddress;
 
@@ -33,6 +34,7 @@ pub(crate) struct Frame {
     /// Per plan node, while EXPLAIN ANALYZE counts.
     pub statistics: Option<Vec<NodeStatistics>>,
     memory_bytes: usize,
+    memory_share: MemoryShare,
     work_left: u32,
     expression_depth: u32,
 }
@@ -45,6 +47,7 @@ impl Frame {
             target: None,
             statistics: None,
             memory_bytes: 0,
+            memory_share: MemoryShare::default(),
             work_left: SLICE_WORK,
             expression_depth: 0,
         }
@@ -110,11 +113,12 @@ impl Runtime<'_, '_> {
             self.frame.work_left -= 1;
             return Ok(false);
         }
-        self.cx.check_cancel()?;
         if self.frame.expression_depth > 0 {
+            self.cx.functions.session.check_interruption()?;
             self.frame.start_slice();
             return Ok(false);
         }
+        self.cx.check_cancel()?;
         Ok(true)
     }
 
@@ -123,14 +127,20 @@ impl Runtime<'_, '_> {
         self.frame.work_left = self.frame.work_left.saturating_sub(units);
     }
 
-    /// Accounts for memory that is about to be held; 53200 above the limit.
+    /// Accounts for memory that is about to be held; 53200 above the statement's limit, or when all statements together
+    /// hold what they may.
     pub fn charge(&mut self, bytes: usize) -> SqlResult<()> {
         self.frame.memory_bytes += bytes;
         if self.frame.memory_bytes > self.cx.memory_limit_bytes {
             let limit = self.cx.memory_limit_bytes;
-            return Err(SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(format!(
-                "The sorts, aggregates and hash tables of the statement need more than {limit} bytes."
-            )));
+            return Err(SqlError::new(OUT_OF_MEMORY, "out of memory")
+                .with_detail(format!(
+                    "The sorts, aggregates and hash tables of the statement need more than {limit} bytes."
+                ))
+                .with_hint("Raise the setting work_mem, or let the statement sort, group or join fewer rows."));
+        }
+        if self.frame.memory_bytes > self.frame.memory_share.covered_bytes() {
+            self.frame.memory_share.fit(self.frame.memory_bytes, self.cx.memory)?;
         }
         Ok(())
     }
@@ -138,6 +148,10 @@ impl Runtime<'_, '_> {
     /// Takes memory out of the account.
     pub fn release(&mut self, bytes: usize) {
         self.frame.memory_bytes = self.frame.memory_bytes.saturating_sub(bytes);
+        if bytes > super::memory::FREE_BYTES {
+            // What shrinks needs nothing, so it cannot fail.
+            let _ = self.frame.memory_share.fit(self.frame.memory_bytes, self.cx.memory);
+        }
     }
 
     /// The value of a scalar subquery; 21000 when it has a second row.

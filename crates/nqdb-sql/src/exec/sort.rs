@@ -16,6 +16,8 @@ use super::runtime::Runtime;
 
 /// Below this many rows nothing is dropped early.
 const PRUNE_ROWS_MIN: usize = 256;
+/// Rows that are sorted between two looks at the cancel flag.
+const RUN_ROWS: usize = 8_192;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Sort {
@@ -97,7 +99,7 @@ impl Sort {
                 if !self.collect(state, rt)? {
                     return Ok(Pull::Yield);
                 }
-                self.sort(state);
+                self.sort(state, rt)?;
                 0
             }
         };
@@ -116,7 +118,7 @@ impl Sort {
                     if let Some(rows_max) = state.rows_max
                         && state.rows.len() >= PRUNE_ROWS_MIN.max(rows_max.saturating_mul(2))
                     {
-                        self.sort(state);
+                        self.sort(state, rt)?;
                         state.order.truncate(rows_max);
                         state.rows.retain(&state.order, self.slots.len(), rt)?;
                     }
@@ -127,18 +129,27 @@ impl Sort {
         }
     }
 
-    fn sort(&self, state: &mut SortState) {
+    fn sort(&self, state: &mut SortState, rt: &Runtime<'_, '_>) -> SqlResult<()> {
         let width = self.slots.len();
         let rows = &state.rows;
         state.order.clear();
         state.order.extend(0..rows.len());
-        state.order.sort_by(|left, right| {
+        let compare = |left: &usize, right: &usize| {
             let (left, right) = (rows.row(*left, width), rows.row(*right, width));
             self.keys
                 .iter()
                 .map(|key| key.compare(left, right))
                 .find(|ordering| ordering.is_ne())
                 .unwrap_or(Ordering::Equal)
-        });
+        };
+        // Runs first, with looks at the cancel flag; the last sort finds the runs and only merges them.
+        if rows.len() > RUN_ROWS {
+            for run in state.order.chunks_mut(RUN_ROWS) {
+                rt.cx.functions.session.check_interruption()?;
+                run.sort_by(compare);
+            }
+        }
+        state.order.sort_by(compare);
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use nqdb_functions::{FunctionContext, SessionFunctions};
 use nqdb_sql::bind::{BindContext, bind};
 use nqdb_sql::copy::{CopyIn, CopyOut, plan_copy_in, plan_copy_out};
 use nqdb_sql::ddl::{self, DdlContext};
-use nqdb_sql::exec::{ExecContext, Execution, Step};
+use nqdb_sql::exec::{ExecContext, Execution, MemoryPool, Step};
 use nqdb_sql::params::ParamTypes;
 use nqdb_sql::parse::parse;
 use nqdb_sql::plan::{Plan, PlanContext, explain, plan};
@@ -28,6 +28,7 @@ pub struct Bed {
     functions: TestFunctions,
     format: FormatContext,
     cancel: AtomicBool,
+    memory: Arc<MemoryPool>,
 }
 
 /// One client.
@@ -79,6 +80,7 @@ impl Bed {
             functions: TestFunctions::default(),
             format: FormatContext::default(),
             cancel: AtomicBool::new(false),
+            memory: MemoryPool::new(1 << 30),
         }
     }
 
@@ -107,6 +109,7 @@ fn context<'a>(
         cancel: &bed.cancel,
         notices,
         memory_limit_bytes,
+        memory: &bed.memory,
     }
 }
 

@@ -1,7 +1,8 @@
 //! The slotted layout of tree pages, write side. Only `PageOp::apply` and `Builder` call it.
 //!
 //! Everything here is a function of the page's content and the arguments alone, because recovery does the same steps
-//! again. Room was made before: an entry that does not fit is our bug, and panics before the page is harmed.
+//! again. Room was made before: an entry that does not fit is our bug, and panics before the page is harmed. Recovery,
+//! which cannot know its pages, asks `redo` first.
 
 use std::ops::Range;
 

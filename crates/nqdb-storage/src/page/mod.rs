@@ -5,6 +5,7 @@ pub mod change;
 pub mod check;
 pub mod layout;
 pub mod op;
+pub mod redo;
 
 pub use buf::{PageBuf, PageType};
 pub use change::{Builder, Shape};

@@ -18,7 +18,7 @@
 //! shape = tree u64, level u8, flags u16, right u64, low length u16, high length u16 (0xffff: none), low, high
 //! ```
 //! What always holds: an operation that decodes has every length within a page. Whether its slot exists is known only
-//! with the page; recovery compares LSNs first, so the page is the one that the operation was made for.
+//! with the page: recovery compares LSNs and then asks `redo` before it applies anything.
 
 use std::ops::Range;
 

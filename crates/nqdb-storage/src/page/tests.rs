@@ -103,6 +103,48 @@ fn random_changes_keep_a_leaf_sound_and_equal_to_a_map() {
 }
 
 #[test]
+fn an_operation_is_refused_on_a_page_that_it_was_not_made_for() {
+    let shape = |low, high| Shape { low, high, ..LEAF };
+    let mut page = PageBuf::zeroed();
+    PageOp::Format(LEAF).apply(&mut page);
+    for slot in 0..3 {
+        let suffix = [b'a' + slot as u8, b'1'];
+        PageOp::Insert { slot, suffix: &suffix, value: &[7; 2000], marked: false, xid: 1 }.apply(&mut page);
+    }
+    let insert = |slot, value| PageOp::Insert { slot, suffix: b"z", value, marked: false, xid: 1 };
+    let replace = |slot, value| PageOp::Replace { slot, value, marked: true, xid: 1 };
+    let (fits, long) = ([1; 1900], [1; 2100]);
+    let last = [1; 4100];
+    let reshape = |kept, shape| PageOp::Reshape { kept, shape };
+    let bytes = PageOp::Bytes { offset: 32, bytes: b"x" };
+    for op in [insert(3, &fits), replace(2, &last[..4000]), reshape(0..3, shape(b"", None)), PageOp::Remove { slot: 2 }]
+    {
+        op.check(&page).unwrap_or_else(|why| panic!("{op:?}: {why}"));
+        op.apply(&mut page.clone());
+    }
+    let too_many = [
+        insert(4, &fits),
+        insert(3, &long),
+        replace(3, &fits),
+        replace(2, &last),
+        PageOp::Remove { slot: 3 },
+        PageOp::SetMark { slot: 9, marked: true, xid: 1 },
+        reshape(0..4, LEAF),
+        reshape(0..3, shape(b"key/long/prefix/a", Some(b"key/long/prefix/b"))),
+        reshape(0..3, shape(&[b'k'; 1900], Some(&[b'l'; 1900]))),
+        bytes.clone(),
+    ];
+    for op in &too_many {
+        assert!(op.check(&page).is_err(), "{op:?}");
+    }
+    let unused = PageBuf::zeroed();
+    for op in too_many.iter().chain([&PageOp::FormatFree { next: None }, &PageOp::SetRight { right: None }]) {
+        assert!(op.check(&unused).is_err(), "{op:?}");
+    }
+    PageOp::Format(LEAF).check(&unused).unwrap();
+}
+
+#[test]
 fn an_image_copies_everything_but_the_lsn() {
     let mut page = PageBuf::zeroed();
     PageOp::Format(LEAF).apply(&mut page);

@@ -282,6 +282,11 @@ impl Pool {
         }
     }
 
+    /// Whether the frame's page was changed since it was read or written.
+    pub(crate) fn is_dirty(&self, index: u32) -> bool {
+        self.rec_lsns[index as usize].load(Ordering::Relaxed) != 0
+    }
+
     /// Pins a frame that was dirty a moment ago, so that it can be written.
     pub(crate) fn pin_frame(&self, index: u32) -> Option<Pinned<'_>> {
         let frame = self.frame(index);

@@ -86,7 +86,8 @@ impl Server {
         let catalog =
             Catalog::open(system.clone()).map_err(|error| format!("the catalog does not open: {}", error.message()))?;
         let settings = Settings::new();
-        let mut instance = Instance::new(system.clone(), catalog.clone(), settings, 10).expect("random numbers");
+        let mut instance =
+            Instance::new(system.clone(), catalog.clone(), settings, 10, 256 << 20).expect("random numbers");
         Arc::get_mut(&mut instance).expect("nobody else has it yet").clock_micros = || 0;
         Ok(Server { disk: disk.clone(), system, catalog, instance })
     }
