@@ -200,6 +200,25 @@ pub struct OutputColumn {
     pub origin: Option<(u32, i16)>,
 }
 
+/// A WITH query or the working table of a recursion, unique within a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WithId(pub u32);
+
+/// A query of a WITH list, evaluated once for each time that the relation around it starts.
+#[derive(Clone, Debug)]
+pub struct WithQuery {
+    pub id: WithId,
+    pub name: String,
+    pub body: WithBody,
+}
+
+#[derive(Clone, Debug)]
+pub enum WithBody {
+    Query(Query),
+    /// INSERT, UPDATE, DELETE; its rows are those of RETURNING. Only in [`Bound::With`].
+    Change(Box<Bound>),
+}
+
 /// A relation: a set of rows over the columns that it defines.
 #[derive(Clone, Debug)]
 pub enum Rel {
@@ -271,6 +290,33 @@ pub enum Rel {
         input: Box<Rel>,
         limit: Option<Expr>,
         offset: Option<Expr>,
+    },
+    /// WITH queries that `input` and the later ones read by [`Rel::WithScan`]. Those that may be written in place of
+    /// their only reference are so already.
+    With {
+        queries: Vec<WithQuery>,
+        input: Box<Rel>,
+    },
+    /// The rows of a WITH query: which of its output columns, and the ids that they get here.
+    WithScan {
+        id: WithId,
+        name: String,
+        columns: Vec<(usize, ColumnId, Type)>,
+    },
+    /// WITH RECURSIVE: the rows of `seed`, then again and again those that `step` makes of the rows of the round before,
+    /// which it reads by [`Rel::WorkTable`]; without `all` each row once. `columns[i]` stands for the `i`th column of both.
+    Recursion {
+        id: WithId,
+        all: bool,
+        seed: Box<Query>,
+        step: Box<Query>,
+        columns: Vec<ColumnId>,
+    },
+    /// The rows of the last round of the recursion around it.
+    WorkTable {
+        id: WithId,
+        name: String,
+        columns: Vec<(usize, ColumnId, Type)>,
     },
     /// A set operation; `columns[i]` unifies `left[i]` and `right[i]`, which have equal types.
     SetOperation {
@@ -377,6 +423,12 @@ pub enum Bound {
     Insert(Insert),
     Update(Update),
     Delete(Delete),
+    /// A statement with WITH queries some of which change rows, or one that changes rows itself. All of them see the same
+    /// snapshot; those that change rows run first, in their order, each to its end.
+    With {
+        queries: Vec<WithQuery>,
+        body: Box<Bound>,
+    },
 }
 
 /// INSERT: `source` yields one value for every live column of the table, in the order of `targets`, already coerced.
@@ -458,6 +510,7 @@ impl Bound {
             Bound::Insert(insert) => &insert.returning,
             Bound::Update(update) => &update.returning,
             Bound::Delete(delete) => &delete.returning,
+            Bound::With { body, .. } => return body.output(),
         };
         returning.as_ref().map(|returning| returning.columns.iter().map(|(column, _)| column.clone()).collect())
     }

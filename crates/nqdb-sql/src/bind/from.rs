@@ -81,20 +81,19 @@ impl Binder<'_> {
 
     fn bind_joined(&mut self, item: &ast::TableWithJoins) -> SqlResult<FromItem> {
         let ast::TableWithJoins { relation, joins } = item;
-        let mut left = self.bind_factor(relation)?;
+        let mut nullable = joins.iter().filter(|join| nulls_left(&join.join_operator)).count();
+        let mut left = self.in_outer_join(nullable > 0, |binder| binder.bind_factor(relation))?;
         for join in joins {
             let ast::Join { relation, global, join_operator } = join;
             if *global {
                 return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \"global\""));
             }
             // The rows of an outer join's own side cannot depend on the other side.
-            let reachable = !matches!(
-                join_operator,
-                JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_)
-            );
-            let sibling = Sibling::new(&left, reachable);
+            let sibling = Sibling::new(&left, !nulls_left(join_operator));
             self.scope().siblings.push(sibling);
-            let right = self.bind_factor(relation);
+            nullable -= usize::from(nulls_left(join_operator));
+            let in_outer_join = nullable > 0 || nulls_right(join_operator);
+            let right = self.in_outer_join(in_outer_join, |binder| binder.bind_factor(relation));
             self.scope().siblings.pop();
             let right = right?;
             left = self.bind_join(left, right, join_operator)?;
@@ -204,8 +203,7 @@ impl Binder<'_> {
         if schema.is_none()
             && let Some(at) = self.common_tables.iter().rposition(|table| table.name == name)
         {
-            let query = self.bind_common_table(at, position)?;
-            return Ok(self.adopt_query(query, name.to_string()));
+            return self.bind_with_reference(at, position);
         }
         if let Some(system) = self.find_system_relation(schema, name) {
             return self.bind_system_relation(system);
@@ -223,7 +221,16 @@ impl Binder<'_> {
     ) -> SqlResult<Arc<TableDef>> {
         let missing = || {
             let written = schema.map_or_else(|| name.to_string(), |schema| format!("{schema}.{name}"));
-            SqlError::new(UNDEFINED_TABLE, format!("relation \"{written}\" does not exist")).or_position(position)
+            let error = SqlError::new(UNDEFINED_TABLE, format!("relation \"{written}\" does not exist"));
+            let error = error.or_position(position);
+            if schema.is_none() && self.later_with_names.iter().any(|later| later == name) {
+                return error
+                    .with_detail(format!(
+                        "There is a WITH item named \"{name}\", but it cannot be referenced from this part of the query."
+                    ))
+                    .with_hint("Use WITH RECURSIVE, or re-order the WITH items to remove forward references.");
+            }
+            error
         };
         match self.cx.catalog.resolve(self.cx.search_path, schema, name) {
             Ok(Some(Relation::Table(table))) => {
@@ -497,6 +504,16 @@ fn using_column(columns: &[ScopeColumn], name: &str, side: &str) -> SqlResult<Co
             Err(SqlError::new(AMBIGUOUS_COLUMN, message))
         }
     }
+}
+
+/// Whether a join can give rows without its left side.
+fn nulls_left(operator: &JoinOperator) -> bool {
+    matches!(operator, JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_))
+}
+
+/// Whether a join can give rows without its right side.
+fn nulls_right(operator: &JoinOperator) -> bool {
+    matches!(operator, JoinOperator::Left(_) | JoinOperator::LeftOuter(_) | JoinOperator::FullOuter(_))
 }
 
 /// 42601 for a column definition list behind anything but a function.

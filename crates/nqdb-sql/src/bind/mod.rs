@@ -7,6 +7,7 @@
 //! | `array`, `record` | arrays and composite values in them |
 //! | `coerce`, `types` | types and conversions |
 //! | `query`, `select`, `set_calls`, `group`, `order` | queries |
+//! | `with`, `with_recursive`, `with_inline` | WITH |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
 //! | `insert`, `conflict`, `update`, `delete`, `returning`, `table_row` | changes |
 //! | `output_name` | what a column without an alias is called |
@@ -53,6 +54,9 @@ mod table_row;
 mod types;
 mod update;
 mod walk;
+mod with;
+mod with_inline;
+mod with_recursive;
 
 use std::sync::Arc;
 
@@ -63,16 +67,16 @@ use nqdb_types::{FormatContext, RecordShape, Type};
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
-use crate::ir::{Bound, ColumnId, Expr};
+use crate::ir::{Bound, ColumnId, Expr, WithQuery};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse_expression};
 use crate::rewrite::fold_constants;
 use crate::statement::{Overriding, Parsed, StatementKind};
-use query::CommonTable;
 pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
 pub use types::data_type;
 pub(crate) use walk::any as any_expression;
+use with::{CommonTable, PendingWith, Recursion};
 
 /// What a bind reads.
 #[derive(Clone, Copy)]
@@ -109,23 +113,36 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
 impl Binder<'_> {
     /// A query, or a change with a WITH in front of it, which the parser gives as the body of a query.
     fn bind_query_statement(&mut self, query: &ast::Query, overriding: Option<Overriding>) -> SqlResult<Bound> {
+        self.at_top = true;
+        let body = if is_change(&query.body) {
+            self.bind_with_alone(query)?;
+            self.at_top = false;
+            let body = self.bind_change(&query.body, overriding)?;
+            self.statement_with = self.take_with_queries();
+            body
+        } else {
+            Bound::Query(self.bind_statement_query(query)?)
+        };
+        let queries = std::mem::take(&mut self.statement_with);
+        Ok(if queries.is_empty() { body } else { Bound::With { queries, body: Box::new(body) } })
+    }
+
+    /// INSERT, UPDATE or DELETE as the body of a query.
+    fn bind_change(&mut self, body: &ast::SetExpr, overriding: Option<Overriding>) -> SqlResult<Bound> {
         use ast::SetExpr;
-        match &*query.body {
-            SetExpr::Insert(ast::Statement::Insert(insert)) => {
-                self.bind_with_alone(query)?;
-                Ok(Bound::Insert(self.bind_insert(insert, overriding)?))
-            }
-            SetExpr::Update(ast::Statement::Update(update)) => {
-                self.bind_with_alone(query)?;
-                Ok(Bound::Update(self.bind_update(update)?))
-            }
-            SetExpr::Delete(ast::Statement::Delete(delete)) => {
-                self.bind_with_alone(query)?;
-                Ok(Bound::Delete(self.bind_delete(delete)?))
-            }
-            _ => Ok(Bound::Query(self.bind_statement_query(query)?)),
+        match body {
+            SetExpr::Insert(ast::Statement::Insert(insert)) => Ok(Bound::Insert(self.bind_insert(insert, overriding)?)),
+            SetExpr::Update(ast::Statement::Update(update)) => Ok(Bound::Update(self.bind_update(update)?)),
+            SetExpr::Delete(ast::Statement::Delete(delete)) => Ok(Bound::Delete(self.bind_delete(delete)?)),
+            _ => Err(SqlError::unsupported("this form of statement")),
         }
     }
+}
+
+/// Whether the body of a query is a change of rows.
+fn is_change(body: &ast::SetExpr) -> bool {
+    use ast::SetExpr;
+    matches!(body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_))
 }
 
 /// Binds the default expression of a column, coerced to the column's type.
@@ -218,6 +235,17 @@ struct Binder<'a> {
     common_tables: Vec<CommonTable>,
     /// The shapes of records: the modifier of a type `record` is a position here, as long as it is in the binder.
     shapes: Vec<Arc<RecordShape>>,
+    /// Those of the query at hand, to be put around it.
+    pending_with: Vec<PendingWith>,
+    /// Names of WITH queries that come later in their list.
+    later_with_names: Vec<String>,
+    next_with: u32,
+    /// Where in its recursive term the innermost recursion is.
+    recursion: Recursion,
+    /// The next query is the whole statement.
+    at_top: bool,
+    /// The WITH queries of a statement of which some change rows.
+    statement_with: Vec<WithQuery>,
     /// How deep the expression at hand nests.
     depth: usize,
     /// A system view is being bound: what it reads is not the user's doing.
@@ -236,6 +264,12 @@ impl<'a> Binder<'a> {
             columns: Vec::new(),
             scopes: Vec::new(),
             common_tables: Vec::new(),
+            pending_with: Vec::new(),
+            later_with_names: Vec::new(),
+            next_with: 0,
+            recursion: Recursion::default(),
+            at_top: false,
+            statement_with: Vec::new(),
             shapes: Vec::new(),
             depth: 0,
             in_system_view: false,

@@ -1,40 +1,28 @@
 //! Queries above single SELECTs: WITH, VALUES, TABLE, set operations, and LIMIT.
 
 use nqdb_functions::equality;
-use nqdb_sqlstate::{
-    DUPLICATE_ALIAS, FEATURE_NOT_SUPPORTED, INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult,
-};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_types::{Type, oid};
 use sqlparser::ast::{self, LimitClause, SetExpr, SetOperator, SetQuantifier};
 
 use super::coerce::common_of;
 use super::operators::no_operator;
 use super::scope::{Clause, Scope};
-use super::{Binder, span_position, walk};
+use super::{Binder, walk};
 use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SetKind};
-use crate::names::name_of;
 use crate::parse::with_deep_stack;
-
-/// A WITH query in reach. Each reference binds it anew, at the place where it was written.
-#[derive(Clone, Debug)]
-pub(super) struct CommonTable {
-    pub(super) name: String,
-    pub(super) aliases: Vec<String>,
-    pub(super) query: ast::Query,
-    /// How many scopes and WITH queries it sees.
-    pub(super) scopes_len: usize,
-    pub(super) common_tables_len: usize,
-    /// References so far, and whether a second one would be wrong.
-    pub(super) references: usize,
-    pub(super) volatile: bool,
-}
 
 /// ORDER BY and LIMIT of a query, collected over the parentheses around its body.
 pub(super) struct Tail<'q> {
     pub(super) order_by: &'q [ast::OrderByExpr],
-    limit: Option<&'q ast::Expr>,
-    offset: Option<&'q ast::Expr>,
-    fetch: Option<&'q ast::Fetch>,
+    pub(super) limit: Option<&'q ast::Expr>,
+    pub(super) offset: Option<&'q ast::Expr>,
+    pub(super) fetch: Option<&'q ast::Fetch>,
+}
+
+impl Tail<'_> {
+    /// No clause so far.
+    pub(super) const EMPTY: Tail<'static> = Tail { order_by: &[], limit: None, offset: None, fetch: None };
 }
 
 impl Binder<'_> {
@@ -50,30 +38,28 @@ impl Binder<'_> {
 
     /// As [`Binder::bind_query`]; unless `resolve`, unknown columns wait for [`Binder::retype_output`].
     pub(super) fn bind_query_as(&mut self, query: &ast::Query, resolve: bool) -> SqlResult<Query> {
-        with_deep_stack(|| {
-            let common_tables_before = self.common_tables.len();
-            let result = self.bind_query_parts(query, resolve);
-            self.common_tables.truncate(common_tables_before);
-            result
-        })
+        with_deep_stack(|| self.with_own_queries(|binder| binder.bind_query_parts(query, resolve)))
     }
 
     fn bind_query_parts(&mut self, query: &ast::Query, resolve: bool) -> SqlResult<Query> {
-        let mut tail = Tail { order_by: &[], limit: None, offset: None, fetch: None };
+        let mut tail = Tail::EMPTY;
         let mut query = query;
         let mut has_with = false;
         loop {
             self.collect_tail(query, &mut tail, &mut has_with)?;
             match &*query.body {
                 SetExpr::Query(inner) => query = inner,
-                body => return self.bind_body(body, &tail, resolve),
+                body => {
+                    self.at_top = false;
+                    return self.bind_body(body, &tail, resolve);
+                }
             }
         }
     }
 
     /// Brings the WITH queries of a query into reach whose body is a change; the query has no other clause.
     pub(super) fn bind_with_alone(&mut self, query: &ast::Query) -> SqlResult<()> {
-        let mut tail = Tail { order_by: &[], limit: None, offset: None, fetch: None };
+        let mut tail = Tail::EMPTY;
         self.collect_tail(query, &mut tail, &mut false)?;
         if !tail.order_by.is_empty() || tail.limit.is_some() || tail.offset.is_some() || tail.fetch.is_some() {
             return Err(SqlError::unsupported("a clause around a change of rows"));
@@ -82,7 +68,12 @@ impl Binder<'_> {
     }
 
     /// Takes a query apart around its body; the parts of nested parentheses must not clash.
-    fn collect_tail<'q>(&mut self, query: &'q ast::Query, tail: &mut Tail<'q>, has_with: &mut bool) -> SqlResult<()> {
+    pub(super) fn collect_tail<'q>(
+        &mut self,
+        query: &'q ast::Query,
+        tail: &mut Tail<'q>,
+        has_with: &mut bool,
+    ) -> SqlResult<()> {
         let ast::Query {
             with,
             body: _,
@@ -164,12 +155,12 @@ impl Binder<'_> {
                 Ok(query)
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                Err(SqlError::unsupported("a data-modifying statement in WITH"))
+                Err(SqlError::new(SYNTAX_ERROR, "syntax error: a query is wanted, not a change of rows"))
             }
         }
     }
 
-    fn bind_leafless(&mut self, body: &SetExpr, resolve: bool) -> SqlResult<Query> {
+    pub(super) fn bind_leafless(&mut self, body: &SetExpr, resolve: bool) -> SqlResult<Query> {
         match body {
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
                 self.bind_set_operation(left, *op, *set_quantifier, right)
@@ -177,85 +168,10 @@ impl Binder<'_> {
             SetExpr::Values(values) => self.bind_values(values, resolve),
             SetExpr::Table(table) => self.bind_table_command(table),
             body => {
-                let tail = Tail { order_by: &[], limit: None, offset: None, fetch: None };
+                let tail = Tail::EMPTY;
                 self.bind_body(body, &tail, resolve)
             }
         }
-    }
-
-    fn bind_with(&mut self, with: &ast::With) -> SqlResult<()> {
-        let ast::With { with_token, recursive, cte_tables } = with;
-        if *recursive {
-            return Err(SqlError::unsupported("WITH RECURSIVE").or_position(span_position(with_token.0.span)));
-        }
-        let first = self.common_tables.len();
-        for cte in cte_tables {
-            // Whether it was materialized cannot be told: a volatile one is bound once at most.
-            let ast::Cte { alias, query, from, materialized: _, closing_paren_token: _ } = cte;
-            let ast::TableAlias { explicit: _, name, columns, at } = alias;
-            if from.is_some() || at.is_some() {
-                return Err(SqlError::unsupported("this form of WITH"));
-            }
-            let position = span_position(name.span);
-            let name = name_of(name);
-            if self.common_tables.iter().skip(first).any(|other| other.name == name) {
-                let message = format!("WITH query name \"{name}\" specified more than once");
-                return Err(SqlError::new(DUPLICATE_ALIAS, message).or_position(position));
-            }
-            let mut aliases = Vec::with_capacity(columns.len());
-            for ast::TableAliasColumnDef { name, data_type } in columns {
-                if data_type.is_some() {
-                    return Err(SqlError::unsupported("a column type in an alias"));
-                }
-                aliases.push(name_of(name));
-            }
-            // Bound here for its errors, even when nothing refers to it.
-            let bound = self.bind_query(query)?;
-            if aliases.len() > bound.output.len() {
-                let message = format!(
-                    "WITH query \"{name}\" has {} columns available but {} columns specified",
-                    bound.output.len(),
-                    aliases.len()
-                );
-                return Err(SqlError::new(INVALID_COLUMN_REFERENCE, message).or_position(position));
-            }
-            let volatile = walk::any_in_query(&bound, &mut |expr| match &expr.kind {
-                ExprKind::Call { function, .. } => function.volatility == nqdb_functions::Volatility::Volatile,
-                _ => false,
-            });
-            self.common_tables.push(CommonTable {
-                name,
-                aliases,
-                query: ast::Query::clone(query),
-                scopes_len: self.scopes.len(),
-                common_tables_len: self.common_tables.len(),
-                references: 0,
-                volatile,
-            });
-        }
-        Ok(())
-    }
-
-    /// The query of a WITH name, bound for one reference to it.
-    pub(super) fn bind_common_table(&mut self, at: usize, position: Option<u32>) -> SqlResult<Query> {
-        let Some(table) = self.common_tables.get_mut(at) else { return Err(SqlError::internal("no such WITH query")) };
-        table.references += 1;
-        if table.volatile && table.references > 1 {
-            return Err(SqlError::unsupported("a second reference to a WITH query with volatile functions")
-                .or_position(position));
-        }
-        let CommonTable { aliases, query, scopes_len, common_tables_len, .. } = table.clone();
-        let hidden_scopes = self.scopes.split_off(scopes_len.min(self.scopes.len()));
-        let hidden_tables = self.common_tables.split_off(common_tables_len.min(self.common_tables.len()));
-        let bound = self.bind_query(&query);
-        self.scopes.extend(hidden_scopes);
-        self.common_tables.truncate(common_tables_len);
-        self.common_tables.extend(hidden_tables);
-        let mut bound = bound?;
-        for (output, alias) in bound.output.iter_mut().zip(aliases) {
-            output.name = alias;
-        }
-        Ok(bound)
     }
 
     /// `TABLE name`.
@@ -352,8 +268,9 @@ impl Binder<'_> {
                 return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \"by\""));
             }
         };
-        let mut left_query = self.bind_branch(left)?;
-        let mut right_query = self.bind_branch(right)?;
+        let (excludes, intersects) = (kind == SetKind::Except, kind == SetKind::Intersect && all);
+        let mut left_query = self.in_set_operation(excludes && all, intersects, |binder| binder.bind_branch(left))?;
+        let mut right_query = self.in_set_operation(excludes, intersects, |binder| binder.bind_branch(right))?;
         if left_query.output.len() != right_query.output.len() {
             let message = format!("each {name} query must have the same number of columns");
             let position = self.first_item_position(right);
@@ -380,12 +297,12 @@ impl Binder<'_> {
         Ok(Query { rel, output })
     }
 
-    fn bind_branch(&mut self, branch: &SetExpr) -> SqlResult<Query> {
+    pub(super) fn bind_branch(&mut self, branch: &SetExpr) -> SqlResult<Query> {
         with_deep_stack(|| self.bind_leafless(branch, false))
     }
 
     /// One side's column, as an expression whose position is where the select list has it.
-    fn branch_column(&self, query: &Query, at: usize, branch: &SetExpr) -> Expr {
+    pub(super) fn branch_column(&self, query: &Query, at: usize, branch: &SetExpr) -> Expr {
         let (id, ty) = query.output.get(at).map_or((ColumnId(0), Type::TEXT), |column| (column.id, column.ty));
         let nullable = self.columns.get(id.0 as usize).is_none_or(|info| info.nullable);
         Expr { kind: ExprKind::Column(id), ty, nullable, position: self.item_position(branch, at) }
@@ -395,7 +312,7 @@ impl Binder<'_> {
         self.item_position(branch, 0)
     }
 
-    fn item_position(&self, branch: &SetExpr, at: usize) -> Option<u32> {
+    pub(super) fn item_position(&self, branch: &SetExpr, at: usize) -> Option<u32> {
         match branch {
             SetExpr::Select(select) => match select.projection.get(at)? {
                 ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. } => {
@@ -467,9 +384,10 @@ impl Binder<'_> {
                 keys.iter_mut().filter(|key| key.column == id).for_each(|key| key.ty = target);
                 self.retype_definition(input, id, target)
             }
-            Rel::Distinct { input, .. } | Rel::Limit { input, .. } | Rel::Filter { input, .. } => {
-                self.retype_definition(input, id, target)
-            }
+            Rel::Distinct { input, .. }
+            | Rel::Limit { input, .. }
+            | Rel::Filter { input, .. }
+            | Rel::With { input, .. } => self.retype_definition(input, id, target),
             _ => Ok(()),
         }
     }

@@ -127,6 +127,8 @@ pub(super) struct Scope {
     pub(super) unreachable: Vec<ColumnId>,
     /// A VALUES of one row that an INSERT stores: sets are welcome.
     pub(super) takes_sets: bool,
+    /// FROM reads the recursion that this query is the recursive term of.
+    pub(super) reads_recursion: bool,
     /// Set-returning calls of the select list: each becomes a function scan.
     pub(super) set_calls: Vec<super::set_calls::SetCall>,
 }
@@ -143,6 +145,7 @@ impl Scope {
             siblings: Vec::new(),
             unreachable: Vec::new(),
             takes_sets: false,
+            reads_recursion: false,
             set_calls: Vec::new(),
         }
     }

@@ -7,7 +7,7 @@
 //! Plain DISTINCT comes before the sort instead: it keeps fewer rows, and its ORDER BY may only name what it returns.
 
 use nqdb_functions::equality;
-use nqdb_sqlstate::{INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_sqlstate::{INVALID_COLUMN_REFERENCE, INVALID_RECURSION, SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_types::{Type, oid};
 use sqlparser::ast::{self, SelectItem};
 
@@ -103,6 +103,10 @@ impl Binder<'_> {
         let distinct = self.bind_distinct(distinct.as_ref(), &mut targets, &order)?;
         if resolve {
             self.resolve_targets(&mut targets)?;
+        }
+        if self.scope().reads_recursion && !self.scope().aggregates.is_empty() {
+            let message = "aggregate functions are not allowed in a recursive query's recursive term";
+            return Err(SqlError::new(INVALID_RECURSION, message));
         }
         let grouped =
             !keys.is_empty() || having.is_some() || !self.scope().aggregates.is_empty() || has_group_by(group_by);
@@ -384,8 +388,12 @@ impl Binder<'_> {
             | Rel::Sort { input, .. }
             | Rel::Distinct { input, .. }
             | Rel::Limit { input, .. } => self.prune(input),
-            // The two sides were pruned when they were finished.
-            Rel::SetOperation { .. } => {}
+            // What is a query of its own was pruned when it was finished.
+            Rel::SetOperation { .. }
+            | Rel::Recursion { .. }
+            | Rel::With { .. }
+            | Rel::WithScan { .. }
+            | Rel::WorkTable { .. } => {}
         }
     }
 }

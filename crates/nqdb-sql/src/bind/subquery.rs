@@ -14,7 +14,7 @@ impl Binder<'_> {
     /// `(SELECT ...)` as a value.
     pub(super) fn bind_scalar_subquery(&mut self, subquery: &ast::Query) -> SqlResult<Expr> {
         let position = self.subquery_position(subquery);
-        let query = self.bind_query(subquery)?;
+        let query = self.bind_expression_query(subquery)?;
         let [output] = query.output.as_slice() else {
             return Err(SqlError::new(SYNTAX_ERROR, "subquery must return only one column").or_position(position));
         };
@@ -33,7 +33,7 @@ impl Binder<'_> {
         negated: bool,
         position: Option<u32>,
     ) -> SqlResult<Expr> {
-        let query = self.bind_query(subquery)?;
+        let query = self.bind_expression_query(subquery)?;
         let exists = Expr { kind: ExprKind::Exists(Box::new(query)), ty: Type::BOOL, nullable: false, position };
         Ok(if negated { negation(exists, position) } else { exists })
     }
@@ -90,7 +90,7 @@ impl Binder<'_> {
             return Err(self.unsupported("a row value compared with a subquery", arg));
         }
         let arg = self.bind_expr(arg)?;
-        let mut query = self.bind_query(subquery)?;
+        let mut query = self.bind_expression_query(subquery)?;
         let count = query.output.len();
         if count != 1 {
             let message = if count == 0 { "subquery has too few columns" } else { "subquery has too many columns" };

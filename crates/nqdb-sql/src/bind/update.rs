@@ -167,7 +167,7 @@ impl Binder<'_> {
             // One scalar subquery for each column: the same rows, unless the query is volatile.
             for (field, name) in names.iter().enumerate() {
                 let at = self.assigned_column(table, name, set)?;
-                let mut query = self.bind_query(subquery)?;
+                let mut query = self.bind_expression_query(subquery)?;
                 if query.output.len() != names.len() {
                     return Err(count_error());
                 }

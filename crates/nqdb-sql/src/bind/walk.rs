@@ -1,6 +1,6 @@
 //! Visits the expressions of a tree: the direct parts of an expression, and everything inside a query.
 
-use crate::ir::{Expr, ExprKind, Query, Rel, Subscript, TableFunction};
+use crate::ir::{Expr, ExprKind, Query, Rel, Subscript, TableFunction, WithBody, WithQuery};
 
 /// The direct subexpressions of an expression, and its direct subqueries.
 pub(super) fn parts_mut(expr: &mut Expr) -> (Vec<&mut Expr>, Vec<&mut Query>) {
@@ -60,10 +60,18 @@ pub(super) fn parts_mut(expr: &mut Expr) -> (Vec<&mut Expr>, Vec<&mut Query>) {
     (inner, queries)
 }
 
+/// The query of a WITH query that changes nothing.
+fn with_query(with: &WithQuery) -> Option<&Query> {
+    match &with.body {
+        WithBody::Query(query) => Some(query),
+        WithBody::Change(_) => None,
+    }
+}
+
 /// Calls `visit` on each expression that stands directly in a relation or in the relations below it.
 pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } => {}
+        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } | Rel::WithScan { .. } | Rel::WorkTable { .. } => {}
         Rel::Values { rows, .. } => rows.iter().flatten().for_each(visit),
         Rel::FunctionScan { functions, .. } => functions.iter().flat_map(TableFunction::expressions).for_each(visit),
         Rel::ProjectSet { input, functions } => {
@@ -95,9 +103,15 @@ pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
             limit.iter().chain(offset).for_each(&mut *visit);
             expressions_of(input, visit);
         }
-        Rel::SetOperation { left, right, .. } => {
+        Rel::SetOperation { left, right, .. } | Rel::Recursion { seed: left, step: right, .. } => {
             expressions_of(&left.rel, visit);
             expressions_of(&right.rel, visit);
+        }
+        Rel::With { queries, input } => {
+            for query in queries.iter().filter_map(with_query) {
+                expressions_of(&query.rel, visit);
+            }
+            expressions_of(input, visit);
         }
     }
 }
@@ -105,7 +119,7 @@ pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
 /// As [`expressions_of`], with the right to change them.
 pub(super) fn expressions_of_mut<'a>(rel: &'a mut Rel, found: &mut Vec<&'a mut Expr>) {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } => {}
+        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } | Rel::WithScan { .. } | Rel::WorkTable { .. } => {}
         Rel::Values { rows, .. } => found.extend(rows.iter_mut().flatten()),
         Rel::FunctionScan { functions, .. } => {
             found.extend(functions.iter_mut().flat_map(TableFunction::expressions_mut));
@@ -139,9 +153,17 @@ pub(super) fn expressions_of_mut<'a>(rel: &'a mut Rel, found: &mut Vec<&'a mut E
             found.extend(limit.iter_mut().chain(offset));
             expressions_of_mut(input, found);
         }
-        Rel::SetOperation { left, right, .. } => {
+        Rel::SetOperation { left, right, .. } | Rel::Recursion { seed: left, step: right, .. } => {
             expressions_of_mut(&mut left.rel, found);
             expressions_of_mut(&mut right.rel, found);
+        }
+        Rel::With { queries, input } => {
+            for query in queries {
+                if let WithBody::Query(query) = &mut query.body {
+                    expressions_of_mut(&mut query.rel, found);
+                }
+            }
+            expressions_of_mut(input, found);
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{refuse_binary, target};
 use crate::bind::{BindContext, bind_check, bind_copy_predicate, bind_default};
 use crate::exec::{
     CommandTag, Eval, ExecContext, Flushed, Frame, InsertBatch, InsertState, InsertTarget, Runtime, Step, Subplan,
+    WithPlan,
 };
 use crate::ir::{Check, ColumnId, Expr, ExprKind, Insert, OutputColumn, Query, Rel};
 use crate::plan::{PlanContext, plan_copy_target};
@@ -40,6 +41,8 @@ pub struct CopyInPlan {
     /// WHERE, over the slots of the new row.
     predicate: Option<Eval>,
     subplans: Vec<Subplan>,
+    with: Vec<WithPlan>,
+    recursion_count: usize,
     slot_count: usize,
 }
 
@@ -56,6 +59,8 @@ pub(crate) struct CopyTargetPlan {
     pub target: InsertTarget,
     pub predicate: Option<Eval>,
     pub subplans: Vec<Subplan>,
+    pub with: Vec<WithPlan>,
+    pub recursion_count: usize,
     pub slot_count: usize,
     pub needs_number: bool,
 }
@@ -97,6 +102,8 @@ pub fn plan_copy_in(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContext
         target: planned.target,
         predicate: planned.predicate,
         subplans: planned.subplans,
+        with: planned.with,
+        recursion_count: planned.recursion_count,
         slot_count: planned.slot_count,
     })
 }
@@ -196,7 +203,7 @@ impl CopyIn {
     pub fn new(plan: Arc<CopyInPlan>, view: ReadView) -> CopyIn {
         CopyIn {
             view,
-            frame: Frame::new(plan.slot_count, plan.subplans.len()),
+            frame: Frame::new(plan.slot_count, plan.subplans.len()).with_queries(plan.with.len(), plan.recursion_count),
             lines: Lines::new(&plan.options),
             state: InsertState::default(),
             batch: InsertBatch::default(),
@@ -371,7 +378,7 @@ fn runtime<'r, 'c>(
     view: &'r ReadView,
     cx: &'r mut ExecContext<'c>,
 ) -> Runtime<'r, 'c> {
-    Runtime { subplans: &plan.subplans, frame, params: &[], view, cx }
+    Runtime { subplans: &plan.subplans, with: &plan.with, frame, params: &[], view, cx }
 }
 
 /// The start of a long text.

@@ -16,6 +16,7 @@ use super::expression::{Eval, Slot};
 use super::insert::{Attempt, InsertPlan, InsertState};
 use super::modify::{ModifyPlan, ModifyState};
 use super::operator::{NodeStatistics, PlanNode, Pull, State};
+use super::row_buffer::RowBuffer;
 use super::runtime::{Frame, Runtime};
 use crate::explain::Rendering;
 use crate::plan::Plan;
@@ -38,6 +39,14 @@ pub(crate) struct QueryPlan {
     pub contiguous: bool,
 }
 
+/// A change of rows in a WITH list; its RETURNING is what references to it read.
+#[derive(Clone, Debug)]
+pub(crate) struct WithChange {
+    /// Position in the plan's WITH queries.
+    pub with: usize,
+    pub root: Root,
+}
+
 /// EXPLAIN of another plan.
 #[derive(Clone, Debug)]
 pub(crate) struct ExplainPlan {
@@ -54,8 +63,19 @@ pub struct Execution {
     view: ReadView,
     frame: Frame,
     state: RootState,
+    /// The change of the WITH list that is under way, and which one that is.
+    change: Option<ChangeState>,
+    changes_done: usize,
     started: bool,
     rows: u64,
+}
+
+/// A change of a WITH list under way.
+struct ChangeState {
+    state: RootState,
+    rows: Vec<Vec<Datum>>,
+    count: u64,
+    started: bool,
 }
 
 enum RootState {
@@ -102,14 +122,10 @@ impl RowSink for NoRows {
 impl Execution {
     /// Prepares an execution; nothing runs before the first step.
     pub fn new(plan: Arc<Plan>, params: Arc<[Datum]>, view: ReadView) -> Execution {
-        let frame = Frame::new(plan.slot_count, plan.subplans.len());
-        let state = match &plan.root {
-            Root::Query(query) => RootState::Query { state: query.node.new_state(), scratch: Vec::new() },
-            Root::Insert(insert) => WriteState::start(&insert.source, RowState::Insert(InsertState::default())),
-            Root::Modify(modify) => WriteState::start(&modify.source, RowState::Modify(ModifyState::default())),
-            Root::Explain(_) => RootState::Explain(Box::default()),
-        };
-        Execution { plan, params, view, frame, state, started: false, rows: 0 }
+        let frame =
+            Frame::new(plan.slot_count, plan.subplans.len()).with_queries(plan.with.len(), plan.recursion_count);
+        let state = RootState::new(&plan.root);
+        Execution { plan, params, view, frame, state, change: None, changes_done: 0, started: false, rows: 0 }
     }
 
     /// The plan that runs.
@@ -126,26 +142,58 @@ impl Execution {
     pub fn step(&mut self, cx: &mut ExecContext<'_>, sink: &mut dyn RowSink, rows_max: u64) -> SqlResult<Step> {
         cx.check_cancel()?;
         self.frame.start_slice();
-        let Execution { plan, params, view, frame, state, started, rows } = self;
+        if self.changes_done < self.plan.changes.len()
+            && let Some(step) = self.step_changes(cx)?
+        {
+            return Ok(step);
+        }
+        let Execution { plan, params, view, frame, state, started, rows, .. } = self;
         let first = !std::mem::replace(started, true);
-        let mut run = Run {
-            rt: Runtime { subplans: &plan.subplans, frame, params, view, cx },
-            sink,
-            rows,
-            rows_left: if rows_max == 0 { u64::MAX } else { rows_max },
-        };
-        match (&plan.root, state) {
-            (Root::Query(query), RootState::Query { state, scratch }) => run.query(query, state, scratch, first),
-            (Root::Insert(insert), RootState::Write(state)) => {
-                state.buffer_when_limited(first, rows_max, insert.returning.is_some());
-                run.insert(insert, state, first)
+        let rt = Runtime { subplans: &plan.subplans, with: &plan.with, frame, params, view, cx };
+        let rows_left = if rows_max == 0 { u64::MAX } else { rows_max };
+        Run { rt, sink, rows, rows_left }.root(&plan.root, state, first, rows_max)
+    }
+
+    /// Runs the changes of the WITH list; says how the step ends when they are not done.
+    fn step_changes(&mut self, cx: &mut ExecContext<'_>) -> SqlResult<Option<Step>> {
+        let Execution { plan, params, view, frame, change, changes_done, .. } = self;
+        while let Some(next) = plan.changes.get(*changes_done) {
+            let current = change.get_or_insert_with(|| ChangeState {
+                state: RootState::new(&next.root),
+                rows: Vec::new(),
+                count: 0,
+                started: false,
+            });
+            let first = !std::mem::replace(&mut current.started, true);
+            let before = current.rows.len();
+            let rt = Runtime { subplans: &plan.subplans, with: &plan.with, frame: &mut *frame, params, view, cx };
+            let ChangeState { state, rows, count, .. } = current;
+            let mut run = Run { rt, sink: rows, rows: count, rows_left: u64::MAX };
+            let step = run.root(&next.root, state, first, 0)?;
+            let Run { mut rt, .. } = run;
+            let new = current.rows.iter().skip(before).flatten();
+            rt.charge(new.map(|datum| size_of::<Datum>() + datum.heap_size()).sum())?;
+            match step {
+                Step::Done(_) => {
+                    let rows = std::mem::take(&mut current.rows);
+                    frame.with[next.with].fill(RowBuffer::from_rows(rows));
+                    *change = None;
+                    *changes_done += 1;
+                }
+                other => return Ok(Some(other)),
             }
-            (Root::Modify(modify), RootState::Write(state)) => {
-                state.buffer_when_limited(first, rows_max, modify.returning.is_some());
-                run.modify(modify, state, first)
-            }
-            (Root::Explain(explain), RootState::Explain(state)) => run.explain(explain, state, first),
-            _ => Err(SqlError::internal("the state of an execution does not fit its plan")),
+        }
+        Ok(None)
+    }
+}
+
+impl RootState {
+    fn new(root: &Root) -> RootState {
+        match root {
+            Root::Query(query) => RootState::Query { state: query.node.new_state(), scratch: Vec::new() },
+            Root::Insert(insert) => WriteState::start(&insert.source, RowState::Insert(InsertState::default())),
+            Root::Modify(modify) => WriteState::start(&modify.source, RowState::Modify(ModifyState::default())),
+            Root::Explain(_) => RootState::Explain(Box::default()),
         }
     }
 }
@@ -181,6 +229,22 @@ struct Run<'r, 'c, 's> {
 }
 
 impl Run<'_, '_, '_> {
+    fn root(&mut self, root: &Root, state: &mut RootState, first: bool, rows_max: u64) -> SqlResult<Step> {
+        match (root, state) {
+            (Root::Query(query), RootState::Query { state, scratch }) => self.query(query, state, scratch, first),
+            (Root::Insert(insert), RootState::Write(state)) => {
+                state.buffer_when_limited(first, rows_max, insert.returning.is_some());
+                self.insert(insert, state, first)
+            }
+            (Root::Modify(modify), RootState::Write(state)) => {
+                state.buffer_when_limited(first, rows_max, modify.returning.is_some());
+                self.modify(modify, state, first)
+            }
+            (Root::Explain(explain), RootState::Explain(state)) => self.explain(explain, state, first),
+            _ => Err(SqlError::internal("the state of an execution does not fit its plan")),
+        }
+    }
+
     fn query(
         &mut self,
         query: &QueryPlan,

@@ -9,6 +9,7 @@
 //! | `array` | subscripts, constructors, element-wise work |
 //! | `scan`, `index_range` | reading tables |
 //! | `nested_loop`, `hash_join`, `aggregate`, `sort`, ... | one operator each |
+//! | `with` | WITH queries and recursion |
 //! | `insert`, `modify`, `constraint` | writing rows |
 
 mod aggregate;
@@ -35,6 +36,7 @@ mod scan;
 mod set_operation;
 mod sort;
 mod system_scan;
+mod with;
 
 pub use contract::{CommandTag, ExecContext, RowSink, Step};
 pub use execution::Execution;
@@ -44,7 +46,7 @@ pub(crate) use aggregate::{Aggregation, Call};
 pub(crate) use array::EvalSubscript;
 pub(crate) use constraint::CheckConstraint;
 pub(crate) use distinct::Distinct;
-pub(crate) use execution::{ExplainPlan, QueryPlan, Root};
+pub(crate) use execution::{ExplainPlan, QueryPlan, Root, WithChange};
 pub(crate) use expression::{Comparison, Equality, Eval, Slot};
 pub(crate) use function_scan::{FunctionScan, FunctionSource};
 pub(crate) use hash_join::{HashJoin, JoinKey};
@@ -60,3 +62,4 @@ pub(crate) use scan::{Access, Scan};
 pub(crate) use set_operation::SetOperation;
 pub(crate) use sort::{Sort, SortColumn};
 pub(crate) use system_scan::SystemScan;
+pub(crate) use with::{Recursion, With, WithPlan, WithScan};

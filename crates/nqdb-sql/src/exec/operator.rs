@@ -22,6 +22,7 @@ use super::scan::{Scan, ScanState};
 use super::set_operation::{SetOperation, SetOperationState};
 use super::sort::{Sort, SortState};
 use super::system_scan::{SystemScan, SystemScanState};
+use super::with::{Recursion, RecursionState, With, WithScan};
 
 /// What a call of `next` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +94,11 @@ pub(crate) enum Operator {
     Distinct(Distinct),
     Limit(Limit),
     SetOperation(Box<SetOperation>),
+    With(With),
+    WithScan(WithScan),
+    Recursion(Box<Recursion>),
+    /// A [`WithScan`] of the rows of a recursion's last round.
+    WorkTable(WithScan),
 }
 
 /// The state of an operator, in the shape of the plan.
@@ -113,6 +119,10 @@ pub(crate) enum State {
     Distinct(Box<DistinctState>),
     Limit(Box<LimitState>),
     SetOperation(Box<SetOperationState>),
+    With(Box<State>),
+    /// The next row.
+    WithScan(usize),
+    Recursion(Box<RecursionState>),
 }
 
 /// Rows of expressions.
@@ -158,6 +168,9 @@ impl PlanNode {
             Operator::Distinct(distinct) => State::Distinct(Box::new(distinct.new_state())),
             Operator::Limit(limit) => State::Limit(Box::new(limit.new_state())),
             Operator::SetOperation(operation) => State::SetOperation(Box::new(operation.new_state())),
+            Operator::With(with) => State::With(Box::new(with.input.new_state())),
+            Operator::WithScan(_) | Operator::WorkTable(_) => State::WithScan(0),
+            Operator::Recursion(recursion) => State::Recursion(Box::new(recursion.new_state())),
         }
     }
 
@@ -200,6 +213,9 @@ impl PlanNode {
             (Operator::Distinct(distinct), State::Distinct(state)) => return distinct.open(state, rt),
             (Operator::Limit(limit), State::Limit(state)) => return limit.open(state, rt),
             (Operator::SetOperation(operation), State::SetOperation(state)) => return operation.open(state, rt),
+            (Operator::With(with), State::With(state)) => return with.open(state, rt),
+            (Operator::WithScan(_) | Operator::WorkTable(_), State::WithScan(next)) => *next = 0,
+            (Operator::Recursion(recursion), State::Recursion(state)) => return recursion.open(state, rt),
             _ => return Err(mismatch()),
         }
         Ok(())
@@ -223,6 +239,10 @@ impl PlanNode {
             (Operator::Distinct(distinct), State::Distinct(state)) => distinct.next(state, rt),
             (Operator::Limit(limit), State::Limit(state)) => limit.next(state, rt),
             (Operator::SetOperation(operation), State::SetOperation(state)) => operation.next(state, rt),
+            (Operator::With(with), State::With(state)) => with.input.next(state, rt),
+            (Operator::WithScan(scan), State::WithScan(next)) => scan.next(next, rt),
+            (Operator::WorkTable(scan), State::WithScan(next)) => scan.next_of_round(next, rt),
+            (Operator::Recursion(recursion), State::Recursion(state)) => recursion.next(state, rt),
             _ => Err(mismatch()),
         }
     }

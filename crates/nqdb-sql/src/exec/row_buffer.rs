@@ -15,6 +15,11 @@ pub(crate) struct RowBuffer {
 }
 
 impl RowBuffer {
+    /// Rows that are charged already.
+    pub fn from_rows(rows: Vec<Vec<Datum>>) -> RowBuffer {
+        RowBuffer { rows: rows.len(), values: rows.into_iter().flatten().collect(), charged_bytes: 0 }
+    }
+
     pub fn len(&self) -> usize {
         self.rows
     }

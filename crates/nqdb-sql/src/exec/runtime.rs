@@ -20,7 +20,9 @@ use super::expression::{Equality, Slot};
 use super::key_table::KeyTable;
 use super::memory::MemoryShare;
 use super::operator::{NodeStatistics, PlanNode, Pull, State};
+use super::row_buffer::RowBuffer;
 use super::scan::RowAddress;
+use super::with::{WithPlan, WithState};
 
 /// Rows (or comparisons of joins) between two looks at the cancel flag; about a millisecond of work.
 pub(crate) const SLICE_WORK: u32 = 2_000;
@@ -29,6 +31,9 @@ pub(crate) const SLICE_WORK: u32 = 2_000;
 pub(crate) struct Frame {
     pub slots: Vec<Datum>,
     pub subplans: Vec<SubplanState>,
+    pub with: Vec<WithState>,
+    /// The rows of the last round of each recursion.
+    pub work_tables: Vec<RowBuffer>,
     /// The row that the scan of an UPDATE's or DELETE's table stands on.
     pub target: Option<RowAddress>,
     /// Per plan node, while EXPLAIN ANALYZE counts.
@@ -44,6 +49,8 @@ impl Frame {
         Frame {
             slots: vec![Datum::Null; slots],
             subplans: (0..subplans).map(|_| SubplanState::default()).collect(),
+            with: Vec::new(),
+            work_tables: Vec::new(),
             target: None,
             statistics: None,
             memory_bytes: 0,
@@ -51,6 +58,13 @@ impl Frame {
             work_left: SLICE_WORK,
             expression_depth: 0,
         }
+    }
+
+    /// Makes room for WITH queries.
+    pub fn with_queries(mut self, queries: usize, recursions: usize) -> Frame {
+        self.with.resize_with(queries, WithState::default);
+        self.work_tables.resize_with(recursions, RowBuffer::default);
+        self
     }
 
     /// A new slice of work.
@@ -91,6 +105,7 @@ struct ValueSet {
 /// One call of `step`: the plan, the frame and what the session gave.
 pub(crate) struct Runtime<'r, 'c> {
     pub subplans: &'r [Subplan],
+    pub with: &'r [WithPlan],
     pub frame: &'r mut Frame,
     pub params: &'r [Datum],
     pub view: &'r ReadView,

@@ -38,7 +38,31 @@ impl<'p> Shown<'p> {
 
 /// The tree of a plan; subqueries of expressions hang below the top node.
 pub(crate) fn tree(plan: &Plan) -> Shown<'_> {
-    let mut top = match &plan.root {
+    let mut top = show_root(&plan.root);
+    for change in &plan.changes {
+        let mut child = show_root(&change.root);
+        let name = plan.with.get(change.with).map_or("", |with| with.name.as_str());
+        child.attributes.push(("Subplan Name", format!("CTE {name}")));
+        top.children.push(child);
+    }
+    for subplan in &plan.subplans {
+        let mut child = show(&subplan.root);
+        let label = if subplan.correlated { "SubPlan" } else { "InitPlan" };
+        child.attributes.push(("Subplan Name", label.to_string()));
+        top.children.push(child);
+    }
+    for with in &plan.with {
+        if let Some(root) = &with.root {
+            let mut child = show(root);
+            child.attributes.push(("Subplan Name", format!("CTE {}", with.name)));
+            top.children.push(child);
+        }
+    }
+    top
+}
+
+fn show_root(root: &Root) -> Shown<'_> {
+    match root {
         Root::Query(query) => show(&query.node),
         Root::Insert(insert) => change("Insert", "Insert", &insert.target.table.name, &insert.source),
         Root::Modify(modify) => {
@@ -46,14 +70,7 @@ pub(crate) fn tree(plan: &Plan) -> Shown<'_> {
             change(kind, kind, &modify.table.name, &modify.source)
         }
         Root::Explain(explain) => tree(&explain.plan),
-    };
-    for subplan in &plan.subplans {
-        let mut child = show(&subplan.root);
-        let label = if subplan.correlated { "SubPlan" } else { "InitPlan" };
-        child.attributes.push(("Subplan Name", label.to_string()));
-        top.children.push(child);
     }
-    top
 }
 
 fn change<'p>(kind: &'static str, operation: &str, table: &str, source: &'p PlanNode) -> Shown<'p> {
@@ -153,6 +170,12 @@ fn show(node: &PlanNode) -> Shown<'_> {
         Operator::Sort(sort) => Shown::new("Sort", node, vec![show(&sort.input)]),
         Operator::Distinct(distinct) => Shown::new("Unique", node, vec![show(&distinct.input)]),
         Operator::Limit(limit) => Shown::new("Limit", node, vec![show(&limit.input)]),
+        Operator::With(with) => show(&with.input),
+        Operator::WithScan(_) => Shown::new("CTE Scan", node, Vec::new()),
+        Operator::WorkTable(_) => Shown::new("WorkTable Scan", node, Vec::new()),
+        Operator::Recursion(recursion) => {
+            Shown::new("Recursive Union", node, vec![show(&recursion.seed), show(&recursion.step)])
+        }
         Operator::SetOperation(operation) => {
             let kind = match (operation.kind, operation.all) {
                 (SetKind::Union, true) => "Append",

@@ -9,7 +9,6 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::array::element_type;
 use nqdb_types::{Oid, oid};
 
-use super::mentions::free_columns;
 use super::slots::Planner;
 use crate::exec::{Comparison, Equality, Eval, EvalSubscript, Subplan};
 use crate::ir::{Expr, ExprKind, Query, Subscript};
@@ -256,8 +255,8 @@ impl Planner<'_> {
     }
 
     fn compile_subquery(&mut self, query: &Query, hash_type: Option<Oid>, exists: bool) -> SqlResult<usize> {
-        let correlated = !free_columns(query).is_empty();
         let root = self.plan_query(query, exists.then_some(1.0))?;
+        let correlated = self.depends_on_surroundings(query);
         let column = match query.output.first() {
             Some(column) if !exists => Some(self.slot(column.id)?),
             _ => None,

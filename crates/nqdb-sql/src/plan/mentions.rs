@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use nqdb_functions::Volatility;
 
-use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, Subscript, TableFunction};
+use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, Subscript, TableFunction, WithBody};
 
 /// A set of columns.
 pub(crate) type Columns = HashSet<ColumnId, foldhash::fast::RandomState>;
@@ -157,7 +157,11 @@ pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
             out.extend(keys.iter().map(|(id, _)| *id));
             out.extend(aggregates.iter().map(|(id, _)| *id));
         }
-        Rel::SetOperation { columns, .. } => out.extend(columns),
+        Rel::With { input, .. } => visible(input, out),
+        Rel::WithScan { columns, .. } | Rel::WorkTable { columns, .. } => {
+            out.extend(columns.iter().map(|(_, id, _)| *id));
+        }
+        Rel::SetOperation { columns, .. } | Rel::Recursion { columns, .. } => out.extend(columns),
     }
 }
 
@@ -184,9 +188,13 @@ fn scan_count_of_expression(expr: &Expr) -> usize {
 /// The relations directly below a relation.
 pub(crate) fn inputs(rel: &Rel) -> Vec<&Rel> {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => {
-            Vec::new()
-        }
+        Rel::OneRow
+        | Rel::Scan { .. }
+        | Rel::SystemScan { .. }
+        | Rel::Values { .. }
+        | Rel::FunctionScan { .. }
+        | Rel::WithScan { .. }
+        | Rel::WorkTable { .. } => Vec::new(),
         Rel::Join { left, right, .. } => vec![left, right],
         Rel::Filter { input, .. }
         | Rel::ProjectSet { input, .. }
@@ -195,16 +203,29 @@ pub(crate) fn inputs(rel: &Rel) -> Vec<&Rel> {
         | Rel::Sort { input, .. }
         | Rel::Distinct { input, .. }
         | Rel::Limit { input, .. } => vec![input],
-        Rel::SetOperation { left, right, .. } => vec![&left.rel, &right.rel],
+        Rel::SetOperation { left, right, .. } | Rel::Recursion { seed: left, step: right, .. } => {
+            vec![&left.rel, &right.rel]
+        }
+        Rel::With { queries, input } => {
+            let bodies = queries.iter().filter_map(|query| match &query.body {
+                WithBody::Query(query) => Some(&query.rel),
+                WithBody::Change(_) => None,
+            });
+            bodies.chain(std::iter::once(&**input)).collect()
+        }
     }
 }
 
 /// As [`inputs`], with the right to change them.
 pub(crate) fn inputs_mut(rel: &mut Rel) -> Vec<&mut Rel> {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } | Rel::Values { .. } | Rel::FunctionScan { .. } => {
-            Vec::new()
-        }
+        Rel::OneRow
+        | Rel::Scan { .. }
+        | Rel::SystemScan { .. }
+        | Rel::Values { .. }
+        | Rel::FunctionScan { .. }
+        | Rel::WithScan { .. }
+        | Rel::WorkTable { .. } => Vec::new(),
         Rel::Join { left, right, .. } => vec![left, right],
         Rel::Filter { input, .. }
         | Rel::ProjectSet { input, .. }
@@ -213,7 +234,16 @@ pub(crate) fn inputs_mut(rel: &mut Rel) -> Vec<&mut Rel> {
         | Rel::Sort { input, .. }
         | Rel::Distinct { input, .. }
         | Rel::Limit { input, .. } => vec![input],
-        Rel::SetOperation { left, right, .. } => vec![&mut left.rel, &mut right.rel],
+        Rel::SetOperation { left, right, .. } | Rel::Recursion { seed: left, step: right, .. } => {
+            vec![&mut left.rel, &mut right.rel]
+        }
+        Rel::With { queries, input } => {
+            let bodies = queries.iter_mut().filter_map(|query| match &mut query.body {
+                WithBody::Query(query) => Some(&mut query.rel),
+                WithBody::Change(_) => None,
+            });
+            bodies.chain(std::iter::once(&mut **input)).collect()
+        }
     }
 }
 
@@ -233,7 +263,11 @@ pub(crate) fn expressions(rel: &Rel) -> Vec<&Expr> {
         | Rel::SystemScan { .. }
         | Rel::Sort { .. }
         | Rel::Distinct { .. }
-        | Rel::SetOperation { .. } => Vec::new(),
+        | Rel::SetOperation { .. }
+        | Rel::With { .. }
+        | Rel::WithScan { .. }
+        | Rel::Recursion { .. }
+        | Rel::WorkTable { .. } => Vec::new(),
         Rel::Values { rows, .. } => rows.iter().flatten().collect(),
         Rel::FunctionScan { functions, .. } | Rel::ProjectSet { functions, .. } => {
             functions.iter().flat_map(TableFunction::expressions).collect()
@@ -258,7 +292,11 @@ pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
         | Rel::SystemScan { .. }
         | Rel::Sort { .. }
         | Rel::Distinct { .. }
-        | Rel::SetOperation { .. } => Vec::new(),
+        | Rel::SetOperation { .. }
+        | Rel::With { .. }
+        | Rel::WithScan { .. }
+        | Rel::Recursion { .. }
+        | Rel::WorkTable { .. } => Vec::new(),
         Rel::Values { rows, .. } => rows.iter_mut().flatten().collect(),
         Rel::FunctionScan { functions, .. } | Rel::ProjectSet { functions, .. } => {
             functions.iter_mut().flat_map(TableFunction::expressions_mut).collect()
@@ -291,8 +329,12 @@ fn add_defined_here(rel: &Rel, out: &mut Columns) {
             out.extend(keys.iter().map(|(id, _)| *id));
             out.extend(aggregates.iter().map(|(id, _)| *id));
         }
-        Rel::SetOperation { columns, .. } => out.extend(columns),
+        Rel::WithScan { columns, .. } | Rel::WorkTable { columns, .. } => {
+            out.extend(columns.iter().map(|(_, id, _)| *id));
+        }
+        Rel::SetOperation { columns, .. } | Rel::Recursion { columns, .. } => out.extend(columns),
         Rel::OneRow
+        | Rel::With { .. }
         | Rel::Join { .. }
         | Rel::Filter { .. }
         | Rel::Sort { .. }

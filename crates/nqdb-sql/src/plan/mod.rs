@@ -11,6 +11,7 @@
 //! | `join` | which side first, by which method |
 //! | `mentions` | which columns an expression takes from where |
 //! | `notes` | what EXPLAIN will say |
+//! | `with` | WITH queries and recursion |
 //! | `statement` | the root: query, INSERT, UPDATE, DELETE |
 //!
 //! What always holds:
@@ -28,11 +29,12 @@ mod relation;
 mod slots;
 mod statement;
 mod system_scan;
+mod with;
 
 use nqdb_txn::RelationLock;
 use nqdb_types::Oid;
 
-use crate::exec::{Root, Subplan};
+use crate::exec::{Root, Subplan, WithChange, WithPlan};
 use crate::ir::OutputColumn;
 
 pub(crate) use slots::ColumnName;
@@ -82,7 +84,11 @@ pub struct Plan {
     /// A function in it asks for the transaction's number: it must have one before execution.
     pub needs_number: bool,
     pub(crate) root: Root,
+    /// Changes of a WITH list, which run first.
+    pub(crate) changes: Vec<WithChange>,
     pub(crate) subplans: Vec<Subplan>,
+    pub(crate) with: Vec<WithPlan>,
+    pub(crate) recursion_count: usize,
     pub(crate) slot_count: usize,
     pub(crate) node_count: usize,
 }

@@ -77,6 +77,10 @@ impl Planner<'_> {
             Rel::Sort { input, keys } => self.plan_sort(input, keys, conditions, wishes),
             Rel::Distinct { input, on } => self.plan_distinct(input, on, conditions, wishes),
             Rel::Limit { input, limit, offset } => self.plan_limit(input, limit.as_ref(), offset.as_ref(), &conditions),
+            Rel::With { queries, input } => self.plan_with(queries, input, conditions, wishes),
+            Rel::WithScan { id, name, columns } => self.plan_with_scan(*id, name, columns, &conditions),
+            Rel::WorkTable { id, name, columns } => self.plan_work_table(*id, name, columns, &conditions),
+            Rel::Recursion { .. } => self.plan_recursion(rel, &conditions),
             Rel::SetOperation { kind, all, left, right, columns } => {
                 self.plan_set_operation(*kind, *all, left, right, columns, &conditions)
             }

@@ -8,8 +8,9 @@ use nqdb_txn::RelationLock;
 use nqdb_types::Type;
 
 use super::PlanContext;
-use crate::exec::{NodeNote, Operator, PlanNode, Slot, Subplan};
-use crate::ir::ColumnId;
+use super::with::{RecursionPlace, WithPlace};
+use crate::exec::{NodeNote, Operator, PlanNode, Slot, Subplan, WithPlan};
+use crate::ir::{ColumnId, WithId};
 
 /// One statement under planning.
 pub(crate) struct Planner<'a> {
@@ -19,6 +20,9 @@ pub(crate) struct Planner<'a> {
     /// Columns are called with their relation, because there are several.
     pub qualifies: bool,
     pub subplans: Vec<Subplan>,
+    pub with: Vec<WithPlan>,
+    pub with_places: HashMap<WithId, WithPlace, RandomState>,
+    pub recursion_places: HashMap<WithId, RecursionPlace, RandomState>,
     pub relations: Vec<(u32, RelationLock)>,
     /// A compiled expression calls `txid_current`.
     pub needs_number: bool,
@@ -45,6 +49,9 @@ impl<'a> Planner<'a> {
             explains,
             qualifies: false,
             subplans: Vec::new(),
+            with: Vec::new(),
+            with_places: HashMap::default(),
+            recursion_places: HashMap::default(),
             relations: Vec::new(),
             needs_number: false,
             case_slots: Vec::new(),

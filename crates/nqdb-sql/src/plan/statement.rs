@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nqdb_sqlstate::SqlResult;
+use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::RelationLock;
 use nqdb_types::{Oid, Type};
 
@@ -13,10 +13,11 @@ use super::{Plan, PlanContext};
 use crate::copy::CopyTargetPlan;
 use crate::exec::{
     CheckConstraint, ConflictPlan, ConflictUpdate, Eval, ExplainPlan, InsertPlan, InsertTarget, ModifyPlan, PlanNode,
-    QueryPlan, Root, Slot, UpdatePlan,
+    QueryPlan, Root, Slot, UpdatePlan, WithChange,
 };
 use crate::ir::{
     Bound, Check, ColumnId, ConflictAction, Delete, Expr, Insert, OnConflict, OutputColumn, Query, Returning, Update,
+    WithBody,
 };
 use crate::rewrite::{RewriteContext, optimize_statement};
 use crate::statement::ExplainOptions;
@@ -54,6 +55,9 @@ pub fn explain(
         needs_number: plan.needs_number && options.analyze,
         root: Root::Explain(Box::new(ExplainPlan { plan: Arc::new(plan), options, planning_micros })),
         subplans: Vec::new(),
+        changes: Vec::new(),
+        with: Vec::new(),
+        recursion_count: 0,
         slot_count: 0,
         node_count: 0,
     })
@@ -69,29 +73,38 @@ pub(crate) fn plan_copy_target(
     let plan = planner.plan_insert(insert)?;
     let predicate = predicate.map(|predicate| planner.compile(predicate)).transpose()?;
     let slot_count = planner.slot_count();
-    let needs_number = planner.needs_number;
-    Ok(CopyTargetPlan { target: plan.target, predicate, subplans: planner.subplans, slot_count, needs_number })
+    Ok(CopyTargetPlan {
+        target: plan.target,
+        predicate,
+        recursion_count: planner.recursion_places.len(),
+        needs_number: planner.needs_number,
+        subplans: planner.subplans,
+        with: planner.with,
+        slot_count,
+    })
 }
 
 fn plan_statement(bound: &Bound, params: &[Oid], cx: &PlanContext, explains: bool) -> SqlResult<Plan> {
     let mut planner = Planner::new(cx, explains);
     planner.qualifies = explains && has_several_relations(bound);
+    let mut changes = Vec::new();
     let (root, reads) = match bound {
-        Bound::Query(query) => {
-            let root = Root::Query(planner.plan_root_query(query)?);
-            (root, false)
+        Bound::With { queries, body } => {
+            let mut reads = false;
+            for query in queries {
+                planner.plan_with_queries(std::slice::from_ref(query))?;
+                if let WithBody::Change(change) = &query.body {
+                    let (root, change_reads) = planner.plan_root(change)?;
+                    reads |= change_reads;
+                    changes.push(WithChange { with: planner.with_index(query.id)?, root });
+                }
+            }
+            let (root, body_reads) = planner.plan_root(body)?;
+            (root, reads || body_reads || !planner.relations.is_empty())
         }
-        Bound::Insert(insert) => {
-            let root = Root::Insert(Box::new(planner.plan_insert(insert)?));
-            // What the source reads was locked so far; the target follows.
-            let reads = !planner.relations.is_empty() || insert.on_conflict.is_some();
-            planner.lock(insert.table.oid, RelationLock::RowExclusive);
-            (root, reads)
-        }
-        Bound::Update(update) => (Root::Modify(Box::new(planner.plan_update(update)?)), true),
-        Bound::Delete(delete) => (Root::Modify(Box::new(planner.plan_delete(delete)?)), true),
+        bound => planner.plan_root(bound)?,
     };
-    let writes = !matches!(bound, Bound::Query(_));
+    let writes = !changes.is_empty() || !matches!(root, Root::Query(_));
     Ok(Plan {
         output: bound.output(),
         parameters: params.to_vec(),
@@ -103,7 +116,10 @@ fn plan_statement(bound: &Bound, params: &[Oid], cx: &PlanContext, explains: boo
         catalog_version: cx.catalog_version,
         writes,
         root,
+        changes,
+        recursion_count: planner.recursion_places.len(),
         subplans: planner.subplans,
+        with: planner.with,
     })
 }
 
@@ -116,10 +132,28 @@ fn has_several_relations(bound: &Bound) -> bool {
             update.predicate.iter().chain(update.set.iter().map(|(_, expr)| expr)).any(contains_subquery)
         }
         Bound::Delete(delete) => delete.predicate.iter().any(contains_subquery),
+        Bound::With { .. } => true,
     }
 }
 
 impl Planner<'_> {
+    /// What a statement does at its top, and whether it reads rows although it locks no table for reading.
+    fn plan_root(&mut self, bound: &Bound) -> SqlResult<(Root, bool)> {
+        Ok(match bound {
+            Bound::Query(query) => (Root::Query(self.plan_root_query(query)?), false),
+            Bound::Insert(insert) => {
+                let root = Root::Insert(Box::new(self.plan_insert(insert)?));
+                // What the source reads was locked so far; the target follows.
+                let reads = !self.relations.is_empty() || insert.on_conflict.is_some();
+                self.lock(insert.table.oid, RelationLock::RowExclusive);
+                (root, reads)
+            }
+            Bound::Update(update) => (Root::Modify(Box::new(self.plan_update(update)?)), true),
+            Bound::Delete(delete) => (Root::Modify(Box::new(self.plan_delete(delete)?)), true),
+            Bound::With { .. } => return Err(SqlError::internal("a WITH list inside of a statement")),
+        })
+    }
+
     /// The output columns get the first slots, so that a row can go out as a slice.
     fn plan_root_query(&mut self, query: &Query) -> SqlResult<QueryPlan> {
         for column in &query.output {

@@ -6,7 +6,7 @@
 use nqdb_functions::{FunctionContext, Volatility};
 use nqdb_types::{Datum, apply_typmod};
 
-use crate::ir::{Bound, Expr, ExprKind, Query, Rel};
+use crate::ir::{Bound, Expr, ExprKind, Query, Rel, WithBody};
 use crate::plan::mentions::{expressions_mut, inputs_mut, operands_mut, subquery_mut};
 
 /// Folds the constants of a statement's queries, conditions and assignments.
@@ -19,6 +19,15 @@ pub(crate) fn fold_constants(bound: &mut Bound, cx: &mut FunctionContext<'_>) {
             update.set.iter_mut().for_each(|(_, value)| fold(value, cx));
         }
         Bound::Delete(delete) => delete.predicate.iter_mut().for_each(|predicate| fold(predicate, cx)),
+        Bound::With { queries, body } => {
+            for query in queries {
+                match &mut query.body {
+                    WithBody::Query(query) => fold_query(query, cx),
+                    WithBody::Change(change) => fold_constants(change, cx),
+                }
+            }
+            fold_constants(body, cx);
+        }
     }
 }
 

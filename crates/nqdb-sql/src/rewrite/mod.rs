@@ -67,6 +67,8 @@ pub fn optimize_statement(bound: &mut Bound, cx: &RewriteContext) {
         Bound::Query(query) => optimize_if_complex(query, cx),
         Bound::Insert(insert) => optimize_if_complex(&mut insert.source, cx),
         Bound::Update(_) | Bound::Delete(_) => {}
+        // Columns of one query of the list may be named in the others: nothing new is made there.
+        Bound::With { .. } => {}
     }
 }
 
