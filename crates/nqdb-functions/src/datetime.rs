@@ -15,6 +15,7 @@ mod zone;
 mod zones;
 
 pub(crate) use arithmetic::add_interval;
+pub(crate) use cast::date_to_timestamp;
 pub(crate) use interval::divide_interval;
 pub(crate) use part::iso_week;
 

@@ -187,6 +187,17 @@ pub trait Accumulator: Send {
     /// Takes in one row; NULLs are skipped here where the aggregate skips them.
     fn accumulate(&mut self, args: &[Datum]) -> SqlResult<()>;
 
+    /// Takes out a row that was taken in before, for a window frame whose start moves. False when the state cannot:
+    /// it is unchanged then, and the caller starts anew.
+    fn retract(&mut self, _args: &[Datum]) -> SqlResult<bool> {
+        Ok(false)
+    }
+
+    /// Whether a result taken in again stands for the rows that it was made of: `min(min(a, b), c)` is `min(a, b, c)`.
+    fn combines_results(&self) -> bool {
+        false
+    }
+
     /// The result of the rows so far; the state stays usable.
     fn finish(&mut self) -> SqlResult<Datum>;
 

@@ -18,7 +18,7 @@
 //! 3. A call is one indirect call on `&[Datum]`; arguments have been coerced to the function's types before.
 //! 4. Errors are PostgreSQL's, in code and words.
 //!
-//! Not here: arrays, json, ranges, full text search, window functions.
+//! Not here: arrays, json, ranges, full text search; the work of window functions, which is the executor's.
 
 mod aggregates;
 mod argument;
@@ -37,6 +37,7 @@ mod series;
 mod string;
 mod system;
 mod tables;
+mod window;
 
 pub use catalog_context::{CatalogFunctions, ObjectKind};
 pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference};
@@ -46,11 +47,12 @@ pub use definition::{
     Volatility,
 };
 pub use registry::{
-    aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, casts, function_by_oid,
-    functions_named, operator_by_oid, operators_named,
+    aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, all_window_functions, casts,
+    function_by_oid, functions_named, operator_by_oid, operators_named, window_functions_named,
 };
 pub use resolve::{
     Callee, ResolveError, ResolvedFunction, ResolvedOperator, common_type, equality, less, resolve_function,
     resolve_operator, resolve_variadic_call,
 };
 pub use string::quote_identifier;
+pub use window::{InRange, WindowFunction, WindowKind, in_range_support};

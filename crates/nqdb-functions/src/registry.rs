@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 use nqdb_types::Oid;
 
 use crate::tables::operators::OPERATORS;
-use crate::{Aggregate, Cast, Function, Operator, aggregates, coerce};
+use crate::window::WINDOW_FUNCTIONS;
+use crate::{Aggregate, Cast, Function, Operator, WindowFunction, aggregates, coerce};
 
 /// Each module's tables of functions.
 static MODULES: &[&[&[&[Function]]]] = &[
@@ -121,6 +122,16 @@ pub fn aggregate_by_oid(oid: Oid) -> Option<&'static Aggregate> {
 /// Every aggregate.
 pub fn all_aggregates() -> impl Iterator<Item = &'static Aggregate> {
     aggregates::AGGREGATES.iter()
+}
+
+/// The window functions of that name. There are so few that they are gone through.
+pub fn window_functions_named(name: &str) -> impl Iterator<Item = &'static WindowFunction> {
+    WINDOW_FUNCTIONS.iter().filter(move |function| function.name == name)
+}
+
+/// Every window function.
+pub fn all_window_functions() -> impl Iterator<Item = &'static WindowFunction> {
+    WINDOW_FUNCTIONS.iter()
 }
 
 /// The rows of `pg_cast`.

@@ -10,6 +10,8 @@
 //! Left out: what the two executors decide (access paths, join order), and anything that
 //! the binder refuses with 0A000.
 
+mod window;
+
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
@@ -18,6 +20,7 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, RecordShape, Type};
 
 use crate::system::SystemRelation;
+pub use window::{Frame, FrameBound, FrameExclusion, FrameOffset, FrameUnit, WindowCall, WindowCallee};
 
 /// A column of some relation within one statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -275,6 +278,14 @@ pub enum Rel {
         input: Box<Rel>,
         keys: Vec<(ColumnId, Expr)>,
         aggregates: Vec<(ColumnId, AggregateCall)>,
+    },
+    /// Adds a column for each call over the rows with equal `partition` in the order of `order`; the input's columns
+    /// remain visible. Rows come out partition by partition, sorted by both.
+    Window {
+        input: Box<Rel>,
+        partition: Vec<SortKey>,
+        order: Vec<SortKey>,
+        calls: Vec<(ColumnId, WindowCall)>,
     },
     Sort {
         input: Box<Rel>,

@@ -27,6 +27,13 @@ impl Accumulator for IntegerAverage {
         Ok(())
     }
 
+    fn retract(&mut self, args: &[Datum]) -> SqlResult<bool> {
+        let Some(value) = argument(args)? else { return Ok(true) };
+        self.sum -= i128::from(value.as_integer().ok_or_else(|| wrong_type(value))?);
+        self.count -= 1;
+        Ok(true)
+    }
+
     fn finish(&mut self) -> SqlResult<Datum> {
         if self.count == 0 {
             return Ok(Datum::Null);
@@ -56,6 +63,14 @@ impl Accumulator for NumericAverage {
             Some(other) => return Err(wrong_type(other)),
         }
         Ok(())
+    }
+
+    fn retract(&mut self, args: &[Datum]) -> SqlResult<bool> {
+        match argument(args)? {
+            None => Ok(true),
+            Some(Datum::Numeric(value)) => Ok(self.sum.remove(value)),
+            Some(other) => Err(wrong_type(other)),
+        }
     }
 
     fn finish(&mut self) -> SqlResult<Datum> {
@@ -112,6 +127,18 @@ impl Accumulator for IntervalAverage {
             Some(other) => return Err(wrong_type(other)),
         }
         Ok(())
+    }
+
+    fn retract(&mut self, args: &[Datum]) -> SqlResult<bool> {
+        match argument(args)? {
+            None => {}
+            Some(Datum::Interval(value)) => {
+                self.sum = self.sum.checked_sub(value)?;
+                self.count -= 1;
+            }
+            Some(other) => return Err(wrong_type(other)),
+        }
+        Ok(true)
     }
 
     fn finish(&mut self) -> SqlResult<Datum> {

@@ -38,6 +38,10 @@ impl Accumulator for Bits {
         Ok(())
     }
 
+    fn combines_results(&self) -> bool {
+        true
+    }
+
     fn finish(&mut self) -> SqlResult<Datum> {
         Ok(self.value.clone())
     }

@@ -28,6 +28,10 @@ impl Accumulator for Boolean {
         Ok(())
     }
 
+    fn combines_results(&self) -> bool {
+        true
+    }
+
     fn finish(&mut self) -> SqlResult<Datum> {
         Ok(self.value.map_or(Datum::Null, Datum::Bool))
     }

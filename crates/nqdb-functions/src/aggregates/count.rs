@@ -29,6 +29,13 @@ impl Accumulator for Count {
         Ok(())
     }
 
+    fn retract(&mut self, args: &[Datum]) -> SqlResult<bool> {
+        if !self.skips_nulls || argument(args)?.is_some() {
+            self.count -= 1;
+        }
+        Ok(true)
+    }
+
     fn finish(&mut self) -> SqlResult<Datum> {
         Ok(Datum::Int8(self.count))
     }

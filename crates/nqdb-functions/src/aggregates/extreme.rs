@@ -29,6 +29,10 @@ impl Accumulator for Extreme {
         Ok(())
     }
 
+    fn combines_results(&self) -> bool {
+        true
+    }
+
     fn finish(&mut self) -> SqlResult<Datum> {
         Ok(self.value.clone())
     }

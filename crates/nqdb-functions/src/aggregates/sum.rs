@@ -11,24 +11,33 @@ use crate::arithmetic::out_of_range;
 
 /// `sum(int2)`, `sum(int4)`: int8.
 pub(super) fn integers() -> Box<dyn Accumulator> {
-    Box::new(IntegerSum { sum: None })
+    Box::new(IntegerSum { sum: 0, count: 0 })
 }
 
 struct IntegerSum {
-    sum: Option<i64>,
+    sum: i64,
+    count: u64,
 }
 
 impl Accumulator for IntegerSum {
     fn accumulate(&mut self, args: &[Datum]) -> SqlResult<()> {
         let Some(value) = argument(args)? else { return Ok(()) };
         let value = value.as_integer().ok_or_else(|| wrong_type(value))?;
-        let sum = self.sum.unwrap_or(0).checked_add(value).ok_or_else(|| out_of_range("bigint"))?;
-        self.sum = Some(sum);
+        self.sum = self.sum.checked_add(value).ok_or_else(|| out_of_range("bigint"))?;
+        self.count += 1;
         Ok(())
     }
 
+    fn retract(&mut self, args: &[Datum]) -> SqlResult<bool> {
+        let Some(value) = argument(args)? else { return Ok(true) };
+        let value = value.as_integer().ok_or_else(|| wrong_type(value))?;
+        self.sum = self.sum.checked_sub(value).ok_or_else(|| out_of_range("bigint"))?;
+        self.count = self.count.saturating_sub(1);
+        Ok(true)
+    }
+
     fn finish(&mut self) -> SqlResult<Datum> {
-        Ok(self.sum.map_or(Datum::Null, Datum::Int8))
+        Ok(if self.count == 0 { Datum::Null } else { Datum::Int8(self.sum) })
     }
 
     fn size_bytes(&self) -> usize {
@@ -38,11 +47,12 @@ impl Accumulator for IntegerSum {
 
 /// `sum(int8)`: numeric.
 pub(super) fn wide_integers() -> Box<dyn Accumulator> {
-    Box::new(WideIntegerSum { sum: None })
+    Box::new(WideIntegerSum { sum: 0, count: 0 })
 }
 
 struct WideIntegerSum {
-    sum: Option<i128>,
+    sum: i128,
+    count: u64,
 }
 
 impl Accumulator for WideIntegerSum {
@@ -50,12 +60,20 @@ impl Accumulator for WideIntegerSum {
         let Some(value) = argument(args)? else { return Ok(()) };
         let value = value.as_integer().ok_or_else(|| wrong_type(value))?;
         // 2^64 rows of the largest bigint would fit.
-        self.sum = Some(self.sum.unwrap_or(0) + i128::from(value));
+        self.sum += i128::from(value);
+        self.count += 1;
         Ok(())
     }
 
+    fn retract(&mut self, args: &[Datum]) -> SqlResult<bool> {
+        let Some(value) = argument(args)? else { return Ok(true) };
+        self.sum -= i128::from(value.as_integer().ok_or_else(|| wrong_type(value))?);
+        self.count = self.count.saturating_sub(1);
+        Ok(true)
+    }
+
     fn finish(&mut self) -> SqlResult<Datum> {
-        Ok(self.sum.map_or(Datum::Null, |sum| Datum::Numeric(Numeric::from_scaled_i128(sum, 0))))
+        Ok(if self.count == 0 { Datum::Null } else { Datum::Numeric(Numeric::from_scaled_i128(self.sum, 0)) })
     }
 
     fn size_bytes(&self) -> usize {
@@ -80,6 +98,14 @@ impl Accumulator for SumOfNumerics {
             Some(other) => return Err(wrong_type(other)),
         }
         Ok(())
+    }
+
+    fn retract(&mut self, args: &[Datum]) -> SqlResult<bool> {
+        match argument(args)? {
+            None => Ok(true),
+            Some(Datum::Numeric(value)) => Ok(self.sum.remove(value)),
+            Some(other) => Err(wrong_type(other)),
+        }
     }
 
     fn finish(&mut self) -> SqlResult<Datum> {
@@ -160,11 +186,12 @@ impl<F: Float> Accumulator for FloatSum<F> {
 
 /// `sum(interval)`.
 pub(super) fn intervals() -> Box<dyn Accumulator> {
-    Box::new(IntervalSum { sum: None })
+    Box::new(IntervalSum { sum: Interval::ZERO, count: 0 })
 }
 
 struct IntervalSum {
-    sum: Option<Interval>,
+    sum: Interval,
+    count: u64,
 }
 
 impl Accumulator for IntervalSum {
@@ -172,15 +199,28 @@ impl Accumulator for IntervalSum {
         match argument(args)? {
             None => {}
             Some(Datum::Interval(value)) => {
-                self.sum = Some(self.sum.unwrap_or(Interval::ZERO).checked_add(value)?);
+                self.sum = self.sum.checked_add(value)?;
+                self.count += 1;
             }
             Some(other) => return Err(wrong_type(other)),
         }
         Ok(())
     }
 
+    fn retract(&mut self, args: &[Datum]) -> SqlResult<bool> {
+        match argument(args)? {
+            None => {}
+            Some(Datum::Interval(value)) => {
+                self.sum = self.sum.checked_sub(value)?;
+                self.count = self.count.saturating_sub(1);
+            }
+            Some(other) => return Err(wrong_type(other)),
+        }
+        Ok(true)
+    }
+
     fn finish(&mut self) -> SqlResult<Datum> {
-        Ok(self.sum.map_or(Datum::Null, Datum::Interval))
+        Ok(if self.count == 0 { Datum::Null } else { Datum::Interval(self.sum) })
     }
 
     fn size_bytes(&self) -> usize {

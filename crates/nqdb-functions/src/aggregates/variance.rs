@@ -43,12 +43,35 @@ impl ExactVariance {
     }
 }
 
+impl ExactVariance {
+    /// False when the sums cannot let the value go; the second is then put right again.
+    fn remove(&mut self, value: &Numeric) -> SqlResult<bool> {
+        let square = value.mul(value)?;
+        if !self.sum_of_squares.remove(&square) {
+            return Ok(false);
+        }
+        if !self.sum.remove(value) {
+            self.sum_of_squares.add(&square);
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
 impl Accumulator for ExactVariance {
     fn accumulate(&mut self, args: &[Datum]) -> SqlResult<()> {
         match argument(args)? {
             None => Ok(()),
             Some(Datum::Numeric(value)) => self.add(value),
             Some(other) => self.add(&Numeric::from(other.as_integer().ok_or_else(|| wrong_type(other))?)),
+        }
+    }
+
+    fn retract(&mut self, args: &[Datum]) -> SqlResult<bool> {
+        match argument(args)? {
+            None => Ok(true),
+            Some(Datum::Numeric(value)) => self.remove(value),
+            Some(other) => self.remove(&Numeric::from(other.as_integer().ok_or_else(|| wrong_type(other))?)),
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
 ];
 
 /// Midnight of a day; 22008 where timestamps do not reach.
-pub(super) fn date_to_timestamp(date: i32) -> SqlResult<i64> {
+pub(crate) fn date_to_timestamp(date: i32) -> SqlResult<i64> {
     match date {
         DATE_INFINITY => Ok(TIMESTAMP_INFINITY),
         DATE_NEGATIVE_INFINITY => Ok(TIMESTAMP_NEGATIVE_INFINITY),

@@ -5,13 +5,17 @@ use nqdb_types::{Oid, all_types, oid};
 
 use super::candidates::{Candidate, Choice, choose};
 use super::{ResolveError, polymorphic};
-use crate::{Aggregate, CastContext, CastMethod, Function, aggregates_named, coercion, functions_named};
+use crate::{
+    Aggregate, CastContext, CastMethod, Function, WindowFunction, aggregates_named, coercion, functions_named,
+    window_functions_named,
+};
 
 /// What a call turned out to call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Callee {
     Function(&'static Function),
     Aggregate(&'static Aggregate),
+    Window(&'static WindowFunction),
 }
 
 impl Callee {
@@ -20,6 +24,7 @@ impl Callee {
         match self {
             Callee::Function(function) => function.returns,
             Callee::Aggregate(aggregate) => aggregate.returns,
+            Callee::Window(function) => function.returns,
         }
     }
 }
@@ -63,7 +68,9 @@ fn candidates(name: &str, count: usize) -> Vec<Candidate<Callee>> {
     let aggregates = aggregates_named(name).iter().filter(|aggregate| aggregate.args.len() == count);
     let aggregates =
         aggregates.map(|aggregate| Candidate { args: aggregate.args.to_vec(), target: Callee::Aggregate(aggregate) });
-    functions.chain(aggregates).collect()
+    let windows = window_functions_named(name).filter(|function| function.args.len() == count);
+    let windows = windows.map(|function| Candidate { args: function.args.to_vec(), target: Callee::Window(function) });
+    functions.chain(aggregates).chain(windows).collect()
 }
 
 /// The declared types for a call with `count` arguments: a variadic one repeated, defaults left out.

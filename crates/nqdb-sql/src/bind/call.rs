@@ -16,7 +16,7 @@ use super::rows::row_items;
 use super::same::same_expr;
 use super::scope::Clause;
 use super::{Binder, leftmost, span_position, walk};
-use crate::ir::{AggregateCall, Expr, ExprKind};
+use crate::ir::{AggregateCall, Expr, ExprKind, WindowCallee};
 use crate::names::name_of;
 
 /// How a call was written, besides its name and arguments.
@@ -24,6 +24,7 @@ struct CallForm<'q> {
     star: bool,
     distinct: bool,
     filter: Option<&'q ast::Expr>,
+    over: Option<&'q ast::WindowType>,
     position: Option<u32>,
 }
 
@@ -38,9 +39,6 @@ impl Binder<'_> {
         }
         if null_treatment.is_some() {
             return refuse("IGNORE NULLS and RESPECT NULLS");
-        }
-        if over.is_some() {
-            return refuse("a window function");
         }
         if !within_group.is_empty() {
             return refuse("an ordered-set aggregate");
@@ -74,6 +72,7 @@ impl Binder<'_> {
             star: false,
             distinct: matches!(duplicate_treatment, Some(DuplicateTreatment::Distinct)),
             filter: filter.as_deref(),
+            over: over.as_ref(),
             position,
         };
         let mut written = Vec::with_capacity(args.len());
@@ -133,7 +132,8 @@ impl Binder<'_> {
         if let Some(bound) = self.bind_keyword_call(name, written, &form)? {
             return Ok(bound);
         }
-        let is_aggregate = !aggregates_named(name).is_empty() && functions_named(name).is_empty();
+        let is_aggregate =
+            form.over.is_none() && !aggregates_named(name).is_empty() && functions_named(name).is_empty();
         let nested_before = self.scope().in_aggregate;
         let sets_before = self.set_call_count();
         if is_aggregate {
@@ -160,7 +160,9 @@ impl Binder<'_> {
         let given: Vec<Oid> = args.iter().map(|arg| arg.ty.oid).collect();
         let resolved = match resolve_function(name, &given) {
             Ok(resolved) => resolved,
-            Err(ResolveError::CastSyntax(target)) if !form.star && !form.distinct && form.filter.is_none() => {
+            Err(ResolveError::CastSyntax(target))
+                if !form.star && !form.distinct && form.filter.is_none() && form.over.is_none() =>
+            {
                 let Some(arg) = args.pop() else { return Err(SqlError::internal("a cast without an argument")) };
                 return self.coerce(arg, Type::new(target), CastContext::Explicit, position);
             }
@@ -169,10 +171,23 @@ impl Binder<'_> {
         let args = self.convert_args(args, &resolved)?;
         if is_aggregate {
             self.refuse_sets_in_aggregate(sets_before)?;
+        } else if form.over.is_some() {
+            let message = "window function calls cannot contain set-returning function calls";
+            self.refuse_sets(sets_before, message)?;
         }
         let returns = Type::new(resolved.returns);
         match resolved.callee {
-            Callee::Aggregate(aggregate) => self.bind_aggregate(aggregate, args, returns, form),
+            Callee::Aggregate(aggregate) => match form.over {
+                Some(over) => self.bind_windowed(WindowCallee::Aggregate(aggregate), args, returns, form, over),
+                None => self.bind_aggregate(aggregate, args, returns, form),
+            },
+            Callee::Window(function) => match form.over {
+                Some(over) => self.bind_windowed(WindowCallee::Function(function), args, returns, form, over),
+                None => {
+                    let message = format!("window function {name} requires an OVER clause");
+                    Err(SqlError::new(WRONG_OBJECT_TYPE, message).or_position(position))
+                }
+            },
             Callee::Function(function) => {
                 let not_aggregate = |what: String| {
                     let message = format!("{what} specified, but {name} is not an aggregate function");
@@ -186,6 +201,11 @@ impl Binder<'_> {
                 }
                 if form.filter.is_some() {
                     return not_aggregate("FILTER".to_string());
+                }
+                if form.over.is_some() {
+                    let message =
+                        format!("OVER specified, but {name} is not a window function nor an aggregate function");
+                    return Err(SqlError::new(WRONG_OBJECT_TYPE, message).or_position(position));
                 }
                 if function.set_returning {
                     return self.bind_set_call(function, args, returns, position);
@@ -273,6 +293,34 @@ impl Binder<'_> {
         }
     }
 
+    /// A window function or aggregate with OVER: what PostgreSQL allows of its form.
+    fn bind_windowed(
+        &mut self,
+        callee: WindowCallee,
+        args: Vec<Expr>,
+        returns: Type,
+        form: CallForm<'_>,
+        over: &ast::WindowType,
+    ) -> SqlResult<Expr> {
+        let position = form.position;
+        let refuse = |what: &str| Err(SqlError::new(FEATURE_NOT_SUPPORTED, what).or_position(position));
+        if form.distinct {
+            return refuse("DISTINCT is not implemented for window functions");
+        }
+        match callee {
+            WindowCallee::Aggregate(aggregate) => check_star(aggregate, &args, &form)?,
+            WindowCallee::Function(_) if form.filter.is_some() => {
+                return refuse("FILTER is not implemented for non-aggregate window functions");
+            }
+            WindowCallee::Function(_) => {}
+        }
+        let filter = match form.filter {
+            None => None,
+            Some(filter) => Some(self.in_clause(Clause::Filter, |binder| binder.bind_boolean(filter, "FILTER"))?),
+        };
+        self.bind_window_call(callee, args, filter, returns, over, position)
+    }
+
     /// An aggregate: computed at the query level of its innermost variable, where it becomes a column.
     fn bind_aggregate(
         &mut self,
@@ -282,14 +330,7 @@ impl Binder<'_> {
         form: CallForm<'_>,
     ) -> SqlResult<Expr> {
         let position = form.position;
-        if form.star && (!aggregate.takes_star || !args.is_empty()) {
-            let message = format!("function {}(*) does not exist", aggregate.name);
-            return Err(SqlError::new(UNDEFINED_FUNCTION, message).or_position(position));
-        }
-        if args.is_empty() && !form.star {
-            let message = format!("{}(*) must be used to call a parameterless aggregate function", aggregate.name);
-            return Err(SqlError::new(WRONG_OBJECT_TYPE, message).or_position(position));
-        }
+        check_star(aggregate, &args, &form)?;
         if form.distinct {
             if form.star {
                 return Err(self.syntax_error_at(position, "*"));
@@ -304,6 +345,10 @@ impl Binder<'_> {
             None => None,
             Some(filter) => Some(self.in_clause(Clause::Filter, |binder| binder.bind_boolean(filter, "FILTER"))?),
         };
+        if let Some(position) = args.iter().find_map(|arg| self.window_function_in(arg)) {
+            let message = "aggregate function calls cannot contain window function calls";
+            return Err(SqlError::new(GROUPING_ERROR, message).or_position(position));
+        }
         let level = self.aggregate_level(args.iter().chain(&filter));
         if let Some(scope) = self.scopes.get(level) {
             if scope.in_aggregate {
@@ -395,6 +440,19 @@ pub(super) fn is_keyword_call(name: &str) -> bool {
         "current_time",
     ];
     NAMES.contains(&name)
+}
+
+/// `count(*)` is for aggregates without arguments, and these are called in no other way.
+fn check_star(aggregate: &Aggregate, args: &[Expr], form: &CallForm<'_>) -> SqlResult<()> {
+    if form.star && (!aggregate.takes_star || !args.is_empty()) {
+        let message = format!("function {}(*) does not exist", aggregate.name);
+        return Err(SqlError::new(UNDEFINED_FUNCTION, message).or_position(form.position));
+    }
+    if args.is_empty() && !form.star {
+        let message = format!("{}(*) must be used to call a parameterless aggregate function", aggregate.name);
+        return Err(SqlError::new(WRONG_OBJECT_TYPE, message).or_position(form.position));
+    }
+    Ok(())
 }
 
 /// A call of a plain function.

@@ -4,7 +4,7 @@
 //! a table whose primary key is among the keys (manual 7.2.3). The latter become keys themselves, which changes nothing.
 
 use nqdb_functions::equality;
-use nqdb_sqlstate::{GROUPING_ERROR, SqlError, SqlResult};
+use nqdb_sqlstate::{GROUPING_ERROR, SqlError, SqlResult, WINDOWING_ERROR};
 use nqdb_types::oid;
 use sqlparser::ast;
 
@@ -70,6 +70,10 @@ impl Binder<'_> {
                     }
                     _ => false,
                 });
+                if self.window_function_in(&expr).is_some() {
+                    let message = "window functions are not allowed in GROUP BY";
+                    return Err(SqlError::new(WINDOWING_ERROR, message).or_position(expr.position));
+                }
                 if is_aggregate {
                     let message = "aggregate functions are not allowed in GROUP BY";
                     return Err(SqlError::new(GROUPING_ERROR, message).or_position(expr.position));
@@ -91,13 +95,15 @@ impl Binder<'_> {
         self.new_column(expr.ty, expr.nullable, origin)
     }
 
-    /// Puts the grouping above `rel` and makes the expressions above it use its columns.
-    pub(super) fn apply_grouping(
+    /// Puts the grouping above `rel` and makes the expressions above it use its columns: those of the select list,
+    /// HAVING, and `others`.
+    pub(super) fn apply_grouping<'e>(
         &mut self,
         rel: Rel,
         mut keys: Vec<Key>,
         targets: &mut [Target],
         having: &mut Option<Expr>,
+        others: impl Iterator<Item = &'e mut Expr>,
     ) -> SqlResult<Rel> {
         for target in targets.iter_mut() {
             self.regroup(&mut target.expr, &mut keys, false)?;
@@ -106,6 +112,9 @@ impl Binder<'_> {
             self.regroup(having, &mut keys, false)?;
         }
         self.regroup_set_calls(&mut keys)?;
+        for expr in others {
+            self.regroup(expr, &mut keys, false)?;
+        }
         let aggregates = self.scope().aggregates.clone();
         Ok(Rel::Aggregate { input: Box::new(rel), keys, aggregates })
     }

@@ -6,7 +6,7 @@
 //! | `expression`, `literal`, `operators`, `rows`, `conditional`, `call`, `syntax_functions`, `subquery` | expressions |
 //! | `array`, `record` | arrays and composite values in them |
 //! | `coerce`, `types` | types and conversions |
-//! | `query`, `select`, `set_calls`, `group`, `order` | queries |
+//! | `query`, `select`, `set_calls`, `group`, `window`, `order` | queries |
 //! | `with`, `with_recursive`, `with_inline` | WITH |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
 //! | `insert`, `conflict`, `update`, `delete`, `returning`, `table_row` | changes |
@@ -54,6 +54,7 @@ mod table_row;
 mod types;
 mod update;
 mod walk;
+mod window;
 mod with;
 mod with_inline;
 mod with_recursive;

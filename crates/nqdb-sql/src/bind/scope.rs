@@ -32,6 +32,10 @@ pub(super) enum Clause {
     Limit,
     Offset,
     Filter,
+    WindowDefinition,
+    FrameRows,
+    FrameRange,
+    FrameGroups,
     Values,
     Returning,
     Update,
@@ -45,7 +49,12 @@ impl Clause {
     /// What PostgreSQL says about an aggregate here; `None` where aggregates are welcome.
     pub(super) fn refuses_aggregates(self) -> Option<&'static str> {
         Some(match self {
-            Clause::Select | Clause::Having | Clause::OrderBy | Clause::DistinctOn => return None,
+            Clause::Select | Clause::Having | Clause::OrderBy | Clause::DistinctOn | Clause::WindowDefinition => {
+                return None;
+            }
+            Clause::FrameRows => "aggregate functions are not allowed in window ROWS",
+            Clause::FrameRange => "aggregate functions are not allowed in window RANGE",
+            Clause::FrameGroups => "aggregate functions are not allowed in window GROUPS",
             Clause::From => "aggregate functions are not allowed in FROM clause of their own query level",
             Clause::FromFunction => "aggregate functions are not allowed in functions in FROM",
             Clause::JoinCondition => "aggregate functions are not allowed in JOIN conditions",
@@ -64,6 +73,24 @@ impl Clause {
         })
     }
 
+    /// What PostgreSQL says about a window function here; `None` where they are welcome.
+    pub(super) fn refuses_windows(self) -> Option<String> {
+        let place = match self {
+            Clause::Select | Clause::OrderBy | Clause::DistinctOn => return None,
+            Clause::JoinCondition => "JOIN conditions",
+            Clause::FromFunction => "functions in FROM",
+            Clause::WindowDefinition | Clause::FrameRows | Clause::FrameRange | Clause::FrameGroups => {
+                "window definitions"
+            }
+            Clause::Check => "check constraints",
+            Clause::Default => "DEFAULT expressions",
+            Clause::Parameter => "EXECUTE parameters",
+            Clause::CopyWhere => "COPY FROM WHERE conditions",
+            other => other.name(),
+        };
+        Some(format!("window functions are not allowed in {place}"))
+    }
+
     /// The clause's name in "argument of X must be type boolean" and the like.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -78,6 +105,10 @@ impl Clause {
             Clause::Limit => "LIMIT",
             Clause::Offset => "OFFSET",
             Clause::Filter => "FILTER",
+            Clause::WindowDefinition => "WINDOW",
+            Clause::FrameRows => "ROWS",
+            Clause::FrameRange => "RANGE",
+            Clause::FrameGroups => "GROUPS",
             Clause::Values => "VALUES",
             Clause::Returning => "RETURNING",
             Clause::Update => "UPDATE",
@@ -117,6 +148,10 @@ pub(super) struct Scope {
     pub(super) clause: Clause,
     /// Aggregates of this level, each computed into a column.
     pub(super) aggregates: Vec<(ColumnId, AggregateCall)>,
+    /// The windows of the WINDOW clause, then those behind OVER.
+    pub(super) windows: Vec<super::window::WindowDefinition>,
+    /// Window functions of this level, each computed into a column.
+    pub(super) window_calls: Vec<super::window::PendingCall>,
     /// Inside an aggregate's arguments.
     pub(super) in_aggregate: bool,
     /// Tables of the same FROM list that cannot be seen: from an item without LATERAL, or behind the alias of a join.
@@ -140,6 +175,8 @@ impl Scope {
             columns: Vec::new(),
             clause,
             aggregates: Vec::new(),
+            windows: Vec::new(),
+            window_calls: Vec::new(),
             in_aggregate: false,
             invisible: Vec::new(),
             siblings: Vec::new(),

@@ -1,7 +1,7 @@
 //! One SELECT: its clauses in the order in which PostgreSQL analyses them, and the relation that they make.
 //!
 //! ```text
-//! Limit( Distinct( Sort( Extend( set-returning call( Filter having( Aggregate( Filter where( FROM ))))))))
+//! Limit( Distinct( Sort( Extend( set-returning call( Window( Filter having( Aggregate( Filter where( FROM )))))))))
 //! ```
 //!
 //! Plain DISTINCT comes before the sort instead: it keeps fewer rows, and its ORDER BY may only name what it returns.
@@ -16,6 +16,7 @@ use super::output_name::output_name;
 use super::query::Tail;
 use super::same::same_expr;
 use super::scope::{Clause, Scope, find_table, missing_from};
+use super::window::{BoundWindow, PendingCall};
 use super::{Binder, span_position};
 use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SortKey};
 use crate::names::name_of;
@@ -70,9 +71,6 @@ impl Binder<'_> {
         if into.is_some() {
             return Err(SqlError::unsupported("SELECT INTO"));
         }
-        if !named_window.is_empty() {
-            return Err(SqlError::unsupported("a window function"));
-        }
         if select_modifiers.as_ref().is_some_and(ast::SelectModifiers::is_any_set)
             || top.is_some()
             || exclude.is_some()
@@ -89,6 +87,7 @@ impl Binder<'_> {
             return Err(SqlError::unsupported("this clause of SELECT"));
         }
         let mut rel = self.bind_from(from)?;
+        self.declare_windows(named_window)?;
         let mut targets = self.in_clause(Clause::Select, |binder| binder.bind_projection(projection))?;
         if let Some(selection) = selection {
             let predicate = self.in_clause(Clause::Where, |binder| binder.bind_boolean(selection, "WHERE"))?;
@@ -101,6 +100,8 @@ impl Binder<'_> {
         let order = self.bind_order(tail.order_by, &mut targets)?;
         let keys = self.bind_group_by(group_by, &mut targets)?;
         let distinct = self.bind_distinct(distinct.as_ref(), &mut targets, &order)?;
+        let mut windows = self.bind_windows()?;
+        let mut window_calls = std::mem::take(&mut self.scope().window_calls);
         if resolve {
             self.resolve_targets(&mut targets)?;
         }
@@ -112,10 +113,16 @@ impl Binder<'_> {
             !keys.is_empty() || having.is_some() || !self.scope().aggregates.is_empty() || has_group_by(group_by);
         if grouped {
             rel = self.project_grouped_sets(rel, &keys);
-            rel = self.apply_grouping(rel, keys, &mut targets, &mut having)?;
+            let in_windows = windows.iter_mut().flat_map(BoundWindow::expressions_mut);
+            let in_calls = window_calls.iter_mut().flat_map(PendingCall::expressions_mut);
+            rel = self.apply_grouping(rel, keys, &mut targets, &mut having, in_windows.chain(in_calls))?;
         }
         if let Some(predicate) = having {
             rel = Rel::Filter { input: Box::new(rel), predicate };
+        }
+        if !window_calls.is_empty() {
+            let sorted = sorted_expressions(&targets, &order, &rel, &distinct);
+            rel = self.apply_windows(rel, windows, window_calls, sorted)?;
         }
         rel = self.project_sets(rel);
         let mut query = self.project(rel, targets, order, distinct)?;
@@ -385,6 +392,7 @@ impl Binder<'_> {
             | Rel::ProjectSet { input, .. }
             | Rel::Extend { input, .. }
             | Rel::Aggregate { input, .. }
+            | Rel::Window { input, .. }
             | Rel::Sort { input, .. }
             | Rel::Distinct { input, .. }
             | Rel::Limit { input, .. } => self.prune(input),
@@ -396,6 +404,31 @@ impl Binder<'_> {
             | Rel::WorkTable { .. } => {}
         }
     }
+}
+
+/// What ORDER BY, GROUP BY and DISTINCT name, in this order.
+fn sorted_expressions(
+    targets: &[Target],
+    order: &[(usize, &ast::OrderByExpr)],
+    rel: &Rel,
+    distinct: &Distinct,
+) -> Vec<Expr> {
+    let target = |at: &usize| targets.get(*at).map(|target| target.expr.clone());
+    let mut sorted: Vec<Expr> = order.iter().filter_map(|(at, _)| target(at)).collect();
+    let grouping = match rel {
+        Rel::Filter { input, .. } => input,
+        rel => rel,
+    };
+    if let Rel::Aggregate { keys, .. } = grouping {
+        let key = |(id, expr): &(ColumnId, Expr)| Expr { kind: ExprKind::Column(*id), ..expr.clone() };
+        sorted.extend(keys.iter().map(key));
+    }
+    match distinct {
+        Distinct::No => {}
+        Distinct::All => sorted.extend(targets.iter().map(|target| target.expr.clone())),
+        Distinct::On(on) => sorted.extend(on.iter().filter_map(target)),
+    }
+    sorted
 }
 
 /// Whether the ORDER BY keys in front of `item` cover all of DISTINCT ON.

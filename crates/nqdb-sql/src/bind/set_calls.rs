@@ -83,7 +83,8 @@ impl Binder<'_> {
         self.refuse_sets(before, "aggregate function calls cannot contain set-returning function calls")
     }
 
-    fn refuse_sets(&mut self, before: usize, message: &str) -> SqlResult<()> {
+    /// 0A000 when there is a set-returning call that came after the first `before`.
+    pub(super) fn refuse_sets(&mut self, before: usize, message: &str) -> SqlResult<()> {
         match self.scope().set_calls.get(before) {
             None => Ok(()),
             Some(call) => {

@@ -98,6 +98,10 @@ pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
             }
             expressions_of(input, visit);
         }
+        Rel::Window { input, calls, .. } => {
+            calls.iter().flat_map(|(_, call)| call.expressions()).for_each(&mut *visit);
+            expressions_of(input, visit);
+        }
         Rel::Sort { input, .. } | Rel::Distinct { input, .. } => expressions_of(input, visit),
         Rel::Limit { input, limit, offset } => {
             limit.iter().chain(offset).for_each(&mut *visit);
@@ -146,6 +150,10 @@ pub(super) fn expressions_of_mut<'a>(rel: &'a mut Rel, found: &mut Vec<&'a mut E
             for (_, call) in aggregates {
                 found.extend(call.args.iter_mut().chain(&mut call.filter));
             }
+            expressions_of_mut(input, found);
+        }
+        Rel::Window { input, calls, .. } => {
+            found.extend(calls.iter_mut().flat_map(|(_, call)| call.expressions_mut()));
             expressions_of_mut(input, found);
         }
         Rel::Sort { input, .. } | Rel::Distinct { input, .. } => expressions_of_mut(input, found),

@@ -36,6 +36,7 @@ mod scan;
 mod set_operation;
 mod sort;
 mod system_scan;
+mod window;
 mod with;
 
 pub use contract::{CommandTag, ExecContext, RowSink, Step};
@@ -62,4 +63,7 @@ pub(crate) use scan::{Access, Scan};
 pub(crate) use set_operation::SetOperation;
 pub(crate) use sort::{Sort, SortColumn};
 pub(crate) use system_scan::SystemScan;
+pub(crate) use window::{
+    Bound as WindowBound, Frame as WindowFrame, Offset as WindowOffset, Window, WindowCall, WindowWork,
+};
 pub(crate) use with::{Recursion, With, WithPlan, WithScan};

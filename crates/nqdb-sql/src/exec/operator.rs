@@ -22,6 +22,7 @@ use super::scan::{Scan, ScanState};
 use super::set_operation::{SetOperation, SetOperationState};
 use super::sort::{Sort, SortState};
 use super::system_scan::{SystemScan, SystemScanState};
+use super::window::{Window, WindowState};
 use super::with::{Recursion, RecursionState, With, WithScan};
 
 /// What a call of `next` found.
@@ -90,6 +91,7 @@ pub(crate) enum Operator {
     NestedLoop(Box<NestedLoop>),
     HashJoin(Box<HashJoin>),
     Aggregation(Box<Aggregation>),
+    Window(Box<Window>),
     Sort(Box<Sort>),
     Distinct(Distinct),
     Limit(Limit),
@@ -115,6 +117,7 @@ pub(crate) enum State {
     NestedLoop(Box<NestedLoopState>),
     HashJoin(Box<HashJoinState>),
     Aggregation(Box<AggregationState>),
+    Window(Box<WindowState>),
     Sort(Box<SortState>),
     Distinct(Box<DistinctState>),
     Limit(Box<LimitState>),
@@ -164,6 +167,7 @@ impl PlanNode {
             Operator::NestedLoop(join) => State::NestedLoop(Box::new(join.new_state())),
             Operator::HashJoin(join) => State::HashJoin(Box::new(join.new_state())),
             Operator::Aggregation(aggregation) => State::Aggregation(Box::new(aggregation.new_state())),
+            Operator::Window(window) => State::Window(Box::new(window.new_state())),
             Operator::Sort(sort) => State::Sort(Box::new(sort.new_state())),
             Operator::Distinct(distinct) => State::Distinct(Box::new(distinct.new_state())),
             Operator::Limit(limit) => State::Limit(Box::new(limit.new_state())),
@@ -209,6 +213,7 @@ impl PlanNode {
             (Operator::NestedLoop(join), State::NestedLoop(state)) => return join.open(state, rt),
             (Operator::HashJoin(join), State::HashJoin(state)) => return join.open(state, rt),
             (Operator::Aggregation(aggregation), State::Aggregation(state)) => return aggregation.open(state, rt),
+            (Operator::Window(window), State::Window(state)) => return window.open(state, rt),
             (Operator::Sort(sort), State::Sort(state)) => return sort.open(state, rt),
             (Operator::Distinct(distinct), State::Distinct(state)) => return distinct.open(state, rt),
             (Operator::Limit(limit), State::Limit(state)) => return limit.open(state, rt),
@@ -235,6 +240,7 @@ impl PlanNode {
             (Operator::NestedLoop(join), State::NestedLoop(state)) => join.next(state, rt),
             (Operator::HashJoin(join), State::HashJoin(state)) => join.next(state, rt),
             (Operator::Aggregation(aggregation), State::Aggregation(state)) => aggregation.next(state, rt),
+            (Operator::Window(window), State::Window(state)) => window.next(state, rt),
             (Operator::Sort(sort), State::Sort(state)) => sort.next(state, rt),
             (Operator::Distinct(distinct), State::Distinct(state)) => distinct.next(state, rt),
             (Operator::Limit(limit), State::Limit(state)) => limit.next(state, rt),

@@ -39,7 +39,8 @@ pub(crate) struct SortColumn {
 }
 
 impl SortColumn {
-    fn compare(&self, left: &[Datum], right: &[Datum]) -> Ordering {
+    /// How two kept rows stand in this key.
+    pub fn compare(&self, left: &[Datum], right: &[Datum]) -> Ordering {
         let (left, right) = (&left[self.position], &right[self.position]);
         match (left.is_null(), right.is_null()) {
             (true, true) => Ordering::Equal,

@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use nqdb_functions::{Function, all_operators};
 use nqdb_types::{Datum, FormatContext, Type, oid, write_text};
 
-use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind, Subscript};
+use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind, Subscript, WindowCall, WindowCallee};
 use crate::plan::ColumnName;
 
 pub(crate) type Names = HashMap<ColumnId, ColumnName, RandomState>;
@@ -42,6 +42,21 @@ pub(crate) fn aggregate(call: &AggregateCall, names: &Names) -> String {
         None => String::new(),
     };
     format!("{}({distinct}{args}){filter}", call.aggregate.name)
+}
+
+/// A window function call, as PostgreSQL shows it.
+pub(crate) fn window_call(call: &WindowCall, names: &Names) -> String {
+    let filter = match &call.filter {
+        Some(filter) => format!(" FILTER (WHERE {})", expression(filter, names)),
+        None => String::new(),
+    };
+    match call.callee {
+        WindowCallee::Function(function) => format!("{}({}) OVER (?)", function.name, list(&call.args, names)),
+        WindowCallee::Aggregate(aggregate) => {
+            let args = if call.args.is_empty() { "*".to_string() } else { list(&call.args, names) };
+            format!("{}({args}){filter} OVER (?)", aggregate.name)
+        }
+    }
 }
 
 /// An expression.

@@ -167,6 +167,7 @@ fn show(node: &PlanNode) -> Shown<'_> {
             let kind = if aggregation.keys.is_empty() { "Aggregate" } else { "HashAggregate" };
             Shown::new(kind, node, vec![show(&aggregation.input)])
         }
+        Operator::Window(window) => Shown::new("WindowAgg", node, vec![show(&window.input)]),
         Operator::Sort(sort) => Shown::new("Sort", node, vec![show(&sort.input)]),
         Operator::Distinct(distinct) => Shown::new("Unique", node, vec![show(&distinct.input)]),
         Operator::Limit(limit) => Shown::new("Limit", node, vec![show(&limit.input)]),

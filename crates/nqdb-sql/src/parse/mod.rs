@@ -18,6 +18,7 @@ mod sequence;
 mod session_commands;
 mod tokens;
 mod transaction;
+mod window;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub(crate) use depth::with_deep_stack;
 pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use position::{operator_position, query_start, start_of};
 pub use tokens::Tokens;
+pub(crate) use window::SpecPlace;
 
 /// Parses a query string into its statements; text without any gives one [`StatementKind::Empty`].
 ///
@@ -155,6 +157,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     let overriding = take_overriding(&mut own);
     spell_out_table(&mut own);
     from_clause::rewrite(&mut own);
+    window::prepare(&mut own);
     let ast = sqlparser_statement(tokens, own)?;
     match ast {
         ast::Statement::Query(_)

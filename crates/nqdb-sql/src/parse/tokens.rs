@@ -152,6 +152,11 @@ impl Tokens {
         self.positions.get(index).copied()
     }
 
+    /// The token that starts at a position.
+    pub fn at_position(&self, position: u32) -> Option<usize> {
+        self.positions.binary_search(&position).ok()
+    }
+
     /// The bytes from token `first` up to, not including, token `end`.
     pub fn range_text(&self, first: usize, end: usize) -> &str {
         let (Some(&(start, _)), Some(&(_, until))) = (self.ranges.get(first), self.ranges.get(end.wrapping_sub(1)))

@@ -153,6 +153,10 @@ pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
             visible(input, out);
             out.extend(columns.iter().map(|(id, _)| *id));
         }
+        Rel::Window { input, calls, .. } => {
+            visible(input, out);
+            out.extend(calls.iter().map(|(id, _)| *id));
+        }
         Rel::Aggregate { keys, aggregates, .. } => {
             out.extend(keys.iter().map(|(id, _)| *id));
             out.extend(aggregates.iter().map(|(id, _)| *id));
@@ -200,6 +204,7 @@ pub(crate) fn inputs(rel: &Rel) -> Vec<&Rel> {
         | Rel::ProjectSet { input, .. }
         | Rel::Extend { input, .. }
         | Rel::Aggregate { input, .. }
+        | Rel::Window { input, .. }
         | Rel::Sort { input, .. }
         | Rel::Distinct { input, .. }
         | Rel::Limit { input, .. } => vec![input],
@@ -280,6 +285,7 @@ pub(crate) fn expressions(rel: &Rel) -> Vec<&Expr> {
             .map(|(_, expr)| expr)
             .chain(aggregates.iter().flat_map(|(_, call)| call.args.iter().chain(&call.filter)))
             .collect(),
+        Rel::Window { calls, .. } => calls.iter().flat_map(|(_, call)| call.expressions()).collect(),
         Rel::Limit { limit, offset, .. } => limit.iter().chain(offset).collect(),
     }
 }
@@ -329,6 +335,7 @@ fn add_defined_here(rel: &Rel, out: &mut Columns) {
             out.extend(keys.iter().map(|(id, _)| *id));
             out.extend(aggregates.iter().map(|(id, _)| *id));
         }
+        Rel::Window { calls, .. } => out.extend(calls.iter().map(|(id, _)| *id)),
         Rel::WithScan { columns, .. } | Rel::WorkTable { columns, .. } => {
             out.extend(columns.iter().map(|(_, id, _)| *id));
         }

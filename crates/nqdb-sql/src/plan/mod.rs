@@ -29,6 +29,7 @@ mod relation;
 mod slots;
 mod statement;
 mod system_scan;
+mod window;
 mod with;
 
 use nqdb_txn::RelationLock;

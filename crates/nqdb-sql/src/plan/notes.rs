@@ -5,7 +5,7 @@ use nqdb_catalog::TableDef;
 use super::slots::{ColumnName, Planner};
 use crate::exec::{DetailText, PlanNode};
 use crate::explain::deparse;
-use crate::ir::{AggregateCall, ColumnId, Expr, SortKey};
+use crate::ir::{AggregateCall, ColumnId, Expr, SortKey, WindowCall};
 
 impl Planner<'_> {
     /// What EXPLAIN calls a column.
@@ -28,6 +28,13 @@ impl Planner<'_> {
     pub fn name_aggregate(&mut self, id: ColumnId, call: &AggregateCall) {
         if self.explains {
             let text = deparse::aggregate(call, &self.names);
+            self.names.insert(id, ColumnName { relation: None, column: text });
+        }
+    }
+
+    pub fn name_window_call(&mut self, id: ColumnId, call: &WindowCall) {
+        if self.explains {
+            let text = deparse::window_call(call, &self.names);
             self.names.insert(id, ColumnName { relation: None, column: text });
         }
     }

@@ -74,6 +74,7 @@ impl Planner<'_> {
             }
             Rel::Extend { input, columns } => self.plan_extend(input, columns, conditions, wishes),
             Rel::Aggregate { input, keys, aggregates } => self.plan_aggregate(input, keys, aggregates, conditions),
+            Rel::Window { .. } => self.plan_window(rel, conditions, wishes),
             Rel::Sort { input, keys } => self.plan_sort(input, keys, conditions, wishes),
             Rel::Distinct { input, on } => self.plan_distinct(input, on, conditions, wishes),
             Rel::Limit { input, limit, offset } => self.plan_limit(input, limit.as_ref(), offset.as_ref(), &conditions),
@@ -350,7 +351,7 @@ impl Planner<'_> {
         self.filtered(Planned { node, estimate, ordered: keys.is_empty() }, &above)
     }
 
-    fn plan_sort(
+    pub fn plan_sort(
         &mut self,
         input: &Rel,
         keys: &[SortKey],
