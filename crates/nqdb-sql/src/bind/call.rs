@@ -4,7 +4,9 @@ use nqdb_functions::{
     Aggregate, Callee, CastContext, Function, ResolveError, ResolvedFunction, aggregates_named, equality,
     functions_named, resolve_function,
 };
-use nqdb_sqlstate::{GROUPING_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE};
+use nqdb_sqlstate::{
+    FEATURE_NOT_SUPPORTED, GROUPING_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE,
+};
 use nqdb_types::{Datum, Oid, Type, oid};
 use sqlparser::ast::{
     self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,

@@ -236,6 +236,7 @@ pub(crate) fn inputs_mut(rel: &mut Rel) -> Vec<&mut Rel> {
         | Rel::ProjectSet { input, .. }
         | Rel::Extend { input, .. }
         | Rel::Aggregate { input, .. }
+        | Rel::Window { input, .. }
         | Rel::Sort { input, .. }
         | Rel::Distinct { input, .. }
         | Rel::Limit { input, .. } => vec![input],
@@ -315,6 +316,7 @@ pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
             .map(|(_, expr)| expr)
             .chain(aggregates.iter_mut().flat_map(|(_, call)| call.args.iter_mut().chain(&mut call.filter)))
             .collect(),
+        Rel::Window { calls, .. } => calls.iter_mut().flat_map(|(_, call)| call.expressions_mut()).collect(),
         Rel::Limit { limit, offset, .. } => limit.iter_mut().chain(offset).collect(),
     }
 }
