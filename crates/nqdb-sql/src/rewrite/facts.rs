@@ -64,7 +64,7 @@ pub(crate) fn rel_failure(rel: &Rel) -> Failure {
     let mut worst = Failure::Never;
     walk(rel, &mut |rel| {
         let here = match rel {
-            Rel::FunctionScan { .. } | Rel::ProjectSet { .. } => Failure::Value,
+            Rel::FunctionScan { .. } | Rel::ProjectSet { .. } | Rel::Window { .. } => Failure::Value,
             // A negative count is an error.
             Rel::Limit { limit, offset, .. } if !limit.iter().chain(offset).all(is_count) => Failure::Value,
             _ => Failure::Never,
