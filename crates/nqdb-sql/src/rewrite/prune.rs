@@ -4,9 +4,10 @@
 //! told apart by all of them.
 
 use super::Rewriter;
-use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel};
+use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, WithBody};
 use crate::plan::mentions::{
-    Columns, add_mentioned, expressions, expressions_mut, inputs_mut, is_volatile, operands_mut, subquery_mut,
+    Columns, add_mentioned, expressions, expressions_mut, free_columns_of, inputs_mut, is_volatile, operands_mut,
+    subquery_mut,
 };
 
 impl Rewriter {
@@ -70,7 +71,16 @@ fn bare_mentions(rel: &Rel) -> Vec<ColumnId> {
     match rel {
         Rel::Sort { keys, .. } => keys.iter().map(|key| key.column).collect(),
         Rel::Distinct { on, .. } => on.clone(),
-        Rel::SetOperation { left, right, .. } => {
+        // A lateral side reads the other one.
+        Rel::Join { right, .. } => free_columns_of(right).into_iter().collect(),
+        Rel::With { queries, .. } => {
+            let bodies = queries.iter().filter_map(|query| match &query.body {
+                WithBody::Query(query) => Some(&query.output),
+                WithBody::Change(_) => None,
+            });
+            bodies.flatten().map(|column| column.id).collect()
+        }
+        Rel::SetOperation { left, right, .. } | Rel::Recursion { seed: left, step: right, .. } => {
             left.output.iter().chain(&right.output).map(|column| column.id).collect()
         }
         _ => Vec::new(),
