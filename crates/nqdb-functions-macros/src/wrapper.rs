@@ -200,7 +200,9 @@ fn representation(type_name: &str) -> &str {
         "oid" | "xid" => "oid",
         "regclass" | "regtype" | "regproc" | "regprocedure" | "regoper" | "regoperator" | "regnamespace"
         | "regrole" | "regcollation" => "oid",
-        "any" | "anyelement" | "anynonarray" => "datum",
+        "any" | "anyelement" | "anynonarray" | "anycompatible" | "anycompatiblenonarray" => "datum",
+        "anyarray" | "anycompatiblearray" | "int2vector" | "oidvector" => "array",
+        other if other.ends_with("_array") => "array",
         other => other,
     }
 }

@@ -3,6 +3,7 @@
 //! A state takes in one row at a time and skips NULLs as PostgreSQL's does. Results have PostgreSQL's types:
 //! `sum(int4)` is int8, `sum(int8)` and `avg` of integers are numeric.
 
+mod array;
 mod average;
 mod bits;
 mod boolean;
@@ -92,6 +93,10 @@ pub(crate) static AGGREGATES: &[Aggregate] = aggregates! {
     2139 "min" (TIME) TIME false extreme::state::<false, { TIME }>;
     2142 "min" (TIMESTAMP) TIMESTAMP false extreme::state::<false, { TIMESTAMP }>;
     2143 "min" (TIMESTAMPTZ) TIMESTAMPTZ false extreme::state::<false, { TIMESTAMPTZ }>;
+    2050 "max" (ANYARRAY) ANYARRAY false extreme::state::<true, { ANYARRAY }>;
+    2051 "min" (ANYARRAY) ANYARRAY false extreme::state::<false, { ANYARRAY }>;
+    2335 "array_agg" (ANYNONARRAY) ANYARRAY false array::elements;
+    4053 "array_agg" (ANYARRAY) ANYARRAY false array::arrays;
     2144 "min" (INTERVAL) INTERVAL false extreme::state::<false, { INTERVAL }>;
     2517 "bool_and" (BOOL) BOOL false boolean::state::<true>;
     2519 "every" (BOOL) BOOL false boolean::state::<true>;

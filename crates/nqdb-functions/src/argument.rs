@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{Datum, Interval, Numeric};
+use nqdb_types::{Array, Datum, Interval, Numeric, Record};
 
 /// A call with the wrong number of arguments: a fault of the binder.
 #[cold]
@@ -89,6 +89,16 @@ pub(crate) fn bytea(datum: &Datum) -> SqlResult<&[u8]> {
 #[inline]
 pub(crate) fn bytea_result(value: impl Into<Arc<[u8]>>) -> Datum {
     Datum::Bytea(value.into())
+}
+
+#[inline]
+pub(crate) fn array(datum: &Datum) -> SqlResult<&Arc<Array>> {
+    datum.as_array().ok_or_else(|| wrong_type("array", datum))
+}
+
+#[inline]
+pub(crate) fn record(datum: &Datum) -> SqlResult<&Arc<Record>> {
+    datum.as_record().ok_or_else(|| wrong_type("record", datum))
 }
 
 /// An argument of a pseudo-type, as it is.

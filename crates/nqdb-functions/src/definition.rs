@@ -184,6 +184,9 @@ impl Eq for Aggregate {}
 
 /// The running state of an aggregate over one group. DISTINCT, ORDER BY and FILTER are the executor's.
 pub trait Accumulator: Send {
+    /// Says what the arguments of the call are, before the first row: polymorphic aggregates need it.
+    fn set_argument_types(&mut self, _types: &[Oid]) {}
+
     /// Takes in one row; NULLs are skipped here where the aggregate skips them.
     fn accumulate(&mut self, args: &[Datum]) -> SqlResult<()>;
 

@@ -18,11 +18,12 @@
 //! 3. A call is one indirect call on `&[Datum]`; arguments have been coerced to the function's types before.
 //! 4. Errors are PostgreSQL's, in code and words.
 //!
-//! Not here: arrays, json, ranges, full text search; the work of window functions, which is the executor's.
+//! Not here: json, ranges, full text search.
 
 mod aggregates;
 mod argument;
 mod arithmetic;
+mod array;
 mod catalog_context;
 mod coerce;
 mod comparison;
@@ -31,6 +32,7 @@ mod conversion;
 mod datetime;
 mod definition;
 mod formatting;
+mod record;
 mod registry;
 mod resolve;
 mod series;

@@ -15,9 +15,11 @@ use crate::{Aggregate, Cast, Function, Operator, WindowFunction, aggregates, coe
 static MODULES: &[&[&[&[Function]]]] = &[
     &[crate::comparison::FUNCTIONS, crate::series::FUNCTIONS],
     crate::arithmetic::TABLES,
+    crate::array::TABLES,
     crate::conversion::TABLES,
     crate::datetime::TABLES,
     crate::formatting::TABLES,
+    crate::record::TABLES,
     crate::string::TABLES,
     crate::system::TABLES,
 ];

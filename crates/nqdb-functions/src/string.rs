@@ -13,6 +13,7 @@ mod like;
 mod pad;
 mod quote;
 mod regex;
+mod regex_parts;
 mod regex_syntax;
 mod search;
 mod slice;
@@ -35,6 +36,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     pad::FUNCTIONS,
     quote::FUNCTIONS,
     regex::FUNCTIONS,
+    regex_parts::FUNCTIONS,
     search::FUNCTIONS,
     slice::FUNCTIONS,
 ];

@@ -48,7 +48,7 @@ thread_local! {
 }
 
 /// The compiled pattern, out of the thread's cache when it was used before. 2201B for an invalid one.
-fn compiled(pattern: &str, options: RegexOptions) -> SqlResult<Regex> {
+pub(super) fn compiled(pattern: &str, options: RegexOptions) -> SqlResult<Regex> {
     let key = (pattern.to_string(), options);
     if let Some(regex) = COMPILED.with_borrow(|cache| cache.get(&key).cloned()) {
         return Ok(regex);
@@ -210,7 +210,7 @@ fn replace_flags(
 }
 
 /// Flags of a function that does not take `g`.
-fn flags_without_global(flags: &str, function: &str) -> SqlResult<RegexOptions> {
+pub(super) fn flags_without_global(flags: &str, function: &str) -> SqlResult<RegexOptions> {
     let options = RegexOptions::parse(flags)?;
     if options.global {
         let message = format!("{function} does not support the \"global\" option");

@@ -135,7 +135,8 @@ impl Aggregation {
     fn add_group(&self, state: &mut AggregationState, rt: &mut Runtime<'_, '_>) -> SqlResult<usize> {
         let (group, _) = state.groups.insert(&state.key, rt)?;
         for call in &self.calls {
-            let accumulator = (call.aggregate.state)();
+            let mut accumulator = (call.aggregate.state)();
+            accumulator.set_argument_types(&call.arg_types);
             let bytes = size_of::<Group>() + accumulator.size_bytes();
             rt.charge(bytes)?;
             state.charged_bytes += bytes;

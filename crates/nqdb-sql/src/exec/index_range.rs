@@ -47,6 +47,8 @@ pub(crate) struct IndexAccess {
 pub(crate) enum KeyValue {
     Equal(Eval),
     Any(Box<[Eval]>),
+    /// Any element of an array.
+    AnyElement(Eval),
     IsNull,
 }
 
@@ -80,14 +82,21 @@ impl IndexAccess {
                     append(column, &Datum::Null, &mut first, &mut others);
                     true
                 }
-                KeyValue::Equal(value) => match equal_value(value, column.ty, rt)? {
+                KeyValue::Equal(value) => match equal_value(value.eval(rt)?, column.ty) {
                     Some(value) => {
                         append(column, &value, &mut first, &mut others);
                         true
                     }
                     None => false,
                 },
-                KeyValue::Any(values) => multiply(column, values, &mut first, &mut others, rt)?,
+                KeyValue::Any(values) => {
+                    let values = values.iter().map(|value| value.eval(rt)).collect::<SqlResult<Vec<Datum>>>()?;
+                    multiply(column, &values, &mut first, &mut others)
+                }
+                KeyValue::AnyElement(array) => match array.eval(rt)? {
+                    Datum::Array(array) => multiply(column, array.elements(), &mut first, &mut others),
+                    _ => false,
+                },
             };
             if !appended {
                 return Ok(());
@@ -170,10 +179,10 @@ fn edge(bound: &Option<(Eval, bool)>, ty: Type, is_lower: bool, rt: &mut Runtime
 }
 
 /// The value that a column is to equal; `None` when it can equal nothing.
-fn equal_value(value: &Eval, ty: Type, rt: &mut Runtime<'_, '_>) -> SqlResult<Option<Datum>> {
-    match fit(value.eval(rt)?, ty) {
-        Fitted::Exactly(Datum::Null) | Fitted::Below | Fitted::Above => Ok(None),
-        Fitted::Exactly(value) => Ok(Some(value)),
+fn equal_value(value: Datum, ty: Type) -> Option<Datum> {
+    match fit(value, ty) {
+        Fitted::Exactly(Datum::Null) | Fitted::Below | Fitted::Above => None,
+        Fitted::Exactly(value) => Some(value),
     }
 }
 
@@ -188,24 +197,23 @@ fn append(column: &KeyColumn, value: &Datum, first: &mut Vec<u8>, others: &mut [
 /// Replaces each prefix by as many as there are values; false when there are none.
 fn multiply(
     column: &KeyColumn,
-    values: &[Eval],
+    values: &[Datum],
     first: &mut Vec<u8>,
     others: &mut Vec<Vec<u8>>,
-    rt: &mut Runtime<'_, '_>,
-) -> SqlResult<bool> {
+) -> bool {
     let mut prefixes = std::mem::take(others);
     prefixes.push(std::mem::take(first));
     for value in values {
-        let Some(value) = equal_value(value, column.ty, rt)? else { continue };
+        let Some(value) = equal_value(value.clone(), column.ty) else { continue };
         for prefix in &prefixes {
             let mut longer = prefix.clone();
             key::encode(&mut longer, &value, column);
             others.push(longer);
         }
     }
-    let Some(last) = others.pop() else { return Ok(false) };
+    let Some(last) = others.pop() else { return false };
     *first = last;
-    Ok(true)
+    true
 }
 
 /// Fits an integer to the width of a column; other values are of the column's type already.

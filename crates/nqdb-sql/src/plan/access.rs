@@ -7,8 +7,9 @@
 use nqdb_catalog::{IndexDef, TableDef};
 use nqdb_sqlstate::SqlResult;
 use nqdb_txn::Direction;
+use nqdb_types::array::element_type;
 use nqdb_types::key::KeyColumn;
-use nqdb_types::{Oid, oid};
+use nqdb_types::{Datum, Oid, oid};
 
 use super::compile::{comparison_of, is_integer, is_plain_text};
 use super::cost::{EQUAL_SELECTIVITY, NULL_SELECTIVITY, RANGE_SELECTIVITY};
@@ -30,7 +31,19 @@ struct Candidate<'e> {
 enum Test<'e> {
     Compare(Comparison, &'e Expr),
     Any(&'e [Expr]),
+    /// `= ANY (array)`.
+    AnyElement(&'e Expr),
     IsNull,
+}
+
+/// How many elements an array is likely to have (PostgreSQL takes ten where it cannot know).
+fn element_count(array: &Expr) -> f64 {
+    const UNKNOWN_COUNT: f64 = 10.0;
+    match &array.kind {
+        ExprKind::Literal(Datum::Array(array)) => array.elements().len() as f64,
+        ExprKind::Array { items, nested: false } => items.len() as f64,
+        _ => UNKNOWN_COUNT,
+    }
 }
 
 /// An index and what it does for the conditions.
@@ -117,6 +130,14 @@ impl ScanTarget<'_> {
                     && list.iter().all(known);
                 fits.then_some((position, Test::Any(list)))
             }
+            ExprKind::QuantifiedArray { arg, function, array, all: false } => {
+                let operator = comparison_of(function)?;
+                let position = self.position(arg)?;
+                let fits = operator.comparison == Comparison::Equal
+                    && self.key_compares(position, operator.left, operator.right)
+                    && known(array);
+                fits.then_some((position, Test::AnyElement(array)))
+            }
             ExprKind::IsNull { arg, negated: false } => Some((self.position(arg)?, Test::IsNull)),
             _ => None,
         }
@@ -125,7 +146,9 @@ impl ScanTarget<'_> {
     /// Whether the order of the column's keys is that of the operator.
     fn key_compares(&self, position: usize, left: Oid, right: Oid) -> bool {
         let column = self.table.columns[position].ty.oid;
+        let is_array = |ty: Oid| ty == oid::ANYARRAY || ty == column;
         (column == left && column == right && column != oid::UNKNOWN)
+            || (element_type(column).is_some() && is_array(left) && is_array(right))
             || (is_integer(column) && is_integer(left) && is_integer(right))
             || (is_plain_text(column) && is_plain_text(left) && is_plain_text(right))
     }
@@ -159,10 +182,13 @@ impl ScanTarget<'_> {
             choice.selectivity *= match equal.test {
                 Test::IsNull => NULL_SELECTIVITY,
                 Test::Any(list) => (self.equal_selectivity(key.column) * list.len() as f64).min(1.0),
+                Test::AnyElement(array) => (self.equal_selectivity(key.column) * element_count(array)).min(1.0),
                 Test::Compare(..) => self.equal_selectivity(key.column),
             };
-            if let Test::Any(list) = equal.test {
-                choice.probes = list.len() as f64;
+            match equal.test {
+                Test::Any(list) => choice.probes = list.len() as f64,
+                Test::AnyElement(array) => choice.probes = element_count(array),
+                Test::Compare(..) | Test::IsNull => {}
             }
             choice.prefix.push((*key, equal.test));
             choice.served.push(equal.condition);
@@ -240,7 +266,7 @@ impl Test<'_> {
     fn is_equality(&self, has_any: bool) -> bool {
         match self {
             Test::Compare(comparison, _) => *comparison == Comparison::Equal,
-            Test::Any(_) => !has_any,
+            Test::Any(_) | Test::AnyElement(_) => !has_any,
             Test::IsNull => true,
         }
     }
@@ -248,7 +274,7 @@ impl Test<'_> {
 
 impl IndexChoice<'_> {
     fn has_any(&self) -> bool {
-        self.prefix.iter().any(|(_, test)| matches!(test, Test::Any(_)))
+        self.prefix.iter().any(|(_, test)| matches!(test, Test::Any(_) | Test::AnyElement(_)))
     }
 
     /// The scan's half of the choice.
@@ -258,6 +284,7 @@ impl IndexChoice<'_> {
             let value = match test {
                 Test::Compare(_, value) => KeyValue::Equal(planner.compile(value)?),
                 Test::Any(values) => KeyValue::Any(planner.compile_all(values.iter())?),
+                Test::AnyElement(array) => KeyValue::AnyElement(planner.compile(array)?),
                 Test::IsNull => KeyValue::IsNull,
             };
             prefix.push((*key, value));

@@ -68,7 +68,8 @@ fn compares_as_datums(left: Oid, right: Oid) -> bool {
 /// How a comparison function is run.
 pub(crate) fn equality(function: &'static Function) -> Equality {
     match comparison_of(function) {
-        Some(operator) if compares_as_datums(operator.left, operator.right) => {
+        // Records of different shapes have to be refused, which the function does.
+        Some(operator) if operator.left != oid::RECORD && compares_as_datums(operator.left, operator.right) => {
             Equality::Datums { comparison: operator.comparison, type_oid: operator.left }
         }
         _ => Equality::Function(function),

@@ -1,0 +1,82 @@
+//! Between arrays and text: array_to_string, string_to_array, string_to_table.
+
+use nqdb_functions_macros::sql_function;
+use nqdb_sqlstate::SqlResult;
+use nqdb_types::{Array, Datum, Type, oid};
+
+use crate::coerce::text_of;
+use crate::{Function, FunctionContext, Rows};
+
+pub(super) static FUNCTIONS: &[&[Function]] = &[&JOIN, &JOIN_NULL, &SPLIT, &SPLIT_NULL, &SPLIT_ROWS, &SPLIT_ROWS_NULL];
+
+#[sql_function("array_to_string(anyarray, text) -> text", oid = 395, stable)]
+fn join(context: &mut FunctionContext<'_>, array: &Array, delimiter: &str) -> SqlResult<String> {
+    joined(context, array, delimiter, None)
+}
+
+#[sql_function("array_to_string(anyarray, text, text) -> text", oid = 384, stable, called_on_null)]
+fn join_null(
+    context: &mut FunctionContext<'_>,
+    array: Option<&Array>,
+    delimiter: Option<&str>,
+    null: Option<&str>,
+) -> SqlResult<Option<String>> {
+    let (Some(array), Some(delimiter)) = (array, delimiter) else { return Ok(None) };
+    joined(context, array, delimiter, null).map(Some)
+}
+
+/// The elements with the delimiter between them; NULLs as `null`, or left out.
+fn joined(context: &FunctionContext<'_>, array: &Array, delimiter: &str, null: Option<&str>) -> SqlResult<String> {
+    let element_type = Type::new(array.element_type());
+    let mut out = String::new();
+    let mut is_first = true;
+    for element in array.elements() {
+        let spelled = match (element, null) {
+            (Datum::Null, None) => continue,
+            (Datum::Null, Some(null)) => null.to_string(),
+            (element, _) => text_of(element, element_type, context)?,
+        };
+        if !is_first {
+            out.push_str(delimiter);
+        }
+        is_first = false;
+        out.push_str(&spelled);
+    }
+    Ok(out)
+}
+
+#[sql_function("string_to_array(text, text) -> text_array", oid = 394, called_on_null)]
+fn split(text: Option<&str>, delimiter: Option<&str>) -> SqlResult<Datum> {
+    split_null(text, delimiter, None)
+}
+
+#[sql_function("string_to_array(text, text, text) -> text_array", oid = 376, called_on_null)]
+fn split_null(text: Option<&str>, delimiter: Option<&str>, null: Option<&str>) -> SqlResult<Datum> {
+    let Some(text) = text else { return Ok(Datum::Null) };
+    Array::from_elements(oid::TEXT, parts(text, delimiter, null)).map(Datum::array)
+}
+
+#[sql_function("string_to_table(text, text) -> setof text", oid = 6160, called_on_null)]
+fn split_rows(text: Option<&str>, delimiter: Option<&str>) -> SqlResult<Rows> {
+    split_rows_null(text, delimiter, None)
+}
+
+#[sql_function("string_to_table(text, text, text) -> setof text", oid = 6161, called_on_null)]
+fn split_rows_null(text: Option<&str>, delimiter: Option<&str>, null: Option<&str>) -> SqlResult<Rows> {
+    let parts = text.map(|text| parts(text, delimiter, null)).unwrap_or_default();
+    Ok(Box::new(parts.into_iter().map(Ok)))
+}
+
+/// The parts between delimiters; without one the characters, with an empty one the whole. Those that are `null` are
+/// NULL. An empty text has no parts.
+fn parts(text: &str, delimiter: Option<&str>, null: Option<&str>) -> Vec<Datum> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let datum = |part: &str| if null == Some(part) { Datum::Null } else { Datum::text(part) };
+    match delimiter {
+        None => text.char_indices().map(|(at, c)| datum(text.get(at..at + c.len_utf8()).unwrap_or(""))).collect(),
+        Some("") => vec![datum(text)],
+        Some(delimiter) => text.split(delimiter).map(datum).collect(),
+    }
+}
