@@ -140,8 +140,9 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
     if let Some(cast) = registry::cast_between(from, to) {
         return (context >= cast.context).then_some(cast.method);
     }
-    if let (Some(from), Some(to)) = (element_type(from), element_type(to))
-        && coercion(from, to, context).is_some()
+    if let (Some(from), Some(element)) = (element_type(from), element_type(to))
+        && !matches!(to, oid::INT2VECTOR | oid::OIDVECTOR)
+        && coercion(from, element, context).is_some()
     {
         return Some(CastMethod::Elements);
     }

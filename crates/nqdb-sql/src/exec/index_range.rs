@@ -195,12 +195,7 @@ fn append(column: &KeyColumn, value: &Datum, first: &mut Vec<u8>, others: &mut [
 }
 
 /// Replaces each prefix by as many as there are values; false when there are none.
-fn multiply(
-    column: &KeyColumn,
-    values: &[Datum],
-    first: &mut Vec<u8>,
-    others: &mut Vec<Vec<u8>>,
-) -> bool {
+fn multiply(column: &KeyColumn, values: &[Datum], first: &mut Vec<u8>, others: &mut Vec<Vec<u8>>) -> bool {
     let mut prefixes = std::mem::take(others);
     prefixes.push(std::mem::take(first));
     for value in values {
