@@ -99,6 +99,7 @@ const VALUE_WORDS: &[&str] = &[
     "current_catalog",
     "current_date",
     "current_role",
+    "current_schema",
     "current_time",
     "current_timestamp",
     "current_user",
@@ -117,11 +118,45 @@ pub fn is_reserved_word(word: &str) -> bool {
     RESERVED.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
 }
 
+/// Keywords that can name functions and types, but neither tables nor columns (PostgreSQL 15, appendix C: reserved, can
+/// be function or type), sorted.
+const FUNCTION_OR_TYPE_WORDS: &[&str] = &[
+    "authorization",
+    "binary",
+    "collation",
+    "concurrently",
+    "cross",
+    "current_schema",
+    "freeze",
+    "full",
+    "ilike",
+    "inner",
+    "is",
+    "isnull",
+    "join",
+    "left",
+    "like",
+    "natural",
+    "notnull",
+    "outer",
+    "overlaps",
+    "right",
+    "similar",
+    "tablesample",
+    "verbose",
+];
+
+/// Whether an unquoted word may name a table or a column.
+pub fn is_column_name(word: &str) -> bool {
+    let folded = word.to_ascii_lowercase();
+    !is_reserved_word(&folded) && FUNCTION_OR_TYPE_WORDS.binary_search(&folded.as_str()).is_err()
+}
+
 /// Whether an identifier in an expression is a reserved keyword that stands for no value, which PostgreSQL takes for a
 /// syntax error.
 pub fn is_reserved(identifier: &sqlparser::ast::Ident) -> bool {
     identifier.quote_style.is_none()
-        && is_reserved_word(&identifier.value)
+        && !is_column_name(&identifier.value)
         && !VALUE_WORDS.contains(&identifier.value.to_ascii_lowercase().as_str())
 }
 

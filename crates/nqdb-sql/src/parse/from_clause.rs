@@ -6,6 +6,7 @@
 //! ROWS FROM (f(1), g(2))           <rows from>(f(1), g(2))
 //! f(..) AS (a int, b text)         f(..) AS <no alias>(a int, b text)
 //! JOIN t USING (a) AS u            JOIN t USING (a, <join alias>.u)
+//! FROM ONLY t, UPDATE ONLY (t)     FROM t, UPDATE t: nothing inherits from a table
 //! ```
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -21,7 +22,14 @@ pub(crate) const JOIN_ALIAS: &str = "\u{1}join alias";
 pub(super) fn rewrite(own: &mut Vec<TokenWithSpan>) {
     let mut at = 0;
     while at < own.len() {
-        if is_rows_from(own, at) {
+        if is_only(own, at) {
+            own.remove(at);
+            if is_token(own, at, &Token::LParen) {
+                own.remove(at);
+                let close = own[at..].iter().position(|token| token.token == Token::RParen);
+                own.remove(at + close.unwrap_or(0));
+            }
+        } else if is_rows_from(own, at) {
             own[at].token = marker(ROWS_FROM);
             own.remove(at + 1);
         } else if is_unnamed_definition_list(own, at) {
@@ -51,6 +59,24 @@ fn is_token(own: &[TokenWithSpan], at: usize, token: &Token) -> bool {
 
 fn is_word(own: &[TokenWithSpan], at: usize) -> bool {
     matches!(own.get(at).map(|token| &token.token), Some(Token::Word(_)))
+}
+
+/// `ONLY name` or `ONLY (name)` where a table may stand.
+fn is_only(own: &[TokenWithSpan], at: usize) -> bool {
+    let Some(before) = at.checked_sub(1) else { return false };
+    let follows = ["from", "join", "update", "using", "into"].iter().any(|word| is(own, before, word))
+        || is_token(own, before, &Token::Comma);
+    if !follows || !is(own, at, "only") {
+        return false;
+    }
+    if is_word(own, at + 1) {
+        return true;
+    }
+    let mut close = at + 3;
+    while is_token(own, close, &Token::Period) && is_word(own, close + 1) {
+        close += 2;
+    }
+    is_token(own, at + 1, &Token::LParen) && is_word(own, at + 2) && is_token(own, close, &Token::RParen)
 }
 
 /// `ROWS FROM (name(` where a table may stand; elsewhere `rows` is a column.

@@ -14,6 +14,7 @@ mod depth;
 mod from_clause;
 mod maintenance;
 mod position;
+mod refused;
 mod sequence;
 mod session_commands;
 mod tokens;
@@ -28,6 +29,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 use cursor::Cursor;
 pub use depth::NESTING_MAX;
@@ -126,6 +128,7 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
 
 /// A statement that changes the catalog.
 fn definition(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
+    refused::check_definition_tokens(tokens, &own)?;
     sequence::order_identity_options(&mut own);
     user_to_role(&mut own);
     sqlparser_statement(tokens, own).map(|statement| StatementKind::Ddl(Box::new(statement)))
@@ -156,6 +159,7 @@ fn user_to_role(own: &mut Vec<TokenWithSpan>) {
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     let overriding = take_overriding(&mut own);
     spell_out_table(&mut own);
+    spell_out_isnull(&mut own);
     from_clause::rewrite(&mut own);
     window::prepare(&mut own);
     let ast = sqlparser_statement(tokens, own)?;
@@ -182,6 +186,31 @@ fn spell_out_table(own: &mut Vec<TokenWithSpan>) {
             let span = own[at].span;
             let spelled = [Token::make_word("SELECT", None), Token::Mul, Token::make_word("FROM", None)];
             own.splice(at..=at, spelled.map(|token| TokenWithSpan { token, span }));
+        }
+        at += 1;
+    }
+}
+
+/// Writes `operand ISNULL` out as `operand IS NULL` (manual, 9.2). Behind anything but an operand it is a name.
+fn spell_out_isnull(own: &mut Vec<TokenWithSpan>) {
+    let ends_operand = |token: &Token| match token {
+        Token::RParen | Token::RBracket | Token::Number(..) | Token::SingleQuotedString(_) => true,
+        Token::Word(word) => {
+            let is_value = ["null", "true", "false"].iter().any(|value| word.value.eq_ignore_ascii_case(value));
+            word.quote_style.is_some() || is_value || !is_reserved_word(&word.value)
+        }
+        _ => false,
+    };
+    let mut at = 1;
+    while at < own.len() {
+        let is_test = match &own[at].token {
+            Token::Word(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case("isnull"),
+            _ => false,
+        };
+        if is_test && ends_operand(&own[at - 1].token) {
+            let span = own[at].span;
+            let spelled = ["IS", "NULL"].map(|word| TokenWithSpan { token: Token::make_word(word, None), span });
+            own.splice(at..=at, spelled);
         }
         at += 1;
     }
@@ -216,7 +245,9 @@ fn take_overriding(own: &mut Vec<TokenWithSpan>) -> Option<Overriding> {
 
 /// Has `sqlparser` parse a whole statement.
 fn sqlparser_statement(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<ast::Statement> {
-    run_parser(tokens, own, |parser| parser.parse_statement())
+    let statement = run_parser(tokens, own, |parser| parser.parse_statement())?;
+    refused::check_names(tokens, &statement)?;
+    Ok(statement)
 }
 
 /// Has `sqlparser` parse a whole expression.

@@ -271,6 +271,10 @@ fn join_strings(previous: &mut Token, next: &Token) -> bool {
 /// An operator of several characters does not end in `+` or `-` unless it also contains one of `~!@#%^&|` and
 /// the like (manual, section 4.1.3): `a*-1` is a product with a negative number.
 fn split_operator(token: Token) -> Vec<Token> {
+    if token == Token::DoubleEq {
+        // Other databases spell equality like this; here it is an operator that somebody would have to create.
+        return vec![Token::CustomBinaryOperator("==".to_string())];
+    }
     if let Token::CustomBinaryOperator(operator) = &token
         && !operator.contains(['~', '!', '@', '#', '%', '^', '&', '|', '`', '?'])
     {
