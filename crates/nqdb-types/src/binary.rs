@@ -4,6 +4,7 @@
 //! bool 1 byte        int2 int4 int8 oid float4 float8 date time timestamp(tz)  big-endian
 //! interval           micros i64 | days i32 | months i32
 //! arrays             see `array::binary`    records               see `record`
+//! jsonb              1, its text            json                  its text
 //! text types, bytea  as they are             uuid 16 bytes         numeric  see `numeric::wire`
 //! ```
 
@@ -14,9 +15,10 @@ use nqdb_sqlstate::{
 
 use crate::array::{element_type, read_array, write_array};
 use crate::calendar::{self, DATE_END, DATE_MIN, MICROS_PER_DAY};
+use crate::json::JsonText;
 use crate::record::write_record;
 use crate::sql_type::is_oid_like;
-use crate::{Datum, Interval, Numeric, Sink, Type, apply_typmod, oid};
+use crate::{Datum, Interval, Json, Numeric, Sink, Type, apply_typmod, oid};
 
 /// Appends a value's binary form, without a length. NULL writes nothing.
 pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type) {
@@ -44,8 +46,15 @@ pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type) {
         Datum::Oid(value) => out.put(&value.to_be_bytes()),
         Datum::Array(value) => write_array(out, value),
         Datum::Record(value) => write_record(out, value),
+        Datum::Jsonb(value) => {
+            out.put_byte(JSONB_VERSION);
+            value.write_to(out);
+        }
     }
 }
+
+/// What stands before a jsonb's text.
+const JSONB_VERSION: u8 = 1;
 
 /// Reads a value's binary form; the modifier is applied as in an assignment.
 ///
@@ -66,6 +75,18 @@ pub fn read_binary(bytes: &[u8], ty: Type) -> SqlResult<Datum> {
             [0] => Datum::text(""),
             [byte] if byte.is_ascii() => Datum::text(char::from(byte).to_string()),
             _ => return Err(SqlError::unsupported("a \"char\" beyond ASCII")),
+        },
+        oid::JSON => {
+            let text = read_text(bytes)?;
+            JsonText::check(text)?;
+            Datum::text(text)
+        }
+        oid::JSONB => match bytes.split_first() {
+            Some((&JSONB_VERSION, text)) => Datum::jsonb(Json::parse(read_text(text)?)?),
+            Some((version, _)) => {
+                return Err(SqlError::internal(format!("unsupported jsonb version number {version}")));
+            }
+            None => return Err(SqlError::new(PROTOCOL_VIOLATION, "no data left in message")),
         },
         oid::BYTEA => Datum::bytea(bytes),
         oid::UUID => Datum::Uuid(exact(bytes)?),

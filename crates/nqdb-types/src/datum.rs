@@ -10,6 +10,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::array::array_type;
+use crate::json::Json;
 use crate::{Array, Interval, Numeric, Oid, Record, oid};
 
 /// A value of one of PostgreSQL's types, or NULL.
@@ -43,6 +44,8 @@ pub enum Datum {
     Array(Arc<Array>),
     /// `record` and the composite types.
     Record(Arc<Record>),
+    /// `jsonb`. A `json` is its text.
+    Jsonb(Arc<Json>),
 }
 
 impl Datum {
@@ -64,6 +67,11 @@ impl Datum {
     /// A record.
     pub fn record(record: Record) -> Datum {
         Datum::Record(Arc::new(record))
+    }
+
+    /// A jsonb.
+    pub fn jsonb(json: Json) -> Datum {
+        Datum::Jsonb(Arc::new(json))
     }
 
     pub fn is_null(&self) -> bool {
@@ -92,6 +100,7 @@ impl Datum {
             Datum::Oid(_) => oid::OID,
             Datum::Array(array) => return array_type(array.element_type()),
             Datum::Record(record) => record.shape().type_oid,
+            Datum::Jsonb(_) => oid::JSONB,
         })
     }
 
@@ -117,6 +126,7 @@ impl Datum {
             (Datum::Oid(a), Datum::Oid(b)) => a.cmp(b),
             (Datum::Array(a), Datum::Array(b)) => a.compare(b),
             (Datum::Record(a), Datum::Record(b)) => a.compare(b),
+            (Datum::Jsonb(a), Datum::Jsonb(b)) => a.compare(b),
             _ => match (self.as_integer(), other.as_integer()) {
                 (Some(a), Some(b)) => a.cmp(&b),
                 _ => match (self.as_float(), other.as_float()) {
@@ -165,6 +175,7 @@ impl Datum {
             Datum::Oid(value) => state.write_u32(*value),
             Datum::Array(value) => value.hash_into(state),
             Datum::Record(value) => value.hash_into(state),
+            Datum::Jsonb(value) => value.hash_into(state),
         }
     }
 
@@ -186,6 +197,7 @@ impl Datum {
             Datum::Numeric(value) => value.heap_size(),
             Datum::Array(value) => value.heap_size() + REFERENCE_COUNTS_LEN,
             Datum::Record(value) => value.heap_size() + REFERENCE_COUNTS_LEN,
+            Datum::Jsonb(value) => size_of::<Json>() + value.heap_size() + REFERENCE_COUNTS_LEN,
             _ => 0,
         }
     }
@@ -240,6 +252,14 @@ impl Datum {
         }
     }
 
+    /// The jsonb, if it is one.
+    pub fn as_jsonb(&self) -> Option<&Arc<Json>> {
+        match self {
+            Datum::Jsonb(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// How many levels of arrays and records the value is.
     pub(crate) fn nesting(&self) -> u16 {
         match self {
@@ -266,6 +286,7 @@ impl Datum {
             Datum::Oid(_) => 13,
             Datum::Array(_) => 14,
             Datum::Record(_) => 15,
+            Datum::Jsonb(_) => 16,
             Datum::Null => u8::MAX,
         }
     }

@@ -18,7 +18,7 @@
 //! 2. Input from clients and bytes from disk never panic: they give a `SqlError` or a [`row::Corrupt`].
 //! 3. Nothing here reads a clock or a setting: both come in through [`FormatContext`].
 //!
-//! Not here: ranges, json and enums. Their OIDs are known so that they are refused by name.
+//! Not here: ranges and enums. Their OIDs are known so that they are refused by name.
 
 pub mod array;
 mod binary;
@@ -27,6 +27,7 @@ mod datetime;
 mod datum;
 mod format_context;
 mod interval;
+pub mod json;
 pub mod key;
 pub mod numeric;
 pub mod oid;
@@ -44,6 +45,7 @@ pub use binary::{read_binary, write_binary};
 pub use datum::Datum;
 pub use format_context::{ByteaOutput, DateOrder, DateStyle, DateStyleFormat, FormatContext, IntervalStyle};
 pub use interval::Interval;
+pub use json::Json;
 pub use numeric::Numeric;
 pub use record::{Record, RecordField, RecordShape, parse_record_with, read_record};
 pub use sink::Sink;

@@ -48,6 +48,8 @@ impl Type {
     pub const UUID: Type = Type::new(oid::UUID);
     pub const VOID: Type = Type::new(oid::VOID);
     pub const RECORD: Type = Type::new(oid::RECORD);
+    pub const JSON: Type = Type::new(oid::JSON);
+    pub const JSONB: Type = Type::new(oid::JSONB);
 
     /// The type without a modifier.
     pub const fn new(oid: Oid) -> Type {

@@ -169,11 +169,11 @@ const TYPES: &[TypeInfo] = type_table! {
     XID: "xid", "xid", 4, 'U', ordinary, by_value, 'i', 'p', Base, XID_ARRAY, 0, stored;
     CID: "cid", "cid", 4, 'U', ordinary, by_value, 'i', 'p', Base, CID_ARRAY, 0, stored;
     OIDVECTOR: "oidvector", "oidvector", -1, 'A', ordinary, by_reference, 'i', 'p', Array, OIDVECTOR_ARRAY, OID, stored;
-    JSON: "json", "json", -1, 'U', ordinary, by_reference, 'i', 'x', Base, JSON_ARRAY, 0, refused;
+    JSON: "json", "json", -1, 'U', ordinary, by_reference, 'i', 'x', Base, JSON_ARRAY, 0, stored;
     XML: "xml", "xml", -1, 'U', ordinary, by_reference, 'i', 'x', Base, XML_ARRAY, 0, refused;
     XML_ARRAY: "_xml", "xml[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, XML, refused;
     PG_NODE_TREE: "pg_node_tree", "pg_node_tree", -1, 'Z', ordinary, by_reference, 'i', 'x', Base, 0, 0, refused;
-    JSON_ARRAY: "_json", "json[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, JSON, refused;
+    JSON_ARRAY: "_json", "json[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, JSON, stored;
     XID8_ARRAY: "_xid8", "xid8[]", -1, 'A', ordinary, by_reference, 'd', 'x', Array, 0, XID8, refused;
     POINT: "point", "point", 16, 'G', ordinary, by_reference, 'd', 'p', Base, POINT_ARRAY, FLOAT8, refused;
     LSEG: "lseg", "lseg", 32, 'G', ordinary, by_reference, 'd', 'p', Base, LSEG_ARRAY, POINT, refused;
@@ -280,8 +280,8 @@ const TYPES: &[TypeInfo] = type_table! {
     REGCONFIG_ARRAY: "_regconfig", "regconfig[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, REGCONFIG, stored;
     REGDICTIONARY: "regdictionary", "regdictionary", 4, 'N', ordinary, by_value, 'i', 'p', Base, REGDICTIONARY_ARRAY, 0, stored;
     REGDICTIONARY_ARRAY: "_regdictionary", "regdictionary[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, REGDICTIONARY, stored;
-    JSONB: "jsonb", "jsonb", -1, 'U', ordinary, by_reference, 'i', 'x', Base, JSONB_ARRAY, 0, refused;
-    JSONB_ARRAY: "_jsonb", "jsonb[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, JSONB, refused;
+    JSONB: "jsonb", "jsonb", -1, 'U', ordinary, by_reference, 'i', 'x', Base, JSONB_ARRAY, 0, stored;
+    JSONB_ARRAY: "_jsonb", "jsonb[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, JSONB, stored;
     ANYRANGE: "anyrange", "anyrange", -1, 'P', ordinary, by_reference, 'd', 'x', Pseudo, 0, 0, stored;
     EVENT_TRIGGER: "event_trigger", "event_trigger", 4, 'P', ordinary, by_value, 'i', 'p', Pseudo, 0, 0, refused;
     INT4RANGE: "int4range", "int4range", -1, 'R', ordinary, by_reference, 'i', 'x', Range, INT4RANGE_ARRAY, 0, refused;

@@ -16,6 +16,7 @@
 //! text types, bytea            00 becomes 00 FF; ends with 00 00
 //! numeric                      see the `numeric` file
 //! arrays and records           see the `nested` file
+//! jsonb                        see the `json` file
 //! ```
 //!
 //! What always holds, for keys of the same columns:
@@ -26,6 +27,7 @@
 //! 2. No encoded column is a proper prefix of another one of its type. So what follows a column decides only
 //!    when the columns are equal.
 
+mod json;
 mod nested;
 mod numeric;
 
@@ -115,6 +117,7 @@ fn encode_ascending(out: &mut Vec<u8>, datum: &Datum, type_oid: Oid) {
         Datum::Oid(value) => out.extend_from_slice(&value.to_be_bytes()),
         Datum::Array(value) => nested::encode_array(out, value),
         Datum::Record(value) => nested::encode_record(out, value),
+        Datum::Jsonb(value) => json::encode(out, value),
     }
 }
 
@@ -225,6 +228,7 @@ fn decode_value(input: &mut &[u8], column: &KeyColumn, nesting: u16) -> Result<D
             return Ok(Decoded::Inexact);
         }
         oid::RECORD => return nested::skip_record(input, inverted, nesting),
+        oid::JSONB => return json::skip(input, inverted),
         _ if crate::sql_type::is_oid_like(column.ty.oid) => Datum::Oid(u32::from_be_bytes(take(input, inverted)?)),
         other if let Some(element) = element_type(other) => {
             return nested::decode_array(input, element, inverted, nesting);

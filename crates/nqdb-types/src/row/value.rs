@@ -10,6 +10,7 @@
 //! interval                micros i64 | days i32 | months i32
 //! oid and reg types       u32
 //! arrays and records      see the `nested` file
+//! jsonb                   see `json::stored`
 //! numeric                 head | scale u16, only if the head says so | magnitude, little-endian, no zero at its end
 //!
 //! head of a numeric:      bits 0..3 kind: 0 NaN, 1 infinity, 2 -infinity, 3 positive or zero, 4 negative
@@ -22,6 +23,7 @@ use num_bigint::{BigInt, Sign};
 
 use super::{Corrupt, nested};
 use crate::array::element_type;
+use crate::json;
 use crate::numeric::SCALE_MAX;
 use crate::sql_type::is_oid_like;
 use crate::{Datum, Interval, Numeric, Type, oid};
@@ -60,6 +62,7 @@ pub fn encode_value(out: &mut Vec<u8>, datum: &Datum) {
         Datum::Oid(value) => out.extend_from_slice(&value.to_le_bytes()),
         Datum::Array(value) => nested::encode_array(out, value),
         Datum::Record(value) => nested::encode_record(out, value),
+        Datum::Jsonb(value) => json::encode(out, value),
     }
 }
 
@@ -98,6 +101,7 @@ pub(super) fn decode_nested_value(bytes: &[u8], ty: Type, nesting: u16) -> Resul
         oid::UUID => Datum::Uuid(exact(bytes)?),
         oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME => decode_text(bytes)?,
         oid::RECORD => Datum::record(nested::decode_record(bytes, nesting)?),
+        oid::JSONB => Datum::jsonb(json::decode(bytes)?),
         _ if is_oid_like(ty.oid) => Datum::Oid(u32::from_le_bytes(exact(bytes)?)),
         _ if element_type(ty.oid).is_some() => Datum::array(nested::decode_array(bytes, nesting)?),
         _ => decode_text(bytes)?,

@@ -18,9 +18,10 @@ pub(crate) use string::{nul_in_text, truncate_name};
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_TEXT_REPRESENTATION, SqlError, SqlResult};
 
 use crate::array::{element_type, parse_array_with, parse_vector, write_array_text};
+use crate::json::JsonText;
 use crate::record::write_record_text;
 use crate::sql_type::is_oid_like;
-use crate::{Datum, FormatContext, Numeric, Sink, Type, apply_typmod, datetime, oid, type_info};
+use crate::{Datum, FormatContext, Json, Numeric, Sink, Type, apply_typmod, datetime, oid, type_info};
 
 /// Writes a value in PostgreSQL's spelling. NULL writes nothing: the protocol marks it outside the value.
 ///
@@ -53,6 +54,7 @@ pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCont
         Datum::Interval(value) => datetime::write_interval(out, value, cx.interval_style),
         Datum::Array(value) => write_array_text(out, value, ty, cx),
         Datum::Record(value) => write_record_text(out, value, cx),
+        Datum::Jsonb(value) => value.write_to(out),
     }
 }
 
@@ -89,6 +91,11 @@ pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> 
             "-" => Datum::Oid(0),
             _ => Datum::Oid(integer::parse_oid(text, &ty.name())?),
         },
+        oid::JSON => {
+            JsonText::check(text)?;
+            Datum::text(text)
+        }
+        oid::JSONB => Datum::jsonb(Json::parse(text)?),
         oid::INT2VECTOR | oid::OIDVECTOR => {
             let element = Type::new(element_type(ty.oid).unwrap_or(oid::INVALID));
             Datum::array(parse_vector(text, element.oid, |text| parse_text(text, element, cx))?)
