@@ -10,6 +10,7 @@ mod boolean;
 mod concatenation;
 mod count;
 mod extreme;
+mod json;
 mod sum;
 mod variance;
 
@@ -95,6 +96,10 @@ pub(crate) static AGGREGATES: &[Aggregate] = aggregates! {
     2143 "min" (TIMESTAMPTZ) TIMESTAMPTZ false extreme::state::<false, { TIMESTAMPTZ }>;
     2050 "max" (ANYARRAY) ANYARRAY false extreme::state::<true, { ANYARRAY }>;
     2051 "min" (ANYARRAY) ANYARRAY false extreme::state::<false, { ANYARRAY }>;
+    3175 "json_agg" (ANYELEMENT) JSON false json::array;
+    3267 "jsonb_agg" (ANYELEMENT) JSONB false json::array_b;
+    3197 "json_object_agg" (ANY, ANY) JSON false json::object;
+    3270 "jsonb_object_agg" (ANY, ANY) JSONB false json::object_b;
     2335 "array_agg" (ANYNONARRAY) ANYARRAY false array::elements;
     4053 "array_agg" (ANYARRAY) ANYARRAY false array::arrays;
     2144 "min" (INTERVAL) INTERVAL false extreme::state::<false, { INTERVAL }>;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{Array, Datum, Interval, Numeric, Record};
+use nqdb_types::{Array, Datum, Interval, Json, Numeric, Record};
 
 /// A call with the wrong number of arguments: a fault of the binder.
 #[cold]
@@ -99,6 +99,16 @@ pub(crate) fn array(datum: &Datum) -> SqlResult<&Arc<Array>> {
 #[inline]
 pub(crate) fn record(datum: &Datum) -> SqlResult<&Arc<Record>> {
     datum.as_record().ok_or_else(|| wrong_type("record", datum))
+}
+
+#[inline]
+pub(crate) fn jsonb(datum: &Datum) -> SqlResult<&Json> {
+    datum.as_jsonb().map(|json| &**json).ok_or_else(|| wrong_type("jsonb", datum))
+}
+
+#[inline]
+pub(crate) fn jsonb_result(value: Json) -> Datum {
+    Datum::jsonb(value)
 }
 
 /// An argument of a pseudo-type, as it is.

@@ -67,6 +67,8 @@ pub(crate) fn catalog_casts(functions: &HashMap<Oid, &'static Function>) -> Vec<
                 CastMethod::Convert(integer_to_oid)
             } else if is_object_number(source) && target == oid::INT4 {
                 CastMethod::Convert(oid_to_int4)
+            } else if is_json(source) && is_json(target) {
+                CastMethod::ViaText
             } else if catalog_function == 0 {
                 CastMethod::Relabel
             } else {
@@ -95,6 +97,10 @@ pub fn is_object_reference(type_oid: Oid) -> bool {
             | oid::REGROLE
             | oid::REGCOLLATION
     )
+}
+
+fn is_json(type_oid: Oid) -> bool {
+    matches!(type_oid, oid::JSON | oid::JSONB)
 }
 
 fn is_integer(type_oid: Oid) -> bool {

@@ -190,6 +190,11 @@ pub trait Accumulator: Send {
     /// Takes in one row; NULLs are skipped here where the aggregate skips them.
     fn accumulate(&mut self, args: &[Datum]) -> SqlResult<()>;
 
+    /// As [`Accumulator::accumulate`], with what functions need beyond their arguments: what executors call.
+    fn accumulate_in(&mut self, _context: &FunctionContext<'_>, args: &[Datum]) -> SqlResult<()> {
+        self.accumulate(args)
+    }
+
     /// Takes out a row that was taken in before, for a window frame whose start moves. False when the state cannot:
     /// it is unchanged then, and the caller starts anew.
     fn retract(&mut self, _args: &[Datum]) -> SqlResult<bool> {

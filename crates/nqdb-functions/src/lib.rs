@@ -32,6 +32,7 @@ mod conversion;
 mod datetime;
 mod definition;
 mod formatting;
+mod json;
 mod record;
 mod registry;
 mod resolve;

@@ -19,6 +19,7 @@ static MODULES: &[&[&[&[Function]]]] = &[
     crate::conversion::TABLES,
     crate::datetime::TABLES,
     crate::formatting::TABLES,
+    crate::json::TABLES,
     crate::record::TABLES,
     crate::string::TABLES,
     crate::system::TABLES,

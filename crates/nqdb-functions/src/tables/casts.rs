@@ -10,6 +10,15 @@ use crate::CastContext::{self, Assignment, Explicit, Implicit};
 
 #[rustfmt::skip]
 pub(crate) static CASTS: &[(Oid, Oid, CastContext, Oid)] = &[
+    (JSON, JSONB, Assignment, 0),
+    (JSONB, JSON, Assignment, 0),
+    (JSONB, BOOL, Explicit, 3556),
+    (JSONB, NUMERIC, Explicit, 3449),
+    (JSONB, INT2, Explicit, 3450),
+    (JSONB, INT4, Explicit, 3451),
+    (JSONB, INT8, Explicit, 3452),
+    (JSONB, FLOAT4, Explicit, 3453),
+    (JSONB, FLOAT8, Explicit, 2580),
     (BOOL, INT4, Explicit, 2558),
     (BOOL, TEXT, Assignment, 2971),
     (BOOL, BPCHAR, Assignment, 2971),

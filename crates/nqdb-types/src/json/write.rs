@@ -96,7 +96,7 @@ fn write_level<S: Sink>(out: &mut S, json: &Json, level: usize) {
         match json {
             Json::Array(items) => items.get(at).into_iter().for_each(|item| write_level(out, item, level + 1)),
             Json::Object(Object(members)) => {
-                for (key, value) in members.get(at) {
+                if let Some((key, value)) = members.get(at) {
                     write_json_string(out, key);
                     out.put(b": ");
                     write_level(out, value, level + 1);
