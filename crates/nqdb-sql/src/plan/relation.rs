@@ -93,7 +93,7 @@ impl Planner<'_> {
         let Some(predicate) = self.compile_conjunction(conditions)? else { return Ok(input) };
         let mut estimate = input.estimate;
         estimate.total_cost += estimate.rows * cost::OPERATOR * conditions.len() as f64;
-        estimate.rows *= conditions.iter().map(cost::selectivity).product::<f64>();
+        estimate.rows *= self.selectivity(conditions.iter());
         let filter = Filter { input: Box::new(input.node), predicate };
         let mut node = self.node(Operator::Filter(filter), estimate);
         self.note_conditions(&mut node, "Filter", conditions);
@@ -117,7 +117,7 @@ impl Planner<'_> {
             .collect();
         let target = ScanTarget { table, columns, rows: cost::table_rows(table.store.estimated_rows()) };
         let choice = self.cheapest(&target, conditions, wishes);
-        let rows = target_rows(&target, conditions, choice.as_ref());
+        let rows = self.target_rows(&target, conditions, choice.as_ref());
         let (access, served, ordered, estimate) = match &choice {
             Some(choice) => {
                 let access = Access::Index(Box::new(choice.compile(table, self)?));
@@ -143,6 +143,14 @@ impl Planner<'_> {
         self.note_conditions(&mut node, "Index Cond", &served);
         self.note_conditions(&mut node, "Filter", &rest);
         Ok(Planned { node, estimate, ordered: ordered || wishes.order.is_empty() })
+    }
+
+    /// Rows that a scan gives out.
+    fn target_rows(&self, target: &ScanTarget<'_>, conditions: &[Expr], choice: Option<&IndexChoice<'_>>) -> f64 {
+        let served: &[usize] = choice.map_or(&[], |choice| &choice.served);
+        let rest = conditions.iter().enumerate().filter(|(position, _)| !served.contains(position));
+        let selectivity = self.selectivity(rest.map(|(_, condition)| condition));
+        (target.rows * choice.map_or(1.0, |choice| choice.selectivity) * selectivity).max(1.0)
     }
 
     fn define_of_table(&mut self, table: &TableDef, alias: &str, position: usize, id: ColumnId) -> usize {
@@ -177,13 +185,13 @@ impl Planner<'_> {
                 cost::sort(estimate, wishes.rows).total_cost
             }
         };
-        let rows = target_rows(target, conditions, None);
+        let rows = self.target_rows(target, conditions, None);
         let full = price(self.full_scan_cost(target, rows, conditions.len()), false);
         target
             .choices(conditions, wishes.order)
             .into_iter()
             .map(|choice| {
-                let rows = target_rows(target, conditions, Some(&choice));
+                let rows = self.target_rows(target, conditions, Some(&choice));
                 let read = target.rows * choice.selectivity;
                 let left = conditions.len() - choice.served.len();
                 let estimate = cost::index_scan(read, rows, choice.probes, left);
@@ -336,7 +344,13 @@ impl Planner<'_> {
             });
             self.name_aggregate(*id, call);
         }
-        let rows = if keys.is_empty() { 1.0 } else { (planned.estimate.rows / 10.0).max(1.0) };
+        let rows = match &self.statistics {
+            _ if keys.is_empty() => 1.0,
+            Some(statistics) => {
+                statistics.group_rows(planned.estimate.rows, keys.iter().map(|(_, expr)| expr)).max(1.0)
+            }
+            None => (planned.estimate.rows / 10.0).max(1.0),
+        };
         let work = planned.estimate.rows * cost::OPERATOR * (keys.len() + calls.len()) as f64;
         let startup_cost = planned.estimate.total_cost + work;
         let estimate = Estimate { rows, startup_cost, total_cost: startup_cost + rows * 0.01 };
@@ -486,14 +500,6 @@ impl Planner<'_> {
         let node = self.node(Operator::SetOperation(Box::new(operation)), estimate);
         self.filtered(Planned { node, estimate, ordered: false }, conditions)
     }
-}
-
-/// Rows that a scan gives out.
-fn target_rows(target: &ScanTarget<'_>, conditions: &[Expr], choice: Option<&IndexChoice<'_>>) -> f64 {
-    let served: &[usize] = choice.map_or(&[], |choice| &choice.served);
-    let rest = (0..conditions.len()).filter(|position| !served.contains(position));
-    let selectivity: f64 = rest.map(|position| cost::selectivity(&conditions[position])).product();
-    (target.rows * choice.map_or(1.0, |choice| choice.selectivity) * selectivity).max(1.0)
 }
 
 /// Those of some defined columns that are copies of others: the new one and the original.

@@ -19,7 +19,7 @@ use crate::ir::{
     Bound, Check, ColumnId, ConflictAction, Delete, Expr, Insert, OnConflict, OutputColumn, Query, Returning, Update,
     WithBody,
 };
-use crate::rewrite::{RewriteContext, optimize_statement};
+use crate::rewrite::{RewriteContext, Statistics, optimize_statement};
 use crate::statement::ExplainOptions;
 use nqdb_catalog::TableDef;
 
@@ -28,8 +28,8 @@ type RowSlots = Box<[(usize, Slot)]>;
 
 /// Plans a bound statement; `params` are the types of its parameters.
 pub fn plan(mut bound: Bound, params: &[Oid], cx: &PlanContext) -> SqlResult<Plan> {
-    optimize_statement(&mut bound, &RewriteContext::default());
-    plan_statement(&bound, params, cx, false)
+    let statistics = optimize_statement(&mut bound, &RewriteContext::default());
+    plan_statement(&bound, params, cx, statistics, false)
 }
 
 /// Plans EXPLAIN of a bound statement; `clock_micros` measures the planning.
@@ -41,8 +41,8 @@ pub fn explain(
     clock_micros: &dyn Fn() -> i64,
 ) -> SqlResult<Plan> {
     let started = clock_micros();
-    optimize_statement(&mut bound, &RewriteContext::default());
-    let plan = plan_statement(&bound, params, cx, true)?;
+    let statistics = optimize_statement(&mut bound, &RewriteContext::default());
+    let plan = plan_statement(&bound, params, cx, statistics, true)?;
     let planning_micros = Some(clock_micros() - started);
     let column = OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty: Type::TEXT, origin: None };
     Ok(Plan {
@@ -84,8 +84,15 @@ pub(crate) fn plan_copy_target(
     })
 }
 
-fn plan_statement(bound: &Bound, params: &[Oid], cx: &PlanContext, explains: bool) -> SqlResult<Plan> {
+fn plan_statement(
+    bound: &Bound,
+    params: &[Oid],
+    cx: &PlanContext,
+    statistics: Option<Statistics>,
+    explains: bool,
+) -> SqlResult<Plan> {
     let mut planner = Planner::new(cx, explains);
+    planner.statistics = statistics;
     planner.qualifies = explains && has_several_relations(bound);
     let mut changes = Vec::new();
     let (root, reads) = match bound {
