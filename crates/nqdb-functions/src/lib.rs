@@ -41,7 +41,9 @@ mod system;
 mod tables;
 mod window;
 
-pub use catalog_context::{CatalogFunctions, ObjectKind};
+pub use catalog_context::{
+    CatalogFunctions, ObjectKind, PrivilegeColumn, PrivilegeRequest, PrivilegeTarget, RoleName, RoutineText, Securable,
+};
 pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference};
 pub use context::{FunctionContext, SessionFunctions};
 pub use definition::{

@@ -1,7 +1,9 @@
 //! Functions that ask the session or the system: who, where, settings, sequences, sizes, descriptions.
 
 mod catalog;
+mod definition;
 mod identity;
+mod privilege;
 mod sequence;
 mod server;
 mod size;
@@ -17,4 +19,6 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     server::FUNCTIONS,
     size::FUNCTIONS,
     visibility::FUNCTIONS,
+    definition::FUNCTIONS,
+    privilege::FUNCTIONS,
 ];

@@ -19,6 +19,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 mod block;
+mod catalog_functions;
 mod client_sink;
 mod commands;
 mod copy;
@@ -34,6 +35,7 @@ mod session;
 pub mod settings;
 mod simple;
 mod surroundings;
+mod system_session;
 mod temporary;
 mod transaction;
 

@@ -12,9 +12,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use nqdb_catalog::{Relation, RoleDef, SequenceDef, Snapshot};
-use nqdb_functions::{CatalogFunctions, ObjectKind, SessionFunctions};
+use nqdb_functions::SessionFunctions;
 use nqdb_sql::statement::IsolationLevel;
-use nqdb_sql::system::{self, SystemSession};
 use nqdb_sqlstate::{
     OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult, UNDEFINED_OBJECT,
     UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
@@ -246,30 +245,6 @@ impl Surroundings {
     }
 }
 
-impl SystemSession for Surroundings {
-    fn catalog(&self) -> Arc<Snapshot> {
-        self.catalog.borrow().clone()
-    }
-
-    fn is_superuser(&self) -> bool {
-        self.superuser
-    }
-}
-
-impl CatalogFunctions for Surroundings {
-    fn object_name(&self, reg_type: u32, object: u32) -> Option<String> {
-        system::object_name(&self.catalog.borrow(), &self.search_path.borrow(), reg_type, object)
-    }
-
-    fn object_number(&self, reg_type: u32, name: &str) -> SqlResult<u32> {
-        system::object_number(&self.catalog.borrow(), &self.search_path.borrow(), reg_type, name)
-    }
-
-    fn is_visible(&self, kind: ObjectKind, object: u32) -> Option<bool> {
-        system::is_visible(&self.catalog.borrow(), &self.search_path.borrow(), kind, object)
-    }
-}
-
 impl SessionFunctions for Surroundings {
     fn clock_micros(&self) -> i64 {
         self.instance.now_micros()
@@ -384,8 +359,8 @@ impl SessionFunctions for Surroundings {
         self.catalog.borrow().role_by_oid(role).map(|role| role.name.clone())
     }
 
-    fn relation_size(&self, _relation: u32, _with_indexes: bool) -> SqlResult<Option<i64>> {
-        Err(SqlError::unsupported("the size of a relation"))
+    fn relation_size(&self, relation: u32, with_indexes: bool) -> SqlResult<Option<i64>> {
+        Ok(nqdb_sql::system::relation_size(&self.catalog.borrow(), relation, with_indexes))
     }
 
     fn backend_pid(&self) -> i32 {

@@ -178,6 +178,24 @@ pub fn bind_new_check(text: &str, table: &Arc<TableDef>, cx: &BindContext<'_>) -
     bind_check(text, table, &row, cx)
 }
 
+/// Binds a default or a check for printing, over a table's columns or over none: the ids number its live columns.
+pub fn bind_stored_expression(text: &str, table: Option<&Arc<TableDef>>, cx: &BindContext<'_>) -> SqlResult<Expr> {
+    let (tokens, expression) = parse_expression(text)?;
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, tokens, &mut params);
+    let scope = match table {
+        Some(table) => {
+            let row: Vec<(usize, ColumnId)> =
+                (0..).map(ColumnId).zip(table.live_columns()).map(|(id, (at, _))| (at, id)).collect();
+            binder.adopt_row(table, &row);
+            binder.row_scope(table, &table.name, &row, Clause::Check)
+        }
+        None => Scope::new(Clause::Default),
+    };
+    let bound = binder.in_scope(scope, |binder| binder.bind_expr(&expression))?;
+    binder.resolve_unknown(bound)
+}
+
 /// Binds an expression over nothing: an argument of EXECUTE, an option of a definition.
 ///
 /// With a target it is coerced as an assignment; without one an unknown literal becomes text.

@@ -74,7 +74,7 @@ impl SystemScan {
             state.bytes += bytes;
             rt.charge(bytes)
         };
-        let mut made = SystemRows::new(&self.columns, &mut charge);
+        let mut made = SystemRows::new(self.relation.oid, &self.columns, &mut charge);
         rows(&cx, &mut made)?;
         let made = made.into_rows();
         rt.count_work(u32::try_from(made.len()).unwrap_or(u32::MAX));
