@@ -17,6 +17,7 @@ use std::sync::Arc;
 use nqdb_catalog::TableDef;
 use nqdb_functions::{Aggregate, Function};
 use nqdb_sqlstate::SqlResult;
+use nqdb_txn::RowLock;
 use nqdb_types::{Datum, RecordShape, Type};
 
 use crate::system::SystemRelation;
@@ -232,6 +233,8 @@ pub enum Rel {
         table: Arc<TableDef>,
         alias: String,
         columns: Vec<(usize, ColumnId)>,
+        /// Where a row is and which version of it was read, for who is going to lock or change it; not for anything else.
+        address: Option<ColumnId>,
         position: Option<u32>,
     },
     /// A relation of the system's own; `columns` as in [`Rel::Scan`]. `checked`: the user named it, so that the user must be
@@ -329,6 +332,14 @@ pub enum Rel {
         name: String,
         columns: Vec<(usize, ColumnId, Type)>,
     },
+    /// FOR UPDATE and the like: locks rows of tables that `input` reads. A row that has changed meanwhile (READ COMMITTED)
+    /// is read again: it goes on if `recheck` holds for what it is now, with `recompute` for the columns made of it.
+    LockRows {
+        input: Box<Rel>,
+        locks: Vec<RowLocking>,
+        recheck: Option<Expr>,
+        recompute: Vec<(ColumnId, Expr)>,
+    },
     /// A set operation; `columns[i]` unifies `left[i]` and `right[i]`, which have equal types.
     SetOperation {
         kind: SetKind,
@@ -337,6 +348,27 @@ pub enum Rel {
         right: Box<Query>,
         columns: Vec<ColumnId>,
     },
+}
+
+/// A table of which FOR UPDATE and the like lock rows.
+#[derive(Clone, Debug)]
+pub struct RowLocking {
+    pub table: Arc<TableDef>,
+    /// The column that [`Rel::Scan`] puts the address of the row in.
+    pub address: ColumnId,
+    /// The columns that are read of it.
+    pub columns: Vec<(usize, ColumnId)>,
+    pub mode: RowLock,
+    pub wait: LockWait,
+}
+
+/// What to do about a row that somebody else has locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockWait {
+    Block,
+    /// 55P03.
+    NoWait,
+    SkipLocked,
 }
 
 /// A function whose rows are read.
@@ -477,13 +509,15 @@ pub enum ConflictAction {
     },
 }
 
-/// UPDATE of one table. `input` defines the old row's columns ([`Rel::Scan`] of the table under filters).
+/// UPDATE of one table.
 #[derive(Clone, Debug)]
 pub struct Update {
     pub table: Arc<TableDef>,
     /// Every live column of the old row.
     pub old: Vec<(usize, ColumnId)>,
     pub alias: String,
+    /// The other tables of FROM.
+    pub from: Option<JoinedChange>,
     pub predicate: Option<Expr>,
     pub set: Vec<(usize, Expr)>,
     /// The new row's columns, as CHECK and RETURNING see them.
@@ -497,8 +531,18 @@ pub struct Delete {
     pub table: Arc<TableDef>,
     pub old: Vec<(usize, ColumnId)>,
     pub alias: String,
+    /// The other tables of USING.
+    pub using: Option<JoinedChange>,
     pub predicate: Option<Expr>,
     pub returning: Option<Returning>,
+}
+
+/// The rows that UPDATE ... FROM and DELETE ... USING join with their table.
+#[derive(Clone, Debug)]
+pub struct JoinedChange {
+    pub rel: Rel,
+    /// Where the address of the row to change will be.
+    pub address: ColumnId,
 }
 
 /// A CHECK constraint over the new row; fails when false, not when NULL.

@@ -7,9 +7,10 @@
 //! | `array`, `record` | arrays and composite values in them |
 //! | `coerce`, `types` | types and conversions |
 //! | `query`, `select`, `set_calls`, `group`, `window`, `order` | queries |
+//! | `locking` | FOR UPDATE |
 //! | `with`, `with_recursive`, `with_inline` | WITH |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
-//! | `insert`, `conflict`, `update`, `delete`, `returning`, `table_row` | changes |
+//! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `returning`, `table_row` | changes |
 //! | `output_name` | what a column without an alias is called |
 //!
 //! What always holds:
@@ -33,8 +34,10 @@ mod from;
 mod from_function;
 mod group;
 mod insert;
+mod joined_change;
 mod lateral;
 mod literal;
+mod locking;
 mod operators;
 mod order;
 mod output_name;

@@ -162,6 +162,8 @@ pub(super) struct Scope {
     pub(super) unreachable: Vec<ColumnId>,
     /// A VALUES of one row that an INSERT stores: sets are welcome.
     pub(super) takes_sets: bool,
+    /// The table of UPDATE or DELETE, while its FROM or USING is bound.
+    pub(super) changed_table: Option<String>,
     /// FROM reads the recursion that this query is the recursive term of.
     pub(super) reads_recursion: bool,
     /// Set-returning calls of the select list: each becomes a function scan.
@@ -182,6 +184,7 @@ impl Scope {
             siblings: Vec::new(),
             unreachable: Vec::new(),
             takes_sets: false,
+            changed_table: None,
             reads_recursion: false,
             set_calls: Vec::new(),
         }
@@ -195,7 +198,14 @@ impl Scope {
         let table = self.tables.iter().find(|table| table.columns.iter().any(|column| column.id == id));
         let name = table.map_or("", |table| table.name.as_str());
         let message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
-        Err(SqlError::new(INVALID_COLUMN_REFERENCE, message)
+        let error = SqlError::new(INVALID_COLUMN_REFERENCE, message);
+        if table.is_some() && self.changed_table.as_deref() == Some(name) {
+            let hint = format!(
+                "There is an entry for table \"{name}\", but it cannot be referenced from this part of the query."
+            );
+            return Err(error.with_hint(hint).or_position(position));
+        }
+        Err(error
             .with_detail("The combining JOIN type must be INNER or LEFT for a LATERAL reference.")
             .or_position(position))
     }

@@ -74,6 +74,10 @@ pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
         Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } | Rel::WithScan { .. } | Rel::WorkTable { .. } => {}
         Rel::Values { rows, .. } => rows.iter().flatten().for_each(visit),
         Rel::FunctionScan { functions, .. } => functions.iter().flat_map(TableFunction::expressions).for_each(visit),
+        Rel::LockRows { input, recheck, recompute, .. } => {
+            recheck.iter().chain(recompute.iter().map(|(_, expr)| expr)).for_each(&mut *visit);
+            expressions_of(input, visit);
+        }
         Rel::ProjectSet { input, functions } => {
             functions.iter().flat_map(TableFunction::expressions).for_each(&mut *visit);
             expressions_of(input, visit);
@@ -127,6 +131,10 @@ pub(super) fn expressions_of_mut<'a>(rel: &'a mut Rel, found: &mut Vec<&'a mut E
         Rel::Values { rows, .. } => found.extend(rows.iter_mut().flatten()),
         Rel::FunctionScan { functions, .. } => {
             found.extend(functions.iter_mut().flat_map(TableFunction::expressions_mut));
+        }
+        Rel::LockRows { input, recheck, recompute, .. } => {
+            found.extend(recheck.iter_mut().chain(recompute.iter_mut().map(|(_, expr)| expr)));
+            expressions_of_mut(input, found);
         }
         Rel::ProjectSet { input, functions } => {
             found.extend(functions.iter_mut().flat_map(TableFunction::expressions_mut));

@@ -172,6 +172,7 @@ fn show(node: &PlanNode) -> Shown<'_> {
         Operator::Distinct(distinct) => Shown::new("Unique", node, vec![show(&distinct.input)]),
         Operator::Limit(limit) => Shown::new("Limit", node, vec![show(&limit.input)]),
         Operator::With(with) => show(&with.input),
+        Operator::LockRows(locks) => Shown::new("LockRows", node, vec![show(&locks.input)]),
         Operator::WithScan(_) => Shown::new("CTE Scan", node, Vec::new()),
         Operator::WorkTable(_) => Shown::new("WorkTable Scan", node, Vec::new()),
         Operator::Recursion(recursion) => {

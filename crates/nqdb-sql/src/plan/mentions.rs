@@ -125,9 +125,11 @@ pub(crate) fn defined(rel: &Rel) -> Columns {
 pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
     match rel {
         Rel::OneRow => {}
-        Rel::Scan { columns, .. } | Rel::SystemScan { columns, .. } => {
+        Rel::Scan { columns, address, .. } => {
             out.extend(columns.iter().map(|(_, id)| *id));
+            out.extend(*address);
         }
+        Rel::SystemScan { columns, .. } => out.extend(columns.iter().map(|(_, id)| *id)),
         Rel::Values { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
         Rel::FunctionScan { functions, ordinality } => {
             out.extend(function_columns(functions));
@@ -161,7 +163,7 @@ pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
             out.extend(keys.iter().map(|(id, _)| *id));
             out.extend(aggregates.iter().map(|(id, _)| *id));
         }
-        Rel::With { input, .. } => visible(input, out),
+        Rel::With { input, .. } | Rel::LockRows { input, .. } => visible(input, out),
         Rel::WithScan { columns, .. } | Rel::WorkTable { columns, .. } => {
             out.extend(columns.iter().map(|(_, id, _)| *id));
         }
@@ -172,6 +174,13 @@ pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
 /// The columns that some functions define.
 pub(crate) fn function_columns(functions: &[TableFunction]) -> impl Iterator<Item = ColumnId> {
     functions.iter().flat_map(|function| &function.columns).map(|column| column.id)
+}
+
+/// Whether a relation locks rows, outside of the subqueries of its expressions.
+pub(crate) fn locks_rows(rel: &Rel) -> bool {
+    let mut locks = false;
+    walk(rel, &mut |rel| locks |= matches!(rel, Rel::LockRows { .. }));
+    locks
 }
 
 /// The tables that a relation reads, those of subqueries included.
@@ -202,6 +211,7 @@ pub(crate) fn inputs(rel: &Rel) -> Vec<&Rel> {
         Rel::Join { left, right, .. } => vec![left, right],
         Rel::Filter { input, .. }
         | Rel::ProjectSet { input, .. }
+        | Rel::LockRows { input, .. }
         | Rel::Extend { input, .. }
         | Rel::Aggregate { input, .. }
         | Rel::Window { input, .. }
@@ -234,6 +244,7 @@ pub(crate) fn inputs_mut(rel: &mut Rel) -> Vec<&mut Rel> {
         Rel::Join { left, right, .. } => vec![left, right],
         Rel::Filter { input, .. }
         | Rel::ProjectSet { input, .. }
+        | Rel::LockRows { input, .. }
         | Rel::Extend { input, .. }
         | Rel::Aggregate { input, .. }
         | Rel::Window { input, .. }
@@ -280,6 +291,9 @@ pub(crate) fn expressions(rel: &Rel) -> Vec<&Expr> {
         }
         Rel::Join { on, .. } => on.iter().collect(),
         Rel::Filter { predicate, .. } => vec![predicate],
+        Rel::LockRows { recheck, recompute, .. } => {
+            recheck.iter().chain(recompute.iter().map(|(_, expr)| expr)).collect()
+        }
         Rel::Extend { columns, .. } => columns.iter().map(|(_, expr)| expr).collect(),
         Rel::Aggregate { keys, aggregates, .. } => keys
             .iter()
@@ -310,6 +324,9 @@ pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
         }
         Rel::Join { on, .. } => on.iter_mut().collect(),
         Rel::Filter { predicate, .. } => vec![predicate],
+        Rel::LockRows { recheck, recompute, .. } => {
+            recheck.iter_mut().chain(recompute.iter_mut().map(|(_, expr)| expr)).collect()
+        }
         Rel::Extend { columns, .. } => columns.iter_mut().map(|(_, expr)| expr).collect(),
         Rel::Aggregate { keys, aggregates, .. } => keys
             .iter_mut()
@@ -323,9 +340,11 @@ pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
 
 fn add_defined_here(rel: &Rel, out: &mut Columns) {
     match rel {
-        Rel::Scan { columns, .. } | Rel::SystemScan { columns, .. } => {
+        Rel::Scan { columns, address, .. } => {
             out.extend(columns.iter().map(|(_, id)| *id));
+            out.extend(*address);
         }
+        Rel::SystemScan { columns, .. } => out.extend(columns.iter().map(|(_, id)| *id)),
         Rel::Values { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
         Rel::FunctionScan { functions, ordinality } => {
             out.extend(function_columns(functions));
@@ -344,6 +363,7 @@ fn add_defined_here(rel: &Rel, out: &mut Columns) {
         Rel::SetOperation { columns, .. } | Rel::Recursion { columns, .. } => out.extend(columns),
         Rel::OneRow
         | Rel::With { .. }
+        | Rel::LockRows { .. }
         | Rel::Join { .. }
         | Rel::Filter { .. }
         | Rel::Sort { .. }
@@ -369,7 +389,9 @@ pub(crate) fn query_is_volatile(query: &Query) -> bool {
 /// Whether a relation calls volatile functions.
 pub(crate) fn rel_is_volatile(rel: &Rel) -> bool {
     let mut volatile = false;
-    walk(rel, &mut |rel| volatile |= expressions(rel).into_iter().any(is_volatile));
+    walk(rel, &mut |rel| {
+        volatile |= matches!(rel, Rel::LockRows { .. }) || expressions(rel).into_iter().any(is_volatile);
+    });
     volatile
 }
 

@@ -54,9 +54,15 @@ impl Planner<'_> {
                 let node = self.node(Operator::OneRow, estimate);
                 self.filtered(Planned { node, estimate, ordered: true }, &conditions)
             }
-            Rel::Scan { table, alias, columns, .. } => {
-                self.plan_scan(table, alias, columns, &conditions, wishes, false)
+            Rel::Scan { table, alias, columns, address, .. } => {
+                let mut planned = self.plan_scan(table, alias, columns, &conditions, wishes, false)?;
+                if let Some(address) = address {
+                    let slot = self.define(*address, Type::BYTEA);
+                    set_address(&mut planned.node, slot);
+                }
+                Ok(planned)
             }
+            Rel::LockRows { .. } => self.plan_lock_rows(rel, &conditions, wishes),
             Rel::SystemScan { .. } => self.plan_system_scan(rel, &conditions),
             Rel::Values { columns, rows } => self.plan_values(columns, rows, &conditions),
             Rel::FunctionScan { functions, ordinality } => self.plan_function_scan(functions, *ordinality, &conditions),
@@ -136,7 +142,8 @@ impl Planner<'_> {
             Access::Index(_) => self.compile_conjunction(conditions)?,
             Access::Sequential => None,
         };
-        let scan = Scan { table: table.clone(), columns: slots, access, filter, whole_filter, is_target };
+        let scan =
+            Scan { table: table.clone(), columns: slots, access, filter, whole_filter, is_target, address: None };
         let mut node = self.node(Operator::Scan(Box::new(scan)), estimate);
         self.note_scan(&mut node, table, alias);
         let served: Vec<Expr> = served.iter().map(|position| conditions[*position].clone()).collect();
@@ -499,6 +506,15 @@ impl Planner<'_> {
         };
         let node = self.node(Operator::SetOperation(Box::new(operation)), estimate);
         self.filtered(Planned { node, estimate, ordered: false }, conditions)
+    }
+}
+
+/// Makes a scan tell where its rows are.
+fn set_address(node: &mut PlanNode, slot: usize) {
+    match &mut node.operator {
+        Operator::Scan(scan) => scan.address = Some(slot),
+        Operator::Filter(filter) => set_address(&mut filter.input, slot),
+        _ => {}
     }
 }
 

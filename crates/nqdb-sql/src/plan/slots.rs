@@ -26,6 +26,10 @@ pub(crate) struct Planner<'a> {
     pub with: Vec<WithPlan>,
     pub with_places: HashMap<WithId, WithPlace, RandomState>,
     pub recursion_places: HashMap<WithId, RecursionPlace, RandomState>,
+    /// Those of `with` that run to their end before anything else.
+    pub early_with: Vec<usize>,
+    /// There is a FOR UPDATE in it.
+    pub locks_rows: bool,
     pub relations: Vec<(u32, RelationLock)>,
     /// A compiled expression calls `txid_current`.
     pub needs_number: bool,
@@ -56,6 +60,8 @@ impl<'a> Planner<'a> {
             with: Vec::new(),
             with_places: HashMap::default(),
             recursion_places: HashMap::default(),
+            early_with: Vec::new(),
+            locks_rows: false,
             relations: Vec::new(),
             needs_number: false,
             case_slots: Vec::new(),

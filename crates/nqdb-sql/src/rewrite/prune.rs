@@ -4,7 +4,7 @@
 //! told apart by all of them.
 
 use super::Rewriter;
-use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, WithBody};
+use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, RowLocking, WithBody};
 use crate::plan::mentions::{
     Columns, add_mentioned, expressions, expressions_mut, free_columns_of, inputs_mut, is_volatile, operands_mut,
     subquery_mut,
@@ -69,6 +69,10 @@ impl Rewriter {
 /// The columns that one relation mentions outside of expressions: keys of sorts, set operations and the like.
 fn bare_mentions(rel: &Rel) -> Vec<ColumnId> {
     match rel {
+        Rel::LockRows { locks, .. } => {
+            let columns = |lock: &RowLocking| lock.columns.iter().map(|(_, id)| *id).collect::<Vec<_>>();
+            locks.iter().flat_map(|lock| columns(lock).into_iter().chain([lock.address])).collect()
+        }
         Rel::Sort { keys, .. } => keys.iter().map(|key| key.column).collect(),
         Rel::Distinct { on, .. } => on.clone(),
         // A lateral side reads the other one.
