@@ -32,6 +32,7 @@ mod conversion;
 mod datetime;
 mod definition;
 mod formatting;
+mod ordered_set;
 mod record;
 mod registry;
 mod resolve;
@@ -50,6 +51,7 @@ pub use definition::{
     Accumulator, Aggregate, Function, Operator, OutColumn, RecordFn, Records, Rows, ScalarFn, SetFn, Strategy,
     Volatility,
 };
+pub use ordered_set::{OrderedSetKind, Placement, mode, percentiles, place};
 pub use registry::{
     aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, all_window_functions, casts,
     function_by_oid, functions_named, operator_by_oid, operators_named, window_functions_named,

@@ -280,6 +280,8 @@ pub enum Rel {
     Aggregate {
         input: Box<Rel>,
         keys: Vec<(ColumnId, Expr)>,
+        /// With them the input is grouped several times, and a key is NULL where its set lacks it.
+        sets: Option<GroupingSets>,
         aggregates: Vec<(ColumnId, AggregateCall)>,
     },
     /// Adds a column for each call over the rows with equal `partition` in the order of `order`; the input's columns
@@ -449,13 +451,48 @@ pub struct SortKey {
     pub nulls_first: bool,
 }
 
+/// GROUPING SETS, ROLLUP and CUBE, spelled out.
+#[derive(Clone, Debug)]
+pub struct GroupingSets {
+    /// Positions among the keys; one grouping for each, equal ones too.
+    pub sets: Vec<Vec<usize>>,
+    /// `GROUPING(a, b)`: for each key a bit, the last one's lowest, that is set where the grouping set lacks it.
+    pub groupings: Vec<(ColumnId, Vec<usize>)>,
+}
+
 #[derive(Clone, Debug)]
 pub struct AggregateCall {
     pub aggregate: &'static Aggregate,
     pub args: Vec<Expr>,
     pub distinct: bool,
+    /// The order in which rows are taken in. With `distinct` its expressions are among `args`.
+    pub order: Vec<AggregateKey>,
+    /// The arguments in parentheses where there is WITHIN GROUP; they stand above the grouping, over its keys.
+    pub direct: Vec<Expr>,
     pub filter: Option<Expr>,
     pub ty: Type,
+}
+
+/// A key of the ORDER BY inside an aggregate, or of WITHIN GROUP.
+#[derive(Clone, Debug)]
+pub struct AggregateKey {
+    pub expr: Expr,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+impl AggregateCall {
+    /// All expressions of the call.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        let order = self.order.iter().map(|key| &key.expr);
+        self.args.iter().chain(order).chain(&self.direct).chain(&self.filter)
+    }
+
+    /// As [`AggregateCall::expressions`], with the right to change them.
+    pub fn expressions_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let order = self.order.iter_mut().map(|key| &mut key.expr);
+        self.args.iter_mut().chain(order).chain(&mut self.direct).chain(&mut self.filter)
+    }
 }
 
 /// A bound statement that reads or writes rows.

@@ -3,10 +3,10 @@
 //! | module | what it decides |
 //! |---|---|
 //! | `scope`, `similar` | what a name means, and what to say when it means nothing |
-//! | `expression`, `literal`, `operators`, `rows`, `conditional`, `call`, `syntax_functions`, `subquery` | expressions |
+//! | `expression`, `literal`, `operators`, `rows`, `conditional`, `call`, `aggregate`, `syntax_functions`, `subquery` | expressions |
 //! | `array`, `record` | arrays and composite values in them |
 //! | `coerce`, `types` | types and conversions |
-//! | `query`, `select`, `set_calls`, `group`, `window`, `order` | queries |
+//! | `query`, `select`, `set_calls`, `group`, `grouping_sets`, `window`, `order` | queries |
 //! | `locking` | FOR UPDATE |
 //! | `with`, `with_recursive`, `with_inline` | WITH |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
@@ -23,6 +23,7 @@
 //!
 //! Left out: access paths and join order (`plan`), and definitions (`ddl`).
 
+mod aggregate;
 mod array;
 mod call;
 mod coerce;
@@ -33,6 +34,7 @@ mod expression;
 mod from;
 mod from_function;
 mod group;
+mod grouping_sets;
 mod insert;
 mod joined_change;
 mod lateral;

@@ -152,8 +152,10 @@ pub(super) struct Scope {
     pub(super) windows: Vec<super::window::WindowDefinition>,
     /// Window functions of this level, each computed into a column.
     pub(super) window_calls: Vec<super::window::PendingCall>,
-    /// Inside an aggregate's arguments.
-    pub(super) in_aggregate: bool,
+    /// GROUPING calls of this level, each computed into a column.
+    pub(super) groupings: Vec<super::grouping_sets::GroupingCall>,
+    /// The keys of each grouping set, as positions; none where GROUP BY has no such sets.
+    pub(super) grouping_sets: Option<Vec<Vec<usize>>>,
     /// Tables of the same FROM list that cannot be seen: from an item without LATERAL, or behind the alias of a join.
     pub(super) invisible: Vec<ScopeTable>,
     /// What is bound already of the FROM list at hand.
@@ -179,7 +181,8 @@ impl Scope {
             aggregates: Vec::new(),
             windows: Vec::new(),
             window_calls: Vec::new(),
-            in_aggregate: false,
+            groupings: Vec::new(),
+            grouping_sets: None,
             invisible: Vec::new(),
             siblings: Vec::new(),
             unreachable: Vec::new(),

@@ -110,8 +110,11 @@ impl Binder<'_> {
             return Err(SqlError::new(INVALID_RECURSION, message));
         }
         let locked = self.bind_locks(select, &rel, tail.locks)?;
-        let grouped =
-            !keys.is_empty() || having.is_some() || !self.scope().aggregates.is_empty() || has_group_by(group_by);
+        let grouped = !keys.is_empty()
+            || having.is_some()
+            || !self.scope().aggregates.is_empty()
+            || !self.scope().groupings.is_empty()
+            || has_group_by(group_by);
         if grouped {
             rel = self.project_grouped_sets(rel, &keys);
             let in_windows = windows.iter_mut().flat_map(BoundWindow::expressions_mut);

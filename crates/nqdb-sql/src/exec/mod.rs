@@ -45,7 +45,7 @@ pub use contract::{CommandTag, ExecContext, RowSink, Step};
 pub use execution::Execution;
 pub use memory::MemoryPool;
 
-pub(crate) use aggregate::{Aggregation, Call};
+pub(crate) use aggregate::{Aggregation, Call, KeySet, OrderKey};
 pub(crate) use array::EvalSubscript;
 pub(crate) use constraint::CheckConstraint;
 pub(crate) use distinct::Distinct;

@@ -164,7 +164,11 @@ fn show(node: &PlanNode) -> Shown<'_> {
             Shown::new(kind, node, vec![show(&join.left), kept])
         }
         Operator::Aggregation(aggregation) => {
-            let kind = if aggregation.keys.is_empty() { "Aggregate" } else { "HashAggregate" };
+            let kind = match (aggregation.keys.is_empty(), aggregation.sets.len()) {
+                (true, _) => "Aggregate",
+                (false, 1) => "HashAggregate",
+                (false, _) => "MixedAggregate",
+            };
             Shown::new(kind, node, vec![show(&aggregation.input)])
         }
         Operator::Window(window) => Shown::new("WindowAgg", node, vec![show(&window.input)]),

@@ -12,6 +12,7 @@ mod copy;
 mod cursor;
 mod depth;
 mod from_clause;
+mod grouping;
 mod locking;
 mod maintenance;
 mod position;
@@ -36,6 +37,7 @@ use cursor::Cursor;
 pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
 pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
+pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
 pub(crate) use position::{operator_position, query_start, start_of};
 pub use tokens::Tokens;
@@ -164,6 +166,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     spell_out_isnull(&mut own);
     from_clause::rewrite(&mut own);
     locking::rewrite(&mut own);
+    grouping::rewrite(&mut own);
     window::prepare(&mut own);
     let ast = sqlparser_statement(tokens, own)?;
     match ast {

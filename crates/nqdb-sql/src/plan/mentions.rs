@@ -159,8 +159,9 @@ pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
             visible(input, out);
             out.extend(calls.iter().map(|(id, _)| *id));
         }
-        Rel::Aggregate { keys, aggregates, .. } => {
+        Rel::Aggregate { keys, sets, aggregates, .. } => {
             out.extend(keys.iter().map(|(id, _)| *id));
+            out.extend(sets.iter().flat_map(|sets| &sets.groupings).map(|(id, _)| *id));
             out.extend(aggregates.iter().map(|(id, _)| *id));
         }
         Rel::With { input, .. } | Rel::LockRows { input, .. } => visible(input, out),
@@ -298,7 +299,7 @@ pub(crate) fn expressions(rel: &Rel) -> Vec<&Expr> {
         Rel::Aggregate { keys, aggregates, .. } => keys
             .iter()
             .map(|(_, expr)| expr)
-            .chain(aggregates.iter().flat_map(|(_, call)| call.args.iter().chain(&call.filter)))
+            .chain(aggregates.iter().flat_map(|(_, call)| call.expressions()))
             .collect(),
         Rel::Window { calls, .. } => calls.iter().flat_map(|(_, call)| call.expressions()).collect(),
         Rel::Limit { limit, offset, .. } => limit.iter().chain(offset).collect(),
@@ -331,7 +332,7 @@ pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
         Rel::Aggregate { keys, aggregates, .. } => keys
             .iter_mut()
             .map(|(_, expr)| expr)
-            .chain(aggregates.iter_mut().flat_map(|(_, call)| call.args.iter_mut().chain(&mut call.filter)))
+            .chain(aggregates.iter_mut().flat_map(|(_, call)| call.expressions_mut()))
             .collect(),
         Rel::Window { calls, .. } => calls.iter_mut().flat_map(|(_, call)| call.expressions_mut()).collect(),
         Rel::Limit { limit, offset, .. } => limit.iter_mut().chain(offset).collect(),
@@ -352,8 +353,9 @@ fn add_defined_here(rel: &Rel, out: &mut Columns) {
         }
         Rel::ProjectSet { functions, .. } => out.extend(function_columns(functions)),
         Rel::Extend { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
-        Rel::Aggregate { keys, aggregates, .. } => {
+        Rel::Aggregate { keys, sets, aggregates, .. } => {
             out.extend(keys.iter().map(|(id, _)| *id));
+            out.extend(sets.iter().flat_map(|sets| &sets.groupings).map(|(id, _)| *id));
             out.extend(aggregates.iter().map(|(id, _)| *id));
         }
         Rel::Window { calls, .. } => out.extend(calls.iter().map(|(id, _)| *id)),

@@ -21,6 +21,7 @@
 //!    operation or the side of an outer join that NULLs fill; volatile ones do not move.
 
 mod access;
+mod aggregate;
 pub(crate) mod compile;
 pub(crate) mod cost;
 mod join;

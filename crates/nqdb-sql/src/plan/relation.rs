@@ -12,10 +12,10 @@ use super::cost;
 use super::mentions::{Columns, function_columns, is_volatile, mentioned, split_conjuncts, substitute, visible};
 use super::slots::{Estimate, Planner};
 use crate::exec::{
-    Access, Aggregation, Bounds, Call, Distinct, Extend, Filter, FunctionScan, FunctionSource, Limit, NestedLoop,
-    Operator, PlanNode, Scan, SetOperation, Sort, SortColumn, Values,
+    Access, Bounds, Distinct, Extend, Filter, FunctionScan, FunctionSource, Limit, NestedLoop, Operator, PlanNode,
+    Scan, SetOperation, Sort, SortColumn, Values,
 };
-use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind, Query, Rel, SetKind, SortKey, TableCall, TableFunction};
+use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, SetKind, SortKey, TableCall, TableFunction};
 
 /// Rows that a LIMIT is taken to ask for when it is not a constant.
 const LIMIT_ROWS_GUESS: f64 = 10.0;
@@ -79,7 +79,7 @@ impl Planner<'_> {
                 self.filtered(planned, &stay)
             }
             Rel::Extend { input, columns } => self.plan_extend(input, columns, conditions, wishes),
-            Rel::Aggregate { input, keys, aggregates } => self.plan_aggregate(input, keys, aggregates, conditions),
+            Rel::Aggregate { .. } => self.plan_aggregate(rel, conditions),
             Rel::Window { .. } => self.plan_window(rel, conditions, wishes),
             Rel::Sort { input, keys } => self.plan_sort(input, keys, conditions, wishes),
             Rel::Distinct { input, on } => self.plan_distinct(input, on, conditions, wishes),
@@ -318,60 +318,6 @@ impl Planner<'_> {
         self.filtered(Planned { node, estimate, ordered }, &above)
     }
 
-    fn plan_aggregate(
-        &mut self,
-        input: &Rel,
-        keys: &[(ColumnId, Expr)],
-        aggregates: &[(ColumnId, AggregateCall)],
-        conditions: Vec<Expr>,
-    ) -> SqlResult<Planned> {
-        let mut defined: Columns = keys.iter().map(|(id, _)| *id).collect();
-        defined.extend(aggregates.iter().map(|(id, _)| *id));
-        let (below, above) = if keys.is_empty() {
-            (Vec::new(), conditions)
-        } else {
-            push_down(conditions, &plain_copies(keys), &defined)
-        };
-        let planned = self.plan_rel(input, below, Wishes::default())?;
-        let mut key_slots = Vec::with_capacity(keys.len());
-        for (id, expr) in keys {
-            let value = self.compile(expr)?;
-            self.name_as(*id, expr);
-            key_slots.push((self.define(*id, expr.ty), value));
-        }
-        let mut calls = Vec::with_capacity(aggregates.len());
-        for (id, call) in aggregates {
-            calls.push(Call {
-                aggregate: call.aggregate,
-                args: self.compile_all(&call.args)?,
-                arg_types: call.args.iter().map(|arg| arg.ty.oid).collect(),
-                distinct: call.distinct,
-                filter: call.filter.as_ref().map(|filter| self.compile(filter)).transpose()?,
-                slot: self.define(*id, call.ty),
-            });
-            self.name_aggregate(*id, call);
-        }
-        let rows = match &self.statistics {
-            _ if keys.is_empty() => 1.0,
-            Some(statistics) => {
-                statistics.group_rows(planned.estimate.rows, keys.iter().map(|(_, expr)| expr)).max(1.0)
-            }
-            None => (planned.estimate.rows / 10.0).max(1.0),
-        };
-        let work = planned.estimate.rows * cost::OPERATOR * (keys.len() + calls.len()) as f64;
-        let startup_cost = planned.estimate.total_cost + work;
-        let estimate = Estimate { rows, startup_cost, total_cost: startup_cost + rows * 0.01 };
-        let aggregation = Aggregation {
-            input: planned.node,
-            keys: key_slots.into(),
-            key_types: keys.iter().map(|(_, expr)| expr.ty.oid).collect(),
-            calls: calls.into(),
-        };
-        let mut node = self.node(Operator::Aggregation(Box::new(aggregation)), estimate);
-        self.note_expressions(&mut node, "Group Key", keys.iter().map(|(_, expr)| expr));
-        self.filtered(Planned { node, estimate, ordered: keys.is_empty() }, &above)
-    }
-
     pub fn plan_sort(
         &mut self,
         input: &Rel,
@@ -519,7 +465,7 @@ fn set_address(node: &mut PlanNode, slot: usize) {
 }
 
 /// Those of some defined columns that are copies of others: the new one and the original.
-fn plain_copies(columns: &[(ColumnId, Expr)]) -> Vec<(ColumnId, ColumnId)> {
+pub(super) fn plain_copies(columns: &[(ColumnId, Expr)]) -> Vec<(ColumnId, ColumnId)> {
     columns
         .iter()
         .filter_map(|(id, expr)| match &expr.kind {
@@ -530,7 +476,11 @@ fn plain_copies(columns: &[(ColumnId, Expr)]) -> Vec<(ColumnId, ColumnId)> {
 }
 
 /// Conditions that can be tested below the definition of some columns, in terms of what is there, and the others.
-fn push_down(conditions: Vec<Expr>, copies: &[(ColumnId, ColumnId)], defined: &Columns) -> (Vec<Expr>, Vec<Expr>) {
+pub(super) fn push_down(
+    conditions: Vec<Expr>,
+    copies: &[(ColumnId, ColumnId)],
+    defined: &Columns,
+) -> (Vec<Expr>, Vec<Expr>) {
     let mut below = Vec::new();
     let mut above = Vec::new();
     for condition in conditions {

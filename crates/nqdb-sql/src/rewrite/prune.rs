@@ -21,8 +21,9 @@ impl Rewriter {
         match rel {
             Rel::Scan { columns, .. } => columns.retain(|(_, id)| needed.contains(id)),
             Rel::Extend { columns, .. } => columns.retain(|(id, expr)| needed.contains(id) || is_volatile(expr)),
-            Rel::Aggregate { aggregates, .. } => aggregates
-                .retain(|(id, call)| needed.contains(id) || call.args.iter().chain(&call.filter).any(is_volatile)),
+            Rel::Aggregate { aggregates, .. } => {
+                aggregates.retain(|(id, call)| needed.contains(id) || call.expressions().any(is_volatile))
+            }
             _ => {}
         }
         needed.extend(bare_mentions(rel));
@@ -74,6 +75,7 @@ fn bare_mentions(rel: &Rel) -> Vec<ColumnId> {
             locks.iter().flat_map(|lock| columns(lock).into_iter().chain([lock.address])).collect()
         }
         Rel::Sort { keys, .. } => keys.iter().map(|key| key.column).collect(),
+        Rel::Window { partition, order, .. } => partition.iter().chain(order).map(|key| key.column).collect(),
         Rel::Distinct { on, .. } => on.clone(),
         // A lateral side reads the other one.
         Rel::Join { right, .. } => free_columns_of(right).into_iter().collect(),
