@@ -94,6 +94,10 @@ impl Binder<'_> {
             })?;
         }
         let sets = self.take_grouping_sets(&keys)?;
+        if keys.is_empty() && aggregates.is_empty() && sets.is_none() {
+            // One group of which nothing is asked: FROM and WHERE do not matter, and PostgreSQL does not run them.
+            return Ok(Rel::OneRow);
+        }
         Ok(Rel::Aggregate { input: Box::new(rel), keys, sets, aggregates })
     }
 
