@@ -146,8 +146,9 @@ pub trait CatalogFunctions {
         Vec::new()
     }
 
-    /// What a sequence gave last; `None` before its first value.
-    fn sequence_last_value(&self, _sequence: Oid) -> SqlResult<Option<i64>> {
+    /// A sequence's last value, and whether it was given out; `None` when there is no such sequence. 42501 for a role that
+    /// may not read it.
+    fn sequence_state(&self, _sequence: Oid) -> SqlResult<Option<(i64, bool)>> {
         Ok(None)
     }
 }

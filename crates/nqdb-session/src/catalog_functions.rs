@@ -72,10 +72,12 @@ impl CatalogFunctions for Surroundings {
         schemas.filter(|name| with_implicit || is_named(name)).collect()
     }
 
-    fn sequence_last_value(&self, sequence: u32) -> SqlResult<Option<i64>> {
-        let definition = self.catalog.borrow().sequence_by_oid(sequence).cloned();
-        let Some(definition) = definition else { return Ok(None) };
-        let state = definition.counter().state(&self.instance.system).map_err(nqdb_sqlstate::SqlError::from)?;
-        Ok(state.is_called.then_some(state.last_value))
+    fn sequence_state(&self, sequence: u32) -> SqlResult<Option<(i64, bool)>> {
+        if self.catalog.borrow().sequence_by_oid(sequence).is_none() {
+            return Ok(None);
+        }
+        let counter = self.sequence(sequence)?.counter();
+        let state = counter.state(&self.instance.system).map_err(nqdb_sqlstate::SqlError::from)?;
+        Ok(Some((state.last_value, state.is_called)))
     }
 }

@@ -207,7 +207,7 @@ impl Surroundings {
     }
 
     /// A sequence that the role may use: its own, or any for a superuser.
-    fn sequence(&self, oid: u32) -> SqlResult<Arc<SequenceDef>> {
+    pub(crate) fn sequence(&self, oid: u32) -> SqlResult<Arc<SequenceDef>> {
         let catalog = self.catalog.borrow();
         match catalog.relation_by_oid(oid) {
             Some(Relation::Sequence(sequence)) => {

@@ -244,6 +244,8 @@ pub enum Rel {
         alias: String,
         columns: Vec<(usize, ColumnId)>,
         checked: bool,
+        /// What the rows are about, where the relation is the same for many objects: a sequence.
+        object: u32,
     },
     Values {
         columns: Vec<(ColumnId, Type)>,

@@ -194,7 +194,8 @@ fn current_schemas(context: &mut FunctionContext<'_>, with_implicit: bool) -> Sq
 
 #[sql_function("pg_sequence_last_value(regclass) -> int8", oid = 4032, volatile)]
 fn sequence_last_value(context: &mut FunctionContext<'_>, sequence: u32) -> SqlResult<Option<i64>> {
-    context.session.sequence_last_value(sequence)
+    let state = context.session.sequence_state(sequence)?;
+    Ok(state.and_then(|(value, is_called)| is_called.then_some(value)))
 }
 
 /// The number under which the rows are stored: the relation's own.

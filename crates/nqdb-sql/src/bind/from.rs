@@ -211,6 +211,11 @@ impl Binder<'_> {
         if let Some(system) = self.find_system_relation(schema, name) {
             return self.bind_system_relation(system);
         }
+        let catalog = self.cx.catalog;
+        if let Ok(Some(Relation::Sequence(sequence))) = catalog.resolve(self.cx.search_path, schema, name) {
+            let schema = catalog.schema_by_oid(sequence.schema).map_or("", |schema| schema.name.as_str());
+            return Ok(self.sequence_scan(sequence, schema));
+        }
         let table = self.find_stored_table(schema, name, position)?;
         Ok(self.scan(&table, position))
     }

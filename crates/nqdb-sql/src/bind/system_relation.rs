@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use nqdb_catalog::PG_CATALOG_OID;
+use nqdb_catalog::{PG_CATALOG_OID, SequenceDef};
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::Type;
 use sqlparser::ast;
@@ -66,8 +66,22 @@ impl Binder<'_> {
         let id = self.new_column(Type::OID, false, Some((relation.oid, TABLEOID)));
         ids.push((relation.columns.len(), id));
         let alias = relation.name.to_string();
-        let rel = Rel::SystemScan { relation, alias, columns: ids, checked: !self.in_system_view };
+        let rel = Rel::SystemScan { relation, alias, columns: ids, checked: !self.in_system_view, object: 0 };
         item_of(relation, rel, columns)
+    }
+
+    /// A sequence as an item of FROM: one row with its state.
+    pub(super) fn sequence_scan(&mut self, sequence: &SequenceDef, schema: &str) -> FromItem {
+        let mut item = self.system_scan(&system::SEQUENCE_STATE);
+        if let Rel::SystemScan { alias, object, .. } = &mut item.rel {
+            alias.clone_from(&sequence.name);
+            *object = sequence.oid;
+        }
+        for table in &mut item.tables {
+            table.name.clone_from(&sequence.name);
+            table.schema = Some(schema.to_string());
+        }
+        item
     }
 
     /// The `tableoid` of an item of FROM that is a system relation.

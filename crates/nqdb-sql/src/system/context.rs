@@ -29,6 +29,8 @@ pub(crate) struct SystemContext<'a> {
     pub session: &'a dyn SystemSession,
     /// Values that the scan's conditions ask for: the name of a key column, and what it must equal.
     pub wanted: &'a [(&'static str, Datum)],
+    /// The sequence whose state is read.
+    pub object: Oid,
 }
 
 impl SystemContext<'_> {

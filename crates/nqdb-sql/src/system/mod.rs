@@ -57,6 +57,7 @@ pub use object_name::{object_name, object_number, relation_name, type_name};
 pub use privilege::has_privilege;
 pub(crate) use relation::Source;
 pub use relation::{SystemColumn, SystemRelation};
+pub(crate) use sequence::SEQUENCE_STATE;
 pub use session_state::{SessionFacts, SettingFacts};
 pub use size::relation_size;
 pub use visibility::is_visible;

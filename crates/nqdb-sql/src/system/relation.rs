@@ -148,7 +148,7 @@ macro_rules! relation {
         }
 
         $(#[$doc])*
-        pub(super) static $constant: $crate::system::SystemRelation = $crate::system::SystemRelation {
+        pub(crate) static $constant: $crate::system::SystemRelation = $crate::system::SystemRelation {
             oid: $oid,
             schema: $crate::system::relation::schema_oid(true),
             name: $name,
