@@ -44,6 +44,6 @@ pub use client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
 pub use extended::BindRequest;
 pub use instance::{Counter, DATABASE, Instance, Metrics};
 pub use nqdb_sql::ir::OutputColumn;
-pub use registry::{Activity, Backend, Registration, Registry, terminated};
+pub use registry::{Activity, Backend, Registration, Registry, reserved_places, terminated};
 pub use session::{CommandEnd, Failure, Session};
 pub use settings::{Authority, Settings, parse_bool};

@@ -30,6 +30,8 @@ use crate::instance::{DATABASE, Instance};
 use crate::registry::{Backend, terminated};
 use crate::settings::{Authority, SERVER_VERSION, Settings, is_of_the_transaction};
 
+/// What a plain role may not see.
+const SUPERUSER_SETTINGS: [&str; 1] = ["data_directory"];
 /// A step that computes for longer gives its worker up.
 const LONG_STEP: std::time::Duration = std::time::Duration::from_millis(20);
 /// Enough for a thread to start.
@@ -164,6 +166,13 @@ impl Surroundings {
                 _ => on_off(current.deferrable),
             });
         }
+        if !self.superuser && SUPERUSER_SETTINGS.iter().any(|hidden| hidden.eq_ignore_ascii_case(name)) {
+            let message = format!(
+                "must be superuser or have privileges of pg_read_all_settings to examine \"{}\"",
+                name.to_ascii_lowercase()
+            );
+            return Err(SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, message));
+        }
         self.settings.borrow().show(name)
     }
 
@@ -292,7 +301,7 @@ impl SessionFunctions for Surroundings {
     fn setting(&self, name: &str, missing_ok: bool) -> SqlResult<Option<String>> {
         match self.show(name) {
             Ok(value) => Ok(Some(value)),
-            Err(_) if missing_ok => Ok(None),
+            Err(error) if missing_ok && error.code() == UNDEFINED_OBJECT => Ok(None),
             Err(error) => Err(error),
         }
     }

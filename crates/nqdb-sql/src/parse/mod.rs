@@ -11,12 +11,14 @@
 mod copy;
 mod cursor;
 mod depth;
+mod escapes;
 mod from_clause;
 mod grouping;
 mod locking;
 mod maintenance;
 mod position;
 mod refused;
+mod role;
 mod sequence;
 mod session_commands;
 mod tokens;
@@ -134,29 +136,8 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
 fn definition(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     refused::check_definition_tokens(tokens, &own)?;
     sequence::order_identity_options(&mut own);
-    user_to_role(&mut own);
+    role::rewrite(tokens, &mut own)?;
     sqlparser_statement(tokens, own).map(|statement| StatementKind::Ddl(Box::new(statement)))
-}
-
-/// CREATE USER is CREATE ROLE with LOGIN as the default; ALTER USER is ALTER ROLE.
-fn user_to_role(own: &mut Vec<TokenWithSpan>) {
-    let is = |token: &TokenWithSpan, word: &str| match &token.token {
-        Token::Word(found) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
-    };
-    let (creates, alters) = match own.first() {
-        Some(first) => (is(first, "create"), is(first, "alter")),
-        None => return,
-    };
-    if !(creates || alters) || !own.get(1).is_some_and(|second| is(second, "user")) {
-        return;
-    }
-    own[1].token = Token::make_word("ROLE", None);
-    if creates && !own.iter().any(|token| is(token, "login") || is(token, "nologin")) {
-        let mut login = own[1].clone();
-        login.token = Token::make_word("LOGIN", None);
-        own.push(login);
-    }
 }
 
 /// A statement that reads or writes rows.
