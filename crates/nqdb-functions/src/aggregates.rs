@@ -11,6 +11,7 @@ mod concatenation;
 mod count;
 mod extreme;
 mod json;
+mod regression;
 mod sum;
 mod variance;
 
@@ -18,7 +19,8 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::Datum;
 use nqdb_types::oid::*;
 
-use crate::Aggregate;
+use crate::ordered_set::OrderedSetKind;
+use crate::{Accumulator, Aggregate};
 
 /// The value of an aggregate with one argument; `None` for NULL.
 fn argument(args: &[Datum]) -> SqlResult<Option<&Datum>> {
@@ -43,9 +45,59 @@ macro_rules! aggregates {
             args: &[$($arg),*],
             returns: $returns,
             takes_star: $takes_star,
+            variadic: false,
+            ordered_set: None,
             state: $state,
         }),*]
     };
+}
+
+macro_rules! ordered_sets {
+    ($($oid:literal $name:literal ($($arg:ident),*) $returns:ident $variadic:literal $kind:ident;)*) => {
+        &[$(Aggregate {
+            oid: $oid,
+            name: $name,
+            args: &[$($arg),*],
+            returns: $returns,
+            takes_star: false,
+            variadic: $variadic,
+            ordered_set: Some(OrderedSetKind::$kind),
+            state: || Box::new(NoState),
+        }),*]
+    };
+}
+
+/// OID, name, arguments (the direct ones first), result, whether the last argument is repeated, kind.
+#[rustfmt::skip]
+pub(crate) static ORDERED_SETS: &[Aggregate] = ordered_sets! {
+    3972 "percentile_disc" (FLOAT8, ANYELEMENT) ANYELEMENT false PercentileDisc;
+    3974 "percentile_cont" (FLOAT8, FLOAT8) FLOAT8 false PercentileCont;
+    3976 "percentile_cont" (FLOAT8, INTERVAL) INTERVAL false PercentileCont;
+    3978 "percentile_disc" (FLOAT8_ARRAY, ANYELEMENT) ANYARRAY false PercentileDisc;
+    3980 "percentile_cont" (FLOAT8_ARRAY, FLOAT8) FLOAT8_ARRAY false PercentileCont;
+    3982 "percentile_cont" (FLOAT8_ARRAY, INTERVAL) INTERVAL_ARRAY false PercentileCont;
+    3984 "mode" (ANYELEMENT) ANYELEMENT false Mode;
+    3986 "rank" (ANY) INT8 true Rank;
+    3988 "percent_rank" (ANY) FLOAT8 true PercentRank;
+    3990 "cume_dist" (ANY) FLOAT8 true CumeDist;
+    3992 "dense_rank" (ANY) INT8 true DenseRank;
+};
+
+/// What stands where an ordered-set aggregate has no state.
+struct NoState;
+
+impl Accumulator for NoState {
+    fn accumulate(&mut self, _args: &[Datum]) -> SqlResult<()> {
+        Err(SqlError::internal("an ordered-set aggregate takes sorted rows"))
+    }
+
+    fn finish(&mut self) -> SqlResult<Datum> {
+        Err(SqlError::internal("an ordered-set aggregate takes sorted rows"))
+    }
+
+    fn size_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// OID, name, arguments, result, whether it is the form with `*`, state.
@@ -117,6 +169,18 @@ pub(crate) static AGGREGATES: &[Aggregate] = aggregates! {
     6166 "bit_xor" (INT8) INT8 false bits::xor;
     3538 "string_agg" (TEXT, TEXT) TEXT false concatenation::text;
     3545 "string_agg" (BYTEA, BYTEA) BYTEA false concatenation::bytea;
+    2818 "regr_count" (FLOAT8, FLOAT8) INT8 false regression::count;
+    2819 "regr_sxx" (FLOAT8, FLOAT8) FLOAT8 false regression::sum_of_squares_x;
+    2820 "regr_syy" (FLOAT8, FLOAT8) FLOAT8 false regression::sum_of_squares_y;
+    2821 "regr_sxy" (FLOAT8, FLOAT8) FLOAT8 false regression::sum_of_products;
+    2822 "regr_avgx" (FLOAT8, FLOAT8) FLOAT8 false regression::mean_x;
+    2823 "regr_avgy" (FLOAT8, FLOAT8) FLOAT8 false regression::mean_y;
+    2824 "regr_r2" (FLOAT8, FLOAT8) FLOAT8 false regression::determination;
+    2825 "regr_slope" (FLOAT8, FLOAT8) FLOAT8 false regression::slope;
+    2826 "regr_intercept" (FLOAT8, FLOAT8) FLOAT8 false regression::intercept;
+    2827 "covar_pop" (FLOAT8, FLOAT8) FLOAT8 false regression::population_covariance;
+    2828 "covar_samp" (FLOAT8, FLOAT8) FLOAT8 false regression::sample_covariance;
+    2829 "corr" (FLOAT8, FLOAT8) FLOAT8 false regression::correlation;
     2720 "var_pop" (INT2) NUMERIC false variance::exact::<{ variance::POPULATION_VARIANCE }>;
     2719 "var_pop" (INT4) NUMERIC false variance::exact::<{ variance::POPULATION_VARIANCE }>;
     2718 "var_pop" (INT8) NUMERIC false variance::exact::<{ variance::POPULATION_VARIANCE }>;

@@ -18,6 +18,74 @@ pub enum ObjectKind {
     Conversion,
 }
 
+/// A part of a routine's definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoutineText {
+    /// With names, defaults and OUT arguments.
+    Arguments,
+    /// As ALTER FUNCTION wants them.
+    IdentityArguments,
+    Result,
+    /// All of CREATE FUNCTION.
+    Definition,
+}
+
+/// Sorts of things that privileges are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Securable {
+    Table,
+    /// A column of a table.
+    Column,
+    /// Any column of a table.
+    AnyColumn,
+    Sequence,
+    Database,
+    Function,
+    Language,
+    Schema,
+    Tablespace,
+    Type,
+    ForeignDataWrapper,
+    Server,
+    Parameter,
+    Role,
+}
+
+/// A role, as it was named.
+#[derive(Clone, Copy, Debug)]
+pub enum RoleName<'a> {
+    /// Whoever asks.
+    Current,
+    Name(&'a str),
+    Number(Oid),
+}
+
+/// What a privilege is asked of.
+#[derive(Clone, Copy, Debug)]
+pub enum PrivilegeTarget<'a> {
+    Name(&'a str),
+    Number(Oid),
+}
+
+/// Whether a role may do something: the question of the `has_..._privilege` functions.
+#[derive(Clone, Copy, Debug)]
+pub struct PrivilegeRequest<'a> {
+    pub securable: Securable,
+    pub role: RoleName<'a>,
+    pub target: PrivilegeTarget<'a>,
+    /// A column by name or number, where the question is about one.
+    pub column: Option<PrivilegeColumn<'a>>,
+    /// `SELECT, INSERT WITH GRANT OPTION`: any of them.
+    pub privileges: &'a str,
+}
+
+/// A column of the table that a privilege is asked of.
+#[derive(Clone, Copy, Debug)]
+pub enum PrivilegeColumn<'a> {
+    Name(&'a str),
+    Number(i16),
+}
+
 /// What functions ask of the catalog; nqdb-sql answers, through the session.
 pub trait CatalogFunctions {
     /// The object as the output function of a reg type spells it; `None` when it does not exist.
@@ -33,5 +101,54 @@ pub trait CatalogFunctions {
     /// Whether the search path reaches the object by its bare name; `None` when it does not exist.
     fn is_visible(&self, _kind: ObjectKind, _object: Oid) -> Option<bool> {
         None
+    }
+
+    /// A stored expression as PostgreSQL prints it.
+    fn expression_text(&self, stored: &str, _relation: Oid, _pretty: bool) -> String {
+        stored.to_string()
+    }
+
+    /// An index as SQL text, or one of its columns, counted from 1.
+    fn index_definition(&self, _index: Oid, _column: i32, _pretty: bool) -> Option<String> {
+        None
+    }
+
+    fn constraint_definition(&self, _constraint: Oid, _pretty: bool) -> Option<String> {
+        None
+    }
+
+    /// A view's query as SQL text.
+    fn view_definition(&self, _view: Oid, _pretty: bool) -> Option<String> {
+        None
+    }
+
+    fn routine_text(&self, _routine: Oid, _part: RoutineText) -> Option<String> {
+        None
+    }
+
+    /// The sequence that belongs to a column; errors for a table or column that does not exist.
+    fn serial_sequence(&self, _table: &str, _column: &str) -> SqlResult<Option<String>> {
+        Ok(None)
+    }
+
+    /// The name of a type of the catalog, `None` when it is none.
+    fn type_name(&self, _type_oid: Oid) -> Option<String> {
+        None
+    }
+
+    /// Whether a role has a privilege; `None` when the object of that number does not exist.
+    fn has_privilege(&self, _request: &PrivilegeRequest<'_>) -> SqlResult<Option<bool>> {
+        Ok(None)
+    }
+
+    /// The schemas that the search path leads to, with those that are searched without being named.
+    fn search_path_schemas(&self, _with_implicit: bool) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// A sequence's last value, and whether it was given out; `None` when there is no such sequence. 42501 for a role that
+    /// may not read it.
+    fn sequence_state(&self, _sequence: Oid) -> SqlResult<Option<(i64, bool)>> {
+        Ok(None)
     }
 }

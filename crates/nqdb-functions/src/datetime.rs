@@ -16,7 +16,7 @@ mod zones;
 
 pub(crate) use arithmetic::add_interval;
 pub(crate) use cast::date_to_timestamp;
-pub(crate) use interval::divide_interval;
+pub(crate) use interval::{divide_interval, multiply_interval};
 pub(crate) use part::iso_week;
 
 use nqdb_sqlstate::{DATETIME_FIELD_OVERFLOW, SqlError};

@@ -6,6 +6,7 @@ use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SqlError, SqlResult};
 use nqdb_types::{Datum, Oid, oid};
 
 use crate::FunctionContext;
+use crate::ordered_set::OrderedSetKind;
 
 /// One row at a time: arguments in, value out.
 pub type ScalarFn = fn(&mut FunctionContext<'_>, &[Datum]) -> SqlResult<Datum>;
@@ -164,6 +165,10 @@ pub struct Aggregate {
     pub returns: Oid,
     /// `count(*)`: called with no arguments, once per row.
     pub takes_star: bool,
+    /// The last argument may be repeated: the hypothetical-set aggregates alone.
+    pub variadic: bool,
+    /// It takes sorted rows (WITHIN GROUP) and has no use for `state`.
+    pub ordered_set: Option<OrderedSetKind>,
     /// A fresh state for one group.
     pub state: fn() -> Box<dyn Accumulator>,
 }

@@ -33,6 +33,7 @@ mod datetime;
 mod definition;
 mod formatting;
 mod json;
+mod ordered_set;
 mod record;
 mod registry;
 mod resolve;
@@ -42,13 +43,16 @@ mod system;
 mod tables;
 mod window;
 
-pub use catalog_context::{CatalogFunctions, ObjectKind};
+pub use catalog_context::{
+    CatalogFunctions, ObjectKind, PrivilegeColumn, PrivilegeRequest, PrivilegeTarget, RoleName, RoutineText, Securable,
+};
 pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference};
 pub use context::{FunctionContext, SessionFunctions};
 pub use definition::{
     Accumulator, Aggregate, Function, Operator, OutColumn, RecordFn, Records, Rows, ScalarFn, SetFn, Strategy,
     Volatility,
 };
+pub use ordered_set::{OrderedSetKind, Placement, mode, percentiles, place};
 pub use registry::{
     aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, all_window_functions, casts,
     function_by_oid, functions_named, operator_by_oid, operators_named, window_functions_named,

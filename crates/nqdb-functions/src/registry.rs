@@ -57,7 +57,7 @@ fn registry() -> &'static Registry {
             })
             .collect();
         let mut aggregates_by_name: HashMap<&'static str, Vec<&'static Aggregate>> = HashMap::new();
-        for aggregate in aggregates::AGGREGATES {
+        for aggregate in all_aggregates() {
             aggregates_by_name.entry(aggregate.name).or_default().push(aggregate);
         }
         let casts = coerce::catalog_casts(&functions_by_oid);
@@ -119,12 +119,12 @@ pub fn aggregates_named(name: &str) -> &'static [&'static Aggregate] {
 
 /// The aggregate with that OID.
 pub fn aggregate_by_oid(oid: Oid) -> Option<&'static Aggregate> {
-    aggregates::AGGREGATES.iter().find(|aggregate| aggregate.oid == oid)
+    all_aggregates().find(|aggregate| aggregate.oid == oid)
 }
 
 /// Every aggregate.
 pub fn all_aggregates() -> impl Iterator<Item = &'static Aggregate> {
-    aggregates::AGGREGATES.iter()
+    aggregates::AGGREGATES.iter().chain(aggregates::ORDERED_SETS)
 }
 
 /// The window functions of that name. There are so few that they are gone through.

@@ -1,7 +1,11 @@
 //! Functions that ask the session or the system: who, where, settings, sequences, sizes, descriptions.
 
+mod acl;
 mod catalog;
+mod definition;
 mod identity;
+mod keywords;
+mod privilege;
 mod sequence;
 mod server;
 mod size;
@@ -17,4 +21,8 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     server::FUNCTIONS,
     size::FUNCTIONS,
     visibility::FUNCTIONS,
+    acl::FUNCTIONS,
+    keywords::FUNCTIONS,
+    definition::FUNCTIONS,
+    privilege::FUNCTIONS,
 ];

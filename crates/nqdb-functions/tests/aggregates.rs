@@ -45,13 +45,18 @@ fn evaluate(aggregate: &Aggregate, list: &[Option<&str>], format: &FormatContext
     for value in list {
         let mut row = Vec::new();
         for (index, &type_oid) in aggregate.args.iter().enumerate() {
-            let text = if index == 0 { *value } else { Some(", ") };
+            let text = if index == 0 { *value } else { Some(second_argument(type_oid)) };
             let ty = Type::new(if type_oid == oid::ANY { oid::INT4 } else { type_oid });
             row.push(text.map_or(Ok(Datum::Null), |text| parse_text(text, ty, format))?);
         }
         state.accumulate(&row)?;
     }
     state.finish()
+}
+
+/// What every row has as its second argument: a separator, or an X.
+fn second_argument(type_oid: u32) -> &'static str {
+    if type_oid == oid::FLOAT8 { "2.5" } else { ", " }
 }
 
 fn sql(aggregate: &Aggregate, list: &[Option<&str>]) -> String {
@@ -69,7 +74,10 @@ fn sql(aggregate: &Aggregate, list: &[Option<&str>]) -> String {
             None => format!("(NULL::{})", type_name(first)),
         })
         .collect();
-    let separator = aggregate.args.get(1).map_or(String::new(), |&second| format!(", ', '::{}", type_name(second)));
+    let separator = aggregate
+        .args
+        .get(1)
+        .map_or(String::new(), |&second| format!(", '{}'::{}", second_argument(second), type_name(second)));
     let from = if rows.is_empty() {
         format!("(SELECT NULL::{} WHERE false) v(x)", type_name(first))
     } else {
@@ -113,7 +121,9 @@ fn series(name: &str, args: &[(u32, &str)], format: &FormatContext) -> SqlResult
 fn aggregates_and_series_answer_as_postgresql_does() {
     let format = FormatContext::default();
     let mut cases: Vec<(String, Option<String>)> = Vec::new();
-    for aggregate in all_aggregates() {
+    let polymorphic =
+        |aggregate: &&Aggregate| aggregate.args.iter().any(|arg| matches!(*arg, oid::ANYARRAY | oid::ANYNONARRAY));
+    for aggregate in all_aggregates().filter(|aggregate| aggregate.ordered_set.is_none() && !polymorphic(aggregate)) {
         let type_oid =
             aggregate.args.first().map_or(oid::INT4, |&first| if first == oid::ANY { oid::INT4 } else { first });
         for list in lists(type_oid) {

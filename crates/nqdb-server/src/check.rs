@@ -31,7 +31,7 @@ const SEQUENCES: TreeId = TreeId(2);
 /// Errors: what keeps the check from running at all.
 pub fn check(directory: &Path, memory_bytes: u64) -> Result<Vec<String>, ServerError> {
     if !directory.is_dir() {
-        let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such directory");
         return Err(ServerError::DataDirectory { path: directory.to_path_buf(), source });
     }
     let disk: Arc<dyn Disk> = Arc::new(OsDisk::new(directory));

@@ -18,52 +18,54 @@ use crate::error::ServerError;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Options {
     /// Where the data is; made at the first start [default: ./nqdb-data]
-    #[arg(long, env = "NQDB_DATA_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "NQDB_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
     /// Address for SQL clients; port 0 asks for a free one [default: 127.0.0.1:5432]
-    #[arg(long, env = "NQDB_LISTEN", value_name = "HOST:PORT")]
+    #[arg(long, global = true, env = "NQDB_LISTEN", value_name = "HOST:PORT")]
     pub listen: Option<String>,
 
     /// Address for HTTP, or "off" [default: 127.0.0.1:8080]
-    #[arg(long, env = "NQDB_HTTP_LISTEN", value_name = "HOST:PORT|off")]
+    #[arg(long, global = true, env = "NQDB_HTTP_LISTEN", value_name = "HOST:PORT|off")]
     pub http_listen: Option<String>,
 
     /// A TOML file with these settings
-    #[arg(long, env = "NQDB_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "NQDB_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
 
-    /// Memory for data and queries, as 512MB or 4GB [default: 1GB]
-    #[arg(long, env = "NQDB_MEMORY", value_name = "SIZE")]
+    /// Memory for pages (60 %), undo (10 %) and what statements hold (25 %), as 512MB or 4GB; sockets, locks and
+    /// building an index come on top [default: 1GB]
+    #[arg(long, global = true, env = "NQDB_MEMORY", value_name = "SIZE")]
     pub memory: Option<String>,
 
-    /// Sessions at the same time [default: 100]
-    #[arg(long, env = "NQDB_MAX_CONNECTIONS", value_name = "N")]
+    /// Sessions at the same time, the last three for superusers [default: 100]
+    #[arg(long, global = true, env = "NQDB_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
 
     /// Directory for a Unix socket; none without it
-    #[arg(long, env = "NQDB_UNIX_SOCKET_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "NQDB_UNIX_SOCKET_DIR", value_name = "DIR")]
     pub unix_socket_dir: Option<PathBuf>,
 
     /// Certificate chain (PEM); turns TLS on
-    #[arg(long, env = "NQDB_TLS_CERT", value_name = "FILE")]
+    #[arg(long, global = true, env = "NQDB_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
 
     /// Private key of the certificate (PEM)
-    #[arg(long, env = "NQDB_TLS_KEY", value_name = "FILE")]
+    #[arg(long, global = true, env = "NQDB_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
     /// Listen beyond this machine although roles have no password; they can then log in from this machine only
-    #[arg(long, env = "NQDB_ALLOW_PASSWORDLESS_ROLES", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, global = true, env = "NQDB_ALLOW_PASSWORDLESS_ROLES", num_args = 0..=1, default_missing_value = "true")]
     pub allow_passwordless_roles: Option<bool>,
 
     /// How log records are written [default: text]
-    #[arg(long, env = "NQDB_LOG_FORMAT", value_enum)]
+    #[arg(long, global = true, env = "NQDB_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
 
-    /// Which log records are written: error, warn, info, debug, trace, or a filter by module [default: info]
-    #[arg(long, env = "NQDB_LOG_LEVEL", value_name = "LEVEL")]
+    /// Which log records are written: error, warn, info, debug, trace, off, or a filter by module such as
+    /// nqdb_storage=debug,info [default: info]
+    #[arg(long, global = true, env = "NQDB_LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<String>,
 }
 

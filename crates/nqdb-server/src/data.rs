@@ -1,5 +1,7 @@
 //! Opening and closing the data: the transaction system, the catalog, and the background work over them.
 
+use std::fs::{DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +22,13 @@ const UNDO_PERCENT: u64 = 10;
 const STATEMENTS_PERCENT: u64 = 25;
 /// The file that says that a data directory was made.
 const SUPERBLOCK: &str = "nqdb.super";
+/// What the start of a data directory may have left behind, if it was interrupted.
+const OWN_NAMES: [&str; 7] =
+    [SUPERBLOCK, "nqdb.super.new", "nqdb.lock", "nqdb.doublewrite", "base.nqdb", "undo.spill", "wal"];
+/// The mode of a new data directory.
+const PRIVATE_MODE: u32 = 0o700;
+/// What nobody else may do: write as the group, anything as a stranger.
+const FOREIGN_ACCESS: u32 = 0o027;
 
 /// Open data with its background work.
 pub struct Data {
@@ -32,7 +41,7 @@ pub struct Data {
 impl Data {
     /// Opens a data directory, makes it first when it is missing or empty, recovers it when it was not closed.
     pub fn open(directory: &Path, memory_bytes: u64) -> Result<Data, ServerError> {
-        make_directory(directory)?;
+        prepare_directory(directory)?;
         Data::open_on(Arc::new(OsDisk::new(directory)), directory, memory_bytes)
     }
 
@@ -84,14 +93,34 @@ pub fn statement_memory_bytes(memory_bytes: u64) -> usize {
     usize::try_from(memory_bytes / 100 * STATEMENTS_PERCENT).unwrap_or(usize::MAX)
 }
 
-/// Makes the directory for its owner alone.
-fn make_directory(directory: &Path) -> Result<(), ServerError> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(|source| ServerError::DataDirectory { path: directory.to_path_buf(), source })
+/// Makes the directory for its owner alone, or makes sure that what is there is ours and private.
+fn prepare_directory(directory: &Path) -> Result<(), ServerError> {
+    let failed = |source| ServerError::DataDirectory { path: directory.to_path_buf(), source };
+    let mode = match std::fs::metadata(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return DirBuilder::new().recursive(true).mode(PRIVATE_MODE).create(directory).map_err(failed);
+        }
+        Err(error) => return Err(failed(error)),
+        Ok(metadata) => metadata.permissions().mode(),
+    };
+    let mut is_empty = true;
+    let mut foreign = None;
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        is_empty = false;
+        if !OWN_NAMES.iter().any(|own| name == *own) {
+            foreign = Some(name.to_string_lossy().into_owned());
+        }
+    }
+    if is_empty {
+        return std::fs::set_permissions(directory, Permissions::from_mode(PRIVATE_MODE)).map_err(failed);
+    }
+    let is_made = directory.join(SUPERBLOCK).exists();
+    match foreign {
+        Some(name) if !is_made => Err(ServerError::ForeignDirectory { path: directory.to_path_buf(), name }),
+        _ if mode & FOREIGN_ACCESS != 0 => Err(ServerError::OpenDirectory { path: directory.to_path_buf() }),
+        _ => Ok(()),
+    }
 }
 
 /// Purge runs on a thread of its own: its steps read pages.

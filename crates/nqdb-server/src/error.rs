@@ -18,6 +18,18 @@ pub enum ServerError {
     /// The data directory cannot be made or entered.
     #[error("cannot use the data directory {path}: {source}")]
     DataDirectory { path: PathBuf, source: std::io::Error },
+    /// Others could read or change the data.
+    #[error(
+        "the data directory {path} has invalid permissions: they should be u=rwx (0700) or u=rwx,g=rx (0750); \
+         set them with chmod"
+    )]
+    OpenDirectory { path: PathBuf },
+    /// A mistaken path, most likely.
+    #[error(
+        "the directory {path} is no data directory and is not empty: it holds \"{name}\". Give an empty or a new \
+         directory"
+    )]
+    ForeignDirectory { path: PathBuf, name: String },
     /// The data cannot be opened.
     #[error("cannot open the data directory {path}: {source}")]
     Open { path: PathBuf, source: TxnError },

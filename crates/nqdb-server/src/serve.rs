@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nqdb_session::{Instance, Settings};
 use nqdb_storage::disk::Disk;
@@ -164,6 +164,8 @@ fn settings(
     settings.state("port", &address.port().to_string())?;
     settings.state("listen_addresses", &address.ip().to_string())?;
     settings.state("max_connections", &configuration.max_connections.to_string())?;
+    let reserved = nqdb_session::reserved_places(configuration.max_connections);
+    settings.state("superuser_reserved_connections", &reserved.to_string())?;
     settings.state("data_directory", &configuration.data_dir.to_string_lossy())?;
     settings.state("ssl", if has_tls { "on" } else { "off" })?;
     Ok(settings)
@@ -202,8 +204,9 @@ pub fn serve(configuration: &Configuration) -> Result<(), ServerError> {
             _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
             _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
         }
+        let since = Instant::now();
         running.stop().await.map_err(|source| ServerError::Open { path: configuration.data_dir.clone(), source })?;
-        tracing::info!("stopped");
+        tracing::info!(seconds = since.elapsed().as_secs_f32(), "stopped");
         Ok(())
     })
 }

@@ -19,6 +19,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 mod block;
+mod catalog_functions;
 mod client_sink;
 mod commands;
 mod copy;
@@ -34,6 +35,7 @@ mod session;
 pub mod settings;
 mod simple;
 mod surroundings;
+mod system_session;
 mod temporary;
 mod transaction;
 
@@ -42,6 +44,6 @@ pub use client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
 pub use extended::BindRequest;
 pub use instance::{Counter, DATABASE, Instance, Metrics};
 pub use nqdb_sql::ir::OutputColumn;
-pub use registry::{Activity, Backend, Registration, Registry, terminated};
+pub use registry::{Activity, Backend, Registration, Registry, reserved_places, terminated};
 pub use session::{CommandEnd, Failure, Session};
 pub use settings::{Authority, Settings, parse_bool};

@@ -100,6 +100,11 @@ impl Backend {
     }
 }
 
+/// How many of so many places are for superusers: with few places in all, one is left for others.
+pub fn reserved_places(sessions_max: usize) -> usize {
+    RESERVED_PLACES.min(sessions_max.saturating_sub(1))
+}
+
 /// The error that ends a terminated session.
 pub fn terminated() -> SqlError {
     SqlError::new(ADMIN_SHUTDOWN, "terminating connection due to administrator command").fatal()
@@ -113,6 +118,9 @@ pub struct Registry {
     count: AtomicUsize,
     sessions_max: usize,
 }
+
+/// Places that only superusers get, so that somebody can still look when all others are taken.
+const RESERVED_PLACES: usize = 3;
 
 /// A session's place in the registry, given back when dropped.
 #[derive(Debug)]
@@ -175,6 +183,15 @@ impl Registry {
         Ok(Registration { registry: self.clone(), backend })
     }
 
+    /// 53300 when so few places are left that they are for superusers. The session that asks has its place already.
+    pub fn expect_unreserved(&self) -> SqlResult<()> {
+        if self.count() + reserved_places(self.sessions_max) <= self.sessions_max {
+            return Ok(());
+        }
+        let message = "remaining connection slots are reserved for non-replication superuser connections";
+        Err(SqlError::new(TOO_MANY_CONNECTIONS, message))
+    }
+
     /// A cancel request from the network.
     pub fn cancel(&self, pid: i32, secret: i32) {
         if let Some(backend) = self.find(pid)
@@ -223,6 +240,19 @@ mod tests {
         assert_eq!(registry.register(&random).unwrap_err().code(), TOO_MANY_CONNECTIONS);
         drop(first);
         assert!(registry.register(&random).is_ok());
+    }
+
+    #[test]
+    fn the_last_places_are_for_superusers() {
+        let random = ring::rand::SystemRandom::new();
+        let registry = Registry::new(5);
+        let mut sessions = vec![registry.register(&random).unwrap(), registry.register(&random).unwrap()];
+        registry.expect_unreserved().unwrap();
+        sessions.push(registry.register(&random).unwrap());
+        assert_eq!(registry.expect_unreserved().unwrap_err().code(), TOO_MANY_CONNECTIONS);
+        let one = Registry::new(1);
+        let _only = one.register(&random).unwrap();
+        one.expect_unreserved().unwrap();
     }
 
     #[test]

@@ -207,7 +207,7 @@ impl Session {
     /// 25006 for a statement that writes in a read-only transaction. One that only draws from a sequence fails there.
     fn check_read_only(&self, plan: &Plan) -> SqlResult<()> {
         let read_only = self.surroundings.characteristics.get().is_some_and(|current| current.read_only);
-        if read_only && plan.writes { Err(read_only_error(plan.command())) } else { Ok(()) }
+        if read_only && (plan.writes || plan.locks_rows) { Err(read_only_error(plan.command())) } else { Ok(()) }
     }
 
     /// Gives the transaction a number, for a function that will ask for it.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use nqdb_catalog::Snapshot;
 use nqdb_sqlstate::{
-    IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IDLE_SESSION_TIMEOUT, INVALID_AUTHORIZATION_SPECIFICATION,
+    DEADLOCK_DETECTED, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IDLE_SESSION_TIMEOUT, INVALID_AUTHORIZATION_SPECIFICATION,
     INVALID_CATALOG_NAME, Notice, NoticeSeverity, SqlError, SqlResult, TOO_MANY_CONNECTIONS,
 };
 use nqdb_types::FormatContext;
@@ -126,6 +126,9 @@ impl Session {
         }
         if database != DATABASE {
             return Err(SqlError::new(INVALID_CATALOG_NAME, format!("database \"{database}\" does not exist")));
+        }
+        if !role.superuser {
+            instance.registry.expect_unreserved()?;
         }
         let limit = usize::try_from(role.connection_limit).ok();
         if limit.is_some_and(|limit| !role.superuser && instance.registry.count_of_user(user) >= limit) {
@@ -235,6 +238,7 @@ impl Session {
     /// back, a block fails.
     pub async fn fail(&mut self, error: SqlError, out: &mut impl ClientSink) -> io::Result<()> {
         self.surroundings.instance.metrics.errors.increment();
+        self.log_failure(&error);
         self.copy_in = None;
         let error = match self.settle_dependencies().await {
             Ok(()) => error,
@@ -250,6 +254,21 @@ impl Session {
         out.error(&error);
         self.show_idle();
         Ok(())
+    }
+
+    /// Logs what the operator should know of: our faults, damage, exhausted resources, deadlocks. Not the statement, nor
+    /// the messages of a user's mistakes: they quote what the statement holds.
+    fn log_failure(&self, error: &SqlError) {
+        let (pid, code, message) = (self.backend().pid(), error.code(), error.message());
+        let code_text = code.as_str();
+        match code_text.get(..2) {
+            Some("XX") => tracing::error!(pid, code = code_text, message, "a statement failed"),
+            Some("53" | "58") => tracing::warn!(pid, code = code_text, message, "a statement failed"),
+            _ if code == DEADLOCK_DETECTED => {
+                tracing::info!(pid, user = %self.surroundings.user, "a deadlock was resolved by an error");
+            }
+            _ => tracing::debug!(pid, code = code_text, "a statement failed"),
+        }
     }
 
     /// Notes the arrival of a message: its time counts as the statement's.

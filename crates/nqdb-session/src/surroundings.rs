@@ -12,9 +12,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use nqdb_catalog::{Relation, RoleDef, SequenceDef, Snapshot};
-use nqdb_functions::{CatalogFunctions, ObjectKind, SessionFunctions};
+use nqdb_functions::SessionFunctions;
 use nqdb_sql::statement::IsolationLevel;
-use nqdb_sql::system::{self, SystemSession};
 use nqdb_sqlstate::{
     OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult, UNDEFINED_OBJECT,
     UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
@@ -31,6 +30,8 @@ use crate::instance::{DATABASE, Instance};
 use crate::registry::{Backend, terminated};
 use crate::settings::{Authority, SERVER_VERSION, Settings, is_of_the_transaction};
 
+/// What a plain role may not see.
+const SUPERUSER_SETTINGS: [&str; 1] = ["data_directory"];
 /// A step that computes for longer gives its worker up.
 const LONG_STEP: std::time::Duration = std::time::Duration::from_millis(20);
 /// Enough for a thread to start.
@@ -165,6 +166,13 @@ impl Surroundings {
                 _ => on_off(current.deferrable),
             });
         }
+        if !self.superuser && SUPERUSER_SETTINGS.iter().any(|hidden| hidden.eq_ignore_ascii_case(name)) {
+            let message = format!(
+                "must be superuser or have privileges of pg_read_all_settings to examine \"{}\"",
+                name.to_ascii_lowercase()
+            );
+            return Err(SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, message));
+        }
         self.settings.borrow().show(name)
     }
 
@@ -208,7 +216,7 @@ impl Surroundings {
     }
 
     /// A sequence that the role may use: its own, or any for a superuser.
-    fn sequence(&self, oid: u32) -> SqlResult<Arc<SequenceDef>> {
+    pub(crate) fn sequence(&self, oid: u32) -> SqlResult<Arc<SequenceDef>> {
         let catalog = self.catalog.borrow();
         match catalog.relation_by_oid(oid) {
             Some(Relation::Sequence(sequence)) => {
@@ -243,30 +251,6 @@ impl Surroundings {
         let commit = txn.commit()?;
         self.dependency.set(self.dependency.get().max(commit.durable_lsn));
         Ok(value)
-    }
-}
-
-impl SystemSession for Surroundings {
-    fn catalog(&self) -> Arc<Snapshot> {
-        self.catalog.borrow().clone()
-    }
-
-    fn is_superuser(&self) -> bool {
-        self.superuser
-    }
-}
-
-impl CatalogFunctions for Surroundings {
-    fn object_name(&self, reg_type: u32, object: u32) -> Option<String> {
-        system::object_name(&self.catalog.borrow(), &self.search_path.borrow(), reg_type, object)
-    }
-
-    fn object_number(&self, reg_type: u32, name: &str) -> SqlResult<u32> {
-        system::object_number(&self.catalog.borrow(), &self.search_path.borrow(), reg_type, name)
-    }
-
-    fn is_visible(&self, kind: ObjectKind, object: u32) -> Option<bool> {
-        system::is_visible(&self.catalog.borrow(), &self.search_path.borrow(), kind, object)
     }
 }
 
@@ -317,7 +301,7 @@ impl SessionFunctions for Surroundings {
     fn setting(&self, name: &str, missing_ok: bool) -> SqlResult<Option<String>> {
         match self.show(name) {
             Ok(value) => Ok(Some(value)),
-            Err(_) if missing_ok => Ok(None),
+            Err(error) if missing_ok && error.code() == UNDEFINED_OBJECT => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -384,8 +368,8 @@ impl SessionFunctions for Surroundings {
         self.catalog.borrow().role_by_oid(role).map(|role| role.name.clone())
     }
 
-    fn relation_size(&self, _relation: u32, _with_indexes: bool) -> SqlResult<Option<i64>> {
-        Err(SqlError::unsupported("the size of a relation"))
+    fn relation_size(&self, relation: u32, with_indexes: bool) -> SqlResult<Option<i64>> {
+        Ok(nqdb_sql::system::relation_size(&self.catalog.borrow(), relation, with_indexes))
     }
 
     fn backend_pid(&self) -> i32 {

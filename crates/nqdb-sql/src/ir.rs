@@ -17,6 +17,7 @@ use std::sync::Arc;
 use nqdb_catalog::TableDef;
 use nqdb_functions::{Aggregate, Function};
 use nqdb_sqlstate::SqlResult;
+use nqdb_txn::RowLock;
 use nqdb_types::{Datum, RecordShape, Type};
 
 use crate::system::SystemRelation;
@@ -232,6 +233,8 @@ pub enum Rel {
         table: Arc<TableDef>,
         alias: String,
         columns: Vec<(usize, ColumnId)>,
+        /// Where a row is and which version of it was read, for who is going to lock or change it; not for anything else.
+        address: Option<ColumnId>,
         position: Option<u32>,
     },
     /// A relation of the system's own; `columns` as in [`Rel::Scan`]. `checked`: the user named it, so that the user must be
@@ -241,6 +244,8 @@ pub enum Rel {
         alias: String,
         columns: Vec<(usize, ColumnId)>,
         checked: bool,
+        /// What the rows are about, where the relation is the same for many objects: a sequence.
+        object: u32,
     },
     Values {
         columns: Vec<(ColumnId, Type)>,
@@ -277,6 +282,8 @@ pub enum Rel {
     Aggregate {
         input: Box<Rel>,
         keys: Vec<(ColumnId, Expr)>,
+        /// With them the input is grouped several times, and a key is NULL where its set lacks it.
+        sets: Option<GroupingSets>,
         aggregates: Vec<(ColumnId, AggregateCall)>,
     },
     /// Adds a column for each call over the rows with equal `partition` in the order of `order`; the input's columns
@@ -329,6 +336,14 @@ pub enum Rel {
         name: String,
         columns: Vec<(usize, ColumnId, Type)>,
     },
+    /// FOR UPDATE and the like: locks rows of tables that `input` reads. A row that has changed meanwhile (READ COMMITTED)
+    /// is read again: it goes on if `recheck` holds for what it is now, with `recompute` for the columns made of it.
+    LockRows {
+        input: Box<Rel>,
+        locks: Vec<RowLocking>,
+        recheck: Option<Expr>,
+        recompute: Vec<(ColumnId, Expr)>,
+    },
     /// A set operation; `columns[i]` unifies `left[i]` and `right[i]`, which have equal types.
     SetOperation {
         kind: SetKind,
@@ -337,6 +352,27 @@ pub enum Rel {
         right: Box<Query>,
         columns: Vec<ColumnId>,
     },
+}
+
+/// A table of which FOR UPDATE and the like lock rows.
+#[derive(Clone, Debug)]
+pub struct RowLocking {
+    pub table: Arc<TableDef>,
+    /// The column that [`Rel::Scan`] puts the address of the row in.
+    pub address: ColumnId,
+    /// The columns that are read of it.
+    pub columns: Vec<(usize, ColumnId)>,
+    pub mode: RowLock,
+    pub wait: LockWait,
+}
+
+/// What to do about a row that somebody else has locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockWait {
+    Block,
+    /// 55P03.
+    NoWait,
+    SkipLocked,
 }
 
 /// A function whose rows are read.
@@ -417,13 +453,48 @@ pub struct SortKey {
     pub nulls_first: bool,
 }
 
+/// GROUPING SETS, ROLLUP and CUBE, spelled out.
+#[derive(Clone, Debug)]
+pub struct GroupingSets {
+    /// Positions among the keys; one grouping for each, equal ones too.
+    pub sets: Vec<Vec<usize>>,
+    /// `GROUPING(a, b)`: for each key a bit, the last one's lowest, that is set where the grouping set lacks it.
+    pub groupings: Vec<(ColumnId, Vec<usize>)>,
+}
+
 #[derive(Clone, Debug)]
 pub struct AggregateCall {
     pub aggregate: &'static Aggregate,
     pub args: Vec<Expr>,
     pub distinct: bool,
+    /// The order in which rows are taken in. With `distinct` its expressions are among `args`.
+    pub order: Vec<AggregateKey>,
+    /// The arguments in parentheses where there is WITHIN GROUP; they stand above the grouping, over its keys.
+    pub direct: Vec<Expr>,
     pub filter: Option<Expr>,
     pub ty: Type,
+}
+
+/// A key of the ORDER BY inside an aggregate, or of WITHIN GROUP.
+#[derive(Clone, Debug)]
+pub struct AggregateKey {
+    pub expr: Expr,
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
+impl AggregateCall {
+    /// All expressions of the call.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        let order = self.order.iter().map(|key| &key.expr);
+        self.args.iter().chain(order).chain(&self.direct).chain(&self.filter)
+    }
+
+    /// As [`AggregateCall::expressions`], with the right to change them.
+    pub fn expressions_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let order = self.order.iter_mut().map(|key| &mut key.expr);
+        self.args.iter_mut().chain(order).chain(&mut self.direct).chain(&mut self.filter)
+    }
 }
 
 /// A bound statement that reads or writes rows.
@@ -477,13 +548,15 @@ pub enum ConflictAction {
     },
 }
 
-/// UPDATE of one table. `input` defines the old row's columns ([`Rel::Scan`] of the table under filters).
+/// UPDATE of one table.
 #[derive(Clone, Debug)]
 pub struct Update {
     pub table: Arc<TableDef>,
     /// Every live column of the old row.
     pub old: Vec<(usize, ColumnId)>,
     pub alias: String,
+    /// The other tables of FROM.
+    pub from: Option<JoinedChange>,
     pub predicate: Option<Expr>,
     pub set: Vec<(usize, Expr)>,
     /// The new row's columns, as CHECK and RETURNING see them.
@@ -497,8 +570,18 @@ pub struct Delete {
     pub table: Arc<TableDef>,
     pub old: Vec<(usize, ColumnId)>,
     pub alias: String,
+    /// The other tables of USING.
+    pub using: Option<JoinedChange>,
     pub predicate: Option<Expr>,
     pub returning: Option<Returning>,
+}
+
+/// The rows that UPDATE ... FROM and DELETE ... USING join with their table.
+#[derive(Clone, Debug)]
+pub struct JoinedChange {
+    pub rel: Rel,
+    /// Where the address of the row to change will be.
+    pub address: ColumnId,
 }
 
 /// A CHECK constraint over the new row; fails when false, not when NULL.

@@ -286,6 +286,7 @@ impl Background {
         })?;
         self.redo.store(record.redo.0, Ordering::Release);
         state.counters.add(Counter::Checkpoints, 1);
+        tracing::debug!(%at, redo = %record.redo, clean, "checkpoint");
         state.log.cut(record.redo.min(record.start))
     }
 }

@@ -213,7 +213,7 @@ impl Engine {
         lock: DirLock,
     ) -> Result<Arc<Engine>> {
         let mut superblock = SuperblockFile::open(&*disk, superblock_path)?;
-        let Superblock { system_id, log_segment_bytes, incarnation, .. } = superblock.current;
+        let Superblock { system_id, log_segment_bytes, incarnation, clean_end, .. } = superblock.current;
         options.log_segment_bytes = log_segment_bytes;
         options.log_budget_bytes = options.log_budget_bytes.max(2 * log_segment_bytes);
         options.check()?;
@@ -249,8 +249,18 @@ impl Engine {
             counters,
             lock: Mutex::new(Some(lock)),
         });
+        let is_clean = clean_end == survey.end || superblock_path == SUPERBLOCK_NEW_PATH;
+        let (from, end) = (survey.checkpoint.redo.min(survey.checkpoint.start), survey.end);
+        if !is_clean {
+            tracing::info!(%from, %end, "the database was not stopped cleanly: recovery starts");
+        }
+        let since = Instant::now();
         state.pool.set_replaying(true);
         recovery::replay(&state, &segments, &survey, replay)?;
+        if !is_clean {
+            let (log_bytes, seconds) = (end.0.saturating_sub(from.0), since.elapsed().as_secs_f32());
+            tracing::info!(log_bytes, pages = state.pool.dirty_count(), seconds, "the log is repeated");
+        }
         state.pool.set_replaying(false);
         let meta = state.fetch(PageId::META, Access::Keep)?;
         state.space.load(&meta.read())?;

@@ -77,6 +77,18 @@ pub struct RowVersion {
     pub(crate) undo: UndoPosition,
 }
 
+impl RowVersion {
+    /// The version as plain numbers, for who has to keep it among other values for a while.
+    pub fn to_words(self) -> [u64; 2] {
+        [self.xid.0, self.undo.0]
+    }
+
+    /// The version that [`RowVersion::to_words`] gave.
+    pub fn from_words(words: [u64; 2]) -> RowVersion {
+        RowVersion { xid: Xid(words[0]), undo: UndoPosition(words[1]) }
+    }
+}
+
 /// A consistent view of the database. As long as it, or a clone of it, lives, nothing it sees is purged.
 #[derive(Clone)]
 pub struct ReadView {

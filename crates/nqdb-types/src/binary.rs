@@ -69,7 +69,7 @@ pub fn read_binary(bytes: &[u8], ty: Type) -> SqlResult<Datum> {
         oid::FLOAT4 => Datum::Float4(f32::from_be_bytes(exact(bytes)?)),
         oid::FLOAT8 => Datum::Float8(f64::from_be_bytes(exact(bytes)?)),
         oid::NUMERIC => Datum::Numeric(Numeric::read_binary(bytes)?),
-        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::UNKNOWN => Datum::Text(read_text(bytes)?.into()),
+        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::UNKNOWN => Datum::Text(text_of_bytes(bytes)?.into()),
         oid::NAME => Datum::Text(read_name(bytes)?.into()),
         oid::CHAR_INTERNAL => match exact::<1>(bytes)? {
             [0] => Datum::text(""),
@@ -128,7 +128,8 @@ fn exact<const N: usize>(bytes: &[u8]) -> SqlResult<[u8; N]> {
     })
 }
 
-fn read_text(bytes: &[u8]) -> SqlResult<&str> {
+/// Bytes as text: 22021 for what is not UTF-8 and for a zero byte.
+pub fn text_of_bytes(bytes: &[u8]) -> SqlResult<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to()))?;
     if bytes.contains(&0) { Err(crate::text::nul_in_text()) } else { Ok(text) }
 }
@@ -152,7 +153,7 @@ fn not_utf8(bytes: &[u8], valid_up_to: usize) -> SqlError {
 }
 
 fn read_name(bytes: &[u8]) -> SqlResult<&str> {
-    read_text(bytes).map(crate::text::truncate_name)
+    text_of_bytes(bytes).map(crate::text::truncate_name)
 }
 
 fn check_date(days: i32) -> SqlResult<i32> {

@@ -41,7 +41,7 @@ mod type_info;
 mod typmod;
 
 pub use array::{Array, Dimension};
-pub use binary::{read_binary, write_binary};
+pub use binary::{read_binary, text_of_bytes, write_binary};
 pub use datum::Datum;
 pub use format_context::{ByteaOutput, DateOrder, DateStyle, DateStyleFormat, FormatContext, IntervalStyle};
 pub use interval::Interval;

@@ -76,8 +76,22 @@ impl TimeZone {
             let canonical = zone.iana_name().unwrap_or(name).into();
             return Some(TimeZone { rules: Rules::Named(zone), name: canonical });
         }
-        let zone = tz::TimeZone::posix(name).ok()?;
-        Some(TimeZone { rules: Rules::Named(zone), name: name.into() })
+        if let Ok(zone) = tz::TimeZone::posix(name) {
+            return Some(TimeZone { rules: Rules::Named(zone), name: name.into() });
+        }
+        TimeZone::short_posix(name)
+    }
+
+    /// A POSIX zone whose abbreviation is shorter than POSIX wants, as PostgreSQL takes it: `E5`, `AB-3:30`.
+    fn short_posix(name: &str) -> Option<TimeZone> {
+        let letters = name.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (abbreviation, offset) = name.split_at(letters);
+        let abbreviation = abbreviation.to_ascii_uppercase();
+        // The offset is read by who knows its rules, behind letters that are long enough.
+        let zone = tz::TimeZone::posix(&format!("AAA{offset}")).ok().filter(|_| (1..3).contains(&letters))?;
+        let seconds_east = zone.to_offset(Timestamp::UNIX_EPOCH).seconds();
+        let name = name.to_ascii_uppercase().into();
+        Some(TimeZone { rules: Rules::Fixed { seconds_east, abbreviation: abbreviation.into() }, name })
     }
 
     /// Reads a value of the `TimeZone` setting: a zone's name, or hours east of Greenwich (`-7`, `5.5`).

@@ -92,11 +92,15 @@ pub async fn serve(
         Ok(Ok(None)) | Err(_) => return,
     };
     let Started { mut client, mut input, request, encrypted } = started;
+    let user = request.user.clone();
     let login = Login { request, origin, encrypted, deadline, place: login_place };
     let end = catch_panic(converse(&mut client, &mut input, login, &context)).await;
     let error = match end {
         Ok(Ok(())) => None,
-        Ok(Err(Failure::Sql(error))) => Some(error),
+        Ok(Err(Failure::Sql(error))) => {
+            log_end(&error, &user, origin);
+            Some(error)
+        }
         Ok(Err(Failure::Io(error))) => return tracing::debug!(%error, "a connection failed"),
         Ok(Err(Failure::Closed)) => return,
         Err(()) => {
@@ -107,6 +111,19 @@ pub async fn serve(
     match error {
         Some(error) => send_away(&mut client, &error).await,
         None => drop(timeout(FAREWELL_TIMEOUT, client.shutdown()).await),
+    }
+}
+
+/// Logs why a client was not let in, or was sent away.
+fn log_end(error: &SqlError, user: &str, origin: Origin) {
+    let (code, message) = (error.code(), error.message());
+    let code = code.as_str();
+    match code.get(..2) {
+        Some("28" | "3D") => tracing::info!(user, ?origin, code, "a login was refused"),
+        Some("53") => tracing::warn!(user, ?origin, code, message, "a login was refused: all places are taken"),
+        Some("57") => tracing::debug!(user, code, "a session was ended"),
+        Some("08") => tracing::info!(user, ?origin, code, "a client broke the protocol"),
+        _ => tracing::warn!(user, ?origin, code, "a session ended with an error"),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,9 @@ pub struct WireOptions {
     /// Clients that are logging in at the same time; one more is not answered.
     pub logins_max: usize,
 }
+
+/// A stop that waits for longer says what it waits for.
+const SLOW_STOP: Duration = Duration::from_secs(2);
 
 /// Why a listener could not start.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +117,7 @@ impl Listeners {
             };
             let Ok(login_place) = logins.clone().try_acquire_owned() else {
                 instance.metrics.connections_refused.increment();
+                tracing::warn!(?origin, "a connection was closed: too many clients are logging in");
                 continue;
             };
             let context = context.clone();
@@ -120,9 +125,27 @@ impl Listeners {
         }
         drop((self.tcp, self.unix));
         instance.registry.terminate_all();
-        let gone = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(grace, gone).await.is_err() {
-            tracing::warn!("some sessions did not end in time and were cut off");
+        let waited = tokio::time::timeout(grace, wait_for_all(&mut connections, &instance)).await;
+        if waited.is_err() {
+            tracing::warn!(sessions = connections.len(), "sessions did not end in time and were cut off");
+        }
+    }
+}
+
+/// Waits until every connection is gone, and says so when that takes its time.
+async fn wait_for_all(connections: &mut JoinSet<()>, instance: &Instance) {
+    let mut report = tokio::time::interval(SLOW_STOP);
+    report.reset();
+    loop {
+        tokio::select! {
+            ended = connections.join_next() => match ended {
+                Some(_) => {}
+                None => return,
+            },
+            _ = report.tick() => {
+                let pids: Vec<i32> = instance.registry.all().iter().map(|backend| backend.pid()).collect();
+                tracing::warn!(?pids, "the stop waits for sessions");
+            }
         }
     }
 }
@@ -135,8 +158,10 @@ fn bind_unix(path: &Path) -> Result<UnixSocket, ListenerError> {
         // Left over from a server that was killed.
         std::fs::remove_file(path).map_err(|source| ListenerError::Unix { path: path.to_path_buf(), source })?;
     }
-    let listener =
-        UnixListener::bind(path).map_err(|source| ListenerError::Unix { path: path.to_path_buf(), source })?;
+    let failed = |source| ListenerError::Unix { path: path.to_path_buf(), source };
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    // Who may come is decided by roles and by the directory, as with PostgreSQL (unix_socket_permissions).
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).map_err(failed)?;
     Ok(UnixSocket { listener, path: path.to_path_buf() })
 }
 

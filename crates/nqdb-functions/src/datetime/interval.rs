@@ -43,6 +43,11 @@ fn negate(a: Interval) -> SqlResult<Interval> {
 
 #[sql_function("interval_mul(interval, float8) -> interval", oid = 1618)]
 fn multiply(interval: Interval, factor: f64) -> SqlResult<Interval> {
+    multiply_interval(interval, factor)
+}
+
+/// An interval times a number.
+pub(crate) fn multiply_interval(interval: Interval, factor: f64) -> SqlResult<Interval> {
     scale(interval, |field| field * factor)
 }
 

@@ -12,7 +12,7 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[&TEXT_TIMESTAMP, &TEXT_ZONED, &I
 
 /// The zone of that name, abbreviation or POSIX specification; 22023 if there is none.
 pub(super) fn zone_by_name(name: &str) -> SqlResult<TimeZone> {
-    TimeZone::from_name(name)
+    TimeZone::from_abbreviation_or_name(name)
         .or_else(|| posix_offset(name).and_then(TimeZone::fixed))
         .ok_or_else(|| SqlError::new(INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized")))
 }

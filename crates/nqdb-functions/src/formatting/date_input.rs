@@ -45,6 +45,25 @@ fn out_of_range(text: &str) -> SqlError {
     SqlError::new(DATETIME_FIELD_OVERFLOW, format!("date/time field value out of range: \"{text}\""))
 }
 
+const FIXED_WIDTH_HINT: &str = "If your source string is not fixed-width, try using the \"FM\" modifier.";
+
+/// Whether the field is written in digits, so that only its place says where the one before it ends.
+fn is_number(field: Field) -> bool {
+    !matches!(
+        field,
+        Field::Era { .. }
+            | Field::Meridiem { .. }
+            | Field::DayName
+            | Field::DayNameShort
+            | Field::MonthName
+            | Field::MonthNameShort
+            | Field::RomanMonth
+            | Field::ZoneName
+            | Field::Offset
+            | Field::Exact
+    )
+}
+
 struct Reader<'a> {
     rest: &'a str,
     reading: Reading,
@@ -57,12 +76,18 @@ impl Reader<'_> {
             match piece {
                 Piece::Literal(literal) if literal.is_ascii_punctuation() || *literal == ' ' => self.skip_separators(),
                 Piece::Literal(_) => self.skip_character(),
-                Piece::Pattern { field, .. } => {
+                Piece::Pattern { field, fill, ordinal, .. } => {
                     self.rest = self.rest.trim_start_matches(' ');
                     if self.rest.is_empty() {
                         return Ok(());
                     }
-                    let next_is_number = matches!(pieces.get(index + 1), Some(Piece::Pattern { .. }));
+                    let next_is_number = !fill
+                        && ordinal.is_none()
+                        && match pieces.get(index + 1) {
+                            Some(Piece::Pattern { field, .. }) => is_number(*field),
+                            Some(Piece::Literal(literal)) => literal.is_ascii_digit(),
+                            None => false,
+                        };
                     self.field(*field, next_is_number)?;
                 }
             }
@@ -85,22 +110,37 @@ impl Reader<'_> {
         };
     }
 
-    /// A number of at most so many digits where another field follows at once, of any number otherwise.
-    fn number(&mut self, digits_max: usize, next_is_number: bool, name: &str) -> SqlResult<i64> {
-        let limit = if next_is_number { digits_max } else { usize::MAX };
-        let sign_len = usize::from(self.rest.starts_with(['-', '+']));
-        let digits = self.rest.bytes().take(limit).skip(sign_len).take_while(u8::is_ascii_digit).count();
-        let (number, rest) = self.rest.split_at(sign_len + digits);
-        let value = number
-            .parse()
-            .map_err(|_| mismatch(self.rest.get(..digits_max.min(self.rest.len())).unwrap_or(self.rest), name))?;
-        self.rest = rest;
+    /// A number of exactly so many digits where another number follows at once, of any number otherwise.
+    fn number(&mut self, digits_exact: usize, next_is_number: bool, name: &str) -> SqlResult<i64> {
+        let rest = self.rest;
+        let shown = || rest.char_indices().nth(digits_exact).map_or(rest, |(end, _)| &rest[..end]);
+        if next_is_number && rest.len() < digits_exact {
+            let detail = format!("Field requires {digits_exact} characters, but only {} remain.", rest.len());
+            let message = format!("source string too short for \"{name}\" formatting field");
+            return Err(SqlError::new(INVALID_DATETIME_FORMAT, message)
+                .with_detail(detail)
+                .with_hint(FIXED_WIDTH_HINT));
+        }
+        let limit = if next_is_number { digits_exact } else { usize::MAX };
+        let sign_len = usize::from(rest.starts_with(['-', '+']));
+        let digits = rest.bytes().take(limit).skip(sign_len).take_while(u8::is_ascii_digit).count();
+        let (number, behind) = rest.split_at(sign_len + digits);
+        if next_is_number && digits > 0 && number.len() < digits_exact {
+            let detail =
+                format!("Field requires {digits_exact} characters, but only {} could be parsed.", number.len());
+            let message = format!("invalid value \"{}\" for \"{name}\"", shown());
+            return Err(SqlError::new(INVALID_DATETIME_FORMAT, message)
+                .with_detail(detail)
+                .with_hint(FIXED_WIDTH_HINT));
+        }
+        let value = number.parse().map_err(|_| mismatch(shown(), name))?;
+        self.rest = behind;
         Ok(value)
     }
 
     fn fraction(&mut self, digits: usize, name: &str) -> SqlResult<i64> {
         let len = self.rest.bytes().take(digits).take_while(u8::is_ascii_digit).count();
-        let value = self.number(digits, true, name)?;
+        let value = self.number(len.max(1), true, name)?;
         Ok(value * 10i64.pow(6u32.saturating_sub(len as u32)))
     }
 
@@ -120,8 +160,12 @@ impl Reader<'_> {
             Field::Exact => {}
             Field::Year(4) => self.reading.year = Some(self.number(4, next, "YYYY")?),
             Field::Year(digits) => {
-                let year = self.number(digits as usize, next, "YY")?;
+                let before = self.rest.len();
+                let year = self.number(digits as usize, next, &"YYYY"[..digits as usize])?;
+                // Four digits are a whole year, whatever the template says.
+                let is_partial = before - self.rest.len() < 4;
                 self.reading.year = Some(match year {
+                    _ if !is_partial => year,
                     0..=69 => year + 2000,
                     70..=99 => year + 1900,
                     100..=519 => year + 2000,
@@ -189,6 +233,11 @@ fn read(text: &str, template: &str) -> SqlResult<(i32, i64, Option<i64>)> {
     let mut reader = Reader { rest: text, reading: Reading::default() };
     reader.run(template)?;
     let reading = reader.reading;
+    let has_year = reading.is_bc || reading.year.is_some_and(|year| year != 0);
+    if reading.day_of_year.is_some_and(|day| day != 0) && reading.julian.is_none() && !has_year {
+        let message = "cannot calculate day of year without year information";
+        return Err(SqlError::new(INVALID_DATETIME_FORMAT, message));
+    }
     let days = days_of(&reading).ok_or_else(|| out_of_range(text))?;
     let mut hour = reading.hour;
     if reading.is_12_hour {

@@ -302,6 +302,8 @@ impl Writer<'_> {
                 }
                 Piece::Nine | Piece::Zero => self.fraction_digit(&mut position, *piece, &mut out),
                 Piece::Point if self.is_special && !self.overflows => break,
+                // Without digits behind it there is no point, and nothing follows the number.
+                Piece::Point if self.fraction.is_empty() && !self.overflows => break,
                 Piece::Point => {
                     if !sign_written {
                         out.push_str(&blank_for_sign(&leading));
@@ -438,7 +440,15 @@ fn to_number(text: &str, template: &str) -> SqlResult<Option<Numeric>> {
         return Err(SqlError::unsupported("RN or V in a template for reading numbers"));
     }
     let (before, after) = template.digit_counts();
-    let mut reader = Reader { rest: text, digits: String::new(), is_negative: false, after, in_fraction: 0 };
+    let mut reader = Reader {
+        rest: text,
+        digits: String::new(),
+        is_negative: false,
+        after,
+        in_fraction: 0,
+        has_point: template.pieces.contains(&Piece::Point),
+        has_brackets: template.pieces.contains(&Piece::Brackets),
+    };
     for piece in &template.pieces {
         if reader.rest.is_empty() {
             break;
@@ -446,7 +456,9 @@ fn to_number(text: &str, template: &str) -> SqlResult<Option<Numeric>> {
         reader.piece(*piece);
     }
     if !reader.digits.contains(|character: char| character.is_ascii_digit()) {
-        return Err(SqlError::new(INVALID_TEXT_REPRESENTATION, "invalid input syntax for type numeric: \" \""));
+        let sign = if reader.is_negative { "-" } else { " " };
+        let message = format!("invalid input syntax for type numeric: \"{sign}\"");
+        return Err(SqlError::new(INVALID_TEXT_REPRESENTATION, message));
     }
     let value = Numeric::parse(reader.digits.trim_end_matches('.'))?;
     let signed = if reader.is_negative { value.neg() } else { value };
@@ -464,6 +476,10 @@ struct Reader<'a> {
     after: usize,
     /// Digits read behind the point, and the point itself.
     in_fraction: usize,
+    /// The template has a point: only then the text's is one.
+    has_point: bool,
+    /// The template has `PR`: only then `<` is a sign.
+    has_brackets: bool,
 }
 
 impl Reader<'_> {
@@ -494,10 +510,11 @@ impl Reader<'_> {
         }
     }
 
-    /// A place for a digit, where a sign may come first and a point is taken as well.
+    /// A place for a digit, where a sign may come first and a point is taken as well; anything else takes the place.
     fn place(&mut self) {
         self.rest = self.rest.strip_prefix(' ').unwrap_or(self.rest);
-        if self.digits.is_empty() && !self.is_negative && self.rest.starts_with(['-', '+', '<']) {
+        let is_sign = |first: char| matches!(first, '-' | '+') || first == '<' && self.has_brackets;
+        if self.digits.is_empty() && !self.is_negative && self.rest.starts_with(is_sign) {
             self.is_negative = self.skip() != Some('+');
         }
         match self.skip() {
@@ -506,7 +523,7 @@ impl Reader<'_> {
                 self.in_fraction += 1;
                 self.digits.push(digit);
             }
-            Some('.') if self.in_fraction == 0 => {
+            Some('.') if self.in_fraction == 0 && self.has_point => {
                 self.in_fraction = 1;
                 self.digits.push('.');
             }

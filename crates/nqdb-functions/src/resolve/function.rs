@@ -65,9 +65,14 @@ fn candidates(name: &str, count: usize) -> Vec<Candidate<Callee>> {
         let args = declared_for(function, count)?;
         Some(Candidate { args, target: Callee::Function(function) })
     });
-    let aggregates = aggregates_named(name).iter().filter(|aggregate| aggregate.args.len() == count);
-    let aggregates =
-        aggregates.map(|aggregate| Candidate { args: aggregate.args.to_vec(), target: Callee::Aggregate(aggregate) });
+    let aggregates = aggregates_named(name).iter().filter_map(|aggregate| {
+        let args = match aggregate.args {
+            [repeated] if aggregate.variadic && count > 0 => vec![*repeated; count],
+            args if args.len() == count => args.to_vec(),
+            _ => return None,
+        };
+        Some(Candidate { args, target: Callee::Aggregate(aggregate) })
+    });
     let windows = window_functions_named(name).filter(|function| function.args.len() == count);
     let windows = windows.map(|function| Candidate { args: function.args.to_vec(), target: Callee::Window(function) });
     functions.chain(aggregates).chain(windows).collect()

@@ -100,7 +100,7 @@ pub(super) fn translate(pattern: &str, options: RegexOptions) -> SqlResult<(Stri
     if options.is_literal {
         return Ok((regex::escape(rest), options));
     }
-    let mut translator = Translator { rest, options, out: String::with_capacity(rest.len() + 8) };
+    let mut translator = Translator { rest, options, can_repeat: false, out: String::with_capacity(rest.len() + 8) };
     translator.run()?;
     Ok((translator.out, options))
 }
@@ -108,6 +108,8 @@ pub(super) fn translate(pattern: &str, options: RegexOptions) -> SqlResult<(Stri
 struct Translator<'a> {
     rest: &'a str,
     options: RegexOptions,
+    /// What was translated last may be followed by a quantifier.
+    can_repeat: bool,
     out: String,
 }
 
@@ -121,18 +123,47 @@ impl Translator<'_> {
 
     fn run(&mut self) -> SqlResult<()> {
         while let Some(character) = self.next() {
+            let could_repeat = self.can_repeat;
+            self.can_repeat = !matches!(character, '|' | '^' | '$');
             match character {
+                '*' | '+' | '?' => self.quantifier(could_repeat, character)?,
+                '{' if self.rest.starts_with(|next: char| next.is_ascii_digit()) => {
+                    self.quantifier(could_repeat, character)?;
+                }
+                '{' => self.out.push_str("\\{"),
                 '\\' => self.escape(false)?,
                 '[' => self.bracket()?,
-                '(' => self.group()?,
-                '{' if self.rest.starts_with(|next: char| next.is_ascii_digit()) => self.out.push('{'),
-                '{' => self.out.push_str("\\{"),
-                '.' | '*' | '+' | '?' | '|' | ')' | '^' | '$' | '}' => self.out.push(character),
-                // The crate would take these for its own syntax in expanded patterns only.
-                '#' | ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c' if self.options.expanded => self.out.push(character),
+                '(' => self.group(could_repeat)?,
+                '.' | '|' | ')' | '^' | '$' | '}' => self.out.push(character),
+                '#' if self.options.expanded => {
+                    self.rest = self.rest.split_once('\n').map_or("", |(_, rest)| rest);
+                    self.can_repeat = could_repeat;
+                }
+                ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c' if self.options.expanded => self.can_repeat = could_repeat,
                 _ => self.literal(character),
             }
         }
+        Ok(())
+    }
+
+    /// `*`, `+`, `?` or `{m,n}`, and a `?` behind it that makes it take as little as it can. What may not be repeated,
+    /// a quantifier among it, is 2201B.
+    fn quantifier(&mut self, could_repeat: bool, first: char) -> SqlResult<()> {
+        if !could_repeat {
+            return Err(invalid("quantifier operand invalid"));
+        }
+        self.out.push(first);
+        if first == '{' {
+            let (bounds, rest) = self.rest.split_once('}').ok_or_else(|| invalid("braces {} not balanced"))?;
+            self.out.push_str(bounds);
+            self.out.push('}');
+            self.rest = rest;
+        }
+        if let Some(rest) = self.rest.strip_prefix('?') {
+            self.out.push('?');
+            self.rest = rest;
+        }
+        self.can_repeat = false;
         Ok(())
     }
 
@@ -141,12 +172,14 @@ impl Translator<'_> {
         self.out.push_str(&regex::escape(character.encode_utf8(&mut buffer)));
     }
 
-    fn group(&mut self) -> SqlResult<()> {
+    fn group(&mut self, could_repeat: bool) -> SqlResult<()> {
+        self.can_repeat = false;
         if self.rest.starts_with("?:") {
             self.rest = self.rest.get(2..).unwrap_or("");
             self.out.push_str("(?:");
         } else if let Some(comment) = self.rest.strip_prefix("?#") {
             self.rest = comment.split_once(')').ok_or_else(|| invalid("parentheses () not balanced"))?.1;
+            self.can_repeat = could_repeat;
         } else if ["?=", "?!", "?<=", "?<!"].iter().any(|prefix| self.rest.starts_with(prefix)) {
             return Err(SqlError::unsupported("lookaround in a regular expression"));
         } else if self.rest.starts_with('?') {
@@ -170,6 +203,10 @@ impl Translator<'_> {
             let (open, close) = if in_bracket { ("", "") } else { ("[", "]") };
             self.out.push_str(&format!("{open}{class}{close}"));
             return Ok(());
+        }
+        match character {
+            'm' | 'M' | 'y' | 'Y' | 'A' | 'Z' if !in_bracket => self.can_repeat = false,
+            _ => {}
         }
         match character {
             'D' if !in_bracket => self.out.push_str("[^0-9]"),

@@ -11,6 +11,7 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &USER_BY_ID,
     &ENCODING_TO_CHAR,
     &CHAR_TO_ENCODING,
+    &DATABASE_ENCODING,
     &COUNT_NULLS,
     &COUNT_NON_NULLS,
     &OBJECT_DESCRIPTION,
@@ -72,13 +73,13 @@ fn type_of(context: &mut FunctionContext<'_>, values: &[Datum]) -> u32 {
 }
 
 #[sql_function("format_type(oid, int4) -> text", oid = 1081, stable, called_on_null)]
-fn format_type(type_oid: Option<u32>, typmod: Option<i32>) -> Option<String> {
+fn format_type(context: &mut FunctionContext<'_>, type_oid: Option<u32>, typmod: Option<i32>) -> Option<String> {
     let type_oid = type_oid?;
     if type_oid == 0 {
         return Some("-".to_string());
     }
     if nqdb_types::type_info(type_oid).is_none() {
-        return Some("???".to_string());
+        return Some(context.session.type_name(type_oid).unwrap_or_else(|| "???".to_string()));
     }
     Some(Type::with_typmod(type_oid, typmod.unwrap_or(-1)).name())
 }
@@ -91,6 +92,11 @@ fn user_by_id(context: &mut FunctionContext<'_>, role: u32) -> String {
 #[sql_function("pg_encoding_to_char(int4) -> name", oid = 1597, stable)]
 fn encoding_to_char(encoding: i32) -> &'static str {
     usize::try_from(encoding).ok().and_then(|index| ENCODINGS.get(index)).copied().unwrap_or("")
+}
+
+#[sql_function("getdatabaseencoding() -> name", oid = 1039, stable)]
+fn database_encoding(_context: &mut FunctionContext<'_>) -> &'static str {
+    "UTF8"
 }
 
 #[sql_function("pg_char_to_encoding(name) -> int4", oid = 1264, stable)]

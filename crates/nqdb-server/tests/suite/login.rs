@@ -66,7 +66,7 @@ async fn silent_sockets_keep_nobody_out_and_are_closed() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), all_closed).await.expect("all are closed in time");
-    drop(second);
+    drop((first, second));
     while connect(&format!("host=127.0.0.1 port={port} user=ada password=lovelace dbname=postgres")).await.is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -162,4 +162,91 @@ async fn without_a_certificate_tls_is_declined() {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     assert_eq!(request_tls(&mut stream, b"").await, b'N');
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_places_are_for_superusers() {
+    let server = Server::start_with(|configuration| configuration.max_connections = 5).await;
+    let admin = server.client().await;
+    admin.batch_execute("create role ada login").await.unwrap();
+    let ada = format!("host=127.0.0.1 port={} user=ada dbname=postgres", server.address().port());
+    let _first = connect(&ada).await.unwrap();
+    let error = connect(&ada).await.expect_err("three of five places are reserved");
+    let error = error.as_db_error().unwrap();
+    assert_eq!(
+        (error.code().code(), error.message()),
+        ("53300", "remaining connection slots are reserved for non-replication superuser connections")
+    );
+    let more = [server.client().await, server.client().await, server.client().await];
+    let reserved = admin.query_one("show superuser_reserved_connections", &[]).await.unwrap();
+    assert_eq!(reserved.get::<_, &str>(0), "3");
+    drop(more);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_are_taken_as_postgres_takes_them() {
+    let server = Server::start().await;
+    let admin = server.client().await;
+    admin
+        .batch_execute(
+            "create role ada login encrypted password 'one'; create user bob with encrypted password 'two' nosuperuser;
+             alter user ada with encrypted password 'three'",
+        )
+        .await
+        .unwrap();
+    let port = server.address().port();
+    let with = |user: &str, password: &str| {
+        format!("host=127.0.0.1 port={port} dbname=postgres user={user} password={password}")
+    };
+    drop((connect(&with("ada", "three")).await.unwrap(), connect(&with("bob", "two")).await.unwrap()));
+    assert_eq!(refusal(&with("ada", "one")).await, "28P01");
+    let code = async |sql: &str| admin.batch_execute(sql).await.unwrap_err().code().unwrap().code().to_owned();
+    assert_eq!(code("alter role ada password 'md5d41d8cd98f00b204e9800998ecf8427e'").await, "0A000");
+    assert_eq!(code("alter role ada unencrypted password 'x'").await, "0A000");
+    assert_eq!(code("alter role ada encrypted password null").await, "42601");
+    // The password is cleared: from this machine the role needs none now.
+    admin.batch_execute("alter role ada password ''").await.unwrap();
+    connect(&format!("host=127.0.0.1 port={port} dbname=postgres user=ada")).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_unix_socket_is_for_everybody_and_the_data_for_nobody_else() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let start = |path: &str| {
+        let mut configuration = configuration(directory.path());
+        configuration.data_dir = directory.path().join(path);
+        configuration.unix_socket_dir = Some(directory.path().to_path_buf());
+        async move { nqdb_server::start(&configuration).await }
+    };
+    // An empty directory is taken and made private.
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let running = start("data").await.unwrap();
+    let socket = directory.path().join(format!(".s.PGSQL.{}", running.postgres_address().port()));
+    assert_eq!((mode(&socket), mode(&data)), (0o777, 0o700));
+    let mut files = 0;
+    for entry in std::fs::read_dir(&data).unwrap().chain(std::fs::read_dir(data.join("wal")).unwrap()) {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+        files += 1;
+    }
+    assert!(files > 4);
+    running.stop().await.unwrap();
+
+    // One that others can read is refused, as is one that holds something else.
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let error = start("data").await.err().expect("is refused").to_string();
+    assert!(error.contains("invalid permissions"), "{error}");
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o750)).unwrap();
+    start("data").await.unwrap().stop().await.unwrap();
+    let other = directory.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("letter.txt"), "dear").unwrap();
+    let error = start("other").await.err().expect("is refused").to_string();
+    assert!(error.contains("not empty") && error.contains("letter.txt"), "{error}");
 }

@@ -67,3 +67,30 @@ async fn only_owners_and_superusers_reach_rows_and_sequences() {
     );
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_role_is_told_no_paths_and_cannot_vacuum_what_others_own() {
+    let server = Server::start().await;
+    let admin = server.client().await;
+    admin.batch_execute("create role ada login; create table t (id int)").await.unwrap();
+    let parameters = format!("host=127.0.0.1 port={} user=ada dbname=postgres", server.address().port());
+    let (ada, mut connection) = tokio_postgres::connect(&parameters, tokio_postgres::NoTls).await.unwrap();
+    let (send, mut notices) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+            if let tokio_postgres::AsyncMessage::Notice(notice) = message {
+                send.send(format!("{} {} {}", notice.severity(), notice.code().code(), notice.message())).unwrap();
+            }
+        }
+    });
+    let refused = "42501 must be superuser or have privileges of pg_read_all_settings to examine \"data_directory\"";
+    assert_eq!(refusal(&ada, "show data_directory").await, refused);
+    assert_eq!(refusal(&ada, "select current_setting('data_directory', true)").await, refused);
+    for (sql, verb) in [("vacuum t", "vacuum"), ("analyze t", "analyze"), ("vacuum analyze t", "vacuum")] {
+        ada.batch_execute(sql).await.unwrap();
+        let expected = format!("WARNING 01000 skipping \"t\" --- only table or database owner can {verb} it");
+        assert_eq!(notices.recv().await.unwrap(), expected, "{sql}");
+    }
+    admin.batch_execute("show data_directory").await.unwrap();
+    server.stop().await;
+}

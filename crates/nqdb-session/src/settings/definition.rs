@@ -293,6 +293,7 @@ pub static DEFINITIONS: &[Definition] = &[
         "Causes '...' strings to treat backslashes literally.",
     )),
     user("statement_timeout", MILLISECONDS, "0", "Sets the maximum allowed duration of any statement."),
+    server("superuser_reserved_connections", "3", "Sets the number of connection slots reserved for superusers."),
     user("synchronize_seqscans", Kind::Bool, "on", "Enable synchronized sequential scans."),
     user(
         "synchronous_commit",

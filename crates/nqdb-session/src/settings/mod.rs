@@ -23,8 +23,8 @@ use nqdb_sqlstate::{
 };
 use nqdb_types::{ByteaOutput, DateStyle, FormatContext, IntervalStyle, TimeZone};
 
-pub use definition::{Context, DEFINITIONS, Definition, SERVER_VERSION};
-use definition::{Kind, position};
+use definition::position;
+pub use definition::{Context, DEFINITIONS, Definition, Kind, SERVER_VERSION, Unit};
 pub use search_path::{quote as quote_identifier, split as split_search_path};
 use value::Value;
 pub use value::parse_bool;
@@ -208,6 +208,15 @@ impl Settings {
             _ => return Err(unrecognized(name)),
         };
         Ok(shown)
+    }
+
+    /// A number without its unit, as `pg_settings` shows it; `None` for a setting that is no number.
+    pub fn plain_value(&self, name: &str) -> Option<String> {
+        let key = self.key(name, false).ok()?;
+        match self.values.get(&key)?.current.as_ref()? {
+            Value::Integer(number) => Some(number.to_string()),
+            Value::Bool(_) | Value::Real(_) | Value::Text(_) => None,
+        }
     }
 
     /// The setting's name as the table spells it; also the column name of SHOW.

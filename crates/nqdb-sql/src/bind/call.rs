@@ -1,33 +1,42 @@
 //! Calls: functions, aggregates, set-returning functions in the select list, and the functions without parentheses.
 
-use nqdb_functions::{
-    Aggregate, Callee, CastContext, Function, ResolveError, ResolvedFunction, aggregates_named, equality,
-    functions_named, resolve_function,
-};
-use nqdb_sqlstate::{
-    FEATURE_NOT_SUPPORTED, GROUPING_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE,
-};
+use nqdb_functions::{Callee, CastContext, Function, ResolveError, ResolvedFunction, resolve_function};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE};
 use nqdb_types::{Datum, Oid, Type, oid};
 use sqlparser::ast::{
     self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
     FunctionArguments, ObjectName, ObjectNamePart, Value,
 };
 
-use super::operators::no_operator;
+use super::aggregate::{check_star, is_aggregate_name};
 use super::rows::row_items;
-use super::same::same_expr;
 use super::scope::Clause;
-use super::{Binder, leftmost, span_position, walk};
-use crate::ir::{AggregateCall, Expr, ExprKind, WindowCallee};
+use super::{Binder, leftmost, span_position};
+use crate::ir::{Expr, ExprKind, WindowCallee};
 use crate::names::name_of;
 
 /// How a call was written, besides its name and arguments.
-struct CallForm<'q> {
-    star: bool,
-    distinct: bool,
-    filter: Option<&'q ast::Expr>,
-    over: Option<&'q ast::WindowType>,
-    position: Option<u32>,
+#[derive(Clone, Copy)]
+pub(super) struct CallForm<'q> {
+    pub(super) star: bool,
+    pub(super) distinct: bool,
+    pub(super) order_by: &'q [ast::OrderByExpr],
+    pub(super) within_group: &'q [ast::OrderByExpr],
+    pub(super) filter: Option<&'q ast::Expr>,
+    pub(super) over: Option<&'q ast::WindowType>,
+    pub(super) position: Option<u32>,
+}
+
+impl CallForm<'_> {
+    /// Whether it is nothing but a name and arguments.
+    fn is_plain(&self) -> bool {
+        !self.star
+            && !self.distinct
+            && self.order_by.is_empty()
+            && self.within_group.is_empty()
+            && self.filter.is_none()
+            && self.over.is_none()
+    }
 }
 
 impl Binder<'_> {
@@ -41,9 +50,6 @@ impl Binder<'_> {
         }
         if null_treatment.is_some() {
             return refuse("IGNORE NULLS and RESPECT NULLS");
-        }
-        if !within_group.is_empty() {
-            return refuse("an ordered-set aggregate");
         }
         let list = match args {
             FunctionArguments::None => {
@@ -59,12 +65,11 @@ impl Binder<'_> {
             FunctionArguments::List(list) => list,
         };
         let FunctionArgumentList { duplicate_treatment, args, clauses } = list;
-        if let Some(clause) = clauses.first() {
-            return match clause {
-                FunctionArgumentClause::OrderBy(_) => refuse("ORDER BY inside an aggregate"),
-                _ => Err(self.syntax_error_at(position, &name)),
-            };
-        }
+        let order_by = match clauses.as_slice() {
+            [] => &[][..],
+            [FunctionArgumentClause::OrderBy(keys)] => keys,
+            _ => return Err(self.syntax_error_at(position, &name)),
+        };
         if name == "row"
             && let Some(items) = row_items(&ast::Expr::Function(function.clone()))
         {
@@ -73,10 +78,13 @@ impl Binder<'_> {
         let mut form = CallForm {
             star: false,
             distinct: matches!(duplicate_treatment, Some(DuplicateTreatment::Distinct)),
+            order_by,
+            within_group,
             filter: filter.as_deref(),
             over: over.as_ref(),
             position,
         };
+        self.check_within_group(&form)?;
         let mut written = Vec::with_capacity(args.len());
         for arg in args {
             match arg {
@@ -134,43 +142,29 @@ impl Binder<'_> {
         if let Some(bound) = self.bind_keyword_call(name, written, &form)? {
             return Ok(bound);
         }
-        let is_aggregate =
-            form.over.is_none() && !aggregates_named(name).is_empty() && functions_named(name).is_empty();
-        let nested_before = self.scope().in_aggregate;
+        let is_aggregate = form.over.is_none() && is_aggregate_name(name);
         let sets_before = self.set_call_count();
-        if is_aggregate {
-            if nested_before && self.scope().clause != Clause::Filter {
-                return Err(nested_aggregate(position));
-            }
-            self.scope().in_aggregate = true;
-        }
-        let mut args = Vec::with_capacity(written.len());
-        let mut failure = None;
+        let mut args = Vec::with_capacity(written.len() + form.within_group.len());
         for arg in written {
-            match self.bind_expr(arg) {
-                Ok(arg) => args.push(arg),
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
-            }
+            args.push(self.bind_expr(arg)?);
         }
-        self.scope().in_aggregate = nested_before;
-        if let Some(error) = failure {
-            return Err(error);
+        for item in form.within_group {
+            args.push(self.in_clause(Clause::OrderBy, |binder| binder.bind_expr(&item.expr))?);
         }
         let given: Vec<Oid> = args.iter().map(|arg| arg.ty.oid).collect();
         let resolved = match resolve_function(name, &given) {
             Ok(resolved) => resolved,
-            Err(ResolveError::CastSyntax(target))
-                if !form.star && !form.distinct && form.filter.is_none() && form.over.is_none() =>
-            {
+            Err(ResolveError::CastSyntax(target)) if form.is_plain() => {
                 let Some(arg) = args.pop() else { return Err(SqlError::internal("a cast without an argument")) };
                 return self.coerce(arg, Type::new(target), CastContext::Explicit, position);
             }
             Err(error) => return Err(error.function_error(name, &given).or_position(position)),
         };
-        let args = self.convert_args(args, &resolved)?;
+        if let Callee::Aggregate(aggregate) = resolved.callee {
+            self.check_ordered_set(aggregate, &mut args, &form)?;
+        }
+        let is_hypothetical = matches!(resolved.callee, Callee::Aggregate(aggregate) if aggregate.variadic);
+        let args = if is_hypothetical { args } else { self.convert_args(args, &resolved)? };
         if is_aggregate {
             self.refuse_sets_in_aggregate(sets_before)?;
         } else if form.over.is_some() {
@@ -201,6 +195,12 @@ impl Binder<'_> {
                 if form.distinct {
                     return not_aggregate("DISTINCT".to_string());
                 }
+                if !form.within_group.is_empty() {
+                    return not_aggregate("WITHIN GROUP".to_string());
+                }
+                if !form.order_by.is_empty() {
+                    return not_aggregate("ORDER BY".to_string());
+                }
                 if form.filter.is_some() {
                     return not_aggregate("FILTER".to_string());
                 }
@@ -228,11 +228,14 @@ impl Binder<'_> {
             return Ok(None);
         }
         let position = form.position;
-        if form.star || form.distinct || form.filter.is_some() || written.is_empty() {
+        if written.is_empty() {
+            return Err(self.syntax_error_in_call(position, ")"));
+        }
+        if !form.is_plain() {
             return Err(self.syntax_error_at(position, name));
         }
         if name == "grouping" {
-            return Err(SqlError::unsupported("GROUPING").or_position(position));
+            return self.bind_grouping(written, position).map(Some);
         }
         if let ("current_timestamp" | "localtimestamp" | "localtime" | "current_time", [precision]) = (name, written) {
             return self.bind_timed_function(name, precision, position).map(Some);
@@ -295,6 +298,27 @@ impl Binder<'_> {
         }
     }
 
+    /// A syntax error at the first token with this text behind the name of a call.
+    pub(super) fn syntax_error_in_call(&self, call: Option<u32>, text: &str) -> SqlError {
+        let call = call.and_then(|position| self.tokens.at_position(position));
+        let found = call.and_then(|call| (call..self.tokens.len()).find(|at| self.tokens.is(*at, text)));
+        self.syntax_error_at(found.and_then(|at| self.tokens.position(at)), text)
+    }
+
+    /// What PostgreSQL's grammar does not allow together with WITHIN GROUP.
+    fn check_within_group(&self, form: &CallForm<'_>) -> SqlResult<()> {
+        let message = match form.within_group {
+            [] => return Ok(()),
+            _ if !form.order_by.is_empty() => "cannot use multiple ORDER BY clauses with WITHIN GROUP",
+            _ if form.distinct => "cannot use DISTINCT with WITHIN GROUP",
+            _ => return Ok(()),
+        };
+        let call = form.position.and_then(|position| self.tokens.at_position(position));
+        let within = call.and_then(|call| (call..self.tokens.len()).find(|at| self.tokens.is(*at, "within")));
+        let position = within.and_then(|at| self.tokens.position(at));
+        Err(SqlError::new(SYNTAX_ERROR, message).or_position(position))
+    }
+
     /// A window function or aggregate with OVER: what PostgreSQL allows of its form.
     fn bind_windowed(
         &mut self,
@@ -309,89 +333,20 @@ impl Binder<'_> {
         if form.distinct {
             return refuse("DISTINCT is not implemented for window functions");
         }
-        match callee {
-            WindowCallee::Aggregate(aggregate) => check_star(aggregate, &args, &form)?,
-            WindowCallee::Function(_) if form.filter.is_some() => {
-                return refuse("FILTER is not implemented for non-aggregate window functions");
-            }
-            WindowCallee::Function(_) => {}
+        if let WindowCallee::Aggregate(aggregate) = callee {
+            check_star(aggregate, &args, &form)?;
+        }
+        if !form.order_by.is_empty() {
+            return refuse("aggregate ORDER BY is not implemented for window functions");
+        }
+        if matches!(callee, WindowCallee::Function(_)) && form.filter.is_some() {
+            return refuse("FILTER is not implemented for non-aggregate window functions");
         }
         let filter = match form.filter {
             None => None,
             Some(filter) => Some(self.in_clause(Clause::Filter, |binder| binder.bind_boolean(filter, "FILTER"))?),
         };
         self.bind_window_call(callee, args, filter, returns, over, position)
-    }
-
-    /// An aggregate: computed at the query level of its innermost variable, where it becomes a column.
-    fn bind_aggregate(
-        &mut self,
-        aggregate: &'static Aggregate,
-        args: Vec<Expr>,
-        ty: Type,
-        form: CallForm<'_>,
-    ) -> SqlResult<Expr> {
-        let position = form.position;
-        check_star(aggregate, &args, &form)?;
-        if form.distinct {
-            if form.star {
-                return Err(self.syntax_error_at(position, "*"));
-            }
-            for arg in &args {
-                if equality(arg.ty.oid).is_none() {
-                    return Err(no_operator("equality", arg.ty.oid, arg.position));
-                }
-            }
-        }
-        let filter = match form.filter {
-            None => None,
-            Some(filter) => Some(self.in_clause(Clause::Filter, |binder| binder.bind_boolean(filter, "FILTER"))?),
-        };
-        if let Some(position) = args.iter().find_map(|arg| self.window_function_in(arg)) {
-            let message = "aggregate function calls cannot contain window function calls";
-            return Err(SqlError::new(GROUPING_ERROR, message).or_position(position));
-        }
-        let level = self.aggregate_level(args.iter().chain(&filter));
-        if let Some(scope) = self.scopes.get(level) {
-            if scope.in_aggregate {
-                return Err(nested_aggregate(position));
-            }
-            if let Some(message) = scope.clause.refuses_aggregates() {
-                return Err(SqlError::new(GROUPING_ERROR, message).or_position(position));
-            }
-        }
-        let nullable = aggregate.name != "count";
-        let call = AggregateCall { aggregate, args, distinct: form.distinct, filter, ty };
-        if let Some(scope) = self.scopes.get(level)
-            && let Some((id, _)) = scope.aggregates.iter().find(|(_, other)| same_call(other, &call))
-        {
-            let id = *id;
-            return Ok(self.column_expr(id, position));
-        }
-        let id = self.new_column(ty, nullable, None);
-        self.columns[id.0 as usize].level = level;
-        if let Some(scope) = self.scopes.get_mut(level) {
-            scope.aggregates.push((id, call));
-        }
-        Ok(self.column_expr(id, position))
-    }
-
-    /// The innermost level that a column of the arguments belongs to; without any, the level at hand.
-    fn aggregate_level<'e>(&self, args: impl Iterator<Item = &'e Expr>) -> usize {
-        let here = self.scopes.len().saturating_sub(1);
-        let mut innermost = None;
-        for arg in args {
-            walk::any(arg, &mut |part| {
-                if let ExprKind::Column(id) = part.kind {
-                    let level = self.info(id).level;
-                    if level <= here {
-                        innermost = innermost.max(Some(level));
-                    }
-                }
-                false
-            });
-        }
-        innermost.unwrap_or(here)
     }
 
     /// CURRENT_DATE and the other functions that are written without parentheses.
@@ -444,19 +399,6 @@ pub(super) fn is_keyword_call(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// `count(*)` is for aggregates without arguments, and these are called in no other way.
-fn check_star(aggregate: &Aggregate, args: &[Expr], form: &CallForm<'_>) -> SqlResult<()> {
-    if form.star && (!aggregate.takes_star || !args.is_empty()) {
-        let message = format!("function {}(*) does not exist", aggregate.name);
-        return Err(SqlError::new(UNDEFINED_FUNCTION, message).or_position(form.position));
-    }
-    if args.is_empty() && !form.star {
-        let message = format!("{}(*) must be used to call a parameterless aggregate function", aggregate.name);
-        return Err(SqlError::new(WRONG_OBJECT_TYPE, message).or_position(form.position));
-    }
-    Ok(())
-}
-
 /// A call of a plain function.
 pub(super) fn call(function: &'static Function, args: Vec<Expr>, ty: Type, position: Option<u32>) -> Expr {
     let start = args.iter().fold(position, |start, arg| leftmost(start, arg.position));
@@ -468,20 +410,4 @@ fn packed(items: Vec<Expr>) -> SqlResult<Expr> {
     let element = items.first().map_or(oid::TEXT, |item| item.ty.oid);
     let ty = Type::new(super::array::array_over(element, None)?);
     Ok(Expr { kind: ExprKind::Array { items, nested: false }, ty, nullable: false, position: None })
-}
-
-fn nested_aggregate(position: Option<u32>) -> SqlError {
-    SqlError::new(GROUPING_ERROR, "aggregate function calls cannot be nested").or_position(position)
-}
-
-fn same_call(a: &AggregateCall, b: &AggregateCall) -> bool {
-    a.aggregate == b.aggregate
-        && a.distinct == b.distinct
-        && a.args.len() == b.args.len()
-        && a.args.iter().zip(&b.args).all(|(a, b)| same_expr(a, b))
-        && match (&a.filter, &b.filter) {
-            (None, None) => true,
-            (Some(a), Some(b)) => same_expr(a, b),
-            _ => false,
-        }
 }

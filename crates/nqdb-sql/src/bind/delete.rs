@@ -21,9 +21,6 @@ impl Binder<'_> {
             order_by,
             limit,
         } = delete;
-        if using.is_some() {
-            return Err(SqlError::unsupported("DELETE ... USING"));
-        }
         if !tables.is_empty() || output.is_some() || !order_by.is_empty() || limit.is_some() {
             return Err(SqlError::unsupported("this clause of DELETE"));
         }
@@ -34,17 +31,18 @@ impl Binder<'_> {
             return Err(SqlError::new(SYNTAX_ERROR, "syntax error: DELETE takes one table"));
         };
         let (table, alias) = self.bind_changed_table(item)?;
-        self.in_scope(Scope::new(Clause::Where), |binder| {
+        self.in_scope(Scope::new(Clause::From), |binder| {
             let old = binder.new_row(&table, false);
-            let scope = binder.row_scope(&table, &alias, &old, Clause::Where);
-            *binder.scope() = scope;
+            let others = binder.bind_other_tables(&table, &alias, &old, using.as_deref().unwrap_or_default())?;
+            *binder.scope() = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Where);
             let predicate = match selection {
                 Some(selection) => Some(binder.bind_boolean(selection, "WHERE")?),
                 None => None,
             };
-            let scope = binder.row_scope(&table, &alias, &old, Clause::Returning);
+            let scope = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Returning);
             let returning = binder.bind_returning(returning.as_ref(), scope)?;
-            Ok(Delete { table, old, alias, predicate, returning })
+            let using = others.map(|others| binder.join_changed(&table, &alias, &old, others));
+            Ok(Delete { table, old, alias, using, predicate, returning })
         })
     }
 }

@@ -155,6 +155,12 @@ impl Binder<'_> {
             let table = table.clone();
             return Ok(self.whole_row(&table, position));
         }
+        if name == "tableoid"
+            && let Some(id) =
+                self.scopes.last().and_then(|scope| scope.tables.iter().find_map(|table| self.system_tableoid(table)))
+        {
+            return Ok(self.column_expr(id, position));
+        }
         self.check_system_column(&name, position)?;
         Err(missing_column(&self.scopes, &name, position))
     }
@@ -183,6 +189,11 @@ impl Binder<'_> {
                 Err(SqlError::new(nqdb_sqlstate::AMBIGUOUS_COLUMN, message).or_position(position))
             }
             (None, _) => {
+                if column == "tableoid"
+                    && let Some(id) = self.system_tableoid(found)
+                {
+                    return Ok(self.column_expr(id, position));
+                }
                 let stored = found.table.is_some();
                 let error = missing_column_of(found, table, column, position);
                 if stored && SYSTEM_COLUMNS.contains(&column.as_str()) {

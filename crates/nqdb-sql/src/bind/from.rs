@@ -48,6 +48,7 @@ impl Binder<'_> {
     /// Binds the FROM list and makes its names visible in the scope at hand.
     pub(super) fn bind_from(&mut self, from: &[ast::TableWithJoins]) -> SqlResult<Rel> {
         let mut all: Option<FromItem> = None;
+        let around = self.scope().siblings.len();
         for item in from {
             let item = self.bind_joined(item)?;
             all = Some(match all {
@@ -67,10 +68,12 @@ impl Binder<'_> {
             });
             if let Some(all) = &all {
                 let sibling = Sibling::new(all, true);
-                self.scope().siblings = vec![sibling];
+                let siblings = &mut self.scope().siblings;
+                siblings.truncate(around);
+                siblings.push(sibling);
             }
         }
-        self.scope().siblings.clear();
+        self.scope().siblings.truncate(around);
         let Some(FromItem { rel, tables, columns, hidden }) = all else { return Ok(Rel::OneRow) };
         let scope = self.scope();
         scope.tables = tables;
@@ -208,6 +211,11 @@ impl Binder<'_> {
         if let Some(system) = self.find_system_relation(schema, name) {
             return self.bind_system_relation(system);
         }
+        let catalog = self.cx.catalog;
+        if let Ok(Some(Relation::Sequence(sequence))) = catalog.resolve(self.cx.search_path, schema, name) {
+            let schema = catalog.schema_by_oid(sequence.schema).map_or("", |schema| schema.name.as_str());
+            return Ok(self.sequence_scan(sequence, schema));
+        }
         let table = self.find_stored_table(schema, name, position)?;
         Ok(self.scan(&table, position))
     }
@@ -264,7 +272,8 @@ impl Binder<'_> {
             ids.push((at, id));
             columns.push(ScopeColumn { name: column.name.clone(), id });
         }
-        let rel = Rel::Scan { table: Arc::clone(table), alias: table.name.clone(), columns: ids, position };
+        let rel =
+            Rel::Scan { table: Arc::clone(table), alias: table.name.clone(), columns: ids, address: None, position };
         let scope_table = ScopeTable {
             name: table.name.clone(),
             schema: Some(table.schema_name.clone()),

@@ -3,12 +3,10 @@
 //! Above the grouping an expression may use its keys, its aggregates, and columns that the keys decide: all columns of
 //! a table whose primary key is among the keys (manual 7.2.3). The latter become keys themselves, which changes nothing.
 
-use nqdb_functions::equality;
 use nqdb_sqlstate::{GROUPING_ERROR, SqlError, SqlResult, WINDOWING_ERROR};
 use nqdb_types::oid;
 use sqlparser::ast;
 
-use super::operators::no_operator;
 use super::same::same_expr;
 use super::scope::{Clause, find_column};
 use super::select::Target;
@@ -20,34 +18,8 @@ use crate::names::name_of;
 pub(super) type Key = (ColumnId, Expr);
 
 impl Binder<'_> {
-    /// GROUP BY: a column of FROM, an output name, a position, or an expression.
-    pub(super) fn bind_group_by(&mut self, group_by: &ast::GroupByExpr, targets: &mut [Target]) -> SqlResult<Vec<Key>> {
-        let ast::GroupByExpr::Expressions(expressions, modifiers) = group_by else {
-            return Err(SqlError::unsupported("GROUP BY ALL"));
-        };
-        if !modifiers.is_empty() {
-            return Err(SqlError::unsupported("a grouping set"));
-        }
-        let mut keys: Vec<Key> = Vec::with_capacity(expressions.len());
-        for expression in expressions {
-            if let ast::Expr::Tuple(items) = expression
-                && items.is_empty()
-            {
-                return Err(SqlError::unsupported("a grouping set"));
-            }
-            let expr = self.bind_group_key(expression, targets)?;
-            if equality(expr.ty.oid).is_none() {
-                return Err(no_operator("equality", expr.ty.oid, expr.position));
-            }
-            if !keys.iter().any(|(_, key)| same_expr(key, &expr)) {
-                let id = self.key_column(&expr);
-                keys.push((id, expr));
-            }
-        }
-        Ok(keys)
-    }
-
-    fn bind_group_key(&mut self, expression: &ast::Expr, targets: &mut [Target]) -> SqlResult<Expr> {
+    /// A key: a column of FROM, an output name, a position, or an expression.
+    pub(super) fn bind_group_key(&mut self, expression: &ast::Expr, targets: &mut [Target]) -> SqlResult<Expr> {
         // Unlike in ORDER BY, a column of FROM comes before an output column of that name.
         let shadowed = match expression {
             ast::Expr::Identifier(name) => {
@@ -87,7 +59,7 @@ impl Binder<'_> {
         }
     }
 
-    fn key_column(&mut self, expr: &Expr) -> ColumnId {
+    pub(super) fn key_column(&mut self, expr: &Expr) -> ColumnId {
         let origin = match expr.kind {
             ExprKind::Column(id) => self.info(id).origin,
             _ => None,
@@ -115,8 +87,18 @@ impl Binder<'_> {
         for expr in others {
             self.regroup(expr, &mut keys, false)?;
         }
-        let aggregates = self.scope().aggregates.clone();
-        Ok(Rel::Aggregate { input: Box::new(rel), keys, aggregates })
+        let mut aggregates = self.scope().aggregates.clone();
+        for direct in aggregates.iter_mut().flat_map(|(_, call)| &mut call.direct) {
+            self.regroup(direct, &mut keys, false).map_err(|error| {
+                error.with_detail("Direct arguments of an ordered-set aggregate must use only grouped columns.")
+            })?;
+        }
+        let sets = self.take_grouping_sets(&keys)?;
+        if keys.is_empty() && aggregates.is_empty() && sets.is_none() {
+            // One group of which nothing is asked: FROM and WHERE do not matter, and PostgreSQL does not run them.
+            return Ok(Rel::OneRow);
+        }
+        Ok(Rel::Aggregate { input: Box::new(rel), keys, sets, aggregates })
     }
 
     /// Replaces what the keys compute; refuses other columns of this level: 42803.
@@ -168,6 +150,9 @@ impl Binder<'_> {
         if self.is_decided_by(id, keys) {
             let source = self.column_expr(id, position);
             let key = self.key_column(&source);
+            for set in self.scope().grouping_sets.iter_mut().flatten() {
+                set.push(keys.len());
+            }
             keys.push((key, source));
             return Ok(key);
         }
@@ -180,9 +165,10 @@ impl Binder<'_> {
         Err(SqlError::new(GROUPING_ERROR, message).or_position(position))
     }
 
-    /// Whether the keys hold the primary key of the column's table.
+    /// Whether the keys, those of all grouping sets, hold the primary key of the column's table.
     fn is_decided_by(&mut self, id: ColumnId, keys: &[Key]) -> bool {
         let scope = self.scope();
+        let is_in_all_sets = |at: usize| scope.grouping_sets.iter().flatten().all(|set| set.contains(&at));
         let Some(table) = scope.tables.iter().find(|table| table.columns.iter().any(|column| column.id == id)) else {
             return false;
         };
@@ -193,7 +179,9 @@ impl Binder<'_> {
             let at = live.iter().position(|position| *position == part.column);
             let column = at.and_then(|at| table.columns.get(at));
             column.is_some_and(|column| {
-                keys.iter().any(|(_, key)| matches!(key.kind, ExprKind::Column(key) if key == column.id))
+                keys.iter().enumerate().any(|(at, (_, key))| {
+                    matches!(key.kind, ExprKind::Column(key) if key == column.id) && is_in_all_sets(at)
+                })
             })
         })
     }

@@ -3,13 +3,14 @@
 //! | module | what it decides |
 //! |---|---|
 //! | `scope`, `similar` | what a name means, and what to say when it means nothing |
-//! | `expression`, `literal`, `operators`, `rows`, `conditional`, `call`, `syntax_functions`, `subquery` | expressions |
+//! | `expression`, `literal`, `operators`, `rows`, `conditional`, `call`, `aggregate`, `syntax_functions`, `subquery` | expressions |
 //! | `array`, `record` | arrays and composite values in them |
 //! | `coerce`, `types` | types and conversions |
-//! | `query`, `select`, `set_calls`, `group`, `window`, `order` | queries |
+//! | `query`, `select`, `set_calls`, `group`, `grouping_sets`, `window`, `order` | queries |
+//! | `locking` | FOR UPDATE |
 //! | `with`, `with_recursive`, `with_inline` | WITH |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
-//! | `insert`, `conflict`, `update`, `delete`, `returning`, `table_row` | changes |
+//! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `returning`, `table_row` | changes |
 //! | `output_name` | what a column without an alias is called |
 //!
 //! What always holds:
@@ -22,6 +23,7 @@
 //!
 //! Left out: access paths and join order (`plan`), and definitions (`ddl`).
 
+mod aggregate;
 mod array;
 mod call;
 mod coerce;
@@ -32,9 +34,12 @@ mod expression;
 mod from;
 mod from_function;
 mod group;
+mod grouping_sets;
 mod insert;
+mod joined_change;
 mod lateral;
 mod literal;
+mod locking;
 mod operators;
 mod order;
 mod output_name;
@@ -176,6 +181,24 @@ pub fn bind_new_check(text: &str, table: &Arc<TableDef>, cx: &BindContext<'_>) -
     let row: Vec<(usize, ColumnId)> =
         table.live_columns().enumerate().map(|(id, (position, _))| (position, ColumnId(id as u32))).collect();
     bind_check(text, table, &row, cx)
+}
+
+/// Binds a default or a check for printing, over a table's columns or over none: the ids number its live columns.
+pub fn bind_stored_expression(text: &str, table: Option<&Arc<TableDef>>, cx: &BindContext<'_>) -> SqlResult<Expr> {
+    let (tokens, expression) = parse_expression(text)?;
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, tokens, &mut params);
+    let scope = match table {
+        Some(table) => {
+            let row: Vec<(usize, ColumnId)> =
+                (0..).map(ColumnId).zip(table.live_columns()).map(|(id, (at, _))| (at, id)).collect();
+            binder.adopt_row(table, &row);
+            binder.row_scope(table, &table.name, &row, Clause::Check)
+        }
+        None => Scope::new(Clause::Default),
+    };
+    let bound = binder.in_scope(scope, |binder| binder.bind_expr(&expression))?;
+    binder.resolve_unknown(bound)
 }
 
 /// Binds an expression over nothing: an argument of EXECUTE, an option of a definition.

@@ -6,6 +6,7 @@ use nqdb_types::{Type, oid};
 use sqlparser::ast::{self, LimitClause, SetExpr, SetOperator, SetQuantifier};
 
 use super::coerce::common_of;
+use super::locking::first_lock_name;
 use super::operators::no_operator;
 use super::scope::{Clause, Scope};
 use super::{Binder, walk};
@@ -18,11 +19,12 @@ pub(super) struct Tail<'q> {
     pub(super) limit: Option<&'q ast::Expr>,
     pub(super) offset: Option<&'q ast::Expr>,
     pub(super) fetch: Option<&'q ast::Fetch>,
+    pub(super) locks: &'q [ast::LockClause],
 }
 
 impl Tail<'_> {
     /// No clause so far.
-    pub(super) const EMPTY: Tail<'static> = Tail { order_by: &[], limit: None, offset: None, fetch: None };
+    pub(super) const EMPTY: Tail<'static> = Tail { order_by: &[], limit: None, offset: None, fetch: None, locks: &[] };
 }
 
 impl Binder<'_> {
@@ -88,7 +90,7 @@ impl Binder<'_> {
         } = query;
         let multiple = |what: &str| Err(SqlError::new(SYNTAX_ERROR, format!("multiple {what} clauses not allowed")));
         if !locks.is_empty() {
-            return Err(SqlError::unsupported("FOR UPDATE and FOR SHARE"));
+            tail.locks = locks;
         }
         if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
             return Err(SqlError::unsupported("this clause of a query"));
@@ -147,6 +149,9 @@ impl Binder<'_> {
             SetExpr::Select(select) => self.bind_select(select, tail, resolve),
             SetExpr::Query(query) => self.bind_query_as(query, resolve),
             SetExpr::SetOperation { .. } | SetExpr::Values(_) | SetExpr::Table(_) => {
+                if !tail.locks.is_empty() {
+                    return Err(refuse_locks(body, tail.locks)?);
+                }
                 let mut query = self.bind_leafless(body, resolve)?;
                 self.in_scope(output_scope(&query), |binder| {
                     binder.order_output(&mut query, tail.order_by)?;
@@ -479,6 +484,16 @@ impl Binder<'_> {
         query.rel = Rel::Sort { input, keys };
         Ok(())
     }
+}
+
+/// 0A000 for a locking clause behind anything but a SELECT.
+fn refuse_locks(body: &SetExpr, locks: &[ast::LockClause]) -> SqlResult<SqlError> {
+    let name = first_lock_name(locks)?;
+    let message = match body {
+        SetExpr::Values(_) => format!("{name} cannot be applied to VALUES"),
+        _ => format!("{name} is not allowed with UNION/INTERSECT/EXCEPT"),
+    };
+    Ok(SqlError::new(FEATURE_NOT_SUPPORTED, message))
 }
 
 /// A scope in which a query's output columns can be named.

@@ -152,8 +152,10 @@ pub(super) struct Scope {
     pub(super) windows: Vec<super::window::WindowDefinition>,
     /// Window functions of this level, each computed into a column.
     pub(super) window_calls: Vec<super::window::PendingCall>,
-    /// Inside an aggregate's arguments.
-    pub(super) in_aggregate: bool,
+    /// GROUPING calls of this level, each computed into a column.
+    pub(super) groupings: Vec<super::grouping_sets::GroupingCall>,
+    /// The keys of each grouping set, as positions; none where GROUP BY has no such sets.
+    pub(super) grouping_sets: Option<Vec<Vec<usize>>>,
     /// Tables of the same FROM list that cannot be seen: from an item without LATERAL, or behind the alias of a join.
     pub(super) invisible: Vec<ScopeTable>,
     /// What is bound already of the FROM list at hand.
@@ -162,6 +164,8 @@ pub(super) struct Scope {
     pub(super) unreachable: Vec<ColumnId>,
     /// A VALUES of one row that an INSERT stores: sets are welcome.
     pub(super) takes_sets: bool,
+    /// The table of UPDATE or DELETE, while its FROM or USING is bound.
+    pub(super) changed_table: Option<String>,
     /// FROM reads the recursion that this query is the recursive term of.
     pub(super) reads_recursion: bool,
     /// Set-returning calls of the select list: each becomes a function scan.
@@ -177,11 +181,13 @@ impl Scope {
             aggregates: Vec::new(),
             windows: Vec::new(),
             window_calls: Vec::new(),
-            in_aggregate: false,
+            groupings: Vec::new(),
+            grouping_sets: None,
             invisible: Vec::new(),
             siblings: Vec::new(),
             unreachable: Vec::new(),
             takes_sets: false,
+            changed_table: None,
             reads_recursion: false,
             set_calls: Vec::new(),
         }
@@ -195,7 +201,14 @@ impl Scope {
         let table = self.tables.iter().find(|table| table.columns.iter().any(|column| column.id == id));
         let name = table.map_or("", |table| table.name.as_str());
         let message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
-        Err(SqlError::new(INVALID_COLUMN_REFERENCE, message)
+        let error = SqlError::new(INVALID_COLUMN_REFERENCE, message);
+        if table.is_some() && self.changed_table.as_deref() == Some(name) {
+            let hint = format!(
+                "There is an entry for table \"{name}\", but it cannot be referenced from this part of the query."
+            );
+            return Err(error.with_hint(hint).or_position(position));
+        }
+        Err(error
             .with_detail("The combining JOIN type must be INNER or LEFT for a LATERAL reference.")
             .or_position(position))
     }

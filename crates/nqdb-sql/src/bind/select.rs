@@ -109,8 +109,12 @@ impl Binder<'_> {
             let message = "aggregate functions are not allowed in a recursive query's recursive term";
             return Err(SqlError::new(INVALID_RECURSION, message));
         }
-        let grouped =
-            !keys.is_empty() || having.is_some() || !self.scope().aggregates.is_empty() || has_group_by(group_by);
+        let locked = self.bind_locks(select, &rel, tail.locks)?;
+        let grouped = !keys.is_empty()
+            || having.is_some()
+            || !self.scope().aggregates.is_empty()
+            || !self.scope().groupings.is_empty()
+            || has_group_by(group_by);
         if grouped {
             rel = self.project_grouped_sets(rel, &keys);
             let in_windows = windows.iter_mut().flat_map(BoundWindow::expressions_mut);
@@ -126,7 +130,9 @@ impl Binder<'_> {
         }
         rel = self.project_sets(rel);
         let mut query = self.project(rel, targets, order, distinct)?;
+        self.keep_locked_columns(&locked);
         self.prune(&mut query.rel);
+        self.apply_locks(&mut query, locked)?;
         self.in_clause(Clause::Limit, |binder| binder.apply_limit(&mut query, tail))?;
         Ok(query)
     }
@@ -390,6 +396,7 @@ impl Binder<'_> {
             }
             Rel::Filter { input, .. }
             | Rel::ProjectSet { input, .. }
+            | Rel::LockRows { input, .. }
             | Rel::Extend { input, .. }
             | Rel::Aggregate { input, .. }
             | Rel::Window { input, .. }

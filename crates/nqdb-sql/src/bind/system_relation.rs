@@ -4,17 +4,21 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use nqdb_catalog::PG_CATALOG_OID;
+use nqdb_catalog::{PG_CATALOG_OID, SequenceDef};
 use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_types::Type;
 use sqlparser::ast;
 
 use super::Binder;
 use super::from::FromItem;
 use super::scope::{ScopeColumn, ScopeTable};
-use crate::ir::{Query, Rel};
+use crate::ir::{ColumnId, Query, Rel};
 use crate::parse::Tokens;
 use crate::statement::StatementKind;
 use crate::system::{self, Source, SystemRelation};
+
+/// The attribute number of `tableoid`.
+const TABLEOID: i16 = -6;
 
 /// A parsed system view.
 type ParsedView = (Arc<Tokens>, Arc<ast::Query>);
@@ -58,9 +62,37 @@ impl Binder<'_> {
             ids.push((at, id));
             columns.push(ScopeColumn { name: column.name.to_string(), id });
         }
+        // Behind the columns, and under none of their names: `tableoid`.
+        let id = self.new_column(Type::OID, false, Some((relation.oid, TABLEOID)));
+        ids.push((relation.columns.len(), id));
         let alias = relation.name.to_string();
-        let rel = Rel::SystemScan { relation, alias, columns: ids, checked: !self.in_system_view };
+        let rel = Rel::SystemScan { relation, alias, columns: ids, checked: !self.in_system_view, object: 0 };
         item_of(relation, rel, columns)
+    }
+
+    /// A sequence as an item of FROM: one row with its state.
+    pub(super) fn sequence_scan(&mut self, sequence: &SequenceDef, schema: &str) -> FromItem {
+        let mut item = self.system_scan(&system::SEQUENCE_STATE);
+        if let Rel::SystemScan { alias, object, .. } = &mut item.rel {
+            alias.clone_from(&sequence.name);
+            *object = sequence.oid;
+        }
+        for table in &mut item.tables {
+            table.name.clone_from(&sequence.name);
+            table.schema = Some(schema.to_string());
+        }
+        item
+    }
+
+    /// The `tableoid` of an item of FROM that is a system relation.
+    pub(super) fn system_tableoid(&self, table: &ScopeTable) -> Option<ColumnId> {
+        let first = table.columns.first()?.id;
+        let (oid, _) = self.info(first).origin?;
+        let relation = system::by_oid(oid).filter(|relation| !relation.is_view())?;
+        let id = ColumnId(first.0.checked_add(u32::try_from(relation.columns.len()).ok()?)?);
+        let found = self.columns.get(id.0 as usize)?;
+        let belongs = found.origin == Some((oid, TABLEOID)) && found.level == self.info(first).level;
+        belongs.then_some(id)
     }
 
     fn bind_system_view(&mut self, relation: &'static SystemRelation, text: &'static str) -> SqlResult<FromItem> {

@@ -30,17 +30,21 @@ impl Binder<'_> {
             order_by,
             limit,
         } = update;
-        if from.is_some() {
-            return Err(SqlError::unsupported("UPDATE ... FROM"));
-        }
+        let from = match from {
+            None => &[],
+            Some(ast::UpdateTableFromKind::AfterSet(from)) => from.as_slice(),
+            Some(ast::UpdateTableFromKind::BeforeSet(_)) => {
+                return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \"FROM\""));
+            }
+        };
         if output.is_some() || or.is_some() || !order_by.is_empty() || limit.is_some() {
             return Err(SqlError::unsupported("this clause of UPDATE"));
         }
         let (table, alias) = self.bind_changed_table(table)?;
-        self.in_scope(super::scope::Scope::new(Clause::Update), |binder| {
+        self.in_scope(super::scope::Scope::new(Clause::From), |binder| {
             let old = binder.new_row(&table, false);
-            let scope = binder.row_scope(&table, &alias, &old, Clause::Update);
-            *binder.scope() = scope;
+            let others = binder.bind_other_tables(&table, &alias, &old, from)?;
+            *binder.scope() = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Update);
             let set = binder.bind_assignments(&table, assignments)?;
             let predicate = match selection {
                 Some(selection) => {
@@ -50,9 +54,10 @@ impl Binder<'_> {
             };
             let row = binder.new_row(&table, true);
             let checks = binder.bind_checks(&table, &row)?;
-            let scope = binder.row_scope(&table, &alias, &row, Clause::Returning);
+            let scope = binder.changed_scope(&table, &alias, &row, others.as_ref(), Clause::Returning);
             let returning = binder.bind_returning(returning.as_ref(), scope)?;
-            Ok(Update { table, old, alias, predicate, set, row, checks, returning })
+            let from = others.map(|others| binder.join_changed(&table, &alias, &old, others));
+            Ok(Update { table, old, alias, from, predicate, set, row, checks, returning })
         })
     }
 

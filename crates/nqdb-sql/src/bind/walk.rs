@@ -74,6 +74,10 @@ pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
         Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } | Rel::WithScan { .. } | Rel::WorkTable { .. } => {}
         Rel::Values { rows, .. } => rows.iter().flatten().for_each(visit),
         Rel::FunctionScan { functions, .. } => functions.iter().flat_map(TableFunction::expressions).for_each(visit),
+        Rel::LockRows { input, recheck, recompute, .. } => {
+            recheck.iter().chain(recompute.iter().map(|(_, expr)| expr)).for_each(&mut *visit);
+            expressions_of(input, visit);
+        }
         Rel::ProjectSet { input, functions } => {
             functions.iter().flat_map(TableFunction::expressions).for_each(&mut *visit);
             expressions_of(input, visit);
@@ -91,10 +95,10 @@ pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
             columns.iter().for_each(|(_, expr)| visit(expr));
             expressions_of(input, visit);
         }
-        Rel::Aggregate { input, keys, aggregates } => {
+        Rel::Aggregate { input, keys, aggregates, .. } => {
             keys.iter().for_each(|(_, expr)| visit(expr));
             for (_, call) in aggregates {
-                call.args.iter().chain(&call.filter).for_each(&mut *visit);
+                call.expressions().for_each(&mut *visit);
             }
             expressions_of(input, visit);
         }
@@ -128,6 +132,10 @@ pub(super) fn expressions_of_mut<'a>(rel: &'a mut Rel, found: &mut Vec<&'a mut E
         Rel::FunctionScan { functions, .. } => {
             found.extend(functions.iter_mut().flat_map(TableFunction::expressions_mut));
         }
+        Rel::LockRows { input, recheck, recompute, .. } => {
+            found.extend(recheck.iter_mut().chain(recompute.iter_mut().map(|(_, expr)| expr)));
+            expressions_of_mut(input, found);
+        }
         Rel::ProjectSet { input, functions } => {
             found.extend(functions.iter_mut().flat_map(TableFunction::expressions_mut));
             expressions_of_mut(input, found);
@@ -145,10 +153,10 @@ pub(super) fn expressions_of_mut<'a>(rel: &'a mut Rel, found: &mut Vec<&'a mut E
             found.extend(columns.iter_mut().map(|(_, expr)| expr));
             expressions_of_mut(input, found);
         }
-        Rel::Aggregate { input, keys, aggregates } => {
+        Rel::Aggregate { input, keys, aggregates, .. } => {
             found.extend(keys.iter_mut().map(|(_, expr)| expr));
             for (_, call) in aggregates {
-                found.extend(call.args.iter_mut().chain(&mut call.filter));
+                found.extend(call.expressions_mut());
             }
             expressions_of_mut(input, found);
         }

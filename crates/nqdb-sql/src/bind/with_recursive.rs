@@ -86,6 +86,9 @@ impl Binder<'_> {
         if tail.offset.is_some() {
             return refuse("OFFSET", tail.offset);
         }
+        if !tail.locks.is_empty() {
+            return refuse("FOR UPDATE/SHARE", None);
+        }
         if tail.limit.is_some() || tail.fetch.is_some() {
             return refuse("LIMIT", tail.limit);
         }

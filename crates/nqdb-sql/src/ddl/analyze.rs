@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use nqdb_catalog::{ColumnStatistics, TableDef, TableStatistics};
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sqlstate::{Notice, SqlError, SqlResult, WARNING};
 use nqdb_txn::{Direction, RelationLock, RowId, TxnError};
 use nqdb_types::{Datum, row};
 
@@ -22,7 +22,7 @@ const SAMPLE_ROWS_MAX: usize = 30_000;
 
 /// ANALYZE of the tables, or of all that the role owns.
 pub(super) fn analyze(targets: Targets<'_>, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
-    for table in tables_of(targets, cx)? {
+    for table in tables_of(targets, "analyze", cx)? {
         analyze_table(&table, cx)?;
     }
     Ok(CommandTag::Other("ANALYZE"))
@@ -30,7 +30,7 @@ pub(super) fn analyze(targets: Targets<'_>, cx: &mut DdlContext<'_, '_>) -> Resu
 
 /// VACUUM: dead rows are purged without being asked, so only its ANALYZE is work.
 pub(super) fn vacuum(vacuum: &VacuumStatement, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
-    let tables = tables_of(&vacuum.tables, cx)?;
+    let tables = tables_of(&vacuum.tables, "vacuum", cx)?;
     if vacuum.analyze {
         for table in tables {
             analyze_table(&table, cx)?;
@@ -39,7 +39,8 @@ pub(super) fn vacuum(vacuum: &VacuumStatement, cx: &mut DdlContext<'_, '_>) -> R
     Ok(CommandTag::Other("VACUUM"))
 }
 
-fn tables_of(targets: Targets<'_>, cx: &mut DdlContext<'_, '_>) -> SqlResult<Vec<Arc<TableDef>>> {
+/// The tables that are meant and the role may work on; it is warned of those that it named and may not.
+fn tables_of(targets: Targets<'_>, verb: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<Vec<Arc<TableDef>>> {
     if targets.is_empty() {
         let snapshot = cx.draft.snapshot();
         let mut tables: Vec<Arc<TableDef>> = snapshot.tables().cloned().collect();
@@ -49,27 +50,26 @@ fn tables_of(targets: Targets<'_>, cx: &mut DdlContext<'_, '_>) -> SqlResult<Vec
         tables.retain(|table| cx.expect_owner(table.owner, "table", &table.name).is_ok());
         return Ok(tables);
     }
-    targets
-        .iter()
-        .map(|target| {
-            let name = QualifiedName {
-                schema: target.schema.clone(),
-                name: target.name.clone(),
-                position: Some(target.position),
-            };
-            if cx.find_relation(&name).is_none() {
-                return Err(missing_relation("relation", &name));
-            }
-            let table = cx.find_table(&name)?;
-            match target.columns.iter().find(|column| table.column_named(&column.name).is_none()) {
-                Some(column) => {
-                    let message = format!("column \"{}\" of relation \"{}\" does not exist", column.name, table.name);
-                    Err(SqlError::new(nqdb_sqlstate::UNDEFINED_COLUMN, message))
-                }
-                None => Ok(table),
-            }
-        })
-        .collect()
+    let mut tables = Vec::with_capacity(targets.len());
+    for target in targets {
+        let name =
+            QualifiedName { schema: target.schema.clone(), name: target.name.clone(), position: Some(target.position) };
+        if cx.find_relation(&name).is_none() {
+            return Err(missing_relation("relation", &name));
+        }
+        let table = cx.find_table(&name)?;
+        if cx.expect_owner(table.owner, "table", &table.name).is_err() {
+            let message = format!("skipping \"{}\" --- only table or database owner can {verb} it", table.name);
+            cx.exec.notices.push(Notice::warning(WARNING, message));
+            continue;
+        }
+        if let Some(column) = target.columns.iter().find(|column| table.column_named(&column.name).is_none()) {
+            let message = format!("column \"{}\" of relation \"{}\" does not exist", column.name, table.name);
+            return Err(SqlError::new(nqdb_sqlstate::UNDEFINED_COLUMN, message));
+        }
+        tables.push(table);
+    }
+    Ok(tables)
 }
 
 fn analyze_table(table: &Arc<TableDef>, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {

@@ -2,7 +2,7 @@
 
 use nqdb_catalog::request::RoleOptions;
 use nqdb_catalog::stored_password;
-use nqdb_sqlstate::{SqlError, SqlResult, UNDEFINED_OBJECT};
+use nqdb_sqlstate::{Notice, SUCCESSFUL_COMPLETION, SqlError, SqlResult, UNDEFINED_OBJECT};
 use nqdb_txn::TxnError;
 use nqdb_types::{Datum, Type, parse_text};
 use sqlparser::ast::{AlterRoleOperation, CreateRole, Expr, Ident, Password, RoleOption, Value, ValueWithSpan};
@@ -48,7 +48,7 @@ pub(super) fn create_role(create: &CreateRole, cx: &mut DdlContext<'_, '_>) -> R
         replication: *replication,
         bypass_row_security: *bypassrls,
         connection_limit: connection_limit.as_ref().map(connection_limit_of).transpose()?,
-        password: password.as_ref().map(password_of).transpose()?,
+        password: password.as_ref().map(|password| password_of(password, cx)).transpose()?,
         valid_until: valid_until.as_ref().map(|until| valid_until_of(until, cx)).transpose()?,
     };
     cx.expect_may_change_roles("create", options.superuser == Some(true))?;
@@ -114,7 +114,7 @@ fn options_of(options: &[RoleOption], cx: &mut DdlContext<'_, '_>) -> SqlResult<
             RoleOption::CreateRole(value) => result.create_role = Some(*value),
             RoleOption::Inherit(value) => result.inherit = Some(*value),
             RoleOption::Login(value) => result.can_login = Some(*value),
-            RoleOption::Password(password) => result.password = Some(password_of(password)?),
+            RoleOption::Password(password) => result.password = Some(password_of(password, cx)?),
             RoleOption::Replication(value) => result.replication = Some(*value),
             RoleOption::SuperUser(value) => result.superuser = Some(*value),
             RoleOption::ValidUntil(until) => result.valid_until = Some(valid_until_of(until, cx)?),
@@ -123,14 +123,21 @@ fn options_of(options: &[RoleOption], cx: &mut DdlContext<'_, '_>) -> SqlResult<
     Ok(result)
 }
 
-/// The verifier to store; none for PASSWORD NULL and for the empty password, which nobody could use.
-fn password_of(password: &Password) -> SqlResult<Option<String>> {
+/// The verifier to store; none for PASSWORD NULL and for the empty password, which nobody could use. An MD5 hash is
+/// refused: there is no login by MD5, and taken as a password it would let in whoever has read it.
+fn password_of(password: &Password, cx: &mut DdlContext<'_, '_>) -> SqlResult<Option<String>> {
     match password {
         Password::NullPassword => Ok(None),
         Password::Password(text) => {
             let text = string_of(text)?;
             if text.is_empty() {
+                let message = "empty string is not a valid password, clearing password";
+                cx.exec.notices.push(Notice::new(SUCCESSFUL_COMPLETION, message));
                 return Ok(None);
+            }
+            if is_md5_hash(&text) {
+                return Err(SqlError::unsupported("an MD5 password hash")
+                    .with_hint("Give the password itself or its SCRAM-SHA-256 verifier."));
             }
             let random = ring::rand::SystemRandom::new();
             let stored = stored_password(&text, &random)
@@ -138,6 +145,11 @@ fn password_of(password: &Password) -> SqlResult<Option<String>> {
             Ok(Some(stored))
         }
     }
+}
+
+/// `md5` and 32 hexadecimal digits, PostgreSQL's old form of stored passwords.
+fn is_md5_hash(text: &str) -> bool {
+    text.strip_prefix("md5").is_some_and(|hash| hash.len() == 32 && hash.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 fn connection_limit_of(limit: &Expr) -> SqlResult<i32> {

@@ -66,6 +66,8 @@ pub struct Execution {
     /// The change of the WITH list that is under way, and which one that is.
     change: Option<ChangeState>,
     changes_done: usize,
+    /// How many of the plan's early queries have run.
+    early_done: usize,
     started: bool,
     rows: u64,
 }
@@ -125,7 +127,18 @@ impl Execution {
         let frame =
             Frame::new(plan.slot_count, plan.subplans.len()).with_queries(plan.with.len(), plan.recursion_count);
         let state = RootState::new(&plan.root);
-        Execution { plan, params, view, frame, state, change: None, changes_done: 0, started: false, rows: 0 }
+        Execution {
+            plan,
+            params,
+            view,
+            frame,
+            state,
+            change: None,
+            changes_done: 0,
+            early_done: 0,
+            started: false,
+            rows: 0,
+        }
     }
 
     /// The plan that runs.
@@ -142,6 +155,11 @@ impl Execution {
     pub fn step(&mut self, cx: &mut ExecContext<'_>, sink: &mut dyn RowSink, rows_max: u64) -> SqlResult<Step> {
         cx.check_cancel()?;
         self.frame.start_slice();
+        if self.early_done < self.plan.early_with.len()
+            && let Some(step) = self.step_early(cx)?
+        {
+            return Ok(step);
+        }
         if self.changes_done < self.plan.changes.len()
             && let Some(step) = self.step_changes(cx)?
         {
@@ -152,6 +170,20 @@ impl Execution {
         let rt = Runtime { subplans: &plan.subplans, with: &plan.with, frame, params, view, cx };
         let rows_left = if rows_max == 0 { u64::MAX } else { rows_max };
         Run { rt, sink, rows, rows_left }.root(&plan.root, state, first, rows_max)
+    }
+
+    /// Runs the subqueries that may wait for locks; says how the step ends when they are not done.
+    fn step_early(&mut self, cx: &mut ExecContext<'_>) -> SqlResult<Option<Step>> {
+        let Execution { plan, params, view, frame, early_done, .. } = self;
+        let mut rt = Runtime { subplans: &plan.subplans, with: &plan.with, frame, params, view, cx };
+        while let Some(source) = plan.early_with.get(*early_done) {
+            match rt.pull_with(*source)? {
+                Pull::Row => {}
+                Pull::End => *early_done += 1,
+                Pull::Yield => return Ok(Some(rt.frame.wait.take().map_or(Step::Yield, Step::Wait))),
+            }
+        }
+        Ok(None)
     }
 
     /// Runs the changes of the WITH list; says how the step ends when they are not done.
@@ -270,7 +302,7 @@ impl Run<'_, '_, '_> {
                     self.rows_left -= 1;
                 }
                 Pull::End => return Ok(Step::Done(CommandTag::Select(*self.rows))),
-                Pull::Yield => return Ok(Step::Yield),
+                Pull::Yield => return Ok(self.pause()),
             }
         }
         Ok(Step::Suspended)
@@ -296,7 +328,7 @@ impl Run<'_, '_, '_> {
                         state.source_ended = true;
                         break;
                     }
-                    Pull::Yield => return Ok(Step::Yield),
+                    Pull::Yield => return Ok(self.pause()),
                 }
             }
             match plan.target.attempt(row, &mut self.rt)? {
@@ -321,6 +353,7 @@ impl Run<'_, '_, '_> {
         };
         while !state.source_ended {
             if !state.pending {
+                plan.give_back(row, &mut self.rt);
                 match plan.source.next(&mut state.source, &mut self.rt)? {
                     Pull::Row => {
                         plan.take(row, &mut self.rt)?;
@@ -330,7 +363,7 @@ impl Run<'_, '_, '_> {
                         state.source_ended = true;
                         break;
                     }
-                    Pull::Yield => return Ok(Step::Yield),
+                    Pull::Yield => return Ok(self.pause()),
                 }
             }
             match plan.attempt(row, &mut self.rt)? {
@@ -346,6 +379,11 @@ impl Run<'_, '_, '_> {
         let rows = *self.rows;
         let tag = if plan.update.is_some() { CommandTag::Update(rows) } else { CommandTag::Delete(rows) };
         self.finish_write(state, tag)
+    }
+
+    /// Why an operator gave up its turn: a row that somebody else has locked, or the end of the slice.
+    fn pause(&mut self) -> Step {
+        self.rt.frame.wait.take().map_or(Step::Yield, Step::Wait)
     }
 
     /// Sends, or keeps, what RETURNING says of the row.

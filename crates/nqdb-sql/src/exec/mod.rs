@@ -9,6 +9,7 @@
 //! | `array` | subscripts, constructors, element-wise work |
 //! | `scan`, `index_range` | reading tables |
 //! | `nested_loop`, `hash_join`, `aggregate`, `sort`, ... | one operator each |
+//! | `lock_rows` | FOR UPDATE |
 //! | `with` | WITH queries and recursion |
 //! | `insert`, `modify`, `constraint` | writing rows |
 
@@ -26,6 +27,7 @@ mod insert;
 mod insert_batch;
 mod key_table;
 mod limit;
+mod lock_rows;
 mod memory;
 mod modify;
 mod nested_loop;
@@ -43,7 +45,7 @@ pub use contract::{CommandTag, ExecContext, RowSink, Step};
 pub use execution::Execution;
 pub use memory::MemoryPool;
 
-pub(crate) use aggregate::{Aggregation, Call};
+pub(crate) use aggregate::{Aggregation, Call, KeySet, OrderKey};
 pub(crate) use array::EvalSubscript;
 pub(crate) use constraint::CheckConstraint;
 pub(crate) use distinct::Distinct;
@@ -55,6 +57,7 @@ pub(crate) use index_range::{IndexAccess, KeyRange, KeyValue};
 pub(crate) use insert::{ConflictPlan, ConflictUpdate, InsertPlan, InsertState, InsertTarget};
 pub(crate) use insert_batch::{Flushed, InsertBatch};
 pub(crate) use limit::{Bounds, Limit};
+pub(crate) use lock_rows::{LockRows, LockedRow};
 pub(crate) use modify::{ModifyPlan, UpdatePlan};
 pub(crate) use nested_loop::{HalfJoin, NestedLoop};
 pub(crate) use operator::{DetailText, Extend, Filter, NodeNote, NodeStatistics, Operator, PlanNode, Values};

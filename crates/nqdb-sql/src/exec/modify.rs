@@ -31,6 +31,8 @@ use super::scan::RowAddress;
 #[derive(Clone, Debug)]
 pub(crate) struct ModifyPlan {
     pub source: PlanNode,
+    /// The slot with the address of the row, where it comes out of a join; else the scan says it.
+    pub address: Option<Slot>,
     pub table: Arc<TableDef>,
     /// The slots of the old row.
     pub old: Box<[(usize, Slot)]>,
@@ -56,15 +58,27 @@ pub(crate) struct ModifyState {
     new: Vec<Datum>,
     /// The newest version must be read before the next write.
     stale: bool,
+    /// The old row's values as the source gave them, when newer ones stand in their slots.
+    given: Vec<Datum>,
 }
 
 impl ModifyPlan {
     /// Takes the row that the scan stands on.
     pub fn take(&self, state: &mut ModifyState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        let address = rt.frame.target.take();
+        let address = match self.address {
+            Some(slot) => RowAddress::from_datum(&rt.frame.slots[slot])?,
+            None => rt.frame.target.take(),
+        };
         state.address = Some(address.ok_or_else(|| SqlError::internal("a scan gave no address of its row"))?);
         state.stale = false;
         self.build(state, rt)
+    }
+
+    /// Puts the values back that the source gave: it may go on to another partner of the same row.
+    pub fn give_back(&self, state: &mut ModifyState, rt: &mut Runtime<'_, '_>) {
+        for ((_, slot), value) in self.old.iter().zip(state.given.drain(..)) {
+            rt.frame.slots[*slot] = value;
+        }
     }
 
     /// Tries to write the row.
@@ -99,6 +113,9 @@ impl ModifyPlan {
         address: &mut RowAddress,
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<Option<Attempt>> {
+        if self.address.is_some() && state.given.is_empty() {
+            state.given.extend(self.old.iter().map(|(_, slot)| rt.frame.slots[*slot].clone()));
+        }
         let mut loaded = Ok(());
         let newest = self.table.store.read_newest(rt.cx.txn, address.row_id, |image, version| {
             loaded = load_row(&self.table, &self.old, &image, &mut rt.frame.slots, &mut state.new);

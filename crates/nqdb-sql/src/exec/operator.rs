@@ -16,6 +16,7 @@ use super::expression::{Eval, Slot};
 use super::function_scan::{FunctionScan, FunctionScanState};
 use super::hash_join::{HashJoin, HashJoinState};
 use super::limit::{Limit, LimitState};
+use super::lock_rows::{LockRows, LockRowsState};
 use super::nested_loop::{NestedLoop, NestedLoopState};
 use super::runtime::Runtime;
 use super::scan::{Scan, ScanState};
@@ -97,6 +98,7 @@ pub(crate) enum Operator {
     Limit(Limit),
     SetOperation(Box<SetOperation>),
     With(With),
+    LockRows(LockRows),
     WithScan(WithScan),
     Recursion(Box<Recursion>),
     /// A [`WithScan`] of the rows of a recursion's last round.
@@ -123,6 +125,7 @@ pub(crate) enum State {
     Limit(Box<LimitState>),
     SetOperation(Box<SetOperationState>),
     With(Box<State>),
+    LockRows(Box<LockRowsState>),
     /// The next row.
     WithScan(usize),
     Recursion(Box<RecursionState>),
@@ -172,6 +175,7 @@ impl PlanNode {
             Operator::Distinct(distinct) => State::Distinct(Box::new(distinct.new_state())),
             Operator::Limit(limit) => State::Limit(Box::new(limit.new_state())),
             Operator::SetOperation(operation) => State::SetOperation(Box::new(operation.new_state())),
+            Operator::LockRows(locks) => State::LockRows(Box::new(locks.new_state())),
             Operator::With(with) => State::With(Box::new(with.input.new_state())),
             Operator::WithScan(_) | Operator::WorkTable(_) => State::WithScan(0),
             Operator::Recursion(recursion) => State::Recursion(Box::new(recursion.new_state())),
@@ -218,6 +222,7 @@ impl PlanNode {
             (Operator::Distinct(distinct), State::Distinct(state)) => return distinct.open(state, rt),
             (Operator::Limit(limit), State::Limit(state)) => return limit.open(state, rt),
             (Operator::SetOperation(operation), State::SetOperation(state)) => return operation.open(state, rt),
+            (Operator::LockRows(locks), State::LockRows(state)) => return locks.open(state, rt),
             (Operator::With(with), State::With(state)) => return with.open(state, rt),
             (Operator::WithScan(_) | Operator::WorkTable(_), State::WithScan(next)) => *next = 0,
             (Operator::Recursion(recursion), State::Recursion(state)) => return recursion.open(state, rt),
@@ -245,6 +250,7 @@ impl PlanNode {
             (Operator::Distinct(distinct), State::Distinct(state)) => distinct.next(state, rt),
             (Operator::Limit(limit), State::Limit(state)) => limit.next(state, rt),
             (Operator::SetOperation(operation), State::SetOperation(state)) => operation.next(state, rt),
+            (Operator::LockRows(locks), State::LockRows(state)) => locks.next(state, rt),
             (Operator::With(with), State::With(state)) => with.input.next(state, rt),
             (Operator::WithScan(scan), State::WithScan(next)) => scan.next(next, rt),
             (Operator::WorkTable(scan), State::WithScan(next)) => scan.next_of_round(next, rt),

@@ -12,7 +12,7 @@
 //! 3. Whatever holds rows charges [`Frame::charge`]; the account is of the whole statement.
 
 use nqdb_sqlstate::{CARDINALITY_VIOLATION, OUT_OF_MEMORY, SqlError, SqlResult};
-use nqdb_txn::ReadView;
+use nqdb_txn::{ReadView, Wait};
 use nqdb_types::{Array, Datum, Oid};
 
 use super::contract::ExecContext;
@@ -36,6 +36,8 @@ pub(crate) struct Frame {
     pub work_tables: Vec<RowBuffer>,
     /// The row that the scan of an UPDATE's or DELETE's table stands on.
     pub target: Option<RowAddress>,
+    /// What an operator waits for that says [`Pull::Yield`].
+    pub wait: Option<Wait>,
     /// Per plan node, while EXPLAIN ANALYZE counts.
     pub statistics: Option<Vec<NodeStatistics>>,
     memory_bytes: usize,
@@ -52,6 +54,7 @@ impl Frame {
             with: Vec::new(),
             work_tables: Vec::new(),
             target: None,
+            wait: None,
             statistics: None,
             memory_bytes: 0,
             memory_share: MemoryShare::default(),
@@ -135,6 +138,17 @@ impl Runtime<'_, '_> {
         }
         self.cx.check_cancel()?;
         Ok(true)
+    }
+
+    /// Leaves a wait for the session, before an operator gives up its turn. An expression cannot be left: 0A000 there.
+    pub fn wait_for(&mut self, wait: Wait) -> SqlResult<()> {
+        if self.frame.expression_depth > 0 {
+            return Err(SqlError::unsupported(
+                "waiting for a row lock in a subquery that depends on the row around it",
+            ));
+        }
+        self.frame.wait = Some(wait);
+        Ok(())
     }
 
     /// Takes work that is done already out of the slice.

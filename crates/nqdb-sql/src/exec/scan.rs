@@ -34,6 +34,28 @@ pub(crate) struct RowAddress {
     pub version: RowVersion,
 }
 
+impl RowAddress {
+    /// The address as a value that travels through joins and sorts.
+    pub fn to_datum(self) -> Datum {
+        let [xid, undo] = self.version.to_words();
+        let words = [self.row_id.0, xid, undo].map(u64::to_le_bytes);
+        Datum::Bytea(words.as_flattened().into())
+    }
+
+    /// The address that [`RowAddress::to_datum`] gave; `None` for the NULL of an outer join.
+    pub fn from_datum(datum: &Datum) -> SqlResult<Option<RowAddress>> {
+        let bytes = match datum {
+            Datum::Null => return Ok(None),
+            Datum::Bytea(bytes) => bytes,
+            _ => return Err(SqlError::internal("the address of a row is of another type")),
+        };
+        let (words, _) = bytes.as_chunks::<8>();
+        let [row_id, xid, undo] = words else { return Err(SqlError::internal("the address of a row is cut")) };
+        let version = RowVersion::from_words([u64::from_le_bytes(*xid), u64::from_le_bytes(*undo)]);
+        Ok(Some(RowAddress { row_id: RowId(u64::from_le_bytes(*row_id)), version }))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Scan {
     pub table: Arc<TableDef>,
@@ -45,6 +67,8 @@ pub(crate) struct Scan {
     pub whole_filter: Option<Eval>,
     /// UPDATE and DELETE want the row's address.
     pub is_target: bool,
+    /// Where the row's address goes as a value.
+    pub address: Option<Slot>,
 }
 
 #[derive(Clone, Debug)]
@@ -143,6 +167,9 @@ impl Scan {
                 }
                 if self.is_target {
                     rt.frame.target = Some(*address);
+                }
+                if let Some(slot) = self.address {
+                    rt.frame.slots[slot] = address.to_datum();
                 }
                 state.next += 1;
                 return Ok(Pull::Row);

@@ -4,7 +4,7 @@
 //! same. A scan that is opened again for the same keys keeps its rows.
 
 use nqdb_sqlstate::{INSUFFICIENT_PRIVILEGE, SqlError, SqlResult};
-use nqdb_types::Datum;
+use nqdb_types::{Datum, Oid};
 
 use super::expression::{Eval, Slot};
 use super::operator::Pull;
@@ -22,6 +22,8 @@ pub(crate) struct SystemScan {
     pub filter: Option<Eval>,
     /// The user must be allowed to read it.
     pub checked: bool,
+    /// What the rows are about, 0 where that is no question.
+    pub object: Oid,
 }
 
 #[derive(Default)]
@@ -69,12 +71,13 @@ impl SystemScan {
             functions: rt.cx.functions.session,
             session: rt.cx.system,
             wanted: &wanted,
+            object: self.object,
         };
         let mut charge = |bytes: usize| {
             state.bytes += bytes;
             rt.charge(bytes)
         };
-        let mut made = SystemRows::new(&self.columns, &mut charge);
+        let mut made = SystemRows::new(self.relation.oid, &self.columns, &mut charge);
         rows(&cx, &mut made)?;
         let made = made.into_rows();
         rt.count_work(u32::try_from(made.len()).unwrap_or(u32::MAX));

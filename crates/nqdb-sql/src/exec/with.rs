@@ -142,7 +142,7 @@ impl WithScan {
 
 impl Runtime<'_, '_> {
     /// Asks a WITH query for one more row.
-    fn pull_with(&mut self, source: usize) -> SqlResult<Pull> {
+    pub fn pull_with(&mut self, source: usize) -> SqlResult<Pull> {
         let plan = &self.with[source];
         let root = plan.root.as_ref().ok_or_else(|| SqlError::internal("a WITH query has not run"))?;
         let mut state = match self.frame.with[source].state.take() {

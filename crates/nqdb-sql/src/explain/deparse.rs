@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use nqdb_functions::{Function, all_operators};
 use nqdb_types::{Datum, FormatContext, Type, oid, write_text};
 
-use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind, Subscript, WindowCall, WindowCallee};
+use crate::ir::{AggregateCall, AggregateKey, ColumnId, Expr, ExprKind, Subscript, WindowCall, WindowCallee};
 use crate::plan::ColumnName;
 
 pub(crate) type Names = HashMap<ColumnId, ColumnName, RandomState>;
@@ -37,11 +37,32 @@ fn in_parentheses(text: String) -> String {
 pub(crate) fn aggregate(call: &AggregateCall, names: &Names) -> String {
     let args = if call.args.is_empty() { "*".to_string() } else { list(&call.args, names) };
     let distinct = if call.distinct { "DISTINCT " } else { "" };
+    if call.aggregate.ordered_set.is_some() {
+        let direct = list(&call.direct, names);
+        return format!("{}({direct}) WITHIN GROUP (ORDER BY {})", call.aggregate.name, order_list(&call.order, names));
+    }
+    let order = match call.order.as_slice() {
+        [] => String::new(),
+        order => format!(" ORDER BY {}", order_list(order, names)),
+    };
     let filter = match &call.filter {
         Some(filter) => format!(" FILTER (WHERE {})", expression(filter, names)),
         None => String::new(),
     };
-    format!("{}({distinct}{args}){filter}", call.aggregate.name)
+    format!("{}({distinct}{args}{order}){filter}", call.aggregate.name)
+}
+
+fn order_list(order: &[AggregateKey], names: &Names) -> String {
+    let key = |key: &AggregateKey| {
+        let direction = if key.descending { " DESC" } else { "" };
+        let nulls = match (key.nulls_first, key.descending) {
+            (true, false) => " NULLS FIRST",
+            (false, true) => " NULLS LAST",
+            _ => "",
+        };
+        format!("{}{direction}{nulls}", expression(&key.expr, names))
+    };
+    order.iter().map(key).collect::<Vec<_>>().join(", ")
 }
 
 /// A window function call, as PostgreSQL shows it.

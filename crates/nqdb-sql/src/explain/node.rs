@@ -164,7 +164,11 @@ fn show(node: &PlanNode) -> Shown<'_> {
             Shown::new(kind, node, vec![show(&join.left), kept])
         }
         Operator::Aggregation(aggregation) => {
-            let kind = if aggregation.keys.is_empty() { "Aggregate" } else { "HashAggregate" };
+            let kind = match (aggregation.keys.is_empty(), aggregation.sets.len()) {
+                (true, _) => "Aggregate",
+                (false, 1) => "HashAggregate",
+                (false, _) => "MixedAggregate",
+            };
             Shown::new(kind, node, vec![show(&aggregation.input)])
         }
         Operator::Window(window) => Shown::new("WindowAgg", node, vec![show(&window.input)]),
@@ -172,6 +176,7 @@ fn show(node: &PlanNode) -> Shown<'_> {
         Operator::Distinct(distinct) => Shown::new("Unique", node, vec![show(&distinct.input)]),
         Operator::Limit(limit) => Shown::new("Limit", node, vec![show(&limit.input)]),
         Operator::With(with) => show(&with.input),
+        Operator::LockRows(locks) => Shown::new("LockRows", node, vec![show(&locks.input)]),
         Operator::WithScan(_) => Shown::new("CTE Scan", node, Vec::new()),
         Operator::WorkTable(_) => Shown::new("WorkTable Scan", node, Vec::new()),
         Operator::Recursion(recursion) => {

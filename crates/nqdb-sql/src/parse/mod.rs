@@ -11,10 +11,14 @@
 mod copy;
 mod cursor;
 mod depth;
+mod escapes;
 mod from_clause;
+mod grouping;
+mod locking;
 mod maintenance;
 mod position;
 mod refused;
+mod role;
 mod sequence;
 mod session_commands;
 mod tokens;
@@ -35,6 +39,8 @@ use cursor::Cursor;
 pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
 pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
+pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
+pub(crate) use locking::LOCK_MODES;
 pub(crate) use position::{operator_position, query_start, start_of};
 pub use tokens::Tokens;
 pub(crate) use window::SpecPlace;
@@ -130,29 +136,8 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
 fn definition(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     refused::check_definition_tokens(tokens, &own)?;
     sequence::order_identity_options(&mut own);
-    user_to_role(&mut own);
+    role::rewrite(tokens, &mut own)?;
     sqlparser_statement(tokens, own).map(|statement| StatementKind::Ddl(Box::new(statement)))
-}
-
-/// CREATE USER is CREATE ROLE with LOGIN as the default; ALTER USER is ALTER ROLE.
-fn user_to_role(own: &mut Vec<TokenWithSpan>) {
-    let is = |token: &TokenWithSpan, word: &str| match &token.token {
-        Token::Word(found) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
-    };
-    let (creates, alters) = match own.first() {
-        Some(first) => (is(first, "create"), is(first, "alter")),
-        None => return,
-    };
-    if !(creates || alters) || !own.get(1).is_some_and(|second| is(second, "user")) {
-        return;
-    }
-    own[1].token = Token::make_word("ROLE", None);
-    if creates && !own.iter().any(|token| is(token, "login") || is(token, "nologin")) {
-        let mut login = own[1].clone();
-        login.token = Token::make_word("LOGIN", None);
-        own.push(login);
-    }
 }
 
 /// A statement that reads or writes rows.
@@ -161,6 +146,8 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
     from_clause::rewrite(&mut own);
+    locking::rewrite(&mut own);
+    grouping::rewrite(&mut own);
     window::prepare(&mut own);
     let ast = sqlparser_statement(tokens, own)?;
     match ast {

@@ -104,13 +104,11 @@ impl Visitor for Names {
                 self.look_at_path(&create.name)?;
                 self.look_at_all(create.columns.iter().map(|column| &column.name))
             }
-            ast::Statement::AlterTable(alter) => {
-                alter.operations.iter().try_for_each(|operation| match operation {
-                    ast::AlterTableOperation::AddColumn { column_def, .. } => self.look(&column_def.name),
-                    ast::AlterTableOperation::RenameColumn { new_column_name, .. } => self.look(new_column_name),
-                    _ => ControlFlow::Continue(()),
-                })
-            }
+            ast::Statement::AlterTable(alter) => alter.operations.iter().try_for_each(|operation| match operation {
+                ast::AlterTableOperation::AddColumn { column_def, .. } => self.look(&column_def.name),
+                ast::AlterTableOperation::RenameColumn { new_column_name, .. } => self.look(new_column_name),
+                _ => ControlFlow::Continue(()),
+            }),
             ast::Statement::Insert(insert) => insert.columns.iter().try_for_each(|column| self.look_at_path(column)),
             ast::Statement::Update(update) => {
                 update.assignments.iter().try_for_each(|assignment| match &assignment.target {

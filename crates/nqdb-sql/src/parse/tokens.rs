@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use super::escapes;
 use nqdb_sqlstate::{SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace};
@@ -31,7 +32,8 @@ impl Tokens {
     /// Fails with 42601 for what PostgreSQL's scanner refuses.
     pub fn scan(sql: &str) -> SqlResult<(Tokens, Vec<TokenWithSpan>)> {
         let lines = LineTable::new(sql);
-        let raw = match Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location() {
+        let hidden = escapes::hide(sql)?;
+        let raw = match Tokenizer::new(&PostgreSqlDialect {}, &hidden.text).tokenize_with_location() {
             Ok(raw) => raw,
             Err(error) => return Err(lexical_error(sql, &lines, &error)),
         };
@@ -48,8 +50,13 @@ impl Tokens {
                     };
                     continue;
                 }
-                token => {
+                mut token => {
                     let start = lines.offset(span.start);
+                    if let Token::EscapedStringLiteral(value) = &mut token
+                        && let Some(read) = hidden.value_at(start.bytes as usize)
+                    {
+                        read.clone_into(value);
+                    }
                     let end = lines.offset(span.end);
                     let continues = newline_before;
                     newline_before = false;

@@ -9,6 +9,7 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::array::element_type;
 use nqdb_types::{Oid, oid};
 
+use super::mentions::locks_rows;
 use super::slots::Planner;
 use crate::exec::{Comparison, Equality, Eval, EvalSubscript, Subplan};
 use crate::ir::{Expr, ExprKind, Query, Subscript};
@@ -262,6 +263,10 @@ impl Planner<'_> {
             Some(column) if !exists => Some(self.slot(column.id)?),
             _ => None,
         };
+        let mut root = root;
+        if locks_rows(&query.rel) && !correlated {
+            root = self.plan_early(root, column)?;
+        }
         self.subplans.push(Subplan { root: root.node, column, correlated, hash_type });
         Ok(self.subplans.len() - 1)
     }

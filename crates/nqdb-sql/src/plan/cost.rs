@@ -16,9 +16,9 @@ pub(crate) const NULL_SELECTIVITY: f64 = 0.005;
 const OTHER_SELECTIVITY: f64 = 0.3333;
 
 /// One row of a full scan, one of an index scan, one descent, one operator call.
-const SCAN_ROW: f64 = 0.0125;
-const INDEX_ROW: f64 = 0.02;
-const DESCENT: f64 = 0.28;
+pub(crate) const SCAN_ROW: f64 = 0.0125;
+pub(crate) const INDEX_ROW: f64 = 0.02;
+pub(crate) const DESCENT: f64 = 0.28;
 pub(crate) const OPERATOR: f64 = 0.0025;
 /// What a method costs more when its `enable_*` is off.
 pub(crate) const DISABLED: f64 = 1.0e10;

@@ -1,32 +1,37 @@
-//! Joins: which side first, and by which method.
+//! Joins: by which method.
 //!
-//! Inner joins are flattened with their conditions. The order is greedy: the relation with the fewest rows first, then
-//! always the one that makes the cheapest next join. Each step weighs two methods:
+//! The order is that of `rewrite`: the left side is read once, the right one is kept or looked up. Each join weighs two
+//! methods:
 //!
 //! ```text
 //! nested loop   the right side is planned under the join's conditions too; it pays when an index serves them
 //! hash join     the right side is planned alone and kept in memory, once
 //! ```
 //!
-//! Outer joins stay where they are written; RIGHT becomes LEFT with the sides exchanged, FULL is always hashed.
+//! RIGHT becomes LEFT with the sides exchanged, FULL is always hashed. What can fail on values that another condition
+//! keeps away is tested after the join, and is a hash key only where there is no other.
 
 use nqdb_sqlstate::{SqlError, SqlResult};
 
 use super::compile::{comparison_of, equality};
 use super::cost;
 use super::mentions::{
-    Columns, defined, free_columns_of, is_volatile, mentioned, rel_is_volatile, split_conjuncts, visible,
+    Columns, defined, free_columns_of, is_volatile, mentioned, rel_is_volatile, scan_count, split_conjuncts, visible,
 };
 use super::relation::{Planned, Wishes};
 use super::slots::{Estimate, Planner};
 use crate::exec::{Comparison, Equality, HalfJoin, HashJoin, JoinKey, NestedLoop, Operator};
 use crate::ir::{ColumnId, Expr, ExprKind, JoinKind, Rel};
+use crate::rewrite::is_movable;
 
 /// Building and probing one row of a hash table.
 const HASH_ROW: f64 = 0.015;
 
 /// The part of the left rows that a semi or anti join is taken to let through.
 const HALF_SELECTIVITY: f64 = 0.5;
+
+/// Tables in a right side for which the nested loop is weighed at all: each level plans its right side twice.
+const LOOPED_SCANS_MAX: usize = 4;
 
 /// What a join does with rows that match nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +57,7 @@ impl Planner<'_> {
             return Err(SqlError::internal("not a join"));
         };
         match kind {
-            JoinKind::Inner | JoinKind::Cross => self.plan_inner(rel, conditions, wishes),
+            JoinKind::Inner | JoinKind::Cross => self.plan_inner(left, right, on.as_ref(), conditions, wishes),
             JoinKind::Left => self.plan_left(left, right, on.as_ref(), conditions, wishes),
             JoinKind::Right => self.plan_left(right, left, on.as_ref(), conditions, wishes),
             JoinKind::Full => self.plan_full(left, right, on.as_ref(), &conditions),
@@ -61,85 +66,44 @@ impl Planner<'_> {
         }
     }
 
-    fn plan_inner(&mut self, rel: &Rel, mut conditions: Vec<Expr>, wishes: Wishes<'_>) -> SqlResult<Planned> {
-        let mut inputs = Vec::new();
-        flatten(rel, &mut inputs, &mut conditions);
-        let (late, mut conditions): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(is_volatile);
-        let every: Columns = inputs.iter().flat_map(|input| defined(input)).collect();
-        let first = self.first_input(&inputs, &conditions, &every)?;
-        let start = inputs.remove(first);
-        let own = take_applicable(&mut conditions, &every, &defined(start));
-        let wishes = if inputs.is_empty() { wishes } else { Wishes { order: wishes.order, rows: wishes.rows } };
-        let mut side = self.plan_side(start, own, wishes)?;
-        while !inputs.is_empty() {
-            let next = self.next_input(&side, &inputs, &conditions, &every)?;
-            let input = inputs.remove(next);
-            side = self.join_next(side, input, &mut conditions, &every)?;
+    fn plan_inner(
+        &mut self,
+        left: &Rel,
+        right: &Rel,
+        on: Option<&Expr>,
+        conditions: Vec<Expr>,
+        wishes: Wishes<'_>,
+    ) -> SqlResult<Planned> {
+        let mut all = Vec::new();
+        if let Some(on) = on {
+            split_conjuncts(on, &mut all);
         }
-        let planned = self.filtered(side.planned, &conditions)?;
-        self.filtered(planned, &late)
+        all.extend(conditions);
+        let (left_columns, right_columns) = (defined(left), defined(right));
+        let (mut below, mut own, mut join, mut late) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for condition in all {
+            let mentions = mentioned(&condition);
+            if is_volatile(&condition) {
+                late.push(condition);
+            } else if !mentions.is_disjoint(&left_columns) && !mentions.is_disjoint(&right_columns) {
+                join.push(condition);
+            } else if !is_movable(&condition) {
+                late.push(condition);
+            } else if mentions.is_disjoint(&right_columns) {
+                below.push(condition);
+            } else {
+                own.push(condition);
+            }
+        }
+        let left_side = self.plan_side(left, below, wishes)?;
+        let side = self.join_sides(left_side, right, own, join, KEEP_NONE)?;
+        self.filtered(side.planned, &late)
     }
 
     fn plan_side(&mut self, rel: &Rel, conditions: Vec<Expr>, wishes: Wishes<'_>) -> SqlResult<Side> {
         let mut columns = Vec::new();
         visible(rel, &mut columns);
         Ok(Side { planned: self.plan_rel(rel, conditions, wishes)?, columns })
-    }
-
-    /// The input to start from: the one with the fewest rows under its own conditions.
-    fn first_input(&mut self, inputs: &[&Rel], conditions: &[Expr], every: &Columns) -> SqlResult<usize> {
-        let mut best = (f64::INFINITY, 0);
-        for (number, input) in inputs.iter().enumerate() {
-            if !free_columns_of(input).is_disjoint(every) {
-                continue;
-            }
-            let own = applicable(conditions, every, &defined(input));
-            let planned = self.plan_rel(input, own, Wishes::default())?;
-            // Among equals the first one written.
-            if planned.estimate.rows < best.0 {
-                best = (planned.estimate.rows, number);
-            }
-        }
-        Ok(best.1)
-    }
-
-    /// The cheapest input to join next.
-    fn next_input(&mut self, side: &Side, inputs: &[&Rel], conditions: &[Expr], every: &Columns) -> SqlResult<usize> {
-        if inputs.len() == 1 {
-            return Ok(0);
-        }
-        let mut known: Columns = side.columns.iter().copied().collect();
-        known.retain(|column| every.contains(column));
-        let mut best = (f64::INFINITY, 0);
-        let is_there = |column: &ColumnId| known.contains(column) || !every.contains(column);
-        for (number, input) in inputs.iter().enumerate() {
-            if !free_columns_of(input).iter().all(is_there) {
-                continue;
-            }
-            let mut together = defined(input);
-            together.extend(&known);
-            let usable = applicable(conditions, every, &together);
-            let connected = usable.iter().any(|condition| !mentioned(condition).is_disjoint(&known));
-            let planned = self.plan_rel(input, usable, Wishes::default())?;
-            let mut price = side.planned.estimate.rows * planned.estimate.total_cost;
-            if !connected {
-                // A product waits until everything else is joined.
-                price += cost::DISABLED * planned.estimate.rows;
-            }
-            if price < best.0 {
-                best = (price, number);
-            }
-        }
-        Ok(best.1)
-    }
-
-    /// Joins one more input of an inner join.
-    fn join_next(&mut self, left: Side, right: &Rel, conditions: &mut Vec<Expr>, every: &Columns) -> SqlResult<Side> {
-        let mut together = defined(right);
-        let own = take_applicable(conditions, every, &together);
-        together.extend(&left.columns);
-        let join = take_applicable(conditions, every, &together);
-        self.join_sides(left, right, own, join, KEEP_NONE)
     }
 
     fn plan_left(
@@ -153,7 +117,7 @@ impl Planner<'_> {
         let right_columns = defined(right);
         let (above, below): (Vec<Expr>, Vec<Expr>) = std::mem::take(&mut conditions)
             .into_iter()
-            .partition(|condition| is_volatile(condition) || !mentioned(condition).is_disjoint(&right_columns));
+            .partition(|condition| !is_movable(condition) || !mentioned(condition).is_disjoint(&right_columns));
         let rows = wishes.rows.filter(|_| above.is_empty());
         let left_side = self.plan_side(left, below, Wishes { order: wishes.order, rows })?;
         let mut join = Vec::new();
@@ -163,7 +127,7 @@ impl Planner<'_> {
         let left_columns = defined(left);
         let (own, join): (Vec<Expr>, Vec<Expr>) = join
             .into_iter()
-            .partition(|condition| !is_volatile(condition) && mentioned(condition).is_disjoint(&left_columns));
+            .partition(|condition| is_movable(condition) && mentioned(condition).is_disjoint(&left_columns));
         let keep = Keep { left: true, right: false, half: None };
         let side = self.join_sides(left_side, right, own, join, keep)?;
         self.filtered(side.planned, &above)
@@ -179,7 +143,8 @@ impl Planner<'_> {
         conditions: Vec<Expr>,
         wishes: Wishes<'_>,
     ) -> SqlResult<Planned> {
-        let (above, below): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(is_volatile);
+        let (above, below): (Vec<Expr>, Vec<Expr>) =
+            conditions.into_iter().partition(|condition| !is_movable(condition));
         let left_side = self.plan_side(left, below, Wishes { order: wishes.order, rows: None })?;
         let mut join = Vec::new();
         if let Some(on) = on {
@@ -188,7 +153,7 @@ impl Planner<'_> {
         let left_columns = defined(left);
         let (own, join): (Vec<Expr>, Vec<Expr>) = join
             .into_iter()
-            .partition(|condition| !is_volatile(condition) && mentioned(condition).is_disjoint(&left_columns));
+            .partition(|condition| is_movable(condition) && mentioned(condition).is_disjoint(&left_columns));
         let keep = Keep { left: false, right: false, half: Some(half) };
         let side = self.join_sides(left_side, right, own, join, keep)?;
         self.filtered(side.planned, &above)
@@ -213,7 +178,9 @@ impl Planner<'_> {
             return self.lateral_join(left, right, own, join, keep);
         }
         // What gives other rows each time is read once.
-        let movable = join.iter().all(|condition| !is_volatile(condition)) && !rel_is_volatile(right);
+        let movable = join.iter().all(|condition| !is_volatile(condition))
+            && !rel_is_volatile(right)
+            && scan_count(right) <= LOOPED_SCANS_MAX;
         let looped = if movable {
             let conditions = own.iter().chain(&join).cloned().collect();
             Some(self.plan_rel(right, conditions, Wishes::default())?)
@@ -239,7 +206,7 @@ impl Planner<'_> {
                     loop_cost += cost::DISABLED;
                 }
                 if loop_cost <= hash_cost {
-                    self.nested_loop(left, right, looped, keep)
+                    self.nested_loop(left, right, looped, &join, keep)
                 } else {
                     self.hash_join(left, right, alone, &join, keep)
                 }
@@ -263,31 +230,45 @@ impl Planner<'_> {
         let (late, early): (Vec<Expr>, Vec<Expr>) = own.into_iter().chain(join).partition(is_volatile);
         let looped = self.plan_rel(right, early, Wishes::default())?;
         let on = self.compile_conjunction(&late)?;
-        let mut side = self.nested_loop(left, right, looped, keep)?;
+        let mut side = self.nested_loop(left, right, looped, &[], keep)?;
         if let Operator::NestedLoop(join) = &mut side.planned.node.operator {
             join.on = on;
         }
         Ok(side)
     }
 
-    fn nested_loop(&mut self, left: Side, right: &Rel, looped: Planned, keep: Keep) -> SqlResult<Side> {
+    fn nested_loop(&mut self, left: Side, right: &Rel, looped: Planned, join: &[Expr], keep: Keep) -> SqlResult<Side> {
         let mut right_columns = Vec::new();
         visible(right, &mut right_columns);
         let null_slots = if keep.left { Some(self.slots(&right_columns)?) } else { None };
         let (outer, inner) = (left.planned.estimate, looped.estimate);
         let estimate = Estimate {
-            rows: if keep.half.is_some() { half_rows(outer.rows) } else { (outer.rows * inner.rows).max(1.0) },
+            rows: match keep.half {
+                Some(half) => self.half_rows(half, join, outer.rows, f64::INFINITY),
+                None => (outer.rows * inner.rows).max(1.0),
+            },
             startup_cost: outer.startup_cost + inner.startup_cost,
             total_cost: outer.total_cost + outer.rows * inner.total_cost,
         };
         let ordered = left.planned.ordered;
-        let join = NestedLoop { left: left.planned.node, right: looped.node, on: None, null_slots, half: keep.half };
-        let node = self.node(Operator::NestedLoop(Box::new(join)), estimate);
+        let operator =
+            NestedLoop { left: left.planned.node, right: looped.node, on: None, null_slots, half: keep.half };
+        let node = self.node(Operator::NestedLoop(Box::new(operator)), estimate);
         let mut columns = left.columns;
         if keep.half.is_none() {
             columns.extend(right_columns);
         }
         Ok(Side { planned: Planned { node, estimate, ordered }, columns })
+    }
+
+    /// Left rows that a semi or anti join lets through.
+    fn half_rows(&self, half: HalfJoin, join: &[Expr], left_rows: f64, right_rows: f64) -> f64 {
+        let found = match &self.statistics {
+            Some(statistics) => statistics.semi_selectivity(join, right_rows),
+            None => HALF_SELECTIVITY,
+        };
+        let part = if half == HalfJoin::Semi { found } else { 1.0 - found };
+        (left_rows * part).max(1.0)
     }
 
     fn hash_join(&mut self, left: Side, right: &Rel, alone: Planned, join: &[Expr], keep: Keep) -> SqlResult<Side> {
@@ -297,20 +278,22 @@ impl Planner<'_> {
         let mut keys = Vec::new();
         let mut rest = Vec::new();
         let mut key_conditions = Vec::new();
+        let safe = |condition: &&Expr| is_movable(condition) && hash_key(condition, &left_set, &right_set).is_some();
+        let has_safe_key = join.iter().any(|condition| safe(&condition));
         for condition in join {
             match hash_key(condition, &left_set, &right_set) {
-                Some((left, right, type_oid)) => {
+                Some((left, right, type_oid)) if is_movable(condition) || !has_safe_key => {
                     keys.push(JoinKey { left: self.compile(left)?, right: self.compile(right)?, type_oid });
                     key_conditions.push(condition.clone());
                 }
-                None => rest.push(condition.clone()),
+                _ => rest.push(condition.clone()),
             }
         }
         let (outer, inner) = (left.planned.estimate, alone.estimate);
-        let selectivity: f64 = join.iter().map(cost::selectivity).product();
+        let selectivity = self.selectivity(join.iter());
         let startup_cost = inner.total_cost + inner.rows * HASH_ROW;
         let rows = match keep.half {
-            Some(_) => half_rows(outer.rows),
+            Some(half) => self.half_rows(half, join, outer.rows, inner.rows),
             None => (outer.rows * inner.rows * selectivity).max(if keep.left { outer.rows } else { 1.0 }),
         };
         let estimate =
@@ -336,42 +319,6 @@ impl Planner<'_> {
         }
         Ok(Side { planned: Planned { node, estimate, ordered }, columns })
     }
-}
-
-/// Left rows that a semi or anti join lets through.
-fn half_rows(left_rows: f64) -> f64 {
-    (left_rows * HALF_SELECTIVITY).max(1.0)
-}
-
-/// The inputs of nested inner joins, and their conditions.
-fn flatten<'e>(rel: &'e Rel, inputs: &mut Vec<&'e Rel>, conditions: &mut Vec<Expr>) {
-    match rel {
-        Rel::Join { kind: JoinKind::Inner | JoinKind::Cross, left, right, on } => {
-            flatten(left, inputs, conditions);
-            flatten(right, inputs, conditions);
-            if let Some(on) = on {
-                split_conjuncts(on, conditions);
-            }
-        }
-        _ => inputs.push(rel),
-    }
-}
-
-/// Whether a condition needs no column of the join but the given ones.
-fn applies(condition: &Expr, every: &Columns, columns: &Columns) -> bool {
-    mentioned(condition).iter().all(|column| columns.contains(column) || !every.contains(column))
-}
-
-fn applicable(conditions: &[Expr], every: &Columns, columns: &Columns) -> Vec<Expr> {
-    conditions.iter().filter(|condition| applies(condition, every, columns)).cloned().collect()
-}
-
-/// Takes the conditions out that need only the given columns of the join.
-fn take_applicable(conditions: &mut Vec<Expr>, every: &Columns, columns: &Columns) -> Vec<Expr> {
-    let (taken, left) =
-        std::mem::take(conditions).into_iter().partition(|condition| applies(condition, every, columns));
-    *conditions = left;
-    taken
 }
 
 /// The two sides of an equality between the inputs of a join, left one first, and the type that they hash as.

@@ -125,9 +125,11 @@ pub(crate) fn defined(rel: &Rel) -> Columns {
 pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
     match rel {
         Rel::OneRow => {}
-        Rel::Scan { columns, .. } | Rel::SystemScan { columns, .. } => {
+        Rel::Scan { columns, address, .. } => {
             out.extend(columns.iter().map(|(_, id)| *id));
+            out.extend(*address);
         }
+        Rel::SystemScan { columns, .. } => out.extend(columns.iter().map(|(_, id)| *id)),
         Rel::Values { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
         Rel::FunctionScan { functions, ordinality } => {
             out.extend(function_columns(functions));
@@ -157,11 +159,12 @@ pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
             visible(input, out);
             out.extend(calls.iter().map(|(id, _)| *id));
         }
-        Rel::Aggregate { keys, aggregates, .. } => {
+        Rel::Aggregate { keys, sets, aggregates, .. } => {
             out.extend(keys.iter().map(|(id, _)| *id));
+            out.extend(sets.iter().flat_map(|sets| &sets.groupings).map(|(id, _)| *id));
             out.extend(aggregates.iter().map(|(id, _)| *id));
         }
-        Rel::With { input, .. } => visible(input, out),
+        Rel::With { input, .. } | Rel::LockRows { input, .. } => visible(input, out),
         Rel::WithScan { columns, .. } | Rel::WorkTable { columns, .. } => {
             out.extend(columns.iter().map(|(_, id, _)| *id));
         }
@@ -172,6 +175,13 @@ pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
 /// The columns that some functions define.
 pub(crate) fn function_columns(functions: &[TableFunction]) -> impl Iterator<Item = ColumnId> {
     functions.iter().flat_map(|function| &function.columns).map(|column| column.id)
+}
+
+/// Whether a relation locks rows, outside of the subqueries of its expressions.
+pub(crate) fn locks_rows(rel: &Rel) -> bool {
+    let mut locks = false;
+    walk(rel, &mut |rel| locks |= matches!(rel, Rel::LockRows { .. }));
+    locks
 }
 
 /// The tables that a relation reads, those of subqueries included.
@@ -202,6 +212,7 @@ pub(crate) fn inputs(rel: &Rel) -> Vec<&Rel> {
         Rel::Join { left, right, .. } => vec![left, right],
         Rel::Filter { input, .. }
         | Rel::ProjectSet { input, .. }
+        | Rel::LockRows { input, .. }
         | Rel::Extend { input, .. }
         | Rel::Aggregate { input, .. }
         | Rel::Window { input, .. }
@@ -234,6 +245,7 @@ pub(crate) fn inputs_mut(rel: &mut Rel) -> Vec<&mut Rel> {
         Rel::Join { left, right, .. } => vec![left, right],
         Rel::Filter { input, .. }
         | Rel::ProjectSet { input, .. }
+        | Rel::LockRows { input, .. }
         | Rel::Extend { input, .. }
         | Rel::Aggregate { input, .. }
         | Rel::Window { input, .. }
@@ -280,11 +292,14 @@ pub(crate) fn expressions(rel: &Rel) -> Vec<&Expr> {
         }
         Rel::Join { on, .. } => on.iter().collect(),
         Rel::Filter { predicate, .. } => vec![predicate],
+        Rel::LockRows { recheck, recompute, .. } => {
+            recheck.iter().chain(recompute.iter().map(|(_, expr)| expr)).collect()
+        }
         Rel::Extend { columns, .. } => columns.iter().map(|(_, expr)| expr).collect(),
         Rel::Aggregate { keys, aggregates, .. } => keys
             .iter()
             .map(|(_, expr)| expr)
-            .chain(aggregates.iter().flat_map(|(_, call)| call.args.iter().chain(&call.filter)))
+            .chain(aggregates.iter().flat_map(|(_, call)| call.expressions()))
             .collect(),
         Rel::Window { calls, .. } => calls.iter().flat_map(|(_, call)| call.expressions()).collect(),
         Rel::Limit { limit, offset, .. } => limit.iter().chain(offset).collect(),
@@ -310,11 +325,14 @@ pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
         }
         Rel::Join { on, .. } => on.iter_mut().collect(),
         Rel::Filter { predicate, .. } => vec![predicate],
+        Rel::LockRows { recheck, recompute, .. } => {
+            recheck.iter_mut().chain(recompute.iter_mut().map(|(_, expr)| expr)).collect()
+        }
         Rel::Extend { columns, .. } => columns.iter_mut().map(|(_, expr)| expr).collect(),
         Rel::Aggregate { keys, aggregates, .. } => keys
             .iter_mut()
             .map(|(_, expr)| expr)
-            .chain(aggregates.iter_mut().flat_map(|(_, call)| call.args.iter_mut().chain(&mut call.filter)))
+            .chain(aggregates.iter_mut().flat_map(|(_, call)| call.expressions_mut()))
             .collect(),
         Rel::Window { calls, .. } => calls.iter_mut().flat_map(|(_, call)| call.expressions_mut()).collect(),
         Rel::Limit { limit, offset, .. } => limit.iter_mut().chain(offset).collect(),
@@ -323,9 +341,11 @@ pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
 
 fn add_defined_here(rel: &Rel, out: &mut Columns) {
     match rel {
-        Rel::Scan { columns, .. } | Rel::SystemScan { columns, .. } => {
+        Rel::Scan { columns, address, .. } => {
             out.extend(columns.iter().map(|(_, id)| *id));
+            out.extend(*address);
         }
+        Rel::SystemScan { columns, .. } => out.extend(columns.iter().map(|(_, id)| *id)),
         Rel::Values { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
         Rel::FunctionScan { functions, ordinality } => {
             out.extend(function_columns(functions));
@@ -333,8 +353,9 @@ fn add_defined_here(rel: &Rel, out: &mut Columns) {
         }
         Rel::ProjectSet { functions, .. } => out.extend(function_columns(functions)),
         Rel::Extend { columns, .. } => out.extend(columns.iter().map(|(id, _)| *id)),
-        Rel::Aggregate { keys, aggregates, .. } => {
+        Rel::Aggregate { keys, sets, aggregates, .. } => {
             out.extend(keys.iter().map(|(id, _)| *id));
+            out.extend(sets.iter().flat_map(|sets| &sets.groupings).map(|(id, _)| *id));
             out.extend(aggregates.iter().map(|(id, _)| *id));
         }
         Rel::Window { calls, .. } => out.extend(calls.iter().map(|(id, _)| *id)),
@@ -344,6 +365,7 @@ fn add_defined_here(rel: &Rel, out: &mut Columns) {
         Rel::SetOperation { columns, .. } | Rel::Recursion { columns, .. } => out.extend(columns),
         Rel::OneRow
         | Rel::With { .. }
+        | Rel::LockRows { .. }
         | Rel::Join { .. }
         | Rel::Filter { .. }
         | Rel::Sort { .. }
@@ -369,7 +391,9 @@ pub(crate) fn query_is_volatile(query: &Query) -> bool {
 /// Whether a relation calls volatile functions.
 pub(crate) fn rel_is_volatile(rel: &Rel) -> bool {
     let mut volatile = false;
-    walk(rel, &mut |rel| volatile |= expressions(rel).into_iter().any(is_volatile));
+    walk(rel, &mut |rel| {
+        volatile |= matches!(rel, Rel::LockRows { .. }) || expressions(rel).into_iter().any(is_volatile);
+    });
     volatile
 }
 

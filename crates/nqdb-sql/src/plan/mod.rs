@@ -11,6 +11,7 @@
 //! | `join` | which side first, by which method |
 //! | `mentions` | which columns an expression takes from where |
 //! | `notes` | what EXPLAIN will say |
+//! | `lock_rows` | FOR UPDATE |
 //! | `with` | WITH queries and recursion |
 //! | `statement` | the root: query, INSERT, UPDATE, DELETE |
 //!
@@ -20,9 +21,11 @@
 //!    operation or the side of an outer join that NULLs fill; volatile ones do not move.
 
 mod access;
+mod aggregate;
 pub(crate) mod compile;
 pub(crate) mod cost;
 mod join;
+mod lock_rows;
 pub(crate) mod mentions;
 mod notes;
 mod relation;
@@ -78,6 +81,8 @@ pub struct Plan {
     /// Locks to take before execution. Afterwards the catalog version must still be the plan's.
     pub relations: Vec<(u32, RelationLock)>,
     pub catalog_version: u64,
+    /// It locks rows: refused in a read-only transaction.
+    pub locks_rows: bool,
     /// It changes rows: refused in a read-only transaction.
     pub writes: bool,
     /// It reads rows: the statement needs a snapshot of its own.
@@ -90,6 +95,8 @@ pub struct Plan {
     pub(crate) subplans: Vec<Subplan>,
     pub(crate) with: Vec<WithPlan>,
     pub(crate) recursion_count: usize,
+    /// Those of `with` that run to their end before anything else.
+    pub(crate) early_with: Vec<usize>,
     pub(crate) slot_count: usize,
     pub(crate) node_count: usize,
 }
@@ -98,6 +105,7 @@ impl Plan {
     /// What errors call the statement: `SELECT`, `INSERT`, `UPDATE` or `DELETE`, also below an EXPLAIN.
     pub fn command(&self) -> &'static str {
         match &self.root {
+            Root::Query(_) if self.locks_rows && self.changes.is_empty() => "SELECT FOR UPDATE",
             Root::Query(_) => "SELECT",
             Root::Insert(_) => "INSERT",
             Root::Modify(modify) if modify.update.is_some() => "UPDATE",

@@ -12,10 +12,10 @@ use super::cost;
 use super::mentions::{Columns, function_columns, is_volatile, mentioned, split_conjuncts, substitute, visible};
 use super::slots::{Estimate, Planner};
 use crate::exec::{
-    Access, Aggregation, Bounds, Call, Distinct, Extend, Filter, FunctionScan, FunctionSource, Limit, NestedLoop,
-    Operator, PlanNode, Scan, SetOperation, Sort, SortColumn, Values,
+    Access, Bounds, Distinct, Extend, Filter, FunctionScan, FunctionSource, Limit, NestedLoop, Operator, PlanNode,
+    Scan, SetOperation, Sort, SortColumn, Values,
 };
-use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind, Query, Rel, SetKind, SortKey, TableCall, TableFunction};
+use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, SetKind, SortKey, TableCall, TableFunction};
 
 /// Rows that a LIMIT is taken to ask for when it is not a constant.
 const LIMIT_ROWS_GUESS: f64 = 10.0;
@@ -54,9 +54,15 @@ impl Planner<'_> {
                 let node = self.node(Operator::OneRow, estimate);
                 self.filtered(Planned { node, estimate, ordered: true }, &conditions)
             }
-            Rel::Scan { table, alias, columns, .. } => {
-                self.plan_scan(table, alias, columns, &conditions, wishes, false)
+            Rel::Scan { table, alias, columns, address, .. } => {
+                let mut planned = self.plan_scan(table, alias, columns, &conditions, wishes, false)?;
+                if let Some(address) = address {
+                    let slot = self.define(*address, Type::BYTEA);
+                    set_address(&mut planned.node, slot);
+                }
+                Ok(planned)
             }
+            Rel::LockRows { .. } => self.plan_lock_rows(rel, &conditions, wishes),
             Rel::SystemScan { .. } => self.plan_system_scan(rel, &conditions),
             Rel::Values { columns, rows } => self.plan_values(columns, rows, &conditions),
             Rel::FunctionScan { functions, ordinality } => self.plan_function_scan(functions, *ordinality, &conditions),
@@ -73,7 +79,7 @@ impl Planner<'_> {
                 self.filtered(planned, &stay)
             }
             Rel::Extend { input, columns } => self.plan_extend(input, columns, conditions, wishes),
-            Rel::Aggregate { input, keys, aggregates } => self.plan_aggregate(input, keys, aggregates, conditions),
+            Rel::Aggregate { .. } => self.plan_aggregate(rel, conditions),
             Rel::Window { .. } => self.plan_window(rel, conditions, wishes),
             Rel::Sort { input, keys } => self.plan_sort(input, keys, conditions, wishes),
             Rel::Distinct { input, on } => self.plan_distinct(input, on, conditions, wishes),
@@ -93,7 +99,7 @@ impl Planner<'_> {
         let Some(predicate) = self.compile_conjunction(conditions)? else { return Ok(input) };
         let mut estimate = input.estimate;
         estimate.total_cost += estimate.rows * cost::OPERATOR * conditions.len() as f64;
-        estimate.rows *= conditions.iter().map(cost::selectivity).product::<f64>();
+        estimate.rows *= self.selectivity(conditions.iter());
         let filter = Filter { input: Box::new(input.node), predicate };
         let mut node = self.node(Operator::Filter(filter), estimate);
         self.note_conditions(&mut node, "Filter", conditions);
@@ -117,7 +123,7 @@ impl Planner<'_> {
             .collect();
         let target = ScanTarget { table, columns, rows: cost::table_rows(table.store.estimated_rows()) };
         let choice = self.cheapest(&target, conditions, wishes);
-        let rows = target_rows(&target, conditions, choice.as_ref());
+        let rows = self.target_rows(&target, conditions, choice.as_ref());
         let (access, served, ordered, estimate) = match &choice {
             Some(choice) => {
                 let access = Access::Index(Box::new(choice.compile(table, self)?));
@@ -136,13 +142,22 @@ impl Planner<'_> {
             Access::Index(_) => self.compile_conjunction(conditions)?,
             Access::Sequential => None,
         };
-        let scan = Scan { table: table.clone(), columns: slots, access, filter, whole_filter, is_target };
+        let scan =
+            Scan { table: table.clone(), columns: slots, access, filter, whole_filter, is_target, address: None };
         let mut node = self.node(Operator::Scan(Box::new(scan)), estimate);
         self.note_scan(&mut node, table, alias);
         let served: Vec<Expr> = served.iter().map(|position| conditions[*position].clone()).collect();
         self.note_conditions(&mut node, "Index Cond", &served);
         self.note_conditions(&mut node, "Filter", &rest);
         Ok(Planned { node, estimate, ordered: ordered || wishes.order.is_empty() })
+    }
+
+    /// Rows that a scan gives out.
+    fn target_rows(&self, target: &ScanTarget<'_>, conditions: &[Expr], choice: Option<&IndexChoice<'_>>) -> f64 {
+        let served: &[usize] = choice.map_or(&[], |choice| &choice.served);
+        let rest = conditions.iter().enumerate().filter(|(position, _)| !served.contains(position));
+        let selectivity = self.selectivity(rest.map(|(_, condition)| condition));
+        (target.rows * choice.map_or(1.0, |choice| choice.selectivity) * selectivity).max(1.0)
     }
 
     fn define_of_table(&mut self, table: &TableDef, alias: &str, position: usize, id: ColumnId) -> usize {
@@ -177,13 +192,13 @@ impl Planner<'_> {
                 cost::sort(estimate, wishes.rows).total_cost
             }
         };
-        let rows = target_rows(target, conditions, None);
+        let rows = self.target_rows(target, conditions, None);
         let full = price(self.full_scan_cost(target, rows, conditions.len()), false);
         target
             .choices(conditions, wishes.order)
             .into_iter()
             .map(|choice| {
-                let rows = target_rows(target, conditions, Some(&choice));
+                let rows = self.target_rows(target, conditions, Some(&choice));
                 let read = target.rows * choice.selectivity;
                 let left = conditions.len() - choice.served.len();
                 let estimate = cost::index_scan(read, rows, choice.probes, left);
@@ -301,54 +316,6 @@ impl Planner<'_> {
         let extend = Extend { input: Box::new(input.node), columns: values.into() };
         let node = self.node(Operator::Extend(extend), estimate);
         self.filtered(Planned { node, estimate, ordered }, &above)
-    }
-
-    fn plan_aggregate(
-        &mut self,
-        input: &Rel,
-        keys: &[(ColumnId, Expr)],
-        aggregates: &[(ColumnId, AggregateCall)],
-        conditions: Vec<Expr>,
-    ) -> SqlResult<Planned> {
-        let mut defined: Columns = keys.iter().map(|(id, _)| *id).collect();
-        defined.extend(aggregates.iter().map(|(id, _)| *id));
-        let (below, above) = if keys.is_empty() {
-            (Vec::new(), conditions)
-        } else {
-            push_down(conditions, &plain_copies(keys), &defined)
-        };
-        let planned = self.plan_rel(input, below, Wishes::default())?;
-        let mut key_slots = Vec::with_capacity(keys.len());
-        for (id, expr) in keys {
-            let value = self.compile(expr)?;
-            self.name_as(*id, expr);
-            key_slots.push((self.define(*id, expr.ty), value));
-        }
-        let mut calls = Vec::with_capacity(aggregates.len());
-        for (id, call) in aggregates {
-            calls.push(Call {
-                aggregate: call.aggregate,
-                args: self.compile_all(&call.args)?,
-                arg_types: call.args.iter().map(|arg| arg.ty.oid).collect(),
-                distinct: call.distinct,
-                filter: call.filter.as_ref().map(|filter| self.compile(filter)).transpose()?,
-                slot: self.define(*id, call.ty),
-            });
-            self.name_aggregate(*id, call);
-        }
-        let rows = if keys.is_empty() { 1.0 } else { (planned.estimate.rows / 10.0).max(1.0) };
-        let work = planned.estimate.rows * cost::OPERATOR * (keys.len() + calls.len()) as f64;
-        let startup_cost = planned.estimate.total_cost + work;
-        let estimate = Estimate { rows, startup_cost, total_cost: startup_cost + rows * 0.01 };
-        let aggregation = Aggregation {
-            input: planned.node,
-            keys: key_slots.into(),
-            key_types: keys.iter().map(|(_, expr)| expr.ty.oid).collect(),
-            calls: calls.into(),
-        };
-        let mut node = self.node(Operator::Aggregation(Box::new(aggregation)), estimate);
-        self.note_expressions(&mut node, "Group Key", keys.iter().map(|(_, expr)| expr));
-        self.filtered(Planned { node, estimate, ordered: keys.is_empty() }, &above)
     }
 
     pub fn plan_sort(
@@ -488,16 +455,17 @@ impl Planner<'_> {
     }
 }
 
-/// Rows that a scan gives out.
-fn target_rows(target: &ScanTarget<'_>, conditions: &[Expr], choice: Option<&IndexChoice<'_>>) -> f64 {
-    let served: &[usize] = choice.map_or(&[], |choice| &choice.served);
-    let rest = (0..conditions.len()).filter(|position| !served.contains(position));
-    let selectivity: f64 = rest.map(|position| cost::selectivity(&conditions[position])).product();
-    (target.rows * choice.map_or(1.0, |choice| choice.selectivity) * selectivity).max(1.0)
+/// Makes a scan tell where its rows are.
+fn set_address(node: &mut PlanNode, slot: usize) {
+    match &mut node.operator {
+        Operator::Scan(scan) => scan.address = Some(slot),
+        Operator::Filter(filter) => set_address(&mut filter.input, slot),
+        _ => {}
+    }
 }
 
 /// Those of some defined columns that are copies of others: the new one and the original.
-fn plain_copies(columns: &[(ColumnId, Expr)]) -> Vec<(ColumnId, ColumnId)> {
+pub(super) fn plain_copies(columns: &[(ColumnId, Expr)]) -> Vec<(ColumnId, ColumnId)> {
     columns
         .iter()
         .filter_map(|(id, expr)| match &expr.kind {
@@ -508,7 +476,11 @@ fn plain_copies(columns: &[(ColumnId, Expr)]) -> Vec<(ColumnId, ColumnId)> {
 }
 
 /// Conditions that can be tested below the definition of some columns, in terms of what is there, and the others.
-fn push_down(conditions: Vec<Expr>, copies: &[(ColumnId, ColumnId)], defined: &Columns) -> (Vec<Expr>, Vec<Expr>) {
+pub(super) fn push_down(
+    conditions: Vec<Expr>,
+    copies: &[(ColumnId, ColumnId)],
+    defined: &Columns,
+) -> (Vec<Expr>, Vec<Expr>) {
     let mut below = Vec::new();
     let mut above = Vec::new();
     for condition in conditions {

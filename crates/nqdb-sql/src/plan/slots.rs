@@ -7,10 +7,11 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::RelationLock;
 use nqdb_types::Type;
 
-use super::PlanContext;
 use super::with::{RecursionPlace, WithPlace};
+use super::{PlanContext, cost};
 use crate::exec::{NodeNote, Operator, PlanNode, Slot, Subplan, WithPlan};
-use crate::ir::{ColumnId, WithId};
+use crate::ir::{ColumnId, Expr, WithId};
+use crate::rewrite::Statistics;
 
 /// One statement under planning.
 pub(crate) struct Planner<'a> {
@@ -19,10 +20,16 @@ pub(crate) struct Planner<'a> {
     pub explains: bool,
     /// Columns are called with their relation, because there are several.
     pub qualifies: bool,
+    /// What is known of the columns, when there is more than one table.
+    pub statistics: Option<Statistics>,
     pub subplans: Vec<Subplan>,
     pub with: Vec<WithPlan>,
     pub with_places: HashMap<WithId, WithPlace, RandomState>,
     pub recursion_places: HashMap<WithId, RecursionPlace, RandomState>,
+    /// Those of `with` that run to their end before anything else.
+    pub early_with: Vec<usize>,
+    /// There is a FOR UPDATE in it.
+    pub locks_rows: bool,
     pub relations: Vec<(u32, RelationLock)>,
     /// A compiled expression calls `txid_current`.
     pub needs_number: bool,
@@ -48,10 +55,13 @@ impl<'a> Planner<'a> {
             cx,
             explains,
             qualifies: false,
+            statistics: None,
             subplans: Vec::new(),
             with: Vec::new(),
             with_places: HashMap::default(),
             recursion_places: HashMap::default(),
+            early_with: Vec::new(),
+            locks_rows: false,
             relations: Vec::new(),
             needs_number: false,
             case_slots: Vec::new(),
@@ -114,6 +124,14 @@ impl<'a> Planner<'a> {
         };
         self.node_count += 1;
         PlanNode { operator, note }
+    }
+
+    /// The part of the rows that pass all of some conditions.
+    pub fn selectivity<'e>(&self, conditions: impl Iterator<Item = &'e Expr>) -> f64 {
+        match &self.statistics {
+            Some(statistics) => statistics.selectivity_of_all(conditions),
+            None => conditions.map(cost::selectivity).product(),
+        }
     }
 
     pub fn slot_count(&self) -> usize {

@@ -16,10 +16,10 @@ use crate::exec::{
     QueryPlan, Root, Slot, UpdatePlan, WithChange,
 };
 use crate::ir::{
-    Bound, Check, ColumnId, ConflictAction, Delete, Expr, Insert, OnConflict, OutputColumn, Query, Returning, Update,
-    WithBody,
+    Bound, Check, ColumnId, ConflictAction, Delete, Expr, Insert, JoinedChange, OnConflict, OutputColumn, Query,
+    Returning, Update, WithBody,
 };
-use crate::rewrite::{RewriteContext, optimize_statement};
+use crate::rewrite::{RewriteContext, Statistics, optimize_statement};
 use crate::statement::ExplainOptions;
 use nqdb_catalog::TableDef;
 
@@ -28,8 +28,8 @@ type RowSlots = Box<[(usize, Slot)]>;
 
 /// Plans a bound statement; `params` are the types of its parameters.
 pub fn plan(mut bound: Bound, params: &[Oid], cx: &PlanContext) -> SqlResult<Plan> {
-    optimize_statement(&mut bound, &RewriteContext::default());
-    plan_statement(&bound, params, cx, false)
+    let statistics = optimize_statement(&mut bound, &RewriteContext::default());
+    plan_statement(&bound, params, cx, statistics, false)
 }
 
 /// Plans EXPLAIN of a bound statement; `clock_micros` measures the planning.
@@ -41,8 +41,8 @@ pub fn explain(
     clock_micros: &dyn Fn() -> i64,
 ) -> SqlResult<Plan> {
     let started = clock_micros();
-    optimize_statement(&mut bound, &RewriteContext::default());
-    let plan = plan_statement(&bound, params, cx, true)?;
+    let statistics = optimize_statement(&mut bound, &RewriteContext::default());
+    let plan = plan_statement(&bound, params, cx, statistics, true)?;
     let planning_micros = Some(clock_micros() - started);
     let column = OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty: Type::TEXT, origin: None };
     Ok(Plan {
@@ -50,6 +50,7 @@ pub fn explain(
         parameters: params.to_vec(),
         relations: plan.relations.clone(),
         catalog_version: plan.catalog_version,
+        locks_rows: plan.locks_rows && options.analyze,
         writes: plan.writes && options.analyze,
         needs_snapshot: plan.needs_snapshot,
         needs_number: plan.needs_number && options.analyze,
@@ -58,6 +59,7 @@ pub fn explain(
         changes: Vec::new(),
         with: Vec::new(),
         recursion_count: 0,
+        early_with: Vec::new(),
         slot_count: 0,
         node_count: 0,
     })
@@ -84,8 +86,15 @@ pub(crate) fn plan_copy_target(
     })
 }
 
-fn plan_statement(bound: &Bound, params: &[Oid], cx: &PlanContext, explains: bool) -> SqlResult<Plan> {
+fn plan_statement(
+    bound: &Bound,
+    params: &[Oid],
+    cx: &PlanContext,
+    statistics: Option<Statistics>,
+    explains: bool,
+) -> SqlResult<Plan> {
     let mut planner = Planner::new(cx, explains);
+    planner.statistics = statistics;
     planner.qualifies = explains && has_several_relations(bound);
     let mut changes = Vec::new();
     let (root, reads) = match bound {
@@ -114,10 +123,12 @@ fn plan_statement(bound: &Bound, params: &[Oid], cx: &PlanContext, explains: boo
         needs_number: planner.needs_number,
         relations: planner.relations,
         catalog_version: cx.catalog_version,
+        locks_rows: planner.locks_rows,
         writes,
         root,
         changes,
         recursion_count: planner.recursion_places.len(),
+        early_with: planner.early_with,
         subplans: planner.subplans,
         with: planner.with,
     })
@@ -205,21 +216,27 @@ impl Planner<'_> {
     }
 
     fn plan_update(&mut self, update: &Update) -> SqlResult<ModifyPlan> {
-        let (source, old, recheck) =
-            self.plan_target(&update.table, &update.alias, &update.old, update.predicate.as_ref())?;
+        let (source, old, recheck) = match &update.from {
+            Some(from) => self.plan_joined_target(&update.table, from, &update.old, update.predicate.as_ref())?,
+            None => self.plan_target(&update.table, &update.alias, &update.old, update.predicate.as_ref())?,
+        };
+        let address = update.from.as_ref().map(|from| self.slot(from.address)).transpose()?;
         let set = self.compile_assignments(&update.set)?;
         let row_slots = self.define_row(&update.table, &update.row, &update.alias);
         let checks = self.compile_checks(&update.checks)?;
         let returning = self.compile_returning(update.returning.as_ref())?;
         let changes = Some(UpdatePlan { set, row_slots, checks });
-        Ok(ModifyPlan { source, table: update.table.clone(), old, recheck, update: changes, returning })
+        Ok(ModifyPlan { source, address, table: update.table.clone(), old, recheck, update: changes, returning })
     }
 
     fn plan_delete(&mut self, delete: &Delete) -> SqlResult<ModifyPlan> {
-        let (source, old, recheck) =
-            self.plan_target(&delete.table, &delete.alias, &delete.old, delete.predicate.as_ref())?;
+        let (source, old, recheck) = match &delete.using {
+            Some(using) => self.plan_joined_target(&delete.table, using, &delete.old, delete.predicate.as_ref())?,
+            None => self.plan_target(&delete.table, &delete.alias, &delete.old, delete.predicate.as_ref())?,
+        };
+        let address = delete.using.as_ref().map(|using| self.slot(using.address)).transpose()?;
         let returning = self.compile_returning(delete.returning.as_ref())?;
-        Ok(ModifyPlan { source, table: delete.table.clone(), old, recheck, update: None, returning })
+        Ok(ModifyPlan { source, address, table: delete.table.clone(), old, recheck, update: None, returning })
     }
 
     /// The scan that finds the rows to change, the slots of their columns, and the condition for newer versions.
@@ -235,6 +252,26 @@ impl Planner<'_> {
             split_conjuncts(predicate, &mut conditions);
         }
         let planned = self.plan_scan(table, alias, old, &conditions, Wishes::default(), true)?;
+        let slots = old.iter().map(|(position, id)| Ok((*position, self.slot(*id)?))).collect::<SqlResult<_>>()?;
+        let recheck = self.compile_conjunction(&conditions)?;
+        Ok((planned.node, slots, recheck))
+    }
+
+    /// As [`Planner::plan_target`], where the rows to change are joined with others. The newest version of a row is tested
+    /// beside the same rows of the other tables.
+    fn plan_joined_target(
+        &mut self,
+        table: &Arc<TableDef>,
+        joined: &JoinedChange,
+        old: &[(usize, ColumnId)],
+        predicate: Option<&Expr>,
+    ) -> SqlResult<(PlanNode, RowSlots, Option<Eval>)> {
+        let mut conditions = Vec::new();
+        if let Some(predicate) = predicate {
+            split_conjuncts(predicate, &mut conditions);
+        }
+        let planned = self.plan_rel(&joined.rel, conditions.clone(), Wishes::default())?;
+        self.lock(table.oid, RelationLock::RowExclusive);
         let slots = old.iter().map(|(position, id)| Ok((*position, self.slot(*id)?))).collect::<SqlResult<_>>()?;
         let recheck = self.compile_conjunction(&conditions)?;
         Ok((planned.node, slots, recheck))

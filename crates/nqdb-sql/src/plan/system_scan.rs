@@ -1,6 +1,7 @@
 //! Scans of system relations: which conditions the relation itself can use.
 
 use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_types::Type;
 
 use super::compile::comparison_of;
 use super::cost;
@@ -19,17 +20,18 @@ const MAKE_ROW: f64 = 0.05;
 
 impl Planner<'_> {
     pub fn plan_system_scan(&mut self, rel: &Rel, conditions: &[Expr]) -> SqlResult<Planned> {
-        let Rel::SystemScan { relation, alias, columns, checked } = rel else {
+        let Rel::SystemScan { relation, alias, columns, checked, object } = rel else {
             return Err(SqlError::internal("not a system relation"));
         };
         let mut slots = Vec::with_capacity(columns.len());
         for (position, id) in columns {
-            let column = relation
-                .columns
-                .get(*position)
-                .ok_or_else(|| SqlError::internal("a system relation has no such column"))?;
-            self.name(*id, Some(alias), column.name);
-            slots.push(self.define(*id, column.value_type()));
+            // The one behind the last is `tableoid`.
+            let (name, ty) = match relation.columns.get(*position) {
+                Some(column) => (column.name, column.value_type()),
+                None => ("tableoid", Type::OID),
+            };
+            self.name(*id, Some(alias), name);
+            slots.push(self.define(*id, ty));
         }
         let mut keys = Vec::new();
         for condition in conditions {
@@ -57,6 +59,7 @@ impl Planner<'_> {
             keys: keys.into(),
             filter: self.compile_conjunction(conditions)?,
             checked: *checked,
+            object: *object,
         };
         let mut node = self.node(Operator::SystemScan(Box::new(scan)), estimate);
         if self.explains && alias != relation.name {

@@ -64,6 +64,7 @@ impl Planner<'_> {
         Ok(WindowCall {
             work,
             args: self.compile_all(&call.args)?,
+            arg_types: call.args.iter().map(|arg| arg.ty.oid).collect(),
             filter: call.filter.as_ref().map(|filter| self.compile(filter)).transpose()?,
             frame,
             slot: self.define(id, call.ty),

@@ -82,7 +82,7 @@ fn is_count(expr: &Expr) -> bool {
 fn gives_one_row(rel: &Rel) -> bool {
     match rel {
         Rel::OneRow => true,
-        Rel::Aggregate { keys, .. } => keys.is_empty(),
+        Rel::Aggregate { keys, sets: None, .. } => keys.is_empty(),
         Rel::Extend { input, .. } | Rel::Sort { input, .. } => gives_one_row(input),
         _ => false,
     }
@@ -255,8 +255,8 @@ pub(crate) fn column_is_never_null(rel: &Rel, id: ColumnId) -> bool {
             Some((_, expr)) => is_never_null(expr, input),
             None => column_is_never_null(input, id),
         },
-        Rel::Aggregate { input, keys, aggregates } => {
-            keys.iter().any(|(own, expr)| *own == id && is_never_null(expr, input))
+        Rel::Aggregate { input, keys, sets, aggregates } => {
+            sets.is_none() && keys.iter().any(|(own, expr)| *own == id && is_never_null(expr, input))
                 || aggregates.iter().any(|(own, call)| *own == id && counts(call))
         }
         Rel::Sort { input, .. } | Rel::Distinct { input, .. } | Rel::Limit { input, .. } => {

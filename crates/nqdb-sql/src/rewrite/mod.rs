@@ -11,6 +11,8 @@
 //! | `transitive` | constants by way of equalities |
 //! | `pushdown` | conditions down, outer joins into inner ones |
 //! | `prune` | columns that nobody reads |
+//! | `estimate` | how many rows a relation gives |
+//! | `order` | the order of joins |
 //!
 //! What always holds:
 //! 1. The result gives the same rows, in no other order where an order was asked for, and fails only where the original
@@ -24,22 +26,26 @@
 //! Left out: access paths and join methods, which are the executors' own.
 
 mod build;
+mod estimate;
 mod factor;
 mod facts;
 mod fold;
+mod order;
 mod prune;
 mod pushdown;
 mod scalar;
 mod subquery;
 mod transitive;
 
-use crate::ir::{Bound, ColumnId, Expr, ExprKind, Query, Rel};
+use crate::ir::{Bound, ColumnId, Expr, ExprKind, Query, Rel, WithBody};
 use crate::plan::mentions::{
     Columns, contains_subquery, defined, expressions, expressions_mut, inputs_mut, is_volatile, operands, operands_mut,
     subquery, subquery_mut, visible, walk,
 };
 use facts::{Failure, failure};
 
+pub(crate) use estimate::Statistics;
+pub use estimate::{Estimate, estimate};
 pub(crate) use fold::fold_constants;
 
 /// What the rewrite may do.
@@ -61,20 +67,39 @@ pub fn optimize(mut query: Query, cx: &RewriteContext) -> Query {
     query
 }
 
-/// Rewrites the queries of a statement that are worth it: those with a join or a subquery.
-pub fn optimize_statement(bound: &mut Bound, cx: &RewriteContext) {
+/// Rewrites the queries of a statement that are worth it: those with a join or a subquery. Gives what is known of the
+/// columns of the statement if there is one.
+pub(crate) fn optimize_statement(bound: &mut Bound, cx: &RewriteContext) -> Option<Statistics> {
+    let mut statistics = None;
+    let mut next = FIRST_NEW_COLUMN;
+    optimize_parts(bound, &mut next, cx, &mut statistics);
+    statistics
+}
+
+fn optimize_parts(bound: &mut Bound, next: &mut u32, cx: &RewriteContext, statistics: &mut Option<Statistics>) {
     match bound {
-        Bound::Query(query) => optimize_if_complex(query, cx),
-        Bound::Insert(insert) => optimize_if_complex(&mut insert.source, cx),
+        Bound::Query(query) => optimize_if_complex(query, next, cx, statistics),
+        Bound::Insert(insert) => optimize_if_complex(&mut insert.source, next, cx, statistics),
         Bound::Update(_) | Bound::Delete(_) => {}
-        // Columns of one query of the list may be named in the others: nothing new is made there.
-        Bound::With { .. } => {}
+        Bound::With { queries, body } => {
+            for query in queries {
+                match &mut query.body {
+                    WithBody::Query(query) => optimize_if_complex(query, next, cx, statistics),
+                    WithBody::Change(change) => optimize_parts(change, next, cx, statistics),
+                }
+            }
+            optimize_parts(body, next, cx, statistics);
+        }
     }
 }
 
-fn optimize_if_complex(query: &mut Query, cx: &RewriteContext) {
+fn optimize_if_complex(query: &mut Query, next: &mut u32, cx: &RewriteContext, statistics: &mut Option<Statistics>) {
     if is_complex(&query.rel) {
-        Rewriter::new(query, cx).optimize(query);
+        let mut rewriter = Rewriter::new(query, cx);
+        rewriter.next_column = rewriter.next_column.max(*next);
+        rewriter.optimize(query);
+        *next = rewriter.next_column;
+        statistics.get_or_insert_default().add(&query.rel);
     }
 }
 
@@ -87,15 +112,20 @@ fn is_complex(rel: &Rel) -> bool {
     complex
 }
 
+/// The ids of new columns: those of the binder, which count from 0 in all parts of a statement, do not come so far.
+const FIRST_NEW_COLUMN: u32 = 1 << 31;
+
 /// One query under rewriting.
 struct Rewriter {
     /// The next unused column id.
     next_column: u32,
+    searched_relations_max: usize,
 }
 
 impl Rewriter {
-    fn new(query: &Query, _cx: &RewriteContext) -> Rewriter {
-        Rewriter { next_column: greatest_column(&query.rel) + 1 }
+    fn new(query: &Query, cx: &RewriteContext) -> Rewriter {
+        let next_column = FIRST_NEW_COLUMN.max(greatest_column(&query.rel).saturating_add(1));
+        Rewriter { next_column, searched_relations_max: cx.searched_relations_max }
     }
 
     fn new_column(&mut self) -> ColumnId {
@@ -107,6 +137,7 @@ impl Rewriter {
         self.unnest(&mut query.rel);
         query.rel = self.push(std::mem::replace(&mut query.rel, Rel::OneRow), Vec::new());
         self.prune_query(query);
+        query.rel = self.order(std::mem::replace(&mut query.rel, Rel::OneRow));
     }
 
     /// Turns subqueries into joins, the innermost first.
@@ -135,7 +166,7 @@ impl Rewriter {
 }
 
 /// Whether a condition may be tested earlier than it is written, or on rows that others would have kept from it.
-fn is_movable(condition: &Expr) -> bool {
+pub(crate) fn is_movable(condition: &Expr) -> bool {
     !is_volatile(condition) && failure(condition) < Failure::Value
 }
 

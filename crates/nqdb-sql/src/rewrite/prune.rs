@@ -4,7 +4,7 @@
 //! told apart by all of them.
 
 use super::Rewriter;
-use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, WithBody};
+use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, RowLocking, WithBody};
 use crate::plan::mentions::{
     Columns, add_mentioned, expressions, expressions_mut, free_columns_of, inputs_mut, is_volatile, operands_mut,
     subquery_mut,
@@ -21,8 +21,9 @@ impl Rewriter {
         match rel {
             Rel::Scan { columns, .. } => columns.retain(|(_, id)| needed.contains(id)),
             Rel::Extend { columns, .. } => columns.retain(|(id, expr)| needed.contains(id) || is_volatile(expr)),
-            Rel::Aggregate { aggregates, .. } => aggregates
-                .retain(|(id, call)| needed.contains(id) || call.args.iter().chain(&call.filter).any(is_volatile)),
+            Rel::Aggregate { aggregates, .. } => {
+                aggregates.retain(|(id, call)| needed.contains(id) || call.expressions().any(is_volatile))
+            }
             _ => {}
         }
         needed.extend(bare_mentions(rel));
@@ -69,7 +70,12 @@ impl Rewriter {
 /// The columns that one relation mentions outside of expressions: keys of sorts, set operations and the like.
 fn bare_mentions(rel: &Rel) -> Vec<ColumnId> {
     match rel {
+        Rel::LockRows { locks, .. } => {
+            let columns = |lock: &RowLocking| lock.columns.iter().map(|(_, id)| *id).collect::<Vec<_>>();
+            locks.iter().flat_map(|lock| columns(lock).into_iter().chain([lock.address])).collect()
+        }
         Rel::Sort { keys, .. } => keys.iter().map(|key| key.column).collect(),
+        Rel::Window { partition, order, .. } => partition.iter().chain(order).map(|key| key.column).collect(),
         Rel::Distinct { on, .. } => on.clone(),
         // A lateral side reads the other one.
         Rel::Join { right, .. } => free_columns_of(right).into_iter().collect(),

@@ -42,14 +42,14 @@ impl Rewriter {
                 let input = Box::new(self.push(*input, below));
                 filtered(self.push_within(Rel::Extend { input, columns }, false), above)
             }
-            Rel::Aggregate { input, keys, aggregates } if !keys.is_empty() => {
+            Rel::Aggregate { input, keys, sets: None, aggregates } if !keys.is_empty() => {
                 let results: Columns = aggregates.iter().map(|(id, _)| *id).collect();
                 let (candidates, mut above): (Vec<Expr>, Vec<Expr>) =
                     conditions.into_iter().partition(|condition| mentioned(condition).is_disjoint(&results));
                 let (below, rest) = through_definitions(candidates, &keys, equal_is_same);
                 above.extend(rest);
                 let input = Box::new(self.push(*input, below));
-                filtered(self.push_within(Rel::Aggregate { input, keys, aggregates }, false), above)
+                filtered(self.push_within(Rel::Aggregate { input, keys, sets: None, aggregates }, false), above)
             }
             Rel::Sort { input, keys } => Rel::Sort { input: Box::new(self.push(*input, conditions)), keys },
             Rel::Distinct { input, on } => {

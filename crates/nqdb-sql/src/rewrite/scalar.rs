@@ -96,7 +96,7 @@ impl Rewriter {
             aggregates.iter().map(|(id, call)| (*id, result_or_default(*id, call))).collect();
         replace_columns(&mut value, &results);
         value.nullable = true;
-        let right = Rel::Aggregate { input: Box::new(input), keys, aggregates };
+        let right = Rel::Aggregate { input: Box::new(input), keys, sets: None, aggregates };
         let on = conjunction(on);
         (Rel::Join { kind: JoinKind::Left, left: Box::new(rel), right: Box::new(right), on }, value)
     }
@@ -119,7 +119,7 @@ fn take_apart(query: &Query, outer: &Columns) -> Option<Parts> {
         return None;
     }
     let (rel, value) = inline_value(&query.rel, output)?;
-    let Rel::Aggregate { input, keys, aggregates } = rel else { return None };
+    let Rel::Aggregate { input, keys, sets: None, aggregates } = rel else { return None };
     if !keys.is_empty() || aggregates.is_empty() || !aggregates.iter().all(|(_, call)| is_safe(call, outer)) {
         return None;
     }
@@ -164,7 +164,7 @@ fn is_safe(call: &AggregateCall, outer: &Columns) -> bool {
             | "regr_count"
     );
     let safe = |expr: &Expr| failure(expr) == Failure::Never && !is_volatile(expr) && mentions_none_of(expr, outer);
-    known && call.args.iter().chain(&call.filter).all(safe)
+    known && call.expressions().all(safe)
 }
 
 fn correlation(condition: Expr, inner: &Columns, outer: &Columns) -> Option<Correlation> {

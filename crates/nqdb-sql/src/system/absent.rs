@@ -5,6 +5,11 @@
 use super::relation::{SystemRelation, relation};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[
+    &PG_DESCRIPTION,
+    &PG_SHDESCRIPTION,
+    &PG_REWRITE,
+    &PG_STATISTIC,
+    &PG_ENUM,
     &PG_INHERITS,
     &PG_PARTITIONED_TABLE,
     &PG_TRIGGER,
@@ -596,5 +601,50 @@ relation! {
     PG_RULES = "pg_rules" 12023, row_type 12025, View, empty;
     {
         schemaname: NAME nullable, tablename: NAME nullable, rulename: NAME nullable, definition: TEXT nullable,
+    }
+}
+
+relation! {
+    PG_DESCRIPTION = "pg_description" 2609, row_type 10041, Table, empty;
+    {
+        objoid: OID not_null, classoid: OID not_null, objsubid: INT4 not_null, description: TEXT not_null,
+    }
+}
+
+relation! {
+    PG_SHDESCRIPTION = "pg_shdescription" 2396, row_type 10062, SharedTable, empty;
+    {
+        objoid: OID not_null, classoid: OID not_null, description: TEXT not_null,
+    }
+}
+
+relation! {
+    PG_REWRITE = "pg_rewrite" 2618, row_type 10035, Table, empty;
+    {
+        oid: OID not_null, rulename: NAME not_null, ev_class: OID not_null, ev_type: CHAR_INTERNAL not_null,
+        ev_enabled: CHAR_INTERNAL not_null, is_instead: BOOL not_null, ev_qual: PG_NODE_TREE not_null,
+        ev_action: PG_NODE_TREE not_null,
+    }
+}
+
+relation! {
+    PG_STATISTIC = "pg_statistic" 2619, row_type 10029, PrivateTable, empty;
+    {
+        starelid: OID not_null, staattnum: INT2 not_null, stainherit: BOOL not_null, stanullfrac: FLOAT4 not_null,
+        stawidth: INT4 not_null, stadistinct: FLOAT4 not_null, stakind1: INT2 not_null, stakind2: INT2 not_null,
+        stakind3: INT2 not_null, stakind4: INT2 not_null, stakind5: INT2 not_null, staop1: OID not_null,
+        staop2: OID not_null, staop3: OID not_null, staop4: OID not_null, staop5: OID not_null,
+        stacoll1: OID not_null, stacoll2: OID not_null, stacoll3: OID not_null, stacoll4: OID not_null,
+        stacoll5: OID not_null, stanumbers1: FLOAT4_ARRAY nullable, stanumbers2: FLOAT4_ARRAY nullable,
+        stanumbers3: FLOAT4_ARRAY nullable, stanumbers4: FLOAT4_ARRAY nullable, stanumbers5: FLOAT4_ARRAY nullable,
+        stavalues1: ANYARRAY nullable, stavalues2: ANYARRAY nullable, stavalues3: ANYARRAY nullable,
+        stavalues4: ANYARRAY nullable, stavalues5: ANYARRAY nullable,
+    }
+}
+
+relation! {
+    PG_ENUM = "pg_enum" 3501, row_type 10045, Table, empty;
+    {
+        oid: OID not_null, enumtypid: OID not_null, enumsortorder: FLOAT4 not_null, enumlabel: NAME not_null,
     }
 }

@@ -76,8 +76,8 @@ const fn class(
 /// The classes of the types that indexes can hold.
 #[rustfmt::skip]
 static BTREE_CLASSES: &[BtreeClass] = &[
-    class(1978, "int4_ops", 1976, "integer_ops", types::INT4, true),
     class(1979, "int2_ops", 1976, "integer_ops", types::INT2, true),
+    class(1978, "int4_ops", 1976, "integer_ops", types::INT4, true),
     class(1981, "oid_ops", 1989, "oid_ops", types::OID, true),
     class(3122, "date_ops", 434, "datetime_ops", types::DATE, true),
     class(3123, "float8_ops", 1970, "float_ops", types::FLOAT8, true),

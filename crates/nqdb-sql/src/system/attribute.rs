@@ -196,9 +196,20 @@ fn defaults(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> 
                 oid: oid(default_oid(table.oid, column.attnum)),
                 adrelid: oid(table.oid),
                 adnum: Datum::Int2(column.attnum),
-                adbin: text(default),
+                adbin: text(&typed_default(default, column.ty)),
             })?;
         }
     }
     Ok(())
+}
+
+/// A default with the type of its column, where it would have none by itself: a bare literal or NULL.
+fn typed_default(default: &str, column: Type) -> String {
+    let written = default.trim();
+    let inner = written.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    let is_literal = inner.is_some_and(|inner| !inner.replace("''", "").contains('\''));
+    if is_literal || written.eq_ignore_ascii_case("null") {
+        return format!("{written}::{}", Type::new(column.oid).name());
+    }
+    written.to_string()
 }

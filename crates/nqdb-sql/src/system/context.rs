@@ -8,6 +8,7 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
 use super::relation::SystemRow;
+use super::session_state::{SessionFacts, SettingFacts};
 
 /// What system relations ask of the session that reads them.
 pub trait SystemSession {
@@ -15,6 +16,10 @@ pub trait SystemSession {
     fn catalog(&self) -> Arc<Snapshot>;
     /// Whether the role may see what is for superusers only.
     fn is_superuser(&self) -> bool;
+    /// The settings that the session may see, in the order of their names.
+    fn settings(&self) -> Vec<SettingFacts>;
+    /// The sessions of the server.
+    fn sessions(&self) -> Vec<SessionFacts>;
 }
 
 /// What the rows of one scan are made of.
@@ -24,6 +29,8 @@ pub(crate) struct SystemContext<'a> {
     pub session: &'a dyn SystemSession,
     /// Values that the scan's conditions ask for: the name of a key column, and what it must equal.
     pub wanted: &'a [(&'static str, Datum)],
+    /// The sequence whose state is read.
+    pub object: Oid,
 }
 
 impl SystemContext<'_> {
@@ -43,6 +50,8 @@ impl SystemContext<'_> {
 
 /// Takes the rows of a scan, and keeps the columns that it reads.
 pub(crate) struct SystemRows<'a> {
+    /// `tableoid`.
+    relation: Oid,
     columns: &'a [usize],
     rows: Vec<Box<[Datum]>>,
     /// Called with the bytes of each row.
@@ -50,9 +59,13 @@ pub(crate) struct SystemRows<'a> {
 }
 
 impl<'a> SystemRows<'a> {
-    /// Keeps only the columns at these positions.
-    pub fn new(columns: &'a [usize], charge: &'a mut dyn FnMut(usize) -> SqlResult<()>) -> SystemRows<'a> {
-        SystemRows { columns, rows: Vec::new(), charge }
+    /// Keeps only the columns at these positions; the one behind the last is the relation's number.
+    pub fn new(
+        relation: Oid,
+        columns: &'a [usize],
+        charge: &'a mut dyn FnMut(usize) -> SqlResult<()>,
+    ) -> SystemRows<'a> {
+        SystemRows { relation, columns, rows: Vec::new(), charge }
     }
 
     pub fn push(&mut self, row: impl SystemRow) -> SqlResult<()> {
@@ -60,7 +73,7 @@ impl<'a> SystemRows<'a> {
         let mut kept = Vec::with_capacity(self.columns.len());
         let mut bytes = size_of::<Box<[Datum]>>();
         for column in self.columns {
-            let value = values.get_mut(*column).map_or(Datum::Null, std::mem::take);
+            let value = values.get_mut(*column).map_or(Datum::Oid(self.relation), std::mem::take);
             bytes += size_of::<Datum>() + value.heap_size();
             kept.push(value);
         }

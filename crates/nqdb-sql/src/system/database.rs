@@ -11,9 +11,11 @@ use super::value::{boolean, int4, letter, oid, text};
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_DATABASE, &PG_TABLESPACE];
 
 /// PostgreSQL's number of the database `postgres`.
-pub const DATABASE_OID: Oid = 5;
+pub(super) const DATABASE_OID: Oid = 5;
+/// The database's name.
+pub(super) const NAME: &str = "postgres";
 /// PostgreSQL's numbers of its two tablespaces.
-const TABLESPACES: [(Oid, &str); 2] = [(DEFAULT_TABLESPACE, "pg_default"), (1664, "pg_global")];
+pub(super) const TABLESPACES: [(Oid, &str); 2] = [(DEFAULT_TABLESPACE, "pg_default"), (1664, "pg_global")];
 const DEFAULT_TABLESPACE: Oid = 1663;
 /// UTF8.
 const ENCODING: i32 = 6;
@@ -35,10 +37,10 @@ relation! {
     spcoptions: TEXT_ARRAY nullable, }
 }
 
-fn databases(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+fn databases(_cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
     rows.push(Database {
         oid: oid(DATABASE_OID),
-        datname: text(&cx.functions.current_database()),
+        datname: text(NAME),
         datdba: oid(SUPERUSER_OID),
         encoding: int4(ENCODING),
         datlocprovider: letter('c'),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `relation` | what a system relation is, and the macro that declares one |
 //! | `context`, `value` | what its rows are made of |
+//! | `object_name`, `definition_text`, `expression_text` | objects as SQL text |
 //! | `class`, `attribute`, `types`, ... | the relations, by subject |
 //! | `absent` | relations of things that do not exist here: always empty |
 //!
@@ -21,21 +22,29 @@ mod collation;
 mod constraint;
 mod context;
 mod database;
+mod definition_text;
 mod dependency;
+mod expression_text;
 mod index;
+mod information_schema;
+mod information_schema_absent;
 mod language;
 mod named_type;
 mod namespace;
 mod object_name;
 mod operator;
+mod privilege;
 mod procedure;
 mod relation;
 mod role;
 mod routine;
 mod sequence;
+mod session_state;
+mod size;
 mod type_functions;
 mod types;
 mod value;
+mod views;
 mod visibility;
 
 use nqdb_catalog::PG_CATALOG_OID;
@@ -43,9 +52,14 @@ use nqdb_types::Oid;
 
 pub use context::SystemSession;
 pub(crate) use context::{SystemContext, SystemRows};
-pub use object_name::{object_name, object_number, relation_name};
+pub use definition_text::{constraint_definition, index_definition, routine_text, serial_sequence, stored_expression};
+pub use object_name::{object_name, object_number, relation_name, type_name};
+pub use privilege::has_privilege;
 pub(crate) use relation::Source;
 pub use relation::{SystemColumn, SystemRelation};
+pub(crate) use sequence::SEQUENCE_STATE;
+pub use session_state::{SessionFacts, SettingFacts};
+pub use size::relation_size;
 pub use visibility::is_visible;
 
 /// Every system relation, by subject.
@@ -65,12 +79,24 @@ static RELATIONS: &[&[&SystemRelation]] = &[
     collation::RELATIONS,
     database::RELATIONS,
     role::RELATIONS,
+    session_state::RELATIONS,
+    views::RELATIONS,
+    information_schema::RELATIONS,
+    information_schema_absent::RELATIONS,
     absent::RELATIONS,
 ];
 
 /// All system relations.
 pub(crate) fn all() -> impl Iterator<Item = &'static SystemRelation> {
     RELATIONS.iter().copied().flatten().copied()
+}
+
+/// The query of a system view.
+pub fn system_view_definition(view: Oid) -> Option<String> {
+    match by_oid(view)?.source {
+        Source::Query(query) => Some(format!(" {};", query.trim())),
+        Source::Rows { .. } | Source::Nothing => None,
+    }
 }
 
 /// The system relation of that name in a schema.

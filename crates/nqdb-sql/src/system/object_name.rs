@@ -113,7 +113,7 @@ fn relation_number(catalog: &Snapshot, search_path: &[Oid], text: &str) -> SqlRe
 }
 
 /// As regtype prints a type; qualified outside of `pg_catalog`.
-pub(super) fn type_name(type_oid: Oid) -> Option<String> {
+pub fn type_name(type_oid: Oid) -> Option<String> {
     if type_info(type_oid).is_some() {
         return Some(Type::new(type_oid).name());
     }

@@ -8,6 +8,7 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid, Type, oid};
 
 use super::context::{SystemContext, SystemRows};
+use column_types::{CARDINAL_NUMBER, CHARACTER_DATA, SQL_IDENTIFIER, TIME_STAMP, YES_OR_NO};
 
 /// A relation of `pg_catalog` or `information_schema`.
 #[derive(Debug)]
@@ -109,12 +110,16 @@ impl SystemColumn {
     }
 }
 
-/// The domains of `information_schema`, as numbered by PostgreSQL 15.
-pub(crate) const CARDINAL_NUMBER: Oid = 13221;
-pub(crate) const CHARACTER_DATA: Oid = 13224;
-pub(crate) const SQL_IDENTIFIER: Oid = 13226;
-pub(crate) const TIME_STAMP: Oid = 13232;
-pub(crate) const YES_OR_NO: Oid = 13234;
+/// What columns may be of: the types, and the domains of `information_schema` as numbered by PostgreSQL 15.
+pub(super) mod column_types {
+    pub(crate) use nqdb_types::oid::*;
+
+    pub(crate) const CARDINAL_NUMBER: u32 = 13221;
+    pub(crate) const CHARACTER_DATA: u32 = 13224;
+    pub(crate) const SQL_IDENTIFIER: u32 = 13226;
+    pub(crate) const TIME_STAMP: u32 = 13232;
+    pub(crate) const YES_OR_NO: u32 = 13234;
+}
 
 /// The schema of a relation by the first word of its declaration.
 pub(super) const fn schema_oid(is_catalog: bool) -> Oid {
@@ -143,7 +148,7 @@ macro_rules! relation {
         }
 
         $(#[$doc])*
-        pub(super) static $constant: $crate::system::SystemRelation = $crate::system::SystemRelation {
+        pub(crate) static $constant: $crate::system::SystemRelation = $crate::system::SystemRelation {
             oid: $oid,
             schema: $crate::system::relation::schema_oid(true),
             name: $name,
@@ -163,6 +168,22 @@ macro_rules! relation {
             row_type: $row_type,
             kind: $crate::system::relation::SystemKind::$kind,
             columns: $crate::system::relation::columns!($($column: $ty $null),*),
+            source: $crate::system::Source::Nothing,
+        };
+    };
+    ($(#[$doc:meta])* $constant:ident = $name:literal $oid:literal, row_type $row_type:literal, $schema:ident $kind:ident,
+     nothing;
+     { $($column:ident: $ty:ident),* $(,)? }) => {
+        $(#[$doc])*
+        pub(super) static $constant: $crate::system::SystemRelation = $crate::system::SystemRelation {
+            oid: $oid,
+            schema: $crate::system::relation::schema_oid(
+                matches!(stringify!($schema).as_bytes(), b"pg_catalog")
+            ),
+            name: $name,
+            row_type: $row_type,
+            kind: $crate::system::relation::SystemKind::$kind,
+            columns: $crate::system::relation::columns!($($column: $ty nullable),*),
             source: $crate::system::Source::Nothing,
         };
     };
@@ -187,9 +208,7 @@ macro_rules! relation {
 /// The columns of a relation.
 macro_rules! columns {
     ($($column:ident: $ty:ident $null:ident),*) => {{
-        #[allow(unused_imports, reason = "most relations need the domains of information_schema as little as these numbers")]
-        use $crate::system::relation::{CARDINAL_NUMBER, CHARACTER_DATA, SQL_IDENTIFIER, TIME_STAMP, YES_OR_NO};
-        use ::nqdb_types::oid::*;
+        use $crate::system::relation::column_types::*;
         &[$($crate::system::SystemColumn {
             name: stringify!($column),
             type_oid: $ty,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use nqdb_functions::{Aggregate, Function, Volatility, all_aggregates, all_functions};
+use nqdb_functions::{Aggregate, Function, OutColumn, Volatility, all_aggregates, all_functions};
 use nqdb_types::Oid;
 
 use super::type_functions::{SupportFunction, support_functions};
@@ -18,6 +18,8 @@ pub(super) struct Routine {
     /// Defaults of the last arguments.
     pub defaults: &'static [&'static str],
     pub variadic: bool,
+    /// OUT arguments.
+    pub columns: &'static [OutColumn],
     pub returns: Oid,
     pub returns_set: bool,
     pub kind: RoutineKind,
@@ -89,6 +91,7 @@ fn of_function(function: &'static Function) -> Routine {
         arg_names: function.arg_names,
         defaults: function.defaults,
         variadic: function.variadic,
+        columns: function.columns,
         returns: function.returns,
         returns_set: function.set_returning,
         kind: RoutineKind::Function,
@@ -105,6 +108,7 @@ fn of_aggregate(aggregate: &'static Aggregate) -> Routine {
         arg_names: &[],
         defaults: &[],
         variadic: false,
+        columns: &[],
         returns: aggregate.returns,
         returns_set: false,
         kind: RoutineKind::Aggregate,
@@ -121,6 +125,7 @@ fn of_support(function: SupportFunction) -> Routine {
         arg_names: &[],
         defaults: &[],
         variadic: false,
+        columns: &[],
         returns: function.returns,
         returns_set: false,
         kind: RoutineKind::Function,

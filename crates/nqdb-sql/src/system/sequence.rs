@@ -1,4 +1,4 @@
-//! `pg_sequence`: what `pg_class` does not say of sequences.
+//! `pg_sequence`: what `pg_class` does not say of sequences; and the state of one, as SELECT from it shows it.
 
 use nqdb_catalog::Relation;
 use nqdb_sqlstate::SqlResult;
@@ -10,6 +10,12 @@ use super::relation::{SystemRelation, relation};
 use super::value::{boolean, oid};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_SEQUENCE];
+
+relation! {
+    /// A sequence in FROM: not a relation of its own, so that it is not listed and its number is none.
+    SEQUENCE_STATE = "sequence" 0, row_type 0, Table, keys [], rows sequence_state;
+    SequenceState { last_value: INT8 not_null, log_cnt: INT8 not_null, is_called: BOOL not_null }
+}
 
 relation! {
     /// Sequences.
@@ -33,4 +39,14 @@ fn sequences(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()>
         })?;
     }
     Ok(())
+}
+
+/// `log_cnt` counts what PostgreSQL has logged ahead; nothing is here.
+fn sequence_state(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+    let Some((last_value, is_called)) = cx.functions.sequence_state(cx.object)? else { return Ok(()) };
+    rows.push(SequenceState {
+        last_value: Datum::Int8(last_value),
+        log_cnt: Datum::Int8(0),
+        is_called: boolean(is_called),
+    })
 }

@@ -5,9 +5,8 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid, Type, TypeInfo, TypeKind, oid as types, type_info};
 
 use super::context::{SystemContext, SystemRows};
-use super::relation::{
-    CARDINAL_NUMBER, CHARACTER_DATA, SQL_IDENTIFIER, SystemColumn, SystemRelation, TIME_STAMP, YES_OR_NO, relation,
-};
+use super::relation::column_types::{CARDINAL_NUMBER, CHARACTER_DATA, SQL_IDENTIFIER, TIME_STAMP, YES_OR_NO};
+use super::relation::{SystemColumn, SystemRelation, relation};
 use super::type_functions::{TypeFunctions, type_functions};
 use super::value::{boolean, int4, letter, oid, text};
 

@@ -4,6 +4,7 @@ use nqdb_catalog::Snapshot;
 use nqdb_functions::{ObjectKind, operator_by_oid};
 use nqdb_types::{Oid, type_info};
 
+use super::access_method::{class_by_oid, family_exists};
 use super::object_name::{COLLATIONS, find_relation};
 use super::{routine, types};
 
@@ -24,6 +25,8 @@ pub fn is_visible(catalog: &Snapshot, search_path: &[Oid], kind: ObjectKind, obj
         ObjectKind::Function => routine::by_oid(object).map(|_| true),
         ObjectKind::Operator => operator_by_oid(object).map(|_| true),
         ObjectKind::Collation => COLLATIONS.iter().any(|(number, _)| *number == object).then_some(true),
-        ObjectKind::OperatorClass | ObjectKind::OperatorFamily | ObjectKind::Conversion => None,
+        ObjectKind::OperatorClass => class_by_oid(object).map(|_| true),
+        ObjectKind::OperatorFamily => family_exists(object).then_some(true),
+        ObjectKind::Conversion => None,
     }
 }

@@ -444,6 +444,12 @@ impl nqdb_sql::system::SystemSession for Bed {
     fn is_superuser(&self) -> bool {
         true
     }
+    fn settings(&self) -> Vec<nqdb_sql::system::SettingFacts> {
+        Vec::new()
+    }
+    fn sessions(&self) -> Vec<nqdb_sql::system::SessionFacts> {
+        Vec::new()
+    }
 }
 
 impl nqdb_functions::CatalogFunctions for TestFunctions {}

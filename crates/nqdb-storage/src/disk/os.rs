@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +11,10 @@ use rustix::io::Errno;
 
 use super::{DirLock, Disk, DiskFile, OpenMode};
 use crate::error::{Result, StorageError};
+
+/// New files and directories are for their owner alone.
+const FILE_MODE: u32 = 0o600;
+const DIRECTORY_MODE: u32 = 0o700;
 
 /// A directory of the operating system.
 pub struct OsDisk {
@@ -32,7 +36,7 @@ impl Disk for OsDisk {
     fn open(&self, path: &str, mode: OpenMode) -> Result<Arc<dyn DiskFile>> {
         let full = self.full(path);
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(mode == OpenMode::Create).truncate(false);
+        options.read(true).write(true).create(mode == OpenMode::Create).truncate(false).mode(FILE_MODE);
         let file = options.open(&full).map_err(|e| StorageError::io("open", path, e))?;
         Ok(Arc::new(OsFile { file, path: path.to_owned() }))
     }
@@ -64,7 +68,9 @@ impl Disk for OsDisk {
     }
 
     fn create_dir_all(&self, dir: &str) -> Result<()> {
-        fs::create_dir_all(self.full(dir)).map_err(|e| StorageError::io("create directory", dir, e))?;
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(DIRECTORY_MODE);
+        builder.create(self.full(dir)).map_err(|e| StorageError::io("create directory", dir, e))?;
         // The data directory's own name lies in a directory that this seam does not show.
         let parent = self.root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(".".as_ref());
         File::open(parent).and_then(|d| d.sync_all()).map_err(|e| StorageError::io("sync the directory above", dir, e))
@@ -81,6 +87,7 @@ impl Disk for OsDisk {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(FILE_MODE)
             .open(&full)
             .map_err(|e| StorageError::io("open", path, e))?;
         match file.try_lock() {

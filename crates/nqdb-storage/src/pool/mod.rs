@@ -192,6 +192,7 @@ impl Pool {
                 Ok(Pinned::adopt(frame, index, id))
             }
             Err(error) => {
+                tracing::error!(page = %id, %error, "a page could not be read");
                 self.give_back(index);
                 Err(error)
             }

@@ -4,6 +4,8 @@
 //! people, so that a list has to decide. Where an abbreviation has changed its offset over the years it
 //! stands for its zone, and the date decides.
 
+use crate::TimeZone;
+
 /// What an abbreviation stands for; offsets are in seconds east of Greenwich.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Abbreviation {
@@ -19,6 +21,18 @@ use Abbreviation::{Daylight, InZone, Standard};
 pub(super) fn find(word: &str) -> Option<Abbreviation> {
     let index = ABBREVIATIONS.binary_search_by_key(&word, |(name, _)| name).ok()?;
     ABBREVIATIONS.get(index).map(|(_, meaning)| *meaning)
+}
+
+impl TimeZone {
+    /// The zone that an abbreviation or a name stands for where a statement names one: abbreviations come first, so
+    /// that `CET` is one hour east also in summer, as in PostgreSQL. The setting `TimeZone` knows names only.
+    pub fn from_abbreviation_or_name(word: &str) -> Option<TimeZone> {
+        match find(&word.to_ascii_lowercase()) {
+            Some(Standard(seconds) | Daylight(seconds)) => TimeZone::fixed(seconds),
+            Some(InZone(name)) => TimeZone::from_name(name),
+            None => TimeZone::from_name(word),
+        }
+    }
 }
 
 #[rustfmt::skip]

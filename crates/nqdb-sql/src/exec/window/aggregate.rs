@@ -12,13 +12,14 @@
 
 use nqdb_functions::{Accumulator, Aggregate};
 use nqdb_sqlstate::SqlResult;
-use nqdb_types::Datum;
+use nqdb_types::{Datum, Oid};
 
 use super::frame::FrameRows;
 use crate::exec::runtime::Runtime;
 
 pub(super) struct MovingAggregate {
     aggregate: &'static Aggregate,
+    arg_types: Box<[Oid]>,
     accumulator: Box<dyn Accumulator>,
     /// The rows that the accumulator has taken in.
     taken: FrameRows,
@@ -46,10 +47,11 @@ impl Rows<'_> {
 }
 
 impl MovingAggregate {
-    pub fn new(aggregate: &'static Aggregate) -> MovingAggregate {
+    pub fn new(aggregate: &'static Aggregate, arg_types: Box<[Oid]>) -> MovingAggregate {
         MovingAggregate {
             aggregate,
-            accumulator: (aggregate.state)(),
+            accumulator: fresh(aggregate, &arg_types),
+            arg_types,
             taken: FrameRows::default(),
             valued: None,
             value: Datum::Null,
@@ -60,7 +62,7 @@ impl MovingAggregate {
 
     /// Forgets the partition.
     pub fn clear(&mut self, rt: &mut Runtime<'_, '_>) {
-        self.accumulator = (self.aggregate.state)();
+        self.accumulator = fresh(self.aggregate, &self.arg_types);
         self.taken = FrameRows::default();
         self.valued = None;
         self.value = Datum::Null;
@@ -105,7 +107,7 @@ impl MovingAggregate {
     fn take_in(&mut self, row: usize, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
         rt.count_row_of_frame()?;
         match rows.get(row) {
-            Some(args) => self.accumulator.accumulate(args),
+            Some(args) => self.accumulator.accumulate_in(&rt.cx.functions, args),
             None => Ok(()),
         }
     }
@@ -151,7 +153,7 @@ impl MovingAggregate {
     }
 
     fn start_anew(&mut self, frame: FrameRows, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        self.accumulator = (self.aggregate.state)();
+        self.accumulator = fresh(self.aggregate, &self.arg_types);
         for row in frame.start..frame.end {
             if !in_hole(&frame, row) {
                 self.take_in(row, rows, rt)?;
@@ -167,7 +169,7 @@ impl MovingAggregate {
             Some(tree) => tree,
             None => self.build_tree(rows, rt)?,
         };
-        let mut state = (self.aggregate.state)();
+        let mut state = fresh(self.aggregate, &self.arg_types);
         let mut found = Vec::new();
         cover(rows.len, frame.start, frame.hole.0, &mut found);
         found.extend(frame.kept.map(|row| rows.len + row));
@@ -195,7 +197,7 @@ impl MovingAggregate {
         }
         for node in (1..len).rev() {
             rt.count_row_of_frame()?;
-            let mut state = (self.aggregate.state)();
+            let mut state = fresh(self.aggregate, &self.arg_types);
             state.accumulate(std::slice::from_ref(&tree[2 * node]))?;
             state.accumulate(std::slice::from_ref(&tree[2 * node + 1]))?;
             tree[node] = state.finish()?;
@@ -211,6 +213,12 @@ impl MovingAggregate {
         }
         Ok(())
     }
+}
+
+fn fresh(aggregate: &Aggregate, arg_types: &[Oid]) -> Box<dyn Accumulator> {
+    let mut accumulator = (aggregate.state)();
+    accumulator.set_argument_types(arg_types);
+    accumulator
 }
 
 fn in_hole(frame: &FrameRows, row: usize) -> bool {

@@ -49,6 +49,7 @@ pub(crate) struct WindowCall {
     pub slot: Slot,
     pub work: WindowWork,
     pub args: Box<[Eval]>,
+    pub arg_types: Box<[Oid]>,
     pub filter: Option<Eval>,
     pub frame: Frame,
 }
@@ -118,7 +119,7 @@ impl Partition {
 impl CallState {
     fn new(call: &WindowCall) -> CallState {
         let aggregate = match call.work {
-            WindowWork::Aggregate(aggregate) => Some(MovingAggregate::new(aggregate)),
+            WindowWork::Aggregate(aggregate) => Some(MovingAggregate::new(aggregate, call.arg_types.clone())),
             WindowWork::Function(_) => None,
         };
         CallState {

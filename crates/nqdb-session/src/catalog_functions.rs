@@ -1,0 +1,83 @@
+//! What SQL functions learn of the catalog through their session: `nqdb_sql::system` over the statement's snapshot.
+
+use nqdb_functions::{CatalogFunctions, ObjectKind, PrivilegeRequest, RoutineText};
+use nqdb_sql::bind::BindContext;
+use nqdb_sql::system;
+use nqdb_sqlstate::SqlResult;
+
+use crate::surroundings::Surroundings;
+
+impl Surroundings {
+    /// Lends what binds stored expressions.
+    fn with_bind_context<T>(&self, call: impl FnOnce(&BindContext<'_>) -> T) -> T {
+        let catalog = self.catalog.borrow().clone();
+        let search_path = self.search_path.borrow().clone();
+        let format = self.settings.borrow().effective().format.clone();
+        call(&BindContext { catalog: &catalog, search_path: &search_path, format: &format, session: self })
+    }
+}
+
+impl CatalogFunctions for Surroundings {
+    fn object_name(&self, reg_type: u32, object: u32) -> Option<String> {
+        system::object_name(&self.catalog.borrow(), &self.search_path.borrow(), reg_type, object)
+    }
+
+    fn object_number(&self, reg_type: u32, name: &str) -> SqlResult<u32> {
+        system::object_number(&self.catalog.borrow(), &self.search_path.borrow(), reg_type, name)
+    }
+
+    fn is_visible(&self, kind: ObjectKind, object: u32) -> Option<bool> {
+        system::is_visible(&self.catalog.borrow(), &self.search_path.borrow(), kind, object)
+    }
+
+    fn expression_text(&self, stored: &str, relation: u32, pretty: bool) -> String {
+        self.with_bind_context(|cx| system::stored_expression(stored, relation, pretty, cx))
+    }
+
+    fn index_definition(&self, index: u32, column: i32, pretty: bool) -> Option<String> {
+        self.with_bind_context(|cx| system::index_definition(index, column, pretty, cx))
+    }
+
+    fn constraint_definition(&self, constraint: u32, pretty: bool) -> Option<String> {
+        self.with_bind_context(|cx| system::constraint_definition(constraint, pretty, cx))
+    }
+
+    fn view_definition(&self, view: u32, _pretty: bool) -> Option<String> {
+        system::system_view_definition(view)
+    }
+
+    fn routine_text(&self, routine: u32, part: RoutineText) -> Option<String> {
+        system::routine_text(routine, part)
+    }
+
+    fn serial_sequence(&self, table: &str, column: &str) -> SqlResult<Option<String>> {
+        system::serial_sequence(&self.catalog.borrow(), &self.search_path.borrow(), table, column)
+    }
+
+    fn type_name(&self, type_oid: u32) -> Option<String> {
+        system::type_name(type_oid)
+    }
+
+    fn has_privilege(&self, request: &PrivilegeRequest<'_>) -> SqlResult<Option<bool>> {
+        system::has_privilege(&self.catalog.borrow(), &self.search_path.borrow(), &self.user, request)
+    }
+
+    fn search_path_schemas(&self, with_implicit: bool) -> Vec<String> {
+        let catalog = self.catalog.borrow();
+        let settings = self.settings.borrow();
+        let named = &settings.effective().search_path;
+        let is_named = |name: &str| named.iter().any(|listed| listed == name || listed == "$user" && name == self.user);
+        let path = self.search_path.borrow();
+        let schemas = path.iter().filter_map(|oid| catalog.schema_by_oid(*oid)).map(|schema| schema.name.clone());
+        schemas.filter(|name| with_implicit || is_named(name)).collect()
+    }
+
+    fn sequence_state(&self, sequence: u32) -> SqlResult<Option<(i64, bool)>> {
+        if self.catalog.borrow().sequence_by_oid(sequence).is_none() {
+            return Ok(None);
+        }
+        let counter = self.sequence(sequence)?.counter();
+        let state = counter.state(&self.instance.system).map_err(nqdb_sqlstate::SqlError::from)?;
+        Ok(Some((state.last_value, state.is_called)))
+    }
+}

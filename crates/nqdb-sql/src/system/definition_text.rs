@@ -1,0 +1,185 @@
+//! Definitions of objects as SQL text: indexes, constraints, routines, and the sequence behind a column.
+
+use std::sync::Arc;
+
+use nqdb_catalog::{IndexDef, Relation, Snapshot, TableDef};
+use nqdb_functions::{RoutineText, quote_identifier};
+use nqdb_sqlstate::{SqlError, SqlResult, UNDEFINED_COLUMN};
+use nqdb_types::key::KeyColumn;
+use nqdb_types::{Oid, Type, oid as types};
+
+use super::constraint::{self, Constraint};
+use super::expression_text::expression_text;
+use super::object_name::{object_number, relation_name};
+use super::routine::{self, Routine, RoutineKind};
+use crate::bind::BindContext;
+
+/// `pg_get_indexdef`: the whole definition, or one column of it.
+pub fn index_definition(index: Oid, column: i32, pretty: bool, cx: &BindContext<'_>) -> Option<String> {
+    let Relation::Index(table, position) = cx.catalog.relation_by_oid(index)? else { return None };
+    let index = table.indexes.get(*position)?;
+    if column != 0 {
+        let key = usize::try_from(column).ok().and_then(|column| index.key.get(column.checked_sub(1)?));
+        return Some(key.map(|key| key_name(table, key)).unwrap_or_default());
+    }
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    let table_name =
+        if pretty { relation_name(cx.catalog, cx.search_path, table.oid)? } else { qualified_name(cx.catalog, table)? };
+    let keys: Vec<String> = index.key.iter().map(|key| format!("{}{}", key_name(table, key), key_order(key))).collect();
+    let name = quote_identifier(&index.name);
+    Some(format!("CREATE {unique}INDEX {name} ON {table_name} USING btree ({})", keys.join(", ")))
+}
+
+fn qualified_name(catalog: &Snapshot, table: &TableDef) -> Option<String> {
+    let schema = &catalog.schema_by_oid(table.schema)?.name;
+    Some(format!("{}.{}", quote_identifier(schema), quote_identifier(&table.name)))
+}
+
+fn key_name(table: &TableDef, key: &KeyColumn) -> String {
+    table.columns.get(key.column).map(|column| quote_identifier(&column.name)).unwrap_or_default()
+}
+
+/// What differs from the order that a key has by itself.
+fn key_order(key: &KeyColumn) -> &'static str {
+    match (key.descending, key.nulls_first) {
+        (false, false) => "",
+        (false, true) => " NULLS FIRST",
+        (true, true) => " DESC",
+        (true, false) => " DESC NULLS LAST",
+    }
+}
+
+/// `pg_get_constraintdef`.
+pub fn constraint_definition(number: Oid, pretty: bool, cx: &BindContext<'_>) -> Option<String> {
+    let (table, found) = constraint::find(cx.catalog, number)?;
+    Some(match found {
+        Constraint::Check(check) => {
+            let table = cx.catalog.table_by_oid(table.oid)?;
+            format!("CHECK ({})", expression_text(&check.expression, Some(table), pretty, cx))
+        }
+        Constraint::Key(index) => key_definition(table, index),
+    })
+}
+
+fn key_definition(table: &TableDef, index: &IndexDef) -> String {
+    let keys: Vec<String> = index.key.iter().map(|key| key_name(table, key)).collect();
+    format!("{} ({})", if index.primary { "PRIMARY KEY" } else { "UNIQUE" }, keys.join(", "))
+}
+
+/// `pg_get_expr`: of an expression over a relation's columns.
+pub fn stored_expression(text: &str, relation: Oid, pretty: bool, cx: &BindContext<'_>) -> String {
+    let table: Option<&Arc<TableDef>> = cx.catalog.table_by_oid(relation);
+    expression_text(text, table, pretty, cx)
+}
+
+/// What a routine takes and gives, in the words of its definition.
+pub fn routine_text(number: Oid, part: RoutineText) -> Option<String> {
+    let found = routine::by_oid(number)?;
+    Some(match part {
+        RoutineText::Arguments => arguments(found, true),
+        RoutineText::IdentityArguments => arguments(found, false),
+        RoutineText::Result => result(found),
+        RoutineText::Definition => return definition(found),
+    })
+}
+
+fn arguments(routine: &Routine, with_defaults: bool) -> String {
+    let types = routine.catalog_args();
+    let first_default = types.len().saturating_sub(routine.defaults.len());
+    let mut texts = Vec::with_capacity(types.len() + routine.columns.len());
+    for (at, type_oid) in types.iter().enumerate() {
+        let mut text = String::new();
+        if routine.variadic && at + 1 == types.len() {
+            text.push_str("VARIADIC ");
+        }
+        if let Some(name) = routine.arg_names.get(at).filter(|name| !name.is_empty()) {
+            text.push_str(&quote_identifier(name));
+            text.push(' ');
+        }
+        text.push_str(&argument_type(*type_oid));
+        if with_defaults && let Some(default) = at.checked_sub(first_default).and_then(|at| routine.defaults.get(at)) {
+            text.push_str(&format!(" DEFAULT {}", default_value(default, *type_oid)));
+        }
+        texts.push(text);
+    }
+    if with_defaults {
+        texts.extend(
+            routine
+                .columns
+                .iter()
+                .map(|column| format!("OUT {} {}", quote_identifier(column.name), argument_type(column.type_oid))),
+        );
+    }
+    texts.join(", ")
+}
+
+fn argument_type(type_oid: Oid) -> String {
+    if type_oid == types::ANY { "\"any\"".to_string() } else { Type::new(type_oid).name() }
+}
+
+/// A default as SQL text: numbers and truth values as they are, all else as a literal.
+fn default_value(value: &str, type_oid: Oid) -> String {
+    match type_oid {
+        types::INT4 | types::NUMERIC => value.to_string(),
+        types::BOOL => (if value.starts_with('t') { "true" } else { "false" }).to_string(),
+        _ => format!("'{value}'::{}", Type::new(type_oid).name()),
+    }
+}
+
+fn result(routine: &Routine) -> String {
+    let set = if routine.returns_set { "SETOF " } else { "" };
+    format!("{set}{}", argument_type(routine.returns))
+}
+
+/// `pg_get_functiondef`; aggregates have none.
+fn definition(routine: &Routine) -> Option<String> {
+    if routine.kind == RoutineKind::Aggregate {
+        return None;
+    }
+    let volatility = match routine.volatility {
+        nqdb_functions::Volatility::Immutable => " IMMUTABLE",
+        nqdb_functions::Volatility::Stable => " STABLE",
+        nqdb_functions::Volatility::Volatile => "",
+    };
+    let parallel = if routine.volatility == nqdb_functions::Volatility::Volatile {
+        " PARALLEL RESTRICTED"
+    } else {
+        " PARALLEL SAFE"
+    };
+    let strict = if routine.strict { " STRICT" } else { "" };
+    Some(format!(
+        "CREATE OR REPLACE FUNCTION pg_catalog.{name}({args})\n RETURNS {result}\n LANGUAGE internal\n\
+         {volatility}{parallel}{strict}\nAS $function${name}$function$\n",
+        name = quote_identifier(routine.name),
+        args = arguments(routine, true),
+        result = result(routine),
+    ))
+}
+
+/// `pg_get_serial_sequence`: the name of the sequence that belongs to a column.
+///
+/// Errors: 42P01 for the table, 42703 for the column.
+pub fn serial_sequence(
+    catalog: &Snapshot,
+    search_path: &[Oid],
+    table: &str,
+    column: &str,
+) -> SqlResult<Option<String>> {
+    let number = object_number(catalog, search_path, types::REGCLASS, table)?;
+    let found = catalog.table_by_oid(number);
+    let attribute = found.and_then(|table| {
+        let position = table.column_named(column)?;
+        table.columns.get(position)
+    });
+    let Some(attribute) = attribute else {
+        let name = relation_name(catalog, &[], number).unwrap_or_default();
+        let name = name.rsplit('.').next().unwrap_or_default().to_string();
+        let message = format!("column \"{column}\" of relation \"{name}\" does not exist");
+        return Err(SqlError::new(UNDEFINED_COLUMN, message));
+    };
+    let sequence = catalog.sequences().find(|sequence| {
+        sequence.owned_by.is_some_and(|owner| owner.table == number && owner.attnum == attribute.attnum)
+    });
+    // The name is always qualified: no search path is empty of it.
+    Ok(sequence.and_then(|sequence| relation_name(catalog, &[], sequence.oid)))
+}

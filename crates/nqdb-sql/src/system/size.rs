@@ -1,0 +1,57 @@
+//! How many bytes relations take: an estimate from rows and the widths of their columns, in whole pages.
+
+use nqdb_catalog::{Relation, Snapshot, TableDef};
+use nqdb_types::{Oid, Type, type_info};
+
+const PAGE_LEN: f64 = 8192.0;
+/// What a row takes besides its values: header, slot, null bits.
+const ROW_OVERHEAD_LEN: f64 = 28.0;
+/// What an entry of an index takes besides its key.
+const ENTRY_OVERHEAD_LEN: f64 = 16.0;
+/// What a value of variable length is taken to hold before ANALYZE knows better.
+const UNKNOWN_WIDTH: f64 = 32.0;
+
+/// Bytes of a relation by itself, or with its indexes; `None` when it does not exist.
+pub fn relation_size(catalog: &Snapshot, relation: Oid, with_indexes: bool) -> Option<i64> {
+    if super::by_oid(relation).is_some() {
+        return Some(0);
+    }
+    Some(match catalog.relation_by_oid(relation)? {
+        Relation::Table(table) => {
+            let indexes = if with_indexes { indexes_size(table) } else { 0 };
+            table_size(table) + indexes
+        }
+        Relation::Index(table, position) => index_size(table, *position),
+        Relation::Sequence(_) => PAGE_LEN as i64,
+    })
+}
+
+/// Bytes of all indexes of a table.
+fn indexes_size(table: &TableDef) -> i64 {
+    (0..table.indexes.len()).map(|position| index_size(table, position)).sum()
+}
+
+fn table_size(table: &TableDef) -> i64 {
+    let widths: f64 = table.live_columns().map(|(position, column)| width(table, position, column.ty)).sum();
+    pages(table.store.estimated_rows() as f64 * (widths + ROW_OVERHEAD_LEN))
+}
+
+fn index_size(table: &TableDef, position: usize) -> i64 {
+    let Some(index) = table.indexes.get(position) else { return 0 };
+    let widths: f64 = index.key.iter().map(|key| width(table, key.column, key.ty)).sum();
+    pages(table.store.estimated_rows() as f64 * (widths + ENTRY_OVERHEAD_LEN)).max(PAGE_LEN as i64)
+}
+
+fn width(table: &TableDef, position: usize, ty: Type) -> f64 {
+    let analyzed = table.statistics.as_ref().and_then(|statistics| statistics.columns.get(position)?.as_ref());
+    match (analyzed, type_info(ty.oid)) {
+        (Some(column), _) => column.average_width_bytes,
+        (None, Some(info)) if info.len > 0 => f64::from(info.len),
+        _ => UNKNOWN_WIDTH,
+    }
+}
+
+/// Bytes in whole pages.
+fn pages(bytes: f64) -> i64 {
+    ((bytes / PAGE_LEN).ceil() * PAGE_LEN) as i64
+}
