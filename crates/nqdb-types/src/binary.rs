@@ -77,12 +77,12 @@ pub fn read_binary(bytes: &[u8], ty: Type) -> SqlResult<Datum> {
             _ => return Err(SqlError::unsupported("a \"char\" beyond ASCII")),
         },
         oid::JSON => {
-            let text = read_text(bytes)?;
+            let text = text_of_bytes(bytes)?;
             JsonText::check(text)?;
             Datum::text(text)
         }
         oid::JSONB => match bytes.split_first() {
-            Some((&JSONB_VERSION, text)) => Datum::jsonb(Json::parse(read_text(text)?)?),
+            Some((&JSONB_VERSION, text)) => Datum::jsonb(Json::parse(text_of_bytes(text)?)?),
             Some((version, _)) => {
                 return Err(SqlError::internal(format!("unsupported jsonb version number {version}")));
             }

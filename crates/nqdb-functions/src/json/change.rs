@@ -111,7 +111,7 @@ fn insert(json: &Json, path: &Array, value: &Json, after: bool) -> SqlResult<Jso
 }
 
 #[sql_function(
-    "jsonb_set_lax(jsonb_in jsonb, path text_array, replacement jsonb, create_if_missing bool = 'true', null_value_treatment text = '''use_json_null''::text') -> jsonb",
+    "jsonb_set_lax(jsonb_in jsonb, path text_array, replacement jsonb, create_if_missing bool = 'true', null_value_treatment text = 'use_json_null') -> jsonb",
     oid = 5054,
     called_on_null
 )]
