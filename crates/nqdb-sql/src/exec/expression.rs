@@ -13,6 +13,7 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Datum, Oid, Record, RecordShape, Type, apply_typmod, parse_text, write_text};
 
 use super::array::{self, EvalSubscript};
+use super::constant_set::ConstantSet;
 use super::runtime::Runtime;
 
 /// A slot of the row frame.
@@ -99,6 +100,12 @@ pub(crate) enum Eval {
         arg: Box<Eval>,
         list: Box<[Eval]>,
         equal: Equality,
+        negated: bool,
+    },
+    /// IN over a long list of constants.
+    InSet {
+        arg: Box<Eval>,
+        set: ConstantSet,
         negated: bool,
     },
     ScalarSubquery(usize),
@@ -337,6 +344,7 @@ impl Eval {
             | Eval::IsNull { .. }
             | Eval::IsBool { .. }
             | Eval::InList { .. }
+            | Eval::InSet { .. }
             | Eval::Exists(_)
             | Eval::QuantifiedArray { .. }
             | Eval::Quantified { .. } => Ok(boolean(self.test(rt)?)),
@@ -384,6 +392,12 @@ impl Eval {
                     }
                 }
                 Ok(result.map(|value| value != *negated))
+            }
+            Eval::InSet { arg, set, negated } => {
+                let arg = arg.eval(rt)?;
+                let found = !arg.is_null() && set.contains(&arg);
+                let unknown = arg.is_null() || (!found && set.has_null);
+                Ok((!unknown).then_some(found != *negated))
             }
             Eval::Exists(subplan) => rt.exists(*subplan).map(Some),
             Eval::QuantifiedArray { arg, function, array, all } => array::quantified(arg, function, array, *all, rt),
