@@ -90,6 +90,16 @@ pub struct RowsStatement {
     pub ast: ast::Statement,
     /// INSERT's OVERRIDING, which the syntax tree has no place for.
     pub overriding: Option<Overriding>,
+    /// Brackets behind target columns, which the syntax tree has no place for either.
+    pub target_subscripts: Vec<TargetSubscripts>,
+}
+
+/// The brackets behind a column that is assigned to.
+#[derive(Clone, Debug)]
+pub struct TargetSubscripts {
+    /// The number of the token that names the column.
+    pub name: usize,
+    pub subscripts: Vec<ast::Subscript>,
 }
 
 /// `OVERRIDING { SYSTEM | USER } VALUE` of INSERT: whose value an identity column takes.

@@ -90,7 +90,15 @@ impl Binder<'_> {
                 self.bind_row(&items, self.position_of(expression))
             }
             E::SimilarTo { .. } => Err(self.unsupported("SIMILAR TO", expression)),
-            E::Like { any: true, .. } | E::ILike { any: true, .. } => Err(self.unsupported("LIKE ANY", expression)),
+            E::Like { negated, any: true, expr, pattern, escape_char: None } => {
+                self.bind_quantified_by_name(expr, if *negated { "!~~" } else { "~~" }, pattern, false)
+            }
+            E::ILike { negated, any: true, expr, pattern, escape_char: None } => {
+                self.bind_quantified_by_name(expr, if *negated { "!~~*" } else { "~~*" }, pattern, false)
+            }
+            E::Like { any: true, escape_char: Some(_), .. } | E::ILike { any: true, escape_char: Some(_), .. } => {
+                Err(self.syntax_error_at(self.position_of(expression), "escape"))
+            }
             E::Array(array) => self.bind_array(array, None, self.position_of(expression)),
             E::CompoundFieldAccess { root, access_chain } => self.bind_field_access(root, access_chain),
             E::InUnnest { .. } => Err(self.unsupported("IN UNNEST", expression)),

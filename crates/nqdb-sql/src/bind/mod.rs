@@ -10,7 +10,7 @@
 //! | `locking` | FOR UPDATE |
 //! | `with`, `with_recursive`, `with_inline` | WITH |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
-//! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `returning`, `table_row` | changes |
+//! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `returning`, `table_row`, `subscript_target` | changes |
 //! | `output_name` | what a column without an alias is called |
 //!
 //! What always holds:
@@ -53,6 +53,7 @@ mod select;
 mod set_calls;
 mod similar;
 mod subquery;
+mod subscript_target;
 mod syntax_functions;
 mod system_relation;
 mod table_row;
@@ -77,7 +78,7 @@ use crate::ir::{Bound, ColumnId, Expr, WithQuery};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse_expression};
 use crate::rewrite::fold_constants;
-use crate::statement::{Overriding, Parsed, StatementKind};
+use crate::statement::{Overriding, Parsed, StatementKind, TargetSubscripts};
 pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
 pub use types::data_type;
@@ -104,6 +105,7 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
         return Err(SqlError::internal("only statements over rows are bound"));
     };
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), params);
+    binder.target_subscripts.clone_from(&statement.target_subscripts);
     let mut bound = match &statement.ast {
         ast::Statement::Query(query) => binder.bind_query_statement(query, statement.overriding)?,
         ast::Statement::Insert(insert) => Bound::Insert(binder.bind_insert(insert, statement.overriding)?),
@@ -257,6 +259,8 @@ struct Binder<'a> {
     scopes: Vec<Scope>,
     /// WITH queries in reach, innermost last.
     common_tables: Vec<CommonTable>,
+    /// Brackets behind the columns that the statement assigns to.
+    target_subscripts: Vec<TargetSubscripts>,
     /// The shapes of records: the modifier of a type `record` is a position here, as long as it is in the binder.
     shapes: Vec<Arc<RecordShape>>,
     /// Those of the query at hand, to be put around it.
@@ -294,6 +298,7 @@ impl<'a> Binder<'a> {
             recursion: Recursion::default(),
             at_top: false,
             statement_with: Vec::new(),
+            target_subscripts: Vec::new(),
             shapes: Vec::new(),
             depth: 0,
             in_system_view: false,

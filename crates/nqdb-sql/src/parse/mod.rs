@@ -21,8 +21,10 @@ mod refused;
 mod role;
 mod sequence;
 mod session_commands;
+mod targets;
 mod tokens;
 mod transaction;
+mod variadic;
 mod window;
 
 use std::sync::Arc;
@@ -43,6 +45,7 @@ pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
 pub(crate) use position::{operator_position, query_start, start_of};
 pub use tokens::Tokens;
+pub(crate) use variadic::VARIADIC;
 pub(crate) use window::SpecPlace;
 
 /// Parses a query string into its statements; text without any gives one [`StatementKind::Empty`].
@@ -143,18 +146,22 @@ fn definition(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<St
 /// A statement that reads or writes rows.
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     let overriding = take_overriding(&mut own);
+    let target_subscripts = targets::take_subscripts(tokens, &mut own)?;
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
     from_clause::rewrite(&mut own);
     locking::rewrite(&mut own);
     grouping::rewrite(&mut own);
+    variadic::rewrite(&mut own);
     window::prepare(&mut own);
     let ast = sqlparser_statement(tokens, own)?;
     match ast {
         ast::Statement::Query(_)
         | ast::Statement::Insert(_)
         | ast::Statement::Update(_)
-        | ast::Statement::Delete(_) => Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding }))),
+        | ast::Statement::Delete(_) => {
+            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_subscripts })))
+        }
         ast::Statement::Merge(_) => Err(SqlError::unsupported("MERGE")),
         _ => Err(SqlError::unsupported("this form of statement")),
     }
