@@ -11,7 +11,7 @@ use sqlparser::ast::{
 };
 
 use super::aggregate::{check_star, is_aggregate_name};
-use super::rows::row_items;
+use super::record::row_arguments;
 use super::scope::Clause;
 use super::{Binder, leftmost, span_position};
 use crate::ir::{Expr, ExprKind, WindowCallee};
@@ -74,7 +74,7 @@ impl Binder<'_> {
             _ => return Err(self.syntax_error_at(position, &name)),
         };
         if name == "row"
-            && let Some(items) = row_items(&ast::Expr::Function(function.clone()))
+            && let Some(items) = row_arguments(function)
         {
             return self.bind_row(&items, position);
         }

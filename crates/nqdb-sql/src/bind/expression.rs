@@ -6,6 +6,7 @@ use nqdb_types::array::element_type;
 use nqdb_types::type_info;
 use sqlparser::ast::{self, CastKind, Ident, ObjectName, ObjectNamePart};
 
+use super::record::RowItem;
 use super::scope::{Clause, find_column, find_table, missing_column, missing_column_of, missing_from};
 use super::{Binder, EXPRESSION_DEPTH_MAX, leftmost, span_position, types};
 use crate::ir::{Expr, ExprKind};
@@ -86,7 +87,7 @@ impl Binder<'_> {
             E::Subquery(subquery) => self.bind_scalar_subquery(subquery),
             E::Collate { expr, collation } => self.bind_collate(expr, collation),
             E::Tuple(items) => {
-                let items: Vec<&ast::Expr> = items.iter().collect();
+                let items: Vec<RowItem<'_>> = items.iter().map(RowItem::Value).collect();
                 self.bind_row(&items, self.position_of(expression))
             }
             E::SimilarTo { .. } => Err(self.unsupported("SIMILAR TO", expression)),

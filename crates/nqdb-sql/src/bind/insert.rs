@@ -293,8 +293,8 @@ impl Binder<'_> {
     ) -> SqlResult<Expr> {
         let at = target.at;
         if is_default(item) {
-            if target.part.is_some() {
-                return Err(default_in_part(self.position_of(item)));
+            if let Some(part) = &target.part {
+                return Err(default_in_part(part));
             }
             return self.default_of(table, at);
         }

@@ -18,6 +18,8 @@ use crate::parse::Tokens;
 pub(super) struct ArrayPart {
     subscripts: Vec<Subscript>,
     ty: Type,
+    /// Where the target stands.
+    position: Option<u32>,
 }
 
 impl ArrayPart {
@@ -51,12 +53,12 @@ impl Binder<'_> {
         let subscripts = self.bind_brackets(&written.iter().collect::<Vec<_>>())?;
         let is_slice = subscripts.iter().any(|subscript| subscript.is_slice);
         let ty = if is_slice { column.ty } else { Type::with_typmod(element, column.ty.typmod) };
-        Ok(Some(ArrayPart { subscripts, ty }))
+        Ok(Some(ArrayPart { subscripts, ty, position: super::span_position(name.span) }))
     }
 
     /// Converts a value to the type of a part.
     pub(super) fn coerce_for_part(&mut self, value: Expr, part: &ArrayPart, column: &str) -> SqlResult<Expr> {
-        let (from, position) = (value.ty, value.position);
+        let (from, position) = (value.ty, part.position);
         self.try_coerce(value, part.ty, CastContext::Assignment)?.ok_or_else(|| {
             let message = format!(
                 "subscripted assignment to \"{column}\" requires type {} but expression is of type {}",
@@ -147,6 +149,6 @@ impl Binder<'_> {
 }
 
 /// 0A000 `cannot set an array element to DEFAULT`.
-pub(super) fn default_in_part(position: Option<u32>) -> SqlError {
-    SqlError::new(FEATURE_NOT_SUPPORTED, "cannot set an array element to DEFAULT").or_position(position)
+pub(super) fn default_in_part(part: &ArrayPart) -> SqlError {
+    SqlError::new(FEATURE_NOT_SUPPORTED, "cannot set an array element to DEFAULT").or_position(part.position)
 }

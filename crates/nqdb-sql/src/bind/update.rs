@@ -128,7 +128,7 @@ impl Binder<'_> {
             return Ok(());
         };
         if is_default(value) {
-            return Err(default_in_part(self.position_of(value)));
+            return Err(default_in_part(&part));
         }
         let value = self.bind_expr(value)?;
         let value = self.coerce_for_part(value, &part, &column)?;

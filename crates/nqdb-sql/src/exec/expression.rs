@@ -8,8 +8,9 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use nqdb_functions::{Function, FunctionContext};
+use nqdb_functions::{CastMethod, Function, FunctionContext, apply_cast, is_object_reference};
 use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_types::array::element_type;
 use nqdb_types::{Datum, Oid, Record, RecordShape, Type, apply_typmod, parse_text, write_text};
 
 use super::array::{self, EvalSubscript};
@@ -451,6 +452,9 @@ fn via_text(value: &Datum, from: Type, to: Type, rt: &mut Runtime<'_, '_>) -> Sq
     if value.is_null() {
         return Ok(Datum::Null);
     }
+    if names_objects(from.oid) || names_objects(to.oid) {
+        return apply_cast(CastMethod::ViaText, value, from, to, &mut rt.cx.functions);
+    }
     let format = rt.cx.functions.format;
     if let Some(text) = value.as_text() {
         return parse_text(text, to, format);
@@ -459,6 +463,11 @@ fn via_text(value: &Datum, from: Type, to: Type, rt: &mut Runtime<'_, '_>) -> Sq
     write_text(&mut bytes, value, from, format);
     let text = std::str::from_utf8(&bytes).map_err(|_| SqlError::internal("an output function wrote no UTF-8"))?;
     parse_text(text, to, format)
+}
+
+/// Whether values of the type, or elements of the array type, are spelled by the names of catalog objects.
+fn names_objects(type_oid: Oid) -> bool {
+    is_object_reference(element_type(type_oid).unwrap_or(type_oid))
 }
 
 /// GREATEST and LEAST: NULLs are ignored.
