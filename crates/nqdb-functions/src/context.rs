@@ -78,10 +78,6 @@ pub trait SessionFunctions: CatalogFunctions {
     fn current_database(&self) -> String;
     /// The first existing schema of the search path.
     fn current_schema(&self) -> Option<String>;
-    /// The existing schemas of the search path, with those that are searched without being named if `implicit`.
-    fn current_schemas(&self, _implicit: bool) -> Vec<String> {
-        self.current_schema().into_iter().collect()
-    }
     /// The value of a setting as SHOW prints it; `None` only if it does not exist and `missing_ok`.
     fn setting(&self, name: &str, missing_ok: bool) -> SqlResult<Option<String>>;
     /// SET or SET LOCAL; gives the value as SHOW prints it. `None` resets to the default.

@@ -298,17 +298,6 @@ impl SessionFunctions for Surroundings {
             .map(|schema| schema.name.clone())
     }
 
-    fn current_schemas(&self, implicit: bool) -> Vec<String> {
-        let catalog = self.catalog.borrow();
-        let explicit = self.settings.borrow().effective().search_path.iter().any(|name| name == "pg_catalog");
-        let path = self.search_path.borrow();
-        path.iter()
-            .filter_map(|oid| catalog.schema_by_oid(*oid))
-            .filter(|schema| implicit || (!schema.is_temporary() && (explicit || schema.name != "pg_catalog")))
-            .map(|schema| schema.name.clone())
-            .collect()
-    }
-
     fn setting(&self, name: &str, missing_ok: bool) -> SqlResult<Option<String>> {
         match self.show(name) {
             Ok(value) => Ok(Some(value)),

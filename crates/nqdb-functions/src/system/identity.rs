@@ -2,7 +2,6 @@
 
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::{NULL_VALUE_NOT_ALLOWED, SqlError, SqlResult};
-use nqdb_types::{Array, Datum, oid};
 
 use crate::{Function, FunctionContext};
 
@@ -11,7 +10,6 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &SESSION_USER,
     &CURRENT_DATABASE,
     &CURRENT_SCHEMA,
-    &CURRENT_SCHEMAS,
     &CURRENT_SETTING,
     &CURRENT_SETTING_MISSING_OK,
     &SET_CONFIG,
@@ -31,12 +29,6 @@ fn session_user(context: &mut FunctionContext<'_>) -> String {
 #[sql_function("current_database() -> name", oid = 861, stable)]
 fn current_database(context: &mut FunctionContext<'_>) -> String {
     context.session.current_database()
-}
-
-#[sql_function("current_schemas(bool) -> name_array", oid = 1403, stable)]
-fn current_schemas(context: &mut FunctionContext<'_>, implicit: bool) -> SqlResult<Datum> {
-    let names = context.session.current_schemas(implicit).into_iter().map(Datum::text).collect();
-    Array::from_elements(oid::NAME, names).map(Datum::array)
 }
 
 #[sql_function("current_schema() -> name", oid = 1402, stable)]
