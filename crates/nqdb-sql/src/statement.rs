@@ -13,6 +13,7 @@ use std::sync::Arc;
 use nqdb_types::Type;
 use sqlparser::ast;
 
+use crate::definition::Definition;
 use crate::parse::Tokens;
 
 /// One statement of a query string.
@@ -36,6 +37,8 @@ pub enum StatementKind {
     Rows(Box<RowsStatement>),
     /// CREATE, ALTER, DROP, TRUNCATE, COMMENT, GRANT, REVOKE, REASSIGN: whatever changes the catalog.
     Ddl(Box<ast::Statement>),
+    /// The same in our own grammar.
+    Define(Box<Definition>),
     /// CREATE SEQUENCE and ALTER SEQUENCE.
     Sequence(Box<SequenceStatement>),
     Transaction(TransactionStatement),
@@ -302,7 +305,6 @@ pub struct SequenceStatement {
 pub enum SequenceAction {
     Create { temporary: bool, if_not_exists: bool, clauses: SequenceClauses },
     Alter { if_exists: bool, clauses: SequenceClauses },
-    Rename { if_exists: bool, new_name: String },
 }
 
 /// The clauses that were written; `None` where there was none.

@@ -123,7 +123,12 @@ impl Binder<'_> {
         if let Ok(Some(Relation::Sequence(_))) = self.cx.catalog.resolve(self.cx.search_path, schema, name) {
             return Err(SqlError::new(WRONG_OBJECT_TYPE, format!("cannot change sequence \"{name}\"")));
         }
-        self.find_stored_table(schema, name, position)
+        let table = self.find_stored_table(schema, name, position)?;
+        if table.materialized.is_some() {
+            let message = format!("cannot change materialized view \"{name}\"");
+            return Err(SqlError::new(WRONG_OBJECT_TYPE, message));
+        }
+        Ok(table)
     }
 
     /// The columns that get values: those listed, or all in order.

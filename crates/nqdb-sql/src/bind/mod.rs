@@ -52,6 +52,7 @@ mod scope;
 mod select;
 mod set_calls;
 mod similar;
+mod stored_query;
 mod subquery;
 mod subscript_target;
 mod syntax_functions;
@@ -81,6 +82,7 @@ use crate::rewrite::fold_constants;
 use crate::statement::{Overriding, Parsed, StatementKind, TargetSubscripts};
 pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
+pub use stored_query::{AnalyzedQuery, analyze_query, bind_fill, bind_refill};
 pub use types::data_type;
 pub(crate) use walk::any as any_expression;
 use with::{CommonTable, PendingWith, Recursion};
@@ -278,6 +280,12 @@ struct Binder<'a> {
     depth: usize,
     /// A system view is being bound: what it reads is not the user's doing.
     in_system_view: bool,
+    /// The stored query that is being bound, which says what its relation names mean.
+    stored: Option<nqdb_catalog::StoredQuery>,
+    /// The relations that were named so far, while a query is analysed that is to be stored.
+    recorded: Option<Vec<stored_query::Recorded>>,
+    /// Views that were bound so far.
+    views: usize,
 }
 
 /// Depth of a bound expression: what walks it recursively (planner, executor) relies on it.
@@ -302,6 +310,9 @@ impl<'a> Binder<'a> {
             shapes: Vec::new(),
             depth: 0,
             in_system_view: false,
+            stored: None,
+            recorded: None,
+            views: 0,
         }
     }
 

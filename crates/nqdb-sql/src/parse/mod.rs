@@ -10,6 +10,7 @@
 
 mod copy;
 mod cursor;
+mod definition;
 mod depth;
 mod escapes;
 mod from_clause;
@@ -21,6 +22,7 @@ mod refused;
 mod role;
 mod sequence;
 mod session_commands;
+mod table_like;
 mod targets;
 mod tokens;
 mod transaction;
@@ -35,6 +37,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use crate::definition::{CreateTableLike, Definition};
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 use cursor::Cursor;
@@ -104,7 +107,12 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
     };
     let mut cursor = Cursor::new(tokens, &own);
     match word.as_str() {
-        "select" | "values" | "table" | "with" | "insert" | "update" | "delete" => rows(tokens, own),
+        "select" | "values" | "table" | "with" | "insert" | "update" | "delete" => {
+            match definition::select_into(tokens, &own)? {
+                Some(definition) => Ok(StatementKind::Define(Box::new(definition))),
+                None => rows(tokens, own),
+            }
+        }
         "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
             transaction::parse(&mut cursor).map(StatementKind::Transaction)
         }
@@ -123,24 +131,35 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "analyze" | "analyse" => maintenance::parse_analyze(&mut cursor),
         "checkpoint" => maintenance::parse_checkpoint(&mut cursor),
         "create" | "alter" | "drop" | "truncate" | "comment" | "grant" | "revoke" => {
+            if let Some(kind) = definition::parse_command(&mut cursor)? {
+                return Ok(kind);
+            }
             match sequence::parse_command(&mut cursor)? {
                 Some(kind) => Ok(kind),
-                None => definition(tokens, own),
+                None => catalog_change(tokens, own),
             }
         }
         "declare" | "fetch" | "move" | "close" => Err(SqlError::unsupported("a cursor")),
-        "lock" | "cluster" | "reindex" | "refresh" | "merge" | "call" | "do" | "load" | "security" | "reassign"
-        | "import" => Err(SqlError::unsupported(word.to_ascii_uppercase())),
+        "refresh" => definition::parse_refresh(&mut cursor),
+        "lock" | "cluster" | "reindex" | "merge" | "call" | "do" | "load" | "security" | "reassign" | "import" => {
+            Err(SqlError::unsupported(word.to_ascii_uppercase()))
+        }
         _ => Err(tokens.syntax_error(token_range(&own).0)),
     }
 }
 
 /// A statement that changes the catalog.
-fn definition(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
+fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     refused::check_definition_tokens(tokens, &own)?;
+    let likes = table_like::take_likes(tokens, &mut own)?;
     sequence::order_identity_options(&mut own);
     role::rewrite(tokens, &mut own)?;
-    sqlparser_statement(tokens, own).map(|statement| StatementKind::Ddl(Box::new(statement)))
+    let statement = sqlparser_statement(tokens, own)?;
+    if likes.is_empty() {
+        return Ok(StatementKind::Ddl(Box::new(statement)));
+    }
+    let like = CreateTableLike { create: statement, likes };
+    Ok(StatementKind::Define(Box::new(Definition::TableLike(Box::new(like)))))
 }
 
 /// A statement that reads or writes rows.
@@ -310,6 +329,6 @@ fn located_token(message: &str) -> Option<usize> {
 }
 
 /// 54001 as PostgreSQL words it.
-fn stack_depth_error() -> SqlError {
+pub(crate) fn stack_depth_error() -> SqlError {
     SqlError::new(STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
 }
