@@ -3,7 +3,7 @@
 //! | module | what it decides |
 //! |---|---|
 //! | `scope`, `similar` | what a name means, and what to say when it means nothing |
-//! | `expression`, `literal`, `operators`, `rows`, `conditional`, `call`, `aggregate`, `syntax_functions`, `subquery` | expressions |
+//! | `expression`, `literal`, `operators`, `rows`, `row_subquery`, `conditional`, `call`, `aggregate`, `syntax_functions`, `subquery` | expressions |
 //! | `array`, `record` | arrays and composite values in them |
 //! | `coerce`, `types` | types and conversions |
 //! | `query`, `select`, `set_calls`, `group`, `grouping_sets`, `window`, `order` | queries |
@@ -46,6 +46,7 @@ mod output_name;
 mod query;
 mod record;
 mod returning;
+mod row_subquery;
 mod rows;
 mod same;
 mod scope;

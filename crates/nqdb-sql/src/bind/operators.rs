@@ -41,6 +41,9 @@ impl Binder<'_> {
         if let (Some(left_items), Some(right_items)) = (row_items(left), row_items(right)) {
             return self.bind_row_comparison(&name, left_items, right_items, position);
         }
+        if let (Some(items), ast::Expr::Subquery(subquery)) = (row_items(left), right) {
+            return self.compare_row_with_query(&items, &name, subquery, position);
+        }
         let left = self.bind_expr(left)?;
         let right = self.bind_expr(right)?;
         self.apply_operator(&name, left, right, position)

@@ -97,8 +97,8 @@ impl Binder<'_> {
         all: bool,
         position: Option<u32>,
     ) -> SqlResult<Expr> {
-        if row_items(arg).is_some() {
-            return Err(self.unsupported("a row value compared with a subquery", arg));
+        if let Some(items) = row_items(arg) {
+            return self.quantify_row(&items, name, subquery, all, position);
         }
         let arg = self.bind_expr(arg)?;
         let mut query = self.bind_expression_query(subquery)?;
