@@ -12,11 +12,12 @@ use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid};
 use parking_lot::{Mutex, RwLock};
 
-use crate::definition::{ColumnDef, IndexDef, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
+use crate::definition::{ColumnDef, CommentDef, IndexDef, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
 use crate::draft::Draft;
 use crate::objects::{Kind, ObjectRow, Objects, Space};
 use crate::snapshot::{Change, Snapshot};
 use crate::stored::{StoredIndex, StoredTable, from_json, to_json};
+use crate::view::ViewDef;
 use crate::writer::CatalogWriter;
 
 /// The first number for users' objects, as in PostgreSQL.
@@ -241,6 +242,8 @@ fn load(system: &Arc<TxnSystem>, rows: Vec<ObjectRow>) -> SqlResult<Snapshot> {
             }
             Kind::Role => changes.push(Change::PutRole(Arc::new(from_json::<RoleDef>(&row.definition)?))),
             Kind::Sequence => changes.push(Change::PutSequence(Arc::new(from_json::<SequenceDef>(&row.definition)?))),
+            Kind::Comment => changes.push(Change::PutComment(Arc::new(from_json::<CommentDef>(&row.definition)?))),
+            Kind::View => changes.push(Change::PutView(Arc::new(from_json::<ViewDef>(&row.definition)?))),
             Kind::Statistics => statistics.push(from_json::<TableStatistics>(&row.definition)?),
             Kind::Index => {
                 let index: StoredIndex = from_json(&row.definition)?;
@@ -318,6 +321,7 @@ fn open_table(
         indexes,
         checks: stored.checks,
         on_commit: stored.on_commit,
+        materialized: stored.materialized.map(Arc::new),
         store,
         version: stored.version,
         statistics: None,

@@ -10,6 +10,8 @@ use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid, Type};
 use serde::{Deserialize, Serialize};
 
+use crate::view::{Materialized, ViewDef};
+
 /// A namespace of relations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchemaDef {
@@ -51,6 +53,8 @@ pub struct TableDef {
     pub indexes: Vec<Arc<IndexDef>>,
     pub checks: Vec<CheckDef>,
     pub on_commit: OnCommit,
+    /// There for a materialized view, which is a table whose rows a query gives.
+    pub materialized: Option<Arc<Materialized>>,
     pub store: Arc<TableStore>,
     /// Grows with every change of this table.
     pub version: u64,
@@ -202,6 +206,18 @@ pub struct ColumnStatistics {
     pub average_width_bytes: f64,
 }
 
+/// COMMENT ON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommentDef {
+    pub oid: Oid,
+    /// The number of the system catalog that the object is in, such as 1259 for `pg_class`.
+    pub class: Oid,
+    pub object: Oid,
+    /// 0 for the object itself.
+    pub column: i16,
+    pub text: String,
+}
+
 /// What a relation's name can stand for.
 #[derive(Clone, Debug)]
 pub enum Relation {
@@ -209,6 +225,7 @@ pub enum Relation {
     /// A table and the position in its `indexes`.
     Index(Arc<TableDef>, usize),
     Sequence(Arc<SequenceDef>),
+    View(Arc<ViewDef>),
 }
 
 impl Relation {
@@ -217,6 +234,7 @@ impl Relation {
             Relation::Table(table) => table.oid,
             Relation::Index(table, position) => table.indexes[*position].oid,
             Relation::Sequence(sequence) => sequence.oid,
+            Relation::View(view) => view.oid,
         }
     }
 
@@ -225,6 +243,7 @@ impl Relation {
             Relation::Table(table) => &table.name,
             Relation::Index(table, position) => &table.indexes[*position].name,
             Relation::Sequence(sequence) => &sequence.name,
+            Relation::View(view) => &view.name,
         }
     }
 
@@ -232,13 +251,24 @@ impl Relation {
         match self {
             Relation::Table(table) | Relation::Index(table, _) => table.schema,
             Relation::Sequence(sequence) => sequence.schema,
+            Relation::View(view) => view.schema,
+        }
+    }
+
+    pub fn owner(&self) -> Oid {
+        match self {
+            Relation::Table(table) | Relation::Index(table, _) => table.owner,
+            Relation::Sequence(sequence) => sequence.owner,
+            Relation::View(view) => view.owner,
         }
     }
 
     /// The word of PostgreSQL's messages.
     pub fn kind_name(&self) -> &'static str {
         match self {
+            Relation::Table(table) if table.materialized.is_some() => "materialized view",
             Relation::Table(_) => "table",
+            Relation::View(_) => "view",
             Relation::Index(..) => "index",
             Relation::Sequence(_) => "sequence",
         }

@@ -18,6 +18,7 @@ mod password;
 pub mod request;
 mod snapshot;
 mod stored;
+mod view;
 mod writer;
 
 pub use catalog::{Catalog, FIRST_USER_OID, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
@@ -26,4 +27,5 @@ pub use draft::{Draft, DraftMark};
 pub use names::{NAME_BYTES_MAX, choose_name, clip};
 pub use password::{ScramVerifier, stored_password};
 pub use snapshot::{Change, Snapshot};
-pub use writer::CatalogWriter;
+pub use view::{CheckOption, Materialized, NamedColumn, NamedRelation, StoredQuery, ViewColumn, ViewDef};
+pub use writer::{CatalogWriter, ObjectId};

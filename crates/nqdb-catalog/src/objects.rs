@@ -34,6 +34,7 @@ pub(crate) enum Space {
     Relation = 2,
     Role = 3,
     Statistics = 4,
+    Comment = 5,
 }
 
 /// Which definition the row holds.
@@ -43,8 +44,10 @@ pub(crate) enum Kind {
     Table,
     Index,
     Sequence,
+    View,
     Role,
     Statistics,
+    Comment,
 }
 
 /// One row.
@@ -246,7 +249,7 @@ impl ObjectRow {
 
 impl Space {
     fn from_number(number: i16) -> Option<Space> {
-        [Space::Schema, Space::Relation, Space::Role, Space::Statistics]
+        [Space::Schema, Space::Relation, Space::Role, Space::Statistics, Space::Comment]
             .into_iter()
             .find(|space| *space as i16 == number)
     }

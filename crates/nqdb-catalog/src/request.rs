@@ -3,6 +3,7 @@
 use nqdb_types::{Datum, Oid, Type};
 
 use crate::definition::OnCommit;
+use crate::view::{CheckOption, Materialized, StoredQuery, ViewColumn};
 
 /// CREATE TABLE.
 #[derive(Clone, Debug)]
@@ -13,6 +14,18 @@ pub struct NewTable {
     pub constraints: Vec<NewConstraint>,
     /// Matters in a temporary schema only.
     pub on_commit: OnCommit,
+    /// There for a materialized view.
+    pub materialized: Option<Materialized>,
+}
+
+/// CREATE VIEW.
+#[derive(Clone, Debug)]
+pub struct NewView {
+    pub schema: Oid,
+    pub name: String,
+    pub columns: Vec<ViewColumn>,
+    pub query: StoredQuery,
+    pub check_option: Option<CheckOption>,
 }
 
 /// A column of CREATE TABLE or ADD COLUMN.
@@ -33,7 +46,7 @@ impl NewTable {
     /// A table of nothing but columns.
     pub fn plain(schema: Oid, name: &str, columns: Vec<NewColumn>) -> NewTable {
         let (name, constraints) = (name.to_owned(), Vec::new());
-        NewTable { schema, name, columns, constraints, on_commit: OnCommit::PreserveRows }
+        NewTable { schema, name, columns, constraints, on_commit: OnCommit::PreserveRows, materialized: None }
     }
 }
 

@@ -11,7 +11,8 @@ use foldhash::fast::RandomState;
 use nqdb_sqlstate::{INVALID_SCHEMA_NAME, SqlError, SqlResult};
 use nqdb_types::Oid;
 
-use crate::definition::{Relation, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
+use crate::definition::{CommentDef, Relation, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
+use crate::view::ViewDef;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
 
@@ -26,6 +27,9 @@ pub struct Snapshot {
     relation_names: Map<Oid, Map<String, Oid>>,
     roles: Map<Oid, Arc<RoleDef>>,
     role_names: Map<String, Oid>,
+    comments: Map<Oid, Arc<CommentDef>>,
+    /// By class, object and column.
+    comment_places: Map<(Oid, Oid, i16), Oid>,
 }
 
 /// One change of the catalog by a transaction.
@@ -37,6 +41,10 @@ pub enum Change {
     DropTable(Oid),
     PutSequence(Arc<SequenceDef>),
     DropSequence(Oid),
+    PutComment(Arc<CommentDef>),
+    DropComment(Oid),
+    PutView(Arc<ViewDef>),
+    DropView(Oid),
     PutRole(Arc<RoleDef>),
     DropRole(Oid),
     PutStatistics(Arc<TableStatistics>),
@@ -89,28 +97,42 @@ impl Snapshot {
     pub fn table_by_oid(&self, oid: Oid) -> Option<&Arc<TableDef>> {
         match self.relations.get(&oid)? {
             Relation::Table(table) => Some(table),
-            Relation::Index(..) | Relation::Sequence(_) => None,
+            Relation::Index(..) | Relation::Sequence(_) | Relation::View(_) => None,
         }
     }
 
     pub fn sequence_by_oid(&self, oid: Oid) -> Option<&Arc<SequenceDef>> {
         match self.relations.get(&oid)? {
             Relation::Sequence(sequence) => Some(sequence),
-            Relation::Table(_) | Relation::Index(..) => None,
+            Relation::Table(_) | Relation::Index(..) | Relation::View(_) => None,
         }
     }
 
     pub fn tables(&self) -> impl Iterator<Item = &Arc<TableDef>> {
         self.relations.values().filter_map(|relation| match relation {
             Relation::Table(table) => Some(table),
-            Relation::Index(..) | Relation::Sequence(_) => None,
+            Relation::Index(..) | Relation::Sequence(_) | Relation::View(_) => None,
         })
     }
 
     pub fn sequences(&self) -> impl Iterator<Item = &Arc<SequenceDef>> {
         self.relations.values().filter_map(|relation| match relation {
             Relation::Sequence(sequence) => Some(sequence),
-            Relation::Table(_) | Relation::Index(..) => None,
+            Relation::Table(_) | Relation::Index(..) | Relation::View(_) => None,
+        })
+    }
+
+    pub fn view_by_oid(&self, oid: Oid) -> Option<&Arc<ViewDef>> {
+        match self.relations.get(&oid)? {
+            Relation::View(view) => Some(view),
+            _ => None,
+        }
+    }
+
+    pub fn views(&self) -> impl Iterator<Item = &Arc<ViewDef>> {
+        self.relations.values().filter_map(|relation| match relation {
+            Relation::View(view) => Some(view),
+            _ => None,
         })
     }
 
@@ -118,6 +140,15 @@ impl Snapshot {
     pub fn relations_of(&self, schema: Oid) -> impl Iterator<Item = &Relation> {
         let names = self.relation_names.get(&schema);
         names.into_iter().flat_map(|names| names.values()).filter_map(|oid| self.relations.get(oid))
+    }
+
+    /// What COMMENT ON said: `class` is the number of the system catalog that the object is in.
+    pub fn comment(&self, class: Oid, object: Oid, column: i16) -> Option<&Arc<CommentDef>> {
+        self.comments.get(self.comment_places.get(&(class, object, column))?)
+    }
+
+    pub fn comments(&self) -> impl Iterator<Item = &Arc<CommentDef>> {
+        self.comments.values()
     }
 
     pub fn role(&self, name: &str) -> Option<&Arc<RoleDef>> {
@@ -147,6 +178,7 @@ impl Snapshot {
             Change::PutSchema(schema) => {
                 if let Some(old) = self.schemas.insert(schema.oid, schema.clone()) {
                     self.schema_names.remove(&old.name);
+                    self.rename_schema_in_tables(schema);
                 }
                 self.schema_names.insert(schema.name.clone(), schema.oid);
             }
@@ -162,7 +194,20 @@ impl Snapshot {
                 self.remove_relation(sequence.oid);
                 self.put_relation(sequence.schema, &sequence.name, Relation::Sequence(sequence.clone()));
             }
-            Change::DropSequence(oid) => self.remove_relation(*oid),
+            Change::PutComment(comment) => {
+                self.comment_places.insert((comment.class, comment.object, comment.column), comment.oid);
+                self.comments.insert(comment.oid, comment.clone());
+            }
+            Change::DropComment(oid) => {
+                if let Some(old) = self.comments.remove(oid) {
+                    self.comment_places.remove(&(old.class, old.object, old.column));
+                }
+            }
+            Change::PutView(view) => {
+                self.remove_relation(view.oid);
+                self.put_relation(view.schema, &view.name, Relation::View(view.clone()));
+            }
+            Change::DropSequence(oid) | Change::DropView(oid) => self.remove_relation(*oid),
             Change::PutRole(role) => {
                 if let Some(old) = self.roles.insert(role.oid, role.clone()) {
                     self.role_names.remove(&old.name);
@@ -181,6 +226,14 @@ impl Snapshot {
                     self.put_table(&Arc::new(analyzed));
                 }
             }
+        }
+    }
+
+    /// Tables know the name of their schema.
+    fn rename_schema_in_tables(&mut self, schema: &SchemaDef) {
+        let inside: Vec<Arc<TableDef>> = self.tables().filter(|table| table.schema == schema.oid).cloned().collect();
+        for table in inside {
+            self.put_table(&Arc::new(TableDef { schema_name: schema.name.clone(), ..TableDef::clone(&table) }));
         }
     }
 

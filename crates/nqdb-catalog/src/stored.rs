@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{CheckDef, ColumnDef, Identity, OnCommit};
+use crate::view::Materialized;
 
 /// A table without its indexes, which have rows of their own.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ pub(crate) struct StoredTable {
     pub checks: Vec<CheckDef>,
     #[serde(default)]
     pub on_commit: OnCommit,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub materialized: Option<Materialized>,
     pub version: u64,
 }
 

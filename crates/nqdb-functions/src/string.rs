@@ -8,6 +8,7 @@ mod case;
 mod concat;
 mod encode;
 mod format;
+mod identifier;
 mod length;
 mod like;
 mod pad;
@@ -31,6 +32,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     concat::FUNCTIONS,
     encode::FUNCTIONS,
     format::FUNCTIONS,
+    identifier::FUNCTIONS,
     length::FUNCTIONS,
     like::FUNCTIONS,
     pad::FUNCTIONS,

@@ -36,9 +36,10 @@ impl Session {
         }
         let tag = match &parsed.kind {
             StatementKind::Transaction(statement) => self.transaction_statement(statement).await?,
-            StatementKind::Ddl(_) | StatementKind::Sequence(_) | StatementKind::Analyze { .. } => {
-                self.run_definition(parsed).await?
-            }
+            StatementKind::Ddl(_)
+            | StatementKind::Define(_)
+            | StatementKind::Sequence(_)
+            | StatementKind::Analyze { .. } => self.run_definition(parsed).await?,
             StatementKind::Vacuum(_) => {
                 self.refuse_in_block("VACUUM")?;
                 self.run_definition(parsed).await?

@@ -18,7 +18,7 @@ use nqdb_catalog::TableDef;
 use nqdb_functions::{Aggregate, Function};
 use nqdb_sqlstate::SqlResult;
 use nqdb_txn::RowLock;
-use nqdb_types::{Datum, RecordShape, Type};
+use nqdb_types::{Datum, RecordShape, Type, oid};
 
 use crate::system::SystemRelation;
 pub use window::{Frame, FrameBound, FrameExclusion, FrameOffset, FrameUnit, WindowCall, WindowCallee};
@@ -599,6 +599,17 @@ pub struct Returning {
 impl Bound {
     /// The columns that the statement returns to the client, none when it returns no rows.
     pub fn output(&self) -> Option<Vec<OutputColumn>> {
+        let mut columns = self.output_columns()?;
+        // Within the binder the modifier of a record is its shape.
+        for column in &mut columns {
+            if matches!(column.ty.oid, oid::RECORD | oid::RECORD_ARRAY) {
+                column.ty.typmod = -1;
+            }
+        }
+        Some(columns)
+    }
+
+    fn output_columns(&self) -> Option<Vec<OutputColumn>> {
         let returning = match self {
             Bound::Query(query) => return Some(query.output.clone()),
             Bound::Insert(insert) => &insert.returning,

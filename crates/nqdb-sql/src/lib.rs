@@ -21,6 +21,7 @@
 pub mod bind;
 pub mod copy;
 pub mod ddl;
+pub mod definition;
 pub mod exec;
 pub mod explain;
 pub mod ir;

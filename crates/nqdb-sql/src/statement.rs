@@ -13,6 +13,7 @@ use std::sync::Arc;
 use nqdb_types::Type;
 use sqlparser::ast;
 
+use crate::definition::Definition;
 use crate::parse::Tokens;
 
 /// One statement of a query string.
@@ -36,6 +37,8 @@ pub enum StatementKind {
     Rows(Box<RowsStatement>),
     /// CREATE, ALTER, DROP, TRUNCATE, COMMENT, GRANT, REVOKE, REASSIGN: whatever changes the catalog.
     Ddl(Box<ast::Statement>),
+    /// The same in our own grammar.
+    Define(Box<Definition>),
     /// CREATE SEQUENCE and ALTER SEQUENCE.
     Sequence(Box<SequenceStatement>),
     Transaction(TransactionStatement),
@@ -90,6 +93,16 @@ pub struct RowsStatement {
     pub ast: ast::Statement,
     /// INSERT's OVERRIDING, which the syntax tree has no place for.
     pub overriding: Option<Overriding>,
+    /// Brackets behind target columns, which the syntax tree has no place for either.
+    pub target_subscripts: Vec<TargetSubscripts>,
+}
+
+/// The brackets behind a column that is assigned to.
+#[derive(Clone, Debug)]
+pub struct TargetSubscripts {
+    /// The number of the token that names the column.
+    pub name: usize,
+    pub subscripts: Vec<ast::Subscript>,
 }
 
 /// `OVERRIDING { SYSTEM | USER } VALUE` of INSERT: whose value an identity column takes.
@@ -292,7 +305,6 @@ pub struct SequenceStatement {
 pub enum SequenceAction {
     Create { temporary: bool, if_not_exists: bool, clauses: SequenceClauses },
     Alter { if_exists: bool, clauses: SequenceClauses },
-    Rename { if_exists: bool, new_name: String },
 }
 
 /// The clauses that were written; `None` where there was none.

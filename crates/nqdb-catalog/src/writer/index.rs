@@ -121,6 +121,13 @@ impl CatalogWriter<'_> {
 
     /// Drops an index that no constraint needs; its table is locked.
     pub fn drop_index(&mut self, table: Oid, index: Oid) -> Result<()> {
+        self.expect_no_constraint(table, index)?;
+        let table = self.lock_table(table, RelationLock::AccessExclusive)?;
+        self.remove_index(&table, index)
+    }
+
+    /// 2BP01 for the index of a constraint: it goes with the constraint only.
+    pub fn expect_no_constraint(&mut self, table: Oid, index: Oid) -> Result<()> {
         let table = self.lock_table(table, RelationLock::AccessExclusive)?;
         let Some(definition) = table.indexes.iter().find(|candidate| candidate.oid == index) else { return Ok(()) };
         if definition.constraint {
@@ -134,7 +141,7 @@ impl CatalogWriter<'_> {
             .with_hint(format!("You can drop constraint {} on table {} instead.", definition.name, table.name))
             .into());
         }
-        self.remove_index(&table, index)
+        Ok(())
     }
 
     /// Takes an index away from a table that is locked in AccessExclusive mode.
@@ -150,6 +157,7 @@ impl CatalogWriter<'_> {
             }
         }
         successor.store = Arc::new(store);
+        self.remove_comments(index)?;
         self.catalog.objects().remove(self.txn, Space::Relation, index)?;
         self.catalog.system().drop_tree(self.txn, removed.tree.id())?;
         self.put_table(successor)

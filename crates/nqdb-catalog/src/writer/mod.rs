@@ -6,7 +6,9 @@
 //! 2. Creating a relation holds its schema's lock in a weak mode, dropping the schema in the strongest.
 //! 3. Error codes and words are PostgreSQL's.
 
+mod alter;
 mod column;
+mod dependency;
 mod index;
 mod role;
 mod schema;
@@ -14,6 +16,7 @@ mod sequence;
 mod sequence_options;
 mod table;
 mod temporary;
+mod view;
 
 use std::sync::Arc;
 
@@ -22,7 +25,7 @@ use nqdb_txn::{RelationLock, Result, Transaction, TxnError};
 use nqdb_types::Oid;
 
 use crate::catalog::Catalog;
-use crate::definition::{IndexDef, Relation, TableDef};
+use crate::definition::{IndexDef, TableDef};
 use crate::draft::Draft;
 use crate::objects::{Kind, ObjectRow, Space};
 use crate::snapshot::{Change, Snapshot};
@@ -35,11 +38,21 @@ pub struct CatalogWriter<'a> {
     txn: &'a mut Transaction,
     /// Owner of what is made.
     role: Oid,
+    /// Relations that it leads to are named without their schema in messages; all are when it is empty.
+    search_path: Vec<Oid>,
 }
+
+pub use dependency::ObjectId;
 
 impl<'a> CatalogWriter<'a> {
     pub fn new(draft: &'a mut Draft, txn: &'a mut Transaction, role: Oid) -> CatalogWriter<'a> {
-        CatalogWriter { catalog: draft.catalog().clone(), draft, txn, role }
+        CatalogWriter { catalog: draft.catalog().clone(), draft, txn, role, search_path: Vec::new() }
+    }
+
+    /// With the search path by which messages name relations.
+    pub fn on_path(mut self, search_path: &[Oid]) -> CatalogWriter<'a> {
+        self.search_path = search_path.to_vec();
+        self
     }
 
     /// The catalog with this transaction's changes so far.
@@ -126,6 +139,7 @@ fn table_row(table: &TableDef) -> ObjectRow {
         columns: table.columns.iter().map(StoredColumn::of).collect(),
         checks: table.checks.clone(),
         on_commit: table.on_commit,
+        materialized: table.materialized.as_deref().cloned(),
         version: table.version,
     };
     ObjectRow {
@@ -155,9 +169,4 @@ fn index_row(table: &TableDef, index: &IndexDef) -> ObjectRow {
         kind: Kind::Index,
         definition: to_json(&stored),
     }
-}
-
-/// `table "t"`, as PostgreSQL names an object in a detail.
-fn described(relation: &Relation) -> String {
-    format!("{} {}", relation.kind_name(), relation.name())
 }

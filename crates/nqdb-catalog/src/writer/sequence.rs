@@ -6,10 +6,10 @@ use nqdb_sqlstate::{DEPENDENT_OBJECTS_STILL_EXIST, INVALID_PARAMETER_VALUE, SqlE
 use nqdb_txn::{RelationLock, Result, Sequence};
 use nqdb_types::{Oid, oid};
 
-use super::{CatalogWriter, duplicate_relation, sequence_options, taken};
+use super::{CatalogWriter, ObjectId, duplicate_relation, sequence_options, taken};
 use crate::definition::{OwnedBy, SequenceDef};
 use crate::objects::{Kind, ObjectRow, Space};
-use crate::request::{DropBehavior, SequenceOptions};
+use crate::request::SequenceOptions;
 use crate::snapshot::Change;
 use crate::stored::to_json;
 
@@ -128,66 +128,25 @@ impl CatalogWriter<'_> {
         self.put_sequence(sequence)
     }
 
-    /// Drops a sequence. Errors: 2BP01 when a column's default draws from it and `behavior` is RESTRICT. With CASCADE
-    /// those defaults go; the descriptions of what went are returned.
-    pub fn drop_sequence(&mut self, oid: Oid, behavior: DropBehavior) -> Result<Vec<String>> {
-        let sequence = self.lock_sequence(oid)?;
-        let users = self.defaults_that_use(oid);
-        let mut dropped = Vec::new();
-        for (table_oid, position) in users {
-            let snapshot = self.snapshot();
-            let Some(table) = snapshot.table_by_oid(table_oid) else { continue };
-            let Some(column) = table.columns.get(position) else { continue };
-            if column.identity.is_some() {
-                return Err(SqlError::new(
-                    DEPENDENT_OBJECTS_STILL_EXIST,
-                    format!(
-                        "cannot drop sequence {} because column {} of table {} requires it",
-                        sequence.name, column.name, table.name
-                    ),
-                )
-                .with_hint(format!("You can drop column {} of table {} instead.", column.name, table.name))
-                .into());
-            }
-            let described = format!("default value for column {} of table {}", column.name, table.name);
-            if behavior == DropBehavior::Restrict {
-                return Err(SqlError::new(
-                    DEPENDENT_OBJECTS_STILL_EXIST,
-                    format!("cannot drop sequence {} because other objects depend on it", sequence.name),
-                )
-                .with_detail(format!("{described} depends on sequence {}", sequence.name))
-                .with_hint("Use DROP ... CASCADE to drop the dependent objects too.")
-                .into());
-            }
-            self.set_default(table_oid, position, None)?;
-            dropped.push(described);
-        }
-        self.remove_sequence(&sequence)?;
-        Ok(dropped)
+    /// 2BP01 for the sequence of an identity column: it goes with its column only.
+    pub fn expect_no_identity(&mut self, oid: Oid) -> Result<()> {
+        let snapshot = self.snapshot();
+        let Some(sequence) = snapshot.sequence_by_oid(oid) else { return Ok(()) };
+        let Some(owner) = sequence.owned_by.filter(|owner| owner.identity) else { return Ok(()) };
+        let column = self.describe(&snapshot, ObjectId::Column(owner.table, owner.attnum));
+        let sequence = self.describe(&snapshot, ObjectId::Relation(oid));
+        let message = format!("cannot drop {sequence} because {column} requires it");
+        Err(SqlError::new(DEPENDENT_OBJECTS_STILL_EXIST, message)
+            .with_hint(format!("You can drop {column} instead."))
+            .into())
     }
 
     /// Drops a sequence together with the column that owns it. Its counter goes after the commit.
     pub(super) fn remove_sequence(&mut self, sequence: &SequenceDef) -> Result<()> {
+        self.remove_comments(sequence.oid)?;
         self.catalog.objects().remove(self.txn, Space::Relation, sequence.oid)?;
         self.push(Change::DropSequence(sequence.oid));
         Ok(())
-    }
-
-    /// Table and column position of every default or identity that draws from a sequence.
-    fn defaults_that_use(&mut self, sequence: Oid) -> Vec<(Oid, usize)> {
-        let call = nextval_call(sequence);
-        let snapshot = self.snapshot();
-        let mut users: Vec<(Oid, usize)> = Vec::new();
-        for table in snapshot.tables() {
-            for (position, column) in table.live_columns() {
-                let identity = column.identity.is_some_and(|identity| identity.sequence == sequence);
-                if identity || column.default.as_ref().is_some_and(|default| default.contains(&call)) {
-                    users.push((table.oid, position));
-                }
-            }
-        }
-        users.sort_unstable();
-        users
     }
 
     pub(super) fn lock_sequence(&mut self, oid: Oid) -> Result<SequenceDef> {
@@ -198,7 +157,7 @@ impl CatalogWriter<'_> {
         }
     }
 
-    fn put_sequence(&mut self, sequence: SequenceDef) -> Result<()> {
+    pub(super) fn put_sequence(&mut self, sequence: SequenceDef) -> Result<()> {
         let row = sequence_row(&sequence);
         self.catalog.objects().replace(self.txn, &row).map_err(|error| taken(error, duplicate_relation(&row.name)))?;
         self.push(Change::PutSequence(Arc::new(sequence)));

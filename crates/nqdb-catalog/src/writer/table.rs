@@ -45,6 +45,7 @@ impl CatalogWriter<'_> {
             indexes: Vec::new(),
             checks: Vec::new(),
             on_commit: new.on_commit,
+            materialized: new.materialized.clone().map(Arc::new),
             store: Arc::new(store),
             version: 1,
             statistics: None,
@@ -171,8 +172,10 @@ impl CatalogWriter<'_> {
             self.remove_sequence(&sequence)?;
         }
         for index in &table.indexes {
+            self.remove_comments(index.oid)?;
             self.catalog.objects().remove(self.txn, Space::Relation, index.oid)?;
         }
+        self.remove_comments(oid)?;
         self.catalog.objects().remove_if_there(self.txn, Space::Statistics, oid)?;
         self.catalog.objects().remove(self.txn, Space::Relation, oid)?;
         self.drop_trees(&table.store)?;

@@ -53,6 +53,7 @@ fn filled(
         let message = format!("array_fill makes at most {FILL_COUNT_MAX} elements");
         return Err(SqlError::new(PROGRAM_LIMIT_EXCEEDED, message));
     }
+    context.admit_bytes(count.saturating_mul(size_of::<Datum>()))?;
     Array::new(element_type, dimensions, vec![element.clone(); count]).map(Datum::array)
 }
 

@@ -1,13 +1,13 @@
-//! Where an element stands: array_position and array_positions.
+//! Where an element stands, or would stand: array_position, array_positions, width_bucket.
 
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::{NULL_VALUE_NOT_ALLOWED, SqlError, SqlResult};
 use nqdb_types::{Array, Datum, oid};
 
-use super::{require_equality, require_one_dimension};
+use super::{require_equality, require_one_dimension, subscript_error};
 use crate::Function;
 
-pub(super) static FUNCTIONS: &[&[Function]] = &[&POSITION, &POSITION_FROM, &POSITIONS];
+pub(super) static FUNCTIONS: &[&[Function]] = &[&POSITION, &POSITION_FROM, &POSITIONS, &WIDTH_BUCKET];
 
 /// The subscripts at which an element stands; NULL is found as NULL.
 fn subscripts<'a>(array: &'a Array, searched: &'a Datum) -> SqlResult<impl Iterator<Item = i32> + 'a> {
@@ -43,4 +43,17 @@ fn positions(array: Option<&Array>, searched: &Datum) -> SqlResult<Datum> {
     let Some(array) = array else { return Ok(Datum::Null) };
     let found = subscripts(array, searched)?.map(Datum::Int4).collect();
     Array::from_elements(oid::INT4, found).map(Datum::array)
+}
+
+/// How many of the thresholds, which ascend, are not above the value.
+#[sql_function("width_bucket(anycompatible, anycompatiblearray) -> int4", oid = 3218)]
+fn width_bucket(value: &Datum, thresholds: &Array) -> SqlResult<i32> {
+    if thresholds.dimensions().len() > 1 {
+        return Err(subscript_error("thresholds must be one-dimensional array"));
+    }
+    if thresholds.elements().iter().any(Datum::is_null) {
+        return Err(SqlError::new(NULL_VALUE_NOT_ALLOWED, "thresholds array must not contain NULLs"));
+    }
+    let type_oid = thresholds.element_type();
+    Ok(thresholds.elements().partition_point(|threshold| threshold.compare_as(value, type_oid).is_le()) as i32)
 }

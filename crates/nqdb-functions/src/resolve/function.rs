@@ -141,7 +141,7 @@ fn resolved(candidate: &Candidate<Callee>, args: &[Oid]) -> Result<ResolvedFunct
 pub fn resolve_variadic_call(name: &str, args: &[Oid]) -> Result<ResolvedFunction, ResolveError> {
     let candidates = functions_named(name)
         .iter()
-        .filter(|function| function.variadic && function.args.len() == args.len())
+        .filter(|function| function.packs_variadic() && function.args.len() == args.len())
         .map(|function| Candidate { args: function.args.to_vec(), target: Callee::Function(function) })
         .collect();
     match choose(candidates, args) {

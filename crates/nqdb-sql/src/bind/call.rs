@@ -1,6 +1,8 @@
 //! Calls: functions, aggregates, set-returning functions in the select list, and the functions without parentheses.
 
-use nqdb_functions::{Callee, CastContext, Function, ResolveError, ResolvedFunction, resolve_function};
+use nqdb_functions::{
+    Callee, CastContext, Function, ResolveError, ResolvedFunction, resolve_function, resolve_variadic_call,
+};
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE};
 use nqdb_types::{Datum, Oid, Type, oid};
 use sqlparser::ast::{
@@ -9,11 +11,12 @@ use sqlparser::ast::{
 };
 
 use super::aggregate::{check_star, is_aggregate_name};
-use super::rows::row_items;
+use super::record::row_arguments;
 use super::scope::Clause;
 use super::{Binder, leftmost, span_position};
 use crate::ir::{Expr, ExprKind, WindowCallee};
 use crate::names::name_of;
+use crate::parse::VARIADIC;
 
 /// How a call was written, besides its name and arguments.
 #[derive(Clone, Copy)]
@@ -71,7 +74,7 @@ impl Binder<'_> {
             _ => return Err(self.syntax_error_at(position, &name)),
         };
         if name == "row"
-            && let Some(items) = row_items(&ast::Expr::Function(function.clone()))
+            && let Some(items) = row_arguments(function)
         {
             return self.bind_row(&items, position);
         }
@@ -144,15 +147,17 @@ impl Binder<'_> {
         }
         let is_aggregate = form.over.is_none() && is_aggregate_name(name);
         let sets_before = self.set_call_count();
+        let variadic = written.last().is_some_and(|last| variadic_array(last).is_some());
         let mut args = Vec::with_capacity(written.len() + form.within_group.len());
         for arg in written {
-            args.push(self.bind_expr(arg)?);
+            args.push(self.bind_expr(variadic_array(arg).unwrap_or(arg))?);
         }
         for item in form.within_group {
             args.push(self.in_clause(Clause::OrderBy, |binder| binder.bind_expr(&item.expr))?);
         }
         let given: Vec<Oid> = args.iter().map(|arg| arg.ty.oid).collect();
-        let resolved = match resolve_function(name, &given) {
+        let found = if variadic { resolve_variadic_call(name, &given) } else { resolve_function(name, &given) };
+        let resolved = match found {
             Ok(resolved) => resolved,
             Err(ResolveError::CastSyntax(target)) if form.is_plain() => {
                 let Some(arg) = args.pop() else { return Err(SqlError::internal("a cast without an argument")) };
@@ -403,6 +408,17 @@ pub(super) fn is_keyword_call(name: &str) -> bool {
 pub(super) fn call(function: &'static Function, args: Vec<Expr>, ty: Type, position: Option<u32>) -> Expr {
     let start = args.iter().fold(position, |start, arg| leftmost(start, arg.position));
     Expr { kind: ExprKind::Call { function, args }, ty, nullable: true, position: start }
+}
+
+/// The array behind the word VARIADIC.
+fn variadic_array(arg: &ast::Expr) -> Option<&ast::Expr> {
+    let ast::Expr::Function(function) = arg else { return None };
+    let [ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return None };
+    let FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] if name.value == VARIADIC => Some(array),
+        _ => None,
+    }
 }
 
 /// The repeated arguments of a variadic function as the array that it takes.

@@ -64,7 +64,8 @@ impl Binder<'_> {
     fn convert_unknown(&mut self, expr: Expr, target: Type) -> SqlResult<Option<Expr>> {
         let Expr { kind, ty, nullable, position } = expr;
         let info = type_info(target.oid);
-        if info.is_none_or(|info| info.category == 'P' && target.oid != oid::ANY) {
+        let takes_values = |oid: Oid| matches!(oid, oid::ANY | oid::RECORD | oid::RECORD_ARRAY);
+        if info.is_none_or(|info| info.category == 'P' && !takes_values(target.oid)) {
             return Ok(None);
         }
         match kind {

@@ -6,6 +6,7 @@ use nqdb_types::array::element_type;
 use nqdb_types::type_info;
 use sqlparser::ast::{self, CastKind, Ident, ObjectName, ObjectNamePart};
 
+use super::record::RowItem;
 use super::scope::{Clause, find_column, find_table, missing_column, missing_column_of, missing_from};
 use super::{Binder, EXPRESSION_DEPTH_MAX, leftmost, span_position, types};
 use crate::ir::{Expr, ExprKind};
@@ -86,11 +87,19 @@ impl Binder<'_> {
             E::Subquery(subquery) => self.bind_scalar_subquery(subquery),
             E::Collate { expr, collation } => self.bind_collate(expr, collation),
             E::Tuple(items) => {
-                let items: Vec<&ast::Expr> = items.iter().collect();
+                let items: Vec<RowItem<'_>> = items.iter().map(RowItem::Value).collect();
                 self.bind_row(&items, self.position_of(expression))
             }
             E::SimilarTo { .. } => Err(self.unsupported("SIMILAR TO", expression)),
-            E::Like { any: true, .. } | E::ILike { any: true, .. } => Err(self.unsupported("LIKE ANY", expression)),
+            E::Like { negated, any: true, expr, pattern, escape_char: None } => {
+                self.bind_quantified_by_name(expr, if *negated { "!~~" } else { "~~" }, pattern, false)
+            }
+            E::ILike { negated, any: true, expr, pattern, escape_char: None } => {
+                self.bind_quantified_by_name(expr, if *negated { "!~~*" } else { "~~*" }, pattern, false)
+            }
+            E::Like { any: true, escape_char: Some(_), .. } | E::ILike { any: true, escape_char: Some(_), .. } => {
+                Err(self.syntax_error_at(self.position_of(expression), "escape"))
+            }
             E::Array(array) => self.bind_array(array, None, self.position_of(expression)),
             E::CompoundFieldAccess { root, access_chain } => self.bind_field_access(root, access_chain),
             E::InUnnest { .. } => Err(self.unsupported("IN UNNEST", expression)),

@@ -208,16 +208,28 @@ impl Binder<'_> {
         {
             return self.bind_with_reference(at, position);
         }
+        if let Some(named) = self.stored_relation(schema, name) {
+            return self.bind_named(&named, position);
+        }
         if let Some(system) = self.find_system_relation(schema, name) {
             return self.bind_system_relation(system);
         }
         let catalog = self.cx.catalog;
-        if let Ok(Some(Relation::Sequence(sequence))) = catalog.resolve(self.cx.search_path, schema, name) {
-            let schema = catalog.schema_by_oid(sequence.schema).map_or("", |schema| schema.name.as_str());
-            return Ok(self.sequence_scan(sequence, schema));
-        }
-        let table = self.find_stored_table(schema, name, position)?;
-        Ok(self.scan(&table, position))
+        let (relation, item) = match catalog.resolve(self.cx.search_path, schema, name) {
+            Ok(Some(relation @ Relation::View(view))) => (relation.clone(), self.bind_view(view)?),
+            Ok(Some(relation @ Relation::Sequence(sequence))) => {
+                let schema = catalog.schema_by_oid(sequence.schema).map_or("", |schema| schema.name.as_str());
+                (relation.clone(), self.sequence_scan(sequence, schema))
+            }
+            _ => {
+                let table = self.find_stored_table(schema, name, position)?;
+                self.expect_populated(&table)?;
+                let item = self.scan(&table, position);
+                (Relation::Table(table), item)
+            }
+        };
+        self.record(schema, name, &relation, &item);
+        Ok(item)
     }
 
     /// Looks a table up: 42P01 when there is none, 42809 when it is an index.
@@ -251,6 +263,7 @@ impl Binder<'_> {
             Ok(Some(Relation::Index(..))) => {
                 Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{name}\" is an index")).or_position(position))
             }
+            Ok(Some(Relation::View(_))) => Err(SqlError::unsupported("a change through a view")),
             Ok(Some(Relation::Sequence(_))) => {
                 Err(SqlError::unsupported("a sequence in the place of a table").or_position(position))
             }
@@ -264,7 +277,7 @@ impl Binder<'_> {
         }
     }
 
-    fn scan(&mut self, table: &Arc<TableDef>, position: Option<u32>) -> FromItem {
+    pub(super) fn scan(&mut self, table: &Arc<TableDef>, position: Option<u32>) -> FromItem {
         let mut ids = Vec::new();
         let mut columns = Vec::new();
         for (at, column) in table.live_columns() {

@@ -11,6 +11,7 @@ use sqlparser::ast::{self, ObjectNamePart, SetExpr, TableObject};
 
 use super::from::{TableName, table_name};
 use super::scope::{Clause, Scope};
+use super::subscript_target::{ArrayPart, default_in_part};
 use super::{Binder, span_position};
 use crate::ir::{Expr, ExprKind, Insert, OutputColumn, Query, Rel};
 use crate::names::name_of;
@@ -20,6 +21,8 @@ use crate::statement::Overriding;
 struct Target {
     at: usize,
     position: Option<u32>,
+    /// The part of the array that it names.
+    part: Option<ArrayPart>,
 }
 
 impl Binder<'_> {
@@ -120,13 +123,18 @@ impl Binder<'_> {
         if let Ok(Some(Relation::Sequence(_))) = self.cx.catalog.resolve(self.cx.search_path, schema, name) {
             return Err(SqlError::new(WRONG_OBJECT_TYPE, format!("cannot change sequence \"{name}\"")));
         }
-        self.find_stored_table(schema, name, position)
+        let table = self.find_stored_table(schema, name, position)?;
+        if table.materialized.is_some() {
+            let message = format!("cannot change materialized view \"{name}\"");
+            return Err(SqlError::new(WRONG_OBJECT_TYPE, message));
+        }
+        Ok(table)
     }
 
     /// The columns that get values: those listed, or all in order.
-    fn bind_targets(&self, table: &TableDef, columns: &[ast::ObjectName]) -> SqlResult<Vec<Target>> {
+    fn bind_targets(&mut self, table: &TableDef, columns: &[ast::ObjectName]) -> SqlResult<Vec<Target>> {
         if columns.is_empty() {
-            return Ok(table.live_columns().map(|(at, _)| Target { at, position: None }).collect());
+            return Ok(table.live_columns().map(|(at, _)| Target { at, position: None, part: None }).collect());
         }
         let mut targets: Vec<Target> = Vec::with_capacity(columns.len());
         for column in columns {
@@ -136,11 +144,15 @@ impl Binder<'_> {
             let position = span_position(identifier.span);
             let name = name_of(identifier);
             let at = target_column(table, &name, position)?;
-            if targets.iter().any(|target| target.at == at) {
+            let part = match table.columns.get(at) {
+                Some(definition) => self.array_part(definition, identifier)?,
+                None => None,
+            };
+            if targets.iter().any(|target| target.at == at && (target.part.is_none() || part.is_none())) {
                 let message = format!("column \"{name}\" specified more than once");
                 return Err(SqlError::new(DUPLICATE_COLUMN, message).or_position(position));
             }
-            targets.push(Target { at, position });
+            targets.push(Target { at, position, part });
         }
         Ok(targets)
     }
@@ -194,7 +206,10 @@ impl Binder<'_> {
             let id = query.output.get(at).map_or(output.id, |output| output.id);
             let mut value = self.column_expr(id, position_at(at));
             value.ty = ty;
-            let converted = self.coerce_for_column(value, column, &column.name, position_at(at))?;
+            let converted = match &target.part {
+                Some(part) => self.coerce_for_part(value, part, &column.name)?,
+                None => self.coerce_for_column(value, column, &column.name, position_at(at))?,
+            };
             if !matches!(converted.kind, ExprKind::Column(_)) {
                 self.extend_output(&mut query, at, converted);
             }
@@ -202,8 +217,11 @@ impl Binder<'_> {
             kept_targets.push(target.at);
         }
         let output = query.output;
-        query.output = kept.into_iter().filter_map(|at| output.get(at).cloned()).collect();
-        Ok((query, kept_targets))
+        query.output = kept.iter().filter_map(|at| output.get(*at).cloned()).collect();
+        let mut parts: Vec<Option<ArrayPart>> = targets.into_iter().map(|target| target.part).collect();
+        let parts: Vec<Option<ArrayPart>> =
+            kept.into_iter().map(|at| parts.get_mut(at).and_then(Option::take)).collect();
+        self.assemble_parts(table, query, kept_targets, &parts)
     }
 
     /// 42601 when there are more values than columns, or fewer than were listed.
@@ -252,7 +270,7 @@ impl Binder<'_> {
             self.check_count(items.len(), &targets, listed, extra)?;
             let mut exprs = Vec::with_capacity(width);
             for (item, target) in items.iter().zip(&targets) {
-                exprs.push(self.bind_item(table, item, target.at, overriding)?);
+                exprs.push(self.bind_item(table, item, target, overriding)?);
             }
             bound.push(exprs);
         }
@@ -262,21 +280,27 @@ impl Binder<'_> {
         for (at, target) in kept_targets.iter().enumerate() {
             let Some(column) = table.columns.get(*target) else { continue };
             let nullable = bound.iter().any(|row| row.get(at).is_some_and(|expr| expr.nullable));
-            let id = self.new_column(column.ty, nullable, None);
-            columns.push((id, column.ty));
-            output.push(OutputColumn { id, name: column.name.clone(), ty: column.ty, origin: None });
+            let ty = targets.get(at).and_then(|target| target.part.as_ref()).map_or(column.ty, ArrayPart::ty);
+            let id = self.new_column(ty, nullable, None);
+            columns.push((id, ty));
+            output.push(OutputColumn { id, name: column.name.clone(), ty, origin: None });
         }
-        Ok((Query { rel: Rel::Values { columns, rows: bound }, output }, kept_targets))
+        let parts: Vec<Option<ArrayPart>> = targets.into_iter().take(width).map(|target| target.part).collect();
+        self.assemble_parts(table, Query { rel: Rel::Values { columns, rows: bound }, output }, kept_targets, &parts)
     }
 
     fn bind_item(
         &mut self,
         table: &TableDef,
         item: &ast::Expr,
-        at: usize,
+        target: &Target,
         overriding: Option<Overriding>,
     ) -> SqlResult<Expr> {
+        let at = target.at;
         if is_default(item) {
+            if let Some(part) = &target.part {
+                return Err(default_in_part(part));
+            }
             return self.default_of(table, at);
         }
         let Some(column) = table.columns.get(at) else { return Err(SqlError::internal("no such column")) };
@@ -286,7 +310,10 @@ impl Binder<'_> {
             (Some(identity), None) if identity.always => return Err(identity_error(&column.name, bound.position)),
             _ => {}
         }
-        self.coerce_for_column(bound, column, &column.name, None)
+        match &target.part {
+            Some(part) => self.coerce_for_part(bound, part, &column.name),
+            None => self.coerce_for_column(bound, column, &column.name, None),
+        }
     }
 }
 

@@ -3,14 +3,14 @@
 //! | module | what it decides |
 //! |---|---|
 //! | `scope`, `similar` | what a name means, and what to say when it means nothing |
-//! | `expression`, `literal`, `operators`, `rows`, `conditional`, `call`, `aggregate`, `syntax_functions`, `subquery` | expressions |
+//! | `expression`, `literal`, `operators`, `rows`, `row_subquery`, `conditional`, `call`, `aggregate`, `syntax_functions`, `subquery` | expressions |
 //! | `array`, `record` | arrays and composite values in them |
 //! | `coerce`, `types` | types and conversions |
 //! | `query`, `select`, `set_calls`, `group`, `grouping_sets`, `window`, `order` | queries |
 //! | `locking` | FOR UPDATE |
 //! | `with`, `with_recursive`, `with_inline` | WITH |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
-//! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `returning`, `table_row` | changes |
+//! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `returning`, `table_row`, `subscript_target` | changes |
 //! | `output_name` | what a column without an alias is called |
 //!
 //! What always holds:
@@ -46,13 +46,16 @@ mod output_name;
 mod query;
 mod record;
 mod returning;
+mod row_subquery;
 mod rows;
 mod same;
 mod scope;
 mod select;
 mod set_calls;
 mod similar;
+mod stored_query;
 mod subquery;
+mod subscript_target;
 mod syntax_functions;
 mod system_relation;
 mod table_row;
@@ -77,9 +80,10 @@ use crate::ir::{Bound, ColumnId, Expr, WithQuery};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse_expression};
 use crate::rewrite::fold_constants;
-use crate::statement::{Overriding, Parsed, StatementKind};
+use crate::statement::{Overriding, Parsed, StatementKind, TargetSubscripts};
 pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
+pub use stored_query::{AnalyzedQuery, analyze_query, bind_fill, bind_refill};
 pub use types::data_type;
 pub(crate) use walk::any as any_expression;
 use with::{CommonTable, PendingWith, Recursion};
@@ -104,6 +108,7 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
         return Err(SqlError::internal("only statements over rows are bound"));
     };
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), params);
+    binder.target_subscripts.clone_from(&statement.target_subscripts);
     let mut bound = match &statement.ast {
         ast::Statement::Query(query) => binder.bind_query_statement(query, statement.overriding)?,
         ast::Statement::Insert(insert) => Bound::Insert(binder.bind_insert(insert, statement.overriding)?),
@@ -257,6 +262,8 @@ struct Binder<'a> {
     scopes: Vec<Scope>,
     /// WITH queries in reach, innermost last.
     common_tables: Vec<CommonTable>,
+    /// Brackets behind the columns that the statement assigns to.
+    target_subscripts: Vec<TargetSubscripts>,
     /// The shapes of records: the modifier of a type `record` is a position here, as long as it is in the binder.
     shapes: Vec<Arc<RecordShape>>,
     /// Those of the query at hand, to be put around it.
@@ -274,6 +281,12 @@ struct Binder<'a> {
     depth: usize,
     /// A system view is being bound: what it reads is not the user's doing.
     in_system_view: bool,
+    /// The stored query that is being bound, which says what its relation names mean.
+    stored: Option<nqdb_catalog::StoredQuery>,
+    /// The relations that were named so far, while a query is analysed that is to be stored.
+    recorded: Option<Vec<stored_query::Recorded>>,
+    /// Views that were bound so far.
+    views: usize,
 }
 
 /// Depth of a bound expression: what walks it recursively (planner, executor) relies on it.
@@ -294,9 +307,13 @@ impl<'a> Binder<'a> {
             recursion: Recursion::default(),
             at_top: false,
             statement_with: Vec::new(),
+            target_subscripts: Vec::new(),
             shapes: Vec::new(),
             depth: 0,
             in_system_view: false,
+            stored: None,
+            recorded: None,
+            views: 0,
         }
     }
 

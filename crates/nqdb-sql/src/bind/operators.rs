@@ -41,6 +41,9 @@ impl Binder<'_> {
         if let (Some(left_items), Some(right_items)) = (row_items(left), row_items(right)) {
             return self.bind_row_comparison(&name, left_items, right_items, position);
         }
+        if let (Some(items), ast::Expr::Subquery(subquery)) = (row_items(left), right) {
+            return self.compare_row_with_query(&items, &name, subquery, position);
+        }
         let left = self.bind_expr(left)?;
         let right = self.bind_expr(right)?;
         self.apply_operator(&name, left, right, position)
@@ -224,6 +227,9 @@ impl Binder<'_> {
         pattern: &ast::Expr,
         escape: Option<&ast::Expr>,
     ) -> SqlResult<Expr> {
+        if let (Some(array), None) = (all_of_array(pattern), escape) {
+            return self.bind_quantified_by_name(arg, operator, array, true);
+        }
         let position =
             self.keyword_position(arg, pattern, "like").or_else(|| self.keyword_position(arg, pattern, "ilike"));
         let value = self.bind_expr(arg)?;
@@ -329,6 +335,20 @@ impl Binder<'_> {
             ty: Type::BOOL,
             position: start,
         })
+    }
+}
+
+/// The array of `ALL (array)` behind LIKE, which the parser takes for a call.
+fn all_of_array(pattern: &ast::Expr) -> Option<&ast::Expr> {
+    let ast::Expr::Function(function) = pattern else { return None };
+    let [ast::ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return None };
+    if name.quote_style.is_some() || !name.value.eq_ignore_ascii_case("all") {
+        return None;
+    }
+    let ast::FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.as_slice() {
+        [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(array))] => Some(array),
+        _ => None,
     }
 }
 

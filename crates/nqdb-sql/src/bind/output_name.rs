@@ -1,5 +1,6 @@
 //! What a column of the select list without an alias is called (PostgreSQL's FigureColname).
 
+use nqdb_types::array::element_type;
 use nqdb_types::type_info;
 use sqlparser::ast::{self, ObjectNamePart, TrimWhereField};
 
@@ -55,6 +56,13 @@ fn own_name(expression: &ast::Expr) -> Option<(String, Strength)> {
         E::Subquery(query) => subquery_name(&query.body).map(|name| (name, Strength::Strong)),
         E::Tuple(_) => strong("row"),
         E::Array(_) => strong("array"),
+        E::CompoundFieldAccess { root, access_chain } => {
+            let field = access_chain.iter().rev().find_map(|access| match access {
+                ast::AccessExpr::Dot(E::Identifier(name)) => Some(name_of(name)),
+                _ => None,
+            });
+            field.map(|name| (name, Strength::Strong)).or_else(|| own_name(root))
+        }
         _ => None,
     }
 }
@@ -77,5 +85,10 @@ fn subquery_name(body: &ast::SetExpr) -> Option<String> {
 /// The catalog's name of a type: `integer` is called `int4`.
 fn type_name(written: &ast::DataType) -> Option<String> {
     let ty = data_type(written).ok()?;
-    type_info(ty.oid).map(|info| info.name.to_string())
+    // Of an array the name of its elements' type, unless the array's own name was written (`_int4`).
+    let named = match written {
+        ast::DataType::Array(_) => element_type(ty.oid).unwrap_or(ty.oid),
+        _ => ty.oid,
+    };
+    type_info(named).map(|info| info.name.to_string())
 }

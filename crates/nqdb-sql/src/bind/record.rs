@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{SqlError, SqlResult, UNDEFINED_COLUMN, WRONG_OBJECT_TYPE};
 use nqdb_types::{RecordField, RecordShape, Type, oid};
-use sqlparser::ast::{self, ObjectName};
+use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName};
 
 use super::from::{TableName, table_name};
 use super::scope::{ScopeTable, find_table, missing_from};
@@ -18,14 +18,37 @@ use crate::ir::{ColumnId, Expr, ExprKind};
 /// PostgreSQL's limit on the fields of a row.
 const FIELD_COUNT_MAX: usize = 1664;
 
+/// What may stand between the parentheses of a row.
+pub(super) enum RowItem<'q> {
+    Value(&'q ast::Expr),
+    /// `table.*`
+    Wildcard(&'q ObjectName),
+}
+
+/// The items of `ROW(..)`.
+pub(super) fn row_arguments(function: &ast::Function) -> Option<Vec<RowItem<'_>>> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    if list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
+        return None;
+    }
+    list.args
+        .iter()
+        .map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(item)) => Some(RowItem::Value(item)),
+            FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) => Some(RowItem::Wildcard(name)),
+            _ => None,
+        })
+        .collect()
+}
+
 impl Binder<'_> {
     /// `ROW(a, b)` and `(a, b)`.
-    pub(super) fn bind_row(&mut self, items: &[&ast::Expr], position: Option<u32>) -> SqlResult<Expr> {
+    pub(super) fn bind_row(&mut self, items: &[RowItem<'_>], position: Option<u32>) -> SqlResult<Expr> {
         let mut fields = Vec::with_capacity(items.len());
         for item in items {
             match item {
-                ast::Expr::QualifiedWildcard(name, _) => fields.extend(self.row_expansion(name)?),
-                item => {
+                RowItem::Wildcard(name) => fields.extend(self.row_expansion(name)?),
+                RowItem::Value(item) => {
                     let bound = self.bind_expr(item)?;
                     fields.push(self.resolve_unknown(bound)?);
                 }

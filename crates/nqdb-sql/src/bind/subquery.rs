@@ -62,20 +62,31 @@ impl Binder<'_> {
         all: bool,
     ) -> SqlResult<Expr> {
         let name = self.operator_name(op, arg)?;
+        self.bind_quantified_by_name(arg, &name, right, all)
+    }
+
+    /// As [`Binder::bind_quantified`], for LIKE too, whose operator has no spelling of its own.
+    pub(super) fn bind_quantified_by_name(
+        &mut self,
+        arg: &ast::Expr,
+        name: &str,
+        right: &ast::Expr,
+        all: bool,
+    ) -> SqlResult<Expr> {
         let subquery = match right {
             ast::Expr::Subquery(subquery) => subquery,
             ast::Expr::Nested(inner) => match &**inner {
                 ast::Expr::Subquery(subquery) => subquery,
-                _ => return self.bind_quantified_array(arg, &name, right, all),
+                _ => return self.bind_quantified_array(arg, name, right, all),
             },
-            _ => return self.bind_quantified_array(arg, &name, right, all),
+            _ => return self.bind_quantified_array(arg, name, right, all),
         };
         // `x = ANY (SELECT`: operator, ANY and the parenthesis stand before the query.
         let position = query_start(&self.tokens, subquery)
             .and_then(|start| start.checked_sub(3))
             .and_then(|at| self.tokens.position(at))
             .or_else(|| operator_position(&self.tokens, right));
-        self.quantify(arg, &name, subquery, all, position)
+        self.quantify(arg, name, subquery, all, position)
     }
 
     fn quantify(
@@ -86,8 +97,8 @@ impl Binder<'_> {
         all: bool,
         position: Option<u32>,
     ) -> SqlResult<Expr> {
-        if row_items(arg).is_some() {
-            return Err(self.unsupported("a row value compared with a subquery", arg));
+        if let Some(items) = row_items(arg) {
+            return self.quantify_row(&items, name, subquery, all, position);
         }
         let arg = self.bind_expr(arg)?;
         let mut query = self.bind_expression_query(subquery)?;

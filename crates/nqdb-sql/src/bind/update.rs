@@ -11,6 +11,7 @@ use super::from::{TableName, table_name};
 use super::insert::{is_default, target_column};
 use super::rows::row_items;
 use super::scope::Clause;
+use super::subscript_target::{ArrayPart, default_in_part};
 use super::{Binder, span_position, walk};
 use crate::ir::{Expr, ExprKind, Update};
 use crate::names::name_of;
@@ -105,15 +106,56 @@ impl Binder<'_> {
         let mut set: Vec<(usize, Expr)> = Vec::with_capacity(assignments.len());
         for ast::Assignment { target, value } in assignments {
             match target {
-                AssignmentTarget::ColumnName(name) => {
-                    let at = self.assigned_column(table, name, &set)?;
-                    let expr = self.bind_assigned(table, at, value)?;
-                    set.push((at, expr));
-                }
+                AssignmentTarget::ColumnName(name) => self.bind_assignment(table, name, value, &mut set)?,
                 AssignmentTarget::Tuple(names) => self.bind_multiple(table, names, value, &mut set)?,
             }
         }
         Ok(set)
+    }
+
+    /// One target and its value.
+    fn bind_assignment(
+        &mut self,
+        table: &Arc<TableDef>,
+        name: &ObjectName,
+        value: &ast::Expr,
+        set: &mut Vec<(usize, Expr)>,
+    ) -> SqlResult<()> {
+        let Some((at, column, part)) = self.assigned_part(table, name, set)? else {
+            let at = self.assigned_column(table, name, set)?;
+            let expr = self.bind_assigned(table, at, value)?;
+            set.push((at, expr));
+            return Ok(());
+        };
+        if is_default(value) {
+            return Err(default_in_part(&part));
+        }
+        let value = self.bind_expr(value)?;
+        let value = self.coerce_for_part(value, &part, &column)?;
+        self.assign_part(table, at, &part, value, set)
+    }
+
+    /// The part of a column that a target names, if it names one: position and name of the column.
+    fn assigned_part(
+        &mut self,
+        table: &TableDef,
+        name: &ObjectName,
+        set: &[(usize, Expr)],
+    ) -> SqlResult<Option<(usize, String, ArrayPart)>> {
+        let [ObjectNamePart::Identifier(identifier)] = name.0.as_slice() else { return Ok(None) };
+        let column = name_of(identifier);
+        let Some(definition) = table.column_named(&column).and_then(|at| table.columns.get(at)) else {
+            return Ok(None);
+        };
+        let Some(part) = self.array_part(definition, identifier)? else { return Ok(None) };
+        let at = target_column(table, &column, span_position(identifier.span))?;
+        let whole =
+            |(other, expr): &(usize, Expr)| *other == at && !matches!(expr.kind, ExprKind::AssignSubscript { .. });
+        if set.iter().any(whole) {
+            let message = format!("multiple assignments to same column \"{column}\"");
+            return Err(SqlError::new(SYNTAX_ERROR, message));
+        }
+        Ok(Some((at, column, part)))
     }
 
     fn assigned_column(&self, table: &TableDef, name: &ObjectName, set: &[(usize, Expr)]) -> SqlResult<usize> {
@@ -171,7 +213,7 @@ impl Binder<'_> {
         if let ast::Expr::Subquery(subquery) = value {
             // One scalar subquery for each column: the same rows, unless the query is volatile.
             for (field, name) in names.iter().enumerate() {
-                let at = self.assigned_column(table, name, set)?;
+                let part = self.assigned_part(table, name, set)?;
                 let mut query = self.bind_expression_query(subquery)?;
                 if query.output.len() != names.len() {
                     return Err(count_error());
@@ -188,6 +230,12 @@ impl Binder<'_> {
                 query.output = output.into_iter().collect();
                 let ty = query.output.first().map_or(nqdb_types::Type::TEXT, |output| output.ty);
                 let scalar = Expr { kind: ExprKind::ScalarSubquery(Box::new(query)), ty, nullable: true, position };
+                if let Some((at, column, part)) = part {
+                    let scalar = self.coerce_for_part(scalar, &part, &column)?;
+                    self.assign_part(table, at, &part, scalar, set)?;
+                    continue;
+                }
+                let at = self.assigned_column(table, name, set)?;
                 let expr = self.assign(table, at, scalar)?;
                 set.push((at, expr));
             }
@@ -207,9 +255,7 @@ impl Binder<'_> {
             return Err(count_error());
         }
         for (name, item) in names.iter().zip(items) {
-            let at = self.assigned_column(table, name, set)?;
-            let expr = self.bind_assigned(table, at, item)?;
-            set.push((at, expr));
+            self.bind_assignment(table, name, item, set)?;
         }
         Ok(())
     }

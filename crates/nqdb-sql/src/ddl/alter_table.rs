@@ -2,21 +2,19 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::TableDef;
-use nqdb_catalog::request::NewColumn;
+use nqdb_catalog::request::{DropBehavior, NewColumn};
+use nqdb_catalog::{ObjectId, TableDef};
 use nqdb_sqlstate::{
     CHECK_VIOLATION, DUPLICATE_COLUMN, NOT_NULL_VIOLATION, Notice, SqlError, SqlResult, UNDEFINED_COLUMN,
     UNDEFINED_OBJECT, UNDEFINED_TABLE,
 };
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Oid;
-use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, Ident, RenameTableNameKind, TableConstraint,
-};
+use sqlparser::ast::{AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, Ident, TableConstraint};
 
+use super::DdlContext;
 use super::create_table::{WrittenConstraint, add_constraints, column_of, identity, table_constraint};
 use super::query::{qualified, quoted};
-use super::{DdlContext, rename};
 use crate::exec::CommandTag;
 use crate::names::name_of;
 use crate::statement::Parsed;
@@ -49,22 +47,12 @@ fn alter_one(table: Oid, operation: &AlterTableOperation, cx: &mut DdlContext<'_
         AlterTableOperation::AddColumn { column_keyword: _, if_not_exists, column_def, column_position: None } => {
             add_column(table, *if_not_exists, column_def, cx)
         }
-        AlterTableOperation::DropColumn { has_column_keyword: _, column_names, if_exists, drop_behavior: _ } => {
+        AlterTableOperation::DropColumn { has_column_keyword: _, column_names, if_exists, drop_behavior } => {
+            let behavior = behavior(drop_behavior.as_ref());
             for name in column_names {
-                drop_column(table, name, *if_exists, cx)?;
+                drop_column(table, name, *if_exists, behavior, cx)?;
             }
             Ok(())
-        }
-        AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
-            let definition = lock(table, cx)?;
-            let position = expect_column(&definition, &name_of(old_column_name))?;
-            let new_name = name_of(new_column_name);
-            let checks = rename::renamed_checks(&definition, position, &new_name)?;
-            cx.writer().rename_column(table, position, &new_name, checks)
-        }
-        AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(new_name) } => {
-            let new_name = cx.name(new_name)?;
-            cx.writer().rename_table(table, &new_name.name)
         }
         AlterTableOperation::AddConstraint { constraint, not_valid: false } => add_constraint(table, constraint, cx),
         AlterTableOperation::DropConstraint { if_exists, name, drop_behavior: _ } => {
@@ -136,12 +124,27 @@ fn constant_default(column: &NewColumn, cx: &mut DdlContext<'_, '_>) -> Result<O
     }
 }
 
-fn drop_column(table: Oid, name: &Ident, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
-    // CASCADE and RESTRICT do the same: nothing outside of its table can depend on a column yet.
+fn behavior(written: Option<&sqlparser::ast::DropBehavior>) -> DropBehavior {
+    match written {
+        Some(sqlparser::ast::DropBehavior::Cascade) => DropBehavior::Cascade,
+        Some(sqlparser::ast::DropBehavior::Restrict) | None => DropBehavior::Restrict,
+    }
+}
+
+fn drop_column(
+    table: Oid,
+    name: &Ident,
+    if_exists: bool,
+    behavior: DropBehavior,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<(), TxnError> {
     let definition = lock(table, cx)?;
     let name = name_of(name);
     match definition.column_named(&name) {
-        Some(position) => cx.writer().drop_column(table, position),
+        Some(position) => {
+            let attnum = definition.columns[position].attnum;
+            cx.drop_with(&[ObjectId::Column(table, attnum)], behavior)
+        }
         None if if_exists => {
             let message = format!("column \"{name}\" of relation \"{}\" does not exist, skipping", definition.name);
             cx.notice(Notice::new(UNDEFINED_COLUMN, message));

@@ -13,8 +13,10 @@ use sqlparser::ast::{
     OrderByOptions, OrderBySort, PrimaryKeyConstraint, TableConstraint, UniqueConstraint,
 };
 
+use super::like::Copied;
 use super::{DdlContext, sequence, storage_parameters};
 use crate::bind::data_type;
+use crate::definition::{CreateTableLike, Like};
 use crate::exec::CommandTag;
 use crate::names::name_of;
 use crate::statement::Parsed;
@@ -22,6 +24,27 @@ use crate::statement::Parsed;
 pub(super) fn create_table(
     parsed: &Parsed,
     create: &CreateTable,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<CommandTag, TxnError> {
+    make_table(parsed, create, &[], cx)
+}
+
+/// CREATE TABLE with LIKE clauses, which the parser took out of the column list.
+pub(super) fn create_table_like(
+    parsed: &Parsed,
+    like: &CreateTableLike,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<CommandTag, TxnError> {
+    match &like.create {
+        ast::Statement::CreateTable(statement) => make_table(parsed, statement, &like.likes, cx),
+        _ => Err(SqlError::unsupported("this form of CREATE TABLE").into()),
+    }
+}
+
+fn make_table(
+    parsed: &Parsed,
+    create: &CreateTable,
+    likes: &[Like],
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<CommandTag, TxnError> {
     refuse_foreign_clauses(parsed, create)?;
@@ -34,19 +57,23 @@ pub(super) fn create_table(
     }
     let mut constraints = Vec::new();
     let mut columns = Vec::with_capacity(create.columns.len());
-    for column in &create.columns {
+    let mut copied = Copied::default();
+    for (at, column) in create.columns.iter().enumerate() {
+        copied.add_all(likes.iter().filter(|like| like.columns_before == at), &mut columns, cx)?;
         let column = column_of(column, &name.name, cx)?;
         constraints.extend(column.constraints);
         columns.push(column.new);
     }
+    copied.add_all(likes.iter().filter(|like| like.columns_before >= create.columns.len()), &mut columns, cx)?;
+    constraints.append(&mut copied.constraints);
     constraints.extend(create.constraints.iter().map(table_constraint).collect::<SqlResult<Vec<_>>>()?);
     expect_one_primary_key(&constraints, &name.name)?;
     for constraint in &constraints {
         expect_known_columns(constraint, &columns)?;
     }
-    let table =
-        cx.writer().create_table(&NewTable { schema, name: name.name, columns, constraints: Vec::new(), on_commit })?;
+    let table = cx.writer().create_table(&NewTable { on_commit, ..NewTable::plain(schema, &name.name, columns) })?;
     add_constraints(table, constraints, cx)?;
+    copied.finish(table, cx)?;
     Ok(CommandTag::Other("CREATE TABLE"))
 }
 
@@ -337,8 +364,6 @@ fn expect_known_columns(constraint: &WrittenConstraint, columns: &[NewColumn]) -
 fn refuse_foreign_clauses(parsed: &Parsed, create: &CreateTable) -> SqlResult<()> {
     let refused = [
         (create.unlogged, "an unlogged table"),
-        (create.query.is_some(), "CREATE TABLE AS"),
-        (create.like.is_some(), "CREATE TABLE ... LIKE"),
         (create.inherits.is_some(), "inheritance"),
         (create.partition_of.is_some() || create.partition_by.is_some() || create.for_values.is_some(), "partitioning"),
     ];

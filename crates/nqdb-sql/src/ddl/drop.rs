@@ -1,9 +1,10 @@
-//! DROP of tables, indexes, sequences, schemas and roles.
+//! DROP of relations, schemas and roles.
 
-use nqdb_catalog::Relation;
 use nqdb_catalog::request::DropBehavior;
+use nqdb_catalog::{ObjectId, PG_CATALOG_OID, Relation};
 use nqdb_sqlstate::{
-    INVALID_SCHEMA_NAME, Notice, SUCCESSFUL_COMPLETION, SqlError, UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    DEPENDENT_OBJECTS_STILL_EXIST, INVALID_SCHEMA_NAME, Notice, SUCCESSFUL_COMPLETION, SqlError, UNDEFINED_OBJECT,
+    UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::TxnError;
 use sqlparser::ast::{ObjectName, ObjectType};
@@ -20,73 +21,68 @@ pub(super) fn drop_objects(
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<CommandTag, TxnError> {
     let behavior = if cascade { DropBehavior::Cascade } else { DropBehavior::Restrict };
-    let tag = match object_type {
-        ObjectType::Table => "DROP TABLE",
-        ObjectType::Index => "DROP INDEX",
-        ObjectType::Sequence => "DROP SEQUENCE",
-        ObjectType::Schema => "DROP SCHEMA",
-        ObjectType::Role | ObjectType::User => "DROP ROLE",
+    let (tag, kind) = match object_type {
+        ObjectType::Table => ("DROP TABLE", "table"),
+        ObjectType::Index => ("DROP INDEX", "index"),
+        ObjectType::Sequence => ("DROP SEQUENCE", "sequence"),
+        ObjectType::View => ("DROP VIEW", "view"),
+        ObjectType::MaterializedView => ("DROP MATERIALIZED VIEW", "materialized view"),
+        ObjectType::Schema => ("DROP SCHEMA", "schema"),
+        ObjectType::Role | ObjectType::User => {
+            for name in names {
+                let name = cx.name(name)?;
+                drop_role(&name, if_exists, cx)?;
+            }
+            return Ok(CommandTag::Other("DROP ROLE"));
+        }
         other => return Err(SqlError::unsupported(format!("DROP {other}")).into()),
     };
+    let mut roots = Vec::with_capacity(names.len());
     for name in names {
         let name = cx.name(name)?;
-        match object_type {
-            ObjectType::Schema => drop_schema(&name, if_exists, behavior, cx)?,
-            ObjectType::Role | ObjectType::User => drop_role(&name, if_exists, cx)?,
-            ObjectType::Index => drop_index(&name, if_exists, cx)?,
-            ObjectType::Sequence => drop_sequence(&name, if_exists, behavior, cx)?,
-            _ => drop_table(&name, if_exists, cx)?,
-        }
+        let root = if kind == "schema" {
+            schema_root(&name, if_exists, cx)?
+        } else {
+            relation_root(&name, kind, if_exists, cx)?
+        };
+        roots.extend(root.filter(|root| !roots.contains(root)));
     }
+    cx.drop_with(&roots, behavior)?;
     Ok(CommandTag::Other(tag))
 }
 
-fn drop_table(name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
-    match cx.find_relation(name) {
-        Some(Relation::Table(table)) => {
-            cx.expect_owner(table.owner, "table", &table.name)?;
-            cx.writer().drop_table(table.oid)
-        }
-        Some(_) => Err(wrong_kind(name, "table")),
-        None => missing("table", name, if_exists, cx),
+/// The relation to drop; none when it is missing and IF EXISTS says that this is no error.
+fn relation_root(
+    name: &QualifiedName,
+    kind: &str,
+    if_exists: bool,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<Option<ObjectId>, TxnError> {
+    let Some(relation) = cx.find_relation(name) else {
+        missing(kind, name, if_exists, cx)?;
+        return Ok(None);
+    };
+    if relation.kind_name() != kind {
+        return Err(wrong_kind(name, kind, relation.kind_name()));
     }
+    cx.expect_owner(relation.owner(), kind, relation.name())?;
+    match &relation {
+        Relation::Sequence(sequence) => cx.writer().expect_no_identity(sequence.oid)?,
+        Relation::Index(table, position) => {
+            if let Some(index) = table.indexes.get(*position) {
+                cx.writer().expect_no_constraint(table.oid, index.oid)?;
+            }
+        }
+        Relation::Table(_) | Relation::View(_) => {}
+    }
+    Ok(Some(ObjectId::Relation(relation.oid())))
 }
 
-fn drop_index(name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
-    match cx.find_relation(name) {
-        Some(Relation::Index(table, position)) => {
-            cx.expect_owner(table.owner, "index", &name.name)?;
-            cx.writer().drop_index(table.oid, table.indexes[position].oid)
-        }
-        Some(_) => Err(wrong_kind(name, "index")),
-        None => missing("index", name, if_exists, cx),
-    }
-}
-
-fn drop_sequence(
+fn schema_root(
     name: &QualifiedName,
     if_exists: bool,
-    behavior: DropBehavior,
     cx: &mut DdlContext<'_, '_>,
-) -> Result<(), TxnError> {
-    match cx.find_relation(name) {
-        Some(Relation::Sequence(sequence)) => {
-            cx.expect_owner(sequence.owner, "sequence", &sequence.name)?;
-            let dropped = cx.writer().drop_sequence(sequence.oid, behavior)?;
-            report_cascade(&dropped, cx);
-            Ok(())
-        }
-        Some(_) => Err(wrong_kind(name, "sequence")),
-        None => missing("sequence", name, if_exists, cx),
-    }
-}
-
-fn drop_schema(
-    name: &QualifiedName,
-    if_exists: bool,
-    behavior: DropBehavior,
-    cx: &mut DdlContext<'_, '_>,
-) -> Result<(), TxnError> {
+) -> Result<Option<ObjectId>, TxnError> {
     if name.schema.is_some() {
         return Err(SqlError::unsupported(format!("the schema name {}", name.display())).into());
     }
@@ -94,16 +90,27 @@ fn drop_schema(
     match schema {
         Some(schema) => {
             cx.expect_owner(schema.owner, "schema", &schema.name)?;
-            let dropped = cx.writer().drop_schema(schema.oid, behavior)?;
-            report_cascade(&dropped, cx);
-            Ok(())
+            if schema.oid == PG_CATALOG_OID {
+                let message = "cannot drop schema pg_catalog because it is required by the database system";
+                return Err(SqlError::new(DEPENDENT_OBJECTS_STILL_EXIST, message).into());
+            }
+            Ok(Some(ObjectId::Schema(schema.oid)))
         }
         None if if_exists => {
             let message = format!("schema \"{}\" does not exist, skipping", name.name);
             cx.notice(Notice::new(INVALID_SCHEMA_NAME, message));
-            Ok(())
+            Ok(None)
         }
         None => Err(SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{}\" does not exist", name.name)).into()),
+    }
+}
+
+impl DdlContext<'_, '_> {
+    /// Drops objects and tells what CASCADE took along.
+    pub(super) fn drop_with(&mut self, roots: &[ObjectId], behavior: DropBehavior) -> Result<(), TxnError> {
+        let dropped = self.writer().drop_objects(roots, behavior)?;
+        report_cascade(&dropped, self);
+        Ok(())
     }
 }
 
@@ -135,9 +142,11 @@ fn missing(kind: &str, name: &QualifiedName, if_exists: bool, cx: &mut DdlContex
     Ok(())
 }
 
-fn wrong_kind(name: &QualifiedName, wanted: &str) -> TxnError {
-    let article = if wanted == "index" { "an" } else { "a" };
-    SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not {article} {wanted}", name.name)).into()
+fn wrong_kind(name: &QualifiedName, wanted: &str, found: &str) -> TxnError {
+    let article = |word: &str| if word == "index" { "an index".to_owned() } else { format!("a {word}") };
+    let hint = format!("Use DROP {} to remove {}.", found.to_uppercase(), article(found));
+    let message = format!("\"{}\" is not {}", name.name, article(wanted));
+    SqlError::new(WRONG_OBJECT_TYPE, message).with_hint(hint).into()
 }
 
 /// PostgreSQL's notice about what CASCADE took along.

@@ -1,17 +1,21 @@
 //! Defaults and checks: bound once before they are stored.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use nqdb_catalog::request::NewConstraint;
-use nqdb_catalog::{ColumnDef, TableDef};
+use nqdb_catalog::{ColumnDef, Relation, Snapshot, TableDef};
 use nqdb_functions::Volatility;
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SqlError, SqlResult};
-use nqdb_types::Type;
+use nqdb_types::{Oid, Type};
+use sqlparser::ast::{self, visit_expressions_mut};
 
 use super::DdlContext;
 use super::query::placeless;
 use crate::bind::{any_expression, bind_default, bind_new_check};
 use crate::ir::{Expr, ExprKind};
+use crate::names::name_of;
+use crate::parse::parse_expression;
 
 /// A default that can be stored.
 pub(super) struct CheckedDefault {
@@ -33,12 +37,40 @@ impl DdlContext<'_, '_> {
             missing: None,
             dropped: false,
         };
+        let text = self.name_sequences_by_number(text)?;
         let snapshot = self.draft.snapshot();
         let bound = placeless(bind_default(&text, &column, &self.bind_context(&snapshot)))?;
         if any_expression(&bound, &mut |expr| is_subquery(expr)) {
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "cannot use subquery in DEFAULT expression"));
         }
         Ok(CheckedDefault { text, volatile: any_expression(&bound, &mut |expr| is_volatile(expr)) })
+    }
+
+    /// Writes the sequence of `nextval('name')` as its number, so that a renamed one is still found, and a drop knows who
+    /// needs it.
+    fn name_sequences_by_number(&mut self, text: String) -> SqlResult<String> {
+        let (_, mut expression) = placeless(parse_expression(&text))?;
+        let mut renamed = false;
+        let snapshot = self.draft.snapshot();
+        let _: ControlFlow<()> = visit_expressions_mut(&mut expression, |expression| {
+            if let ast::Expr::Function(call) = expression
+                && let Some(literal) = sequence_literal(call)
+                && let ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::SingleQuotedString(name), .. }) =
+                    literal
+                && let Some(sequence) = sequence_named(&snapshot, self.search_path, name)
+            {
+                let number = ast::Value::SingleQuotedString(sequence.to_string()).into();
+                *literal = ast::Expr::Cast {
+                    kind: ast::CastKind::DoubleColon,
+                    expr: Box::new(ast::Expr::Value(number)),
+                    data_type: ast::DataType::Regclass,
+                    format: None,
+                };
+                renamed = true;
+            }
+            ControlFlow::Continue(())
+        });
+        Ok(if renamed { expression.to_string() } else { text })
     }
 
     /// Binds a CHECK expression over a table and says which columns it names.
@@ -68,6 +100,38 @@ impl DdlContext<'_, '_> {
             .map(|(_, (_, column))| column.name.clone())
             .collect();
         Ok(NewConstraint::Check { name, expression: text, columns })
+    }
+}
+
+/// The number of a sequence that a string names.
+fn sequence_named(snapshot: &Snapshot, search_path: &[Oid], name: &str) -> Option<Oid> {
+    let parts = match parse_expression(name).ok()?.1 {
+        ast::Expr::Identifier(name) => vec![name],
+        ast::Expr::CompoundIdentifier(parts) => parts,
+        _ => return None,
+    };
+    let (schema, name) = match parts.as_slice() {
+        [name] => (None, name_of(name)),
+        [schema, name] => (Some(name_of(schema)), name_of(name)),
+        _ => return None,
+    };
+    let found = snapshot.resolve(search_path, schema.as_deref(), &name).ok().flatten();
+    found.map(Relation::oid)
+}
+
+/// The argument of `nextval`, below a cast to regclass.
+fn sequence_literal(call: &mut ast::Function) -> Option<&mut ast::Expr> {
+    let [ast::ObjectNamePart::Identifier(name)] = call.name.0.as_slice() else { return None };
+    if name_of(name) != "nextval" {
+        return None;
+    }
+    let ast::FunctionArguments::List(list) = &mut call.args else { return None };
+    let [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(argument))] = list.args.as_mut_slice() else {
+        return None;
+    };
+    match argument {
+        ast::Expr::Cast { expr, data_type: ast::DataType::Regclass, .. } => Some(expr),
+        other => Some(other),
     }
 }
 

@@ -6,12 +6,15 @@
 //!    checked by running queries over them.
 //! 3. Every clause is obeyed, refused with 0A000, or listed in docs/compat.md as accepted without effect.
 
+mod alter_object;
 mod alter_table;
 mod analyze;
+mod comment;
 mod create_index;
 mod create_table;
 mod drop;
 mod expression;
+mod like;
 mod names;
 mod privilege;
 mod query;
@@ -20,7 +23,9 @@ mod role;
 mod schema;
 mod sequence;
 mod storage_parameters;
+mod table_as;
 mod truncate;
+mod view;
 
 use std::sync::Arc;
 
@@ -28,13 +33,14 @@ use nqdb_catalog::{CatalogWriter, Draft, Snapshot};
 use nqdb_sqlstate::{Notice, SqlError, SqlResult};
 use nqdb_txn::TxnError;
 use nqdb_types::Oid;
-use sqlparser::ast::{AlterIndexOperation, Statement};
+use sqlparser::ast::Statement;
 
 use crate::bind::BindContext;
+use crate::definition::Definition;
 use crate::exec::{CommandTag, ExecContext, Step};
 use crate::statement::{MaintenanceTable, Parsed, StatementKind};
 
-pub(crate) use names::QualifiedName;
+pub use names::QualifiedName;
 
 /// What definitions need beyond an execution's context.
 pub struct DdlContext<'a, 'b> {
@@ -71,8 +77,20 @@ fn run_once(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, 
         StatementKind::Analyze { verbose: _, tables } => analyze::analyze(tables, cx),
         StatementKind::Vacuum(vacuum) => analyze::vacuum(vacuum, cx),
         StatementKind::Sequence(statement) => sequence::run(statement, cx),
+        StatementKind::Define(definition) => define(parsed, definition, cx),
         StatementKind::Ddl(statement) => run_statement(parsed, statement, cx),
         _ => Err(SqlError::internal("not a data definition statement").into()),
+    }
+}
+
+fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
+    match definition {
+        Definition::View(create) => view::create_view(create, cx),
+        Definition::TableAs(create) => table_as::create_table_as(create, cx),
+        Definition::TableLike(create) => create_table::create_table_like(parsed, create, cx),
+        Definition::Refresh { name, concurrently, with_data } => table_as::refresh(name, *concurrently, *with_data, cx),
+        Definition::Alter(alter) => alter_object::alter(alter, cx),
+        Definition::Comment(comment) => comment::comment(comment, cx),
     }
 }
 
@@ -92,9 +110,6 @@ fn run_statement(parsed: &Parsed, statement: &Statement, cx: &mut DdlContext<'_,
         Statement::CreateRole(create) => role::create_role(create, cx),
         Statement::AlterRole { name, operation } => role::alter_role(name, operation, cx),
         Statement::AlterTable(alter) => alter_table::alter_table(parsed, alter, cx),
-        Statement::AlterIndex { name, operation: AlterIndexOperation::RenameIndex { index_name } } => {
-            rename::rename_index(name, index_name, cx)
-        }
         Statement::Drop {
             object_type,
             if_exists,
@@ -112,7 +127,7 @@ fn run_statement(parsed: &Parsed, statement: &Statement, cx: &mut DdlContext<'_,
 
 impl DdlContext<'_, '_> {
     fn writer(&mut self) -> CatalogWriter<'_> {
-        CatalogWriter::new(self.draft, self.exec.txn, self.role)
+        CatalogWriter::new(self.draft, self.exec.txn, self.role).on_path(self.search_path)
     }
 
     fn notice(&mut self, notice: Notice) {

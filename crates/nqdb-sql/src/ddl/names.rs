@@ -16,7 +16,7 @@ use crate::names::name_of;
 
 /// `[schema.]name`.
 #[derive(Clone, Debug)]
-pub(crate) struct QualifiedName {
+pub struct QualifiedName {
     pub schema: Option<String>,
     pub name: String,
     /// Characters from 1.

@@ -30,12 +30,6 @@ pub(super) fn run(statement: &SequenceStatement, cx: &mut DdlContext<'_, '_>) ->
             }
             Ok(CommandTag::Other("ALTER SEQUENCE"))
         }
-        SequenceAction::Rename { if_exists, new_name } => {
-            if let Some(sequence) = find(&name, *if_exists, cx)? {
-                cx.writer().rename_sequence(sequence, new_name)?;
-            }
-            Ok(CommandTag::Other("ALTER SEQUENCE"))
-        }
     }
 }
 

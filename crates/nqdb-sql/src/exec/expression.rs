@@ -8,11 +8,13 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use nqdb_functions::{Function, FunctionContext};
+use nqdb_functions::{CastMethod, Function, FunctionContext, apply_cast, is_object_reference};
 use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_types::array::element_type;
 use nqdb_types::{Datum, Oid, Record, RecordShape, Type, apply_typmod, parse_text, write_text};
 
 use super::array::{self, EvalSubscript};
+use super::constant_set::ConstantSet;
 use super::runtime::Runtime;
 
 /// A slot of the row frame.
@@ -99,6 +101,12 @@ pub(crate) enum Eval {
         arg: Box<Eval>,
         list: Box<[Eval]>,
         equal: Equality,
+        negated: bool,
+    },
+    /// IN over a long list of constants.
+    InSet {
+        arg: Box<Eval>,
+        set: ConstantSet,
         negated: bool,
     },
     ScalarSubquery(usize),
@@ -337,6 +345,7 @@ impl Eval {
             | Eval::IsNull { .. }
             | Eval::IsBool { .. }
             | Eval::InList { .. }
+            | Eval::InSet { .. }
             | Eval::Exists(_)
             | Eval::QuantifiedArray { .. }
             | Eval::Quantified { .. } => Ok(boolean(self.test(rt)?)),
@@ -384,6 +393,12 @@ impl Eval {
                     }
                 }
                 Ok(result.map(|value| value != *negated))
+            }
+            Eval::InSet { arg, set, negated } => {
+                let arg = arg.eval(rt)?;
+                let found = !arg.is_null() && set.contains(&arg);
+                let unknown = arg.is_null() || (!found && set.has_null);
+                Ok((!unknown).then_some(found != *negated))
             }
             Eval::Exists(subplan) => rt.exists(*subplan).map(Some),
             Eval::QuantifiedArray { arg, function, array, all } => array::quantified(arg, function, array, *all, rt),
@@ -437,6 +452,9 @@ fn via_text(value: &Datum, from: Type, to: Type, rt: &mut Runtime<'_, '_>) -> Sq
     if value.is_null() {
         return Ok(Datum::Null);
     }
+    if names_objects(from.oid) || names_objects(to.oid) {
+        return apply_cast(CastMethod::ViaText, value, from, to, &mut rt.cx.functions);
+    }
     let format = rt.cx.functions.format;
     if let Some(text) = value.as_text() {
         return parse_text(text, to, format);
@@ -445,6 +463,11 @@ fn via_text(value: &Datum, from: Type, to: Type, rt: &mut Runtime<'_, '_>) -> Sq
     write_text(&mut bytes, value, from, format);
     let text = std::str::from_utf8(&bytes).map_err(|_| SqlError::internal("an output function wrote no UTF-8"))?;
     parse_text(text, to, format)
+}
+
+/// Whether values of the type, or elements of the array type, are spelled by the names of catalog objects.
+fn names_objects(type_oid: Oid) -> bool {
+    is_object_reference(element_type(type_oid).unwrap_or(type_oid))
 }
 
 /// GREATEST and LEAST: NULLs are ignored.

@@ -15,6 +15,7 @@
 
 mod aggregate;
 mod array;
+mod constant_set;
 mod constraint;
 mod contract;
 mod distinct;
@@ -28,6 +29,7 @@ mod insert_batch;
 mod key_table;
 mod limit;
 mod lock_rows;
+mod memo;
 mod memory;
 mod modify;
 mod nested_loop;
@@ -47,6 +49,7 @@ pub use memory::MemoryPool;
 
 pub(crate) use aggregate::{Aggregation, Call, KeySet, OrderKey};
 pub(crate) use array::EvalSubscript;
+pub(crate) use constant_set::ConstantSet;
 pub(crate) use constraint::CheckConstraint;
 pub(crate) use distinct::Distinct;
 pub(crate) use execution::{ExplainPlan, QueryPlan, Root, WithChange};

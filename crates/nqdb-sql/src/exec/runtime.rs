@@ -18,6 +18,7 @@ use nqdb_types::{Array, Datum, Oid};
 use super::contract::ExecContext;
 use super::expression::{Equality, Slot};
 use super::key_table::KeyTable;
+use super::memo::{Memo, MemoKey};
 use super::memory::MemoryShare;
 use super::operator::{NodeStatistics, PlanNode, Pull, State};
 use super::row_buffer::RowBuffer;
@@ -84,6 +85,8 @@ pub(crate) struct Subplan {
     pub column: Option<Slot>,
     /// It mentions columns of the query around it.
     pub correlated: bool,
+    /// The slots of those columns, where its answer depends on nothing else.
+    pub memo_slots: Option<Box<[Slot]>>,
     /// How the operands of a quantified comparison hash, where they do.
     pub hash_type: Option<Oid>,
 }
@@ -96,6 +99,8 @@ pub(crate) struct SubplanState {
     value: Option<Datum>,
     /// The rows of an uncorrelated quantified one.
     values: Option<ValueSet>,
+    /// The answers of a correlated one.
+    memo: Memo,
 }
 
 /// The values of an uncorrelated `IN (query)`.
@@ -174,6 +179,18 @@ impl Runtime<'_, '_> {
         Ok(())
     }
 
+    /// As [`Runtime::charge`], for what can be done without: false when half of the limit is in use already.
+    pub fn charge_if_spare(&mut self, bytes: usize) -> bool {
+        if self.frame.memory_bytes + bytes > self.cx.memory_limit_bytes / 2 {
+            return false;
+        }
+        let fits = self.charge(bytes).is_ok();
+        if !fits {
+            self.release(bytes);
+        }
+        fits
+    }
+
     /// Takes memory out of the account.
     pub fn release(&mut self, bytes: usize) {
         self.frame.memory_bytes = self.frame.memory_bytes.saturating_sub(bytes);
@@ -188,6 +205,10 @@ impl Runtime<'_, '_> {
         if let Some(value) = &self.frame.subplans[index].value {
             return Ok(value.clone());
         }
+        let (key, known) = self.recall(index, None);
+        if let Some(value) = known {
+            return Ok(value);
+        }
         let column = self.subplans[index].column;
         let mut value = None;
         self.run_subplan(index, |rt| {
@@ -199,6 +220,7 @@ impl Runtime<'_, '_> {
             Ok(true)
         })?;
         let value = value.unwrap_or(Datum::Null);
+        self.memorize(index, key, &value);
         self.remember(index, &value);
         Ok(value)
     }
@@ -237,11 +259,16 @@ impl Runtime<'_, '_> {
         if let Some(Datum::Bool(value)) = &self.frame.subplans[index].value {
             return Ok(*value);
         }
+        let (key, known) = self.recall(index, None);
+        if let Some(Datum::Bool(value)) = known {
+            return Ok(value);
+        }
         let mut found = false;
         self.run_subplan(index, |_| {
             found = true;
             Ok(false)
         })?;
+        self.memorize(index, key, &Datum::Bool(found));
         self.remember(index, &Datum::Bool(found));
         Ok(found)
     }
@@ -255,11 +282,16 @@ impl Runtime<'_, '_> {
         if !subplan.correlated {
             return self.quantified_over_set(index, column, arg, op, all);
         }
+        let (key, known) = self.recall(index, Some(arg));
+        if let Some(value) = known {
+            return Ok(value.as_bool());
+        }
         let mut result = Some(all);
         self.run_subplan(index, |rt| {
             let value = rt.frame.slots[column].clone();
             Ok(merge_quantified(&mut result, op.test(arg, &value, rt)?, all))
         })?;
+        self.memorize(index, key, &result.map_or(Datum::Null, Datum::Bool));
         Ok(result)
     }
 
@@ -301,6 +333,25 @@ impl Runtime<'_, '_> {
         })?;
         set.lookup = lookup;
         Ok(set)
+    }
+
+    /// The key of the outer values at hand for a correlated subquery, and its answer if it was asked with them before.
+    fn recall(&mut self, index: usize, operand: Option<&Datum>) -> (Option<MemoKey>, Option<Datum>) {
+        let Some(slots) = &self.subplans[index].memo_slots else { return (None, None) };
+        let mut memo = std::mem::take(&mut self.frame.subplans[index].memo);
+        let key = memo.key(slots, operand, self);
+        let answer = key.as_ref().and_then(|key| memo.find(key, self));
+        self.frame.subplans[index].memo = memo;
+        (key, answer)
+    }
+
+    /// Keeps the answer of a correlated subquery for when the same outer values come again.
+    fn memorize(&mut self, index: usize, key: Option<MemoKey>, answer: &Datum) {
+        if let Some(key) = key {
+            let mut memo = std::mem::take(&mut self.frame.subplans[index].memo);
+            memo.keep(key, answer, self);
+            self.frame.subplans[index].memo = memo;
+        }
     }
 
     /// Keeps the answer of a subquery that cannot change within the statement.

@@ -91,6 +91,43 @@ impl<'a> Cursor<'a> {
         self.at += 1;
     }
 
+    pub(super) fn skip_many(&mut self, count: usize) {
+        self.at += count;
+    }
+
+    /// How many tokens were read.
+    pub(super) fn place(&self) -> usize {
+        self.at
+    }
+
+    /// Back to a [`Cursor::place`].
+    pub(super) fn go_back(&mut self, place: usize) {
+        self.at = place;
+    }
+
+    /// All tokens that are left.
+    pub(super) fn rest(&mut self) -> &'a [TokenWithSpan] {
+        let rest = self.own.get(self.at..).unwrap_or_default();
+        self.at = self.own.len();
+        rest
+    }
+
+    /// Whether the word is among the tokens that are left, outside of parentheses.
+    pub(super) fn has_word_outside(&self, word: &str) -> bool {
+        let mut depth = 0usize;
+        self.own.iter().skip(self.at).any(|token| {
+            match &token.token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth = depth.saturating_sub(1),
+                Token::Word(found) if depth == 0 => {
+                    return found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word);
+                }
+                _ => {}
+            }
+            false
+        })
+    }
+
     /// `syntax error` at the next token.
     pub(super) fn syntax_error(&self) -> SqlError {
         let (first, end) = token_range(self.own);
@@ -255,7 +292,8 @@ impl<'a> Cursor<'a> {
         Err(self.syntax_error())
     }
 
-    fn statement(&self, own: &[TokenWithSpan]) -> SqlResult<Parsed> {
+    /// Some tokens as a statement.
+    pub(super) fn statement(&self, own: &[TokenWithSpan]) -> SqlResult<Parsed> {
         if own.is_empty() {
             return Err(self.syntax_error());
         }

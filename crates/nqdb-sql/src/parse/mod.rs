@@ -10,6 +10,7 @@
 
 mod copy;
 mod cursor;
+mod definition;
 mod depth;
 mod escapes;
 mod from_clause;
@@ -21,8 +22,11 @@ mod refused;
 mod role;
 mod sequence;
 mod session_commands;
+mod table_like;
+mod targets;
 mod tokens;
 mod transaction;
+mod variadic;
 mod window;
 
 use std::sync::Arc;
@@ -33,6 +37,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use crate::definition::{CreateTableLike, Definition};
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 use cursor::Cursor;
@@ -43,6 +48,7 @@ pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
 pub(crate) use position::{operator_position, query_start, start_of};
 pub use tokens::Tokens;
+pub(crate) use variadic::VARIADIC;
 pub(crate) use window::SpecPlace;
 
 /// Parses a query string into its statements; text without any gives one [`StatementKind::Empty`].
@@ -101,7 +107,12 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
     };
     let mut cursor = Cursor::new(tokens, &own);
     match word.as_str() {
-        "select" | "values" | "table" | "with" | "insert" | "update" | "delete" => rows(tokens, own),
+        "select" | "values" | "table" | "with" | "insert" | "update" | "delete" => {
+            match definition::select_into(tokens, &own)? {
+                Some(definition) => Ok(StatementKind::Define(Box::new(definition))),
+                None => rows(tokens, own),
+            }
+        }
         "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
             transaction::parse(&mut cursor).map(StatementKind::Transaction)
         }
@@ -120,41 +131,56 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "analyze" | "analyse" => maintenance::parse_analyze(&mut cursor),
         "checkpoint" => maintenance::parse_checkpoint(&mut cursor),
         "create" | "alter" | "drop" | "truncate" | "comment" | "grant" | "revoke" => {
+            if let Some(kind) = definition::parse_command(&mut cursor)? {
+                return Ok(kind);
+            }
             match sequence::parse_command(&mut cursor)? {
                 Some(kind) => Ok(kind),
-                None => definition(tokens, own),
+                None => catalog_change(tokens, own),
             }
         }
         "declare" | "fetch" | "move" | "close" => Err(SqlError::unsupported("a cursor")),
-        "lock" | "cluster" | "reindex" | "refresh" | "merge" | "call" | "do" | "load" | "security" | "reassign"
-        | "import" => Err(SqlError::unsupported(word.to_ascii_uppercase())),
+        "refresh" => definition::parse_refresh(&mut cursor),
+        "lock" | "cluster" | "reindex" | "merge" | "call" | "do" | "load" | "security" | "reassign" | "import" => {
+            Err(SqlError::unsupported(word.to_ascii_uppercase()))
+        }
         _ => Err(tokens.syntax_error(token_range(&own).0)),
     }
 }
 
 /// A statement that changes the catalog.
-fn definition(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
+fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     refused::check_definition_tokens(tokens, &own)?;
+    let likes = table_like::take_likes(tokens, &mut own)?;
     sequence::order_identity_options(&mut own);
     role::rewrite(tokens, &mut own)?;
-    sqlparser_statement(tokens, own).map(|statement| StatementKind::Ddl(Box::new(statement)))
+    let statement = sqlparser_statement(tokens, own)?;
+    if likes.is_empty() {
+        return Ok(StatementKind::Ddl(Box::new(statement)));
+    }
+    let like = CreateTableLike { create: statement, likes };
+    Ok(StatementKind::Define(Box::new(Definition::TableLike(Box::new(like)))))
 }
 
 /// A statement that reads or writes rows.
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     let overriding = take_overriding(&mut own);
+    let target_subscripts = targets::take_subscripts(tokens, &mut own)?;
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
     from_clause::rewrite(&mut own);
     locking::rewrite(&mut own);
     grouping::rewrite(&mut own);
+    variadic::rewrite(&mut own);
     window::prepare(&mut own);
     let ast = sqlparser_statement(tokens, own)?;
     match ast {
         ast::Statement::Query(_)
         | ast::Statement::Insert(_)
         | ast::Statement::Update(_)
-        | ast::Statement::Delete(_) => Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding }))),
+        | ast::Statement::Delete(_) => {
+            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_subscripts })))
+        }
         ast::Statement::Merge(_) => Err(SqlError::unsupported("MERGE")),
         _ => Err(SqlError::unsupported("this form of statement")),
     }
@@ -303,6 +329,6 @@ fn located_token(message: &str) -> Option<usize> {
 }
 
 /// 54001 as PostgreSQL words it.
-fn stack_depth_error() -> SqlError {
+pub(crate) fn stack_depth_error() -> SqlError {
     SqlError::new(STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
 }

@@ -37,7 +37,7 @@ pub(crate) fn start_of(tokens: &Tokens, expression: &Expr) -> Option<usize> {
         Expr::Subquery(subquery) => query_start(tokens, subquery)?.checked_sub(1),
         Expr::Tuple(items) => outer_start(tokens, items.first()?)?.checked_sub(1),
         Expr::Interval(interval) => outer_start(tokens, &interval.value)?.checked_sub(1),
-        Expr::Array(array) => outer_start(tokens, array.elem.first()?)?.checked_sub(1),
+        Expr::Array(array) => outer_start(tokens, array.elem.first()?)?.checked_sub(1 + usize::from(array.named)),
         Expr::BinaryOp { left: inner, .. }
         | Expr::AnyOp { left: inner, .. }
         | Expr::AllOp { left: inner, .. }

@@ -45,14 +45,6 @@ fn parse_alter(cursor: &mut Cursor<'_>) -> SqlResult<Option<StatementKind>> {
     cursor.skip();
     let if_exists = cursor.take_all(&["if", "exists"]);
     let name = cursor.qualified_name()?;
-    if cursor.take_all(&["rename", "to"]) {
-        let new_name = cursor.identifier()?;
-        cursor.finish()?;
-        return Ok(Some(statement(name, SequenceAction::Rename { if_exists, new_name })));
-    }
-    if cursor.peek_is(0, "owner") || cursor.peek_is(0, "set") {
-        return Err(SqlError::unsupported("this form of ALTER SEQUENCE"));
-    }
     if cursor.at_end() {
         return Err(cursor.syntax_error());
     }
@@ -217,7 +209,6 @@ mod tests {
         match &statements[0].kind {
             StatementKind::Sequence(statement) => match &statement.action {
                 SequenceAction::Create { clauses, .. } | SequenceAction::Alter { clauses, .. } => clauses.clone(),
-                SequenceAction::Rename { .. } => panic!("a rename"),
             },
             other => panic!("{other:?}"),
         }

@@ -9,10 +9,10 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::array::element_type;
 use nqdb_types::{Oid, oid};
 
-use super::mentions::locks_rows;
+use super::mentions::{free_columns, locks_rows, query_is_volatile};
 use super::slots::Planner;
-use crate::exec::{Comparison, Equality, Eval, EvalSubscript, Subplan};
-use crate::ir::{Expr, ExprKind, Query, Subscript};
+use crate::exec::{Comparison, ConstantSet, Equality, Eval, EvalSubscript, Subplan};
+use crate::ir::{ColumnId, Expr, ExprKind, Query, Subscript};
 
 /// `txid_current()`, by its number in `pg_proc`.
 const TXID_CURRENT: Oid = 2943;
@@ -148,12 +148,17 @@ impl Planner<'_> {
             ExprKind::MinMax { args, greatest, .. } => {
                 Eval::MinMax { args: self.compile_all(args)?, greatest: *greatest, type_oid: expr.ty.oid }
             }
-            ExprKind::InList { arg, list, equal, negated } => Eval::InList {
-                arg: self.compile_box(arg)?,
-                list: self.compile_all(list)?,
-                equal: equality(equal),
-                negated: *negated,
-            },
+            ExprKind::InList { arg, list, equal, negated } => {
+                let (arg, list, equal) = (self.compile_box(arg)?, self.compile_all(list)?, equality(equal));
+                let set = match equal {
+                    Equality::Datums { comparison: Comparison::Equal, type_oid } => ConstantSet::of(&list, type_oid),
+                    _ => None,
+                };
+                match set {
+                    Some(set) => Eval::InSet { arg, set, negated: *negated },
+                    None => Eval::InList { arg, list, equal, negated: *negated },
+                }
+            }
             ExprKind::ScalarSubquery(query) => Eval::ScalarSubquery(self.compile_subquery(query, None, false)?),
             ExprKind::Exists(query) => Eval::Exists(self.compile_subquery(query, None, true)?),
             ExprKind::Quantified { arg, function, query, all } => {
@@ -256,6 +261,16 @@ impl Planner<'_> {
         Ok(Eval::Case { operand, arms: compiled?, otherwise: otherwise? })
     }
 
+    /// The outer columns that decide what a correlated subquery answers, where nothing else does.
+    fn memo_slots(&self, query: &Query) -> SqlResult<Option<Box<[usize]>>> {
+        if query_is_volatile(query) || self.reads_dependent_rows(query) {
+            return Ok(None);
+        }
+        let mut outer: Vec<ColumnId> = free_columns(query).into_iter().collect();
+        outer.sort_unstable();
+        Ok(if outer.is_empty() { None } else { Some(self.slots(&outer)?) })
+    }
+
     fn compile_subquery(&mut self, query: &Query, hash_type: Option<Oid>, exists: bool) -> SqlResult<usize> {
         let root = self.plan_query(query, exists.then_some(1.0))?;
         let correlated = self.depends_on_surroundings(query);
@@ -267,7 +282,8 @@ impl Planner<'_> {
         if locks_rows(&query.rel) && !correlated {
             root = self.plan_early(root, column)?;
         }
-        self.subplans.push(Subplan { root: root.node, column, correlated, hash_type });
+        let memo_slots = self.memo_slots(query)?;
+        self.subplans.push(Subplan { root: root.node, column, correlated, memo_slots, hash_type });
         Ok(self.subplans.len() - 1)
     }
 }

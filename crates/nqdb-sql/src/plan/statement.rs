@@ -257,7 +257,8 @@ impl Planner<'_> {
         Ok((planned.node, slots, recheck))
     }
 
-    /// As [`Planner::plan_target`], where the rows to change are joined with others. The newest version of a row is tested
+    /// As [`Planner::plan_target`], where the rows to change are joined with others, by a relation that the rewrite has put
+    /// the predicate into. The newest version of a row is tested
     /// beside the same rows of the other tables.
     fn plan_joined_target(
         &mut self,
@@ -270,7 +271,7 @@ impl Planner<'_> {
         if let Some(predicate) = predicate {
             split_conjuncts(predicate, &mut conditions);
         }
-        let planned = self.plan_rel(&joined.rel, conditions.clone(), Wishes::default())?;
+        let planned = self.plan_rel(&joined.rel, Vec::new(), Wishes::default())?;
         self.lock(table.oid, RelationLock::RowExclusive);
         let slots = old.iter().map(|(position, id)| Ok((*position, self.slot(*id)?))).collect::<SqlResult<_>>()?;
         let recheck = self.compile_conjunction(&conditions)?;

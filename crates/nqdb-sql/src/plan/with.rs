@@ -173,9 +173,11 @@ impl Planner<'_> {
 
     /// Whether a query gives other rows for another row around it, or in another round of a recursion around it.
     pub fn depends_on_surroundings(&self, query: &Query) -> bool {
-        if !free_columns(query).is_empty() {
-            return true;
-        }
+        !free_columns(query).is_empty() || self.reads_dependent_rows(query)
+    }
+
+    /// Whether a query reads rows of a WITH query, or of a round of a recursion, that depend on what is around it.
+    pub fn reads_dependent_rows(&self, query: &Query) -> bool {
         let mut read = Vec::new();
         let mut own = Vec::new();
         collect_sources(&query.rel, &mut read, &mut own);

@@ -132,7 +132,8 @@ impl Statistics {
         }
     }
 
-    fn add_subqueries(&mut self, expr: &Expr) {
+    /// Adds the columns of the subqueries of an expression.
+    pub fn add_subqueries(&mut self, expr: &Expr) {
         if let Some(query) = subquery(expr) {
             self.add(&query.rel);
         }

@@ -37,11 +37,14 @@ mod scalar;
 mod subquery;
 mod transitive;
 
-use crate::ir::{Bound, ColumnId, Expr, ExprKind, Query, Rel, WithBody};
+use crate::ir::{
+    Bound, ColumnId, ConflictAction, Expr, ExprKind, JoinedChange, OnConflict, Query, Rel, Returning, WithBody,
+};
 use crate::plan::mentions::{
     Columns, contains_subquery, defined, expressions, expressions_mut, inputs_mut, is_volatile, operands, operands_mut,
     subquery, subquery_mut, visible, walk,
 };
+use build::filtered;
 use facts::{Failure, failure};
 
 pub(crate) use estimate::Statistics;
@@ -70,36 +73,86 @@ pub fn optimize(mut query: Query, cx: &RewriteContext) -> Query {
 /// Rewrites the queries of a statement that are worth it: those with a join or a subquery. Gives what is known of the
 /// columns of the statement if there is one.
 pub(crate) fn optimize_statement(bound: &mut Bound, cx: &RewriteContext) -> Option<Statistics> {
-    let mut statistics = None;
-    let mut next = FIRST_NEW_COLUMN;
-    optimize_parts(bound, &mut next, cx, &mut statistics);
-    statistics
+    let rewriter = Rewriter { next_column: FIRST_NEW_COLUMN, searched_relations_max: cx.searched_relations_max };
+    let mut parts = Parts { rewriter, statistics: None };
+    parts.optimize(bound);
+    parts.statistics
 }
 
-fn optimize_parts(bound: &mut Bound, next: &mut u32, cx: &RewriteContext, statistics: &mut Option<Statistics>) {
-    match bound {
-        Bound::Query(query) => optimize_if_complex(query, next, cx, statistics),
-        Bound::Insert(insert) => optimize_if_complex(&mut insert.source, next, cx, statistics),
-        Bound::Update(_) | Bound::Delete(_) => {}
-        Bound::With { queries, body } => {
-            for query in queries {
-                match &mut query.body {
-                    WithBody::Query(query) => optimize_if_complex(query, next, cx, statistics),
-                    WithBody::Change(change) => optimize_parts(change, next, cx, statistics),
+/// The queries of a statement under rewriting, and what is known of their columns.
+struct Parts {
+    rewriter: Rewriter,
+    statistics: Option<Statistics>,
+}
+
+impl Parts {
+    fn optimize(&mut self, bound: &mut Bound) {
+        match bound {
+            Bound::Query(query) => self.optimize_query(query),
+            Bound::Insert(insert) => {
+                self.optimize_query(&mut insert.source);
+                if let Some(OnConflict { action: ConflictAction::Update { set, predicate, .. }, .. }) =
+                    &mut insert.on_conflict
+                {
+                    self.optimize_exprs(set.iter_mut().map(|(_, value)| value).chain(predicate));
                 }
+                self.optimize_returning(&mut insert.returning);
             }
-            optimize_parts(body, next, cx, statistics);
+            Bound::Update(update) => {
+                self.optimize_change(&mut update.from, &mut update.predicate);
+                self.optimize_exprs(update.set.iter_mut().map(|(_, value)| value));
+                self.optimize_returning(&mut update.returning);
+            }
+            Bound::Delete(delete) => {
+                self.optimize_change(&mut delete.using, &mut delete.predicate);
+                self.optimize_returning(&mut delete.returning);
+            }
+            Bound::With { queries, body } => {
+                for query in queries {
+                    match &mut query.body {
+                        WithBody::Query(query) => self.optimize_query(query),
+                        WithBody::Change(change) => self.optimize(change),
+                    }
+                }
+                self.optimize(body);
+            }
         }
     }
-}
 
-fn optimize_if_complex(query: &mut Query, next: &mut u32, cx: &RewriteContext, statistics: &mut Option<Statistics>) {
-    if is_complex(&query.rel) {
-        let mut rewriter = Rewriter::new(query, cx);
-        rewriter.next_column = rewriter.next_column.max(*next);
-        rewriter.optimize(query);
-        *next = rewriter.next_column;
-        statistics.get_or_insert_default().add(&query.rel);
+    fn optimize_query(&mut self, query: &mut Query) {
+        if is_complex(&query.rel) {
+            self.rewriter.optimize(query);
+            self.statistics.get_or_insert_default().add(&query.rel);
+        }
+    }
+
+    /// A join that finds rows to change takes the predicate in; all its columns stay.
+    fn optimize_change(&mut self, joined: &mut Option<JoinedChange>, predicate: &mut Option<Expr>) {
+        if let Some(JoinedChange { rel, .. }) = joined {
+            *rel = filtered(std::mem::replace(rel, Rel::OneRow), predicate.iter().cloned().collect());
+            self.rewriter.unnest(rel);
+            let pushed = self.rewriter.push(std::mem::replace(rel, Rel::OneRow), Vec::new());
+            *rel = self.rewriter.order(pushed);
+            self.statistics.get_or_insert_default().add(rel);
+        }
+        self.optimize_exprs(predicate.iter_mut());
+    }
+
+    fn optimize_returning(&mut self, returning: &mut Option<Returning>) {
+        self.optimize_exprs(
+            returning.iter_mut().flat_map(|returning| returning.columns.iter_mut().map(|(_, expr)| expr)),
+        );
+    }
+
+    /// The subqueries of expressions that stand in no relation.
+    fn optimize_exprs<'e>(&mut self, exprs: impl Iterator<Item = &'e mut Expr>) {
+        for expr in exprs.filter(|expr| contains_subquery(expr)) {
+            self.rewriter.unnest_within(expr);
+            self.rewriter.push_in_subqueries(expr);
+            self.rewriter.prune_subqueries(expr);
+            self.rewriter.order_in_subqueries(expr);
+            self.statistics.get_or_insert_default().add_subqueries(expr);
+        }
     }
 }
 

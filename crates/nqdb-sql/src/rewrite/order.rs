@@ -103,7 +103,7 @@ impl Rewriter {
         }
     }
 
-    fn order_in_subqueries(&mut self, expr: &mut Expr) {
+    pub(super) fn order_in_subqueries(&mut self, expr: &mut Expr) {
         if let Some(query) = subquery_mut(expr) {
             query.rel = self.order(std::mem::replace(&mut query.rel, Rel::OneRow));
         }

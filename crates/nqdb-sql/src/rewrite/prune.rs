@@ -51,7 +51,7 @@ impl Rewriter {
         }
     }
 
-    fn prune_subqueries(&self, expr: &mut Expr) {
+    pub(super) fn prune_subqueries(&self, expr: &mut Expr) {
         let exists = matches!(expr.kind, ExprKind::Exists(_));
         match subquery_mut(expr) {
             Some(query) if exists => {

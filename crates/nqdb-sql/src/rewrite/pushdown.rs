@@ -81,7 +81,7 @@ impl Rewriter {
         rel
     }
 
-    fn push_in_subqueries(&mut self, expr: &mut Expr) {
+    pub(super) fn push_in_subqueries(&mut self, expr: &mut Expr) {
         if let Some(query) = subquery_mut(expr) {
             query.rel = self.push(std::mem::replace(&mut query.rel, Rel::OneRow), Vec::new());
         }

@@ -1,6 +1,6 @@
 //! `pg_attribute` and `pg_attrdef`: columns and their defaults.
 
-use nqdb_catalog::{ColumnDef, Relation, TableDef};
+use nqdb_catalog::{ColumnDef, Relation, TableDef, ViewDef};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid, Type, oid as types};
 
@@ -56,6 +56,7 @@ fn attributes(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()
             Relation::Table(table) => table_attributes(cx, &table, rows)?,
             Relation::Index(table, position) => index_attributes(cx, &table, position, rows)?,
             Relation::Sequence(sequence) => sequence_attributes(cx, sequence.oid, rows)?,
+            Relation::View(view) => view_attributes(cx, &view, rows)?,
         }
     }
     let wanted = cx.wanted_oid("attrelid");
@@ -70,6 +71,14 @@ fn table_attributes(cx: &SystemContext<'_>, table: &TableDef, rows: &mut SystemR
         rows.push(table_attribute(cx, table, column))?;
     }
     system_columns(cx, table.oid, rows)
+}
+
+fn view_attributes(cx: &SystemContext<'_>, view: &ViewDef, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+    for (number, column) in (1..).zip(&view.columns) {
+        let described = Column { relation: view.oid, name: &column.name, number, ty: column.ty(), not_null: false };
+        rows.push(attribute(cx, &described))?;
+    }
+    Ok(())
 }
 
 fn table_attribute(cx: &SystemContext<'_>, table: &TableDef, column: &ColumnDef) -> Attribute {

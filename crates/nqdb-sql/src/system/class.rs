@@ -1,6 +1,6 @@
 //! `pg_class`: tables, indexes, sequences, and the system's own relations.
 
-use nqdb_catalog::{Relation, SUPERUSER_OID, SequenceDef, TableDef};
+use nqdb_catalog::{Relation, SUPERUSER_OID, SequenceDef, TableDef, ViewDef};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
@@ -61,6 +61,7 @@ fn class_of(relation: &Relation) -> Option<Class> {
         Relation::Table(table) => Some(table_class(table)),
         Relation::Index(table, position) => index_class(table, *position),
         Relation::Sequence(sequence) => Some(sequence_class(sequence)),
+        Relation::View(view) => Some(view_class(view)),
     }
 }
 
@@ -102,6 +103,7 @@ fn plain_class(number: Oid, name: &str, schema: Oid, owner: Oid, kind: char) -> 
 }
 
 fn table_class(table: &TableDef) -> Class {
+    let kind = if table.materialized.is_some() { 'm' } else { 'r' };
     Class {
         relam: oid(HEAP),
         reltuples: rows_of(table),
@@ -109,7 +111,19 @@ fn table_class(table: &TableDef) -> Class {
         relnatts: int2(table.columns.len()),
         relchecks: int2(table.checks.len()),
         relreplident: letter('d'),
-        ..plain_class(table.oid, &table.name, table.schema, table.owner, 'r')
+        relpersistence: letter(if table.is_temporary() { 't' } else { 'p' }),
+        relispopulated: boolean(table.materialized.as_ref().is_none_or(|materialized| materialized.populated)),
+        relhasrules: boolean(table.materialized.is_some()),
+        ..plain_class(table.oid, &table.name, table.schema, table.owner, kind)
+    }
+}
+
+fn view_class(view: &ViewDef) -> Class {
+    Class {
+        relnatts: int2(view.columns.len()),
+        relhasrules: boolean(true),
+        relfilenode: oid(0),
+        ..plain_class(view.oid, &view.name, view.schema, view.owner, 'v')
     }
 }
 

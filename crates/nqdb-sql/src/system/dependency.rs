@@ -55,7 +55,7 @@ fn dependencies(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<
         match relation {
             Relation::Table(table) => table_dependencies(&table, rows)?,
             Relation::Sequence(sequence) => sequence_dependencies(&sequence, rows)?,
-            Relation::Index(..) => {}
+            Relation::Index(..) | Relation::View(_) => {}
         }
     }
     Ok(())

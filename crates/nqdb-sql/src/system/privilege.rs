@@ -146,6 +146,7 @@ fn relation_facts(catalog: &Snapshot, relation: Oid) -> Option<Found> {
     Some(match catalog.relation_by_oid(relation)? {
         Relation::Table(table) | Relation::Index(table, _) => Found { owner: table.owner, public: &[] },
         Relation::Sequence(sequence) => Found { owner: sequence.owner, public: &[] },
+        Relation::View(view) => Found { owner: view.owner, public: &[] },
     })
 }
 

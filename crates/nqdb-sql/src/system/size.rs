@@ -23,6 +23,7 @@ pub fn relation_size(catalog: &Snapshot, relation: Oid, with_indexes: bool) -> O
         }
         Relation::Index(table, position) => index_size(table, *position),
         Relation::Sequence(_) => PAGE_LEN as i64,
+        Relation::View(_) => 0,
     })
 }
 

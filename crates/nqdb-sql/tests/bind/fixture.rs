@@ -127,6 +127,7 @@ fn table(system: &Arc<TxnSystem>, txn: &mut Transaction, oid: u32, name: &str, c
         indexes: Vec::new(),
         checks: Vec::new(),
         on_commit: nqdb_catalog::OnCommit::PreserveRows,
+        materialized: None,
         store: Arc::new(store),
         version: 1,
         statistics: None,

@@ -7,4 +7,5 @@ mod defining;
 mod explaining;
 mod planning;
 mod reading;
+mod rewriting;
 mod writing;

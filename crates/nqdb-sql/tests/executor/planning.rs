@@ -29,6 +29,11 @@ fn equalities_and_a_range_use_the_longest_prefix() {
         shape(&mut session, "select id from t where id in (3, 1, 2)"),
         ["Index Scan using t_pkey on t", "Index Cond: (id IN (3, 1, 2))"]
     );
+    assert_eq!(
+        shape(&mut session, "select id from t where id = any('{3,1}')"),
+        ["Index Scan using t_pkey on t", "Index Cond: (id = ANY ('{3,1}'::integer[]))"]
+    );
+    assert_eq!(session.rows("select id from t where id = any('{3,1,3,null,9999}') order by id"), ["1", "3"]);
     assert_eq!(shape(&mut session, "select c from t where c = 'c7'")[0], "Index Scan using t_c on t");
     assert_eq!(shape(&mut session, "select id from t where b = 3")[0], "Seq Scan on t");
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::value::decode_nested_value;
 use super::{Corrupt, encode_value};
 use crate::array::{Array, Dimension, NESTING_MAX, check_dimensions};
-use crate::{Datum, Record, RecordField, RecordShape, Type};
+use crate::{Datum, Record, RecordField, RecordShape, Type, oid};
 
 const NULL_LEN: u32 = u32::MAX;
 
@@ -33,7 +33,8 @@ pub(super) fn encode_record(out: &mut Vec<u8>, record: &Record) {
     out.extend_from_slice(&(shape.fields.len() as u16).to_le_bytes());
     for field in &shape.fields {
         out.extend_from_slice(&field.ty.oid.to_le_bytes());
-        out.extend_from_slice(&field.ty.typmod.to_le_bytes());
+        let typmod = if field.ty.oid == oid::RECORD { -1 } else { field.ty.typmod };
+        out.extend_from_slice(&typmod.to_le_bytes());
         let name = crate::text::truncate_name(&field.name);
         out.push(name.len() as u8);
         out.extend_from_slice(name.as_bytes());

@@ -1,0 +1,98 @@
+//! Views, and the queries that views and materialized views store.
+//!
+//! A stored query is SQL text with a list of what each relation name in it meant when it was stored: the relation's
+//! number, and its columns by number under the names that they had then. Whoever binds the text looks names up in
+//! that list and nowhere else. So a renamed table or column, or another search path, does not change what a view
+//! means, and a column that was added later does not show up in its `*`.
+
+use nqdb_types::{Oid, Type};
+use serde::{Deserialize, Serialize};
+
+/// A view: a name for a query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewDef {
+    pub oid: Oid,
+    pub schema: Oid,
+    pub name: String,
+    pub owner: Oid,
+    /// What the view gives, in order; attribute number = position + 1.
+    pub columns: Vec<ViewColumn>,
+    pub query: StoredQuery,
+    pub check_option: Option<CheckOption>,
+}
+
+/// A column of a view: its own name and the type of the query's column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewColumn {
+    pub name: String,
+    pub type_oid: Oid,
+    pub typmod: i32,
+}
+
+impl ViewColumn {
+    pub fn ty(&self) -> Type {
+        Type::with_typmod(self.type_oid, self.typmod)
+    }
+}
+
+/// WITH CHECK OPTION.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CheckOption {
+    Local,
+    Cascaded,
+}
+
+/// SQL text that keeps its meaning.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredQuery {
+    pub text: String,
+    pub relations: Vec<NamedRelation>,
+}
+
+impl StoredQuery {
+    /// What a relation name in the text stands for.
+    pub fn relation(&self, schema: Option<&str>, name: &str) -> Option<&NamedRelation> {
+        self.relations.iter().find(|relation| relation.schema.as_deref() == schema && relation.name == name)
+    }
+
+    /// Whether the text reads a relation.
+    pub fn reads(&self, relation: Oid) -> bool {
+        self.relations.iter().any(|named| named.oid == relation)
+    }
+
+    /// Whether the text needs a column of a relation.
+    pub fn reads_column(&self, relation: Oid, attnum: i16) -> bool {
+        let needs = |named: &NamedRelation| named.columns.iter().any(|column| column.attnum == attnum && column.used);
+        self.relations.iter().any(|named| named.oid == relation && needs(named))
+    }
+}
+
+/// A relation name of a stored query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedRelation {
+    /// As it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    pub name: String,
+    pub oid: Oid,
+    pub columns: Vec<NamedColumn>,
+}
+
+/// A column that a stored query may name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedColumn {
+    pub attnum: i16,
+    /// Its name when the query was stored.
+    pub name: String,
+    /// The query needs it: it cannot be dropped without the query.
+    #[serde(default)]
+    pub used: bool,
+}
+
+/// What makes a table a materialized view.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Materialized {
+    pub query: StoredQuery,
+    /// False until it is filled: it cannot be read then.
+    pub populated: bool,
+}

@@ -1,0 +1,275 @@
+//! What depends on what, and DROP ... RESTRICT and CASCADE (manual, section 5.14).
+//!
+//! Dependencies are not stored: they are read off the definitions, which name what they need by number. A drop collects
+//! everything that must go with its objects: *parts* go silently (indexes, constraints, the sequences of a table's columns),
+//! *dependents* only with CASCADE, and they are what messages list.
+//!
+//! Order and words are PostgreSQL's: a depth-first walk, newest objects first, reported backwards.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use nqdb_sqlstate::{DEPENDENT_OBJECTS_STILL_EXIST, SqlError};
+use nqdb_txn::{RelationLock, Result, TxnError};
+use nqdb_types::Oid;
+
+use super::CatalogWriter;
+use super::sequence::nextval_call;
+use super::table::owned_sequences;
+use crate::definition::{Relation, TableDef};
+use crate::request::DropBehavior;
+use crate::snapshot::Snapshot;
+
+/// Something that can be dropped, or that something can depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectId {
+    Schema(Oid),
+    /// A table, view, index or sequence.
+    Relation(Oid),
+    Column(Oid, i16),
+    /// The default of a column.
+    Default(Oid, i16),
+}
+
+/// One entry of the list of what goes.
+struct Going {
+    object: ObjectId,
+    /// What it depends on, as far as the walk found first.
+    because: ObjectId,
+    /// Named by the command, or a part of something else: not reported.
+    silent: bool,
+}
+
+impl CatalogWriter<'_> {
+    /// Drops objects. With CASCADE also what depends on them, whose descriptions are returned.
+    ///
+    /// Errors: 2BP01 when `behavior` is RESTRICT and something depends on them.
+    pub fn drop_objects(&mut self, roots: &[ObjectId], behavior: DropBehavior) -> Result<Vec<String>> {
+        let going = self.lock_going(roots)?;
+        let snapshot = self.snapshot();
+        let reported: Vec<&Going> = going.iter().filter(|entry| !entry.silent).collect();
+        if behavior == DropBehavior::Restrict && !reported.is_empty() {
+            return Err(self.still_needed(&snapshot, roots, &reported));
+        }
+        let dropped: Vec<String> = reported.iter().map(|entry| self.describe(&snapshot, entry.object)).collect();
+        // Backwards: what depends goes before what it depends on.
+        for entry in going.iter().rev() {
+            self.remove_object(entry.object)?;
+        }
+        Ok(dropped)
+    }
+
+    /// The list of what goes, with every relation of it locked, in the order in which it is reported.
+    fn lock_going(&mut self, roots: &[ObjectId]) -> Result<Vec<Going>> {
+        loop {
+            let snapshot = self.snapshot();
+            for root in roots {
+                self.lock_object(*root)?;
+            }
+            let going = collect(&snapshot, roots);
+            for entry in &going {
+                self.lock_object(entry.object)?;
+            }
+            if self.snapshot().version == snapshot.version {
+                return Ok(going);
+            }
+        }
+    }
+
+    fn lock_object(&mut self, object: ObjectId) -> Result<()> {
+        let (ObjectId::Schema(oid) | ObjectId::Relation(oid) | ObjectId::Column(oid, _) | ObjectId::Default(oid, _)) =
+            object;
+        let oid = match self.snapshot().relation_by_oid(oid) {
+            Some(Relation::Index(table, _)) => table.oid,
+            _ => oid,
+        };
+        self.txn.lock_relation(oid, RelationLock::AccessExclusive)
+    }
+
+    fn remove_object(&mut self, object: ObjectId) -> Result<()> {
+        match object {
+            ObjectId::Schema(oid) => self.remove_schema(oid),
+            ObjectId::Column(table, attnum) => self.drop_column(table, position_of(attnum)),
+            ObjectId::Default(table, attnum) => {
+                if self.snapshot().table_by_oid(table).is_some() {
+                    self.set_default(table, position_of(attnum), None)?;
+                }
+                Ok(())
+            }
+            ObjectId::Relation(oid) => {
+                let relation = self.snapshot().relation_by_oid(oid).cloned();
+                match relation {
+                    Some(Relation::Table(_)) => self.drop_table(oid),
+                    Some(Relation::View(_)) => self.remove_view(oid),
+                    Some(Relation::Sequence(sequence)) => self.remove_sequence(&sequence),
+                    Some(Relation::Index(table, _)) => self.drop_index(table.oid, oid),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// 2BP01 with one line for each dependent.
+    fn still_needed(&self, snapshot: &Snapshot, roots: &[ObjectId], reported: &[&Going]) -> TxnError {
+        let message = match roots {
+            [root] => {
+                format!("cannot drop {} because other objects depend on it", self.describe(snapshot, *root))
+            }
+            _ => "cannot drop desired object(s) because other objects depend on them".to_owned(),
+        };
+        let line = |entry: &&Going| {
+            let (what, on) = (self.describe(snapshot, entry.object), self.describe(snapshot, entry.because));
+            format!("{what} depends on {on}")
+        };
+        SqlError::new(DEPENDENT_OBJECTS_STILL_EXIST, message)
+            .with_detail(reported.iter().map(line).collect::<Vec<_>>().join("\n"))
+            .with_hint("Use DROP ... CASCADE to drop the dependent objects too.")
+            .into()
+    }
+
+    /// `view v`, `column a of table t`: an object as PostgreSQL names it in messages.
+    pub fn describe(&self, snapshot: &Snapshot, object: ObjectId) -> String {
+        let relation = |oid: Oid| match snapshot.relation_by_oid(oid) {
+            Some(found) => format!("{} {}", found.kind_name(), self.visible_name(snapshot, found)),
+            None => format!("relation {oid}"),
+        };
+        let column = |table: Oid, attnum: i16| {
+            let name = match snapshot.relation_by_oid(table) {
+                Some(Relation::Table(table)) => {
+                    table.columns.get(position_of(attnum)).map(|column| column.name.as_str())
+                }
+                Some(Relation::View(view)) => view.columns.get(position_of(attnum)).map(|column| column.name.as_str()),
+                _ => None,
+            };
+            format!("column {} of {}", name.unwrap_or_default(), relation(table))
+        };
+        match object {
+            ObjectId::Schema(oid) => {
+                let name = snapshot.schema_by_oid(oid).map_or("", |schema| schema.name.as_str());
+                format!("schema {name}")
+            }
+            ObjectId::Relation(oid) => relation(oid),
+            ObjectId::Column(table, attnum) => column(table, attnum),
+            ObjectId::Default(table, attnum) => format!("default value for {}", column(table, attnum)),
+        }
+    }
+
+    /// A relation's name, with its schema where the search path does not lead to it.
+    fn visible_name(&self, snapshot: &Snapshot, relation: &Relation) -> String {
+        let seen = snapshot.resolve(&self.search_path, None, relation.name()).ok().flatten();
+        if self.search_path.is_empty() || seen.is_some_and(|seen| seen.oid() == relation.oid()) {
+            return relation.name().to_owned();
+        }
+        let schema = snapshot.schema_by_oid(relation.schema()).map_or("", |schema| schema.name.as_str());
+        format!("{schema}.{}", relation.name())
+    }
+}
+
+/// The position of an attribute number.
+fn position_of(attnum: i16) -> usize {
+    usize::try_from(attnum - 1).unwrap_or_default()
+}
+
+/// Walks from the roots to everything that goes with them.
+fn collect(snapshot: &Snapshot, roots: &[ObjectId]) -> Vec<Going> {
+    let mut walk = Walk { snapshot, roots, seen: HashSet::new(), list: Vec::new() };
+    for root in roots {
+        walk.visit(*root, *root, true);
+    }
+    walk.list.reverse();
+    walk.list
+}
+
+struct Walk<'a> {
+    snapshot: &'a Snapshot,
+    roots: &'a [ObjectId],
+    seen: HashSet<ObjectId>,
+    list: Vec<Going>,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, object: ObjectId, because: ObjectId, silent: bool) {
+        if !self.seen.insert(object) {
+            return;
+        }
+        let mut next: Vec<(ObjectId, bool)> =
+            dependents(self.snapshot, object).into_iter().map(|dependent| (dependent, false)).collect();
+        next.extend(parts(self.snapshot, object).into_iter().map(|part| (part, true)));
+        // Newest first, as PostgreSQL walks; the reversed list then has the oldest first.
+        next.sort_by_key(|(dependent, _)| std::cmp::Reverse(age(*dependent)));
+        for (dependent, is_part) in next {
+            if let ObjectId::Default(table, _) = dependent
+                && self.seen.contains(&ObjectId::Relation(table))
+            {
+                // It goes with its table, which goes too.
+                continue;
+            }
+            self.visit(dependent, object, is_part || self.roots.contains(&dependent));
+        }
+        self.list.push(Going { object, because, silent });
+    }
+}
+
+fn age(object: ObjectId) -> (Oid, i16) {
+    match object {
+        ObjectId::Schema(oid) | ObjectId::Relation(oid) => (oid, 0),
+        ObjectId::Column(oid, attnum) | ObjectId::Default(oid, attnum) => (oid, attnum),
+    }
+}
+
+/// What goes silently with an object and is dropped on its own.
+fn parts(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
+    let owned = |table: Oid, attnum: Option<i16>| {
+        owned_sequences(snapshot, table, attnum).into_iter().map(ObjectId::Relation).collect()
+    };
+    match object {
+        ObjectId::Relation(oid) if snapshot.table_by_oid(oid).is_some() => owned(oid, None),
+        ObjectId::Column(table, attnum) => owned(table, Some(attnum)),
+        _ => Vec::new(),
+    }
+}
+
+/// What an object is needed by.
+fn dependents(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
+    match object {
+        ObjectId::Schema(schema) => {
+            let belongs_to_column = |relation: &&Relation| match relation {
+                Relation::Sequence(sequence) => sequence.owned_by.is_some(),
+                Relation::Index(..) => true,
+                Relation::Table(_) | Relation::View(_) => false,
+            };
+            let inside = snapshot.relations_of(schema).filter(|relation| !belongs_to_column(relation));
+            inside.map(|relation| ObjectId::Relation(relation.oid())).collect()
+        }
+        ObjectId::Relation(oid) => {
+            let mut found = readers(snapshot, &|query| query.reads(oid));
+            if let Some(sequence) = snapshot.sequence_by_oid(oid) {
+                found.extend(users_of_sequence(snapshot, sequence.oid));
+            }
+            found
+        }
+        ObjectId::Column(table, attnum) => readers(snapshot, &|query| query.reads_column(table, attnum)),
+        ObjectId::Default(..) => Vec::new(),
+    }
+}
+
+/// The views whose query meets a condition.
+fn readers(snapshot: &Snapshot, reads: &dyn Fn(&crate::view::StoredQuery) -> bool) -> Vec<ObjectId> {
+    let views = snapshot.views().filter(|view| reads(&view.query)).map(|view| view.oid);
+    let is_reader = |table: &&Arc<TableDef>| table.materialized.as_ref().is_some_and(|stored| reads(&stored.query));
+    views.chain(snapshot.tables().filter(is_reader).map(|table| table.oid)).map(ObjectId::Relation).collect()
+}
+
+/// The defaults that draw from a sequence.
+fn users_of_sequence(snapshot: &Snapshot, sequence: Oid) -> Vec<ObjectId> {
+    let call = nextval_call(sequence);
+    let mut users = Vec::new();
+    for table in snapshot.tables() {
+        for (_, column) in table.live_columns() {
+            if column.default.as_ref().is_some_and(|default| default.contains(&call)) {
+                users.push(ObjectId::Default(table.oid, column.attnum));
+            }
+        }
+    }
+    users
+}

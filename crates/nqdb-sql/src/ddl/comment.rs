@@ -1,0 +1,101 @@
+//! COMMENT ON.
+
+use nqdb_catalog::Relation;
+use nqdb_sqlstate::{INVALID_SCHEMA_NAME, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_OBJECT, WRONG_OBJECT_TYPE};
+use nqdb_txn::TxnError;
+use nqdb_types::Oid;
+
+use super::names::missing_relation;
+use super::{DdlContext, QualifiedName};
+use crate::definition::{CommentOn, CommentTarget, ObjectKind};
+use crate::exec::CommandTag;
+
+/// The system catalogs that comments are filed under, by PostgreSQL's numbers.
+pub(super) const PG_CLASS: Oid = 1259;
+const PG_AUTHID: Oid = 1260;
+const PG_DATABASE: Oid = 1262;
+const PG_CONSTRAINT: Oid = 2606;
+const PG_NAMESPACE: Oid = 2615;
+/// The number of the database `postgres` in PostgreSQL.
+const DATABASE_OID: Oid = 5;
+
+pub(super) fn comment(comment: &CommentOn, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
+    let (class, object, column) = match &comment.target {
+        CommentTarget::Object(ObjectKind::Schema, name) => (PG_NAMESPACE, schema(name, cx)?, 0),
+        CommentTarget::Object(kind, name) => (PG_CLASS, cx.object_relation(*kind, name)?.oid(), 0),
+        CommentTarget::Column { relation, column } => column_place(relation, column, cx)?,
+        CommentTarget::Constraint { name, table } => (PG_CONSTRAINT, constraint(name, table, cx)?, 0),
+        CommentTarget::Role(name) => (PG_AUTHID, role(name, cx)?, 0),
+        CommentTarget::Database(name) => (PG_DATABASE, database(name, cx)?, 0),
+    };
+    cx.writer().set_comment(class, object, column, comment.text.clone())?;
+    Ok(CommandTag::Other("COMMENT"))
+}
+
+fn schema(name: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
+    let snapshot = cx.draft.snapshot();
+    let schema = snapshot
+        .schema(&name.name)
+        .ok_or_else(|| SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{}\" does not exist", name.name)))?;
+    cx.expect_owner(schema.owner, "schema", &schema.name)?;
+    Ok(schema.oid)
+}
+
+fn column_place(relation: &QualifiedName, column: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<(Oid, Oid, i16)> {
+    let found = cx.find_relation(relation).ok_or_else(|| missing_relation("relation", relation))?;
+    let number = match &found {
+        Relation::Table(table) => {
+            table.column_named(column).and_then(|at| table.columns.get(at)).map(|column| column.attnum)
+        }
+        Relation::View(view) => {
+            let at = view.columns.iter().position(|found| found.name == column);
+            at.and_then(|at| i16::try_from(at + 1).ok())
+        }
+        Relation::Index(..) | Relation::Sequence(_) => {
+            let message = format!("cannot set comment on relation \"{}\"", relation.name);
+            return Err(SqlError::new(WRONG_OBJECT_TYPE, message)
+                .with_detail(format!("This operation is not supported for {}.", plural(&found))));
+        }
+    };
+    cx.expect_owner(found.owner(), found.kind_name(), found.name())?;
+    let number = number.ok_or_else(|| {
+        let message = format!("column \"{column}\" of relation \"{}\" does not exist", relation.name);
+        SqlError::new(UNDEFINED_COLUMN, message)
+    })?;
+    Ok((PG_CLASS, found.oid(), number))
+}
+
+fn plural(relation: &Relation) -> &'static str {
+    match relation {
+        Relation::Index(..) => "indexes",
+        _ => "sequences",
+    }
+}
+
+fn constraint(name: &str, table: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
+    let table = cx.find_table(table)?;
+    cx.expect_owner(table.owner, "table", &table.name)?;
+    let check = table.checks.iter().find(|check| check.name == name).map(|check| check.oid);
+    let index = table.indexes.iter().find(|index| index.constraint && index.name == name).map(|index| index.oid);
+    check.or(index).ok_or_else(|| {
+        let message = format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
+        SqlError::new(UNDEFINED_OBJECT, message)
+    })
+}
+
+fn role(name: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
+    let snapshot = cx.draft.snapshot();
+    let role = snapshot.role(name);
+    let role = role.ok_or_else(|| SqlError::new(UNDEFINED_OBJECT, format!("role \"{name}\" does not exist")))?;
+    cx.expect_may_change_roles("alter", role.superuser)?;
+    Ok(role.oid)
+}
+
+fn database(name: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
+    if name != cx.exec.functions.session.current_database() {
+        let message = format!("database \"{name}\" does not exist");
+        return Err(SqlError::new(nqdb_sqlstate::INVALID_CATALOG_NAME, message));
+    }
+    cx.expect_may_create_schema()?;
+    Ok(DATABASE_OID)
+}

@@ -1,0 +1,134 @@
+//! CREATE TABLE ... (LIKE source ...): what the new table takes over from another one.
+
+use nqdb_catalog::request::{
+    ColumnSequenceKind, NewColumn, NewColumnSequence, NewIndex, NewKeyColumn, SequenceOptions,
+};
+use nqdb_catalog::{IndexDef, Relation, SequenceDef, TableDef};
+use nqdb_sqlstate::{SqlError, SqlResult, WRONG_OBJECT_TYPE};
+use nqdb_txn::TxnError;
+use nqdb_types::Oid;
+
+use super::DdlContext;
+use super::create_table::WrittenConstraint;
+use super::names::missing_relation;
+use crate::definition::Like;
+
+/// What LIKE clauses bring besides columns.
+#[derive(Default)]
+pub(super) struct Copied {
+    pub constraints: Vec<WrittenConstraint>,
+    indexes: Vec<(bool, Vec<NewKeyColumn>)>,
+    /// Column name and text.
+    comments: Vec<(String, String)>,
+}
+
+impl Copied {
+    /// Adds the columns of some clauses to `columns`, and keeps the rest for later.
+    pub fn add_all<'l>(
+        &mut self,
+        likes: impl Iterator<Item = &'l Like>,
+        columns: &mut Vec<NewColumn>,
+        cx: &mut DdlContext<'_, '_>,
+    ) -> SqlResult<()> {
+        for like in likes {
+            match cx.find_relation(&like.source) {
+                Some(Relation::Table(table)) => self.add_table(like, &table, columns, cx)?,
+                Some(Relation::View(view)) => {
+                    columns.extend(view.columns.iter().map(|column| NewColumn::plain(&column.name, column.ty())));
+                }
+                Some(other) => {
+                    let message = format!("relation \"{}\" is invalid in LIKE clause", other.name());
+                    let detail = format!("This operation is not supported for {}s.", other.kind_name());
+                    let detail = detail.replace("indexs", "indexes");
+                    return Err(SqlError::new(WRONG_OBJECT_TYPE, message)
+                        .with_detail(detail)
+                        .or_position(like.source.position));
+                }
+                None => {
+                    return Err(missing_relation("relation", &like.source).or_position(like.source.position));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_table(
+        &mut self,
+        like: &Like,
+        table: &TableDef,
+        columns: &mut Vec<NewColumn>,
+        cx: &mut DdlContext<'_, '_>,
+    ) -> SqlResult<()> {
+        let snapshot = cx.draft.snapshot();
+        for (_, column) in table.live_columns() {
+            let identity = column.identity.filter(|_| like.options.identity);
+            let sequence = identity.and_then(|identity| {
+                let options = sequence_options(snapshot.sequence_by_oid(identity.sequence)?);
+                let kind = ColumnSequenceKind::Identity { always: identity.always };
+                Some(NewColumnSequence { kind, options })
+            });
+            let default = column.default.clone().filter(|_| like.options.defaults);
+            let not_null = column.not_null;
+            columns.push(NewColumn { not_null, default, sequence, ..NewColumn::plain(&column.name, column.ty) });
+            let comment = snapshot.comment(super::comment::PG_CLASS, table.oid, column.attnum);
+            if let Some(comment) = comment.filter(|_| like.options.comments) {
+                self.comments.push((column.name.clone(), comment.text.clone()));
+            }
+        }
+        if like.options.constraints {
+            let checks = table.checks.iter();
+            self.constraints.extend(checks.map(|check| WrittenConstraint::Check {
+                name: Some(check.name.clone()),
+                text: check.expression.clone(),
+            }));
+        }
+        if like.options.indexes {
+            table.indexes.iter().for_each(|index| self.add_index(table, index));
+        }
+        Ok(())
+    }
+
+    fn add_index(&mut self, table: &TableDef, index: &IndexDef) {
+        let name = |column: usize| table.columns.get(column).map_or_else(String::new, |column| column.name.clone());
+        if index.constraint {
+            let columns = index.key.iter().map(|key| name(key.column)).collect();
+            self.constraints.push(WrittenConstraint::Key { name: None, primary: index.primary, columns });
+            return;
+        }
+        let key = index.key.iter().map(|key| NewKeyColumn {
+            column: name(key.column),
+            descending: key.descending,
+            nulls_first: key.nulls_first,
+        });
+        self.indexes.push((index.unique, key.collect()));
+    }
+
+    /// Makes the copied indexes and comments, once the table is there.
+    pub fn finish(self, table: Oid, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+        for (unique, key) in self.indexes {
+            cx.writer().create_index(&NewIndex { table, name: None, unique, key })?;
+        }
+        let definition = cx.draft.snapshot().table_by_oid(table).cloned();
+        for (column, text) in self.comments {
+            let at =
+                definition.as_ref().and_then(|table| Some(table.columns.get(table.column_named(&column)?)?.attnum));
+            if let Some(attnum) = at {
+                cx.writer().set_comment(super::comment::PG_CLASS, table, attnum, Some(text))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sequence_options(sequence: &SequenceDef) -> SequenceOptions {
+    SequenceOptions {
+        data_type: Some(sequence.data_type),
+        increment: Some(sequence.increment),
+        min: Some(Some(sequence.min)),
+        max: Some(Some(sequence.max)),
+        start: Some(sequence.start),
+        cache: Some(sequence.cache),
+        cycle: Some(sequence.cycle),
+        owned_by: None,
+    }
+}

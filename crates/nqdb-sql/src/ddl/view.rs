@@ -1,0 +1,109 @@
+//! CREATE [OR REPLACE] VIEW.
+
+use nqdb_catalog::request::NewView;
+use nqdb_catalog::{Relation, StoredQuery, ViewColumn};
+use nqdb_sqlstate::{
+    DUPLICATE_COLUMN, INVALID_TABLE_DEFINITION, Notice, SUCCESSFUL_COMPLETION, SYNTAX_ERROR, SqlError, SqlResult,
+    WRONG_OBJECT_TYPE,
+};
+use nqdb_txn::{RelationLock, TxnError};
+use nqdb_types::Type;
+
+use super::DdlContext;
+use crate::bind::{AnalyzedQuery, analyze_query};
+use crate::definition::CreateView;
+use crate::exec::CommandTag;
+use crate::statement::{NamedAt, Parsed};
+
+pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
+    let analyzed = cx.analyze(&create.query)?;
+    let columns =
+        named_columns(&create.columns, analyzed.columns, "CREATE VIEW specifies more column names than columns")?;
+    let reads_temporary = cx.reads_temporary(&analyzed.stored);
+    if reads_temporary && !create.temporary {
+        let message = format!("view \"{}\" will be a temporary view", create.name.name);
+        cx.notice(Notice::new(SUCCESSFUL_COMPLETION, message));
+    }
+    let schema = cx.relation_schema(&create.name, create.temporary || reads_temporary)?;
+    if create.check_option.is_some() {
+        return Err(SqlError::unsupported("WITH CHECK OPTION").into());
+    }
+    let columns =
+        columns.into_iter().map(|(name, ty)| ViewColumn { name, type_oid: ty.oid, typmod: ty.typmod }).collect();
+    let name = create.name.name.clone();
+    let new = NewView { schema, name, columns, query: analyzed.stored, check_option: create.check_option };
+    let existing = cx.draft.snapshot().relation(schema, &create.name.name).cloned();
+    match existing {
+        Some(Relation::View(view)) if create.or_replace => {
+            cx.expect_owner(view.owner, "view", &view.name)?;
+            if new.query.reads(view.oid) {
+                let message = "infinite recursion detected in rules for relation";
+                let message = format!("{message} \"{}\"", view.name);
+                return Err(SqlError::new(nqdb_sqlstate::INVALID_OBJECT_DEFINITION, message).into());
+            }
+            cx.writer().replace_view(view.oid, new)?;
+        }
+        Some(_) if create.or_replace => {
+            return Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not a view", create.name.name)).into());
+        }
+        _ => {
+            cx.writer().create_view(new)?;
+        }
+    }
+    Ok(CommandTag::Other("CREATE VIEW"))
+}
+
+/// The columns of a query under the names that a definition gives them. Errors: 42601 for too many names, 42701 for a name
+/// that is used twice.
+pub(super) fn named_columns(
+    names: &[NamedAt],
+    columns: Vec<(String, Type)>,
+    too_many: &str,
+) -> SqlResult<Vec<(String, Type)>> {
+    if names.len() > columns.len() {
+        return Err(SqlError::new(SYNTAX_ERROR, too_many));
+    }
+    let mut columns = columns;
+    for ((name, _), given) in columns.iter_mut().zip(names) {
+        name.clone_from(&given.name);
+    }
+    for (at, (name, _)) in columns.iter().enumerate() {
+        if columns.iter().take(at).any(|(other, _)| other == name) {
+            return Err(SqlError::new(DUPLICATE_COLUMN, format!("column \"{name}\" specified more than once")));
+        }
+        if let Some((name, ty)) = columns.get(at).filter(|(_, ty)| is_pseudo(*ty)) {
+            let message = format!("column \"{name}\" has pseudo-type {}", ty.name());
+            return Err(SqlError::new(INVALID_TABLE_DEFINITION, message));
+        }
+    }
+    Ok(columns)
+}
+
+fn is_pseudo(ty: Type) -> bool {
+    nqdb_types::type_info(ty.oid).is_some_and(|info| info.category == 'P')
+}
+
+impl DdlContext<'_, '_> {
+    /// Analyses a query with the relations that it names held in place.
+    pub(super) fn analyze(&mut self, parsed: &Parsed) -> Result<AnalyzedQuery, TxnError> {
+        loop {
+            let snapshot = self.draft.snapshot();
+            let analyzed = analyze_query(parsed, &self.bind_context(&snapshot))?;
+            for relation in &analyzed.stored.relations {
+                self.exec.txn.lock_relation(relation.oid, RelationLock::AccessShare)?;
+            }
+            if self.draft.snapshot().version == snapshot.version {
+                return Ok(analyzed);
+            }
+        }
+    }
+
+    /// Whether a query reads anything temporary.
+    pub(super) fn reads_temporary(&mut self, query: &StoredQuery) -> bool {
+        let snapshot = self.draft.snapshot();
+        query.relations.iter().any(|named| {
+            let relation = snapshot.relation_by_oid(named.oid);
+            relation.and_then(|relation| snapshot.schema_by_oid(relation.schema())).is_some_and(|s| s.is_temporary())
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! Definitions that have a grammar of our own (`parse::definition`): what was written, before any name is looked up.
+
+use nqdb_catalog::{CheckOption, OnCommit};
+use sqlparser::ast;
+
+pub use crate::ddl::QualifiedName;
+use crate::statement::{NamedAt, Parsed};
+
+/// A definition in our own grammar.
+#[derive(Clone, Debug)]
+pub enum Definition {
+    View(CreateView),
+    TableAs(CreateTableAs),
+    TableLike(Box<CreateTableLike>),
+    /// REFRESH MATERIALIZED VIEW.
+    Refresh {
+        name: QualifiedName,
+        concurrently: bool,
+        with_data: bool,
+    },
+    Alter(Alter),
+    Comment(CommentOn),
+}
+
+/// `CREATE [OR REPLACE] [TEMP] VIEW name [(columns)] AS query [WITH [CASCADED | LOCAL] CHECK OPTION]`.
+#[derive(Clone, Debug)]
+pub struct CreateView {
+    pub name: QualifiedName,
+    pub or_replace: bool,
+    pub temporary: bool,
+    pub columns: Vec<NamedAt>,
+    pub query: Box<Parsed>,
+    pub check_option: Option<CheckOption>,
+}
+
+/// `CREATE TABLE ... AS`, `SELECT ... INTO`, `CREATE MATERIALIZED VIEW`.
+#[derive(Clone, Debug)]
+pub struct CreateTableAs {
+    pub name: QualifiedName,
+    pub kind: TableAsKind,
+    pub temporary: bool,
+    pub if_not_exists: bool,
+    pub on_commit: OnCommit,
+    pub columns: Vec<NamedAt>,
+    pub query: Box<Parsed>,
+    pub with_data: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableAsKind {
+    Table,
+    SelectInto,
+    MaterializedView,
+}
+
+/// CREATE TABLE with LIKE clauses among its columns.
+#[derive(Clone, Debug)]
+pub struct CreateTableLike {
+    /// The statement without its LIKE clauses.
+    pub create: ast::Statement,
+    pub likes: Vec<Like>,
+}
+
+/// `LIKE source [INCLUDING | EXCLUDING ...]`.
+#[derive(Clone, Debug)]
+pub struct Like {
+    /// How many columns stand in front of it.
+    pub columns_before: usize,
+    pub source: QualifiedName,
+    pub options: LikeOptions,
+}
+
+/// What LIKE copies besides names, types and NOT NULL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LikeOptions {
+    pub comments: bool,
+    pub constraints: bool,
+    pub defaults: bool,
+    pub generated: bool,
+    pub identity: bool,
+    pub indexes: bool,
+}
+
+/// The kinds of objects that ALTER ... RENAME, SET SCHEMA, OWNER and COMMENT ON name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectKind {
+    Table,
+    View,
+    MaterializedView,
+    Index,
+    Sequence,
+    Schema,
+}
+
+impl ObjectKind {
+    /// As in a command tag: `MATERIALIZED VIEW`.
+    pub fn words(self) -> &'static str {
+        match self {
+            ObjectKind::Table => "TABLE",
+            ObjectKind::View => "VIEW",
+            ObjectKind::MaterializedView => "MATERIALIZED VIEW",
+            ObjectKind::Index => "INDEX",
+            ObjectKind::Sequence => "SEQUENCE",
+            ObjectKind::Schema => "SCHEMA",
+        }
+    }
+}
+
+/// `ALTER kind [IF EXISTS] name action`, for actions that are the same for several kinds.
+#[derive(Clone, Debug)]
+pub struct Alter {
+    pub kind: ObjectKind,
+    pub if_exists: bool,
+    pub name: QualifiedName,
+    pub action: AlterAction,
+}
+
+#[derive(Clone, Debug)]
+pub enum AlterAction {
+    Rename(String),
+    RenameColumn { column: String, new_name: String },
+    SetSchema(String),
+    Owner(String),
+}
+
+/// `COMMENT ON object IS text`; none for NULL.
+#[derive(Clone, Debug)]
+pub struct CommentOn {
+    pub target: CommentTarget,
+    pub text: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum CommentTarget {
+    Object(ObjectKind, QualifiedName),
+    Column { relation: QualifiedName, column: String },
+    Constraint { name: String, table: QualifiedName },
+    Role(String),
+    Database(String),
+}

@@ -1,0 +1,353 @@
+//! The grammar of definitions that `sqlparser` knows in part or not at all: views, tables made of queries, LIKE,
+//! ALTER of what all objects have (name, schema, owner), COMMENT.
+
+use std::sync::Arc;
+
+use nqdb_catalog::{CheckOption, OnCommit};
+use nqdb_sqlstate::{SqlError, SqlResult};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::Tokens;
+use super::cursor::Cursor;
+use crate::definition::{
+    Alter, AlterAction, CommentOn, CommentTarget, CreateTableAs, CreateView, Definition, ObjectKind, QualifiedName,
+    TableAsKind,
+};
+use crate::statement::StatementKind;
+
+/// A statement of this grammar; `None` when it is another's.
+pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<StatementKind>> {
+    let definition = if cursor.peek_is(0, "create") {
+        parse_create(cursor)?
+    } else if cursor.peek_is(0, "alter") {
+        parse_alter(cursor)?
+    } else if cursor.peek_is(0, "comment") {
+        Some(Definition::Comment(parse_comment(cursor)?))
+    } else {
+        None
+    };
+    Ok(definition.map(|definition| StatementKind::Define(Box::new(definition))))
+}
+
+/// The words between CREATE and the kind of the object.
+struct Prefix {
+    or_replace: bool,
+    temporary: bool,
+    unlogged: bool,
+    /// How many tokens they are, CREATE included.
+    len: usize,
+}
+
+fn prefix(cursor: &Cursor<'_>) -> Prefix {
+    let mut prefix = Prefix { or_replace: false, temporary: false, unlogged: false, len: 1 };
+    if cursor.peek_is(1, "or") && cursor.peek_is(2, "replace") {
+        prefix.or_replace = true;
+        prefix.len += 2;
+    }
+    if cursor.peek_is(prefix.len, "global") || cursor.peek_is(prefix.len, "local") {
+        prefix.len += 1;
+    }
+    if cursor.peek_is(prefix.len, "temp") || cursor.peek_is(prefix.len, "temporary") {
+        prefix.temporary = true;
+        prefix.len += 1;
+    } else if cursor.peek_is(prefix.len, "unlogged") {
+        prefix.unlogged = true;
+        prefix.len += 1;
+    }
+    prefix
+}
+
+fn parse_create(cursor: &mut Cursor<'_>) -> SqlResult<Option<Definition>> {
+    let prefix = prefix(cursor);
+    if cursor.peek_is(prefix.len, "recursive") && cursor.peek_is(prefix.len + 1, "view") {
+        return Err(SqlError::unsupported("a recursive view"));
+    }
+    if cursor.peek_is(prefix.len, "view") {
+        cursor.skip_many(prefix.len + 1);
+        return parse_view(cursor, &prefix).map(|view| Some(Definition::View(view)));
+    }
+    if cursor.peek_is(prefix.len, "materialized") && cursor.peek_is(prefix.len + 1, "view") {
+        cursor.skip_many(prefix.len + 2);
+        return parse_table_as(cursor, &prefix, TableAsKind::MaterializedView).map(Some);
+    }
+    if cursor.peek_is(prefix.len, "table") && cursor.has_word_outside("as") {
+        cursor.skip_many(prefix.len + 1);
+        return parse_table_as(cursor, &prefix, TableAsKind::Table).map(Some);
+    }
+    Ok(None)
+}
+
+fn parse_view(cursor: &mut Cursor<'_>, prefix: &Prefix) -> SqlResult<CreateView> {
+    let name = name(cursor)?;
+    let columns = cursor.column_list()?;
+    if cursor.take("with") {
+        return Err(SqlError::unsupported("an option of a view"));
+    }
+    cursor.expect("as")?;
+    let rest = cursor.rest();
+    let (query, check_option) = split_check_option(rest);
+    let query = Box::new(cursor.statement(query)?);
+    Ok(CreateView { name, or_replace: prefix.or_replace, temporary: prefix.temporary, columns, query, check_option })
+}
+
+/// Takes `WITH [CASCADED | LOCAL] CHECK OPTION` off the end.
+fn split_check_option(tokens: &[TokenWithSpan]) -> (&[TokenWithSpan], Option<CheckOption>) {
+    for (words, option) in [
+        (&["with", "cascaded", "check", "option"][..], CheckOption::Cascaded),
+        (&["with", "local", "check", "option"][..], CheckOption::Local),
+        (&["with", "check", "option"][..], CheckOption::Cascaded),
+    ] {
+        if let Some(query) = without_end(tokens, words) {
+            return (query, Some(option));
+        }
+    }
+    (tokens, None)
+}
+
+/// The tokens without these words at their end.
+fn without_end<'a>(tokens: &'a [TokenWithSpan], words: &[&str]) -> Option<&'a [TokenWithSpan]> {
+    let (head, tail) = tokens.split_at_checked(tokens.len().checked_sub(words.len())?)?;
+    tail.iter().zip(words).all(|(token, word)| is_word(token, word)).then_some(head)
+}
+
+pub(super) fn is_word(token: &TokenWithSpan, word: &str) -> bool {
+    matches!(&token.token, Token::Word(found) if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
+}
+
+fn parse_table_as(cursor: &mut Cursor<'_>, prefix: &Prefix, kind: TableAsKind) -> SqlResult<Definition> {
+    if prefix.unlogged {
+        return Err(SqlError::unsupported("an unlogged table"));
+    }
+    let if_not_exists = cursor.take_all(&["if", "not", "exists"]);
+    let name = name(cursor)?;
+    let columns = cursor.column_list()?;
+    if cursor.take("using") {
+        let method = cursor.identifier()?;
+        if method != "heap" {
+            let message = format!("access method \"{method}\" does not exist");
+            return Err(SqlError::new(nqdb_sqlstate::UNDEFINED_OBJECT, message));
+        }
+    }
+    if cursor.peek_is(0, "with") || cursor.peek_is(0, "tablespace") {
+        return Err(SqlError::unsupported("a storage option of CREATE TABLE AS"));
+    }
+    let on_commit = parse_on_commit(cursor)?;
+    cursor.expect("as")?;
+    let rest = cursor.rest();
+    let (query, with_data) = split_with_data(rest);
+    if query.first().is_some_and(|first| is_word(first, "execute")) {
+        return Err(SqlError::unsupported("CREATE TABLE AS EXECUTE"));
+    }
+    let query = Box::new(cursor.statement(query)?);
+    let temporary = prefix.temporary;
+    Ok(Definition::TableAs(CreateTableAs {
+        name,
+        kind,
+        temporary,
+        if_not_exists,
+        on_commit,
+        columns,
+        query,
+        with_data,
+    }))
+}
+
+fn parse_on_commit(cursor: &mut Cursor<'_>) -> SqlResult<OnCommit> {
+    if !cursor.take_all(&["on", "commit"]) {
+        return Ok(OnCommit::PreserveRows);
+    }
+    if cursor.take_all(&["preserve", "rows"]) {
+        Ok(OnCommit::PreserveRows)
+    } else if cursor.take_all(&["delete", "rows"]) {
+        Ok(OnCommit::DeleteRows)
+    } else if cursor.take("drop") {
+        Ok(OnCommit::Drop)
+    } else {
+        Err(cursor.syntax_error())
+    }
+}
+
+/// Takes `WITH [NO] DATA` off the end.
+fn split_with_data(tokens: &[TokenWithSpan]) -> (&[TokenWithSpan], bool) {
+    match without_end(tokens, &["with", "no", "data"]) {
+        Some(query) => (query, false),
+        None => (without_end(tokens, &["with", "data"]).unwrap_or(tokens), true),
+    }
+}
+
+/// `SELECT ... INTO [TEMP] [TABLE] name ...`: the query without its INTO, and the table to make; `None` for a query
+/// without INTO.
+pub(super) fn select_into(tokens: &Arc<Tokens>, own: &[TokenWithSpan]) -> SqlResult<Option<Definition>> {
+    let Some(at) = into_position(own) else { return Ok(None) };
+    let cursor = &mut Cursor::new(tokens, own);
+    cursor.skip_many(at + 1);
+    let unlogged = cursor.take("unlogged");
+    let local = cursor.take("local") || cursor.take("global");
+    let temporary = cursor.take("temp") || cursor.take("temporary");
+    if local && !temporary {
+        return Err(cursor.syntax_error());
+    }
+    if unlogged {
+        return Err(SqlError::unsupported("an unlogged table"));
+    }
+    cursor.take("table");
+    let name = name(cursor)?;
+    let query: Vec<TokenWithSpan> = own.iter().take(at).chain(own.iter().skip(cursor.place())).cloned().collect();
+    let query = Box::new(cursor.statement(&query)?);
+    Ok(Some(Definition::TableAs(CreateTableAs {
+        name,
+        kind: TableAsKind::SelectInto,
+        temporary,
+        if_not_exists: false,
+        on_commit: OnCommit::PreserveRows,
+        columns: Vec::new(),
+        query,
+        with_data: true,
+    })))
+}
+
+/// The INTO of a query's first SELECT: outside of parentheses, before its FROM.
+fn into_position(own: &[TokenWithSpan]) -> Option<usize> {
+    let mut depth = 0usize;
+    let mut select_seen = false;
+    for (at, token) in own.iter().enumerate() {
+        match &token.token {
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+            Token::Word(_) if depth == 0 => {
+                if is_word(token, "insert") || is_word(token, "merge") || select_seen && is_word(token, "from") {
+                    return None;
+                }
+                select_seen |= is_word(token, "select");
+                if select_seen && is_word(token, "into") {
+                    return Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// `REFRESH MATERIALIZED VIEW [CONCURRENTLY] name [WITH [NO] DATA]`.
+pub(super) fn parse_refresh(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
+    cursor.expect("refresh")?;
+    cursor.expect("materialized")?;
+    cursor.expect("view")?;
+    let concurrently = cursor.take("concurrently");
+    let name = name(cursor)?;
+    let with_data = !cursor.take_all(&["with", "no", "data"]);
+    if with_data {
+        cursor.take_all(&["with", "data"]);
+    }
+    cursor.finish()?;
+    Ok(StatementKind::Define(Box::new(Definition::Refresh { name, concurrently, with_data })))
+}
+
+/// The kind of object that comes next.
+fn object_kind(cursor: &mut Cursor<'_>) -> Option<ObjectKind> {
+    if cursor.take_all(&["materialized", "view"]) {
+        return Some(ObjectKind::MaterializedView);
+    }
+    let kinds = [
+        ("table", ObjectKind::Table),
+        ("view", ObjectKind::View),
+        ("index", ObjectKind::Index),
+        ("sequence", ObjectKind::Sequence),
+        ("schema", ObjectKind::Schema),
+    ];
+    kinds.into_iter().find(|(word, _)| cursor.take(word)).map(|(_, kind)| kind)
+}
+
+/// ALTER of a name, schema or owner; `None` leaves the statement to other grammars.
+fn parse_alter(cursor: &mut Cursor<'_>) -> SqlResult<Option<Definition>> {
+    let start = cursor.place();
+    cursor.skip();
+    let Some(kind) = object_kind(cursor) else {
+        cursor.go_back(start);
+        return Ok(None);
+    };
+    let if_exists = cursor.take_all(&["if", "exists"]);
+    if kind == ObjectKind::Table {
+        cursor.take("only");
+    }
+    let Ok(name) = name(cursor) else {
+        cursor.go_back(start);
+        return Ok(None);
+    };
+    cursor.take_symbol(&Token::Mul);
+    let Some(action) = alter_action(cursor, kind)? else {
+        if matches!(kind, ObjectKind::View | ObjectKind::MaterializedView) {
+            return Err(SqlError::unsupported(format!("this form of ALTER {}", kind.words())));
+        }
+        cursor.go_back(start);
+        return Ok(None);
+    };
+    cursor.finish()?;
+    Ok(Some(Definition::Alter(Alter { kind, if_exists, name, action })))
+}
+
+fn alter_action(cursor: &mut Cursor<'_>, kind: ObjectKind) -> SqlResult<Option<AlterAction>> {
+    if cursor.take_all(&["rename", "to"]) {
+        return Ok(Some(AlterAction::Rename(cursor.identifier()?)));
+    }
+    if cursor.take_all(&["owner", "to"]) {
+        return Ok(Some(AlterAction::Owner(cursor.word()?)));
+    }
+    if cursor.take_all(&["set", "schema"]) {
+        return Ok(Some(AlterAction::SetSchema(cursor.identifier()?)));
+    }
+    let has_columns = matches!(kind, ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView);
+    if has_columns && cursor.peek_is(0, "rename") && !cursor.peek_is(1, "constraint") {
+        cursor.skip();
+        cursor.take("column");
+        let column = cursor.identifier()?;
+        cursor.expect("to")?;
+        return Ok(Some(AlterAction::RenameColumn { column, new_name: cursor.identifier()? }));
+    }
+    Ok(None)
+}
+
+/// `COMMENT ON object IS { 'text' | NULL }`.
+fn parse_comment(cursor: &mut Cursor<'_>) -> SqlResult<CommentOn> {
+    cursor.expect("comment")?;
+    cursor.expect("on")?;
+    let target = if cursor.take("column") {
+        let position = cursor.position();
+        let mut parts = vec![cursor.identifier()?];
+        while cursor.take_symbol(&Token::Period) {
+            parts.push(cursor.word()?);
+        }
+        let Some(column) = parts.pop() else { return Err(cursor.syntax_error()) };
+        let Some(table) = parts.pop() else {
+            return Err(SqlError::new(nqdb_sqlstate::SYNTAX_ERROR, "column name must be qualified"));
+        };
+        let relation = QualifiedName { schema: parts.pop(), name: table, position: Some(position) };
+        CommentTarget::Column { relation, column }
+    } else if cursor.take("constraint") {
+        let constraint = cursor.identifier()?;
+        cursor.expect("on")?;
+        if cursor.take("domain") {
+            return Err(SqlError::unsupported("COMMENT ON CONSTRAINT ... ON DOMAIN"));
+        }
+        CommentTarget::Constraint { name: constraint, table: name(cursor)? }
+    } else if cursor.take("role") {
+        CommentTarget::Role(cursor.identifier()?)
+    } else if cursor.take("database") {
+        CommentTarget::Database(cursor.identifier()?)
+    } else if let Some(kind) = object_kind(cursor) {
+        CommentTarget::Object(kind, name(cursor)?)
+    } else {
+        return Err(SqlError::unsupported("COMMENT ON this kind of object"));
+    };
+    cursor.expect("is")?;
+    let text = if cursor.take("null") { None } else { Some(cursor.string()?) };
+    cursor.finish()?;
+    // An empty comment is none, as in PostgreSQL.
+    Ok(CommentOn { target, text: text.filter(|text| !text.is_empty()) })
+}
+
+fn name(cursor: &mut Cursor<'_>) -> SqlResult<QualifiedName> {
+    let name = cursor.qualified_name()?;
+    Ok(QualifiedName { schema: name.schema, name: name.name, position: Some(name.position) })
+}
