@@ -196,7 +196,8 @@ fn wrap_result(signature: &Signature, output: &ReturnType, call: TokenStream) ->
 /// The reader in `crate::argument` for a type: types with one representation share it.
 fn representation(type_name: &str) -> &str {
     match type_name {
-        "text" | "varchar" | "bpchar" | "name" | "char" | "unknown" | "cstring" | "json" | "pg_node_tree" | "aclitem" => "text",
+        "text" | "varchar" | "bpchar" | "name" | "char" | "unknown" | "cstring" | "json" | "pg_node_tree"
+        | "aclitem" => "text",
         "oid" | "xid" => "oid",
         "regclass" | "regtype" | "regproc" | "regprocedure" | "regoper" | "regoperator" | "regnamespace"
         | "regrole" | "regcollation" => "oid",

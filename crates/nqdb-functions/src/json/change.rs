@@ -10,7 +10,15 @@ use super::path::{place, subscript};
 use crate::Function;
 
 pub(super) static FUNCTIONS: &[&[Function]] = &[
-    &CONCAT, &DELETE_KEY, &DELETE_ELEMENT, &DELETE_KEYS, &DELETE_PATH, &SET, &SET_LAX, &INSERT, &STRIP_NULLS,
+    &CONCAT,
+    &DELETE_KEY,
+    &DELETE_ELEMENT,
+    &DELETE_KEYS,
+    &DELETE_PATH,
+    &SET,
+    &SET_LAX,
+    &INSERT,
+    &STRIP_NULLS,
     &STRIP_NULLS_B,
 ];
 
@@ -72,9 +80,15 @@ fn delete_element(json: &Json, subscript: i32) -> SqlResult<Json> {
 enum Change<'a> {
     Delete,
     /// Replace what is there; `create` adds what is not.
-    Set { value: &'a Json, create: bool },
+    Set {
+        value: &'a Json,
+        create: bool,
+    },
     /// Put a new item before or behind the one that is there; a new member only where there is none.
-    Insert { value: &'a Json, after: bool },
+    Insert {
+        value: &'a Json,
+        after: bool,
+    },
 }
 
 #[sql_function("jsonb_delete_path(jsonb, text_array) -> jsonb", oid = 3304)]
@@ -130,7 +144,9 @@ fn set_lax(
     match treatment {
         "raise_exception" => Err(SqlError::new(NULL_VALUE_NOT_ALLOWED, "JSON value must not be null")
             .with_detail("Exception was raised because null_value_treatment is \"raise_exception\".")
-            .with_hint("To avoid, either change the null_value_treatment argument or ensure that an SQL NULL is not passed.")),
+            .with_hint(
+                "To avoid, either change the null_value_treatment argument or ensure that an SQL NULL is not passed.",
+            )),
         "use_json_null" => set(json, path, &Json::Null, create).map(Some),
         "delete_key" => delete_path(json, path).map(Some),
         "return_target" => Ok(Some(json.clone())),
@@ -139,9 +155,7 @@ fn set_lax(
 }
 
 fn wrong_treatment() -> SqlError {
-    invalid(
-        "null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"",
-    )
+    invalid("null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"")
 }
 
 fn steps(path: &Array) -> SqlResult<Vec<&str>> {
@@ -170,9 +184,9 @@ fn change_at(json: &Json, steps: &[&str], depth: usize, change: &Change<'_>) -> 
     let Some(step) = steps.get(depth) else { return Ok(json.clone()) };
     let is_last = depth + 1 == steps.len();
     match json {
-        Json::Object(object) => change_member(object, step, is_last, change, |inner| {
-            change_at(inner, steps, depth + 1, change)
-        }),
+        Json::Object(object) => {
+            change_member(object, step, is_last, change, |inner| change_at(inner, steps, depth + 1, change))
+        }
         Json::Array(items) => {
             let Some(subscript) = subscript(step) else {
                 let message = format!("path element at position {} is not an integer: \"{step}\"", depth + 1);

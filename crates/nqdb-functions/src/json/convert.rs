@@ -10,8 +10,20 @@ use crate::coerce::cast_value;
 use crate::{Function, FunctionContext};
 
 pub(super) static FUNCTIONS: &[&[Function]] = &[
-    &BOOLEAN, &NUMERIC, &SMALLINT, &INTEGER, &BIGINT, &REAL, &DOUBLE, &EQUAL, &NOT_EQUAL, &LESS, &LESS_OR_EQUAL,
-    &GREATER, &GREATER_OR_EQUAL, &COMPARE,
+    &BOOLEAN,
+    &NUMERIC,
+    &SMALLINT,
+    &INTEGER,
+    &BIGINT,
+    &REAL,
+    &DOUBLE,
+    &EQUAL,
+    &NOT_EQUAL,
+    &LESS,
+    &LESS_OR_EQUAL,
+    &GREATER,
+    &GREATER_OR_EQUAL,
+    &COMPARE,
 ];
 
 fn cannot_cast(json: &Json, target: &str) -> nqdb_sqlstate::SqlError {

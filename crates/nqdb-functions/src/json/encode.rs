@@ -3,7 +3,7 @@
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::{ARRAY_SUBSCRIPT_ERROR, NULL_VALUE_NOT_ALLOWED, SqlResult};
 use nqdb_types::json::write_json_string;
-use nqdb_types::{Array, Datum, DateStyleFormat, Json, Record, Type, oid, write_text};
+use nqdb_types::{Array, DateStyleFormat, Datum, Json, Record, Type, oid, write_text};
 
 use super::invalid;
 use crate::coerce::text_of;
@@ -49,13 +49,7 @@ pub(crate) fn json_of(datum: &Datum, ty: Type, context: &FunctionContext<'_>) ->
 }
 
 /// Appends a value; `separator` stands between the items of an array or record.
-fn write_value(
-    out: &mut Vec<u8>,
-    datum: &Datum,
-    ty: Type,
-    context: &FunctionContext<'_>,
-    line: &str,
-) -> SqlResult<()> {
+fn write_value(out: &mut Vec<u8>, datum: &Datum, ty: Type, context: &FunctionContext<'_>, line: &str) -> SqlResult<()> {
     match datum {
         Datum::Null => out.extend_from_slice(b"null"),
         Datum::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
@@ -346,9 +340,8 @@ fn object_text(pairs: Vec<(&Datum, &Datum)>) -> SqlResult<String> {
 }
 
 fn object(pairs: Vec<(&Datum, &Datum)>) -> SqlResult<Json> {
-    let member = |(key, value): (&Datum, &Datum)| {
-        Ok((key_of(key)?.into(), value.as_text().map_or(Json::Null, Json::string)))
-    };
+    let member =
+        |(key, value): (&Datum, &Datum)| Ok((key_of(key)?.into(), value.as_text().map_or(Json::Null, Json::string)));
     let members = pairs.into_iter().map(member).collect::<SqlResult<_>>()?;
     Ok(Json::Object(nqdb_types::json::Object::from_members(members)))
 }

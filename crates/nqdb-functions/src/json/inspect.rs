@@ -8,18 +8,8 @@ use nqdb_types::{Array, Datum, Json};
 use super::invalid;
 use crate::Function;
 
-pub(super) static FUNCTIONS: &[&[Function]] = &[
-    &TYPE_NAME,
-    &TYPE_NAME_B,
-    &LENGTH,
-    &LENGTH_B,
-    &EXISTS,
-    &EXISTS_ANY,
-    &EXISTS_ALL,
-    &CONTAINS,
-    &CONTAINED,
-    &PRETTY,
-];
+pub(super) static FUNCTIONS: &[&[Function]] =
+    &[&TYPE_NAME, &TYPE_NAME_B, &LENGTH, &LENGTH_B, &EXISTS, &EXISTS_ANY, &EXISTS_ALL, &CONTAINS, &CONTAINED, &PRETTY];
 
 #[sql_function("json_typeof(json) -> text", oid = 3968)]
 fn type_name(text: &str) -> SqlResult<&'static str> {
@@ -78,9 +68,10 @@ fn exists_all(json: &Json, keys: &Array) -> bool {
 /// number, scalars if they are equal. A whole array may also contain a whole scalar as an item.
 fn contains_value(whole: &Json, part: &Json, outermost: bool) -> bool {
     match (whole, part) {
-        (Json::Object(whole), Json::Object(part)) => part.members().iter().all(|(key, part)| {
-            whole.get(key).is_some_and(|whole| contains_value(whole, part, false))
-        }),
+        (Json::Object(whole), Json::Object(part)) => part
+            .members()
+            .iter()
+            .all(|(key, part)| whole.get(key).is_some_and(|whole| contains_value(whole, part, false))),
         (Json::Array(whole), Json::Array(part)) => {
             part.iter().all(|part| whole.iter().any(|whole| contains_value(whole, part, false)))
         }

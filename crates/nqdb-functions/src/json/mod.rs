@@ -27,14 +27,8 @@ use nqdb_types::{Datum, Json};
 use crate::Function;
 pub(crate) use encode::{json_of, json_text_of};
 
-pub(crate) static TABLES: &[&[&[Function]]] = &[
-    change::FUNCTIONS,
-    convert::FUNCTIONS,
-    encode::FUNCTIONS,
-    inspect::FUNCTIONS,
-    path::FUNCTIONS,
-    rows::FUNCTIONS,
-];
+pub(crate) static TABLES: &[&[&[Function]]] =
+    &[change::FUNCTIONS, convert::FUNCTIONS, encode::FUNCTIONS, inspect::FUNCTIONS, path::FUNCTIONS, rows::FUNCTIONS];
 
 /// 22023, as most misuses of these functions are.
 fn invalid(message: impl Into<String>) -> SqlError {

@@ -11,7 +11,16 @@ use super::{invalid, text_of_json, text_of_node};
 use crate::{Function, Records, Rows};
 
 pub(super) static FUNCTIONS: &[&[Function]] = &[
-    &EACH, &EACH_TEXT, &ELEMENTS, &ELEMENTS_TEXT, &KEYS, &EACH_B, &EACH_TEXT_B, &ELEMENTS_B, &ELEMENTS_TEXT_B, &KEYS_B,
+    &EACH,
+    &EACH_TEXT,
+    &ELEMENTS,
+    &ELEMENTS_TEXT,
+    &KEYS,
+    &EACH_B,
+    &EACH_TEXT_B,
+    &ELEMENTS_B,
+    &ELEMENTS_TEXT_B,
+    &KEYS_B,
 ];
 
 fn members<'n, 'a>(root: &'n JsonNode<'a>) -> SqlResult<&'n [(Cow<'a, str>, JsonNode<'a>)]> {

@@ -293,6 +293,7 @@ impl Binder<'_> {
             table: Some(Arc::clone(table)),
             columns: columns.clone(),
             hidden_name: None,
+            is_value: false,
         };
         FromItem { rel, tables: vec![scope_table], columns, hidden: Vec::new() }
     }
@@ -305,7 +306,14 @@ impl Binder<'_> {
             self.columns[output.id.0 as usize].level = here;
             columns.push(ScopeColumn { name: output.name.clone(), id: output.id });
         }
-        let table = ScopeTable { name, schema: None, table: None, columns: columns.clone(), hidden_name: None };
+        let table = ScopeTable {
+            name,
+            schema: None,
+            table: None,
+            columns: columns.clone(),
+            hidden_name: None,
+            is_value: false,
+        };
         FromItem { rel: query.rel, tables: vec![table], columns, hidden: Vec::new() }
     }
 
@@ -460,6 +468,7 @@ impl Binder<'_> {
             table: None,
             columns: merged.clone(),
             hidden_name: None,
+            is_value: false,
         });
         let is_merged = |column: &ScopeColumn| names.iter().any(|(name, _)| *name == column.name);
         let mut columns = merged;
@@ -565,7 +574,14 @@ fn alias_join(item: FromItem, alias: Alias) -> SqlResult<FromItem> {
         column.name = name;
     }
     hidden.extend(tables);
-    let table = ScopeTable { name: alias.name, schema: None, table: None, columns: columns.clone(), hidden_name: None };
+    let table = ScopeTable {
+        name: alias.name,
+        schema: None,
+        table: None,
+        columns: columns.clone(),
+        hidden_name: None,
+        is_value: false,
+    };
     Ok(FromItem { rel, tables: vec![table], columns, hidden })
 }
 

@@ -31,6 +31,13 @@ struct BoundFunction {
     position: Option<u32>,
 }
 
+impl BoundFunction {
+    /// Whether it gives plain values: one column, which may still have a name of its own.
+    fn is_value(&self) -> bool {
+        !self.wants_definitions && self.columns.len() == 1
+    }
+}
+
 impl Binder<'_> {
     /// A function, or `ROWS FROM (...)`, with what follows it.
     pub(super) fn bind_table_function(
@@ -157,6 +164,7 @@ impl Binder<'_> {
         if !definitions.is_empty() && with_ordinality {
             return refuse("WITH ORDINALITY cannot be used with a column definition list");
         }
+        let is_value = !with_ordinality && matches!(functions.as_slice(), [one] if one.is_value());
         let mut items = Vec::with_capacity(functions.len());
         let mut columns = Vec::new();
         for function in functions {
@@ -171,8 +179,14 @@ impl Binder<'_> {
         }
         let ordinality = with_ordinality.then(|| self.new_column(Type::INT8, false, None));
         columns.extend(ordinality.map(|id| ScopeColumn { name: "ordinality".to_string(), id }));
-        let table =
-            ScopeTable { name: table_name, schema: None, table: None, columns: columns.clone(), hidden_name: None };
+        let table = ScopeTable {
+            name: table_name,
+            schema: None,
+            table: None,
+            columns: columns.clone(),
+            hidden_name: None,
+            is_value,
+        };
         let rel = Rel::FunctionScan { functions: items, ordinality };
         apply_alias(FromItem { rel, tables: vec![table], columns, hidden: Vec::new() }, alias)
     }

@@ -65,6 +65,9 @@ impl Binder<'_> {
 
     /// A table's name where a value stands: its row.
     pub(super) fn whole_row(&mut self, table: &ScopeTable, position: Option<u32>) -> Expr {
+        if let (true, [column]) = (table.is_value, table.columns.as_slice()) {
+            return self.column_expr(column.id, position);
+        }
         let columns = table.columns.clone();
         let mut shape = RecordShape { type_oid: oid::RECORD, fields: Vec::with_capacity(columns.len()) };
         let has_value = |table: &Arc<TableDef>| table.live_columns().any(|(_, column)| column.not_null);

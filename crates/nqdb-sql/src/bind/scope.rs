@@ -138,6 +138,8 @@ pub(super) struct ScopeTable {
     pub(super) columns: Vec<ScopeColumn>,
     /// The name that an alias hides, for the hint.
     pub(super) hidden_name: Option<String>,
+    /// It is a function with a plain result: its row, taken as a whole, is that value and no record.
+    pub(super) is_value: bool,
 }
 
 /// What one query level sees.

@@ -188,6 +188,7 @@ impl Binder<'_> {
             table: None,
             columns: columns.clone(),
             hidden_name: None,
+            is_value: false,
         };
         let rel = Rel::Extend { input: Box::new(rel), columns: computed };
         Ok(FromItem { rel, tables: vec![table], columns, hidden: Vec::new() })

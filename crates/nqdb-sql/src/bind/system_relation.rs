@@ -141,6 +141,7 @@ fn item_of(relation: &SystemRelation, rel: Rel, columns: Vec<ScopeColumn>) -> Fr
         table: None,
         columns: columns.clone(),
         hidden_name: None,
+        is_value: false,
     };
     FromItem { rel, tables: vec![table], columns, hidden: Vec::new() }
 }

@@ -105,5 +105,6 @@ pub(super) fn row_table(table: &Arc<TableDef>, name: &str, row: &[(usize, Column
         table: Some(Arc::clone(table)),
         columns,
         hidden_name: renamed.then(|| table.name.clone()),
+        is_value: false,
     }
 }

@@ -252,7 +252,14 @@ impl Binder<'_> {
         } else {
             Rel::WithScan { id, name: name.clone(), columns: scanned }
         };
-        let table = ScopeTable { name, schema: None, table: None, columns: columns.clone(), hidden_name: None };
+        let table = ScopeTable {
+            name,
+            schema: None,
+            table: None,
+            columns: columns.clone(),
+            hidden_name: None,
+            is_value: false,
+        };
         Ok(FromItem { rel, tables: vec![table], columns, hidden: Vec::new() })
     }
 }
