@@ -308,6 +308,8 @@ pub enum Rel {
         input: Box<Rel>,
         limit: Option<Expr>,
         offset: Option<Expr>,
+        /// WITH TIES: by what the input is sorted; rows that are equal in it to the last one come too. Else empty.
+        ties: Vec<SortKey>,
     },
     /// WITH queries that `input` and the later ones read by [`Rel::WithScan`]. Those that may be written in place of
     /// their only reference are so already.

@@ -20,6 +20,7 @@ use super::window::{BoundWindow, PendingCall};
 use super::{Binder, span_position};
 use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SortKey};
 use crate::names::name_of;
+use crate::parse::NOTHING;
 
 /// An expression that the select list or ORDER BY computes.
 pub(super) struct Target {
@@ -142,6 +143,7 @@ impl Binder<'_> {
         let mut targets = Vec::with_capacity(projection.len());
         for item in projection {
             match item {
+                SelectItem::UnnamedExpr(ast::Expr::Identifier(name)) if name.value == NOTHING => {}
                 SelectItem::UnnamedExpr(expression) => {
                     let name = Some(output_name(expression));
                     targets.push(Target { expr: self.bind_expr(expression)?, name });

@@ -13,6 +13,7 @@ mod cursor;
 mod definition;
 mod depth;
 mod escapes;
+mod expression_forms;
 mod from_clause;
 mod grouping;
 mod locking;
@@ -43,6 +44,7 @@ use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 use cursor::Cursor;
 pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
+pub(crate) use expression_forms::{NOTHING, SYMMETRIC, WITH_TIES};
 pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
@@ -172,6 +174,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     locking::rewrite(&mut own);
     grouping::rewrite(&mut own);
     variadic::rewrite(&mut own);
+    expression_forms::rewrite(&mut own);
     window::prepare(&mut own);
     let ast = sqlparser_statement(tokens, own)?;
     match ast {
