@@ -2,7 +2,7 @@
 
 use nqdb_functions::{Strategy, less, resolve_operator};
 use nqdb_sqlstate::{AMBIGUOUS_COLUMN, INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult, WRONG_OBJECT_TYPE};
-use nqdb_types::Type;
+use nqdb_types::{Type, oid};
 use sqlparser::ast::{self, ObjectNamePart, OrderByOptions, OrderBySort, Value};
 
 use super::operators::no_operator;
@@ -66,12 +66,15 @@ impl Binder<'_> {
         let key = key.and_then(|key| self.tokens.at_position(key));
         let using = key.and_then(|key| (key..self.tokens.len()).find(|at| self.tokens.is(*at, "using")));
         let position = using.and_then(|using| self.tokens.position(using + 1));
+        // The operators of text_pattern_ops compare bytes, as those of the C collation do.
+        if let ("~<~" | "~>~", oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME) = (name, ty.oid) {
+            return Ok(name == "~>~");
+        }
         let found = resolve_operator(name, Some(ty.oid), ty.oid)
             .map_err(|error| error.operator_error(name, Some(ty.oid), ty.oid).or_position(position))?;
-        match (found.operator.strategy, name) {
-            // The operators of text_pattern_ops compare bytes, as those of the C collation do.
-            (Some(Strategy::Lt), _) | (_, "~<~") => Ok(false),
-            (Some(Strategy::Gt), _) | (_, "~>~") => Ok(true),
+        match found.operator.strategy {
+            Some(Strategy::Lt) => Ok(false),
+            Some(Strategy::Gt) => Ok(true),
             _ => {
                 let message = format!("operator {name} is not a valid ordering operator");
                 Err(SqlError::new(WRONG_OBJECT_TYPE, message)
