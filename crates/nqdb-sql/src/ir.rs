@@ -526,6 +526,8 @@ pub struct Insert {
     pub defaults: Vec<(usize, Expr)>,
     /// The new row's columns, as CHECK, RETURNING and (as EXCLUDED) ON CONFLICT see them.
     pub row: Vec<(usize, ColumnId)>,
+    /// Generated columns, computed over `row`, also after DO UPDATE.
+    pub generated: Vec<(usize, Expr)>,
     pub checks: Vec<Check>,
     pub on_conflict: Option<OnConflict>,
     pub returning: Option<Returning>,
@@ -563,6 +565,8 @@ pub struct Update {
     pub set: Vec<(usize, Expr)>,
     /// The new row's columns, as CHECK and RETURNING see them.
     pub row: Vec<(usize, ColumnId)>,
+    /// Generated columns, computed over `row`.
+    pub generated: Vec<(usize, Expr)>,
     pub checks: Vec<Check>,
     pub returning: Option<Returning>,
 }

@@ -98,6 +98,7 @@ impl Binder<'_> {
                 }
             }
             let row = binder.new_row(&table, true);
+            let generated = binder.bind_generated(&table, &row)?;
             let checks = binder.bind_checks(&table, &row)?;
             let on_conflict = match on {
                 None => None,
@@ -105,7 +106,7 @@ impl Binder<'_> {
             };
             let scope = binder.row_scope(&table, &alias, &row, Clause::Returning);
             let returning = binder.bind_returning(returning.as_ref(), scope)?;
-            Ok(Insert { table, source, targets, defaults, row, checks, on_conflict, returning })
+            Ok(Insert { table, source, targets, defaults, row, generated, checks, on_conflict, returning })
         })
     }
 
@@ -191,6 +192,9 @@ impl Binder<'_> {
             let (Some(output), Some(target)) = (query.output.get(at), targets.get(at)) else { continue };
             let Some(column) = table.columns.get(target.at) else { continue };
             let output = output.clone();
+            if column.generated.is_some() {
+                return Err(generated_error(&column.name));
+            }
             match (column.identity, overriding) {
                 (Some(_), Some(Overriding::User)) => {
                     self.resolve_output(&mut query)?;
@@ -305,6 +309,9 @@ impl Binder<'_> {
         }
         let Some(column) = table.columns.get(at) else { return Err(SqlError::internal("no such column")) };
         let bound = self.bind_expr(item)?;
+        if column.generated.is_some() {
+            return Err(generated_error(&column.name));
+        }
         match (column.identity, overriding) {
             (Some(_), Some(Overriding::User)) => return self.default_of(table, at),
             (Some(identity), None) if identity.always => return Err(identity_error(&column.name, bound.position)),
@@ -358,4 +365,10 @@ fn identity_error(name: &str, _position: Option<u32>) -> SqlError {
     SqlError::new(GENERATED_ALWAYS, format!("cannot insert a non-DEFAULT value into column \"{name}\""))
         .with_detail(format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS."))
         .with_hint("Use OVERRIDING SYSTEM VALUE to override.")
+}
+
+/// 428C9: a value for a generated column.
+fn generated_error(name: &str) -> SqlError {
+    SqlError::new(GENERATED_ALWAYS, format!("cannot insert a non-DEFAULT value into column \"{name}\""))
+        .with_detail(format!("Column \"{name}\" is a generated column."))
 }

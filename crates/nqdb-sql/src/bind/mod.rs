@@ -181,6 +181,22 @@ pub fn bind_check(
     binder.in_scope(scope, |binder| binder.bind_boolean(&expression, "CHECK"))
 }
 
+/// Binds the expression of a generated column over a row of its table.
+pub fn bind_generation(
+    text: &str,
+    table: &Arc<TableDef>,
+    position: usize,
+    row: &[(usize, ColumnId)],
+    cx: &BindContext<'_>,
+) -> SqlResult<Expr> {
+    let mut params = ParamTypes::none();
+    let (tokens, _) = parse_expression(text)?;
+    let mut binder = Binder::new(cx, tokens, &mut params);
+    binder.adopt_row(table, row);
+    let Some(column) = table.columns.get(position) else { return Err(SqlError::internal("no such column")) };
+    binder.bind_generation(text, table, column, row)
+}
+
 /// Binds a CHECK expression for a new table, and gives it with the ids it uses for the columns.
 pub fn bind_new_check(text: &str, table: &Arc<TableDef>, cx: &BindContext<'_>) -> SqlResult<Expr> {
     let row: Vec<(usize, ColumnId)> =

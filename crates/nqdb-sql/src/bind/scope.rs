@@ -41,6 +41,7 @@ pub(super) enum Clause {
     Update,
     Check,
     Default,
+    Generated,
     Parameter,
     CopyWhere,
 }
@@ -68,6 +69,7 @@ impl Clause {
             Clause::Update => "aggregate functions are not allowed in UPDATE",
             Clause::Check => "aggregate functions are not allowed in check constraints",
             Clause::Default => "aggregate functions are not allowed in DEFAULT expressions",
+            Clause::Generated => "aggregate functions are not allowed in column generation expressions",
             Clause::Parameter => "aggregate functions are not allowed in EXECUTE parameters",
             Clause::CopyWhere => "aggregate functions are not allowed in COPY FROM WHERE conditions",
         })
@@ -114,6 +116,7 @@ impl Clause {
             Clause::Update => "UPDATE",
             Clause::Check => "CHECK",
             Clause::Default => "DEFAULT",
+            Clause::Generated => "GENERATED AS",
             Clause::Parameter => "EXECUTE",
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn create_table_as(create: &CreateTableAs, cx: &mut DdlContext<'_, '_
     }
     let columns = named_columns(&create.columns, analyzed.columns, "too many column names were specified")?;
     let columns = columns.iter().map(|(name, ty)| NewColumn::plain(name, *ty)).collect();
-    let materialized = is_view.then(|| Materialized { query: analyzed.stored, populated: create.with_data });
+    let materialized = is_view.then_some(Materialized { query: analyzed.stored, populated: create.with_data });
     let on_commit = create.on_commit;
     let new = NewTable { on_commit, materialized, ..NewTable::plain(schema, &create.name.name, columns) };
     let table = cx.writer().create_table(&new)?;

@@ -185,6 +185,7 @@ impl Planner<'_> {
         let source_slots = self.output_slots(&insert.source)?;
         let row_slots = self.define_row(&insert.table, &insert.row, &insert.table.name);
         let defaults = self.compile_assignments(&insert.defaults)?;
+        let generated = self.compile_assignments(&insert.generated)?;
         let checks = self.compile_checks(&insert.checks)?;
         let on_conflict = match &insert.on_conflict {
             Some(on_conflict) => Some(self.plan_conflict(&insert.table, on_conflict)?),
@@ -196,6 +197,7 @@ impl Planner<'_> {
             positions: insert.targets.clone().into(),
             defaults,
             row_slots,
+            generated,
             checks,
             on_conflict,
         };
@@ -223,9 +225,10 @@ impl Planner<'_> {
         let address = update.from.as_ref().map(|from| self.slot(from.address)).transpose()?;
         let set = self.compile_assignments(&update.set)?;
         let row_slots = self.define_row(&update.table, &update.row, &update.alias);
+        let generated = self.compile_assignments(&update.generated)?;
         let checks = self.compile_checks(&update.checks)?;
         let returning = self.compile_returning(update.returning.as_ref())?;
-        let changes = Some(UpdatePlan { set, row_slots, checks });
+        let changes = Some(UpdatePlan { set, row_slots, generated, checks });
         Ok(ModifyPlan { source, address, table: update.table.clone(), old, recheck, update: changes, returning })
     }
 
