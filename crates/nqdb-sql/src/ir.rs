@@ -507,6 +507,7 @@ pub enum Bound {
     Insert(Insert),
     Update(Update),
     Delete(Delete),
+    Merge(Merge),
     /// A statement with WITH queries some of which change rows, or one that changes rows itself. All of them see the same
     /// snapshot; those that change rows run first, in their order, each to its end.
     With {
@@ -590,6 +591,40 @@ pub struct JoinedChange {
     pub address: ColumnId,
 }
 
+/// MERGE: rows of a source, each with the row of the table that it matches, if there is one.
+#[derive(Clone, Debug)]
+pub struct Merge {
+    pub table: Arc<TableDef>,
+    pub alias: String,
+    /// Every live column of the matched row.
+    pub old: Vec<(usize, ColumnId)>,
+    /// The source joined with the table; the address is NULL where nothing matches.
+    pub joined: JoinedChange,
+    /// What makes a row match, for its newest version.
+    pub on: Expr,
+    /// The first whose kind and condition fit a row says what happens to it.
+    pub clauses: Vec<MergeClause>,
+    /// The new row's columns, as CHECK sees them.
+    pub row: Vec<(usize, ColumnId)>,
+    pub checks: Vec<Check>,
+}
+
+#[derive(Clone, Debug)]
+pub struct MergeClause {
+    pub matched: bool,
+    pub condition: Option<Expr>,
+    pub action: MergeAction,
+}
+
+#[derive(Clone, Debug)]
+pub enum MergeAction {
+    Nothing,
+    Delete,
+    Update(Vec<(usize, Expr)>),
+    /// One value for every live column.
+    Insert(Vec<(usize, Expr)>),
+}
+
 /// A CHECK constraint over the new row; fails when false, not when NULL.
 #[derive(Clone, Debug)]
 pub struct Check {
@@ -621,6 +656,7 @@ impl Bound {
             Bound::Insert(insert) => &insert.returning,
             Bound::Update(update) => &update.returning,
             Bound::Delete(delete) => &delete.returning,
+            Bound::Merge(_) => return None,
             Bound::With { body, .. } => return body.output(),
         };
         returning.as_ref().map(|returning| returning.columns.iter().map(|(column, _)| column.clone()).collect())

@@ -18,11 +18,18 @@ use crate::names::name_of;
 use crate::statement::Overriding;
 
 /// A target column: its position in the table, and where the statement names it.
-struct Target {
-    at: usize,
+pub(super) struct Target {
+    pub(super) at: usize,
     position: Option<u32>,
     /// The part of the array that it names.
     part: Option<ArrayPart>,
+}
+
+impl Target {
+    /// Whether it is a part of an array, whose rest has to be given too.
+    pub(super) fn is_part(&self) -> bool {
+        self.part.is_some()
+    }
 }
 
 impl Binder<'_> {
@@ -133,7 +140,7 @@ impl Binder<'_> {
     }
 
     /// The columns that get values: those listed, or all in order.
-    fn bind_targets(&mut self, table: &TableDef, columns: &[ast::ObjectName]) -> SqlResult<Vec<Target>> {
+    pub(super) fn bind_targets(&mut self, table: &TableDef, columns: &[ast::ObjectName]) -> SqlResult<Vec<Target>> {
         if columns.is_empty() {
             return Ok(table.live_columns().map(|(at, _)| Target { at, position: None, part: None }).collect());
         }
@@ -229,7 +236,7 @@ impl Binder<'_> {
     }
 
     /// 42601 when there are more values than columns, or fewer than were listed.
-    fn check_count(
+    pub(super) fn check_count(
         &self,
         values: usize,
         targets: &[Target],
@@ -293,7 +300,7 @@ impl Binder<'_> {
         self.assemble_parts(table, Query { rel: Rel::Values { columns, rows: bound }, output }, kept_targets, &parts)
     }
 
-    fn bind_item(
+    pub(super) fn bind_item(
         &mut self,
         table: &TableDef,
         item: &ast::Expr,

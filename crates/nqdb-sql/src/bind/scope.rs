@@ -38,6 +38,7 @@ pub(super) enum Clause {
     FrameGroups,
     Values,
     Returning,
+    MergeWhen,
     Update,
     Check,
     Default,
@@ -66,6 +67,7 @@ impl Clause {
             Clause::Filter => "aggregate functions are not allowed in FILTER",
             Clause::Values => "aggregate functions are not allowed in VALUES",
             Clause::Returning => "aggregate functions are not allowed in RETURNING",
+            Clause::MergeWhen => "aggregate functions are not allowed in MERGE WHEN conditions",
             Clause::Update => "aggregate functions are not allowed in UPDATE",
             Clause::Check => "aggregate functions are not allowed in check constraints",
             Clause::Default => "aggregate functions are not allowed in DEFAULT expressions",
@@ -84,6 +86,7 @@ impl Clause {
             Clause::WindowDefinition | Clause::FrameRows | Clause::FrameRange | Clause::FrameGroups => {
                 "window definitions"
             }
+            Clause::MergeWhen => "MERGE WHEN conditions",
             Clause::Check => "check constraints",
             Clause::Default => "DEFAULT expressions",
             Clause::Parameter => "EXECUTE parameters",
@@ -113,6 +116,7 @@ impl Clause {
             Clause::FrameGroups => "GROUPS",
             Clause::Values => "VALUES",
             Clause::Returning => "RETURNING",
+            Clause::MergeWhen => "WHEN",
             Clause::Update => "UPDATE",
             Clause::Check => "CHECK",
             Clause::Default => "DEFAULT",
@@ -144,7 +148,7 @@ pub(super) struct ScopeTable {
 }
 
 /// What one query level sees.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Scope {
     pub(super) tables: Vec<ScopeTable>,
     pub(super) columns: Vec<ScopeColumn>,

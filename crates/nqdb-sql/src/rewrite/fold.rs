@@ -19,6 +19,8 @@ pub(crate) fn fold_constants(bound: &mut Bound, cx: &mut FunctionContext<'_>) {
             update.set.iter_mut().for_each(|(_, value)| fold(value, cx));
         }
         Bound::Delete(delete) => delete.predicate.iter_mut().for_each(|predicate| fold(predicate, cx)),
+        // The parts of a MERGE are few, and each runs for one row.
+        Bound::Merge(_) => {}
         Bound::With { queries, body } => {
             for query in queries {
                 match &mut query.body {

@@ -107,6 +107,8 @@ impl Parts {
                 self.optimize_change(&mut delete.using, &mut delete.predicate);
                 self.optimize_returning(&mut delete.returning);
             }
+            // Its join keeps the sides where the statement has them.
+            Bound::Merge(_) => {}
             Bound::With { queries, body } => {
                 for query in queries {
                     match &mut query.body {
