@@ -99,6 +99,8 @@ pub struct ColumnDef {
     /// SQL text of the default expression.
     pub default: Option<String>,
     pub identity: Option<Identity>,
+    /// There when `default` is the expression of a generated column: the attribute numbers of the columns that it names.
+    pub generated: Option<Vec<i16>>,
     /// The value in rows that are older than ADD COLUMN; NULL when `None`.
     pub missing: Option<Datum>,
     pub dropped: bool,

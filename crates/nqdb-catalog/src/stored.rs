@@ -37,6 +37,8 @@ pub(crate) struct StoredColumn {
     pub default: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<Vec<i16>>,
     /// The value's storage form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Vec<u8>>,
@@ -70,6 +72,7 @@ impl StoredColumn {
             not_null: column.not_null,
             default: column.default.clone(),
             identity: column.identity,
+            generated: column.generated.clone(),
             missing: column.missing.as_ref().map(|value| {
                 let mut bytes = Vec::new();
                 row::encode_value(&mut bytes, value);
@@ -92,6 +95,7 @@ impl StoredColumn {
             not_null: self.not_null,
             default: self.default,
             identity: self.identity,
+            generated: self.generated,
             missing,
             dropped: self.dropped,
         })

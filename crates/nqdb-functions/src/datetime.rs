@@ -8,6 +8,7 @@ mod cast;
 mod construct;
 mod interval;
 mod now;
+mod overlaps;
 mod part;
 mod truncate;
 mod unit;
@@ -30,6 +31,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     construct::FUNCTIONS,
     interval::FUNCTIONS,
     now::FUNCTIONS,
+    overlaps::FUNCTIONS,
     part::FUNCTIONS,
     truncate::FUNCTIONS,
     zone::FUNCTIONS,

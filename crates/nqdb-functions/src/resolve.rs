@@ -63,9 +63,11 @@ impl ResolveError {
     /// PostgreSQL's error for an operator between these types.
     pub fn operator_error(self, name: &str, left: Option<Oid>, right: Oid) -> SqlError {
         let right = Type::new(right).name();
-        let (expression, arguments) = match left {
-            Some(left) => (format!("{} {name} {right}", Type::new(left).name()), "argument types"),
-            None => (format!("{name} {right}"), "argument type"),
+        let (expression, arguments, casts) = match left {
+            Some(left) => {
+                (format!("{} {name} {right}", Type::new(left).name()), "argument types", "explicit type casts")
+            }
+            None => (format!("{name} {right}"), "argument type", "an explicit type cast"),
         };
         if let Some(error) = self.polymorphic_error() {
             return error;
@@ -75,11 +77,9 @@ impl ResolveError {
                 SqlError::new(AMBIGUOUS_FUNCTION, format!("operator is not unique: {expression}"))
                     .with_hint("Could not choose a best candidate operator. You might need to add explicit type casts.")
             }
-            _ => {
-                SqlError::new(UNDEFINED_FUNCTION, format!("operator does not exist: {expression}")).with_hint(format!(
-                    "No operator matches the given name and {arguments}. You might need to add explicit type casts."
-                ))
-            }
+            _ => SqlError::new(UNDEFINED_FUNCTION, format!("operator does not exist: {expression}")).with_hint(
+                format!("No operator matches the given name and {arguments}. You might need to add {casts}."),
+            ),
         }
     }
 }

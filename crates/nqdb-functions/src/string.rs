@@ -17,6 +17,7 @@ mod regex;
 mod regex_parts;
 mod regex_syntax;
 mod search;
+mod similar;
 mod slice;
 
 use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, SqlError};
@@ -40,6 +41,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     regex::FUNCTIONS,
     regex_parts::FUNCTIONS,
     search::FUNCTIONS,
+    similar::FUNCTIONS,
     slice::FUNCTIONS,
 ];
 

@@ -67,6 +67,7 @@ impl Session {
             }
             StatementKind::Discard(target) => self.discard(*target).await?,
             StatementKind::Checkpoint => self.checkpoint()?,
+            StatementKind::Lock(lock) => self.lock_tables(lock).await?,
             // Nobody listens yet, so there is nothing to end.
             StatementKind::Unlisten(_) => CommandTag::Other("UNLISTEN"),
             StatementKind::Listen(_) => return Err(SqlError::unsupported("LISTEN").into()),

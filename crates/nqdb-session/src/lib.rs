@@ -26,6 +26,7 @@ mod copy;
 pub mod encoding;
 mod extended;
 mod instance;
+mod lock_table;
 mod plan_cache;
 mod portal;
 mod prepared;

@@ -172,7 +172,7 @@ impl Session {
         Ok(CommandTag::Other("ROLLBACK"))
     }
 
-    fn require_block(&self, command: &str) -> SqlResult<()> {
+    pub(crate) fn require_block(&self, command: &str) -> SqlResult<()> {
         if self.block == Block::Open {
             return Ok(());
         }

@@ -308,6 +308,8 @@ pub enum Rel {
         input: Box<Rel>,
         limit: Option<Expr>,
         offset: Option<Expr>,
+        /// WITH TIES: by what the input is sorted; rows that are equal in it to the last one come too. Else empty.
+        ties: Vec<SortKey>,
     },
     /// WITH queries that `input` and the later ones read by [`Rel::WithScan`]. Those that may be written in place of
     /// their only reference are so already.
@@ -505,6 +507,7 @@ pub enum Bound {
     Insert(Insert),
     Update(Update),
     Delete(Delete),
+    Merge(Merge),
     /// A statement with WITH queries some of which change rows, or one that changes rows itself. All of them see the same
     /// snapshot; those that change rows run first, in their order, each to its end.
     With {
@@ -524,6 +527,8 @@ pub struct Insert {
     pub defaults: Vec<(usize, Expr)>,
     /// The new row's columns, as CHECK, RETURNING and (as EXCLUDED) ON CONFLICT see them.
     pub row: Vec<(usize, ColumnId)>,
+    /// Generated columns, computed over `row`, also after DO UPDATE.
+    pub generated: Vec<(usize, Expr)>,
     pub checks: Vec<Check>,
     pub on_conflict: Option<OnConflict>,
     pub returning: Option<Returning>,
@@ -561,6 +566,8 @@ pub struct Update {
     pub set: Vec<(usize, Expr)>,
     /// The new row's columns, as CHECK and RETURNING see them.
     pub row: Vec<(usize, ColumnId)>,
+    /// Generated columns, computed over `row`.
+    pub generated: Vec<(usize, Expr)>,
     pub checks: Vec<Check>,
     pub returning: Option<Returning>,
 }
@@ -582,6 +589,40 @@ pub struct JoinedChange {
     pub rel: Rel,
     /// Where the address of the row to change will be.
     pub address: ColumnId,
+}
+
+/// MERGE: rows of a source, each with the row of the table that it matches, if there is one.
+#[derive(Clone, Debug)]
+pub struct Merge {
+    pub table: Arc<TableDef>,
+    pub alias: String,
+    /// Every live column of the matched row.
+    pub old: Vec<(usize, ColumnId)>,
+    /// The source joined with the table; the address is NULL where nothing matches.
+    pub joined: JoinedChange,
+    /// What makes a row match, for its newest version.
+    pub on: Expr,
+    /// The first whose kind and condition fit a row says what happens to it.
+    pub clauses: Vec<MergeClause>,
+    /// The new row's columns, as CHECK sees them.
+    pub row: Vec<(usize, ColumnId)>,
+    pub checks: Vec<Check>,
+}
+
+#[derive(Clone, Debug)]
+pub struct MergeClause {
+    pub matched: bool,
+    pub condition: Option<Expr>,
+    pub action: MergeAction,
+}
+
+#[derive(Clone, Debug)]
+pub enum MergeAction {
+    Nothing,
+    Delete,
+    Update(Vec<(usize, Expr)>),
+    /// One value for every live column.
+    Insert(Vec<(usize, Expr)>),
 }
 
 /// A CHECK constraint over the new row; fails when false, not when NULL.
@@ -615,6 +656,7 @@ impl Bound {
             Bound::Insert(insert) => &insert.returning,
             Bound::Update(update) => &update.returning,
             Bound::Delete(delete) => &delete.returning,
+            Bound::Merge(_) => return None,
             Bound::With { body, .. } => return body.output(),
         };
         returning.as_ref().map(|returning| returning.columns.iter().map(|(column, _)| column.clone()).collect())

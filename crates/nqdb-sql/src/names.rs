@@ -13,6 +13,54 @@ pub fn fold_identifier(identifier: &str, quoted: bool) -> String {
     name
 }
 
+/// Keywords that name a column of a select list only behind AS (PostgreSQL 15, appendix C: requires AS).
+const LABELS_WITH_AS: [&str; 39] = [
+    "array",
+    "as",
+    "char",
+    "character",
+    "create",
+    "day",
+    "except",
+    "fetch",
+    "filter",
+    "for",
+    "from",
+    "grant",
+    "group",
+    "having",
+    "hour",
+    "intersect",
+    "into",
+    "isnull",
+    "limit",
+    "minute",
+    "month",
+    "notnull",
+    "offset",
+    "on",
+    "order",
+    "over",
+    "overlaps",
+    "precision",
+    "returning",
+    "second",
+    "to",
+    "union",
+    "varying",
+    "where",
+    "window",
+    "with",
+    "within",
+    "without",
+    "year",
+];
+
+/// Whether an unquoted word is a label only behind AS.
+pub fn needs_as(word: &str) -> bool {
+    LABELS_WITH_AS.iter().any(|label| word.eq_ignore_ascii_case(label))
+}
+
 /// Keywords that can name nothing unless quoted (PostgreSQL 15, appendix C: reserved), sorted.
 const RESERVED: &[&str] = &[
     "all",

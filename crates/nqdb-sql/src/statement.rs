@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use nqdb_txn::RelationLock;
 use nqdb_types::Type;
 use sqlparser::ast;
 
@@ -33,7 +34,7 @@ pub struct Parsed {
 pub enum StatementKind {
     /// Nothing between two semicolons.
     Empty,
-    /// SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE.
+    /// SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE, MERGE.
     Rows(Box<RowsStatement>),
     /// CREATE, ALTER, DROP, TRUNCATE, COMMENT, GRANT, REVOKE, REASSIGN: whatever changes the catalog.
     Ddl(Box<ast::Statement>),
@@ -78,6 +79,8 @@ pub enum StatementKind {
         tables: Vec<MaintenanceTable>,
     },
     Checkpoint,
+    /// `LOCK [TABLE] name, .. [IN mode MODE] [NOWAIT]`.
+    Lock(LockTable),
     Listen(String),
     /// `UNLISTEN name`, or `UNLISTEN *` when there is no name.
     Unlisten(Option<String>),
@@ -85,6 +88,21 @@ pub enum StatementKind {
         channel: String,
         payload: String,
     },
+}
+
+/// LOCK TABLE.
+#[derive(Clone, Debug)]
+pub struct LockTable {
+    pub tables: Vec<LockedName>,
+    pub mode: RelationLock,
+    pub no_wait: bool,
+}
+
+/// A table that LOCK TABLE names.
+#[derive(Clone, Debug)]
+pub struct LockedName {
+    pub schema: Option<String>,
+    pub name: String,
 }
 
 /// A statement that reads or writes rows.

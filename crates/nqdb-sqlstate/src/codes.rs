@@ -26,6 +26,7 @@ pub const INVALID_ARGUMENT_FOR_NTH_VALUE: SqlState = SqlState::new("22016");
 pub const INVALID_PRECEDING_OR_FOLLOWING_SIZE: SqlState = SqlState::new("22013");
 pub const INTERVAL_FIELD_OVERFLOW: SqlState = SqlState::new("22015");
 pub const INVALID_CHARACTER_VALUE_FOR_CAST: SqlState = SqlState::new("22018");
+pub const INVALID_USE_OF_ESCAPE_CHARACTER: SqlState = SqlState::new("2200C");
 pub const INVALID_ESCAPE_CHARACTER: SqlState = SqlState::new("22019");
 pub const INVALID_REGULAR_EXPRESSION: SqlState = SqlState::new("2201B");
 pub const INVALID_ARGUMENT_FOR_LOGARITHM: SqlState = SqlState::new("2201E");

@@ -79,6 +79,7 @@ impl CatalogWriter<'_> {
         column.not_null = false;
         column.default = None;
         column.identity = None;
+        column.generated = None;
         self.put_table(successor)
     }
 
@@ -107,6 +108,15 @@ impl CatalogWriter<'_> {
         let table = self.lock_table(table, RelationLock::AccessExclusive)?;
         let mut successor = TableDef::clone(&table);
         successor.columns[position].default = default;
+        self.put_table(successor)
+    }
+
+    /// Makes a column a generated one; `columns` are the attribute numbers of those that its expression names.
+    pub fn set_generated(&mut self, table: Oid, position: usize, expression: String, columns: Vec<i16>) -> Result<()> {
+        let table = self.lock_table(table, RelationLock::AccessExclusive)?;
+        let mut successor = TableDef::clone(&table);
+        successor.columns[position].default = Some(expression);
+        successor.columns[position].generated = Some(columns);
         self.put_table(successor)
     }
 

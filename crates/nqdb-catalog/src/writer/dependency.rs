@@ -248,7 +248,11 @@ fn dependents(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
             }
             found
         }
-        ObjectId::Column(table, attnum) => readers(snapshot, &|query| query.reads_column(table, attnum)),
+        ObjectId::Column(table, attnum) => {
+            let mut found = readers(snapshot, &|query| query.reads_column(table, attnum));
+            found.extend(generated_from(snapshot, table, attnum));
+            found
+        }
         ObjectId::Default(..) => Vec::new(),
     }
 }
@@ -258,6 +262,16 @@ fn readers(snapshot: &Snapshot, reads: &dyn Fn(&crate::view::StoredQuery) -> boo
     let views = snapshot.views().filter(|view| reads(&view.query)).map(|view| view.oid);
     let is_reader = |table: &&Arc<TableDef>| table.materialized.as_ref().is_some_and(|stored| reads(&stored.query));
     views.chain(snapshot.tables().filter(is_reader).map(|table| table.oid)).map(ObjectId::Relation).collect()
+}
+
+/// The generated columns of a table whose expression names a column.
+fn generated_from(snapshot: &Snapshot, table: Oid, attnum: i16) -> Vec<ObjectId> {
+    let Some(table) = snapshot.table_by_oid(table) else { return Vec::new() };
+    let names = |column: &&crate::definition::ColumnDef| {
+        column.generated.as_ref().is_some_and(|columns| columns.contains(&attnum))
+    };
+    let columns = table.live_columns().map(|(_, column)| column).filter(names);
+    columns.map(|column| ObjectId::Column(table.oid, column.attnum)).collect()
 }
 
 /// The defaults that draw from a sequence.

@@ -273,6 +273,7 @@ impl CatalogWriter<'_> {
             not_null: new.not_null,
             default: new.default.clone(),
             identity: None,
+            generated: None,
             missing: new.missing.clone(),
             dropped: false,
         };

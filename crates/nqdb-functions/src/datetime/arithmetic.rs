@@ -188,7 +188,7 @@ fn zoned_minus_zoned(a: i64, b: i64) -> SqlResult<Interval> {
 
 /// Time of day wraps around midnight; days and months of the interval do not count.
 #[sql_function("time_pl_interval(time, interval) -> time", oid = 1747)]
-fn time_plus_interval(time: i64, interval: Interval) -> i64 {
+pub(super) fn time_plus_interval(time: i64, interval: Interval) -> i64 {
     (time + interval.micros % MICROS_PER_DAY).rem_euclid(MICROS_PER_DAY)
 }
 

@@ -37,6 +37,10 @@ async fn only_owners_and_superusers_reach_rows_and_sequences() {
         "copy (select * from t) to stdout",
         "copy t from stdin",
         "prepare p as select * from t; execute p",
+        "create table hers.copy as select * from t",
+        "select * into hers.copy from t",
+        "create materialized view hers.copy as select * from t",
+        "create view hers.shown as select * from t; select * from hers.shown",
     ] {
         assert_eq!(refusal(&ada, sql).await, "42501 permission denied for table t", "{sql}");
     }
@@ -44,6 +48,10 @@ async fn only_owners_and_superusers_reach_rows_and_sequences() {
         assert_eq!(refusal(&ada, sql).await, "42501 permission denied for sequence s", "{sql}");
     }
     assert_eq!(refusal(&ada, "truncate t").await, "42501 must be owner of table t");
+    for sql in ["comment on table t is 'x'", "alter table t owner to ada", "alter table t rename to u", "drop table t"]
+    {
+        assert_eq!(refusal(&ada, sql).await, "42501 must be owner of table t", "{sql}");
+    }
     assert_eq!(refusal(&ada, "create table mine (id int)").await, "42501 permission denied for schema public");
 
     ada.batch_execute(

@@ -90,7 +90,9 @@ impl Binder<'_> {
                 let items: Vec<RowItem<'_>> = items.iter().map(RowItem::Value).collect();
                 self.bind_row(&items, self.position_of(expression))
             }
-            E::SimilarTo { .. } => Err(self.unsupported("SIMILAR TO", expression)),
+            E::SimilarTo { negated, expr, pattern, escape_char } => {
+                self.bind_similar(expr, *negated, pattern, escape_char.as_deref())
+            }
             E::Like { negated, any: true, expr, pattern, escape_char: None } => {
                 self.bind_quantified_by_name(expr, if *negated { "!~~" } else { "~~" }, pattern, false)
             }

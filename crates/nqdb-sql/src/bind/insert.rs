@@ -18,11 +18,18 @@ use crate::names::name_of;
 use crate::statement::Overriding;
 
 /// A target column: its position in the table, and where the statement names it.
-struct Target {
-    at: usize,
+pub(super) struct Target {
+    pub(super) at: usize,
     position: Option<u32>,
     /// The part of the array that it names.
     part: Option<ArrayPart>,
+}
+
+impl Target {
+    /// Whether it is a part of an array, whose rest has to be given too.
+    pub(super) fn is_part(&self) -> bool {
+        self.part.is_some()
+    }
 }
 
 impl Binder<'_> {
@@ -98,6 +105,7 @@ impl Binder<'_> {
                 }
             }
             let row = binder.new_row(&table, true);
+            let generated = binder.bind_generated(&table, &row)?;
             let checks = binder.bind_checks(&table, &row)?;
             let on_conflict = match on {
                 None => None,
@@ -105,7 +113,7 @@ impl Binder<'_> {
             };
             let scope = binder.row_scope(&table, &alias, &row, Clause::Returning);
             let returning = binder.bind_returning(returning.as_ref(), scope)?;
-            Ok(Insert { table, source, targets, defaults, row, checks, on_conflict, returning })
+            Ok(Insert { table, source, targets, defaults, row, generated, checks, on_conflict, returning })
         })
     }
 
@@ -132,7 +140,7 @@ impl Binder<'_> {
     }
 
     /// The columns that get values: those listed, or all in order.
-    fn bind_targets(&mut self, table: &TableDef, columns: &[ast::ObjectName]) -> SqlResult<Vec<Target>> {
+    pub(super) fn bind_targets(&mut self, table: &TableDef, columns: &[ast::ObjectName]) -> SqlResult<Vec<Target>> {
         if columns.is_empty() {
             return Ok(table.live_columns().map(|(at, _)| Target { at, position: None, part: None }).collect());
         }
@@ -191,6 +199,9 @@ impl Binder<'_> {
             let (Some(output), Some(target)) = (query.output.get(at), targets.get(at)) else { continue };
             let Some(column) = table.columns.get(target.at) else { continue };
             let output = output.clone();
+            if column.generated.is_some() {
+                return Err(generated_error(&column.name));
+            }
             match (column.identity, overriding) {
                 (Some(_), Some(Overriding::User)) => {
                     self.resolve_output(&mut query)?;
@@ -225,7 +236,7 @@ impl Binder<'_> {
     }
 
     /// 42601 when there are more values than columns, or fewer than were listed.
-    fn check_count(
+    pub(super) fn check_count(
         &self,
         values: usize,
         targets: &[Target],
@@ -289,7 +300,7 @@ impl Binder<'_> {
         self.assemble_parts(table, Query { rel: Rel::Values { columns, rows: bound }, output }, kept_targets, &parts)
     }
 
-    fn bind_item(
+    pub(super) fn bind_item(
         &mut self,
         table: &TableDef,
         item: &ast::Expr,
@@ -305,6 +316,9 @@ impl Binder<'_> {
         }
         let Some(column) = table.columns.get(at) else { return Err(SqlError::internal("no such column")) };
         let bound = self.bind_expr(item)?;
+        if column.generated.is_some() {
+            return Err(generated_error(&column.name));
+        }
         match (column.identity, overriding) {
             (Some(_), Some(Overriding::User)) => return self.default_of(table, at),
             (Some(identity), None) if identity.always => return Err(identity_error(&column.name, bound.position)),
@@ -358,4 +372,10 @@ fn identity_error(name: &str, _position: Option<u32>) -> SqlError {
     SqlError::new(GENERATED_ALWAYS, format!("cannot insert a non-DEFAULT value into column \"{name}\""))
         .with_detail(format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS."))
         .with_hint("Use OVERRIDING SYSTEM VALUE to override.")
+}
+
+/// 428C9: a value for a generated column.
+fn generated_error(name: &str) -> SqlError {
+    SqlError::new(GENERATED_ALWAYS, format!("cannot insert a non-DEFAULT value into column \"{name}\""))
+        .with_detail(format!("Column \"{name}\" is a generated column."))
 }

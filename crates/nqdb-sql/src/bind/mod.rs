@@ -10,7 +10,7 @@
 //! | `locking` | FOR UPDATE |
 //! | `with`, `with_recursive`, `with_inline` | WITH |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
-//! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `returning`, `table_row`, `subscript_target` | changes |
+//! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `merge`, `returning`, `table_row`, `subscript_target` | changes |
 //! | `output_name` | what a column without an alias is called |
 //!
 //! What always holds:
@@ -40,6 +40,7 @@ mod joined_change;
 mod lateral;
 mod literal;
 mod locking;
+mod merge;
 mod operators;
 mod order;
 mod output_name;
@@ -114,6 +115,7 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
         ast::Statement::Insert(insert) => Bound::Insert(binder.bind_insert(insert, statement.overriding)?),
         ast::Statement::Update(update) => Bound::Update(binder.bind_update(update)?),
         ast::Statement::Delete(delete) => Bound::Delete(binder.bind_delete(delete)?),
+        ast::Statement::Merge(merge) => Bound::Merge(binder.bind_merge(merge)?),
         _ => return Err(SqlError::unsupported("this form of statement")),
     };
     binder.params.finish()?;
@@ -145,6 +147,7 @@ impl Binder<'_> {
             SetExpr::Insert(ast::Statement::Insert(insert)) => Ok(Bound::Insert(self.bind_insert(insert, overriding)?)),
             SetExpr::Update(ast::Statement::Update(update)) => Ok(Bound::Update(self.bind_update(update)?)),
             SetExpr::Delete(ast::Statement::Delete(delete)) => Ok(Bound::Delete(self.bind_delete(delete)?)),
+            SetExpr::Merge(ast::Statement::Merge(merge)) => Ok(Bound::Merge(self.bind_merge(merge)?)),
             _ => Err(SqlError::unsupported("this form of statement")),
         }
     }
@@ -179,6 +182,22 @@ pub fn bind_check(
     binder.adopt_row(table, row);
     let scope = binder.row_scope(table, &table.name, row, Clause::Check);
     binder.in_scope(scope, |binder| binder.bind_boolean(&expression, "CHECK"))
+}
+
+/// Binds the expression of a generated column over a row of its table.
+pub fn bind_generation(
+    text: &str,
+    table: &Arc<TableDef>,
+    position: usize,
+    row: &[(usize, ColumnId)],
+    cx: &BindContext<'_>,
+) -> SqlResult<Expr> {
+    let mut params = ParamTypes::none();
+    let (tokens, _) = parse_expression(text)?;
+    let mut binder = Binder::new(cx, tokens, &mut params);
+    binder.adopt_row(table, row);
+    let Some(column) = table.columns.get(position) else { return Err(SqlError::internal("no such column")) };
+    binder.bind_generation(text, table, column, row)
 }
 
 /// Binds a CHECK expression for a new table, and gives it with the ids it uses for the columns.

@@ -2,14 +2,14 @@
 //! LIKE, IS DISTINCT FROM).
 
 use nqdb_functions::{CastContext, Function, Strategy, common_type, resolve_operator};
-use nqdb_sqlstate::{DATATYPE_MISMATCH, SqlError, SqlResult, UNDEFINED_FUNCTION};
+use nqdb_sqlstate::{DATATYPE_MISMATCH, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION};
 use nqdb_types::{Oid, Type, oid};
 use sqlparser::ast::{self, BinaryOperator, UnaryOperator, Value};
 
 use super::rows::row_items;
 use super::{Binder, leftmost, literal, span_position};
 use crate::ir::{Expr, ExprKind};
-use crate::parse::{operator_position, start_of};
+use crate::parse::{SYMMETRIC, operator_position, start_of};
 
 /// A binary operator's function with its operands, converted to its types.
 pub(super) struct BinaryCall {
@@ -26,7 +26,7 @@ impl Binder<'_> {
             BinaryOperator::Xor => {
                 return Err(self.syntax_error_at(operator_position(&self.tokens, right), "xor"));
             }
-            BinaryOperator::Overlaps => return Err(self.unsupported("OVERLAPS", left)),
+            BinaryOperator::Overlaps => return self.bind_overlaps(left, right),
             _ => {}
         }
         let name = self.operator_name(op, left)?;
@@ -199,6 +199,12 @@ impl Binder<'_> {
         high: &ast::Expr,
     ) -> SqlResult<Expr> {
         let position = self.keyword_position(arg, low, "between");
+        if let Some(low) = marked_argument(low, SYMMETRIC) {
+            let direct = self.bind_between(arg, negated, low, high)?;
+            let reversed = self.bind_between(arg, negated, high, low)?;
+            let both = vec![direct, reversed];
+            return Ok(if negated { conjunction(both) } else { disjunction(both) });
+        }
         let (lower, upper) = if negated { ("<", ">") } else { (">=", "<=") };
         let value = self.bind_expr(arg)?;
         let low = self.bind_expr(low)?;
@@ -239,6 +245,41 @@ impl Binder<'_> {
             bound_pattern = self.call_named("like_escape", vec![bound_pattern, escape], position)?;
         }
         self.apply_operator(operator, value, bound_pattern, position)
+    }
+
+    /// SIMILAR TO: a match of the regular expression that the pattern stands for.
+    pub(super) fn bind_similar(
+        &mut self,
+        arg: &ast::Expr,
+        negated: bool,
+        pattern: &ast::Expr,
+        escape: Option<&ast::Expr>,
+    ) -> SqlResult<Expr> {
+        let position = self.keyword_position(arg, pattern, "similar");
+        let value = self.bind_expr(arg)?;
+        let mut args = vec![self.bind_expr(pattern)?];
+        if let Some(escape) = escape {
+            args.push(self.bind_expr(escape)?);
+        }
+        let pattern = self.call_named("similar_to_escape", args, position)?;
+        self.apply_operator(if negated { "!~" } else { "~" }, value, pattern, position)
+    }
+
+    /// `(start, end) OVERLAPS (start, end)`.
+    fn bind_overlaps(&mut self, left: &ast::Expr, right: &ast::Expr) -> SqlResult<Expr> {
+        let mut args = Vec::with_capacity(4);
+        for (side, name) in [(left, "left"), (right, "right")] {
+            let items = row_items(side).unwrap_or_default();
+            if items.len() != 2 {
+                let message = format!("wrong number of parameters on {name} side of OVERLAPS expression");
+                return Err(SqlError::new(SYNTAX_ERROR, message).or_position(self.position_of(side)));
+            }
+            for item in items {
+                args.push(self.bind_expr(item)?);
+            }
+        }
+        let position = self.keyword_position(left, right, "overlaps");
+        self.call_named("overlaps", args, position)
     }
 
     pub(super) fn bind_is_distinct(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool) -> SqlResult<Expr> {
@@ -415,4 +456,15 @@ fn is_comparison(op: &BinaryOperator) -> bool {
             | BinaryOperator::Gt
             | BinaryOperator::GtEq
     )
+}
+
+/// The argument of a call that stands for a construct which the parser does not know.
+pub(super) fn marked_argument<'q>(expression: &'q ast::Expr, marker: &str) -> Option<&'q ast::Expr> {
+    let ast::Expr::Function(function) = expression else { return None };
+    let [ast::ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else { return None };
+    let ast::FunctionArguments::List(list) = &function.args else { return None };
+    match list.args.as_slice() {
+        [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(arg))] if name.value == marker => Some(arg),
+        _ => None,
+    }
 }

@@ -1,8 +1,8 @@
 //! ORDER BY, and what ORDER BY, GROUP BY and DISTINCT ON have in common: references to output columns.
 
-use nqdb_functions::less;
-use nqdb_sqlstate::{AMBIGUOUS_COLUMN, INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult};
-use nqdb_types::Type;
+use nqdb_functions::{Strategy, less, resolve_operator};
+use nqdb_sqlstate::{AMBIGUOUS_COLUMN, INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult, WRONG_OBJECT_TYPE};
+use nqdb_types::{Type, oid};
 use sqlparser::ast::{self, ObjectNamePart, OrderByOptions, OrderBySort, Value};
 
 use super::operators::no_operator;
@@ -54,6 +54,36 @@ impl Binder<'_> {
         }
     }
 
+    /// The direction that `USING operator` asks for: 42883 for no such operator, 42809 for one that does not order.
+    fn using_is_descending(&self, operator: &ast::ObjectName, ty: Type, key: Option<u32>) -> SqlResult<bool> {
+        let name = match operator.0.as_slice() {
+            [ObjectNamePart::Identifier(name)] => name.value.as_str(),
+            [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(name)] if schema.value == "pg_catalog" => {
+                name.value.as_str()
+            }
+            _ => return Err(SqlError::unsupported("an operator in a schema").or_position(key)),
+        };
+        let key = key.and_then(|key| self.tokens.at_position(key));
+        let using = key.and_then(|key| (key..self.tokens.len()).find(|at| self.tokens.is(*at, "using")));
+        let position = using.and_then(|using| self.tokens.position(using + 1));
+        // The operators of text_pattern_ops compare bytes, as those of the C collation do.
+        if let ("~<~" | "~>~", oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME) = (name, ty.oid) {
+            return Ok(name == "~>~");
+        }
+        let found = resolve_operator(name, Some(ty.oid), ty.oid)
+            .map_err(|error| error.operator_error(name, Some(ty.oid), ty.oid).or_position(position))?;
+        match found.operator.strategy {
+            Some(Strategy::Lt) => Ok(false),
+            Some(Strategy::Gt) => Ok(true),
+            _ => {
+                let message = format!("operator {name} is not a valid ordering operator");
+                Err(SqlError::new(WRONG_OBJECT_TYPE, message)
+                    .with_hint("Ordering operators must be \"<\" or \">\" members of btree operator families.")
+                    .or_position(position))
+            }
+        }
+    }
+
     /// One key of a sort: 42883 when the type has no order.
     pub(super) fn sort_key(
         &self,
@@ -69,11 +99,7 @@ impl Binder<'_> {
         let descending = match sort {
             None | Some(OrderBySort::Asc) => false,
             Some(OrderBySort::Desc) => true,
-            Some(OrderBySort::Using(operator)) => match operator.0.as_slice() {
-                [ObjectNamePart::Identifier(name)] if name.value == "<" => false,
-                [ObjectNamePart::Identifier(name)] if name.value == ">" => true,
-                _ => return Err(SqlError::unsupported("ORDER BY ... USING this operator").or_position(position)),
-            },
+            Some(OrderBySort::Using(operator)) => self.using_is_descending(operator, ty, position)?,
         };
         Ok(SortKey { column, ty, descending, nulls_first: nulls_first.unwrap_or(descending) })
     }

@@ -52,6 +52,11 @@ fn own_name(expression: &ast::Expr) -> Option<(String, Strength)> {
             Some(TrimWhereField::Trailing) => "rtrim",
         }),
         E::AtTimeZone { .. } => strong("timezone"),
+        E::BinaryOp { op: ast::BinaryOperator::Overlaps, .. } => strong("overlaps"),
+        E::CompoundFieldAccess { access_chain, .. } => match access_chain.last()? {
+            ast::AccessExpr::Dot(field) => own_name(field),
+            ast::AccessExpr::Subscript(_) => None,
+        },
         E::Exists { negated: false, .. } => strong("exists"),
         E::Subquery(query) => subquery_name(&query.body).map(|name| (name, Strength::Strong)),
         E::Tuple(_) => strong("row"),

@@ -1,17 +1,21 @@
 //! Queries above single SELECTs: WITH, VALUES, TABLE, set operations, and LIMIT.
 
 use nqdb_functions::equality;
-use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_sqlstate::{
+    FEATURE_NOT_SUPPORTED, INVALID_COLUMN_REFERENCE, INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, SYNTAX_ERROR, SqlError,
+    SqlResult,
+};
 use nqdb_types::{Type, oid};
 use sqlparser::ast::{self, LimitClause, SetExpr, SetOperator, SetQuantifier};
 
 use super::coerce::common_of;
 use super::locking::first_lock_name;
-use super::operators::no_operator;
+use super::operators::{marked_argument, no_operator};
 use super::scope::{Clause, Scope};
 use super::{Binder, walk};
-use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SetKind};
-use crate::parse::with_deep_stack;
+use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SetKind, SortKey};
+use crate::names::name_of;
+use crate::parse::{WITH_TIES, with_deep_stack};
 
 /// ORDER BY and LIMIT of a query, collected over the parentheses around its body.
 pub(super) struct Tail<'q> {
@@ -409,13 +413,24 @@ impl Binder<'_> {
 
     /// LIMIT, OFFSET and FETCH, on top of everything else.
     pub(super) fn apply_limit(&mut self, query: &mut Query, tail: &Tail<'_>) -> SqlResult<()> {
+        let mut ties = Vec::new();
         let mut limit = match tail.limit {
-            Some(limit) => Some(self.bind_limit(limit, Clause::Limit)?),
+            Some(limit) => {
+                let counted = marked_argument(limit, WITH_TIES);
+                if counted.is_some() {
+                    ties = sorted_by(&query.rel)?;
+                }
+                Some(self.bind_limit(counted.unwrap_or(limit), Clause::Limit)?)
+            }
             None => None,
         };
         if let Some(ast::Fetch { with_ties, percent, quantity }) = tail.fetch {
             if *with_ties {
-                return Err(SqlError::unsupported("FETCH ... WITH TIES"));
+                ties = sorted_by(&query.rel)?;
+                if matches!(quantity, Some(ast::Expr::Value(value)) if value.value == ast::Value::Null) {
+                    let message = "row count cannot be null in FETCH FIRST ... WITH TIES clause";
+                    return Err(SqlError::new(INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, message));
+                }
             }
             if *percent {
                 return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \"percent\""));
@@ -431,7 +446,7 @@ impl Binder<'_> {
         };
         if limit.is_some() || offset.is_some() {
             let input = Box::new(std::mem::replace(&mut query.rel, Rel::OneRow));
-            query.rel = Rel::Limit { input, limit, offset };
+            query.rel = Rel::Limit { input, limit, offset, ties };
         }
         Ok(())
     }
@@ -471,6 +486,9 @@ impl Binder<'_> {
             let position = self.position_of(expr);
             let names: Vec<&str> = query.output.iter().map(|column| column.name.as_str()).collect();
             let Some(at) = self.output_reference(expr, &names, "ORDER BY")? else {
+                if let ast::Expr::Identifier(name) = expr {
+                    return Err(super::scope::missing_column(&self.scopes, &name_of(name), position));
+                }
                 let invalid = "invalid UNION/INTERSECT/EXCEPT ORDER BY clause";
                 return Err(SqlError::new(FEATURE_NOT_SUPPORTED, invalid)
                     .with_detail("Only result column names can be used, not expressions or functions.")
@@ -494,6 +512,15 @@ fn refuse_locks(body: &SetExpr, locks: &[ast::LockClause]) -> SqlResult<SqlError
         _ => format!("{name} is not allowed with UNION/INTERSECT/EXCEPT"),
     };
     Ok(SqlError::new(FEATURE_NOT_SUPPORTED, message))
+}
+
+/// The keys that a finished query is sorted by, for WITH TIES.
+fn sorted_by(rel: &Rel) -> SqlResult<Vec<SortKey>> {
+    match rel {
+        Rel::Sort { keys, .. } => Ok(keys.clone()),
+        Rel::Distinct { input, .. } | Rel::Extend { input, .. } => sorted_by(input),
+        _ => Err(SqlError::new(SYNTAX_ERROR, "WITH TIES cannot be specified without ORDER BY clause")),
+    }
 }
 
 /// A scope in which a query's output columns can be named.

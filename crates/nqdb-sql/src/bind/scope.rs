@@ -38,9 +38,11 @@ pub(super) enum Clause {
     FrameGroups,
     Values,
     Returning,
+    MergeWhen,
     Update,
     Check,
     Default,
+    Generated,
     Parameter,
     CopyWhere,
 }
@@ -65,9 +67,11 @@ impl Clause {
             Clause::Filter => "aggregate functions are not allowed in FILTER",
             Clause::Values => "aggregate functions are not allowed in VALUES",
             Clause::Returning => "aggregate functions are not allowed in RETURNING",
+            Clause::MergeWhen => "aggregate functions are not allowed in MERGE WHEN conditions",
             Clause::Update => "aggregate functions are not allowed in UPDATE",
             Clause::Check => "aggregate functions are not allowed in check constraints",
             Clause::Default => "aggregate functions are not allowed in DEFAULT expressions",
+            Clause::Generated => "aggregate functions are not allowed in column generation expressions",
             Clause::Parameter => "aggregate functions are not allowed in EXECUTE parameters",
             Clause::CopyWhere => "aggregate functions are not allowed in COPY FROM WHERE conditions",
         })
@@ -82,6 +86,7 @@ impl Clause {
             Clause::WindowDefinition | Clause::FrameRows | Clause::FrameRange | Clause::FrameGroups => {
                 "window definitions"
             }
+            Clause::MergeWhen => "MERGE WHEN conditions",
             Clause::Check => "check constraints",
             Clause::Default => "DEFAULT expressions",
             Clause::Parameter => "EXECUTE parameters",
@@ -111,9 +116,11 @@ impl Clause {
             Clause::FrameGroups => "GROUPS",
             Clause::Values => "VALUES",
             Clause::Returning => "RETURNING",
+            Clause::MergeWhen => "WHEN",
             Clause::Update => "UPDATE",
             Clause::Check => "CHECK",
             Clause::Default => "DEFAULT",
+            Clause::Generated => "GENERATED AS",
             Clause::Parameter => "EXECUTE",
         }
     }
@@ -143,7 +150,7 @@ pub(super) struct ScopeTable {
 }
 
 /// What one query level sees.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Scope {
     pub(super) tables: Vec<ScopeTable>,
     pub(super) columns: Vec<ScopeColumn>,

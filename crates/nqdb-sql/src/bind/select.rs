@@ -19,7 +19,8 @@ use super::scope::{Clause, Scope, find_table, missing_from};
 use super::window::{BoundWindow, PendingCall};
 use super::{Binder, span_position};
 use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SortKey};
-use crate::names::name_of;
+use crate::names::{name_of, needs_as};
+use crate::parse::{NOTHING, Tokens};
 
 /// An expression that the select list or ORDER BY computes.
 pub(super) struct Target {
@@ -142,15 +143,18 @@ impl Binder<'_> {
         let mut targets = Vec::with_capacity(projection.len());
         for item in projection {
             match item {
+                SelectItem::UnnamedExpr(ast::Expr::Identifier(name)) if name.value == NOTHING => {}
                 SelectItem::UnnamedExpr(expression) => {
                     let name = Some(output_name(expression));
                     targets.push(Target { expr: self.bind_expr(expression)?, name });
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
                     if alias.quote_style == Some('\'') {
-                        let position = span_position(alias.span);
+                        let before = crate::parse::start_of(&self.tokens, expr);
+                        let position = before.and_then(|before| self.tokens.position(before + 1));
                         return Err(self.syntax_error_at(position, &format!("'{}'", alias.value)));
                     }
+                    self.check_bare_label(alias)?;
                     targets.push(Target { expr: self.bind_expr(expr)?, name: Some(name_of(alias)) });
                 }
                 SelectItem::ExprWithAliases { .. } => {
@@ -175,6 +179,17 @@ impl Binder<'_> {
             }
         }
         Ok(targets)
+    }
+
+    /// Refuses a label without AS that PostgreSQL's grammar would take for something else.
+    fn check_bare_label(&self, alias: &ast::Ident) -> SqlResult<()> {
+        let follows_as = Tokens::index_of(alias.span)
+            .and_then(|at| at.checked_sub(1))
+            .is_none_or(|before| self.tokens.is(before, "as"));
+        if alias.quote_style.is_none() && !follows_as && needs_as(&alias.value) {
+            return Err(self.syntax_error_at(span_position(alias.span), &alias.value));
+        }
+        Ok(())
     }
 
     /// `table.*`.

@@ -47,6 +47,7 @@ impl Binder<'_> {
             Clause::Values if self.scope().takes_sets => None,
             Clause::FromFunction => Some("set-returning functions must appear at top level of FROM".to_string()),
             Clause::JoinCondition => Some("set-returning functions are not allowed in JOIN conditions".to_string()),
+            Clause::MergeWhen => Some("set-returning functions are not allowed in MERGE WHEN conditions".to_string()),
             Clause::Check => Some("set-returning functions are not allowed in check constraints".to_string()),
             Clause::Default => Some("set-returning functions are not allowed in DEFAULT expressions".to_string()),
             Clause::Parameter => Some("set-returning functions are not allowed in EXECUTE parameters".to_string()),

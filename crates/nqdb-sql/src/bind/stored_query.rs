@@ -252,6 +252,7 @@ impl Binder<'_> {
                 targets,
                 defaults: Vec::new(),
                 row,
+                generated: Vec::new(),
                 checks: Vec::new(),
                 on_conflict: None,
                 returning: None,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::TableDef;
+use nqdb_catalog::{ColumnDef, TableDef};
 use nqdb_functions::CastContext;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Datum, Type, oid};
@@ -74,6 +74,42 @@ impl Binder<'_> {
         Ok(checks)
     }
 
+    /// The generated columns of a table over its new row.
+    pub(super) fn bind_generated(
+        &mut self,
+        table: &Arc<TableDef>,
+        row: &[(usize, ColumnId)],
+    ) -> SqlResult<Vec<(usize, Expr)>> {
+        let mut generated = Vec::new();
+        for (at, column) in table.live_columns().filter(|(_, column)| column.generated.is_some()) {
+            let Some(text) = &column.default else { continue };
+            let value = self.bind_generation(text, table, column, row).map_err(SqlError::without_position)?;
+            generated.push((at, value));
+        }
+        Ok(generated)
+    }
+
+    /// The expression of a generated column, as the column's type.
+    pub(super) fn bind_generation(
+        &mut self,
+        text: &str,
+        table: &Arc<TableDef>,
+        column: &ColumnDef,
+        row: &[(usize, ColumnId)],
+    ) -> SqlResult<Expr> {
+        let (tokens, expression) = parse_expression(text)?;
+        let outer_tokens = std::mem::replace(&mut self.tokens, tokens);
+        let outer_scopes = std::mem::take(&mut self.scopes);
+        let scope = self.row_scope(table, &table.name, row, Clause::Generated);
+        let bound = self.in_scope(scope, |binder| {
+            let value = binder.bind_expr(&expression)?;
+            binder.coerce_for_column(value, column, &column.name, None)
+        });
+        self.scopes = outer_scopes;
+        self.tokens = outer_tokens;
+        bound
+    }
+
     /// What a column gets when nothing is said: its identity's next value, its default, or NULL.
     pub(super) fn default_of(&mut self, table: &TableDef, at: usize) -> SqlResult<Expr> {
         let Some(column) = table.columns.get(at) else { return Err(SqlError::internal("no such column")) };
@@ -83,6 +119,8 @@ impl Binder<'_> {
             return self.coerce(value, column.ty, CastContext::Assignment, None);
         }
         match &column.default {
+            // It is computed when the rest of the row is there.
+            Some(_) if column.generated.is_some() => Ok(literal(Datum::Null, column.ty, None)),
             Some(text) => bind_default(text, column, self.cx).map_err(SqlError::without_position),
             None => Ok(literal(Datum::Null, column.ty, None)),
         }

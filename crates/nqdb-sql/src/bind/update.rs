@@ -54,11 +54,12 @@ impl Binder<'_> {
                 None => None,
             };
             let row = binder.new_row(&table, true);
+            let generated = binder.bind_generated(&table, &row)?;
             let checks = binder.bind_checks(&table, &row)?;
             let scope = binder.changed_scope(&table, &alias, &row, others.as_ref(), Clause::Returning);
             let returning = binder.bind_returning(returning.as_ref(), scope)?;
             let from = others.map(|others| binder.join_changed(&table, &alias, &old, others));
-            Ok(Update { table, old, alias, from, predicate, set, row, checks, returning })
+            Ok(Update { table, old, alias, from, predicate, set, row, generated, checks, returning })
         })
     }
 
@@ -193,6 +194,11 @@ impl Binder<'_> {
             let name = &column.name;
             return Err(SqlError::new(GENERATED_ALWAYS, format!("column \"{name}\" can only be updated to DEFAULT"))
                 .with_detail(format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS.")));
+        }
+        if column.generated.is_some() {
+            let name = &column.name;
+            return Err(SqlError::new(GENERATED_ALWAYS, format!("column \"{name}\" can only be updated to DEFAULT"))
+                .with_detail(format!("Column \"{name}\" is a generated column.")));
         }
         self.coerce_for_column(value, column, &column.name, None)
     }

@@ -107,7 +107,7 @@ pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
             expressions_of(input, visit);
         }
         Rel::Sort { input, .. } | Rel::Distinct { input, .. } => expressions_of(input, visit),
-        Rel::Limit { input, limit, offset } => {
+        Rel::Limit { input, limit, offset, .. } => {
             limit.iter().chain(offset).for_each(&mut *visit);
             expressions_of(input, visit);
         }
@@ -165,7 +165,7 @@ pub(super) fn expressions_of_mut<'a>(rel: &'a mut Rel, found: &mut Vec<&'a mut E
             expressions_of_mut(input, found);
         }
         Rel::Sort { input, .. } | Rel::Distinct { input, .. } => expressions_of_mut(input, found),
-        Rel::Limit { input, limit, offset } => {
+        Rel::Limit { input, limit, offset, .. } => {
             found.extend(limit.iter_mut().chain(offset));
             expressions_of_mut(input, found);
         }

@@ -173,6 +173,10 @@ impl Binder<'_> {
         }
         let id = self.new_with_id();
         let (body, mut output, kind) = if is_change(&query.body) {
+            if matches!(*query.body, ast::SetExpr::Merge(_)) {
+                let message = "MERGE not supported in WITH query";
+                return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).or_position(position));
+            }
             if is_recursive {
                 let message = format!("recursive query \"{name}\" must not contain data-modifying statements");
                 return Err(SqlError::new(INVALID_RECURSION, message).or_position(position));

@@ -13,7 +13,7 @@ use nqdb_types::{Datum, Type, parse_text};
 
 use super::lines::{Found, Lines, bad_format};
 use super::{refuse_binary, target};
-use crate::bind::{BindContext, bind_check, bind_copy_predicate, bind_default};
+use crate::bind::{BindContext, bind_check, bind_copy_predicate, bind_default, bind_generation};
 use crate::exec::{
     CommandTag, Eval, ExecContext, Flushed, Frame, InsertBatch, InsertState, InsertTarget, Runtime, Step, Subplan,
     WithPlan,
@@ -130,10 +130,16 @@ fn insert_into(
     for (position, column) in table.live_columns().filter(|(position, _)| !positions.contains(position)) {
         if let Some(identity) = &column.identity {
             defaults.push((position, next_identity(identity.sequence, column.ty)?));
-        } else if let Some(text) = &column.default {
+        } else if let Some(text) = column.default.as_ref().filter(|_| column.generated.is_none()) {
             defaults.push((position, bind_default(text, column, cx)?));
         }
     }
+    let generated = table
+        .live_columns()
+        .filter(|(_, column)| column.generated.is_some())
+        .filter_map(|(position, column)| Some((position, column.default.as_ref()?)))
+        .map(|(position, text)| Ok((position, bind_generation(text, table, position, row, cx)?)))
+        .collect::<SqlResult<_>>()?;
     let checks = table
         .checks
         .iter()
@@ -145,6 +151,7 @@ fn insert_into(
         targets: positions.to_vec(),
         defaults,
         row: row.to_vec(),
+        generated,
         checks,
         on_conflict: None,
         returning: None,

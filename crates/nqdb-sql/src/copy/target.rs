@@ -36,11 +36,17 @@ pub(super) fn table(
 /// Positions of the columns in the table, all live ones when none is named: 42703, 42701.
 pub(super) fn columns(table: &TableDef, names: &[NamedAt]) -> SqlResult<Vec<usize>> {
     if names.is_empty() {
-        return Ok(table.live_columns().map(|(position, _)| position).collect());
+        let plain = table.live_columns().filter(|(_, column)| column.generated.is_none());
+        return Ok(plain.map(|(position, _)| position).collect());
     }
     let mut positions = Vec::with_capacity(names.len());
     for named in names {
         let position = position(table, &named.name)?;
+        if table.columns.get(position).is_some_and(|column| column.generated.is_some()) {
+            let message = format!("column \"{}\" is a generated column", named.name);
+            return Err(SqlError::new(INVALID_COLUMN_REFERENCE, message)
+                .with_detail("Generated columns cannot be used in COPY."));
+        }
         if positions.contains(&position) {
             let message = format!("column \"{}\" specified more than once", named.name);
             return Err(SqlError::new(DUPLICATE_COLUMN, message));

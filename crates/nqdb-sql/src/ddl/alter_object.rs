@@ -110,7 +110,12 @@ fn rename_column(
             let table = cx.writer().lock_table(table.oid, RelationLock::AccessExclusive)?;
             let position = table.column_named(column).ok_or_else(missing)?;
             let checks = rename::renamed_checks(&table, position, new_name)?;
-            cx.writer().rename_column(table.oid, position, new_name, checks)
+            let generated = rename::renamed_generations(&table, position, new_name)?;
+            cx.writer().rename_column(table.oid, position, new_name, checks)?;
+            for (at, text, columns) in generated {
+                cx.writer().set_generated(table.oid, at, text, columns)?;
+            }
+            Ok(())
         }
         Relation::View(view) => {
             let position = view.columns.iter().position(|found| found.name == column).ok_or_else(missing)?;

@@ -100,7 +100,10 @@ fn add_column(
     if has_rows && written.new.not_null && !written.default_is_volatile && lacks_value {
         return Err(null_values(&definition, &written.new.name).into());
     }
-    cx.writer().add_column(table, &written.new)?;
+    let position = cx.writer().add_column(table, &written.new)?;
+    if let Some(text) = written.generated {
+        cx.generate_column(table, position, text)?;
+    }
     if has_rows && written.default_is_volatile {
         let definition = lock(table, cx)?;
         let column = quoted(&written.new.name);
@@ -264,11 +267,13 @@ fn alter_column(
 
 fn expect_no_identity(table: &TableDef, position: usize) -> SqlResult<()> {
     let column = &table.columns[position];
-    if column.identity.is_some() {
-        let message = format!("column \"{}\" of relation \"{}\" is an identity column", column.name, table.name);
-        return Err(SqlError::new(nqdb_sqlstate::SYNTAX_ERROR, message));
-    }
-    Ok(())
+    let kind = match (column.identity, &column.generated) {
+        (Some(_), _) => "an identity",
+        (None, Some(_)) => "a generated",
+        (None, None) => return Ok(()),
+    };
+    let message = format!("column \"{}\" of relation \"{}\" is {kind} column", column.name, table.name);
+    Err(SqlError::new(nqdb_sqlstate::SYNTAX_ERROR, message))
 }
 
 fn null_values(table: &TableDef, column: &str) -> SqlError {

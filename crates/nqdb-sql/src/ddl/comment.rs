@@ -22,7 +22,11 @@ const DATABASE_OID: Oid = 5;
 pub(super) fn comment(comment: &CommentOn, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     let (class, object, column) = match &comment.target {
         CommentTarget::Object(ObjectKind::Schema, name) => (PG_NAMESPACE, schema(name, cx)?, 0),
-        CommentTarget::Object(kind, name) => (PG_CLASS, cx.object_relation(*kind, name)?.oid(), 0),
+        CommentTarget::Object(kind, name) => {
+            let relation = cx.object_relation(*kind, name)?;
+            cx.expect_owner(relation.owner(), relation.kind_name(), relation.name())?;
+            (PG_CLASS, relation.oid(), 0)
+        }
         CommentTarget::Column { relation, column } => column_place(relation, column, cx)?,
         CommentTarget::Constraint { name, table } => (PG_CONSTRAINT, constraint(name, table, cx)?, 0),
         CommentTarget::Role(name) => (PG_AUTHID, role(name, cx)?, 0),

@@ -58,9 +58,11 @@ fn make_table(
     let mut constraints = Vec::new();
     let mut columns = Vec::with_capacity(create.columns.len());
     let mut copied = Copied::default();
+    let mut generated = Vec::new();
     for (at, column) in create.columns.iter().enumerate() {
         copied.add_all(likes.iter().filter(|like| like.columns_before == at), &mut columns, cx)?;
         let column = column_of(column, &name.name, cx)?;
+        generated.extend(column.generated.map(|text| (columns.len(), text)));
         constraints.extend(column.constraints);
         columns.push(column.new);
     }
@@ -72,6 +74,10 @@ fn make_table(
         expect_known_columns(constraint, &columns)?;
     }
     let table = cx.writer().create_table(&NewTable { on_commit, ..NewTable::plain(schema, &name.name, columns) })?;
+    generated.append(&mut copied.generated);
+    for (position, text) in generated {
+        cx.generate_column(table, position, text)?;
+    }
     add_constraints(table, constraints, cx)?;
     copied.finish(table, cx)?;
     Ok(CommandTag::Other("CREATE TABLE"))
@@ -96,6 +102,8 @@ pub(super) struct WrittenColumn {
     pub new: NewColumn,
     pub constraints: Vec<WrittenConstraint>,
     pub default_is_volatile: bool,
+    /// The expression of a generated column, bound once the table is there.
+    pub generated: Option<String>,
 }
 
 /// A constraint whose expression is not bound yet: that takes the table.
@@ -148,6 +156,7 @@ pub(super) fn column_of(
         },
         constraints: Vec::new(),
         default_is_volatile: sequence.is_some(),
+        generated: None,
     };
     let mut explicit_null = false;
     for definition in &column.options {
@@ -185,11 +194,26 @@ pub(super) fn column_of(
                 written.new.not_null = true;
                 written.default_is_volatile = true;
             }
-            ColumnOption::Generated { .. } => return Err(SqlError::unsupported("a generated column").into()),
+            ColumnOption::Generated {
+                generated_as: GeneratedAs::ExpStored, generation_expr: Some(expression), ..
+            } => {
+                if written.generated.is_some() {
+                    return Err(twice("generation clauses", &name, table));
+                }
+                written.generated = Some(expression.to_string());
+                written.default_is_volatile = true;
+            }
+            ColumnOption::Generated { .. } => return Err(SqlError::unsupported("this form of GENERATED").into()),
             ColumnOption::ForeignKey(_) => return Err(SqlError::unsupported("a foreign key").into()),
             ColumnOption::Collation(collation) => expect_c_collation(&collation.to_string())?,
             other => return Err(SqlError::unsupported(format!("the column option {other}")).into()),
         }
+    }
+    if written.generated.is_some() && (written.new.default.is_some() || sequence.is_some()) {
+        let what = if sequence.is_some() { "identity" } else { "default" };
+        let message =
+            format!("both {what} and generation expression specified for column \"{name}\" of table \"{table}\"");
+        return Err(SqlError::new(SYNTAX_ERROR, message).into());
     }
     if explicit_null && written.new.not_null {
         return Err(SqlError::new(

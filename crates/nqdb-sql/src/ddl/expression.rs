@@ -6,14 +6,15 @@ use std::sync::Arc;
 use nqdb_catalog::request::NewConstraint;
 use nqdb_catalog::{ColumnDef, Relation, Snapshot, TableDef};
 use nqdb_functions::Volatility;
-use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SqlError, SqlResult};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_OBJECT_DEFINITION, SqlError, SqlResult};
+use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::{Oid, Type};
 use sqlparser::ast::{self, visit_expressions_mut};
 
 use super::DdlContext;
 use super::query::placeless;
-use crate::bind::{any_expression, bind_default, bind_new_check};
-use crate::ir::{Expr, ExprKind};
+use crate::bind::{any_expression, bind_default, bind_generation, bind_new_check};
+use crate::ir::{ColumnId, Expr, ExprKind};
 use crate::names::name_of;
 use crate::parse::parse_expression;
 
@@ -34,6 +35,7 @@ impl DdlContext<'_, '_> {
             not_null: false,
             default: None,
             identity: None,
+            generated: None,
             missing: None,
             dropped: false,
         };
@@ -44,6 +46,46 @@ impl DdlContext<'_, '_> {
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "cannot use subquery in DEFAULT expression"));
         }
         Ok(CheckedDefault { text, volatile: any_expression(&bound, &mut |expr| is_volatile(expr)) })
+    }
+
+    /// Makes a column of a table a generated one. Errors: 42P17 for an expression that is not immutable or names a generated
+    /// column.
+    pub(super) fn generate_column(&mut self, table: Oid, position: usize, text: String) -> Result<(), TxnError> {
+        let table = self.writer().lock_table(table, RelationLock::AccessExclusive)?;
+        let snapshot = self.draft.snapshot();
+        let live = table.live_columns().enumerate();
+        let row: Vec<(usize, ColumnId)> = live.map(|(id, (at, _))| (at, ColumnId(id as u32))).collect();
+        let bound = placeless(bind_generation(&text, &table, position, &row, &self.bind_context(&snapshot)))?;
+        if any_expression(&bound, &mut |expr| is_subquery(expr)) {
+            let message = "cannot use subquery in column generation expression";
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).into());
+        }
+        let mut columns = Vec::new();
+        any_expression(&bound, &mut |expr| {
+            if let ExprKind::Column(id) = expr.kind
+                && let Some((at, _)) = row.iter().find(|(_, known)| *known == id)
+                && let Some(column) = table.columns.get(*at)
+                && !columns.contains(&column.attnum)
+            {
+                columns.push(column.attnum);
+            }
+            false
+        });
+        let is_generated = |column: &&ColumnDef| {
+            columns.contains(&column.attnum)
+                && (column.generated.is_some()
+                    || table.columns.get(position).is_some_and(|own| own.attnum == column.attnum))
+        };
+        if let Some(column) = table.columns.iter().find(is_generated) {
+            let message = format!("cannot use generated column \"{}\" in column generation expression", column.name);
+            return Err(SqlError::new(INVALID_OBJECT_DEFINITION, message)
+                .with_detail("A generated column cannot reference another generated column.")
+                .into());
+        }
+        if any_expression(&bound, &mut |expr| is_not_immutable(expr)) {
+            return Err(SqlError::new(INVALID_OBJECT_DEFINITION, "generation expression is not immutable").into());
+        }
+        self.writer().set_generated(table.oid, position, text, columns)
     }
 
     /// Writes the sequence of `nextval('name')` as its number, so that a renamed one is still found, and a drop knows who
@@ -63,7 +105,7 @@ impl DdlContext<'_, '_> {
                 *literal = ast::Expr::Cast {
                     kind: ast::CastKind::DoubleColon,
                     expr: Box::new(ast::Expr::Value(number)),
-                    data_type: ast::DataType::Regclass,
+                    data_type: ast::DataType::Custom(vec![ast::Ident::new("regclass")].into(), Vec::new()),
                     format: None,
                 };
                 renamed = true;
@@ -140,6 +182,10 @@ fn is_subquery(expr: &Expr) -> bool {
         expr.kind,
         ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) | ExprKind::ArraySubquery(_) | ExprKind::Quantified { .. }
     )
+}
+
+fn is_not_immutable(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Call { function, .. } if function.volatility != Volatility::Immutable)
 }
 
 fn is_volatile(expr: &Expr) -> bool {

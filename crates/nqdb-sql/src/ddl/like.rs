@@ -17,6 +17,8 @@ use crate::definition::Like;
 #[derive(Default)]
 pub(super) struct Copied {
     pub constraints: Vec<WrittenConstraint>,
+    /// Position and expression of generated columns.
+    pub generated: Vec<(usize, String)>,
     indexes: Vec<(bool, Vec<NewKeyColumn>)>,
     /// Column name and text.
     comments: Vec<(String, String)>,
@@ -67,7 +69,11 @@ impl Copied {
                 let kind = ColumnSequenceKind::Identity { always: identity.always };
                 Some(NewColumnSequence { kind, options })
             });
-            let default = column.default.clone().filter(|_| like.options.defaults);
+            let default = column.default.clone().filter(|_| like.options.defaults && column.generated.is_none());
+            if let Some(text) = column.default.clone().filter(|_| like.options.generated && column.generated.is_some())
+            {
+                self.generated.push((columns.len(), text));
+            }
             let not_null = column.not_null;
             columns.push(NewColumn { not_null, default, sequence, ..NewColumn::plain(&column.name, column.ty) });
             let comment = snapshot.comment(super::comment::PG_CLASS, table.oid, column.attnum);

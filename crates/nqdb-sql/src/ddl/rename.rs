@@ -23,6 +23,26 @@ pub(super) fn renamed_checks(table: &TableDef, position: usize, new_name: &str) 
     Ok(renamed)
 }
 
+/// The generated columns of a table whose expression names a column, with that column under its new name.
+pub(super) fn renamed_generations(
+    table: &TableDef,
+    position: usize,
+    new_name: &str,
+) -> SqlResult<Vec<(usize, String, Vec<i16>)>> {
+    let column = &table.columns[position];
+    let mut renamed = Vec::new();
+    for (at, other) in table.live_columns() {
+        if let (Some(columns), Some(text)) = (&other.generated, &other.default)
+            && columns.contains(&column.attnum)
+        {
+            let (_, mut expression) = parse_expression(text)?;
+            rename_column(&mut expression, &column.name, new_name);
+            renamed.push((at, expression.to_string(), columns.clone()));
+        }
+    }
+    Ok(renamed)
+}
+
 fn rename_column(expression: &mut impl VisitMut, old_name: &str, new_name: &str) {
     let _: ControlFlow<()> = visit_expressions_mut(expression, |expression| {
         match expression {

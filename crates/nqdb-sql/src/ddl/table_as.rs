@@ -5,10 +5,11 @@ use std::sync::Arc;
 use nqdb_catalog::request::{NewColumn, NewTable};
 use nqdb_catalog::{Materialized, OnCommit, Relation, TableDef};
 use nqdb_sqlstate::{
-    DUPLICATE_TABLE, FEATURE_NOT_SUPPORTED, INVALID_TABLE_DEFINITION, Notice, OBJECT_NOT_IN_PREREQUISITE_STATE,
-    SqlError,
+    DUPLICATE_TABLE, FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, INVALID_TABLE_DEFINITION, Notice,
+    OBJECT_NOT_IN_PREREQUISITE_STATE, SqlError,
 };
 use nqdb_txn::{RelationLock, TxnError};
+use nqdb_types::Oid;
 
 use super::names::missing_relation;
 use super::view::named_columns;
@@ -39,7 +40,7 @@ pub(super) fn create_table_as(create: &CreateTableAs, cx: &mut DdlContext<'_, '_
     }
     let columns = named_columns(&create.columns, analyzed.columns, "too many column names were specified")?;
     let columns = columns.iter().map(|(name, ty)| NewColumn::plain(name, *ty)).collect();
-    let materialized = is_view.then(|| Materialized { query: analyzed.stored, populated: create.with_data });
+    let materialized = is_view.then_some(Materialized { query: analyzed.stored, populated: create.with_data });
     let on_commit = create.on_commit;
     let new = NewTable { on_commit, materialized, ..NewTable::plain(schema, &create.name.name, columns) };
     let table = cx.writer().create_table(&new)?;
@@ -49,7 +50,8 @@ pub(super) fn create_table_as(create: &CreateTableAs, cx: &mut DdlContext<'_, '_
     let snapshot = cx.draft.snapshot();
     let table = table_of(&snapshot, table)?;
     let bound = bind_fill(&create.query, &table, &cx.bind_context(&snapshot))?;
-    Ok(CommandTag::Select(cx.run_fill(bound)?))
+    let reader = cx.role;
+    Ok(CommandTag::Select(cx.run_fill(bound, table.oid, reader)?))
 }
 
 /// REFRESH MATERIALIZED VIEW: empties the view and fills it again. CONCURRENTLY gives the same rows under the same lock.
@@ -82,7 +84,8 @@ pub(super) fn refresh(
                 cx.exec.txn.lock_relation(relation.oid, RelationLock::AccessShare)?;
             }
             let bound = bind_refill(&materialized.query, &table, &cx.bind_context(&snapshot))?;
-            cx.run_fill(bound)?;
+            // The view's query runs with the rights of its owner, whoever refreshes it.
+            cx.run_fill(bound, table.oid, table.owner)?;
         }
     }
     Ok(CommandTag::Other("REFRESH MATERIALIZED VIEW"))
@@ -111,11 +114,21 @@ fn table_of(snapshot: &nqdb_catalog::Snapshot, oid: u32) -> Result<Arc<TableDef>
 }
 
 impl DdlContext<'_, '_> {
-    /// Runs an INSERT whose rows the statement's own snapshot shows; gives their number.
-    fn run_fill(&mut self, bound: Bound) -> Result<u64, TxnError> {
+    /// Runs an INSERT into `target` whose rows the statement's own snapshot shows; gives their number.
+    ///
+    /// Errors: 42501 when `reader` may not read what the rows come from.
+    fn run_fill(&mut self, bound: Bound, target: Oid, reader: Oid) -> Result<u64, TxnError> {
         let snapshot = self.draft.snapshot();
         (self.enter)(&snapshot);
         let plan = plan(bound, &[], &PlanContext::new(snapshot.version))?;
+        let superuser = snapshot.role_by_oid(reader).is_some_and(|role| role.superuser);
+        let sources = plan.relations.iter().filter(|(relation, _)| *relation != target);
+        for table in sources.filter_map(|(relation, _)| snapshot.table_by_oid(*relation)) {
+            if !superuser && table.owner != reader {
+                let message = format!("permission denied for table {}", table.name);
+                return Err(SqlError::new(INSUFFICIENT_PRIVILEGE, message).into());
+            }
+        }
         for (relation, mode) in &plan.relations {
             self.exec.txn.lock_relation(*relation, *mode)?;
         }

@@ -75,6 +75,7 @@ pub enum CommandTag {
     Insert(u64),
     Update(u64),
     Delete(u64),
+    Merge(u64),
     Copy(u64),
     Other(&'static str),
 }
@@ -87,6 +88,7 @@ impl CommandTag {
             | CommandTag::Insert(rows)
             | CommandTag::Update(rows)
             | CommandTag::Delete(rows)
+            | CommandTag::Merge(rows)
             | CommandTag::Copy(rows) => Some(*rows),
             CommandTag::Other(_) => None,
         }
@@ -100,6 +102,7 @@ impl fmt::Display for CommandTag {
             CommandTag::Insert(rows) => write!(f, "INSERT 0 {rows}"),
             CommandTag::Update(rows) => write!(f, "UPDATE {rows}"),
             CommandTag::Delete(rows) => write!(f, "DELETE {rows}"),
+            CommandTag::Merge(rows) => write!(f, "MERGE {rows}"),
             CommandTag::Copy(rows) => write!(f, "COPY {rows}"),
             CommandTag::Other(tag) => f.write_str(tag),
         }

@@ -14,6 +14,7 @@ use nqdb_types::Datum;
 use super::contract::{CommandTag, ExecContext, RowSink, Step};
 use super::expression::{Eval, Slot};
 use super::insert::{Attempt, InsertPlan, InsertState};
+use super::merge::{MergePlan, MergeState};
 use super::modify::{ModifyPlan, ModifyState};
 use super::operator::{NodeStatistics, PlanNode, Pull, State};
 use super::row_buffer::RowBuffer;
@@ -27,6 +28,7 @@ pub(crate) enum Root {
     Query(QueryPlan),
     Insert(Box<InsertPlan>),
     Modify(Box<ModifyPlan>),
+    Merge(Box<MergePlan>),
     Explain(Box<ExplainPlan>),
 }
 
@@ -102,6 +104,7 @@ struct WriteState {
 enum RowState {
     Insert(InsertState),
     Modify(ModifyState),
+    Merge(MergeState),
 }
 
 #[derive(Default)]
@@ -225,6 +228,7 @@ impl RootState {
             Root::Query(query) => RootState::Query { state: query.node.new_state(), scratch: Vec::new() },
             Root::Insert(insert) => WriteState::start(&insert.source, RowState::Insert(InsertState::default())),
             Root::Modify(modify) => WriteState::start(&modify.source, RowState::Modify(ModifyState::default())),
+            Root::Merge(merge) => WriteState::start(&merge.source, RowState::Merge(MergeState::default())),
             Root::Explain(_) => RootState::Explain(Box::default()),
         }
     }
@@ -272,6 +276,7 @@ impl Run<'_, '_, '_> {
                 state.buffer_when_limited(first, rows_max, modify.returning.is_some());
                 self.modify(modify, state, first)
             }
+            (Root::Merge(merge), RootState::Write(state)) => self.merge(merge, state, first),
             (Root::Explain(explain), RootState::Explain(state)) => self.explain(explain, state, first),
             _ => Err(SqlError::internal("the state of an execution does not fit its plan")),
         }
@@ -379,6 +384,34 @@ impl Run<'_, '_, '_> {
         let rows = *self.rows;
         let tag = if plan.update.is_some() { CommandTag::Update(rows) } else { CommandTag::Delete(rows) };
         self.finish_write(state, tag)
+    }
+
+    fn merge(&mut self, plan: &MergePlan, state: &mut WriteState, first: bool) -> SqlResult<Step> {
+        if first {
+            plan.source.open(&mut state.source, &mut self.rt)?;
+        }
+        let RowState::Merge(row) = &mut state.row else {
+            return Err(SqlError::internal("a MERGE has no row to fill"));
+        };
+        loop {
+            if !state.pending {
+                plan.give_back(row, &mut self.rt);
+                match plan.source.next(&mut state.source, &mut self.rt)? {
+                    Pull::Row => {
+                        plan.take(row, &mut self.rt)?;
+                        state.pending = true;
+                    }
+                    Pull::End => return Ok(Step::Done(CommandTag::Merge(*self.rows))),
+                    Pull::Yield => return Ok(self.pause()),
+                }
+            }
+            match plan.attempt(row, &mut self.rt)? {
+                Attempt::Done => *self.rows += 1,
+                Attempt::Skipped => {}
+                Attempt::Wait(wait) => return Ok(Step::Wait(wait)),
+            }
+            state.pending = false;
+        }
     }
 
     /// Why an operator gave up its turn: a row that somebody else has locked, or the end of the slice.

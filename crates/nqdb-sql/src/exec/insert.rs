@@ -55,6 +55,8 @@ pub(crate) struct InsertTarget {
     pub defaults: Box<[(usize, Eval)]>,
     /// The slots of the new row, for checks, RETURNING and EXCLUDED.
     pub row_slots: Box<[(usize, Slot)]>,
+    /// Generated columns, computed over `row_slots`.
+    pub generated: Box<[(usize, Eval)]>,
     pub checks: Box<[CheckConstraint]>,
     pub on_conflict: Option<ConflictPlan>,
 }
@@ -101,7 +103,7 @@ impl InsertTarget {
         for (position, default) in &self.defaults {
             state.row[*position] = default.eval(rt)?;
         }
-        self.show_row(&state.row, rt);
+        self.complete_row(&mut state.row, rt)?;
         if let Some(predicate) = predicate
             && !predicate.passes(rt)?
         {
@@ -243,7 +245,7 @@ impl InsertTarget {
             for (position, value) in &update.set {
                 new[*position] = value.eval(rt)?;
             }
-            self.show_row(&new, rt);
+            self.complete_row(&mut new, rt)?;
             check_row(&self.table, &self.checks, &new, rt)?;
             let result = self.table.store.update(rt.cx.txn, row_id, version, &new);
             match result {
@@ -273,6 +275,18 @@ impl InsertTarget {
         let before = store.fetch(rt.view, row_id, |_, version| version)?;
         let after = store.fetch(&own, row_id, |_, version| version)?;
         Ok(after == Some(version) && before != Some(version))
+    }
+
+    /// Computes the generated columns of a row, and puts it into its slots.
+    fn complete_row(&self, row: &mut [Datum], rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        self.show_row(row, rt);
+        if !self.generated.is_empty() {
+            for (position, value) in &self.generated {
+                row[*position] = value.eval(rt)?;
+            }
+            self.show_row(row, rt);
+        }
+        Ok(())
     }
 
     /// Puts a row into the slots that checks, RETURNING and EXCLUDED read.

@@ -1,10 +1,12 @@
-//! LIMIT and OFFSET.
+//! LIMIT and OFFSET, and WITH TIES.
 
 use nqdb_sqlstate::{
     INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, SqlError, SqlResult,
 };
 
-use super::expression::Eval;
+use nqdb_types::{Datum, Oid};
+
+use super::expression::{Eval, Slot};
 use super::operator::{PlanNode, Pull, State};
 use super::runtime::Runtime;
 
@@ -12,6 +14,8 @@ use super::runtime::Runtime;
 pub(crate) struct Limit {
     pub input: Box<PlanNode>,
     pub bounds: Bounds,
+    /// Rows that equal the last one in these go out as well.
+    pub ties: Box<[(Slot, Oid)]>,
 }
 
 /// The two expressions; NULL is no limit, and an offset of 0.
@@ -26,6 +30,8 @@ pub(crate) struct LimitState {
     skip: u64,
     /// Rows that may still go out; none when there is no limit.
     left: Option<u64>,
+    /// What the last row had in `ties`, once it is out.
+    last: Vec<Datum>,
 }
 
 impl Bounds {
@@ -57,17 +63,18 @@ impl Bounds {
 
 impl Limit {
     pub fn new_state(&self) -> LimitState {
-        LimitState { input: self.input.new_state(), skip: 0, left: None }
+        LimitState { input: self.input.new_state(), skip: 0, left: None, last: Vec::new() }
     }
 
     pub fn open(&self, state: &mut LimitState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
         (state.skip, state.left) = self.bounds.evaluate(rt)?;
+        state.last.clear();
         self.input.open(&mut state.input, rt)
     }
 
     pub fn next(&self, state: &mut LimitState, rt: &mut Runtime<'_, '_>) -> SqlResult<Pull> {
         if state.left == Some(0) {
-            return Ok(Pull::End);
+            return self.next_tie(state, rt);
         }
         while state.skip > 0 {
             match self.input.next(&mut state.input, rt)? {
@@ -80,6 +87,25 @@ impl Limit {
             && let Some(left) = &mut state.left
         {
             *left -= 1;
+            if *left == 0 {
+                state.last.extend(self.ties.iter().map(|(slot, _)| rt.frame.slots[*slot].clone()));
+            }
+        }
+        Ok(pull)
+    }
+
+    /// Another row that equals the last one.
+    fn next_tie(&self, state: &mut LimitState, rt: &mut Runtime<'_, '_>) -> SqlResult<Pull> {
+        if state.last.is_empty() {
+            return Ok(Pull::End);
+        }
+        let pull = self.input.next(&mut state.input, rt)?;
+        let mut ties = self.ties.iter().zip(&state.last);
+        if pull == Pull::Row
+            && !ties.all(|((slot, type_oid), last)| rt.frame.slots[*slot].compare_as(last, *type_oid).is_eq())
+        {
+            state.last.clear();
+            return Ok(Pull::End);
         }
         Ok(pull)
     }

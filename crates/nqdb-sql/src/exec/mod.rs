@@ -11,7 +11,7 @@
 //! | `nested_loop`, `hash_join`, `aggregate`, `sort`, ... | one operator each |
 //! | `lock_rows` | FOR UPDATE |
 //! | `with` | WITH queries and recursion |
-//! | `insert`, `modify`, `constraint` | writing rows |
+//! | `insert`, `modify`, `merge`, `constraint` | writing rows |
 
 mod aggregate;
 mod array;
@@ -31,6 +31,7 @@ mod limit;
 mod lock_rows;
 mod memo;
 mod memory;
+mod merge;
 mod modify;
 mod nested_loop;
 mod operator;
@@ -61,6 +62,7 @@ pub(crate) use insert::{ConflictPlan, ConflictUpdate, InsertPlan, InsertState, I
 pub(crate) use insert_batch::{Flushed, InsertBatch};
 pub(crate) use limit::{Bounds, Limit};
 pub(crate) use lock_rows::{LockRows, LockedRow};
+pub(crate) use merge::{MergeChange, MergePlan, MergeWhen};
 pub(crate) use modify::{ModifyPlan, UpdatePlan};
 pub(crate) use nested_loop::{HalfJoin, NestedLoop};
 pub(crate) use operator::{DetailText, Extend, Filter, NodeNote, NodeStatistics, Operator, PlanNode, Values};

@@ -48,6 +48,8 @@ pub(crate) struct UpdatePlan {
     pub set: Box<[(usize, Eval)]>,
     /// The slots of the new row, for checks and RETURNING.
     pub row_slots: Box<[(usize, Slot)]>,
+    /// Generated columns, computed over `row_slots`.
+    pub generated: Box<[(usize, Eval)]>,
     pub checks: Box<[CheckConstraint]>,
 }
 
@@ -150,6 +152,14 @@ impl ModifyPlan {
         }
         for (position, slot) in &update.row_slots {
             rt.frame.slots[*slot].clone_from(&state.new[*position]);
+        }
+        for (position, value) in &update.generated {
+            state.new[*position] = value.eval(rt)?;
+        }
+        if !update.generated.is_empty() {
+            for (position, slot) in &update.row_slots {
+                rt.frame.slots[*slot].clone_from(&state.new[*position]);
+            }
         }
         check_row(&self.table, &update.checks, &state.new, rt)
     }

@@ -69,6 +69,7 @@ fn show_root(root: &Root) -> Shown<'_> {
             let kind = if modify.update.is_some() { "Update" } else { "Delete" };
             change(kind, kind, &modify.table.name, &modify.source)
         }
+        Root::Merge(merge) => change("Merge", "Merge", &merge.table.name, &merge.source),
         Root::Explain(explain) => tree(&explain.plan),
     }
 }

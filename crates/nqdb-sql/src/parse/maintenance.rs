@@ -107,9 +107,9 @@ pub(super) fn parse_explain(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind>
     if cursor.at_end() {
         return Err(cursor.syntax_error());
     }
-    let explainable = ["select", "values", "table", "with", "insert", "update", "delete", "execute"];
+    let explainable = ["select", "values", "table", "with", "insert", "update", "delete", "merge", "execute"];
     if !explainable.iter().any(|word| cursor.peek_is(0, word)) && cursor.peek() != Some(&Token::LParen) {
-        if ["create", "declare", "merge", "refresh"].iter().any(|word| cursor.peek_is(0, word)) {
+        if ["create", "declare", "refresh"].iter().any(|word| cursor.peek_is(0, word)) {
             return Err(SqlError::unsupported("EXPLAIN of this statement"));
         }
         return Err(cursor.syntax_error());

@@ -13,8 +13,10 @@ mod cursor;
 mod definition;
 mod depth;
 mod escapes;
+mod expression_forms;
 mod from_clause;
 mod grouping;
+mod lock_table;
 mod locking;
 mod maintenance;
 mod position;
@@ -43,6 +45,7 @@ use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 use cursor::Cursor;
 pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
+pub(crate) use expression_forms::{NOTHING, SYMMETRIC, WITH_TIES};
 pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
@@ -107,7 +110,7 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
     };
     let mut cursor = Cursor::new(tokens, &own);
     match word.as_str() {
-        "select" | "values" | "table" | "with" | "insert" | "update" | "delete" => {
+        "select" | "values" | "table" | "with" | "insert" | "update" | "delete" | "merge" => {
             match definition::select_into(tokens, &own)? {
                 Some(definition) => Ok(StatementKind::Define(Box::new(definition))),
                 None => rows(tokens, own),
@@ -141,7 +144,8 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         }
         "declare" | "fetch" | "move" | "close" => Err(SqlError::unsupported("a cursor")),
         "refresh" => definition::parse_refresh(&mut cursor),
-        "lock" | "cluster" | "reindex" | "merge" | "call" | "do" | "load" | "security" | "reassign" | "import" => {
+        "lock" => lock_table::parse(tokens, own),
+        "cluster" | "reindex" | "call" | "do" | "load" | "security" | "reassign" | "import" => {
             Err(SqlError::unsupported(word.to_ascii_uppercase()))
         }
         _ => Err(tokens.syntax_error(token_range(&own).0)),
@@ -172,17 +176,42 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     locking::rewrite(&mut own);
     grouping::rewrite(&mut own);
     variadic::rewrite(&mut own);
+    expression_forms::rewrite(&mut own);
+    spell_out_default_values(&mut own);
     window::prepare(&mut own);
     let ast = sqlparser_statement(tokens, own)?;
     match ast {
         ast::Statement::Query(_)
         | ast::Statement::Insert(_)
         | ast::Statement::Update(_)
-        | ast::Statement::Delete(_) => {
+        | ast::Statement::Delete(_)
+        | ast::Statement::Merge(_) => {
             Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_subscripts })))
         }
-        ast::Statement::Merge(_) => Err(SqlError::unsupported("MERGE")),
         _ => Err(SqlError::unsupported("this form of statement")),
+    }
+}
+
+/// Stands for `DEFAULT VALUES` in the INSERT of a MERGE, which `sqlparser` knows only in INSERT itself.
+pub(crate) const DEFAULT_VALUES: &str = "\u{1}default values";
+
+/// `MERGE ... INSERT DEFAULT VALUES` becomes `INSERT VALUES (<default values>)`.
+fn spell_out_default_values(own: &mut Vec<TokenWithSpan>) {
+    let is = |own: &[TokenWithSpan], at: usize, word: &str| match own.get(at).map(|token| &token.token) {
+        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
+        _ => false,
+    };
+    for at in 1..own.len() {
+        if is(own, at, "insert") && is(own, at - 1, "then") && is(own, at + 1, "default") && is(own, at + 2, "values") {
+            let span = own[at + 1].span;
+            let spelled = [
+                Token::make_word("VALUES", None),
+                Token::LParen,
+                Token::make_word(DEFAULT_VALUES, Some('"')),
+                Token::RParen,
+            ];
+            own.splice(at + 1..at + 3, spelled.map(|token| TokenWithSpan { token, span }));
+        }
     }
 }
 

@@ -177,7 +177,9 @@ pub(super) fn parse_prepare(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind>
         }
     }
     cursor.expect("as")?;
-    if !["select", "values", "table", "with", "insert", "update", "delete"].iter().any(|word| cursor.peek_is(0, word))
+    if !["select", "values", "table", "with", "insert", "update", "delete", "merge"]
+        .iter()
+        .any(|word| cursor.peek_is(0, word))
         && cursor.peek() != Some(&Token::LParen)
     {
         return Err(cursor.syntax_error());

@@ -421,7 +421,11 @@ pub(crate) fn substitute(expr: &Expr, copies: &[(ColumnId, ColumnId)], forbidden
 
 /// Whether a subquery stands anywhere in the expression.
 pub(crate) fn contains_subquery(expr: &Expr) -> bool {
-    subquery(expr).is_some() || operands(expr).into_iter().any(contains_subquery)
+    match &expr.kind {
+        ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Column(_) => false,
+        ExprKind::Call { args, .. } => args.iter().any(contains_subquery),
+        _ => subquery(expr).is_some() || operands(expr).into_iter().any(contains_subquery),
+    }
 }
 
 fn replace(expr: &mut Expr, copies: &[(ColumnId, ColumnId)]) {

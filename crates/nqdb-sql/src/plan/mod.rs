@@ -11,6 +11,7 @@
 //! | `join` | which side first, by which method |
 //! | `mentions` | which columns an expression takes from where |
 //! | `notes` | what EXPLAIN will say |
+//! | `merge` | MERGE |
 //! | `lock_rows` | FOR UPDATE |
 //! | `with` | WITH queries and recursion |
 //! | `statement` | the root: query, INSERT, UPDATE, DELETE |
@@ -27,6 +28,7 @@ pub(crate) mod cost;
 mod join;
 mod lock_rows;
 pub(crate) mod mentions;
+mod merge;
 mod notes;
 mod relation;
 mod slots;
@@ -110,6 +112,7 @@ impl Plan {
             Root::Insert(_) => "INSERT",
             Root::Modify(modify) if modify.update.is_some() => "UPDATE",
             Root::Modify(_) => "DELETE",
+            Root::Merge(_) => "MERGE",
             Root::Explain(explain) => explain.plan.command(),
         }
     }

@@ -83,7 +83,7 @@ impl Planner<'_> {
             Rel::Window { .. } => self.plan_window(rel, conditions, wishes),
             Rel::Sort { input, keys } => self.plan_sort(input, keys, conditions, wishes),
             Rel::Distinct { input, on } => self.plan_distinct(input, on, conditions, wishes),
-            Rel::Limit { input, limit, offset } => self.plan_limit(input, limit.as_ref(), offset.as_ref(), &conditions),
+            Rel::Limit { .. } => self.plan_limit(rel, &conditions),
             Rel::With { queries, input } => self.plan_with(queries, input, conditions, wishes),
             Rel::WithScan { id, name, columns } => self.plan_with_scan(*id, name, columns, &conditions),
             Rel::WorkTable { id, name, columns } => self.plan_work_table(*id, name, columns, &conditions),
@@ -383,13 +383,9 @@ impl Planner<'_> {
         self.filtered(Planned { node, estimate, ordered }, &above)
     }
 
-    fn plan_limit(
-        &mut self,
-        input: &Rel,
-        limit: Option<&Expr>,
-        offset: Option<&Expr>,
-        conditions: &[Expr],
-    ) -> SqlResult<Planned> {
+    fn plan_limit(&mut self, rel: &Rel, conditions: &[Expr]) -> SqlResult<Planned> {
+        let Rel::Limit { input, limit, offset, ties } = rel else { return Err(SqlError::internal("not a limit")) };
+        let (limit, offset) = (limit.as_ref(), offset.as_ref());
         let count = |expr: Option<&Expr>, guess: f64| match expr.map(|expr| &expr.kind) {
             Some(ExprKind::Literal(datum)) => datum.as_integer().map(|count| count as f64),
             Some(_) => Some(guess),
@@ -404,13 +400,16 @@ impl Planner<'_> {
         };
         if let Operator::Sort(sort) = &mut planned.node.operator
             && bounds.limit.is_some()
+            && ties.is_empty()
         {
             sort.bounds = Some(bounds.clone());
         }
         let mut estimate = planned.estimate;
         estimate.total_cost = cost::cost_of_first(estimate, rows);
         estimate.rows = limit_rows.map_or(estimate.rows, |rows| rows.min(estimate.rows));
-        let limit = Limit { input: Box::new(planned.node), bounds };
+        let tie_columns: Vec<ColumnId> = ties.iter().map(|key| key.column).collect();
+        let ties = self.slots(&tie_columns)?.iter().copied().zip(ties.iter().map(|key| key.ty.oid)).collect();
+        let limit = Limit { input: Box::new(planned.node), bounds, ties };
         let node = self.node(Operator::Limit(limit), estimate);
         self.filtered(Planned { node, estimate, ordered: true }, conditions)
     }

@@ -143,7 +143,7 @@ fn has_several_relations(bound: &Bound) -> bool {
             update.predicate.iter().chain(update.set.iter().map(|(_, expr)| expr)).any(contains_subquery)
         }
         Bound::Delete(delete) => delete.predicate.iter().any(contains_subquery),
-        Bound::With { .. } => true,
+        Bound::Merge(_) | Bound::With { .. } => true,
     }
 }
 
@@ -161,6 +161,7 @@ impl Planner<'_> {
             }
             Bound::Update(update) => (Root::Modify(Box::new(self.plan_update(update)?)), true),
             Bound::Delete(delete) => (Root::Modify(Box::new(self.plan_delete(delete)?)), true),
+            Bound::Merge(merge) => (Root::Merge(Box::new(self.plan_merge(merge)?)), true),
             Bound::With { .. } => return Err(SqlError::internal("a WITH list inside of a statement")),
         })
     }
@@ -185,6 +186,7 @@ impl Planner<'_> {
         let source_slots = self.output_slots(&insert.source)?;
         let row_slots = self.define_row(&insert.table, &insert.row, &insert.table.name);
         let defaults = self.compile_assignments(&insert.defaults)?;
+        let generated = self.compile_assignments(&insert.generated)?;
         let checks = self.compile_checks(&insert.checks)?;
         let on_conflict = match &insert.on_conflict {
             Some(on_conflict) => Some(self.plan_conflict(&insert.table, on_conflict)?),
@@ -196,6 +198,7 @@ impl Planner<'_> {
             positions: insert.targets.clone().into(),
             defaults,
             row_slots,
+            generated,
             checks,
             on_conflict,
         };
@@ -223,9 +226,10 @@ impl Planner<'_> {
         let address = update.from.as_ref().map(|from| self.slot(from.address)).transpose()?;
         let set = self.compile_assignments(&update.set)?;
         let row_slots = self.define_row(&update.table, &update.row, &update.alias);
+        let generated = self.compile_assignments(&update.generated)?;
         let checks = self.compile_checks(&update.checks)?;
         let returning = self.compile_returning(update.returning.as_ref())?;
-        let changes = Some(UpdatePlan { set, row_slots, checks });
+        let changes = Some(UpdatePlan { set, row_slots, generated, checks });
         Ok(ModifyPlan { source, address, table: update.table.clone(), old, recheck, update: changes, returning })
     }
 
@@ -279,7 +283,7 @@ impl Planner<'_> {
     }
 
     /// Slots for the columns of a row of a table.
-    fn define_row(&mut self, table: &TableDef, row: &[(usize, ColumnId)], alias: &str) -> Box<[(usize, Slot)]> {
+    pub fn define_row(&mut self, table: &TableDef, row: &[(usize, ColumnId)], alias: &str) -> Box<[(usize, Slot)]> {
         row.iter()
             .map(|(position, id)| {
                 let column = &table.columns[*position];
@@ -289,11 +293,11 @@ impl Planner<'_> {
             .collect()
     }
 
-    fn compile_assignments(&mut self, assignments: &[(usize, Expr)]) -> SqlResult<Box<[(usize, Eval)]>> {
+    pub fn compile_assignments(&mut self, assignments: &[(usize, Expr)]) -> SqlResult<Box<[(usize, Eval)]>> {
         assignments.iter().map(|(position, value)| Ok((*position, self.compile(value)?))).collect()
     }
 
-    fn compile_checks(&mut self, checks: &[Check]) -> SqlResult<Box<[CheckConstraint]>> {
+    pub fn compile_checks(&mut self, checks: &[Check]) -> SqlResult<Box<[CheckConstraint]>> {
         checks
             .iter()
             .map(|check| Ok(CheckConstraint { name: check.name.clone(), predicate: self.compile(&check.predicate)? }))

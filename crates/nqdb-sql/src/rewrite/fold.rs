@@ -3,7 +3,7 @@
 //! A call that fails stays: it fails, as it must, when a row asks for it. The binder does this for every statement, so
 //! that both executors and the choice of indexes see plain literals.
 
-use nqdb_functions::{FunctionContext, Volatility};
+use nqdb_functions::{Function, FunctionContext, Volatility};
 use nqdb_types::{Datum, apply_typmod};
 
 use crate::ir::{Bound, Expr, ExprKind, Query, Rel, WithBody};
@@ -19,6 +19,8 @@ pub(crate) fn fold_constants(bound: &mut Bound, cx: &mut FunctionContext<'_>) {
             update.set.iter_mut().for_each(|(_, value)| fold(value, cx));
         }
         Bound::Delete(delete) => delete.predicate.iter_mut().for_each(|predicate| fold(predicate, cx)),
+        // The parts of a MERGE are few, and each runs for one row.
+        Bound::Merge(_) => {}
         Bound::With { queries, body } => {
             for query in queries {
                 match &mut query.body {
@@ -36,6 +38,15 @@ fn fold_query(query: &mut Query, cx: &mut FunctionContext<'_>) {
 }
 
 fn fold_rel(rel: &mut Rel, cx: &mut FunctionContext<'_>) {
+    // The shapes of a point query take no detour by lists.
+    match rel {
+        Rel::Scan { .. } => return,
+        Rel::Filter { input, predicate } => {
+            fold(predicate, cx);
+            return fold_rel(input, cx);
+        }
+        _ => {}
+    }
     for expr in expressions_mut(rel) {
         fold(expr, cx);
     }
@@ -45,22 +56,22 @@ fn fold_rel(rel: &mut Rel, cx: &mut FunctionContext<'_>) {
 }
 
 fn fold(expr: &mut Expr, cx: &mut FunctionContext<'_>) {
-    if let Some(query) = subquery_mut(expr) {
-        fold_query(query, cx);
-    }
-    for operand in operands_mut(expr) {
-        fold(operand, cx);
+    match &mut expr.kind {
+        ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Column(_) => return,
+        ExprKind::Call { args, .. } => args.iter_mut().for_each(|arg| fold(arg, cx)),
+        _ => {
+            if let Some(query) = subquery_mut(expr) {
+                fold_query(query, cx);
+            }
+            for operand in operands_mut(expr) {
+                fold(operand, cx);
+            }
+        }
     }
     let folded = match &mut expr.kind {
-        ExprKind::Call { function, args } => {
-            let constant = function.volatility == Volatility::Immutable
-                && !function.set_returning
-                && !function.needs_argument_types()
-                && !args.is_empty();
-            match literals(args) {
-                Some(values) if constant => (function.eval)(cx, &values).ok(),
-                _ => None,
-            }
+        ExprKind::Call { function, args } if is_constant(function, args) => {
+            let values: Vec<Datum> = args.iter().filter_map(literal).cloned().collect();
+            (function.eval)(cx, &values).ok()
         }
         ExprKind::Relabel(arg) => literal(arg).cloned(),
         ExprKind::Typmod { arg, explicit } => match literal(arg) {
@@ -94,8 +105,13 @@ fn literal(expr: &Expr) -> Option<&Datum> {
     }
 }
 
-fn literals(exprs: &[Expr]) -> Option<Vec<Datum>> {
-    exprs.iter().map(|expr| literal(expr).cloned()).collect()
+/// Whether a call gives the same value always and everywhere.
+fn is_constant(function: &Function, args: &[Expr]) -> bool {
+    !args.is_empty()
+        && args.iter().all(|arg| literal(arg).is_some())
+        && function.volatility == Volatility::Immutable
+        && !function.set_returning
+        && !function.needs_argument_types()
 }
 
 /// Drops the operands that decide nothing; gives the value when one decides, or none is left.

@@ -41,8 +41,8 @@ use crate::ir::{
     Bound, ColumnId, ConflictAction, Expr, ExprKind, JoinedChange, OnConflict, Query, Rel, Returning, WithBody,
 };
 use crate::plan::mentions::{
-    Columns, contains_subquery, defined, expressions, expressions_mut, inputs_mut, is_volatile, operands, operands_mut,
-    subquery, subquery_mut, visible, walk,
+    Columns, contains_subquery, defined, expressions, expressions_mut, inputs, inputs_mut, is_volatile, operands,
+    operands_mut, subquery, subquery_mut, visible, walk,
 };
 use build::filtered;
 use facts::{Failure, failure};
@@ -107,6 +107,8 @@ impl Parts {
                 self.optimize_change(&mut delete.using, &mut delete.predicate);
                 self.optimize_returning(&mut delete.returning);
             }
+            // Its join keeps the sides where the statement has them.
+            Bound::Merge(_) => {}
             Bound::With { queries, body } => {
                 for query in queries {
                     match &mut query.body {
@@ -158,11 +160,12 @@ impl Parts {
 
 /// Whether there is anything to rewrite: a single table without subqueries is left alone at once.
 fn is_complex(rel: &Rel) -> bool {
-    let mut complex = false;
-    walk(rel, &mut |rel| {
-        complex = complex || matches!(rel, Rel::Join { .. }) || expressions(rel).into_iter().any(contains_subquery);
-    });
-    complex
+    match rel {
+        Rel::Scan { .. } => false,
+        Rel::Filter { input, predicate } => contains_subquery(predicate) || is_complex(input),
+        Rel::Join { .. } => true,
+        rel => expressions(rel).into_iter().any(contains_subquery) || inputs(rel).into_iter().any(is_complex),
+    }
 }
 
 /// The ids of new columns: those of the binder, which count from 0 in all parts of a statement, do not come so far.

@@ -76,6 +76,7 @@ fn bare_mentions(rel: &Rel) -> Vec<ColumnId> {
         }
         Rel::Sort { keys, .. } => keys.iter().map(|key| key.column).collect(),
         Rel::Window { partition, order, .. } => partition.iter().chain(order).map(|key| key.column).collect(),
+        Rel::Limit { ties, .. } => ties.iter().map(|key| key.column).collect(),
         Rel::Distinct { on, .. } => on.clone(),
         // A lateral side reads the other one.
         Rel::Join { right, .. } => free_columns_of(right).into_iter().collect(),

@@ -128,7 +128,7 @@ fn unnest_exists(query: &Query, outer: &Columns) -> Option<(Rel, Vec<Expr>)> {
 fn existence(rel: &Rel) -> Option<&Rel> {
     match rel {
         Rel::Extend { input, .. } | Rel::Sort { input, .. } | Rel::Distinct { input, .. } => existence(input),
-        Rel::Limit { input, limit, offset: None } => match limit.as_ref().map(|limit| &limit.kind) {
+        Rel::Limit { input, limit, offset: None, .. } => match limit.as_ref().map(|limit| &limit.kind) {
             Some(ExprKind::Literal(count)) if count.as_integer().is_some_and(|count| count > 0) => existence(input),
             _ => None,
         },

@@ -95,6 +95,7 @@ fn table_attribute(cx: &SystemContext<'_>, table: &TableDef, column: &ColumnDef)
     Attribute {
         atthasdef: boolean(column.default.is_some()),
         atthasmissing: boolean(column.missing.is_some()),
+        attgenerated: if column.generated.is_some() { letter('s') } else { no_letter() },
         attidentity: match column.identity {
             Some(identity) => letter(if identity.always { 'a' } else { 'd' }),
             None => no_letter(),

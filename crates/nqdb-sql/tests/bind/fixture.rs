@@ -92,6 +92,7 @@ fn column(attnum: i16, name: &str, ty: Type) -> ColumnDef {
         not_null: false,
         default: None,
         identity: None,
+        generated: None,
         missing: None,
         dropped: false,
     }
