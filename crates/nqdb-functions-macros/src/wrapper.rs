@@ -174,6 +174,9 @@ fn wrap_result(signature: &Signature, output: &ReturnType, call: TokenStream) ->
         ReturnType::Type(_, returned) => without_group(returned),
     };
     if let Some(inner) = argument_of(returned, "SqlResult") {
+        if is_datum(inner) {
+            return value;
+        }
         value = quote!(#value?);
         returned = inner;
     }
@@ -182,7 +185,7 @@ fn wrap_result(signature: &Signature, output: &ReturnType, call: TokenStream) ->
     if matches!(inner, Type::Tuple(_)) {
         return quote!({ #value; Ok(nqdb_types::Datum::text("")) });
     }
-    if last_segment(inner).is_some_and(|segment| segment.ident == "Datum") {
+    if is_datum(inner) {
         return quote!(Ok(#value));
     }
     let writer = format_ident!("{}_result", representation(&signature.result));
@@ -191,6 +194,10 @@ fn wrap_result(signature: &Signature, output: &ReturnType, call: TokenStream) ->
     } else {
         quote!(Ok(crate::argument::#writer(#value)))
     }
+}
+
+fn is_datum(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|segment| segment.ident == "Datum")
 }
 
 /// The reader in `crate::argument` for a type: types with one representation share it.

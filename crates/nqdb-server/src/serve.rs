@@ -146,6 +146,8 @@ async fn start_over(
         statement_memory_bytes(configuration.memory_bytes),
     )
     .map_err(|_| ServerError::Configuration("the system gives no random numbers".to_owned()))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    instance.start_analytics(cores).map_err(|error| ServerError::Configuration(error.to_string()))?;
     let (stop, stopped) = watch::channel(false);
     let postgres_address = listeners.address();
     let http_address = web.as_ref().map(WebListener::address);

@@ -1,11 +1,13 @@
 //! What all sessions of a server share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nqdb_analytics::Analytics;
 use nqdb_catalog::Catalog;
 use nqdb_sql::exec::MemoryPool;
+use nqdb_sqlstate::SqlResult;
 use nqdb_txn::TxnSystem;
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -26,6 +28,8 @@ pub struct Instance {
     /// What a new session starts with: PostgreSQL's defaults and the server's configuration.
     pub defaults: Settings,
     pub metrics: Metrics,
+    /// Runs queries that look at many rows, once [`Instance::start_analytics`] was called.
+    pub(crate) analytics: OnceLock<Analytics>,
     /// What the statements of all sessions may hold together.
     pub statement_memory: Arc<MemoryPool>,
     /// Reads the clock, µs since 2000-01-01 UTC.
@@ -55,12 +59,21 @@ impl Instance {
             registry: Registry::new(sessions_max),
             defaults,
             metrics: Metrics::default(),
+            analytics: OnceLock::new(),
             statement_memory: MemoryPool::new(statement_memory_bytes),
             clock_micros: system_clock_micros,
             random,
             started_micros: system_clock_micros(),
             mock_secret,
         }))
+    }
+
+    /// Starts the analytical executor on so many threads; its queries' memory is of `statement_memory`. Without it the
+    /// row executor runs everything.
+    pub fn start_analytics(&self, threads: usize) -> SqlResult<()> {
+        // A second call would have nothing to do.
+        self.analytics.set(Analytics::new(threads, self.statement_memory.clone())?).ok();
+        Ok(())
     }
 
     /// When the server started, µs since 2000-01-01 UTC.

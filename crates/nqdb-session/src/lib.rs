@@ -18,6 +18,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
+mod analytical;
 mod block;
 mod catalog_functions;
 mod client_sink;

@@ -6,6 +6,7 @@ use nqdb_sql::exec::{CommandTag, Execution};
 use nqdb_sql::ir::OutputColumn;
 use nqdb_types::Datum;
 
+use crate::analytical::AnalyticalPortal;
 use crate::client_sink::Formats;
 use crate::prepared::Statement;
 
@@ -26,6 +27,8 @@ pub(crate) struct Portal {
 pub(crate) enum PortalState {
     Ready,
     Running(Box<Execution>),
+    /// The analytical executor runs it.
+    Analytical(Box<AnalyticalPortal>),
     /// The rows are all here: those of SHOW.
     Rows {
         rows: std::vec::IntoIter<Vec<Datum>>,

@@ -84,7 +84,8 @@ impl Session {
         }
         let mut parameters =
             if statement.takes_parameters { ParamTypes::declared(&statement.parameters) } else { ParamTypes::none() };
-        let plan = self.with_planner(|cx, planner| make_plan(&statement.parsed, cx, &mut parameters, planner))?;
+        let mut plan = self.with_planner(|cx, planner| make_plan(&statement.parsed, cx, &mut parameters, planner))?;
+        self.choose_executor(&mut plan);
         let plan = Arc::new(plan);
         self.surroundings.instance.metrics.plans_made.increment();
         if statement.takes_parameters {

@@ -28,18 +28,18 @@ const FIRST_ROWS: u64 = 64;
 const ROWS_AT_ONCE_MAX: u64 = 8192;
 
 /// Sends rows to the client.
-struct ClientRows<'a, C> {
-    out: &'a mut C,
-    columns: &'a [OutputColumn],
-    formats: &'a Formats,
-    format: &'a FormatContext,
+pub(crate) struct ClientRows<'a, C> {
+    pub out: &'a mut C,
+    pub columns: &'a [OutputColumn],
+    pub formats: &'a Formats,
+    pub format: &'a FormatContext,
     /// There when objects are to be named.
-    names: Option<ObjectNames>,
-    rows: u64,
+    pub names: Option<ObjectNames>,
+    pub rows: u64,
 }
 
 /// Spells the values of reg types, which only a catalog can.
-struct ObjectNames {
+pub(crate) struct ObjectNames {
     catalog: Arc<Snapshot>,
     search_path: Arc<[u32]>,
     /// Position and type of the columns of such types that go out as text.
@@ -96,14 +96,12 @@ impl Session {
             match &parsed.kind {
                 StatementKind::Empty => return Ok(PortalEnd::Empty),
                 StatementKind::Rows(_) | StatementKind::Explain { .. } => {
-                    let execution = self.start_execution(&mut portal.statement, portal.params.clone()).await?;
-                    portal.state = PortalState::Running(Box::new(execution));
+                    portal.state = self.start_portal(&mut portal.statement, portal.params.clone()).await?;
                 }
                 StatementKind::Execute { name, args } => {
                     let (mut statement, params) = self.resolve_execute(&parsed, name, args).await?;
                     if matches!(statement.kind(), StatementKind::Rows(_)) {
-                        let execution = self.start_execution(&mut statement, params).await?;
-                        portal.state = PortalState::Running(Box::new(execution));
+                        portal.state = self.start_portal(&mut statement, params).await?;
                     } else {
                         return self.run_command(&statement.parsed.clone(), out).await;
                     }
@@ -138,6 +136,18 @@ impl Session {
         out: &mut C,
     ) -> Result<PortalEnd, Failure> {
         let columns = portal.output.clone().unwrap_or_else(|| Arc::from([]));
+        if let PortalState::Analytical(analytical) = &mut portal.state {
+            let end = self.drive_analytical(analytical, &columns, &portal.formats, rows_max, out).await?;
+            match end {
+                Some(PortalEnd::Complete(tag)) => portal.state = PortalState::Finished(tag),
+                Some(_) => {}
+                // It declined before the first row.
+                None => portal.state = PortalState::Running(Box::new(analytical.by_rows())),
+            }
+            if let Some(end) = end {
+                return Ok(end);
+            }
+        }
         let end = match &mut portal.state {
             PortalState::Running(execution) => self.drive(execution, &columns, &portal.formats, rows_max, out).await?,
             PortalState::Rows { rows, tag } => {
@@ -150,7 +160,7 @@ impl Session {
                 if sent == limit { PortalEnd::Suspended } else { PortalEnd::Complete(*tag) }
             }
             PortalState::Finished(tag) if portal.output.is_some() => PortalEnd::Complete(no_more_rows(*tag)),
-            PortalState::Finished(_) | PortalState::Ready => {
+            PortalState::Finished(_) | PortalState::Ready | PortalState::Analytical(_) => {
                 return Err(SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "portal cannot be run").into());
             }
         };
@@ -170,17 +180,6 @@ impl Session {
                 return Ok(plan);
             }
         }
-    }
-
-    /// Begins an execution: plans again until the plan is the catalog's under its locks, then takes the snapshot.
-    pub(crate) async fn start_execution(
-        &mut self,
-        statement: &mut Statement,
-        params: Arc<[Datum]>,
-    ) -> SqlResult<Execution> {
-        let plan = self.locked_plan(statement).await?;
-        let view = self.admit(&plan).await?;
-        Ok(Execution::new(plan, params, view))
     }
 
     /// What stands between a plan with its locks and its execution: may the role, may the transaction, what does it see.
@@ -271,7 +270,7 @@ impl Session {
         }
     }
 
-    fn object_names(&self, columns: &[OutputColumn], formats: &Formats) -> Option<ObjectNames> {
+    pub(crate) fn object_names(&self, columns: &[OutputColumn], formats: &Formats) -> Option<ObjectNames> {
         let is_named = |(at, column): (usize, &OutputColumn)| {
             (is_object_reference(column.ty.oid) && !formats.is_binary(at)).then_some((at, column.ty.oid))
         };
@@ -285,7 +284,7 @@ impl Session {
     }
 
     /// A cancelled execution ends with "user request"; the reason may have been another.
-    fn interruption_or(&self, error: SqlError) -> SqlError {
+    pub(crate) fn interruption_or(&self, error: SqlError) -> SqlError {
         if error.code() != nqdb_sqlstate::QUERY_CANCELED {
             return error;
         }

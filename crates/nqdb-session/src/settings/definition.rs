@@ -252,6 +252,12 @@ pub static DEFINITIONS: &[Definition] = &[
         "Sets the maximum number of parallel processes per executor node.",
     ),
     server("max_prepared_transactions", "0", "Sets the maximum number of simultaneously prepared transactions."),
+    user(
+        "nqdb.executor",
+        Kind::Choice(&["auto", "row", "analytical"]),
+        "auto",
+        "Chooses the executor of queries: by estimated cost, row by row, or in batches wherever it can.",
+    ),
     user("password_encryption", Kind::Fixed, "scram-sha-256", "Chooses the algorithm for encrypting passwords."),
     user(
         "plan_cache_mode",

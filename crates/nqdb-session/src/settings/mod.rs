@@ -16,7 +16,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nqdb_sql::plan::PlanContext;
+use nqdb_sql::plan::{ExecutorChoice, PlanContext};
 use nqdb_sqlstate::{
     CANT_CHANGE_RUNTIME_PARAM, INSUFFICIENT_PRIVILEGE, INVALID_NAME, INVALID_PARAMETER_VALUE, NoticeSeverity, SqlError,
     SqlResult, UNDEFINED_OBJECT,
@@ -99,6 +99,7 @@ pub struct PlannerSettings {
     pub hashjoin: bool,
     pub nestloop: bool,
     pub sort: bool,
+    pub executor: ExecutorChoice,
 }
 
 impl PlannerSettings {
@@ -111,6 +112,7 @@ impl PlannerSettings {
             enable_hashjoin: self.hashjoin,
             enable_nestloop: self.nestloop,
             enable_sort: self.sort,
+            executor: self.executor,
         }
     }
 }
@@ -412,6 +414,7 @@ impl Settings {
                 hashjoin: self.is_on("enable_hashjoin"),
                 nestloop: self.is_on("enable_nestloop"),
                 sort: self.is_on("enable_sort"),
+                executor: executor(&self.text("nqdb.executor")),
             },
         };
     }
@@ -439,7 +442,14 @@ impl Default for Effective {
             default_isolation: String::new(),
             default_read_only: false,
             default_deferrable: false,
-            planner: PlannerSettings { seqscan: true, indexscan: true, hashjoin: true, nestloop: true, sort: true },
+            planner: PlannerSettings {
+                seqscan: true,
+                indexscan: true,
+                hashjoin: true,
+                nestloop: true,
+                sort: true,
+                executor: ExecutorChoice::Auto,
+            },
         }
     }
 }
@@ -449,6 +459,14 @@ pub fn is_of_the_transaction(name: &str) -> bool {
     ["transaction_isolation", "transaction_read_only", "transaction_deferrable"]
         .iter()
         .any(|own| own.eq_ignore_ascii_case(name))
+}
+
+fn executor(name: &str) -> ExecutorChoice {
+    match name {
+        "row" => ExecutorChoice::Row,
+        "analytical" => ExecutorChoice::Analytical,
+        _ => ExecutorChoice::Auto,
+    }
 }
 
 fn severity(name: &str) -> NoticeSeverity {

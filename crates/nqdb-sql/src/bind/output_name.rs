@@ -53,20 +53,16 @@ fn own_name(expression: &ast::Expr) -> Option<(String, Strength)> {
         }),
         E::AtTimeZone { .. } => strong("timezone"),
         E::BinaryOp { op: ast::BinaryOperator::Overlaps, .. } => strong("overlaps"),
-        E::CompoundFieldAccess { access_chain, .. } => match access_chain.last()? {
-            ast::AccessExpr::Dot(field) => own_name(field),
-            ast::AccessExpr::Subscript(_) => None,
-        },
         E::Exists { negated: false, .. } => strong("exists"),
         E::Subquery(query) => subquery_name(&query.body).map(|name| (name, Strength::Strong)),
         E::Tuple(_) => strong("row"),
         E::Array(_) => strong("array"),
         E::CompoundFieldAccess { root, access_chain } => {
             let field = access_chain.iter().rev().find_map(|access| match access {
-                ast::AccessExpr::Dot(E::Identifier(name)) => Some(name_of(name)),
-                _ => None,
+                ast::AccessExpr::Dot(field) => Some(field),
+                ast::AccessExpr::Subscript(_) => None,
             });
-            field.map(|name| (name, Strength::Strong)).or_else(|| own_name(root))
+            own_name(field.unwrap_or(root))
         }
         _ => None,
     }

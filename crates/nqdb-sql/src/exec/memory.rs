@@ -40,11 +40,22 @@ impl MemoryPool {
         if self.held_bytes().saturating_add(bytes) > self.limit_bytes { Err(self.exhausted(bytes)) } else { Ok(()) }
     }
 
-    fn take(&self, bytes: usize) -> SqlResult<()> {
+    /// Takes so much out of the pool; 53200 when it has not so much. Give it back with [`MemoryPool::release`].
+    pub fn take(&self, bytes: usize) -> SqlResult<()> {
         let taken = self.held_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             held.checked_add(bytes).filter(|held| *held <= self.limit_bytes)
         });
         taken.map(|_| ()).map_err(|_| self.exhausted(bytes))
+    }
+
+    /// Takes so much even if the pool has not so much: for what is there already and small.
+    pub fn take_anyway(&self, bytes: usize) {
+        self.held_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Gives back what was taken.
+    pub fn release(&self, bytes: usize) {
+        self.held_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     #[cold]

@@ -16,7 +16,7 @@ enum Value {
 /// The document.
 pub(super) fn document(rendering: &Rendering<'_>) -> String {
     let mut fields = vec![("Plan", node(&tree(rendering.plan), rendering))];
-    fields.push(("Executor", Value::Text("row".to_string())));
+    fields.push(("Executor", Value::Text(rendering.executor().to_string())));
     if rendering.options.summary {
         if let Some(micros) = rendering.planning_micros {
             fields.push(("Planning Time", milliseconds(micros)));

@@ -30,6 +30,11 @@ pub(crate) struct Rendering<'a> {
 }
 
 impl Rendering<'_> {
+    /// Who runs the statement. ANALYZE counts at the operators of the row executor, which runs it then.
+    fn executor(&self) -> &'static str {
+        if self.plan.analytical().is_some() && !self.options.analyze { "analytical" } else { "row" }
+    }
+
     /// The rows of the result.
     pub fn lines(&self) -> Vec<String> {
         match self.options.format {

@@ -8,7 +8,7 @@ use crate::exec::{DetailText, NodeNote, NodeStatistics};
 pub(super) fn lines(rendering: &Rendering<'_>) -> Vec<String> {
     let mut out = Vec::new();
     add_node(&tree(rendering.plan), 0, rendering, &mut out);
-    out.push("Executor: row".to_string());
+    out.push(format!("Executor: {}", rendering.executor()));
     if rendering.options.summary {
         if let Some(micros) = rendering.planning_micros {
             out.push(format!("Planning Time: {} ms", milliseconds(micros)));

@@ -104,7 +104,7 @@ fn rewrite_trim(own: &mut Vec<TokenWithSpan>, at: usize) {
     own.drain(at + 2..=from);
 }
 
-fn rewrite_substring(own: &mut Vec<TokenWithSpan>, at: usize) {
+fn rewrite_substring(own: &mut [TokenWithSpan], at: usize) {
     let from = at + 2;
     let outside = |word: &'static str| find_outside(own, from, |at| is(own, at, word));
     if let (Some(similar), Some(escape)) = (outside("similar"), outside("escape"))

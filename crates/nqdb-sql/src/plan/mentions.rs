@@ -10,10 +10,10 @@ use nqdb_functions::Volatility;
 use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, Subscript, TableFunction, WithBody};
 
 /// A set of columns.
-pub(crate) type Columns = HashSet<ColumnId, foldhash::fast::RandomState>;
+pub type Columns = HashSet<ColumnId, foldhash::fast::RandomState>;
 
 /// The operands of an expression, without subqueries.
-pub(crate) fn operands(expr: &Expr) -> Vec<&Expr> {
+pub fn operands(expr: &Expr) -> Vec<&Expr> {
     match &expr.kind {
         ExprKind::Literal(_) | ExprKind::Param(_) | ExprKind::Column(_) | ExprKind::CaseOperand => Vec::new(),
         ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) | ExprKind::ArraySubquery(_) => Vec::new(),
@@ -54,7 +54,7 @@ pub(crate) fn operands(expr: &Expr) -> Vec<&Expr> {
 }
 
 /// The subquery of an expression node.
-pub(crate) fn subquery(expr: &Expr) -> Option<&Query> {
+pub fn subquery(expr: &Expr) -> Option<&Query> {
     match &expr.kind {
         ExprKind::ScalarSubquery(query)
         | ExprKind::Exists(query)
@@ -65,7 +65,7 @@ pub(crate) fn subquery(expr: &Expr) -> Option<&Query> {
 }
 
 /// The columns that an expression takes from outside of itself.
-pub(crate) fn mentioned(expr: &Expr) -> Columns {
+pub fn mentioned(expr: &Expr) -> Columns {
     let mut columns = Columns::default();
     add_mentioned(expr, &mut columns);
     columns
@@ -93,7 +93,7 @@ pub(crate) fn subquery_mut(expr: &mut Expr) -> Option<&mut Query> {
 }
 
 /// The columns of outer queries that a query mentions.
-pub(crate) fn free_columns(query: &Query) -> Columns {
+pub fn free_columns(query: &Query) -> Columns {
     let mut mentions = free_columns_of(&query.rel);
     let outputs: Columns = query.output.iter().map(|column| column.id).collect();
     mentions.extend(outputs.difference(&defined(&query.rel)));
@@ -122,7 +122,7 @@ pub(crate) fn defined(rel: &Rel) -> Columns {
 }
 
 /// The columns that a relation shows above it.
-pub(crate) fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
+pub fn visible(rel: &Rel, out: &mut Vec<ColumnId>) {
     match rel {
         Rel::OneRow => {}
         Rel::Scan { columns, address, .. } => {
@@ -185,7 +185,7 @@ pub(crate) fn locks_rows(rel: &Rel) -> bool {
 }
 
 /// The tables that a relation reads, those of subqueries included.
-pub(crate) fn scan_count(rel: &Rel) -> usize {
+pub fn scan_count(rel: &Rel) -> usize {
     let mut count = 0;
     walk(rel, &mut |rel| {
         count += usize::from(matches!(rel, Rel::Scan { .. } | Rel::SystemScan { .. }));
@@ -200,7 +200,7 @@ fn scan_count_of_expression(expr: &Expr) -> usize {
 }
 
 /// The relations directly below a relation.
-pub(crate) fn inputs(rel: &Rel) -> Vec<&Rel> {
+pub fn inputs(rel: &Rel) -> Vec<&Rel> {
     match rel {
         Rel::OneRow
         | Rel::Scan { .. }
@@ -274,7 +274,7 @@ pub(crate) fn walk<'e>(rel: &'e Rel, f: &mut impl FnMut(&'e Rel)) {
 }
 
 /// The expressions of one relation, without those below it.
-pub(crate) fn expressions(rel: &Rel) -> Vec<&Expr> {
+pub fn expressions(rel: &Rel) -> Vec<&Expr> {
     match rel {
         Rel::OneRow
         | Rel::Scan { .. }
@@ -398,7 +398,7 @@ pub(crate) fn rel_is_volatile(rel: &Rel) -> bool {
 }
 
 /// Splits a condition at its ANDs.
-pub(crate) fn split_conjuncts(predicate: &Expr, out: &mut Vec<Expr>) {
+pub fn split_conjuncts(predicate: &Expr, out: &mut Vec<Expr>) {
     match &predicate.kind {
         ExprKind::And(args) => args.iter().for_each(|arg| split_conjuncts(arg, out)),
         _ => out.push(predicate.clone()),

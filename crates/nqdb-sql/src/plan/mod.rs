@@ -37,12 +37,17 @@ mod system_scan;
 mod window;
 mod with;
 
+use std::sync::Arc;
+
 use nqdb_txn::RelationLock;
 use nqdb_types::Oid;
 
 use crate::exec::{Root, Subplan, WithChange, WithPlan};
-use crate::ir::OutputColumn;
+use crate::ir::{OutputColumn, Query};
 
+pub use mentions::{
+    Columns, expressions, free_columns, inputs, mentioned, operands, scan_count, split_conjuncts, subquery, visible,
+};
 pub(crate) use slots::ColumnName;
 pub(crate) use statement::plan_copy_target;
 pub use statement::{explain, plan};
@@ -57,6 +62,17 @@ pub struct PlanContext {
     pub enable_hashjoin: bool,
     pub enable_nestloop: bool,
     pub enable_sort: bool,
+    pub executor: ExecutorChoice,
+}
+
+/// Which executor runs a query: the setting `nqdb.executor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExecutorChoice {
+    /// The analytical one where the row plan is estimated to cost much.
+    Auto,
+    Row,
+    /// The analytical one wherever it takes the query.
+    Analytical,
 }
 
 impl PlanContext {
@@ -69,6 +85,7 @@ impl PlanContext {
             enable_hashjoin: true,
             enable_nestloop: true,
             enable_sort: true,
+            executor: ExecutorChoice::Auto,
         }
     }
 }
@@ -91,6 +108,8 @@ pub struct Plan {
     pub needs_snapshot: bool,
     /// A function in it asks for the transaction's number: it must have one before execution.
     pub needs_number: bool,
+    /// The query, where the analytical executor is to be asked first.
+    pub(crate) analytical: Option<Arc<Query>>,
     pub(crate) root: Root,
     /// Changes of a WITH list, which run first.
     pub(crate) changes: Vec<WithChange>,
@@ -115,5 +134,30 @@ impl Plan {
             Root::Merge(_) => "MERGE",
             Root::Explain(explain) => explain.plan.command(),
         }
+    }
+
+    /// The query that the analytical executor should run, also below an EXPLAIN.
+    pub fn analytical(&self) -> Option<&Arc<Query>> {
+        match &self.root {
+            Root::Explain(explain) => explain.plan.analytical(),
+            _ => self.analytical.as_ref(),
+        }
+    }
+
+    /// Leaves the query to the row executor: the analytical one does not take it. For a plan that nobody shares yet.
+    pub fn decline_analytical(&mut self) {
+        match &mut self.root {
+            Root::Explain(explain) => {
+                if let Some(plan) = Arc::get_mut(&mut explain.plan) {
+                    plan.decline_analytical();
+                }
+            }
+            _ => self.analytical = None,
+        }
+    }
+
+    /// Whether it prints a plan instead of running it.
+    pub fn is_explain(&self) -> bool {
+        matches!(self.root, Root::Explain(_))
     }
 }

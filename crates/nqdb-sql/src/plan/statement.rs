@@ -9,7 +9,7 @@ use nqdb_types::{Oid, Type};
 use super::mentions::{contains_subquery, scan_count, split_conjuncts};
 use super::relation::Wishes;
 use super::slots::Planner;
-use super::{Plan, PlanContext};
+use super::{ExecutorChoice, Plan, PlanContext};
 use crate::copy::CopyTargetPlan;
 use crate::exec::{
     CheckConstraint, ConflictPlan, ConflictUpdate, Eval, ExplainPlan, InsertPlan, InsertTarget, ModifyPlan, PlanNode,
@@ -22,6 +22,9 @@ use crate::ir::{
 use crate::rewrite::{RewriteContext, Statistics, optimize_statement};
 use crate::statement::ExplainOptions;
 use nqdb_catalog::TableDef;
+
+/// The row plan's cost from which on the analytical executor is asked: about 70,000 rows that are looked at.
+const ANALYTICAL_COST_MIN: f64 = 1000.0;
 
 /// Positions in a table and the slots of their values.
 type RowSlots = Box<[(usize, Slot)]>;
@@ -54,6 +57,7 @@ pub fn explain(
         writes: plan.writes && options.analyze,
         needs_snapshot: plan.needs_snapshot,
         needs_number: plan.needs_number && options.analyze,
+        analytical: None,
         root: Root::Explain(Box::new(ExplainPlan { plan: Arc::new(plan), options, planning_micros })),
         subplans: Vec::new(),
         changes: Vec::new(),
@@ -113,6 +117,14 @@ fn plan_statement(
         }
         bound => planner.plan_root(bound)?,
     };
+    let analytical = match (bound, &root) {
+        (Bound::Query(query), Root::Query(plan))
+            if !planner.relations.is_empty() && is_for_analysis(cx.executor, plan.node.note.total_cost) =>
+        {
+            Some(Arc::new(query.clone()))
+        }
+        _ => None,
+    };
     let writes = !changes.is_empty() || !matches!(root, Root::Query(_));
     Ok(Plan {
         output: bound.output(),
@@ -125,6 +137,7 @@ fn plan_statement(
         catalog_version: cx.catalog_version,
         locks_rows: planner.locks_rows,
         writes,
+        analytical,
         root,
         changes,
         recursion_count: planner.recursion_places.len(),
@@ -132,6 +145,15 @@ fn plan_statement(
         subplans: planner.subplans,
         with: planner.with,
     })
+}
+
+/// Whether the analytical executor is to be asked for a query of this estimated cost.
+fn is_for_analysis(choice: ExecutorChoice, total_cost: f64) -> bool {
+    match choice {
+        ExecutorChoice::Auto => total_cost > ANALYTICAL_COST_MIN,
+        ExecutorChoice::Row => false,
+        ExecutorChoice::Analytical => true,
+    }
 }
 
 /// Whether EXPLAIN must say which relation a column is of.

@@ -4,7 +4,7 @@
 //! name, and aggregates have no transition functions, because their states are not SQL values.
 
 use nqdb_catalog::{PG_CATALOG_OID, SUPERUSER_OID};
-use nqdb_functions::Volatility;
+use nqdb_functions::{OrderedSetKind, Volatility, aggregate_by_oid};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid, oid as types, type_info};
 
@@ -125,10 +125,16 @@ fn aggregates(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()
     let wanted = cx.wanted_oid("aggfnoid");
     let of_kind = routine::all().iter().filter(|routine| routine.kind == RoutineKind::Aggregate);
     of_kind.filter(|routine| wanted.is_none_or(|wanted| routine.oid == wanted)).try_for_each(|routine| {
+        let (kind, direct_args) = match aggregate_by_oid(routine.oid).and_then(|aggregate| aggregate.ordered_set) {
+            None => ('n', 0),
+            Some(OrderedSetKind::Mode) => ('o', 0),
+            Some(set) if set.is_hypothetical() => ('h', 1),
+            Some(_) => ('o', 1),
+        };
         rows.push(AggregateRow {
             aggfnoid: oid(routine.oid),
-            aggkind: letter('n'),
-            aggnumdirectargs: int2(0),
+            aggkind: letter(kind),
+            aggnumdirectargs: int2(direct_args),
             aggtransfn: oid(0),
             aggfinalfn: oid(0),
             aggcombinefn: oid(0),

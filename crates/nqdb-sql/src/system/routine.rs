@@ -1,9 +1,12 @@
-//! The routines that `pg_proc` lists: functions and aggregates of the registry, and the support functions of types.
+//! The routines that `pg_proc` lists: functions, aggregates and window functions of the registry, and
+//! the support functions of types.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use nqdb_functions::{Aggregate, Function, OutColumn, Volatility, all_aggregates, all_functions};
+use nqdb_functions::{
+    Aggregate, Function, OutColumn, Volatility, WindowFunction, all_aggregates, all_functions, all_window_functions,
+};
 use nqdb_types::Oid;
 
 use super::type_functions::{SupportFunction, support_functions};
@@ -31,6 +34,7 @@ pub(super) struct Routine {
 pub(super) enum RoutineKind {
     Function,
     Aggregate,
+    Window,
 }
 
 impl RoutineKind {
@@ -39,6 +43,7 @@ impl RoutineKind {
         match self {
             RoutineKind::Function => 'f',
             RoutineKind::Aggregate => 'a',
+            RoutineKind::Window => 'w',
         }
     }
 }
@@ -54,6 +59,7 @@ fn routines() -> &'static Routines {
     ROUTINES.get_or_init(|| {
         let mut by_oid: Vec<Routine> = all_functions().map(of_function).collect();
         by_oid.extend(all_aggregates().map(of_aggregate));
+        by_oid.extend(all_window_functions().map(of_window_function));
         by_oid.extend(support_functions().map(of_support));
         by_oid.sort_by_key(|routine| routine.oid);
         // A support function may also be one that can be called.
@@ -107,12 +113,29 @@ fn of_aggregate(aggregate: &'static Aggregate) -> Routine {
         args: aggregate.args,
         arg_names: &[],
         defaults: &[],
-        variadic: false,
+        variadic: aggregate.variadic,
         columns: &[],
         returns: aggregate.returns,
         returns_set: false,
         kind: RoutineKind::Aggregate,
         strict: false,
+        volatility: Volatility::Immutable,
+    }
+}
+
+fn of_window_function(function: &'static WindowFunction) -> Routine {
+    Routine {
+        oid: function.oid,
+        name: function.name,
+        args: function.args,
+        arg_names: &[],
+        defaults: &[],
+        variadic: false,
+        columns: &[],
+        returns: function.returns,
+        returns_set: false,
+        kind: RoutineKind::Window,
+        strict: !matches!(function.args, []),
         volatility: Volatility::Immutable,
     }
 }

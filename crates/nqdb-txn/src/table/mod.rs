@@ -21,6 +21,7 @@ mod fetch;
 mod image;
 mod index_scan;
 mod keys;
+mod leaf_scan;
 pub(crate) mod overflow;
 mod row_scan;
 mod unique;
@@ -30,6 +31,7 @@ pub use batch::BATCH_ROWS_MAX;
 pub use fetch::Newest;
 pub use image::RowImage;
 pub use index_scan::IndexScan;
+pub use leaf_scan::LeafScan;
 pub use row_scan::RowScan;
 pub use write::Modified;
 

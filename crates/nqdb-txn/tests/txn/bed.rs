@@ -172,7 +172,25 @@ impl Bed {
             })
             .expect("the table reads")
         {}
+        self.check_leaf_scan(view, &rows);
         rows
+    }
+
+    /// The scan that reads rows in their leaves gives the same ones.
+    fn check_leaf_scan(&self, view: &ReadView, rows: &[(RowId, Row)]) {
+        let mut images = Vec::new();
+        let mut scan = self.table.leaf_scan(view.clone(), RowId(0)..RowId(u64::MAX));
+        while scan
+            .next_leaf(&mut |row| {
+                images.push(format!("{} {:?}", integer(&row, 0).expect("an id"), integer(&row, 1)));
+                Ok(())
+            })
+            .expect("the table reads")
+        {}
+        let mut expected: Vec<String> = rows.iter().map(|(_, (id, a, _))| format!("{id} {a:?}")).collect();
+        images.sort();
+        expected.sort();
+        assert_eq!(images, expected);
     }
 
     /// What is committed and synced, sorted by id.
@@ -212,6 +230,12 @@ impl Bed {
         assert_eq!(report.entries, report.rows * self.table.indexes.len() as u64);
         report
     }
+}
+
+/// An integer column of a stored row.
+fn integer(row: &nqdb_types::row::RowView<'_>, column: usize) -> Option<i64> {
+    let ty = if column == 0 { Type::new(20) } else { Type::new(23) };
+    row.datum(column, ty).expect("a stored integer").as_integer()
 }
 
 pub fn is_wait<T: std::fmt::Debug>(result: Result<T>) -> Wait {

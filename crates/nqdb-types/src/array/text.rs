@@ -272,7 +272,8 @@ fn shape(body: &str, delimiter: u8) -> SqlResult<Vec<i32>> {
             b'}' => {
                 let closes_element =
                     matches!(seen, Seen::Element | Seen::QuotedElementCompleted | Seen::LevelCompleted);
-                if !closes_element && !(level == 1 && seen == Seen::LevelStarted) {
+                let ends_empty_array = level == 1 && seen == Seen::LevelStarted;
+                if !(closes_element || ends_empty_array) {
                     return Err(unexpected(byte));
                 }
                 seen = Seen::LevelCompleted;

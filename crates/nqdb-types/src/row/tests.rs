@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, TOO_MANY_COLUMNS};
 
 use super::*;
-use crate::oid;
+use crate::{Numeric, oid};
 
 fn row() -> Vec<Datum> {
     vec![
@@ -157,3 +157,30 @@ fn numerics_keep_their_scale_in_storage() {
         }
     }
 }
+
+#[test]
+fn a_stored_numeric_reads_as_an_i128() {
+    for text in ["0", "-0.00", "1.50", "-170141183460469231731687303715884105.7", "99999999999999999999999999999999999"]
+    {
+        let numeric: Numeric = text.parse().expect("numeric");
+        let mut bytes = Vec::new();
+        encode_value(&mut bytes, &Datum::Numeric(numeric.clone()));
+        let ScaledNumeric::Finite { coefficient, scale } = decode_scaled_numeric(&bytes).expect("valid") else {
+            panic!("{text} is finite");
+        };
+        let back = Numeric::from_scaled_i128(coefficient, scale);
+        assert_eq!((&back, back.scale()), (&numeric, numeric.scale()), "{text}");
+    }
+    for (text, expected) in
+        [("NaN", ScaledNumeric::NotANumber), ("Infinity", ScaledNumeric::Other), ("1e40", ScaledNumeric::Other)]
+    {
+        let mut bytes = Vec::new();
+        encode_value(&mut bytes, &Datum::Numeric(text.parse().expect("numeric")));
+        assert_eq!(decode_scaled_numeric(&bytes).expect("valid"), expected, "{text}");
+    }
+    assert!(decode_scaled_numeric(&[]).is_err());
+    assert!(decode_scaled_numeric(&[KIND_POSITIVE_HEAD, 0]).is_err());
+}
+
+/// The head of a positive number without digits behind the point.
+const KIND_POSITIVE_HEAD: u8 = 3;

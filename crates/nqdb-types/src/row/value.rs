@@ -150,6 +150,51 @@ fn decode_numeric(bytes: &[u8]) -> Result<Numeric, Corrupt> {
         KIND_NEGATIVE => true,
         _ => return decode_special_numeric(head, rest),
     };
+    let (scale, magnitude) = split_scale(head, rest)?;
+    if magnitude.len() < 8 {
+        let mut word = [0; 8];
+        word.iter_mut().zip(magnitude).for_each(|(to, from)| *to = *from);
+        let coefficient = i64::from_le_bytes(word);
+        return Ok(Numeric::from_scaled(if negative { -coefficient } else { coefficient }, scale));
+    }
+    let coefficient = BigInt::from_bytes_le(if negative { Sign::Minus } else { Sign::Plus }, magnitude);
+    Numeric::from_bigint(coefficient, u32::from(scale)).map_err(|_| Corrupt::new("a stored numeric is too long"))
+}
+
+/// What a stored numeric is, as far as 128 bits tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScaledNumeric {
+    /// `coefficient * 10^-scale`.
+    Finite {
+        coefficient: i128,
+        scale: u16,
+    },
+    NotANumber,
+    /// An infinity, or a number of more digits.
+    Other,
+}
+
+/// Reads a numeric's storage form without making a [`Numeric`]: what a scan of many rows does.
+pub fn decode_scaled_numeric(bytes: &[u8]) -> Result<ScaledNumeric, Corrupt> {
+    let (&head, rest) = bytes.split_first().ok_or(Corrupt::new("a stored numeric is empty"))?;
+    let negative = match head & KIND_MASK {
+        KIND_POSITIVE => false,
+        KIND_NEGATIVE => true,
+        KIND_NAN => return Ok(ScaledNumeric::NotANumber),
+        _ => return Ok(ScaledNumeric::Other),
+    };
+    let (scale, magnitude) = split_scale(head, rest)?;
+    if magnitude.len() >= 16 {
+        return Ok(ScaledNumeric::Other);
+    }
+    let mut word = [0; 16];
+    word.iter_mut().zip(magnitude).for_each(|(to, from)| *to = *from);
+    let coefficient = i128::from_le_bytes(word);
+    Ok(ScaledNumeric::Finite { coefficient: if negative { -coefficient } else { coefficient }, scale })
+}
+
+/// The scale of a finite numeric, and the bytes of its magnitude.
+fn split_scale(head: u8, rest: &[u8]) -> Result<(u16, &[u8]), Corrupt> {
     let (scale, magnitude) = match head >> KIND_BITS {
         SCALE_FOLLOWS => match rest {
             [low, high, magnitude @ ..] => (u16::from_le_bytes([*low, *high]), magnitude),
@@ -160,14 +205,7 @@ fn decode_numeric(bytes: &[u8]) -> Result<Numeric, Corrupt> {
     if i32::from(scale) > SCALE_MAX || magnitude.last() == Some(&0) {
         return Err(Corrupt::new("a stored numeric has no valid scale or magnitude"));
     }
-    if magnitude.len() < 8 {
-        let mut word = [0; 8];
-        word.iter_mut().zip(magnitude).for_each(|(to, from)| *to = *from);
-        let coefficient = i64::from_le_bytes(word);
-        return Ok(Numeric::from_scaled(if negative { -coefficient } else { coefficient }, scale));
-    }
-    let coefficient = BigInt::from_bytes_le(if negative { Sign::Minus } else { Sign::Plus }, magnitude);
-    Numeric::from_bigint(coefficient, u32::from(scale)).map_err(|_| Corrupt::new("a stored numeric is too long"))
+    Ok((scale, magnitude))
 }
 
 fn decode_special_numeric(head: u8, rest: &[u8]) -> Result<Numeric, Corrupt> {

@@ -80,7 +80,7 @@ impl MovingAggregate {
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<Datum> {
         if self.valued != Some(frame) {
-            let len = if width == 0 { usize::MAX } else { args.len() / width };
+            let len = args.len().checked_div(width).unwrap_or(usize::MAX);
             let rows = Rows { args, width, passes, len };
             self.value = self.compute(frame, &rows, rt)?;
             self.valued = Some(frame);

@@ -1,0 +1,273 @@
+//! The executor: threads and memory of its own, and the statements that run on them.
+//!
+//! ```text
+//! session --start--> task on the executor's threads: subqueries, lowering, plan
+//!         <--rows--- a channel of two batches: a slow client holds the plan back
+//! ```
+//!
+//! What always holds:
+//!
+//! 1. A statement's view lives until its task is over, so nothing it reads is purged.
+//! 2. Dropping [`Running`] ends the task at its next batch.
+//! 3. A statement that may decline late sends nothing before it is through: who hears [`Failure::Declined`] has had no row.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::record_batch::RecordBatch;
+use datafusion_execution::config::SessionConfig;
+use datafusion_execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion_execution::{SendableRecordBatchStream, TaskContext};
+use datafusion_physical_plan::ExecutionPlanProperties;
+use futures::StreamExt;
+use nqdb_sql::ir::Query;
+use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_txn::ReadView;
+use nqdb_types::{Datum, FormatContext};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use crate::column::datum_at;
+use crate::expression::{Constants, EvalContext, SubqueryValues};
+use crate::failure::{Failure, Outcome};
+use crate::kept::KeptRows;
+use crate::lower::{LoweredQuery, Lowering};
+use crate::memory::StatementMemory;
+use crate::scan::BATCH_ROWS;
+use crate::shape::Shape;
+use crate::subquery::{WithRows, assume_nulls, run_with_queries, subqueries_of, subquery_values, with_queries};
+
+/// Batches that wait for the client.
+const PENDING_BATCHES: usize = 2;
+/// Stack of a thread: expressions nest as deep as the parser lets them.
+const STACK_BYTES: usize = 16 << 20;
+
+/// The executor of analytical statements.
+pub struct Analytics {
+    /// There until the drop.
+    runtime: Option<Runtime>,
+    environment: Arc<RuntimeEnv>,
+    memory: Arc<StatementMemory>,
+    partitions: usize,
+}
+
+/// A statement to run.
+pub struct Request {
+    pub query: Arc<Query>,
+    pub params: Arc<[Datum]>,
+    pub view: ReadView,
+    pub format: FormatContext,
+    /// µs since 2000-01-01 UTC.
+    pub transaction_time_micros: i64,
+    pub statement_time_micros: i64,
+}
+
+/// A statement that runs.
+pub struct Running {
+    batches: mpsc::Receiver<Outcome<Batch>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Rows of a result.
+pub struct Batch {
+    batch: RecordBatch,
+    shapes: Arc<[Shape]>,
+}
+
+/// A statement on the executor's side.
+pub(crate) struct Statement {
+    params: Arc<[Datum]>,
+    view: ReadView,
+    cx: Arc<EvalContext>,
+    environment: Arc<RuntimeEnv>,
+    pub memory: Arc<StatementMemory>,
+    /// The WITH queries that were run.
+    pub with: WithRows,
+    partitions: usize,
+    stop: Arc<AtomicBool>,
+}
+
+/// The rows of a query, as they come.
+pub(crate) struct QueryRows {
+    pub stream: SendableRecordBatchStream,
+    pub shapes: Vec<Shape>,
+    pub may_decline: bool,
+}
+
+impl Analytics {
+    /// Starts the threads; hash tables and sorts take their memory from `memory`.
+    pub fn new(threads: usize, memory: Arc<nqdb_sql::exec::MemoryPool>) -> SqlResult<Analytics> {
+        let threads = threads.max(1);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("nqdb-analytics")
+            .thread_stack_size(STACK_BYTES)
+            .build()
+            .map_err(|error| SqlError::internal(format!("the analytical executor's threads do not start: {error}")))?;
+        let memory = Arc::new(StatementMemory(memory));
+        let environment = RuntimeEnvBuilder::new()
+            .with_memory_pool(memory.clone())
+            .build_arc()
+            .map_err(|error| SqlError::internal(format!("the analytical executor does not start: {error}")))?;
+        Ok(Analytics { runtime: Some(runtime), environment, memory, partitions: threads })
+    }
+
+    /// Starts a statement; its rows, or why there are none, come from [`Running::next`].
+    pub fn start(&self, request: Request) -> Running {
+        let (sender, batches) = mpsc::channel(PENDING_BATCHES);
+        let stop = Arc::new(AtomicBool::new(false));
+        let cx = EvalContext {
+            format: request.format,
+            transaction_time_micros: request.transaction_time_micros,
+            statement_time_micros: request.statement_time_micros,
+        };
+        let statement = Statement {
+            params: request.params,
+            view: request.view,
+            cx: Arc::new(cx),
+            environment: self.environment.clone(),
+            memory: self.memory.clone(),
+            with: WithRows::default(),
+            partitions: self.partitions,
+            stop: stop.clone(),
+        };
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(async move {
+                if let Err(failure) = statement.run(&request.query, &sender).await {
+                    // Nobody is there to hear it when the receiver is gone.
+                    let _ = sender.send(Err(failure)).await;
+                }
+            });
+        }
+        Running { batches, stop }
+    }
+
+    /// Whether the executor takes a query, as far as its shape tells; the reason if not.
+    pub fn examine(&self, request: &Request) -> Result<(), &'static str> {
+        let cx = EvalContext {
+            format: request.format.clone(),
+            transaction_time_micros: request.transaction_time_micros,
+            statement_time_micros: request.statement_time_micros,
+        };
+        let (stop, with) = (Arc::new(AtomicBool::new(false)), WithRows::default());
+        match self.look_at(&request.query, request, &Arc::new(cx), &with, &stop) {
+            Err(Failure::Declined(reason)) => Err(reason),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Analytics {
+    /// Lowers a query and all within it, with NULLs for the values that it has to be run for.
+    fn look_at(
+        &self,
+        query: &Query,
+        request: &Request,
+        cx: &Arc<EvalContext>,
+        with: &WithRows,
+        stop: &Arc<AtomicBool>,
+    ) -> Outcome<LoweredQuery> {
+        for (id, inner) in with_queries(query) {
+            let lowered = self.look_at(inner?, request, cx, with, stop)?;
+            with.keep(id, KeptRows::none(lowered.plan.schema(), lowered.shapes));
+        }
+        let mut values = SubqueryValues::new();
+        for (inner, _) in subqueries_of(query) {
+            self.look_at(inner, request, cx, with, stop)?;
+        }
+        assume_nulls(query, &mut values);
+        let constants = Constants::new(request.params.clone(), cx.clone(), values);
+        let lowering = Lowering { constants: &constants, with, view: &request.view, partitions: self.partitions, stop };
+        lowering.query(query)
+    }
+}
+
+impl Drop for Analytics {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // A runtime must not be waited for on another one's thread.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Running {
+    /// The next rows; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Batch>, Failure> {
+        self.batches.recv().await.transpose()
+    }
+}
+
+impl Batch {
+    pub fn rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Puts the values of a row into `out`.
+    pub fn read_row(&self, row: usize, out: &mut Vec<Datum>) -> Result<(), Failure> {
+        out.clear();
+        for (column, shape) in self.batch.columns().iter().zip(self.shapes.iter()) {
+            out.push(datum_at(column, row, *shape)?);
+        }
+        Ok(())
+    }
+}
+
+impl Statement {
+    /// Runs the whole statement; returns early when nobody listens.
+    async fn run(&self, query: &Query, sender: &mpsc::Sender<Outcome<Batch>>) -> Outcome<()> {
+        let mut rows = self.rows_of(query).await?;
+        let shapes: Arc<[Shape]> = rows.shapes.clone().into();
+        let mut held = Vec::new();
+        while let Some(batch) = rows.stream.next().await {
+            let batch = Batch { batch: batch?, shapes: shapes.clone() };
+            if rows.may_decline {
+                held.push(batch);
+            } else if sender.send(Ok(batch)).await.is_err() {
+                return Ok(());
+            }
+        }
+        for batch in held {
+            if sender.send(Ok(batch)).await.is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Lowers a query and starts its plan.
+    pub async fn rows_of(&self, query: &Query) -> Outcome<QueryRows> {
+        run_with_queries(query, self).await?;
+        let subqueries = subquery_values(query, self).await?;
+        let constants = Constants::new(self.params.clone(), self.cx.clone(), subqueries);
+        let lowering = Lowering {
+            constants: &constants,
+            with: &self.with,
+            view: &self.view,
+            partitions: self.partitions,
+            stop: &self.stop,
+        };
+        let lowered = lowering.query(query)?;
+        debug_assert_eq!(lowered.plan.output_partitioning().partition_count(), 1);
+        let config = SessionConfig::new().with_batch_size(BATCH_ROWS).with_target_partitions(self.partitions);
+        let context = TaskContext::new(
+            None,
+            String::new(),
+            config,
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            HashMap::new(),
+            self.environment.clone(),
+        );
+        let stream = lowered.plan.execute(0, Arc::new(context))?;
+        Ok(QueryRows { stream, shapes: lowered.shapes, may_decline: constants.may_decline.get() })
+    }
+}

@@ -1,0 +1,40 @@
+//! The analytical executor: queries of the Bound IR as DataFusion physical plans over the tables.
+//!
+//! ```text
+//! Query --subquery--> constants --lower--> ExecutionPlan --executor--> Batch, Batch, ...
+//! ```
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`executor`] | threads, memory, statements and their rows |
+//! | `lower` | relations into operators |
+//! | `subquery` | uncorrelated subqueries, run before |
+//! | `expression` | scalar expressions over batches |
+//! | `aggregate` | aggregates over groups |
+//! | `scan`, `kept` | tables, and the rows of WITH queries, into batches |
+//! | `memory` | the statements' pool |
+//! | `shape`, `column` | how values lie in arrays |
+//! | [`failure`] | errors, and declining |
+//!
+//! What always holds:
+//!
+//! 1. What runs here gives the row executor's answer, to the digit; what cannot is declined, and the row executor takes it.
+//! 2. DataFusion's planner and optimizer are not used, nor any function or aggregate of its own: their typing, overflow and
+//!    evaluation order are not PostgreSQL's. Its joins, sorts, groupings and streams are.
+//! 3. Nothing in here writes, waits for a lock, or asks a session.
+
+mod aggregate;
+mod column;
+pub mod executor;
+mod expression;
+pub mod failure;
+mod kept;
+mod lower;
+mod memory;
+mod no_session;
+mod scan;
+mod shape;
+mod subquery;
+
+pub use executor::{Analytics, Batch, Request, Running};
+pub use failure::Failure;

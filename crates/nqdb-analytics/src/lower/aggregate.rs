@@ -1,0 +1,157 @@
+//! Groups: in two phases where states can be merged, otherwise on streams that hold each group whole.
+
+use std::sync::Arc;
+
+use datafusion_physical_expr::Partitioning;
+use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion_physical_expr::expressions::Column;
+use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
+use datafusion_physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
+use datafusion_physical_plan::repartition::RepartitionExec;
+use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use nqdb_sql::ir::{AggregateCall, ColumnId, Expr, Rel};
+use nqdb_sql::plan::{Columns as ColumnSet, mentioned, visible};
+use nqdb_types::{Datum, Type};
+
+use super::{Lowered, Lowering, in_one_stream};
+use crate::aggregate::{Call, aggregate_function};
+use crate::expression::{Columns, Expression};
+use crate::failure::{Failure, Outcome};
+
+/// Group keys, aggregates, and what rows each aggregate takes in.
+struct Parts {
+    keys: Vec<(Arc<dyn PhysicalExpr>, String)>,
+    functions: Vec<Arc<AggregateFunctionExpr>>,
+    filters: Vec<Option<Arc<dyn PhysicalExpr>>>,
+    mergeable: bool,
+}
+
+impl Lowering<'_> {
+    pub(super) fn aggregate(
+        &self,
+        input: &Rel,
+        keys: &[(ColumnId, Expr)],
+        aggregates: &[(ColumnId, AggregateCall)],
+        needed: &ColumnSet,
+    ) -> Outcome<Lowered> {
+        let aggregates: Vec<&(ColumnId, AggregateCall)> =
+            aggregates.iter().filter(|(id, _)| needed.contains(id) || keys.is_empty()).collect();
+        let mut inner = ColumnSet::default();
+        keys.iter().for_each(|(_, key)| inner.extend(mentioned(key)));
+        for (_, call) in &aggregates {
+            call.args.iter().chain(&call.filter).for_each(|expr| inner.extend(mentioned(expr)));
+        }
+        let input = self.relation(input, &inner)?;
+        let schema = input.schema();
+        let mut columns = Columns::default();
+        let mut parts = Parts { keys: Vec::new(), functions: Vec::new(), filters: Vec::new(), mergeable: true };
+        for (index, (id, key)) in keys.iter().enumerate() {
+            let key = self.compile(key, &input.columns)?;
+            if !key.shape.groups_by_itself() {
+                return Err(Failure::Declined("groups of values that do not compare by their bytes"));
+            }
+            columns.insert(*id, index, key.shape);
+            parts.keys.push((self.physical(key, &schema), format!("k{index}")));
+        }
+        for (id, aggregate) in aggregates {
+            let index = parts.keys.len() + parts.functions.len();
+            let call = self.add_aggregate(aggregate, &input, &mut parts)?;
+            columns.insert(*id, index, call.result);
+        }
+        Ok(Lowered { plan: group(input.plan, parts)?, columns })
+    }
+
+    fn add_aggregate(&self, aggregate: &AggregateCall, input: &Lowered, parts: &mut Parts) -> Outcome<Call> {
+        if !aggregate.order.is_empty() || !aggregate.direct.is_empty() {
+            return Err(Failure::Declined("an aggregate over rows in order"));
+        }
+        let schema = input.schema();
+        let mut args = Vec::with_capacity(aggregate.args.len());
+        for arg in &aggregate.args {
+            args.push(self.compile(arg, &input.columns)?);
+        }
+        let shapes = args.iter().map(|arg| arg.shape).collect();
+        let call = Call::new(aggregate.aggregate, shapes, aggregate.ty, aggregate.distinct)?;
+        if call.may_decline {
+            self.constants.may_decline.set(true);
+        }
+        if args.is_empty() {
+            args.push(Expression::constant(Datum::Bool(true), Type::BOOL));
+        }
+        let args = args.into_iter().map(|arg| self.physical(arg, &schema)).collect();
+        let filter = match &aggregate.filter {
+            Some(filter) => Some(self.physical(self.compile(filter, &input.columns)?, &schema)),
+            None => None,
+        };
+        parts.mergeable &= call.is_mergeable();
+        parts.functions.push(aggregate_function(call.clone(), args, schema, format!("a{}", parts.functions.len()))?);
+        parts.filters.push(filter);
+        Ok(call)
+    }
+
+    /// The first row of each combination of `on`: rows are equal as a whole, so that any is the first.
+    pub(super) fn distinct(&self, input: &Rel, on: &[ColumnId], needed: &ColumnSet) -> Outcome<Lowered> {
+        let mut columns = Vec::new();
+        visible(input, &mut columns);
+        if columns.iter().any(|column| needed.contains(column) && !on.contains(column)) {
+            return Err(Failure::Declined("DISTINCT ON"));
+        }
+        let lowered = self.relation(input, &on.iter().copied().collect())?;
+        self.distinct_rows(lowered, on)
+    }
+
+    /// Each combination of these columns once.
+    pub(super) fn distinct_rows(&self, input: Lowered, on: &[ColumnId]) -> Outcome<Lowered> {
+        let schema = input.schema();
+        let mut columns = Columns::default();
+        let mut parts = Parts { keys: Vec::new(), functions: Vec::new(), filters: Vec::new(), mergeable: true };
+        for (place, id) in on.iter().enumerate() {
+            let (index, shape) = input.columns.get(*id).ok_or(super::OUTER_COLUMN)?;
+            if !shape.groups_by_itself() {
+                return Err(Failure::Declined("groups of values that do not compare by their bytes"));
+            }
+            columns.insert(*id, place, shape);
+            parts.keys.push((self.physical(Expression::column(index, shape), &schema), format!("k{place}")));
+        }
+        if parts.keys.is_empty() {
+            return Err(Failure::Declined("DISTINCT without columns"));
+        }
+        Ok(Lowered { plan: group(input.plan, parts)?, columns })
+    }
+}
+
+/// The operators of an aggregation.
+fn group(input: Arc<dyn ExecutionPlan>, parts: Parts) -> Outcome<Arc<dyn ExecutionPlan>> {
+    let Parts { keys, functions, filters, mergeable } = parts;
+    let partitions = input.output_partitioning().partition_count();
+    let schema = input.schema();
+    let has_keys = !keys.is_empty();
+    let group_by = PhysicalGroupBy::new_single(keys.clone());
+    if partitions == 1 || (!mergeable && !has_keys) {
+        let input = in_one_stream(input);
+        let plan = AggregateExec::try_new(AggregateMode::Single, group_by, functions, filters, input, schema)?;
+        return Ok(Arc::new(plan));
+    }
+    if !mergeable {
+        let by = keys.into_iter().map(|(key, _)| key).collect();
+        let input = Arc::new(RepartitionExec::try_new(input, Partitioning::Hash(by, partitions))?);
+        let mode = AggregateMode::SinglePartitioned;
+        return Ok(Arc::new(AggregateExec::try_new(mode, group_by, functions, filters, input, schema)?));
+    }
+    let no_filters = vec![None; functions.len()];
+    let partial =
+        AggregateExec::try_new(AggregateMode::Partial, group_by, functions.clone(), filters, input, schema.clone())?;
+    let final_group_by = partial.group_expr().as_final();
+    let partial: Arc<dyn ExecutionPlan> = Arc::new(partial);
+    let (mode, input): (AggregateMode, Arc<dyn ExecutionPlan>) = if has_keys {
+        let by = keys
+            .iter()
+            .enumerate()
+            .map(|(index, (_, name))| Arc::new(Column::new(name, index)) as Arc<dyn PhysicalExpr>);
+        let spread = RepartitionExec::try_new(partial, Partitioning::Hash(by.collect(), partitions))?;
+        (AggregateMode::FinalPartitioned, Arc::new(spread))
+    } else {
+        (AggregateMode::Final, in_one_stream(partial))
+    };
+    Ok(Arc::new(AggregateExec::try_new(mode, final_group_by, functions, no_filters, input, schema)?))
+}

@@ -1,0 +1,226 @@
+//! Scans, filters, computed columns, limits and set operations.
+
+use std::sync::Arc;
+
+use datafusion_physical_plan::filter::FilterExec;
+use datafusion_physical_plan::limit::GlobalLimitExec;
+use datafusion_physical_plan::placeholder_row::PlaceholderRowExec;
+use datafusion_physical_plan::union::UnionExec;
+use nqdb_catalog::TableDef;
+use nqdb_sql::ir::{ColumnId, Expr, Query, Rel, SetKind, WithId};
+use nqdb_sql::plan::{Columns as ColumnSet, mentioned, split_conjuncts};
+use nqdb_sqlstate::{INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, SqlError};
+use nqdb_types::Type;
+
+use super::{Lowered, Lowering, in_one_stream};
+use crate::expression::{Columns, Expression};
+use crate::failure::{Failure, Outcome};
+use crate::kept::KeptRowsExec;
+use crate::scan::{ScanExec, ScanParts};
+use crate::shape::Shape;
+
+/// Rows that are worth another stream.
+const ROWS_PER_PARTITION: u64 = 32_768;
+
+/// Which rows of a result are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Window {
+    pub skip: usize,
+    pub fetch: Option<usize>,
+}
+
+impl Window {
+    /// Rows from the start of the result that decide it.
+    pub fn reach(self) -> Option<usize> {
+        self.fetch.map(|fetch| fetch.saturating_add(self.skip))
+    }
+}
+
+impl Lowering<'_> {
+    /// A relation with at least the columns of `needed` that it defines.
+    pub(super) fn relation(&self, rel: &Rel, needed: &ColumnSet) -> Outcome<Lowered> {
+        self.filtered(rel, Vec::new(), needed)
+    }
+
+    /// A relation under conditions, which are tested as early as they can be.
+    pub(super) fn filtered(&self, rel: &Rel, mut conditions: Vec<Expr>, needed: &ColumnSet) -> Outcome<Lowered> {
+        match rel {
+            Rel::Filter { input, predicate } => {
+                // The inner conditions come first.
+                let mut all = Vec::new();
+                split_conjuncts(predicate, &mut all);
+                all.append(&mut conditions);
+                self.filtered(input, all, needed)
+            }
+            Rel::Scan { table, columns, address: None, alias: _, position: _ } => {
+                self.scan(table, columns, &conditions, needed)
+            }
+            Rel::Join { kind, left, right, on } => self.join(*kind, left, right, on.as_ref(), conditions, needed),
+            _ => {
+                let mut inner = needed.clone();
+                conditions.iter().for_each(|condition| inner.extend(mentioned(condition)));
+                let lowered = self.unfiltered(rel, &inner)?;
+                self.filter(lowered, &conditions)
+            }
+        }
+    }
+
+    /// The relations that conditions do not enter.
+    fn unfiltered(&self, rel: &Rel, needed: &ColumnSet) -> Outcome<Lowered> {
+        match rel {
+            Rel::OneRow => {
+                let schema = Arc::new(arrow::datatypes::Schema::empty());
+                Ok(Lowered { plan: Arc::new(PlaceholderRowExec::new(schema)), columns: Columns::default() })
+            }
+            Rel::Extend { input, columns } => self.extend(input, columns, needed),
+            Rel::Aggregate { input, keys, sets: None, aggregates } => self.aggregate(input, keys, aggregates, needed),
+            Rel::With { input, .. } => self.relation(input, needed),
+            Rel::WithScan { id, columns, name: _ } => self.with_scan(*id, columns),
+            Rel::Sort { input, keys } => self.sort(input, keys, Window::default(), needed),
+            Rel::Distinct { input, on } => self.distinct(input, on, needed),
+            Rel::Limit { input, limit, offset, ties } if ties.is_empty() => {
+                self.limit(input, limit.as_ref(), offset.as_ref(), needed)
+            }
+            Rel::SetOperation { kind: SetKind::Union, all, left, right, columns } => {
+                self.union(*all, left, right, columns)
+            }
+            _ => Err(Failure::Declined("a relation that has no vectorised form")),
+        }
+    }
+
+    /// A relation's rows that pass.
+    pub(super) fn filter(&self, input: Lowered, conditions: &[Expr]) -> Outcome<Lowered> {
+        let mut plan = input.plan;
+        for condition in conditions {
+            let predicate = self.physical(self.compile(condition, &input.columns)?, &plan.schema());
+            plan = Arc::new(FilterExec::try_new(predicate, plan)?);
+        }
+        Ok(Lowered { plan, columns: input.columns })
+    }
+
+    fn scan(
+        &self,
+        table: &Arc<TableDef>,
+        columns: &[(usize, ColumnId)],
+        conditions: &[Expr],
+        needed: &ColumnSet,
+    ) -> Outcome<Lowered> {
+        let mut tested = ColumnSet::default();
+        conditions.iter().for_each(|condition| tested.extend(mentioned(condition)));
+        let mut read = Vec::new();
+        let mut shapes = Vec::new();
+        let mut output = Vec::new();
+        let (mut inside, mut outside) = (Columns::default(), Columns::default());
+        for (position, id) in columns {
+            let is_needed = needed.contains(id);
+            if !is_needed && !tested.contains(id) {
+                continue;
+            }
+            let missing = || SqlError::internal("a scan reads a column that its table does not have");
+            // Stored columns keep their place in the row; the definition says where it is.
+            let ty = table.columns.get(*position).ok_or_else(missing)?.ty;
+            let shape = Shape::of_column(ty);
+            inside.insert(*id, read.len(), shape);
+            if is_needed {
+                outside.insert(*id, output.len(), shape);
+                output.push(read.len());
+            }
+            read.push((*position, ty));
+            shapes.push(shape);
+        }
+        let filters = conditions.iter().map(|condition| self.compile(condition, &inside));
+        let scan = ScanExec::new(ScanParts {
+            table: table.store.clone(),
+            view: self.view.clone(),
+            columns: read,
+            shapes,
+            filters: filters.collect::<Outcome<Vec<Expression>>>()?,
+            output,
+            partitions: self.partitions_for(table.store.estimated_rows()),
+            cx: self.constants.cx.clone(),
+            stop: self.stop.clone(),
+        });
+        Ok(Lowered { plan: Arc::new(scan), columns: outside })
+    }
+
+    /// A small table is read in one stream, which keeps its order.
+    fn partitions_for(&self, rows: u64) -> usize {
+        let wanted = usize::try_from(rows / ROWS_PER_PARTITION).unwrap_or(usize::MAX);
+        wanted.clamp(1, self.partitions)
+    }
+
+    /// The rows of a WITH query, which were kept before.
+    fn with_scan(&self, id: WithId, columns: &[(usize, ColumnId, Type)]) -> Outcome<Lowered> {
+        let rows = self.with.get(id).ok_or(Failure::Declined("a WITH query of an outer query"))?;
+        let mut places = Columns::default();
+        for (position, column, _) in columns {
+            let missing = || SqlError::internal("a WITH query lacks a column");
+            places.insert(*column, *position, *rows.shapes.get(*position).ok_or_else(missing)?);
+        }
+        Ok(Lowered { plan: Arc::new(KeptRowsExec::new(rows)), columns: places })
+    }
+
+    fn extend(&self, input: &Rel, columns: &[(ColumnId, Expr)], needed: &ColumnSet) -> Outcome<Lowered> {
+        let computed: Vec<&(ColumnId, Expr)> = columns.iter().filter(|(id, _)| needed.contains(id)).collect();
+        let mut inner: ColumnSet = needed.iter().copied().collect();
+        computed.iter().for_each(|(_, expr)| inner.extend(mentioned(expr)));
+        let input = self.relation(input, &inner)?;
+        let mut all: Vec<(ColumnId, Expression)> = input
+            .columns
+            .iter()
+            .filter(|(id, ..)| needed.contains(id))
+            .map(|(id, index, shape)| (id, Expression::column(index, shape)))
+            .collect();
+        all.sort_by_key(|(id, _)| *id);
+        for (id, expr) in computed {
+            all.push((*id, self.compile(expr, &input.columns)?));
+        }
+        self.project(&input, all)
+    }
+
+    fn limit(&self, input: &Rel, limit: Option<&Expr>, offset: Option<&Expr>, needed: &ColumnSet) -> Outcome<Lowered> {
+        let count = |expr: Option<&Expr>, error: fn() -> SqlError| -> Outcome<Option<usize>> {
+            let Some(expr) = expr else { return Ok(None) };
+            let Some(count) = self.constants.value_of(expr)?.as_integer() else { return Ok(None) };
+            Ok(Some(usize::try_from(count).map_err(|_| error())?))
+        };
+        let negative_limit = || SqlError::new(INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT must not be negative");
+        let negative_offset =
+            || SqlError::new(INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, "OFFSET must not be negative");
+        let skip = count(offset, negative_offset)?.unwrap_or(0);
+        let window = Window { skip, fetch: count(limit, negative_limit)? };
+        let lowered = match input {
+            Rel::Sort { input, keys } => self.sort(input, keys, window, needed)?,
+            other => self.relation(other, needed)?,
+        };
+        if window.skip == 0 && window.fetch.is_none() {
+            return Ok(lowered);
+        }
+        let plan = GlobalLimitExec::new(in_one_stream(lowered.plan), window.skip, window.fetch);
+        Ok(Lowered { plan: Arc::new(plan), columns: lowered.columns })
+    }
+
+    fn union(&self, all: bool, left: &Query, right: &Query, columns: &[ColumnId]) -> Outcome<Lowered> {
+        let sides = [self.query_columns(left)?, self.query_columns(right)?];
+        let shape_of = |side: &Lowered, query: &Query, place: usize| -> Outcome<(usize, Shape)> {
+            let column = query.output.get(place).ok_or_else(|| SqlError::internal("a set operation lacks a column"))?;
+            side.columns.get(column.id).ok_or(super::OUTER_COLUMN)
+        };
+        let mut projections: [Vec<(ColumnId, Expression)>; 2] = [Vec::new(), Vec::new()];
+        let mut places = Columns::default();
+        for (place, id) in columns.iter().enumerate() {
+            let (left_index, left_shape) = shape_of(&sides[0], left, place)?;
+            let (right_index, right_shape) = shape_of(&sides[1], right, place)?;
+            let shape = left_shape.merged(right_shape).unwrap_or(Shape::of_type(left_shape.ty));
+            places.insert(*id, place, shape);
+            projections[0].push((*id, Expression::column(left_index, left_shape).reshaped(shape)));
+            projections[1].push((*id, Expression::column(right_index, right_shape).reshaped(shape)));
+        }
+        let mut plans = Vec::new();
+        for (side, projection) in sides.iter().zip(projections) {
+            plans.push(self.project(side, projection)?.plan);
+        }
+        let union = Lowered { plan: UnionExec::try_new(plans)?, columns: places };
+        if all { Ok(union) } else { self.distinct_rows(union, columns) }
+    }
+}

@@ -1,0 +1,40 @@
+//! Orders, and the first rows of one.
+
+use std::sync::Arc;
+
+use arrow::compute::SortOptions;
+use datafusion_physical_expr_common::sort_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion_physical_plan::sorts::sort::SortExec;
+use datafusion_physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
+use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use nqdb_sql::ir::{Rel, SortKey};
+use nqdb_sql::plan::Columns as ColumnSet;
+
+use super::relation::Window;
+use super::{Lowered, Lowering};
+use crate::expression::Expression;
+use crate::failure::Outcome;
+
+impl Lowering<'_> {
+    /// Each stream is sorted, then they are merged.
+    pub(super) fn sort(&self, input: &Rel, keys: &[SortKey], window: Window, needed: &ColumnSet) -> Outcome<Lowered> {
+        let mut inner = needed.clone();
+        inner.extend(keys.iter().map(|key| key.column));
+        let input = self.relation(input, &inner)?;
+        let schema = input.schema();
+        let mut ordering = Vec::with_capacity(keys.len());
+        for key in keys {
+            let (index, shape) = input.columns.get(key.column).ok_or(super::OUTER_COLUMN)?;
+            let expression = self.compiler(&input.columns).key(Expression::column(index, shape));
+            let options = SortOptions { descending: key.descending, nulls_first: key.nulls_first };
+            ordering.push(PhysicalSortExpr { expr: self.physical(expression, &schema), options });
+        }
+        let Some(ordering) = LexOrdering::new(ordering) else { return Ok(input) };
+        let sort = SortExec::new(ordering.clone(), input.plan).with_preserve_partitioning(true);
+        let mut plan: Arc<dyn ExecutionPlan> = Arc::new(sort.with_fetch(window.reach()));
+        if plan.output_partitioning().partition_count() > 1 {
+            plan = Arc::new(SortPreservingMergeExec::new(ordering, plan).with_fetch(window.reach()));
+        }
+        Ok(Lowered { plan, columns: input.columns })
+    }
+}

@@ -1,0 +1,153 @@
+//! A portal that the analytical executor runs: its batches become rows for the client, no faster than it takes them.
+//!
+//! What always holds:
+//! 1. The statement keeps its snapshot, and a plan for the row executor: when the analytical one declines, which it does
+//!    before the first row, the statement starts again there and sees the same.
+//! 2. Cancel and timeouts are looked at while the session waits, and after each piece of a batch.
+
+use std::sync::Arc;
+
+use nqdb_analytics::{Analytics, Batch, Request, Running};
+use nqdb_sql::exec::{CommandTag, Execution, RowSink};
+use nqdb_sql::ir::{OutputColumn, Query};
+use nqdb_sql::plan::Plan;
+use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_txn::ReadView;
+use nqdb_types::Datum;
+
+use crate::client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
+use crate::portal::{PortalEnd, PortalState};
+use crate::prepared::Statement;
+use crate::run::ClientRows;
+use crate::session::{Failure, Session};
+
+/// Rows between two looks at cancel flag and output buffer.
+const ROWS_AT_ONCE: usize = 256;
+
+/// A statement on the analytical executor, and what the row executor would need.
+pub(crate) struct AnalyticalPortal {
+    running: Running,
+    batch: Option<Batch>,
+    /// The next row of the batch.
+    next: usize,
+    plan: Arc<Plan>,
+    params: Arc<[Datum]>,
+    view: ReadView,
+}
+
+impl AnalyticalPortal {
+    /// The same statement on the row executor.
+    pub fn by_rows(&self) -> Execution {
+        Execution::new(self.plan.clone(), self.params.clone(), self.view.clone())
+    }
+}
+
+impl Session {
+    /// Begins a statement on the executor that its plan names.
+    pub(crate) async fn start_portal(
+        &mut self,
+        statement: &mut Statement,
+        params: Arc<[Datum]>,
+    ) -> SqlResult<PortalState> {
+        let plan = self.locked_plan(statement).await?;
+        let view = self.admit(&plan).await?;
+        let instance = self.surroundings.instance.clone();
+        let (Some(query), Some(analytics), false) = (plan.analytical(), instance.analytics.get(), plan.is_explain())
+        else {
+            return Ok(PortalState::Running(Box::new(Execution::new(plan, params, view))));
+        };
+        instance.metrics.analytical_planner_calls.increment();
+        let running = analytics.start(self.request(query.clone(), params.clone(), view.clone()));
+        let portal = AnalyticalPortal { running, batch: None, next: 0, plan: plan.clone(), params, view };
+        Ok(PortalState::Analytical(Box::new(portal)))
+    }
+
+    fn request(&self, query: Arc<Query>, params: Arc<[Datum]>, view: ReadView) -> Request {
+        let started = self.open.as_ref().map_or(self.statement_micros, |open| open.started_micros);
+        Request {
+            query,
+            params,
+            view,
+            format: (*self.format).clone(),
+            transaction_time_micros: started,
+            statement_time_micros: self.statement_micros,
+        }
+    }
+
+    /// Asks the analytical executor whether it takes a new plan's query; it is the row executor's otherwise.
+    pub(crate) fn choose_executor(&self, plan: &mut Plan) {
+        let Some(query) = plan.analytical().cloned() else { return };
+        let takes = |analytics: &Analytics| {
+            let params: Arc<[Datum]> = plan.parameters.iter().map(|_| Datum::Null).collect();
+            let view = self.surroundings.instance.system.latest_view();
+            analytics.examine(&self.request(query, params, view)).is_ok()
+        };
+        if !self.surroundings.instance.analytics.get().is_some_and(takes) {
+            plan.decline_analytical();
+        }
+    }
+
+    /// Sends the next rows; `None` when the executor declined the statement, of which no row went out.
+    pub(crate) async fn drive_analytical<C: ClientSink>(
+        &mut self,
+        portal: &mut AnalyticalPortal,
+        columns: &[OutputColumn],
+        formats: &Formats,
+        rows_max: u64,
+        out: &mut C,
+    ) -> Result<Option<PortalEnd>, Failure> {
+        let mut sent = 0;
+        let mut values = Vec::with_capacity(columns.len());
+        loop {
+            self.surroundings.check_interruption()?;
+            let Some(batch) = portal.batch.take() else {
+                match self.surroundings.interruptible(portal.running.next()).await? {
+                    Ok(Some(batch)) => (portal.batch, portal.next) = (Some(batch), 0),
+                    Ok(None) => {
+                        self.surroundings.instance.metrics.rows_sent.add(sent);
+                        return Ok(Some(PortalEnd::Complete(CommandTag::Select(sent))));
+                    }
+                    Err(nqdb_analytics::Failure::Declined(reason)) => {
+                        tracing::debug!(reason, "the analytical executor declined a statement");
+                        return Ok(None);
+                    }
+                    Err(nqdb_analytics::Failure::Sql(error)) => return Err(self.interruption_or(error).into()),
+                }
+                continue;
+            };
+            let mut end = batch.rows().min(portal.next + ROWS_AT_ONCE);
+            if rows_max != 0 {
+                let left = usize::try_from(rows_max - sent).unwrap_or(usize::MAX);
+                end = end.min(portal.next.saturating_add(left));
+            }
+            let format = self.format.clone();
+            let names = self.object_names(columns, formats);
+            let mut rows = ClientRows { out, columns, formats, format: &format, names, rows: 0 };
+            for row in portal.next..end {
+                batch.read_row(row, &mut values).map_err(row_error)?;
+                rows.row(&values)?;
+            }
+            sent += rows.rows;
+            portal.next = end;
+            if end < batch.rows() {
+                portal.batch = Some(batch);
+            }
+            if rows_max != 0 && sent >= rows_max {
+                self.surroundings.instance.metrics.rows_sent.add(sent);
+                return Ok(Some(PortalEnd::Suspended));
+            }
+            if out.pending_bytes() > PENDING_BYTES_MAX {
+                self.settle_dependencies().await?;
+                out.flush().await?;
+            }
+        }
+    }
+}
+
+/// A batch that was given out reads.
+fn row_error(failure: nqdb_analytics::Failure) -> SqlError {
+    match failure {
+        nqdb_analytics::Failure::Sql(error) => error,
+        nqdb_analytics::Failure::Declined(reason) => SqlError::internal(reason),
+    }
+}
