@@ -39,6 +39,7 @@ impl Session {
             return Err(SqlError::new(SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement"));
         }
         let parsed = statements.pop().ok_or_else(|| SqlError::internal("a parsed text without a statement"))?;
+        self.notices.extend(parsed.tokens.truncation_notices());
         self.check_block(&parsed.kind)?;
         if name.is_empty() {
             self.prepared.remove("");

@@ -19,7 +19,10 @@ impl Session {
         if let Some(statement) = self.plan_cache.get(sql) {
             return self.run_statements(vec![statement].into_iter(), false, Some(sql), out).await;
         }
-        let statements: Vec<Statement> = nqdb_sql::parse::parse(sql)?.into_iter().map(Statement::simple).collect();
+        let parsed = nqdb_sql::parse::parse(sql)?;
+        self.notices.extend(parsed.first().map(|first| first.tokens.truncation_notices()).unwrap_or_default());
+        self.send_notices(out);
+        let statements: Vec<Statement> = parsed.into_iter().map(Statement::simple).collect();
         let several = statements.len() > 1;
         self.run_statements(statements.into_iter(), several, (!several).then_some(sql), out).await
     }

@@ -15,8 +15,8 @@ use nqdb_catalog::{Relation, RoleDef, SequenceDef, Snapshot};
 use nqdb_functions::SessionFunctions;
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sqlstate::{
-    OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult, UNDEFINED_OBJECT,
-    UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SEQUENCE_GENERATOR_LIMIT_EXCEEDED,
+    SqlError, SqlResult, UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_storage::Lsn;
 use nqdb_txn::{Isolation, Sequence, Transaction, TxnError};
@@ -232,6 +232,18 @@ impl Surroundings {
     }
 
     /// Runs a call on a sequence in a transaction of its own.
+    /// The storage of sequences knows their numbers only.
+    fn with_sequence_name(&self, error: SqlError, oid: u32) -> SqlError {
+        if error.code() != SEQUENCE_GENERATOR_LIMIT_EXCEEDED {
+            return error;
+        }
+        let Ok(definition) = self.sequence(oid) else { return error };
+        let counter = definition.counter();
+        let (what, limit) = if counter.increment > 0 { ("maximum", counter.max) } else { ("minimum", counter.min) };
+        let message = format!("nextval: reached {what} value of sequence \"{}\" ({limit})", definition.name);
+        SqlError::new(SEQUENCE_GENERATOR_LIMIT_EXCEEDED, message)
+    }
+
     fn on_sequence<T>(
         &self,
         function: &str,
@@ -319,7 +331,8 @@ impl SessionFunctions for Surroundings {
     }
 
     fn nextval(&self, sequence: u32) -> SqlResult<i64> {
-        let values = self.on_sequence("nextval", sequence, |found, txn| found.next(txn, 1))?;
+        let drawn = self.on_sequence("nextval", sequence, |found, txn| found.next(txn, 1));
+        let values = drawn.map_err(|error| self.with_sequence_name(error, sequence))?;
         let value =
             values.last().copied().ok_or_else(|| SqlError::internal("a sequence gave no value for the one asked"))?;
         self.drawn.borrow_mut().insert(sequence, value);

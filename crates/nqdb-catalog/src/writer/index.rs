@@ -6,9 +6,9 @@ use nqdb_sqlstate::{
     DEPENDENT_OBJECTS_STILL_EXIST, INVALID_TABLE_DEFINITION, SqlError, TOO_MANY_COLUMNS, UNDEFINED_COLUMN,
     UNIQUE_VIOLATION,
 };
-use nqdb_txn::{IndexStore, RelationLock, Result, TableStore, TxnError, UsableFrom};
-use nqdb_types::Oid;
+use nqdb_txn::{IndexStore, Newest, RelationLock, Result, RowImage, TableStore, Transaction, TxnError, UsableFrom};
 use nqdb_types::key::KeyColumn;
+use nqdb_types::{FormatContext, Oid, write_text};
 
 use super::{CatalogWriter, duplicate_relation, index_row};
 use crate::definition::{IndexDef, TableDef};
@@ -108,7 +108,9 @@ impl CatalogWriter<'_> {
         }));
         let store = Arc::new(store);
         self.txn.define_table(store.clone());
-        store.build_index(self.txn, position).map_err(|error| duplicate_rows(error, &index))?;
+        if let Err(error) = store.build_index(self.txn, position) {
+            return Err(duplicate_rows(error, table, &index, self.txn));
+        }
         let mut successor = TableDef::clone(table);
         successor.store = store;
         let row_name = index.name.clone();
@@ -209,15 +211,27 @@ fn resolve_key(table: &TableDef, columns: &[NewKeyColumn]) -> Result<Vec<KeyColu
         .collect()
 }
 
-/// 23505 in the words of an index build.
-fn duplicate_rows(error: TxnError, index: &IndexDef) -> TxnError {
-    match error {
-        TxnError::UniqueViolation { .. } => {
-            SqlError::new(UNIQUE_VIOLATION, format!("could not create unique index \"{}\"", index.name))
-                .with_detail("Duplicate keys exist.")
-                .with_constraint(index.name.clone())
-                .into()
+/// 23505 in the words of an index build, with the key of the row that was met second.
+fn duplicate_rows(error: TxnError, table: &TableDef, index: &IndexDef, txn: &Transaction) -> TxnError {
+    let TxnError::UniqueViolation { row_id, .. } = error else { return error };
+    let texts = |image: RowImage<'_>, _| {
+        let text = |key: &KeyColumn| {
+            let value = image.datum(key.column)?;
+            let mut text = Vec::new();
+            write_text(&mut text, &value, table.columns[key.column].ty, &FormatContext::default());
+            Ok(String::from_utf8_lossy(&text).into_owned())
+        };
+        index.key.iter().map(text).collect::<Result<Vec<String>>>()
+    };
+    let error = SqlError::new(UNIQUE_VIOLATION, format!("could not create unique index \"{}\"", index.name))
+        .with_table(&table.schema_name, &table.name)
+        .with_constraint(index.name.clone());
+    match table.store.read_newest(txn, row_id, texts) {
+        Ok(Newest::Row(Ok(values))) => {
+            let names: Vec<&str> = index.key.iter().map(|key| table.columns[key.column].name.as_str()).collect();
+            let detail = format!("Key ({})=({}) is duplicated.", names.join(", "), values.join(", "));
+            error.with_detail(detail).into()
         }
-        other => other,
+        _ => error.into(),
     }
 }

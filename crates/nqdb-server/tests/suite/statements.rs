@@ -146,3 +146,51 @@ async fn relations_are_named_in_results() {
     )];
     compare(&setup, &scripts[..1]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_definitions_say_where_and_which() {
+    let setup = [
+        Query("create table d (a int, b text)"),
+        Query("insert into d values (1, 'x'), (1, 'x')"),
+        Query("create schema s"),
+        Query("create table s.t (a int)"),
+        Query("create sequence s.q"),
+        Query("create sequence m maxvalue 1"),
+    ];
+    let places = [
+        "create table t1(a int check (nope > 1))",
+        "create table t1(a int default nope)",
+        "create table t1(a int default nope not null)",
+        "create table t1(a int, b int default a)",
+        "create table t1(a varchar(0))",
+        "create table t1(a nosuch)",
+        "create table t1(a int primary key, b int, primary key(b))",
+        "create table t1(a int primary key, b int primary key)",
+        "create table t1(a int, unique(b))",
+        "create table t1(a int, constraint x unique(b))",
+        "create table t1(a int, check (b > 1))",
+        "select 1 limit 1,2",
+        "create role r unencrypted password 'x'",
+    ];
+    let keys = [
+        "create unique index on d (a, b)",
+        "alter table d add primary key (a)",
+        "drop schema s",
+        "select nextval('m')",
+        "select nextval('m')",
+    ];
+    let names = [
+        "select 1 as abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij",
+        "select 'abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij' as x",
+        "select 1 as \"ABcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij\"",
+    ];
+    compare(
+        &setup,
+        &[
+            ("places", places.map(Query).to_vec()),
+            ("keys and names of objects", keys.map(Query).to_vec()),
+            ("names that are cut", names.map(Query).to_vec()),
+        ],
+    )
+    .await;
+}

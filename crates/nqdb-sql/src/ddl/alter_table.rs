@@ -170,7 +170,7 @@ fn add_written_constraint(
 ) -> Result<(), TxnError> {
     let definition = lock(table, cx)?;
     match constraint {
-        WrittenConstraint::Key { name, primary, columns } => {
+        WrittenConstraint::Key { name, primary, columns, column_token } => {
             for column in &columns {
                 if definition.column_named(column).is_none() {
                     let message = format!("column \"{column}\" named in key does not exist");
@@ -180,9 +180,9 @@ fn add_written_constraint(
                     return Err(null_values(&definition, column).into());
                 }
             }
-            add_constraints(table, vec![WrittenConstraint::Key { name, primary, columns }], cx)
+            add_constraints(table, vec![WrittenConstraint::Key { name, primary, columns, column_token }], None, cx)
         }
-        WrittenConstraint::Check { name, text } => {
+        WrittenConstraint::Check { name, text, .. } => {
             let condition = format!("NOT ({text})");
             let bound = cx.check_constraint(name, text, &definition)?;
             let before: Vec<u32> = definition.checks.iter().map(|check| check.oid).collect();

@@ -14,11 +14,12 @@ use sqlparser::ast::{
 };
 
 use super::like::Copied;
-use super::{DdlContext, sequence, storage_parameters};
+use super::{DdlContext, place, sequence, storage_parameters};
 use crate::bind::data_type;
 use crate::definition::{CreateTableLike, Like};
 use crate::exec::CommandTag;
 use crate::names::name_of;
+use crate::parse::Tokens;
 use crate::statement::Parsed;
 
 pub(super) fn create_table(
@@ -61,7 +62,10 @@ fn make_table(
     let mut generated = Vec::new();
     for (at, column) in create.columns.iter().enumerate() {
         copied.add_all(likes.iter().filter(|like| like.columns_before == at), &mut columns, cx)?;
-        let column = column_of(column, &name.name, cx)?;
+        let column = match column_of(column, &name.name, cx) {
+            Ok(column) => column,
+            Err(error) => return Err(place::in_column(error, column, &parsed.tokens, cx)),
+        };
         generated.extend(column.generated.map(|text| (columns.len(), text)));
         constraints.extend(column.constraints);
         columns.push(column.new);
@@ -69,16 +73,16 @@ fn make_table(
     copied.add_all(likes.iter().filter(|like| like.columns_before >= create.columns.len()), &mut columns, cx)?;
     constraints.append(&mut copied.constraints);
     constraints.extend(create.constraints.iter().map(table_constraint).collect::<SqlResult<Vec<_>>>()?);
-    expect_one_primary_key(&constraints, &name.name)?;
+    expect_one_primary_key(&constraints, &name.name, &parsed.tokens)?;
     for constraint in &constraints {
-        expect_known_columns(constraint, &columns)?;
+        expect_known_columns(constraint, &columns, &parsed.tokens)?;
     }
     let table = cx.writer().create_table(&NewTable { on_commit, ..NewTable::plain(schema, &name.name, columns) })?;
     generated.append(&mut copied.generated);
     for (position, text) in generated {
         cx.generate_column(table, position, text)?;
     }
-    add_constraints(table, constraints, cx)?;
+    add_constraints(table, constraints, Some(&parsed.tokens), cx)?;
     copied.finish(table, cx)?;
     Ok(CommandTag::Other("CREATE TABLE"))
 }
@@ -108,23 +112,41 @@ pub(super) struct WrittenColumn {
 
 /// A constraint whose expression is not bound yet: that takes the table.
 pub(super) enum WrittenConstraint {
-    Check { name: Option<String>, text: String },
-    Key { name: Option<String>, primary: bool, columns: Vec<String> },
+    Check {
+        name: Option<String>,
+        text: String,
+        /// The expression as the statement has it, if it does.
+        expression: Option<Box<Expr>>,
+    },
+    Key {
+        name: Option<String>,
+        primary: bool,
+        columns: Vec<String>,
+        /// The token of the first column, where columns are named.
+        column_token: Option<usize>,
+    },
 }
 
 /// Adds constraints to a table that this transaction holds; rows that exist are the caller's to check.
 pub(super) fn add_constraints(
     table: u32,
     constraints: Vec<WrittenConstraint>,
+    tokens: Option<&Tokens>,
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<(), TxnError> {
     let mut bound = Vec::with_capacity(constraints.len());
     for constraint in constraints {
         bound.push(match constraint {
-            WrittenConstraint::Key { name, primary, columns } => NewConstraint::Key { name, primary, columns },
-            WrittenConstraint::Check { name, text } => {
+            WrittenConstraint::Key { name, primary, columns, .. } => NewConstraint::Key { name, primary, columns },
+            WrittenConstraint::Check { name, text, expression } => {
                 let definition = cx.writer().lock_table(table, RelationLock::AccessExclusive)?;
-                cx.check_constraint(name, text, &definition)?
+                match (cx.check_constraint(name, text, &definition), tokens.zip(expression)) {
+                    (Ok(check), _) => check,
+                    (Err(error), Some((tokens, expression))) => {
+                        return Err(cx.place_check(error.into(), &expression, tokens, &definition));
+                    }
+                    (Err(error), None) => return Err(error.into()),
+                }
             }
         });
     }
@@ -175,7 +197,12 @@ pub(super) fn column_of(
             ColumnOption::PrimaryKey(PrimaryKeyConstraint { characteristics, index_options, include, .. }) => {
                 expect_plain_key(characteristics.as_ref(), index_options, include)?;
                 let columns = vec![name.clone()];
-                written.constraints.push(WrittenConstraint::Key { name: constraint_name, primary: true, columns });
+                written.constraints.push(WrittenConstraint::Key {
+                    name: constraint_name,
+                    primary: true,
+                    columns,
+                    column_token: None,
+                });
             }
             ColumnOption::Unique(UniqueConstraint {
                 characteristics, index_options, include, nulls_distinct, ..
@@ -183,7 +210,12 @@ pub(super) fn column_of(
                 expect_plain_key(characteristics.as_ref(), index_options, include)?;
                 expect_nulls_distinct(*nulls_distinct)?;
                 let columns = vec![name.clone()];
-                written.constraints.push(WrittenConstraint::Key { name: constraint_name, primary: false, columns });
+                written.constraints.push(WrittenConstraint::Key {
+                    name: constraint_name,
+                    primary: false,
+                    columns,
+                    column_token: None,
+                });
             }
             ColumnOption::Check(check) => written.constraints.push(check_of(check, constraint_name)?),
             ColumnOption::Generated { generated_as, sequence_options, generation_expr: None, .. } => {
@@ -274,13 +306,15 @@ pub(super) fn table_constraint(constraint: &TableConstraint) -> SqlResult<Writte
         TableConstraint::PrimaryKey(key) => {
             expect_plain_key(key.characteristics.as_ref(), &key.index_options, &key.include)?;
             let name = key.name.as_ref().map(name_of);
-            Ok(WrittenConstraint::Key { name, primary: true, columns: key_columns(&key.columns)? })
+            let column_token = first_column_token(&key.columns);
+            Ok(WrittenConstraint::Key { name, primary: true, columns: key_columns(&key.columns)?, column_token })
         }
         TableConstraint::Unique(key) => {
             expect_plain_key(key.characteristics.as_ref(), &key.index_options, &key.include)?;
             expect_nulls_distinct(key.nulls_distinct)?;
             let name = key.name.as_ref().map(name_of);
-            Ok(WrittenConstraint::Key { name, primary: false, columns: key_columns(&key.columns)? })
+            let column_token = first_column_token(&key.columns);
+            Ok(WrittenConstraint::Key { name, primary: false, columns: key_columns(&key.columns)?, column_token })
         }
         TableConstraint::Check(check) => check_of(check, check.name.as_ref().map(name_of)),
         TableConstraint::ForeignKey(_) => Err(SqlError::unsupported("a foreign key")),
@@ -293,7 +327,14 @@ fn check_of(check: &CheckConstraint, name: Option<String>) -> SqlResult<WrittenC
     if enforced.is_some() {
         return Err(SqlError::unsupported("ENFORCED"));
     }
-    Ok(WrittenConstraint::Check { name, text: expr.to_string() })
+    Ok(WrittenConstraint::Check { name, text: expr.to_string(), expression: Some(expr.clone()) })
+}
+
+fn first_column_token(columns: &[IndexColumn]) -> Option<usize> {
+    match columns.first().map(|column| &column.column.expr) {
+        Some(Expr::Identifier(name)) => Tokens::index_of(name.span),
+        _ => None,
+    }
 }
 
 fn key_columns(columns: &[IndexColumn]) -> SqlResult<Vec<String>> {
@@ -357,27 +398,29 @@ fn expect_c_collation(name: &str) -> SqlResult<()> {
     Err(SqlError::unsupported(format!("the collation {name}")))
 }
 
-fn expect_one_primary_key(constraints: &[WrittenConstraint], table: &str) -> SqlResult<()> {
+fn expect_one_primary_key(constraints: &[WrittenConstraint], table: &str, tokens: &Tokens) -> SqlResult<()> {
     let primary = |constraint: &&WrittenConstraint| matches!(constraint, WrittenConstraint::Key { primary: true, .. });
     if constraints.iter().filter(primary).count() > 1 {
         let message = format!("multiple primary keys for table \"{table}\" are not allowed");
-        return Err(SqlError::new(INVALID_TABLE_DEFINITION, message));
+        let place = place::second_primary_key(tokens);
+        return Err(SqlError::new(INVALID_TABLE_DEFINITION, message).or_position(place));
     }
     Ok(())
 }
 
-fn expect_known_columns(constraint: &WrittenConstraint, columns: &[NewColumn]) -> SqlResult<()> {
-    let WrittenConstraint::Key { columns: named, primary, .. } = constraint else { return Ok(()) };
+fn expect_known_columns(constraint: &WrittenConstraint, columns: &[NewColumn], tokens: &Tokens) -> SqlResult<()> {
+    let WrittenConstraint::Key { columns: named, primary, column_token, .. } = constraint else { return Ok(()) };
+    let place = || column_token.and_then(|column| place::key_constraint(tokens, column));
     let mut seen: Vec<&str> = Vec::new();
     for name in named {
         if !columns.iter().any(|column| column.name == *name) {
             let message = format!("column \"{name}\" named in key does not exist");
-            return Err(SqlError::new(nqdb_sqlstate::UNDEFINED_COLUMN, message));
+            return Err(SqlError::new(nqdb_sqlstate::UNDEFINED_COLUMN, message).or_position(place()));
         }
         if seen.contains(&name.as_str()) {
             let kind = if *primary { "primary key" } else { "unique" };
             let message = format!("column \"{name}\" appears twice in {kind} constraint");
-            return Err(SqlError::new(nqdb_sqlstate::DUPLICATE_COLUMN, message));
+            return Err(SqlError::new(nqdb_sqlstate::DUPLICATE_COLUMN, message).or_position(place()));
         }
         seen.push(name);
     }

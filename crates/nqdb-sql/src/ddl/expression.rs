@@ -11,12 +11,12 @@ use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::{Oid, Type};
 use sqlparser::ast::{self, visit_expressions_mut};
 
-use super::DdlContext;
 use super::query::placeless;
+use super::{DdlContext, place};
 use crate::bind::{any_expression, bind_default, bind_generation, bind_new_check};
 use crate::ir::{ColumnId, Expr, ExprKind};
 use crate::names::name_of;
-use crate::parse::parse_expression;
+use crate::parse::{Tokens, parse_expression};
 
 /// A default that can be stored.
 pub(super) struct CheckedDefault {
@@ -28,6 +28,16 @@ pub(super) struct CheckedDefault {
 impl DdlContext<'_, '_> {
     /// Binds a column's default as INSERT will.
     pub(super) fn check_default(&mut self, text: String, name: &str, ty: Type) -> SqlResult<CheckedDefault> {
+        let text = self.name_sequences_by_number(text)?;
+        let bound = placeless(self.bind_column_default(&text, name, ty))?;
+        if any_expression(&bound, &mut |expr| is_subquery(expr)) {
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "cannot use subquery in DEFAULT expression"));
+        }
+        Ok(CheckedDefault { text, volatile: any_expression(&bound, &mut |expr| is_volatile(expr)) })
+    }
+
+    /// Binds a text as the default of a column; errors have their place in the text.
+    pub(super) fn bind_column_default(&mut self, text: &str, name: &str, ty: Type) -> SqlResult<Expr> {
         let column = ColumnDef {
             attnum: 1,
             name: name.to_owned(),
@@ -39,13 +49,23 @@ impl DdlContext<'_, '_> {
             missing: None,
             dropped: false,
         };
-        let text = self.name_sequences_by_number(text)?;
         let snapshot = self.draft.snapshot();
-        let bound = placeless(bind_default(&text, &column, &self.bind_context(&snapshot)))?;
-        if any_expression(&bound, &mut |expr| is_subquery(expr)) {
-            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "cannot use subquery in DEFAULT expression"));
-        }
-        Ok(CheckedDefault { text, volatile: any_expression(&bound, &mut |expr| is_volatile(expr)) })
+        bind_default(text, &column, &self.bind_context(&snapshot))
+    }
+
+    /// Gives an error of a check its place in the statement.
+    pub(super) fn place_check(
+        &mut self,
+        error: TxnError,
+        expression: &ast::Expr,
+        tokens: &Tokens,
+        table: &Arc<TableDef>,
+    ) -> TxnError {
+        let TxnError::Sql(error) = error else { return error };
+        let snapshot = self.draft.snapshot();
+        let context = self.bind_context(&snapshot);
+        place::placed(error, || Some(bind_new_check(&place::placed_text(tokens, expression, false)?, table, &context)))
+            .into()
     }
 
     /// Makes a column of a table a generated one. Errors: 42P17 for an expression that is not immutable or names a generated

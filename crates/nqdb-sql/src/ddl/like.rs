@@ -86,6 +86,7 @@ impl Copied {
             self.constraints.extend(checks.map(|check| WrittenConstraint::Check {
                 name: Some(check.name.clone()),
                 text: check.expression.clone(),
+                expression: None,
             }));
         }
         if like.options.indexes {
@@ -98,7 +99,12 @@ impl Copied {
         let name = |column: usize| table.columns.get(column).map_or_else(String::new, |column| column.name.clone());
         if index.constraint {
             let columns = index.key.iter().map(|key| name(key.column)).collect();
-            self.constraints.push(WrittenConstraint::Key { name: None, primary: index.primary, columns });
+            self.constraints.push(WrittenConstraint::Key {
+                name: None,
+                primary: index.primary,
+                columns,
+                column_token: None,
+            });
             return;
         }
         let key = index.key.iter().map(|key| NewKeyColumn {

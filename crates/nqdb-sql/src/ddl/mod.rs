@@ -16,6 +16,7 @@ mod drop;
 mod expression;
 mod like;
 mod names;
+mod place;
 mod privilege;
 mod query;
 mod rename;
@@ -121,7 +122,7 @@ fn run_statement(parsed: &Parsed, statement: &Statement, cx: &mut DdlContext<'_,
             table: None,
         } => drop::drop_objects(*object_type, *if_exists, names, *cascade, cx),
         Statement::Truncate(truncate) => truncate::truncate(truncate, cx),
-        other => Err(SqlError::unsupported(first_words(&other.to_string())).into()),
+        other => Err(SqlError::unsupported(statement_name(&other.to_string())).into()),
     }
 }
 
@@ -145,10 +146,38 @@ impl DdlContext<'_, '_> {
     }
 }
 
-/// The two words that name a kind of statement (`CREATE VIEW`).
-fn first_words(text: &str) -> String {
-    text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
+/// The words that name a kind of statement: `CREATE VIEW`, also of CREATE OR REPLACE TEMPORARY VIEW.
+fn statement_name(text: &str) -> String {
+    const SKIPPED: [&str; 6] = ["or", "replace", "temporary", "temp", "recursive", "trusted"];
+    const HALVES: [&str; 5] = ["materialized", "foreign", "event", "access", "default"];
+    let mut words = text.split_whitespace();
+    let mut name: Vec<&str> = words.next().into_iter().collect();
+    for word in words.filter(|word| !SKIPPED.iter().any(|skipped| word.eq_ignore_ascii_case(skipped))) {
+        name.push(word);
+        if !HALVES.iter().any(|half| word.eq_ignore_ascii_case(half)) {
+            break;
+        }
+    }
+    name.join(" ")
 }
 
 /// The tables of ANALYZE and VACUUM.
 type Targets<'a> = &'a [MaintenanceTable];
+
+#[cfg(test)]
+mod tests {
+    use super::statement_name;
+
+    #[test]
+    fn refusals_name_the_statement_as_its_user_does() {
+        for (text, name) in [
+            ("CREATE OR REPLACE FUNCTION f() ...", "CREATE FUNCTION"),
+            ("CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", "CREATE VIEW"),
+            ("CREATE MATERIALIZED VIEW v AS SELECT 1", "CREATE MATERIALIZED VIEW"),
+            ("CREATE EXTENSION x", "CREATE EXTENSION"),
+            ("COMMENT ON TABLE t IS 'x'", "COMMENT ON"),
+        ] {
+            assert_eq!(statement_name(text), name);
+        }
+    }
+}

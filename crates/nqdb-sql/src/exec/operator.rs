@@ -79,6 +79,13 @@ pub(crate) struct NodeStatistics {
     first_row_seen: bool,
 }
 
+impl NodeStatistics {
+    /// What was measured around a node instead of at it.
+    pub fn of_one_loop(rows: u64, startup_micros: i64, total_micros: i64) -> NodeStatistics {
+        NodeStatistics { loops: 1, rows, startup_micros, total_micros, ..NodeStatistics::default() }
+    }
+}
+
 /// The operators.
 #[derive(Clone, Debug)]
 pub(crate) enum Operator {

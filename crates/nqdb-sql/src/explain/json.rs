@@ -35,14 +35,13 @@ fn node(shown: &Shown<'_>, rendering: &Rendering<'_>) -> Value {
     let mut fields = vec![("Node Type", Value::Text(kind.to_string()))];
     fields.extend(shown.attributes.iter().map(|(name, value)| (*name, Value::Text(value.clone()))));
     if rendering.options.costs {
-        let (startup, total, rows) =
-            shown.note.map_or((0.0, 0.0, 0.0), |note| (note.startup_cost, note.total_cost, note.rows));
+        let (startup, total, rows) = shown.costs();
         fields.push(("Startup Cost", Value::Bare(format!("{startup:.2}"))));
         fields.push(("Total Cost", Value::Bare(format!("{total:.2}"))));
         fields.push(("Plan Rows", Value::Bare(format!("{rows:.0}"))));
         fields.push(("Plan Width", Value::Bare("0".to_string())));
     }
-    if let Some(statistics) = shown.statistics(rendering.statistics) {
+    if let Some(statistics) = shown.statistics(rendering) {
         let loops = statistics.loops.max(1);
         if rendering.options.timing {
             fields.push(("Actual Startup Time", milliseconds(statistics.startup_micros / loops as i64)));

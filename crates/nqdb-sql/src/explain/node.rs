@@ -1,5 +1,6 @@
 //! A plan as a tree of named nodes, the form that both formats print.
 
+use super::Rendering;
 use crate::exec::{Access, DetailText, HalfJoin, NodeNote, NodeStatistics, Operator, PlanNode, Root};
 use crate::ir::SetKind;
 use crate::plan::Plan;
@@ -14,8 +15,35 @@ pub(crate) struct Shown<'p> {
     /// Names and values for JSON that are part of `target` in text.
     pub attributes: Vec<(&'static str, String)>,
     pub note: Option<&'p NodeNote>,
+    /// A change of rows has no node of its own: it costs what its source costs.
+    pub change: Option<Change<'p>>,
     pub details: Vec<(&'static str, DetailText)>,
     pub children: Vec<Shown<'p>>,
+}
+
+/// What an INSERT, UPDATE or DELETE adds to its source.
+#[derive(Clone, Copy)]
+pub(crate) struct Change<'p> {
+    source: &'p NodeNote,
+    /// It has RETURNING: every row comes out again.
+    returns: bool,
+}
+
+impl Change<'_> {
+    /// Start-up cost, total cost and rows.
+    pub fn costs(&self) -> (f64, f64, f64) {
+        let rows = if self.returns { self.source.rows.max(1.0) } else { 0.0 };
+        (self.source.startup_cost, self.source.total_cost, rows)
+    }
+
+    /// Counters of an execution that took so long.
+    pub fn statistics(&self, all: &[NodeStatistics], execution_micros: i64) -> NodeStatistics {
+        let source = all.get(self.source.id).copied().unwrap_or_default();
+        match self.returns {
+            true => NodeStatistics::of_one_loop(source.rows, source.startup_micros, execution_micros),
+            false => NodeStatistics::of_one_loop(0, execution_micros, execution_micros),
+        }
+    }
 }
 
 impl<'p> Shown<'p> {
@@ -25,14 +53,28 @@ impl<'p> Shown<'p> {
             target: String::new(),
             attributes: Vec::new(),
             note: Some(&node.note),
+            change: None,
             details: node.note.details.clone(),
             children,
         }
     }
 
     /// The counters of the node.
-    pub fn statistics(&self, all: Option<&[NodeStatistics]>) -> Option<NodeStatistics> {
-        all?.get(self.note?.id).copied()
+    pub fn statistics(&self, rendering: &Rendering<'_>) -> Option<NodeStatistics> {
+        let all = rendering.statistics?;
+        match self.change {
+            Some(change) => Some(change.statistics(all, rendering.execution_micros)),
+            None => all.get(self.note?.id).copied(),
+        }
+    }
+
+    /// Start-up cost, total cost and rows as estimated.
+    pub fn costs(&self) -> (f64, f64, f64) {
+        let of_node = |note: &NodeNote| (note.startup_cost, note.total_cost, note.rows.max(1.0));
+        match self.change {
+            Some(change) => change.costs(),
+            None => self.note.map_or((0.0, 0.0, 0.0), of_node),
+        }
     }
 }
 
@@ -64,22 +106,23 @@ pub(crate) fn tree(plan: &Plan) -> Shown<'_> {
 fn show_root(root: &Root) -> Shown<'_> {
     match root {
         Root::Query(query) => show(&query.node),
-        Root::Insert(insert) => change("Insert", "Insert", &insert.target.table.name, &insert.source),
+        Root::Insert(insert) => change("Insert", &insert.target.table.name, &insert.source, insert.returning.is_some()),
         Root::Modify(modify) => {
             let kind = if modify.update.is_some() { "Update" } else { "Delete" };
-            change(kind, kind, &modify.table.name, &modify.source)
+            change(kind, &modify.table.name, &modify.source, modify.returning.is_some())
         }
-        Root::Merge(merge) => change("Merge", "Merge", &merge.table.name, &merge.source),
+        Root::Merge(merge) => change("Merge", &merge.table.name, &merge.source, false),
         Root::Explain(explain) => tree(&explain.plan),
     }
 }
 
-fn change<'p>(kind: &'static str, operation: &str, table: &str, source: &'p PlanNode) -> Shown<'p> {
+fn change<'p>(kind: &'static str, table: &str, source: &'p PlanNode, returns: bool) -> Shown<'p> {
     Shown {
         kind,
         target: format!(" on {table}"),
-        attributes: vec![("Operation", operation.to_string()), ("Relation Name", table.to_string())],
+        attributes: vec![("Operation", kind.to_string()), ("Relation Name", table.to_string())],
         note: None,
+        change: Some(Change { source: &source.note, returns }),
         details: Vec::new(),
         children: vec![show(source)],
     }
@@ -159,6 +202,7 @@ fn show(node: &PlanNode) -> Shown<'_> {
                 target: String::new(),
                 attributes: Vec::new(),
                 note: Some(&join.right.note),
+                change: None,
                 details: Vec::new(),
                 children: vec![show(&join.right)],
             };

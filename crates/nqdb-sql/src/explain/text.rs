@@ -2,7 +2,7 @@
 
 use super::Rendering;
 use super::node::{Shown, tree};
-use crate::exec::{DetailText, NodeNote, NodeStatistics};
+use crate::exec::{DetailText, NodeStatistics};
 
 /// The lines of a plan.
 pub(super) fn lines(rendering: &Rendering<'_>) -> Vec<String> {
@@ -30,9 +30,10 @@ fn add_node(node: &Shown<'_>, depth: usize, rendering: &Rendering<'_>, out: &mut
     }
     let mut line = format!("{head}{}{}", node.kind, node.target);
     if rendering.options.costs {
-        line.push_str(&costs(node.note));
+        let (startup, total, rows) = node.costs();
+        line.push_str(&format!("  (cost={startup:.2}..{total:.2} rows={rows:.0} width=0)"));
     }
-    let statistics = node.statistics(rendering.statistics);
+    let statistics = node.statistics(rendering);
     if rendering.options.analyze
         && let Some(statistics) = &statistics
     {
@@ -53,15 +54,6 @@ fn add_node(node: &Shown<'_>, depth: usize, rendering: &Rendering<'_>, out: &mut
     }
     for child in &node.children {
         add_node(child, depth + 1, rendering, out);
-    }
-}
-
-fn costs(note: Option<&NodeNote>) -> String {
-    match note {
-        Some(note) => {
-            format!("  (cost={:.2}..{:.2} rows={:.0} width=0)", note.startup_cost, note.total_cost, note.rows.max(1.0))
-        }
-        None => "  (cost=0.00..0.00 rows=0 width=0)".to_string(),
     }
 }
 

@@ -179,7 +179,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     expression_forms::rewrite(&mut own);
     spell_out_default_values(&mut own);
     window::prepare(&mut own);
-    let ast = sqlparser_statement(tokens, own)?;
+    let ast = sqlparser_statement(tokens, own).map_err(|error| limit_list_error(tokens, error))?;
     match ast {
         ast::Statement::Query(_)
         | ast::Statement::Insert(_)
@@ -213,6 +213,28 @@ fn spell_out_default_values(own: &mut Vec<TokenWithSpan>) {
             own.splice(at + 1..at + 3, spelled.map(|token| TokenWithSpan { token, span }));
         }
     }
+}
+
+/// A comma behind LIMIT is MySQL's way to write an offset: PostgreSQL says so, at the word.
+fn limit_list_error(tokens: &Tokens, error: SqlError) -> SqlError {
+    let is_comma = |index: &usize| tokens.is(*index, ",") && tokens.position(*index) == error.position();
+    let Some(comma) = (0..tokens.len()).find(is_comma).filter(|_| error.code() == SYNTAX_ERROR) else { return error };
+    let mut depth = 0_usize;
+    for at in (0..comma).rev() {
+        match tokens.token_text(at).to_ascii_lowercase().as_str() {
+            ")" => depth += 1,
+            "(" if depth == 0 => break,
+            "(" => depth -= 1,
+            "select" | "from" | "where" | "by" | "offset" if depth == 0 => break,
+            "limit" if depth == 0 => {
+                return SqlError::new(SYNTAX_ERROR, "LIMIT #,# syntax is not supported")
+                    .with_hint("Use separate LIMIT and OFFSET clauses.")
+                    .or_position(tokens.position(at));
+            }
+            _ => {}
+        }
+    }
+    error
 }
 
 /// Writes the command `TABLE name` out as `SELECT * FROM name`, which it means (manual, SELECT). The word is

@@ -12,7 +12,8 @@
 use std::sync::Arc;
 
 use super::escapes;
-use nqdb_sqlstate::{SYNTAX_ERROR, SqlError, SqlResult};
+use crate::names::{IDENTIFIER_LEN_MAX, fold_identifier};
+use nqdb_sqlstate::{NAME_TOO_LONG, Notice, SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace};
 
@@ -195,6 +196,32 @@ impl Tokens {
             }
         }
         None
+    }
+
+    /// Notices (42622) for names that are too long and are cut.
+    pub fn truncation_notices(&self) -> Vec<Notice> {
+        if self.text.len() <= IDENTIFIER_LEN_MAX {
+            return Vec::new();
+        }
+        let is_long = |(start, end): &&(u32, u32)| (end - start) as usize > IDENTIFIER_LEN_MAX;
+        let texts = self.ranges.iter().filter(is_long).filter_map(|(start, end)| {
+            let text = self.text.get(*start as usize..*end as usize)?;
+            match text.strip_prefix('"') {
+                Some(quoted) => Some((quoted.strip_suffix('"')?.replace("\"\"", "\""), true)),
+                None => {
+                    let is_word = text.starts_with(|first: char| first == '_' || first.is_alphabetic());
+                    (is_word && !text.contains('\'')).then(|| (text.to_owned(), false))
+                }
+            }
+        });
+        texts
+            .filter(|(name, _)| name.len() > IDENTIFIER_LEN_MAX)
+            .map(|(name, is_quoted)| {
+                let name = if is_quoted { name } else { name.to_ascii_lowercase() };
+                let cut = fold_identifier(&name, true);
+                Notice::new(NAME_TOO_LONG, format!("identifier \"{name}\" will be truncated to \"{cut}\""))
+            })
+            .collect()
     }
 
     /// `syntax error at or near "x"`, or at the end of the input when there is no such token.
