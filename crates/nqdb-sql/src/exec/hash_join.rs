@@ -1,7 +1,7 @@
 //! A join that keeps its right side in memory, chained by the hash of its keys.
 //!
 //! ```text
-//! heads: hash of keys -> last row     chain[row] -> the row before it with the same hash
+//! heads: hash of keys -> first and last row     chain[row] -> the next row with the same hash
 //! ```
 //!
 //! With no keys at all every row is in one chain: that is the nested loop over a materialized right side, for
@@ -23,7 +23,7 @@ use super::row_buffer::RowBuffer;
 use super::runtime::Runtime;
 
 /// Bytes of a row's place in a chain and in the table of heads.
-const CHAIN_BYTES: usize = 32;
+const CHAIN_BYTES: usize = 40;
 
 #[derive(Clone, Debug)]
 pub(crate) struct HashJoin {
@@ -55,8 +55,9 @@ pub(crate) struct HashJoinState {
     right: State,
     rows: RowBuffer,
     keys: Vec<Datum>,
-    heads: HashMap<u64, u32, RandomState>,
-    /// The row before, plus one; 0 ends a chain.
+    /// First and last row of each chain, plus one: partners come in the order in which the right side gave them.
+    heads: HashMap<u64, (u32, u32), RandomState>,
+    /// The next row, plus one; 0 ends a chain.
     chain: Vec<u32>,
     matched: Vec<bool>,
     phase: Phase,
@@ -177,8 +178,12 @@ impl HashJoin {
         } else {
             let hash = self.hash(&state.keys[start..], state.heads.hasher());
             let number = state.chain.len() as u32 + 1;
-            let before = state.heads.insert(hash, number).unwrap_or(0);
-            state.chain.push(before);
+            state.chain.push(0);
+            let (_, last) = state.heads.entry(hash).or_insert((number, number));
+            let before = std::mem::replace(last, number);
+            if before != number {
+                state.chain[before as usize - 1] = number;
+            }
         }
         Ok(())
     }
@@ -194,7 +199,7 @@ impl HashJoin {
             state.left_key.push(datum);
         }
         let hash = self.hash(&state.left_key, state.heads.hasher());
-        Ok(state.heads.get(&hash).copied().unwrap_or(0))
+        Ok(state.heads.get(&hash).map_or(0, |(first, _)| *first))
     }
 
     /// Compares one row of the chain; `None` when that was no match and the phase went on.
