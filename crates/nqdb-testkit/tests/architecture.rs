@@ -13,10 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("nqdb-catalog", &["nqdb-txn", "nqdb-storage", "nqdb-types", "nqdb-sqlstate"]),
     ("nqdb-functions-macros", &[]),
     ("nqdb-functions", &["nqdb-functions-macros", "nqdb-types", "nqdb-sqlstate"]),
-    (
-        "nqdb-analytics",
-        &["nqdb-sql", "nqdb-functions", "nqdb-catalog", "nqdb-txn", "nqdb-types", "nqdb-sqlstate"],
-    ),
+    ("nqdb-analytics", &["nqdb-sql", "nqdb-functions", "nqdb-catalog", "nqdb-txn", "nqdb-types", "nqdb-sqlstate"]),
     ("nqdb-sql", &["nqdb-functions", "nqdb-catalog", "nqdb-txn", "nqdb-storage", "nqdb-types", "nqdb-sqlstate"]),
     (
         "nqdb-session",

@@ -176,10 +176,7 @@ impl Compiler<'_> {
                 let shape = if left.repr == right.repr { left } else { Shape::INT8 };
                 args.map(|arg| self.widened(arg, shape))
             }
-            (Repr::Decimal { .. }, Repr::Decimal { .. }) => match self.rescaled(args) {
-                Ok(args) => args,
-                Err(args) => return Err(args),
-            },
+            (Repr::Decimal { .. }, Repr::Decimal { .. }) => self.rescaled(args)?,
             (a, b) if is_same && a == b => match left.key() {
                 Key::Itself => args,
                 Key::Float => args.map(|arg| self.folded(self.key(arg))),

@@ -216,7 +216,7 @@ fn build_empty_array() -> &'static str {
 
 #[sql_function("json_build_object(variadic any) -> json", oid = 3200, stable, called_on_null)]
 fn build_object(context: &mut FunctionContext<'_>, items: &[Datum]) -> SqlResult<String> {
-    if items.len() % 2 != 0 {
+    if !items.len().is_multiple_of(2) {
         return Err(odd_arguments("json_build_object()"));
     }
     let mut out = vec![b'{'];
@@ -272,7 +272,7 @@ fn build_empty_array_b() -> Json {
 
 #[sql_function("jsonb_build_object(variadic any) -> jsonb", oid = 3273, stable, called_on_null)]
 fn build_object_b(context: &mut FunctionContext<'_>, items: &[Datum]) -> SqlResult<Json> {
-    if items.len() % 2 != 0 {
+    if !items.len().is_multiple_of(2) {
         return Err(odd_arguments("jsonb_build_object()"));
     }
     let mut members = Vec::with_capacity(items.len() / 2);
@@ -317,7 +317,7 @@ fn keys_and_values<'a>(keys: &'a Array, values: &'a Array) -> SqlResult<Vec<(&'a
     Ok(keys.elements().iter().zip(values.elements()).collect())
 }
 
-fn key_of<'a>(key: &'a Datum) -> SqlResult<&'a str> {
+fn key_of(key: &Datum) -> SqlResult<&str> {
     key.as_text()
         .ok_or_else(|| nqdb_sqlstate::SqlError::new(NULL_VALUE_NOT_ALLOWED, "null value not allowed for object key"))
 }

@@ -117,7 +117,7 @@ fn member_b<'j>(json: &'j Json, key: &str) -> Option<&'j Json> {
     }
 }
 
-fn element_of<'j>(json: &'j Json, subscript: i64) -> Option<&'j Json> {
+fn element_of(json: &Json, subscript: i64) -> Option<&Json> {
     match json {
         Json::Array(items) => items.get(place(subscript, items.len())?),
         _ => None,

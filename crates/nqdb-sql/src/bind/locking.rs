@@ -224,12 +224,11 @@ fn collect(rel: &Rel, conditions: &mut Vec<Expr>, computed: &mut Vec<(ColumnId, 
     }
 }
 
+/// A table, and the columns that its scan reads.
+type ScannedTable = (std::sync::Arc<nqdb_catalog::TableDef>, Vec<(usize, ColumnId)>);
+
 /// Makes the scan that defines a column give addresses; gives its table and the columns that it reads.
-fn show_address(
-    rel: &mut Rel,
-    id: ColumnId,
-    shown: ColumnId,
-) -> Option<(std::sync::Arc<nqdb_catalog::TableDef>, Vec<(usize, ColumnId)>)> {
+fn show_address(rel: &mut Rel, id: ColumnId, shown: ColumnId) -> Option<ScannedTable> {
     match rel {
         Rel::Scan { table, columns, address, .. } if columns.iter().any(|(_, own)| *own == id) => {
             *address = Some(shown);

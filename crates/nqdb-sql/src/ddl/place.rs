@@ -18,6 +18,10 @@ use crate::parse::{Tokens, start_of};
 const OPTION_WORDS: [&str; 10] =
     ["not", "null", "primary", "unique", "check", "constraint", "references", "collate", "generated", "default"];
 
+fn is_option(word: &str) -> bool {
+    OPTION_WORDS.iter().any(|option| word.eq_ignore_ascii_case(option))
+}
+
 /// Blanks, and behind them the expression as the statement has it, at its place.
 pub(super) fn placed_text(tokens: &Tokens, expression: &Expr, ends_at_option: bool) -> Option<String> {
     let first = start_of(tokens, expression)?;
@@ -28,11 +32,7 @@ pub(super) fn placed_text(tokens: &Tokens, expression: &Expr, ends_at_option: bo
             "(" | "[" => depth += 1,
             ")" | "]" if depth > 0 => depth -= 1,
             ")" | "," | ";" if depth == 0 => break,
-            word if depth == 0 && ends_at_option && end > first => {
-                if OPTION_WORDS.iter().any(|option| word.eq_ignore_ascii_case(option)) {
-                    break;
-                }
-            }
+            word if depth == 0 && ends_at_option && end > first && is_option(word) => break,
             _ => {}
         }
         end += 1;

@@ -24,6 +24,7 @@ use crate::plan::Plan;
 
 /// What a plan does at its top.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one per plan, and most plans are queries")]
 pub(crate) enum Root {
     Query(QueryPlan),
     Insert(Box<InsertPlan>),

@@ -46,7 +46,7 @@ fn names_follow(before: &Token) -> bool {
 pub(super) fn check_names(tokens: &Tokens, statement: &ast::Statement) -> SqlResult<()> {
     let mut names = Names(None);
     let _ = statement.visit(&mut names);
-    match names.0.and_then(|span| Tokens::index_of(span)) {
+    match names.0.and_then(Tokens::index_of) {
         Some(index) => Err(tokens.syntax_error(index)),
         None => Ok(()),
     }

@@ -154,8 +154,11 @@ pub(crate) fn support_functions() -> impl Iterator<Item = SupportFunction> {
     })
 }
 
+/// OID, name, result, arguments, whether it is strict, whether it is stable.
+type SupportRow = (Oid, &'static str, Oid, &'static [Oid], bool, bool);
+
 #[rustfmt::skip]
-static SUPPORT_FUNCTIONS: &[(Oid, &str, Oid, &[Oid], bool, bool)] = &[
+static SUPPORT_FUNCTIONS: &[SupportRow] = &[
     (3, "heap_tableam_handler", INTERNAL, &[INTERNAL], true, false),
     (31, "byteaout", CSTRING, &[BYTEA], true, false),
     (33, "charout", CSTRING, &[CHAR_INTERNAL], true, false),
