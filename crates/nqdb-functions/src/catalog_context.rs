@@ -122,6 +122,12 @@ pub trait CatalogFunctions {
         None
     }
 
+    /// What COMMENT ON said of an object of a system catalog, or of whichever catalog has the number; `column` is 0 for
+    /// the object itself.
+    fn comment(&self, _class: Option<&str>, _object: Oid, _column: i16) -> Option<String> {
+        None
+    }
+
     fn routine_text(&self, _routine: Oid, _part: RoutineText) -> Option<String> {
         None
     }

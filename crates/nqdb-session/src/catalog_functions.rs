@@ -43,7 +43,11 @@ impl CatalogFunctions for Surroundings {
     }
 
     fn view_definition(&self, view: u32, _pretty: bool) -> Option<String> {
-        system::system_view_definition(view)
+        system::view_definition(&self.catalog.borrow(), view)
+    }
+
+    fn comment(&self, class: Option<&str>, object: u32, column: i16) -> Option<String> {
+        system::comment(&self.catalog.borrow(), class, object, column)
     }
 
     fn routine_text(&self, routine: u32, part: RoutineText) -> Option<String> {

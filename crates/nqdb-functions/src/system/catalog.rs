@@ -116,23 +116,22 @@ fn count_non_nulls(values: &[Datum]) -> i32 {
     values.iter().filter(|value| !value.is_null()).count() as i32
 }
 
-/// Comments on objects are not kept, so there is none.
 #[sql_function("obj_description(oid, name) -> text", oid = 1215, stable)]
-fn object_description(_object: u32, _catalog: &str) -> Option<String> {
-    None
+fn object_description(context: &mut FunctionContext<'_>, object: u32, catalog: &str) -> Option<String> {
+    context.session.comment(Some(catalog), object, 0)
 }
 
 #[sql_function("obj_description(oid) -> text", oid = 1348, stable)]
-fn object_description_unqualified(_object: u32) -> Option<String> {
-    None
+fn object_description_unqualified(context: &mut FunctionContext<'_>, object: u32) -> Option<String> {
+    context.session.comment(None, object, 0)
 }
 
 #[sql_function("col_description(oid, int4) -> text", oid = 1216, stable)]
-fn column_description(_table: u32, _column: i32) -> Option<String> {
-    None
+fn column_description(context: &mut FunctionContext<'_>, table: u32, column: i32) -> Option<String> {
+    context.session.comment(Some("pg_class"), table, i16::try_from(column).ok()?)
 }
 
 #[sql_function("shobj_description(oid, name) -> text", oid = 1993, stable)]
-fn shared_description(_object: u32, _catalog: &str) -> Option<String> {
-    None
+fn shared_description(context: &mut FunctionContext<'_>, object: u32, catalog: &str) -> Option<String> {
+    context.session.comment(Some(catalog), object, 0)
 }

@@ -5,10 +5,11 @@ use nqdb_sqlstate::{
     DATATYPE_MISMATCH, INDETERMINATE_DATATYPE, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT, WRONG_OBJECT_TYPE,
 };
 use nqdb_types::array::{DIMENSION_COUNT_MAX, array_type, element_type, too_many_dimensions};
-use nqdb_types::{Oid, Type, oid};
+use nqdb_types::{Datum, Oid, Type, oid};
 use sqlparser::ast;
 
 use super::coerce::common_of;
+use super::literal::literal;
 use super::{Binder, leftmost, span_position};
 use crate::ir::{Expr, ExprKind, Subscript};
 use crate::parse::start_of;
@@ -78,6 +79,9 @@ impl Binder<'_> {
 
     /// Brackets behind an expression, all that follow each other.
     pub(super) fn bind_subscripts(&mut self, array: Expr, written: &[&ast::Subscript]) -> SqlResult<Expr> {
+        if let (oid::NAME, [ast::Subscript::Index { index }]) = (array.ty.oid, written) {
+            return self.bind_letter_of_name(array, index);
+        }
         let Some(element) = element_type(array.ty.oid) else {
             let message = format!(
                 "cannot subscript type {} because it does not support subscripting",
@@ -94,6 +98,17 @@ impl Binder<'_> {
         let position = array.position;
         let array = Box::new(array);
         Ok(Expr { kind: ExprKind::Subscript { array, subscripts }, ty, nullable: true, position })
+    }
+
+    /// `typname[0]`: a name is an array of letters that counts from 0.
+    fn bind_letter_of_name(&mut self, name: Expr, index: &ast::Expr) -> SqlResult<Expr> {
+        let position = name.position;
+        let one = literal(Datum::Int4(1), Type::INT4, None);
+        let index = self.bind_subscript_bound(index)?;
+        let at = self.apply_operator("+", index, one.clone(), None)?;
+        let text = self.coerce(name, Type::TEXT, CastContext::Explicit, None)?;
+        let letter = self.call_named("substr", vec![text, at, one], position)?;
+        self.coerce(letter, Type::CHAR_INTERNAL, CastContext::Explicit, None)
     }
 
     /// The integers in brackets.

@@ -65,7 +65,9 @@ impl Binder<'_> {
         let Expr { kind, ty, nullable, position } = expr;
         let info = type_info(target.oid);
         let takes_values = |oid: Oid| matches!(oid, oid::ANY | oid::RECORD | oid::RECORD_ARRAY);
-        if info.is_none_or(|info| info.category == 'P' && !takes_values(target.oid)) {
+        // The catalog has columns of type anyarray; a NULL may stand beside them.
+        let is_null = target.oid == oid::ANYARRAY && matches!(kind, ExprKind::Literal(Datum::Null));
+        if info.is_none_or(|info| info.category == 'P' && !takes_values(target.oid) && !is_null) {
             return Ok(None);
         }
         match kind {

@@ -5,8 +5,6 @@
 use super::relation::{SystemRelation, relation};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[
-    &PG_DESCRIPTION,
-    &PG_SHDESCRIPTION,
     &PG_REWRITE,
     &PG_STATISTIC,
     &PG_ENUM,
@@ -601,20 +599,6 @@ relation! {
     PG_RULES = "pg_rules" 12023, row_type 12025, View, empty;
     {
         schemaname: NAME nullable, tablename: NAME nullable, rulename: NAME nullable, definition: TEXT nullable,
-    }
-}
-
-relation! {
-    PG_DESCRIPTION = "pg_description" 2609, row_type 10041, Table, empty;
-    {
-        objoid: OID not_null, classoid: OID not_null, objsubid: INT4 not_null, description: TEXT not_null,
-    }
-}
-
-relation! {
-    PG_SHDESCRIPTION = "pg_shdescription" 2396, row_type 10062, SharedTable, empty;
-    {
-        objoid: OID not_null, classoid: OID not_null, description: TEXT not_null,
     }
 }
 

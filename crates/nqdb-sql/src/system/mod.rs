@@ -24,6 +24,7 @@ mod context;
 mod database;
 mod definition_text;
 mod dependency;
+mod description;
 mod expression_text;
 mod index;
 mod information_schema;
@@ -47,7 +48,7 @@ mod value;
 mod views;
 mod visibility;
 
-use nqdb_catalog::PG_CATALOG_OID;
+use nqdb_catalog::{PG_CATALOG_OID, Relation, Snapshot};
 use nqdb_types::Oid;
 
 pub use context::SystemSession;
@@ -72,6 +73,7 @@ static RELATIONS: &[&[&SystemRelation]] = &[
     constraint::RELATIONS,
     sequence::RELATIONS,
     dependency::RELATIONS,
+    description::RELATIONS,
     procedure::RELATIONS,
     language::RELATIONS,
     operator::RELATIONS,
@@ -91,12 +93,24 @@ pub(crate) fn all() -> impl Iterator<Item = &'static SystemRelation> {
     RELATIONS.iter().copied().flatten().copied()
 }
 
-/// The query of a system view.
-pub fn system_view_definition(view: Oid) -> Option<String> {
+/// The query of a view: the user's as it was written, or the system's.
+pub fn view_definition(catalog: &Snapshot, view: Oid) -> Option<String> {
+    if let Some(Relation::View(found)) = catalog.relation_by_oid(view) {
+        return Some(format!(" {};", found.query.text.trim()));
+    }
     match by_oid(view)?.source {
         Source::Query(query) => Some(format!(" {};", query.trim())),
         Source::Rows { .. } | Source::Nothing => None,
     }
+}
+
+/// What COMMENT ON said of an object of a system catalog, or of whichever catalog has the number.
+pub fn comment(catalog: &Snapshot, class: Option<&str>, object: Oid, column: i16) -> Option<String> {
+    let found = match class {
+        Some(class) => catalog.comment(named(PG_CATALOG_OID, class)?.oid, object, column).cloned(),
+        None => catalog.comments().find(|comment| comment.object == object && comment.column == column).cloned(),
+    };
+    found.map(|comment| comment.text.clone())
 }
 
 /// The system relation of that name in a schema.

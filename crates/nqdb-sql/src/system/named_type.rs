@@ -1,6 +1,6 @@
 //! The name of a type, as regtype reads it: with modifiers, which do not count, and brackets for arrays.
 
-use nqdb_sqlstate::{INVALID_NAME, SqlError, SqlResult, UNDEFINED_OBJECT};
+use nqdb_sqlstate::{INVALID_NAME, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT};
 use nqdb_types::{Oid, all_types, oid, type_by_name, type_info};
 
 use super::object_name::split_name;
@@ -11,7 +11,7 @@ pub(super) fn type_number(text: &str) -> SqlResult<Oid> {
     let written = text.trim();
     let missing = || SqlError::new(UNDEFINED_OBJECT, format!("type \"{written}\" does not exist"));
     if written.is_empty() {
-        return Err(SqlError::new(INVALID_NAME, format!("invalid type name \"{text}\"")));
+        return Err(SqlError::new(SYNTAX_ERROR, format!("invalid type name \"{text}\"")));
     }
     let (element, brackets) = without_brackets(written);
     let (name, behind) = without_modifier(element);

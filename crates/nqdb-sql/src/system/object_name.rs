@@ -5,8 +5,8 @@
 use nqdb_catalog::Snapshot;
 use nqdb_functions::{all_operators, quote_identifier};
 use nqdb_sqlstate::{
-    AMBIGUOUS_FUNCTION, INVALID_NAME, INVALID_SCHEMA_NAME, INVALID_TEXT_REPRESENTATION, SqlError, SqlResult,
-    UNDEFINED_FUNCTION, UNDEFINED_OBJECT, UNDEFINED_TABLE,
+    AMBIGUOUS_FUNCTION, INVALID_NAME, INVALID_SCHEMA_NAME, INVALID_TEXT_REPRESENTATION, SYNTAX_ERROR, SqlError,
+    SqlResult, UNDEFINED_FUNCTION, UNDEFINED_OBJECT, UNDEFINED_TABLE,
 };
 use nqdb_types::{Oid, Type, oid, type_info};
 
@@ -105,9 +105,18 @@ fn relation_number(catalog: &Snapshot, search_path: &[Oid], text: &str) -> SqlRe
     let parts = split_name(text)?;
     let found = match parts.as_slice() {
         [name] => find_relation(catalog, search_path, name),
-        [schema, name] => catalog.schema(schema).and_then(|schema| relation_in(catalog, schema.oid, name)),
+        [schema, name] => match catalog.schema(schema) {
+            Some(schema) => relation_in(catalog, schema.oid, name),
+            None => {
+                let message = format!("schema \"{schema}\" does not exist");
+                return Err(SqlError::new(INVALID_SCHEMA_NAME, message));
+            }
+        },
         [_, _, _] => return Err(SqlError::unsupported(format!("cross-database reference \"{text}\""))),
-        _ => return Err(SqlError::new(INVALID_NAME, "improper relation name (too many dotted names)")),
+        _ => {
+            let message = format!("improper relation name (too many dotted names): {}", parts.join("."));
+            return Err(SqlError::new(SYNTAX_ERROR, message));
+        }
     };
     found.ok_or_else(|| SqlError::new(UNDEFINED_TABLE, format!("relation \"{}\" does not exist", parts.join("."))))
 }
