@@ -75,6 +75,9 @@ impl Regression {
     fn add(&mut self, y: f64, x: f64) -> SqlResult<()> {
         let (earlier, earlier_x, earlier_y) = (self.pairs, self.sum_x, self.sum_y);
         self.pairs += 1.0;
+        if matches!(self.measure, Measure::Count) {
+            return Ok(());
+        }
         self.sum_x += x;
         self.sum_y += y;
         if earlier == 0.0 {

@@ -37,8 +37,8 @@ fn filled(
 ) -> SqlResult<Datum> {
     let element_type = fill_type(context)?;
     let null = || SqlError::new(NULL_VALUE_NOT_ALLOWED, "dimension array or low bound array cannot be null");
-    let lens = integers(lens.ok_or_else(null)?)?;
-    let lowers = integers(lower_bounds.ok_or_else(null)?)?;
+    let (lens, lower_bounds) = (lens.ok_or_else(null)?, lower_bounds.ok_or_else(null)?);
+    let (lens, lowers) = (integers(lens)?, integers(lower_bounds)?);
     if lens.len() > DIMENSION_COUNT_MAX {
         return Err(too_many_dimensions(lens.len()));
     }

@@ -32,6 +32,10 @@ fn position(array: Option<&Array>, searched: &Datum) -> SqlResult<Option<i32>> {
 fn position_from(array: Option<&Array>, searched: &Datum, start: Option<i32>) -> SqlResult<Option<i32>> {
     let Some(array) = array else { return Ok(None) };
     require_one_dimension(array, "searching for elements in")?;
+    // Nothing can be found, so the place to begin at does not matter.
+    if array.elements().is_empty() || (searched.is_null() && !array.elements().iter().any(Datum::is_null)) {
+        return Ok(None);
+    }
     let Some(start) = start else {
         return Err(SqlError::new(NULL_VALUE_NOT_ALLOWED, "initial position must not be null"));
     };

@@ -158,30 +158,26 @@ fn wrong_treatment() -> SqlError {
     invalid("null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"")
 }
 
-fn steps(path: &Array) -> SqlResult<Vec<&str>> {
+/// The steps of a path; NULLs are met when the path is followed.
+fn steps(path: &Array) -> SqlResult<Vec<Option<&str>>> {
     if path.dimensions().len() > 1 {
         return Err(SqlError::new(nqdb_sqlstate::ARRAY_SUBSCRIPT_ERROR, "wrong number of array subscripts"));
     }
-    let step = |(at, step): (usize, &'_ Datum)| {
-        let error = || {
-            let message = format!("path element at position {} is null", at + 1);
-            SqlError::new(NULL_VALUE_NOT_ALLOWED, message)
-        };
-        step.as_text().map(str::to_string).ok_or_else(error)
-    };
-    // Owned first, so that the error is found before anything else.
-    path.elements().iter().enumerate().map(step).collect::<SqlResult<Vec<String>>>()?;
-    Ok(path.elements().iter().filter_map(Datum::as_text).collect())
+    Ok(path.elements().iter().map(Datum::as_text).collect())
 }
 
-fn changed(json: &Json, steps: &[&str], change: &Change<'_>) -> SqlResult<Json> {
+fn changed(json: &Json, steps: &[Option<&str>], change: &Change<'_>) -> SqlResult<Json> {
     let result = change_at(json, steps, 0, change)?;
     result.check_nesting()?;
     Ok(result)
 }
 
-fn change_at(json: &Json, steps: &[&str], depth: usize, change: &Change<'_>) -> SqlResult<Json> {
-    let Some(step) = steps.get(depth) else { return Ok(json.clone()) };
+fn change_at(json: &Json, steps: &[Option<&str>], depth: usize, change: &Change<'_>) -> SqlResult<Json> {
+    let Some(step) = steps.get(depth).filter(|_| json.is_container()) else { return Ok(json.clone()) };
+    let step = step.ok_or_else(|| {
+        let message = format!("path element at position {} is null", depth + 1);
+        SqlError::new(NULL_VALUE_NOT_ALLOWED, message)
+    })?;
     let is_last = depth + 1 == steps.len();
     match json {
         Json::Object(object) => {

@@ -124,6 +124,11 @@ fn element_of(json: &Json, subscript: i64) -> Option<&Json> {
     }
 }
 
+/// As [`element_of`]; a whole value that is a scalar counts as an array of one item, as it does in PostgreSQL.
+fn element_of_whole(json: &Json, subscript: i64) -> Option<&Json> {
+    if json.is_container() { element_of(json, subscript) } else { place(subscript, 1).map(|_| json) }
+}
+
 /// The value at a path; the whole value for an empty one.
 pub(super) fn at_path<'j>(json: &'j Json, path: &Array) -> Option<&'j Json> {
     steps(path)?.iter().try_fold(json, |json, step| match json {
@@ -145,12 +150,12 @@ fn field_text_b(json: &Json, key: &str) -> Datum {
 
 #[sql_function("jsonb_array_element(from_json jsonb, element_index int4) -> jsonb", oid = 3215)]
 fn element_b(json: &Json, subscript: i32) -> Option<Json> {
-    element_of(json, i64::from(subscript)).cloned()
+    element_of_whole(json, i64::from(subscript)).cloned()
 }
 
 #[sql_function("jsonb_array_element_text(from_json jsonb, element_index int4) -> text", oid = 3216)]
 fn element_text_b(json: &Json, subscript: i32) -> Datum {
-    element_of(json, i64::from(subscript)).map_or(Datum::Null, text_of_json)
+    element_of_whole(json, i64::from(subscript)).map_or(Datum::Null, text_of_json)
 }
 
 #[sql_function("jsonb_extract_path(from_json jsonb, variadic path_elems text_array) -> jsonb", oid = 3217)]

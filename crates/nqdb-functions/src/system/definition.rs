@@ -235,9 +235,9 @@ fn own_temporary(context: &FunctionContext<'_>) -> Option<Oid> {
 fn encoding_length_max(encoding: i32) -> Option<i32> {
     Some(match encoding {
         6 => 4,
-        1 | 4 | 5 | 41 => 3,
-        2 | 3 | 35..=38 | 40 => 2,
-        7 | 39 => 4,
+        1..=3 | 5 | 40 => 3,
+        35..=38 | 41 => 2,
+        4 | 7 | 39 => 4,
         0 | 8..=34 => 1,
         _ => return None,
     })

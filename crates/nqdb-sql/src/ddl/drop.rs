@@ -3,8 +3,8 @@
 use nqdb_catalog::request::DropBehavior;
 use nqdb_catalog::{ObjectId, PG_CATALOG_OID, Relation};
 use nqdb_sqlstate::{
-    DEPENDENT_OBJECTS_STILL_EXIST, INVALID_SCHEMA_NAME, Notice, SUCCESSFUL_COMPLETION, SqlError, UNDEFINED_OBJECT,
-    UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    DEPENDENT_OBJECTS_STILL_EXIST, INSUFFICIENT_PRIVILEGE, INVALID_SCHEMA_NAME, Notice, SUCCESSFUL_COMPLETION,
+    SqlError, UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::TxnError;
 use sqlparser::ast::{ObjectName, ObjectType};
@@ -59,6 +59,7 @@ fn relation_root(
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<Option<ObjectId>, TxnError> {
     let Some(relation) = cx.find_relation(name) else {
+        expect_no_catalog(name)?;
         missing(kind, name, if_exists, cx)?;
         return Ok(None);
     };
@@ -76,6 +77,19 @@ fn relation_root(
         Relation::Table(_) | Relation::View(_) => {}
     }
     Ok(Some(ObjectId::Relation(relation.oid())))
+}
+
+/// 42501 for a relation that the server itself makes.
+fn expect_no_catalog(name: &QualifiedName) -> Result<(), TxnError> {
+    let is_catalog = match name.schema.as_deref() {
+        Some("pg_catalog") | None => crate::system::named(PG_CATALOG_OID, &name.name).is_some(),
+        Some(_) => false,
+    };
+    if !is_catalog {
+        return Ok(());
+    }
+    let message = format!("permission denied: \"{}\" is a system catalog", name.name);
+    Err(SqlError::new(INSUFFICIENT_PRIVILEGE, message).into())
 }
 
 fn schema_root(

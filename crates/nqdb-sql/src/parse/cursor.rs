@@ -11,7 +11,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::tokens::Tokens;
 use super::{data_type_of, expression_of, parse_one, token_range};
-use crate::names::{fold_identifier, is_reserved_word};
+use crate::names::{fold_identifier, is_column_name};
 use crate::statement::{NamedAt, Parsed};
 
 pub(super) struct Cursor<'a> {
@@ -148,7 +148,7 @@ impl<'a> Cursor<'a> {
     /// An identifier; keywords that PostgreSQL reserves are refused.
     pub(super) fn identifier(&mut self) -> SqlResult<String> {
         match self.peek() {
-            Some(Token::Word(word)) if word.quote_style.is_some() || !is_reserved_word(&word.value) => {
+            Some(Token::Word(word)) if word.quote_style.is_some() || is_column_name(&word.value) => {
                 self.at += 1;
                 Ok(fold_identifier(&word.value, word.quote_style.is_some()))
             }
