@@ -152,7 +152,6 @@ async fn sql_that_is_no_sql_is_refused() {
     let mut raw = Raw::connect(server.address()).await;
     for sql in [
         "selec 1",
-        "select",
         "select from where",
         "select 1 from",
         "insert t",

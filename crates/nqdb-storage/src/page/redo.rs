@@ -32,7 +32,8 @@ impl PageOp<'_> {
         let found = page.page_type();
         let is_tree_page = matches!(found, Some(PageType::Leaf | PageType::Inner));
         let is_expected = match self {
-            PageOp::Bytes { .. } => found == Some(PageType::Meta),
+            // Bytes without a structure can be put on any page that has none.
+            PageOp::Bytes { .. } => !is_tree_page && found != Some(PageType::Free),
             PageOp::Format(_) | PageOp::Image { .. } => found.is_some_and(|found| found != PageType::Meta),
             _ => is_tree_page,
         };

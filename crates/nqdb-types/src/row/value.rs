@@ -184,7 +184,8 @@ pub fn decode_scaled_numeric(bytes: &[u8]) -> Result<ScaledNumeric, Corrupt> {
         _ => return Ok(ScaledNumeric::Other),
     };
     let (scale, magnitude) = split_scale(head, rest)?;
-    if magnitude.len() >= 16 {
+    let is_wide = magnitude.len() > 16 || magnitude.get(15).is_some_and(|top| *top >= 0x80);
+    if is_wide {
         return Ok(ScaledNumeric::Other);
     }
     let mut word = [0; 16];
