@@ -34,9 +34,7 @@ pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCont
         Datum::Int2(value) => integer::write(out, *value),
         Datum::Int4(value) => integer::write(out, *value),
         Datum::Int8(value) => integer::write(out, *value),
-        Datum::Oid(0) if ty.oid != oid::OID && is_oid_like(ty.oid) && !matches!(ty.oid, oid::XID | oid::CID) => {
-            out.put(b"-");
-        }
+        Datum::Oid(0) if is_oid_like(ty.oid) && !shows_zero(ty.oid) => out.put(b"-"),
         Datum::Oid(value) if ty.oid == oid::REGTYPE && type_info(*value).is_some() => {
             out.put(Type::new(*value).name().as_bytes());
         }
@@ -56,6 +54,11 @@ pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCont
         Datum::Record(value) => write_record_text(out, value, cx),
         Datum::Jsonb(value) => value.write_to(out),
     }
+}
+
+/// Whether "none" is written as the number that it is: plain numbers, and the two types of operators.
+fn shows_zero(type_oid: crate::Oid) -> bool {
+    matches!(type_oid, oid::OID | oid::XID | oid::CID | oid::REGOPER | oid::REGOPERATOR)
 }
 
 /// Reads a value in PostgreSQL's spelling.
