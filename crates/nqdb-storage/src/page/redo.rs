@@ -32,8 +32,9 @@ impl PageOp<'_> {
         let found = page.page_type();
         let is_tree_page = matches!(found, Some(PageType::Leaf | PageType::Inner));
         let is_expected = match self {
-            // Bytes without a structure can be put on any page that has none.
-            PageOp::Bytes { .. } => !is_tree_page && found != Some(PageType::Free),
+            // These rely on nothing that stands in the page.
+            PageOp::Bytes { .. } => true,
+            PageOp::FormatFree { .. } => found != Some(PageType::Meta),
             PageOp::Format(_) | PageOp::Image { .. } => found.is_some_and(|found| found != PageType::Meta),
             _ => is_tree_page,
         };
