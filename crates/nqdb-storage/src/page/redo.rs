@@ -21,7 +21,7 @@ use super::op::PageOp;
 pub fn sound(page: &PageBuf) -> Result<(), String> {
     match page.page_type() {
         Some(PageType::Unused | PageType::Meta | PageType::Free) => Ok(()),
-        Some(PageType::Leaf | PageType::Inner) => check::structure(page),
+        Some(PageType::Leaf | PageType::Inner) => check::layout(page),
         None => Err("it is of no known type".into()),
     }
 }
