@@ -48,7 +48,7 @@ pub(crate) fn json_of(datum: &Datum, ty: Type, context: &FunctionContext<'_>) ->
     }
 }
 
-/// Appends a value; `separator` stands between the items of an array or record.
+/// Appends a value; `line` stands behind the commas between the items of an array or record.
 fn write_value(out: &mut Vec<u8>, datum: &Datum, ty: Type, context: &FunctionContext<'_>, line: &str) -> SqlResult<()> {
     match datum {
         Datum::Null => out.extend_from_slice(b"null"),

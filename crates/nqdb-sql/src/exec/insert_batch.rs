@@ -1,4 +1,4 @@
-//! Rows on their way into a table together: what COPY, and an INSERT of many rows, gather and store in batches.
+//! Rows on their way into a table together: what COPY gathers and stores in batches.
 //!
 //! ```text
 //! gathered --> stored at once

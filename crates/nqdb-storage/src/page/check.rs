@@ -23,7 +23,7 @@ pub fn structure(page: &PageBuf) -> Result<(), String> {
 }
 
 /// What operations rely on: that everything lies where the header and the slots say. Whether the first and last keys go
-/// with the fences is not asked: between two groups an inner page may hold a first separator of its own.
+/// with the fences is not asked: recovery meets pages with a first separator of their own, and redoes them to sound ones.
 pub fn layout(page: &PageBuf) -> Result<(), String> {
     let node = Node::new(page);
     bounds(page, node)?;

@@ -1,4 +1,4 @@
-//! Inserting many rows at once: COPY, and INSERT of more than one row.
+//! Inserting many rows at once, as COPY does.
 //!
 //! ```text
 //! rows r1 r2 .. rn    ids in one piece -> runs in the row tree, one log group and one undo record for each leaf
