@@ -9,7 +9,7 @@ use nqdb_sqlstate::{
     FEATURE_NOT_SUPPORTED, GROUPING_ERROR, INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult,
     UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE,
 };
-use nqdb_types::Type;
+use nqdb_types::{Type, oid};
 use sqlparser::ast;
 
 use super::call::CallForm;
@@ -38,7 +38,7 @@ impl Binder<'_> {
             if form.distinct && form.star {
                 return Err(self.syntax_error_in_call(position, "*"));
             }
-            let order = self.bind_aggregate_order(form.order_by)?;
+            let order = self.bind_aggregate_order(form.order_by, form.distinct)?;
             (if form.distinct { distinct_order(order, &args)? } else { order }, Vec::new())
         };
         let filter = match form.filter {
@@ -125,11 +125,15 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// ORDER BY among the arguments: expressions over the rows, never positions or names of the select list.
-    fn bind_aggregate_order(&mut self, order_by: &[ast::OrderByExpr]) -> SqlResult<Vec<AggregateKey>> {
+    /// ORDER BY among the arguments: expressions over the rows, never positions or names of the select list. With DISTINCT
+    /// a constant of unknown type is no key: it gets a type too late to be one of the arguments.
+    fn bind_aggregate_order(&mut self, order_by: &[ast::OrderByExpr], distinct: bool) -> SqlResult<Vec<AggregateKey>> {
         let mut exprs = Vec::with_capacity(order_by.len());
         for item in order_by {
             let bound = self.in_clause(Clause::OrderBy, |binder| binder.bind_expr(&item.expr))?;
+            if distinct && bound.ty.oid == oid::UNKNOWN {
+                return Err(key_is_no_argument(bound.position));
+            }
             exprs.push(self.resolve_unknown(bound)?);
         }
         self.keys_over(exprs, order_by)
@@ -233,11 +237,13 @@ fn distinct_order(order: Vec<AggregateKey>, args: &[Expr]) -> SqlResult<Vec<Aggr
     };
     match order.iter().find(|key| !is_argument(key)) {
         None => Ok(order),
-        Some(key) => {
-            let message = "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list";
-            Err(SqlError::new(INVALID_COLUMN_REFERENCE, message).or_position(key.expr.position))
-        }
+        Some(key) => Err(key_is_no_argument(key.expr.position)),
     }
+}
+
+fn key_is_no_argument(position: Option<u32>) -> SqlError {
+    let message = "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list";
+    SqlError::new(INVALID_COLUMN_REFERENCE, message).or_position(position)
 }
 
 /// `count(*)` is for aggregates without arguments, and these are called in no other way.

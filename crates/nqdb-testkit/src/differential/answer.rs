@@ -72,21 +72,26 @@ impl Answer {
         match (self, reference) {
             (Answer::Error { code, .. }, Answer::Error { code: expected, .. }) if code == expected => Verdict::Equal,
             (own, expected) if own == expected => Verdict::Equal,
-            (own, expected) if statement.reads_tables && (own.is_data_error() || expected.is_data_error()) => {
-                if own.is_refusal() || expected.is_refusal() { Verdict::Different } else { Verdict::Open }
-            }
+            (own, expected) if statement.reads_tables && own.may_stand_for(expected) => Verdict::Open,
             _ => Verdict::Different,
         }
     }
 
-    /// An error of class 22: a value that an expression met.
-    fn is_data_error(&self) -> bool {
-        matches!(self, Answer::Error { code, .. } if code.starts_with("22"))
-    }
-
-    /// An error of another class.
-    fn is_refusal(&self) -> bool {
-        matches!(self, Answer::Error { code, .. } if !code.starts_with("22"))
+    /// Whether evaluation in another order explains both: one met a value that the other did not, or another one first.
+    fn may_stand_for(&self, reference: &Answer) -> bool {
+        // Some functions report values that they do not take with 0A000.
+        const MET_A_VALUE: [&str; 2] = ["22", "0A000"];
+        let met_a_value = |answer: &Answer, codes: &[&str]| match answer {
+            Answer::Error { code, .. } => codes.iter().any(|start| code.starts_with(start)),
+            _ => false,
+        };
+        let is_error = |answer: &Answer| matches!(answer, Answer::Error { .. });
+        match (is_error(self), is_error(reference)) {
+            (true, true) => met_a_value(self, &MET_A_VALUE) && met_a_value(reference, &MET_A_VALUE),
+            (true, false) => met_a_value(self, &MET_A_VALUE[..1]),
+            (false, true) => met_a_value(reference, &MET_A_VALUE),
+            (false, false) => false,
+        }
     }
 }
 

@@ -219,7 +219,7 @@ const TEMPLATES: &[Template] = templates! {
     Interval: "(# + #)" (Interval, Interval);
     Interval: "(# * #)" (Interval, Int2);
     Interval: "(# / 2)" (Interval);
-    Interval: "age(#, #)" (Timestamp, Timestamp);
+    Interval: "age(LEAST(GREATEST(#, '1900-01-01'), '2100-01-01'), '2000-02-29 12:00')" (Timestamp);
     Interval: "justify_interval(#)" (Interval);
     Interval: "make_interval(days => #)" (Int4);
     IntArray: "(# || #)" (IntArray, Int4);
