@@ -58,8 +58,8 @@ pub use registry::{
     function_by_oid, functions_named, operator_by_oid, operators_named, window_functions_named,
 };
 pub use resolve::{
-    Callee, ResolveError, ResolvedFunction, ResolvedOperator, common_type, equality, less, resolve_function,
-    resolve_operator, resolve_variadic_call,
+    Callee, NamedCall, Place, ResolveError, ResolvedFunction, ResolvedOperator, common_type, equality, less,
+    resolve_function, resolve_named_call, resolve_operator, resolve_variadic_call,
 };
 pub use string::quote_identifier;
 pub use window::{InRange, WindowFunction, WindowKind, in_range_support};

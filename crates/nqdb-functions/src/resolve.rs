@@ -3,11 +3,13 @@
 mod candidates;
 mod common_type;
 mod function;
+mod named;
 mod operator;
 mod polymorphic;
 
 pub use common_type::common_type;
 pub use function::{Callee, ResolvedFunction, resolve_function, resolve_variadic_call};
+pub use named::{NamedCall, Place, resolve_named_call};
 pub use operator::{ResolvedOperator, equality, less, resolve_operator};
 
 use nqdb_sqlstate::{AMBIGUOUS_FUNCTION, DATATYPE_MISMATCH, SqlError, UNDEFINED_FUNCTION, UNDEFINED_OBJECT};
@@ -46,7 +48,20 @@ impl ResolveError {
 
     /// PostgreSQL's error for a call of `name` with these argument types.
     pub fn function_error(self, name: &str, args: &[Oid]) -> SqlError {
-        let types: Vec<String> = args.iter().map(|&arg| Type::new(arg).name()).collect();
+        self.named_call_error(name, args, &[])
+    }
+
+    /// The same for a call whose last arguments have these names.
+    pub fn named_call_error(self, name: &str, args: &[Oid], names: &[String]) -> SqlError {
+        let positional = args.len() - names.len();
+        let written = |(at, &arg): (usize, &Oid)| {
+            let ty = Type::new(arg).name();
+            match at.checked_sub(positional).and_then(|named| names.get(named)) {
+                Some(name) => format!("{name} => {ty}"),
+                None => ty,
+            }
+        };
+        let types: Vec<String> = args.iter().enumerate().map(written).collect();
         let call = format!("{name}({})", types.join(", "));
         if let Some(error) = self.polymorphic_error() {
             return error;

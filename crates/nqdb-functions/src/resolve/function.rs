@@ -114,7 +114,7 @@ fn cast_syntax(name: &str, args: &[Oid]) -> Option<Oid> {
     matches!(method, CastMethod::Relabel | CastMethod::Convert(_) | CastMethod::ViaText).then_some(target)
 }
 
-fn resolved(candidate: &Candidate<Callee>, args: &[Oid]) -> Result<ResolvedFunction, ResolveError> {
+pub(super) fn resolved(candidate: &Candidate<Callee>, args: &[Oid]) -> Result<ResolvedFunction, ResolveError> {
     let (mut arg_types, returns) = polymorphic::resolve(&candidate.args, args, candidate.target.returns())?;
     for (to, from) in arg_types.iter_mut().zip(args) {
         if *to == oid::ANY {

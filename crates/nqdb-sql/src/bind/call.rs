@@ -1,16 +1,15 @@
 //! Calls: functions, aggregates, set-returning functions in the select list, and the functions without parentheses.
 
-use nqdb_functions::{
-    Callee, CastContext, Function, ResolveError, ResolvedFunction, resolve_function, resolve_variadic_call,
-};
+use nqdb_functions::{Callee, CastContext, Function, ResolveError, ResolvedFunction, resolve_function};
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, WRONG_OBJECT_TYPE};
-use nqdb_types::{Datum, Oid, Type, oid};
+use nqdb_types::{Oid, Type, oid};
 use sqlparser::ast::{
     self, DuplicateTreatment, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
     FunctionArguments, ObjectName, ObjectNamePart, Value,
 };
 
 use super::aggregate::{check_star, is_aggregate_name};
+use super::arguments::{WrittenArguments, resolve_call};
 use super::record::row_arguments;
 use super::scope::Clause;
 use super::{Binder, leftmost, span_position};
@@ -88,21 +87,16 @@ impl Binder<'_> {
             position,
         };
         self.check_within_group(&form)?;
-        let mut written = Vec::with_capacity(args.len());
+        let mut written = WrittenArguments::default();
         for arg in args {
-            match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) => written.push(arg),
-                FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => form.star = true,
-                FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_)) => {
-                    return refuse("a whole row as an argument");
-                }
-                FunctionArg::Unnamed(FunctionArgExpr::WildcardWithOptions(_)) => {
-                    return Err(self.syntax_error_at(position, "*"));
-                }
-                FunctionArg::Named { .. } | FunctionArg::ExprNamed { .. } => return refuse("a named argument"),
+            match written.add(arg)? {
+                None | Some(FunctionArgExpr::Expr(_)) => {}
+                Some(FunctionArgExpr::Wildcard) => form.star = true,
+                Some(FunctionArgExpr::QualifiedWildcard(_)) => return refuse("a whole row as an argument"),
+                Some(FunctionArgExpr::WildcardWithOptions(_)) => return Err(self.syntax_error_at(position, "*")),
             }
         }
-        if form.star && !written.is_empty() {
+        if form.star && !written.exprs.is_empty() {
             return Err(self.syntax_error_at(position, "*"));
         }
         self.bind_call(&name, &written, form)
@@ -140,9 +134,12 @@ impl Binder<'_> {
         }
     }
 
-    fn bind_call(&mut self, name: &str, written: &[&ast::Expr], form: CallForm<'_>) -> SqlResult<Expr> {
+    fn bind_call(&mut self, name: &str, written: &WrittenArguments<'_>, form: CallForm<'_>) -> SqlResult<Expr> {
         let position = form.position;
-        if let Some(bound) = self.bind_keyword_call(name, written, &form)? {
+        let WrittenArguments { exprs: written, names } = written;
+        if names.is_empty()
+            && let Some(bound) = self.bind_keyword_call(name, written, &form)?
+        {
             return Ok(bound);
         }
         let is_aggregate = form.over.is_none() && is_aggregate_name(name);
@@ -156,20 +153,20 @@ impl Binder<'_> {
             args.push(self.in_clause(Clause::OrderBy, |binder| binder.bind_expr(&item.expr))?);
         }
         let given: Vec<Oid> = args.iter().map(|arg| arg.ty.oid).collect();
-        let found = if variadic { resolve_variadic_call(name, &given) } else { resolve_function(name, &given) };
-        let resolved = match found {
-            Ok(resolved) => resolved,
+        let found = match resolve_call(name, &given, names, variadic) {
+            Ok(found) => found,
             Err(ResolveError::CastSyntax(target)) if form.is_plain() => {
                 let Some(arg) = args.pop() else { return Err(SqlError::internal("a cast without an argument")) };
                 return self.coerce(arg, Type::new(target), CastContext::Explicit, position);
             }
-            Err(error) => return Err(error.function_error(name, &given).or_position(position)),
+            Err(error) => return Err(error.named_call_error(name, &given, names).or_position(position)),
         };
+        let resolved = &found.function;
         if let Callee::Aggregate(aggregate) = resolved.callee {
             self.check_ordered_set(aggregate, &mut args, &form)?;
         }
         let is_hypothetical = matches!(resolved.callee, Callee::Aggregate(aggregate) if aggregate.variadic);
-        let args = if is_hypothetical { args } else { self.convert_args(args, &resolved)? };
+        let args = if is_hypothetical { args } else { self.arrange_args(args, &found)? };
         if is_aggregate {
             self.refuse_sets_in_aggregate(sets_before)?;
         } else if form.over.is_some() {
@@ -279,9 +276,7 @@ impl Binder<'_> {
             converted.push(packed(items)?);
         }
         for (ty, text) in &resolved.defaults {
-            let ty = Type::new(*ty);
-            let value = self.read_literal(&Datum::text(*text), ty)?;
-            converted.push(super::literal::literal(value, ty, None));
+            converted.push(self.default_argument(*ty, text)?);
         }
         Ok(converted)
     }

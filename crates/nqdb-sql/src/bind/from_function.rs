@@ -7,11 +7,12 @@
 //! ... WITH ORDINALITY                a last column that counts the rows
 //! ```
 
-use nqdb_functions::{Callee, ResolveError, resolve_function};
+use nqdb_functions::{Callee, ResolveError};
 use nqdb_sqlstate::{GROUPING_ERROR, SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_types::{Oid, Type};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, ObjectName};
 
+use super::arguments::{WrittenArguments, resolve_call};
 use super::call::call;
 use super::from::{Alias, FromItem, apply_alias};
 use super::scope::{Clause, ScopeColumn, ScopeTable};
@@ -100,27 +101,29 @@ impl Binder<'_> {
 
     fn bind_one_function(&mut self, written: &ObjectName, args: &[FunctionArg]) -> SqlResult<BoundFunction> {
         let (name, position) = self.function_name(written)?;
-        let mut bound = Vec::with_capacity(args.len());
+        let mut arguments = WrittenArguments::default();
         for arg in args {
-            let FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) = arg else {
-                return self.bind_value_item(&call_expression(written, args));
-            };
-            if super::call::is_keyword_call(&name) {
+            if arguments.add(arg)?.is_some() || super::call::is_keyword_call(&name) {
                 return self.bind_value_item(&call_expression(written, args));
             }
+        }
+        let WrittenArguments { exprs, names } = arguments;
+        let mut bound = Vec::with_capacity(args.len());
+        for arg in exprs {
             bound.push(self.bind_expr(arg)?);
         }
         let given: Vec<Oid> = bound.iter().map(|arg| arg.ty.oid).collect();
-        let resolved = match resolve_function(&name, &given) {
-            Ok(resolved) => resolved,
+        let found = match resolve_call(&name, &given, &names, false) {
+            Ok(found) => found,
             Err(ResolveError::CastSyntax(_)) => return self.bind_value_item(&call_expression(written, args)),
-            Err(error) => return Err(error.function_error(&name, &given).or_position(position)),
+            Err(error) => return Err(error.named_call_error(&name, &given, &names).or_position(position)),
         };
+        let resolved = &found.function;
         let Callee::Function(function) = resolved.callee else {
             let message = Clause::FromFunction.refuses_aggregates().unwrap_or_default();
             return Err(SqlError::new(GROUPING_ERROR, message).or_position(position));
         };
-        let args = self.convert_args(bound, &resolved)?;
+        let args = self.arrange_args(bound, &found)?;
         let result = Type::new(resolved.returns);
         let wants_definitions = function.needs_column_definitions();
         let columns = if function.columns.is_empty() {

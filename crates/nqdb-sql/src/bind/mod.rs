@@ -24,6 +24,7 @@
 //! Left out: access paths and join order (`plan`), and definitions (`ddl`).
 
 mod aggregate;
+mod arguments;
 mod array;
 mod call;
 mod coerce;
