@@ -9,11 +9,12 @@ use std::sync::Arc;
 use nqdb_sql::bind::{BindContext, bind};
 use nqdb_sql::ir::OutputColumn;
 use nqdb_sql::params::ParamTypes;
-use nqdb_sql::plan::{Plan, PlanContext, explain, plan};
+use nqdb_sql::plan::{Plan, PlanContext, explain, plan, plan_cursor};
 use nqdb_sql::statement::{Parsed, StatementKind};
-use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_SQL_STATEMENT_NAME, SqlError, SqlResult};
+use nqdb_sqlstate::{INVALID_SQL_STATEMENT_NAME, SqlError, SqlResult};
 use nqdb_types::{Oid, Type};
 
+use crate::run::{result_type_changed, same_columns};
 use crate::session::Session;
 use crate::settings::{PlannerSettings, Settings};
 
@@ -40,6 +41,10 @@ struct Planned {
 pub(crate) struct Prepared {
     pub statement: Statement,
     pub output: Option<Arc<[OutputColumn]>>,
+    /// By PREPARE, and not by the protocol.
+    pub from_sql: bool,
+    pub prepared_micros: i64,
+    pub executions: u64,
 }
 
 impl Statement {
@@ -102,6 +107,14 @@ impl Session {
                 let plan = self.current_plan(statement)?;
                 Ok(plan.output.as_deref().map(Arc::from))
             }
+            StatementKind::DeclareCursor(_) => {
+                // Its parameters are those of its query.
+                self.current_plan(statement)?;
+                Ok(None)
+            }
+            StatementKind::Fetch(ref fetch) if !fetch.moves => {
+                Ok(self.portals.get(&fetch.name).and_then(|cursor| cursor.output.clone()))
+            }
             StatementKind::Show(ref name) => Ok(Some(show_columns(name.as_deref())?)),
             StatementKind::Execute { ref name, .. } => {
                 let prepared = self.prepared.get(name).ok_or_else(|| no_such_statement(name))?;
@@ -118,18 +131,14 @@ impl Session {
         promised: Option<&Arc<[OutputColumn]>>,
     ) -> SqlResult<Option<Arc<[OutputColumn]>>> {
         let output = self.output_of(statement)?;
-        let types = |columns: Option<&Arc<[OutputColumn]>>| -> Option<Vec<(String, Type)>> {
-            columns.map(|columns| columns.iter().map(|column| (column.name.clone(), column.ty)).collect())
+        // A cursor's columns are what they are when it is read.
+        let is_kept = match (&output, promised) {
+            _ if matches!(statement.kind(), StatementKind::Fetch(_)) => true,
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before) || same_columns(now, before),
+            (None, None) => true,
+            _ => false,
         };
-        if let (Some(now), Some(before)) = (&output, promised)
-            && Arc::ptr_eq(now, before)
-        {
-            return Ok(output);
-        }
-        if types(output.as_ref()) != types(promised) {
-            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
-        }
-        Ok(output)
+        if is_kept { Ok(output) } else { Err(result_type_changed()) }
     }
 }
 
@@ -144,6 +153,10 @@ fn make_plan(
         StatementKind::Explain { options, inner } if matches!(inner.kind, StatementKind::Rows(_)) => {
             let bound = bind(inner, cx, parameters)?;
             explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())
+        }
+        StatementKind::DeclareCursor(declare) => {
+            let bound = bind(&declare.query, cx, parameters)?;
+            plan_cursor(bound, declare.options, parameters.types(), planner)
         }
         StatementKind::Rows(_) => {
             let bound = bind(parsed, cx, parameters)?;
