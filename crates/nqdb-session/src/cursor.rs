@@ -120,18 +120,15 @@ impl Session {
             (false, 0) => Destination::Client,
             (false, _) => Destination::List(Vec::new()),
         };
-        if std::mem::take(&mut own.describe_first)
-            && let Some(columns) = &own.output
-        {
-            out.row_description(columns, &own.formats);
-        }
         let mut target = RowTarget::new(cursor.output.as_ref(), own.formats.clone(), to);
+        target.description_due = std::mem::take(&mut own.describe_first) && own.output.is_some();
         let fetched = self.fetch(&mut cursor, fetch, &mut target, out).await;
         if fetched.is_err() {
             cursor.fail();
         }
         self.portals.insert(fetch.name.clone(), cursor);
         let rows = fetched?;
+        target.describe(out);
         if let Destination::List(kept) = target.to {
             own.state = PortalState::Rows { rows: kept.into_iter(), tag: CommandTag::Fetch(rows) };
             return Ok(None);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use nqdb_sql::bind::{BindContext, bind};
 use nqdb_sql::ir::OutputColumn;
 use nqdb_sql::params::ParamTypes;
-use nqdb_sql::plan::{Plan, PlanContext, explain, plan, plan_cursor};
-use nqdb_sql::statement::{Parsed, StatementKind};
+use nqdb_sql::plan::{Plan, PlanContext, explain, explain_column, plan, plan_cursor};
+use nqdb_sql::statement::{ExplainOptions, Parsed, StatementKind};
 use nqdb_sqlstate::{INVALID_SQL_STATEMENT_NAME, SqlError, SqlResult};
 use nqdb_types::{Oid, Type};
 
@@ -100,9 +100,36 @@ impl Session {
         Ok(plan)
     }
 
+    /// The plan of EXPLAIN EXECUTE, under its locks.
+    pub(crate) async fn explain_prepared(
+        &mut self,
+        statement: &Statement,
+        options: ExplainOptions,
+    ) -> SqlResult<Arc<Plan>> {
+        if !matches!(statement.kind(), StatementKind::Rows(_)) {
+            return Err(SqlError::unsupported("EXPLAIN of this statement"));
+        }
+        self.ensure_transaction()?;
+        loop {
+            let mut parameters = ParamTypes::declared(&statement.parameters);
+            let mut plan = self.with_planner(|cx, planner| {
+                let bound = bind(&statement.parsed, cx, &mut parameters)?;
+                explain(bound, parameters.types(), options, planner, &|| cx.session.clock_micros())
+            })?;
+            self.choose_executor(&mut plan);
+            self.lock_relations(&plan.relations).await?;
+            if self.catalog_view().version == plan.catalog_version {
+                return Ok(Arc::new(plan));
+            }
+        }
+    }
+
     /// The columns that a statement returns, none when it returns no rows.
     pub(crate) fn output_of(&mut self, statement: &mut Statement) -> SqlResult<Option<Arc<[OutputColumn]>>> {
         match statement.parsed.clone().kind {
+            StatementKind::Explain { options, ref inner } if matches!(inner.kind, StatementKind::Execute { .. }) => {
+                Ok(Some(Arc::from([explain_column(options)])))
+            }
             StatementKind::Rows(_) | StatementKind::Explain { .. } => {
                 let plan = self.current_plan(statement)?;
                 Ok(plan.output.as_deref().map(Arc::from))
@@ -150,8 +177,12 @@ fn make_plan(
     planner: &PlanContext,
 ) -> SqlResult<Plan> {
     match &parsed.kind {
-        StatementKind::Explain { options, inner } if matches!(inner.kind, StatementKind::Rows(_)) => {
-            let bound = bind(inner, cx, parameters)?;
+        StatementKind::Explain { options, inner } => {
+            let bound = match &inner.kind {
+                StatementKind::Rows(_) => bind(inner, cx, parameters)?,
+                StatementKind::DeclareCursor(declare) => bind(&declare.query, cx, parameters)?,
+                _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
+            };
             explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())
         }
         StatementKind::DeclareCursor(declare) => {

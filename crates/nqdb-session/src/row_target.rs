@@ -19,6 +19,8 @@ pub(crate) struct RowTarget {
     pub to: Destination,
     /// Rows that were given.
     pub rows: u64,
+    /// The client is to be told the columns before the first row.
+    pub description_due: bool,
 }
 
 pub(crate) enum Destination {
@@ -32,12 +34,19 @@ pub(crate) enum Destination {
 impl RowTarget {
     pub fn new(columns: Option<&Arc<[OutputColumn]>>, formats: Formats, to: Destination) -> RowTarget {
         let columns = columns.cloned().unwrap_or_else(|| Arc::from([]));
-        RowTarget { columns, formats, to, rows: 0 }
+        RowTarget { columns, formats, to, rows: 0, description_due: false }
     }
 
     /// The same columns, for nobody.
     pub fn nobody(&self) -> RowTarget {
-        RowTarget { columns: self.columns.clone(), formats: Formats::Text, to: Destination::Nobody, rows: 0 }
+        RowTarget::new(Some(&self.columns), Formats::Text, Destination::Nobody)
+    }
+
+    /// Tells the client the columns, unless it knows them.
+    pub fn describe(&mut self, out: &mut impl ClientSink) {
+        if std::mem::take(&mut self.description_due) {
+            out.row_description(&self.columns, &self.formats);
+        }
     }
 
     pub fn is_client(&self) -> bool {
@@ -112,6 +121,7 @@ impl<C: ClientSink> RowGate<'_, '_, C> {
         self.notes.place.clear();
         self.notes.place.extend_from_slice(addresses);
         self.target.rows += 1;
+        self.target.describe(self.out);
         match (&mut self.target.to, &self.names) {
             (Destination::Client, None) => {
                 self.out.data_row(values, &self.target.columns, &self.target.formats, self.format)

@@ -53,7 +53,15 @@ impl Session {
             let parsed = portal.statement.parsed.clone();
             match &parsed.kind {
                 StatementKind::Empty => return Ok(PortalEnd::Empty),
-                StatementKind::Rows(_) | StatementKind::Explain { .. } => self.start_portal(portal).await?,
+                StatementKind::Rows(_) => self.start_portal(portal).await?,
+                StatementKind::Explain { options, inner } => match &inner.kind {
+                    StatementKind::Execute { name, args } => {
+                        let (statement, params) = self.resolve_execute(inner, name, args).await?;
+                        let plan = self.explain_prepared(&statement, *options).await?;
+                        self.begin_plan(portal, plan, params).await?;
+                    }
+                    _ => self.start_portal(portal).await?,
+                },
                 StatementKind::Execute { name, args } => {
                     let (mut statement, params) = self.resolve_execute(&parsed, name, args).await?;
                     if !matches!(statement.kind(), StatementKind::Rows(_)) {

@@ -265,6 +265,8 @@ pub struct ExplainOptions {
 pub enum ExplainFormat {
     Text,
     Json,
+    Xml,
+    Yaml,
 }
 
 /// COPY of a table or a query, to or from the client or a file.

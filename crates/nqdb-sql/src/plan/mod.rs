@@ -53,7 +53,7 @@ pub use mentions::{
 };
 pub(crate) use slots::ColumnName;
 pub(crate) use statement::plan_copy_target;
-pub use statement::{explain, plan};
+pub use statement::{explain, explain_column, plan};
 
 /// What the planner may use; the `enable_*` settings of PostgreSQL.
 #[derive(Clone, Copy, Debug)]

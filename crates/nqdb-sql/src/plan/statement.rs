@@ -21,7 +21,7 @@ use crate::ir::{
     Returning, Update, WithBody,
 };
 use crate::rewrite::{RewriteContext, Statistics, optimize_statement};
-use crate::statement::ExplainOptions;
+use crate::statement::{ExplainFormat, ExplainOptions};
 use nqdb_catalog::TableDef;
 use nqdb_functions::quote_identifier;
 
@@ -49,9 +49,8 @@ pub fn explain(
     let statistics = optimize_statement(&mut bound, &RewriteContext::default());
     let plan = plan_statement(&bound, params, cx, statistics, true, false)?;
     let planning_micros = Some(clock_micros() - started);
-    let column = OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty: Type::TEXT, origin: None };
     Ok(Plan {
-        output: Some(vec![column]),
+        output: Some(vec![explain_column(options)]),
         parameters: params.to_vec(),
         relations: plan.relations.clone(),
         catalog_version: plan.catalog_version,
@@ -72,6 +71,12 @@ pub fn explain(
         slot_count: 0,
         node_count: 0,
     })
+}
+
+/// The one column of EXPLAIN. There is no type for XML.
+pub fn explain_column(options: ExplainOptions) -> OutputColumn {
+    let ty = if options.format == ExplainFormat::Json { Type::JSON } else { Type::TEXT };
+    OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty, origin: None }
 }
 
 /// Plans what COPY FROM does with a row.
