@@ -79,7 +79,10 @@ impl Session {
             }
             TransactionStatement::Release(name) => {
                 self.require_block("RELEASE SAVEPOINT")?;
-                self.ensure_transaction()?.release(name)?;
+                let open = self.ensure_transaction()?;
+                open.release(name)?;
+                let characteristics = open.characteristics;
+                self.surroundings.characteristics.set(Some(characteristics));
                 self.portals_join_level();
                 Ok(CommandTag::Other("RELEASE"))
             }
@@ -92,6 +95,8 @@ impl Session {
                 Ok(CommandTag::Other("SET"))
             }
             TransactionStatement::SetSessionCharacteristics(modes) => {
+                // What is set lasts when the statement's transaction commits.
+                self.ensure_transaction()?;
                 self.set_session_characteristics(*modes)?;
                 Ok(CommandTag::Other("SET"))
             }
@@ -170,6 +175,7 @@ impl Session {
         };
         let marks = open.rollback_to(name)?;
         let level = open.savepoints.len();
+        self.surroundings.characteristics.set(Some(open.characteristics));
         self.surroundings.rollback_to(marks);
         self.portals.retain(|_, portal| portal.level < level);
         self.block = Block::Open;
