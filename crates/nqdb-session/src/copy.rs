@@ -56,7 +56,7 @@ impl Session {
                 break Arc::new(plan);
             }
         };
-        self.check_privileges(&plan.relations)?;
+        self.check_accesses(&plan.accesses)?;
         if plan.needs_number {
             self.take_number()?;
         }
@@ -152,8 +152,10 @@ impl Session {
         let catalog = self.catalog_view();
         let search_path = self.surroundings.search_path.borrow().clone();
         let planner = self.surroundings.settings.borrow().effective().planner;
+        let role = self.surroundings.current_role();
         let cx = BindContext {
             catalog: &catalog,
+            role,
             search_path: &search_path,
             format: &self.format,
             session: &self.surroundings,

@@ -26,6 +26,7 @@ mod commands;
 mod copy;
 pub mod encoding;
 mod extended;
+mod identity;
 mod instance;
 mod lock_table;
 mod plan_cache;

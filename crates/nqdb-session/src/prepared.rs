@@ -32,6 +32,7 @@ pub(crate) struct Statement {
 struct Planned {
     plan: Arc<Plan>,
     search_path: Arc<[u32]>,
+    role: u32,
     planner: PlannerSettings,
 }
 
@@ -74,9 +75,11 @@ impl Session {
         let catalog = self.catalog_view();
         let search_path = self.surroundings.search_path.borrow().clone();
         let planner = self.surroundings.settings.borrow().effective().planner;
+        let role = self.surroundings.current_role();
         if let Some(planned) = &statement.planned
             && planned.plan.catalog_version == catalog.version
             && planned.planner == planner
+            && planned.role == role
             && (Arc::ptr_eq(&planned.search_path, &search_path) || planned.search_path == search_path)
         {
             self.surroundings.instance.metrics.plans_reused.increment();
@@ -91,7 +94,7 @@ impl Session {
         if statement.takes_parameters {
             statement.parameters = Arc::from(parameters.types());
         }
-        statement.planned = Some(Planned { plan: plan.clone(), search_path, planner });
+        statement.planned = Some(Planned { plan: plan.clone(), search_path, role, planner });
         Ok(plan)
     }
 
@@ -142,12 +145,13 @@ fn make_plan(
 ) -> SqlResult<Plan> {
     match &parsed.kind {
         StatementKind::Explain { options, inner } if matches!(inner.kind, StatementKind::Rows(_)) => {
-            let bound = bind(inner, cx, parameters)?;
-            explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())
+            let (bound, accesses) = bind(inner, cx, parameters)?;
+            let plan = explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())?;
+            Ok(Plan { accesses, ..plan })
         }
         StatementKind::Rows(_) => {
-            let bound = bind(parsed, cx, parameters)?;
-            plan(bound, parameters.types(), planner)
+            let (bound, accesses) = bind(parsed, cx, parameters)?;
+            Ok(Plan { accesses, ..plan(bound, parameters.types(), planner)? })
         }
         _ => Err(SqlError::unsupported("EXPLAIN of this statement")),
     }

@@ -25,13 +25,12 @@ pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> R
         cx.notice(Notice::new(SUCCESSFUL_COMPLETION, message));
     }
     let schema = cx.relation_schema(&create.name, create.temporary || reads_temporary)?;
-    if create.check_option.is_some() {
-        return Err(SqlError::unsupported("WITH CHECK OPTION").into());
-    }
-    let columns =
-        columns.into_iter().map(|(name, ty)| ViewColumn { name, type_oid: ty.oid, typmod: ty.typmod }).collect();
+    let columns = columns
+        .into_iter()
+        .map(|(name, ty)| ViewColumn { name, type_oid: ty.oid, typmod: ty.typmod, default: None })
+        .collect();
     let name = create.name.name.clone();
-    let new = NewView { schema, name, columns, query: analyzed.stored, check_option: create.check_option };
+    let new = NewView { schema, name, columns, query: analyzed.stored, options: create.options.clone() };
     let existing = cx.draft.snapshot().relation(schema, &create.name.name).cloned();
     match existing {
         Some(Relation::View(view)) if create.or_replace => {

@@ -105,6 +105,12 @@ impl<'a> Cursor<'a> {
         self.at = place;
     }
 
+    /// The source text from a [`Cursor::place`] up to, not including, the next token.
+    pub(super) fn text_from(&self, place: usize) -> String {
+        let (first, _) = token_range(self.own);
+        self.tokens.range_text(first + place, first + self.at).to_owned()
+    }
+
     /// All tokens that are left.
     pub(super) fn rest(&mut self) -> &'a [TokenWithSpan] {
         let rest = self.own.get(self.at..).unwrap_or_default();
