@@ -121,9 +121,16 @@ pub struct Alter {
 #[derive(Clone, Debug)]
 pub enum AlterAction {
     Rename(String),
-    RenameColumn { column: String, new_name: String },
+    RenameColumn {
+        column: String,
+        new_name: String,
+    },
     SetSchema(String),
     Owner(String),
+    /// SET (name = value, ...), of views.
+    SetOptions(Vec<(String, String)>),
+    /// RESET (name, ...), of views.
+    ResetOptions(Vec<String>),
 }
 
 /// `COMMENT ON object IS text`; none for NULL.

@@ -180,7 +180,11 @@ impl Binder<'_> {
         }
         let bound = self.bind_stored(&view.query);
         self.acting_role = outer_role;
-        let Query { rel, output } = bound?;
+        let Query { mut rel, output } = bound?;
+        if view.security_barrier() {
+            // Nothing moves below a LIMIT: no condition of the query sees a row that the view's own conditions have not.
+            rel = Rel::Limit { input: Box::new(rel), limit: None, offset: None, ties: Vec::new() };
+        }
         if output.len() != view.columns.len() {
             let message = format!("view \"{}\" gives {} columns", view.name, output.len());
             return Err(SqlError::internal(message));

@@ -8,7 +8,7 @@ use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Oid;
 
 use super::names::missing_relation;
-use super::{DdlContext, QualifiedName, rename};
+use super::{DdlContext, QualifiedName, rename, view};
 use crate::definition::{Alter, AlterAction, ObjectKind};
 use crate::exec::CommandTag;
 use crate::rights_command::RoleSpec;
@@ -35,6 +35,8 @@ pub(super) fn alter(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<Comman
             expect_not_owned(&relation, "change owner of sequence", cx)?;
             cx.writer().set_relation_owner(relation.oid(), owner)?;
         }
+        AlterAction::SetOptions(options) => view::set_options(&relation, options, cx)?,
+        AlterAction::ResetOptions(names) => view::reset_options(&relation, names, cx)?,
     }
     Ok(tag)
 }
@@ -182,8 +184,9 @@ fn alter_schema(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnErr
             cx.expect_may_create_schema()?;
             cx.writer().alter_schema(schema.oid, None, Some(owner))
         }
-        AlterAction::SetSchema(_) | AlterAction::RenameColumn { .. } => {
-            Err(SqlError::unsupported("this form of ALTER SCHEMA").into())
-        }
+        AlterAction::SetSchema(_)
+        | AlterAction::RenameColumn { .. }
+        | AlterAction::SetOptions(_)
+        | AlterAction::ResetOptions(_) => Err(SqlError::unsupported("this form of ALTER SCHEMA").into()),
     }
 }

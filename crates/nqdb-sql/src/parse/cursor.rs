@@ -44,6 +44,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Whether the token `ahead` places further is this symbol.
+    pub(super) fn peek_is_symbol(&self, ahead: usize, symbol: &Token) -> bool {
+        self.own.get(self.at + ahead).is_some_and(|token| token.token == *symbol)
+    }
+
     /// Takes the word if it is next.
     pub(super) fn take(&mut self, word: &str) -> bool {
         let found = self.peek_is(0, word);

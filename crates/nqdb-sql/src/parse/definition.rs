@@ -349,6 +349,15 @@ fn alter_action(cursor: &mut Cursor<'_>, kind: ObjectKind) -> SqlResult<Option<A
     if cursor.take_all(&["set", "schema"]) {
         return Ok(Some(AlterAction::SetSchema(cursor.identifier()?)));
     }
+    if kind == ObjectKind::View && cursor.peek_is(0, "set") && cursor.peek_is_symbol(1, &Token::LParen) {
+        cursor.skip();
+        return Ok(Some(AlterAction::SetOptions(parse_view_options(cursor)?)));
+    }
+    if kind == ObjectKind::View && cursor.peek_is(0, "reset") && cursor.peek_is_symbol(1, &Token::LParen) {
+        cursor.skip();
+        let names = cursor.column_list()?;
+        return Ok(Some(AlterAction::ResetOptions(names.into_iter().map(|name| name.name).collect())));
+    }
     let has_columns = matches!(kind, ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView);
     if has_columns && cursor.peek_is(0, "rename") && !cursor.peek_is(1, "constraint") {
         cursor.skip();

@@ -8,7 +8,7 @@ use nqdb_types::{Datum, Oid};
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
 use super::secured::list_value;
-use super::value::{boolean, int2, int4, letter, oid, text};
+use super::value::{boolean, int2, int4, letter, oid, text, text_array};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_CLASS];
 
@@ -131,8 +131,14 @@ fn view_class(view: &ViewDef) -> Class {
         relnatts: int2(view.columns.len()),
         relhasrules: boolean(true),
         relfilenode: oid(0),
+        reloptions: view_options(view),
         ..plain_class(view.oid, &view.name, view.schema, view.owner, 'v')
     }
+}
+
+fn view_options(view: &ViewDef) -> Datum {
+    let options: Vec<String> = view.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if options.is_empty() { Datum::Null } else { text_array(options.iter().map(String::as_str)) }
 }
 
 /// What ANALYZE counted; -1 before the first.
