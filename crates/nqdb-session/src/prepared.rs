@@ -146,12 +146,15 @@ fn make_plan(
     match &parsed.kind {
         StatementKind::Explain { options, inner } if matches!(inner.kind, StatementKind::Rows(_)) => {
             let (bound, accesses) = bind(inner, cx, parameters)?;
-            let plan = explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())?;
-            Ok(Plan { accesses, ..plan })
+            let mut plan = explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())?;
+            plan.accesses = accesses;
+            Ok(plan)
         }
         StatementKind::Rows(_) => {
             let (bound, accesses) = bind(parsed, cx, parameters)?;
-            Ok(Plan { accesses, ..plan(bound, parameters.types(), planner)? })
+            let mut plan = plan(bound, parameters.types(), planner)?;
+            plan.accesses = accesses;
+            Ok(plan)
         }
         _ => Err(SqlError::unsupported("EXPLAIN of this statement")),
     }

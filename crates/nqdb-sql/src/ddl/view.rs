@@ -61,13 +61,10 @@ pub(super) fn set_options(
 ) -> Result<(), TxnError> {
     expect_view_options(options)?;
     let Relation::View(view) = relation else { return Err(SqlError::internal("options of no view").into()) };
-    let mut changed = view.options.clone();
-    for (name, value) in options {
-        match changed.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => known.clone_from(value),
-            None => changed.push((name.clone(), value.clone())),
-        }
-    }
+    // What is set again goes behind what stays.
+    let is_set = |name: &str| options.iter().any(|(other, _)| other == name);
+    let mut changed: Vec<(String, String)> = view.options.iter().filter(|(known, _)| !is_set(known)).cloned().collect();
+    changed.extend(options.iter().cloned());
     cx.writer().set_view_options(view.oid, changed)
 }
 
