@@ -14,6 +14,8 @@ pub const PG_MONITOR: Oid = 3373;
 pub const PG_READ_ALL_SETTINGS: Oid = 3374;
 pub const PG_READ_ALL_STATS: Oid = 3375;
 pub const PG_STAT_SCAN_TABLES: Oid = 3377;
+pub const PG_READ_SERVER_FILES: Oid = 4569;
+pub const PG_WRITE_SERVER_FILES: Oid = 4570;
 pub const PG_SIGNAL_BACKEND: Oid = 4200;
 pub const PG_CHECKPOINT: Oid = 4544;
 
@@ -28,8 +30,8 @@ const PREDEFINED: [(Oid, &str); 12] = [
     (PG_READ_ALL_SETTINGS, "pg_read_all_settings"),
     (PG_READ_ALL_STATS, "pg_read_all_stats"),
     (PG_STAT_SCAN_TABLES, "pg_stat_scan_tables"),
-    (4569, "pg_read_server_files"),
-    (4570, "pg_write_server_files"),
+    (PG_READ_SERVER_FILES, "pg_read_server_files"),
+    (PG_WRITE_SERVER_FILES, "pg_write_server_files"),
     (4571, "pg_execute_server_program"),
     (PG_SIGNAL_BACKEND, "pg_signal_backend"),
     (PG_CHECKPOINT, "pg_checkpoint"),

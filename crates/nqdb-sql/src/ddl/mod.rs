@@ -20,6 +20,7 @@ mod grant_target;
 mod like;
 mod membership;
 mod names;
+mod open_query;
 mod place;
 mod privilege;
 mod query;
@@ -61,6 +62,8 @@ pub struct DdlContext<'a, 'b> {
     pub search_path: &'a [Oid],
     /// The name of the session's schema for temporary objects, which may not exist yet.
     pub temporary_schema: &'a str,
+    /// Tables that open portals and cursors of the session read.
+    pub open_relations: &'a [Oid],
     /// Called with the catalog that the definition's own queries run over, so that functions find what it just made.
     pub enter: &'a dyn Fn(&Arc<Snapshot>),
     /// The name of a setting as it is known, and the text that its words mean: the errors of SET for what it does not take.

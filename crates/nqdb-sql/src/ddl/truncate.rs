@@ -24,6 +24,7 @@ pub(super) fn truncate(truncate: &Truncate, cx: &mut DdlContext<'_, '_>) -> Resu
         if let Some(secured) = crate::system::secured(&cx.draft.snapshot(), SecuredKind::Table, table.oid) {
             cx.expect_rights(&secured, Rights::TRUNCATE)?;
         }
+        cx.expect_not_open(table.oid, &table.name, "TRUNCATE")?;
         if !tables.contains(&table.oid) {
             tables.push(table.oid);
         }

@@ -252,6 +252,7 @@ impl Session<'_> {
                 session_role: SUPERUSER_OID,
                 search_path: &[PUBLIC_SCHEMA_OID],
                 temporary_schema: "pg_temp_1",
+                open_relations: &[],
                 enter: &|_| (),
                 check_setting: &|name, words| Ok((name.to_owned(), words.unwrap_or_default().join(", "))),
             };
@@ -394,7 +395,7 @@ impl Session<'_> {
     /// COPY TO STDOUT: what the client gets.
     pub fn copy_out(&mut self, sql: &str) -> SqlResult<String> {
         let parsed = parse(sql)?.remove(0);
-        assert!(matches!(&parsed.kind, StatementKind::Copy(copy) if copy.direction == CopyDirection::ToClient));
+        assert!(matches!(&parsed.kind, StatementKind::Copy(copy) if copy.direction == CopyDirection::Out));
         self.begin_statement();
         let snapshot = self.draft.as_mut().expect("begun").snapshot();
         let bind_cx = self.bind_context(&snapshot);
