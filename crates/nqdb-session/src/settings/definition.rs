@@ -442,6 +442,7 @@ pub static DEFINITIONS: &[Definition] = &[
         "10",
         "Sets the planner's estimate of the average size of a recursive query's working table.",
     ),
+    fact("role", "none", "Sets the current role."),
     user("row_security", Kind::Bool, "on", "Enable row security."),
     user(
         "search_path",
