@@ -13,7 +13,7 @@ use nqdb_sql::statement::{Parsed, StatementKind};
 use nqdb_sqlstate::{
     FEATURE_NOT_SUPPORTED, OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult,
 };
-use nqdb_txn::ReadView;
+use nqdb_txn::{ReadView, RelationLock};
 use nqdb_types::Datum;
 use nqdb_types::array::element_type;
 
