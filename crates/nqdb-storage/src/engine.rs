@@ -15,6 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::checkpoint::{Background, CheckpointRecord, Client, LogClient};
 use crate::disk::{DirLock, Disk, DiskFile, OpenMode};
 use crate::doublewrite::{DOUBLEWRITE_PATH, Doublewrite};
+use crate::durable_mark::DurableMark;
 use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, PageId};
 use crate::mtr::Mtr;
@@ -213,7 +214,7 @@ impl Engine {
         lock: DirLock,
     ) -> Result<Arc<Engine>> {
         let mut superblock = SuperblockFile::open(&*disk, superblock_path)?;
-        let Superblock { system_id, log_segment_bytes, incarnation, clean_end, .. } = superblock.current;
+        let Superblock { system_id, log_segment_bytes, clean_end, .. } = superblock.current;
         options.log_segment_bytes = log_segment_bytes;
         options.log_budget_bytes = options.log_budget_bytes.max(2 * log_segment_bytes);
         options.check()?;
@@ -225,10 +226,13 @@ impl Engine {
         let spare_max = (options.log_budget_bytes / log_segment_bytes) as usize;
         let open_segments = || Segments::open(Arc::clone(&disk), shape, spare_max, options.sabotage);
         let segments = open_segments()?;
-        let survey = recovery::survey(&segments, &superblock.current, options.sabotage)?;
+        let mark = DurableMark::read(&*superblock.file(), system_id)?;
+        let survey = recovery::survey(&segments, &superblock.current, mark, options.sabotage)?;
         recovery::sync_end(&segments, survey.end)?;
+        let incarnation = survey.incarnation + 1;
+        let mark = DurableMark::start(superblock.file(), system_id, survey.end)?;
         superblock.write(|superblock| {
-            superblock.incarnation = incarnation + 1;
+            superblock.incarnation = incarnation;
             superblock.clean_end = Lsn::ZERO;
         })?;
 
@@ -238,7 +242,7 @@ impl Engine {
         let counters = Arc::new(Counters::new());
         let state = Arc::new(EngineState {
             pool: Pool::new(Arc::clone(&data_file), options.frames, Arc::clone(&counters)),
-            log: Log::open(ahead, &options, incarnation + 1, survey.end.0, Arc::clone(&counters)),
+            log: Log::open(ahead, mark, &options, incarnation, survey.end.0, Arc::clone(&counters)),
             space: Space::new(Arc::clone(&data_file)),
             background: Background::new(doublewrite, superblock, survey.checkpoint.redo),
             client: RwLock::new(None),
