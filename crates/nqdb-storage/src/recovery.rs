@@ -20,7 +20,7 @@ use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, PageId};
 use crate::options::Sabotage;
 use crate::page::op::PageOp;
-use crate::page::redo::sound;
+use crate::page::redo::{repeat, sound};
 use crate::pool::{Access, Pinned};
 use crate::superblock::Superblock;
 use crate::wal::group::{Record, Records};
@@ -160,8 +160,7 @@ fn redo(state: &Arc<EngineState>, pin: Pinned<'_>, group: &Group<'_>, ops: &[Pag
     }
     state.pool.mark_dirty(page.pin.frame_index(), group.start);
     for op in ops {
-        op.check(&page.guard).map_err(damaged)?;
-        op.apply(&mut page.guard);
+        repeat(op, &mut page.guard).map_err(damaged)?;
     }
     page.guard.set_lsn(group.end);
     Ok(())
