@@ -265,7 +265,7 @@ fn reservations_give_back_what_was_not_used() {
     let engine = Engine::create(Arc::new(disk.clone()), options()).unwrap();
     let files = disk.list("wal").unwrap().len();
     for _ in 0..100 {
-        let mut credit = engine.reserve_credit(50_000).unwrap();
+        let mut credit = engine.reserve_credit(50_000, 0).unwrap();
         let part = credit.take(20_000);
         assert_eq!((credit.log_bytes(), part.log_bytes()), (30_000, 20_000));
         credit.merge(part);

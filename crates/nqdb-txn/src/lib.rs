@@ -33,6 +33,7 @@ mod definitions;
 mod directory;
 mod durable;
 mod error;
+mod growth;
 mod ids;
 mod key_lock;
 mod purge;
