@@ -36,6 +36,7 @@ mod error;
 mod growth;
 mod ids;
 mod key_lock;
+mod key_sort;
 mod purge;
 mod record;
 mod recovery;
