@@ -263,10 +263,16 @@ fn byte_place(index: i64, len: usize) -> SqlResult<usize> {
 
 #[sql_function("bitcmp(bit, bit) -> int4", oid = 1596)]
 fn compare(a: &Bits, b: &Bits) -> i32 {
-    a.compare(b) as i32
+    order(a, b)
 }
 
 #[sql_function("varbitcmp(varbit, varbit) -> int4", oid = 1672)]
 fn compare_varying(a: &Bits, b: &Bits) -> i32 {
-    a.compare(b) as i32
+    order(a, b)
+}
+
+/// The difference of the first bytes that differ, or that of the lengths as -1, 0 or 1.
+fn order(a: &Bits, b: &Bits) -> i32 {
+    let differing = a.bytes().iter().zip(b.bytes()).find(|(a, b)| a != b);
+    differing.map_or_else(|| a.compare(b) as i32, |(a, b)| i32::from(*a) - i32::from(*b))
 }

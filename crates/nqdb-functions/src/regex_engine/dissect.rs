@@ -161,7 +161,9 @@ impl<'r, 'a> Dissection<'r, 'a> {
     fn repeated(&mut self, what: usize, min: u32, max: Option<u32>, begin: usize, end: usize) -> SqlResult<bool> {
         let Some((node, program)) = self.parts(what) else { return Ok(false) };
         let prefers_less = node.traits.prefers_less;
-        if min == 0 && begin == end {
+        // None at all is the first choice of those who prefer less, and the last one of all others.
+        let may_be_none = min == 0 && begin == end;
+        if may_be_none && prefers_less {
             return Ok(true);
         }
         let min = (min as usize).max(1);
@@ -197,7 +199,10 @@ impl<'r, 'a> Dissection<'r, 'a> {
             }
             match Self::step_back(&mut division, prefers_less, min, end) {
                 Some(bounds) => (least, most) = bounds,
-                None => return Ok(false),
+                None => {
+                    self.forget(what);
+                    return Ok(may_be_none);
+                }
             }
         }
     }

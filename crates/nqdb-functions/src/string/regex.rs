@@ -193,10 +193,12 @@ impl NthMatch<'_> {
         check()?;
         let group = at_least(0, "subexpr", self.group)?;
         let pattern = Pattern::compiled(pattern, flags_without_global(self.flags, function)?)?;
-        let Some(from) = byte_of_start(value, start).filter(|_| group <= pattern.group_count()) else {
+        let Some(from) = byte_of_start(value, start).filter(|_| group <= pattern.group_count().max(1)) else {
             return Ok(None);
         };
         let (count, last) = walk(context, value, &pattern, from, nth)?;
+        // A pattern without groups is one itself.
+        let group = group.min(pattern.group_count());
         Ok(last.filter(|_| count == nth).and_then(|found| found.group(group)))
     }
 }
