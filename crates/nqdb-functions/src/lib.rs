@@ -19,7 +19,7 @@
 //! 3. A call is one indirect call on `&[Datum]`; arguments have been coerced to the function's types before.
 //! 4. Errors are PostgreSQL's, in code and words.
 //!
-//! Not here: json, ranges, full text search; the work of window functions, which is the executor's.
+//! Not here: ranges, full text search; the work of window functions, which is the executor's.
 
 mod aggregates;
 mod argument;
