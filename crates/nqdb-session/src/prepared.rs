@@ -100,7 +100,7 @@ impl Session {
         match statement.parsed.clone().kind {
             StatementKind::Rows(_) | StatementKind::Explain { .. } => {
                 let plan = self.current_plan(statement)?;
-                Ok(plan.output.as_deref().map(Arc::from))
+                Ok(plan.output.clone())
             }
             StatementKind::Show(ref name) => Ok(Some(show_columns(name.as_deref())?)),
             StatementKind::Execute { ref name, .. } => {
@@ -118,14 +118,14 @@ impl Session {
         promised: Option<&Arc<[OutputColumn]>>,
     ) -> SqlResult<Option<Arc<[OutputColumn]>>> {
         let output = self.output_of(statement)?;
-        let types = |columns: Option<&Arc<[OutputColumn]>>| -> Option<Vec<(String, Type)>> {
-            columns.map(|columns| columns.iter().map(|column| (column.name.clone(), column.ty)).collect())
-        };
         if let (Some(now), Some(before)) = (&output, promised)
             && Arc::ptr_eq(now, before)
         {
             return Ok(output);
         }
+        let types = |columns: Option<&Arc<[OutputColumn]>>| -> Option<Vec<(String, Type)>> {
+            columns.map(|columns| columns.iter().map(|column| (column.name.clone(), column.ty)).collect())
+        };
         if types(output.as_ref()) != types(promised) {
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "cached plan must not change result type"));
         }

@@ -69,7 +69,7 @@ pub(crate) struct SeenVersions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandEnd {
     Complete,
-    /// The client's data is awaited: [`Session::copy_data`], [`Session::copy_done`].
+    /// The client's data is awaited: [`Session::copy_data`], [`Session::store_copied`], [`Session::copy_done`].
     CopyIn,
 }
 

@@ -92,8 +92,7 @@ impl Session {
         out: &mut C,
     ) -> Result<(), Failure> {
         if is_last {
-            self.settle_dependencies().await?;
-            self.end_implicit().await?;
+            self.end_request().await?;
         }
         self.send_notices(out);
         match end {

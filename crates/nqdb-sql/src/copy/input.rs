@@ -195,6 +195,8 @@ pub struct CopyIn {
     view: ReadView,
     frame: Frame,
     lines: Lines,
+    /// The values of the line at hand.
+    values: Vec<Datum>,
     state: InsertState,
     /// Rows that are not stored yet, and the lines that they came from.
     batch: InsertBatch,
@@ -212,6 +214,7 @@ impl CopyIn {
             view,
             frame: Frame::new(plan.slot_count, plan.subplans.len()).with_queries(plan.with.len(), plan.recursion_count),
             lines: Lines::new(&plan.options),
+            values: Vec::new(),
             state: InsertState::default(),
             batch: InsertBatch::default(),
             line_numbers: Vec::new(),
@@ -249,7 +252,7 @@ impl CopyIn {
             }
             match self.read_row(&plan, cx) {
                 Ok(Read::Row) => {
-                    self.batch.push(std::mem::take(&mut self.state.row));
+                    self.batch.push(&mut self.state.row);
                     self.line_numbers.push(self.lines.number);
                 }
                 Ok(Read::Skipped) => {}
@@ -305,7 +308,7 @@ impl CopyIn {
 
     /// Converts the fields; false when WHERE does not want the row.
     fn build_row(&mut self, plan: &CopyInPlan, cx: &mut ExecContext<'_>) -> SqlResult<bool> {
-        let mut values = Vec::with_capacity(plan.columns.len());
+        self.values.clear();
         for (number, column) in plan.columns.iter().enumerate() {
             if number >= self.lines.field_count() {
                 let message = format!("missing data for column \"{}\"", column.name);
@@ -315,7 +318,7 @@ impl CopyIn {
                 .lines
                 .field(number, column.force_not_null, column.force_null)
                 .map_err(|error| self.in_line(error))?;
-            values.push(match text {
+            self.values.push(match text {
                 Some(text) => parse_text(text, column.ty, cx.functions.format)
                     .map_err(|error| self.in_column(error, &column.name, text))?,
                 None => Datum::Null,
@@ -325,7 +328,7 @@ impl CopyIn {
             return Err(self.in_line(bad_format("extra data after last expected column")));
         }
         let mut rt = runtime(plan, &mut self.frame, &self.view, cx);
-        let built = plan.target.build(&mut values.into_iter(), &mut self.state, plan.predicate.as_ref(), &mut rt);
+        let built = plan.target.build(self.values.drain(..), &mut self.state, plan.predicate.as_ref(), &mut rt);
         built.map_err(|error| self.in_line(error))
     }
 

@@ -94,7 +94,7 @@ impl PlanContext {
 #[derive(Debug)]
 pub struct Plan {
     /// The columns that go to the client, none when no rows do.
-    pub output: Option<Vec<OutputColumn>>,
+    pub output: Option<Arc<[OutputColumn]>>,
     /// Types of the parameters.
     pub parameters: Vec<Oid>,
     /// Locks to take before execution. Afterwards the catalog version must still be the plan's.

@@ -49,7 +49,7 @@ pub fn explain(
     let planning_micros = Some(clock_micros() - started);
     let column = OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty: Type::TEXT, origin: None };
     Ok(Plan {
-        output: Some(vec![column]),
+        output: Some(Arc::from([column])),
         parameters: params.to_vec(),
         relations: plan.relations.clone(),
         catalog_version: plan.catalog_version,
@@ -76,7 +76,7 @@ pub(crate) fn plan_copy_target(
     cx: &PlanContext,
 ) -> SqlResult<CopyTargetPlan> {
     let mut planner = Planner::new(cx, false);
-    let plan = planner.plan_insert(insert)?;
+    let plan = planner.plan_insert(insert, predicate.is_some())?;
     let predicate = predicate.map(|predicate| planner.compile(predicate)).transpose()?;
     let slot_count = planner.slot_count();
     Ok(CopyTargetPlan {
@@ -127,7 +127,7 @@ fn plan_statement(
     };
     let writes = !changes.is_empty() || !matches!(root, Root::Query(_));
     Ok(Plan {
-        output: bound.output(),
+        output: bound.output().map(Arc::from),
         parameters: params.to_vec(),
         needs_snapshot: reads || (!writes && !planner.relations.is_empty()),
         slot_count: planner.slot_count(),
@@ -175,7 +175,7 @@ impl Planner<'_> {
         Ok(match bound {
             Bound::Query(query) => (Root::Query(self.plan_root_query(query)?), false),
             Bound::Insert(insert) => {
-                let root = Root::Insert(Box::new(self.plan_insert(insert)?));
+                let root = Root::Insert(Box::new(self.plan_insert(insert, false)?));
                 // What the source reads was locked so far; the target follows.
                 let reads = !self.relations.is_empty() || insert.on_conflict.is_some();
                 self.lock(insert.table.oid, RelationLock::RowExclusive);
@@ -203,7 +203,8 @@ impl Planner<'_> {
         query.output.iter().map(|column| self.slot(column.id)).collect()
     }
 
-    pub(crate) fn plan_insert(&mut self, insert: &Insert) -> SqlResult<InsertPlan> {
+    /// `has_predicate`: a condition over the new row follows.
+    pub(crate) fn plan_insert(&mut self, insert: &Insert, has_predicate: bool) -> SqlResult<InsertPlan> {
         let source = self.plan_query(&insert.source, None)?;
         let source_slots = self.output_slots(&insert.source)?;
         let row_slots = self.define_row(&insert.table, &insert.row, &insert.table.name);
@@ -215,11 +216,15 @@ impl Planner<'_> {
             None => None,
         };
         let returning = self.compile_returning(insert.returning.as_ref())?;
+        let is_read = has_predicate
+            || on_conflict.is_some()
+            || returning.is_some()
+            || !(generated.is_empty() && checks.is_empty());
         let target = InsertTarget {
             table: insert.table.clone(),
             positions: insert.targets.clone().into(),
             defaults,
-            row_slots,
+            row_slots: if is_read { row_slots } else { Box::default() },
             generated,
             checks,
             on_conflict,
@@ -251,6 +256,8 @@ impl Planner<'_> {
         let generated = self.compile_assignments(&update.generated)?;
         let checks = self.compile_checks(&update.checks)?;
         let returning = self.compile_returning(update.returning.as_ref())?;
+        let is_read = returning.is_some() || !(generated.is_empty() && checks.is_empty());
+        let row_slots = if is_read { row_slots } else { Box::default() };
         let changes = Some(UpdatePlan { set, row_slots, generated, checks });
         Ok(ModifyPlan { source, address, table: update.table.clone(), old, recheck, update: changes, returning })
     }
