@@ -164,12 +164,14 @@ impl Session {
                 self.portals.clear();
                 self.prepared.clear();
                 self.plan_cache.clear();
+                self.shapes.clear();
                 self.surroundings.forget_sequences();
                 self.discard_temporary_objects().await?;
                 "DISCARD ALL"
             }
             DiscardTarget::Plans => {
                 self.plan_cache.clear();
+                self.shapes.clear();
                 "DISCARD PLANS"
             }
             DiscardTarget::Sequences => {

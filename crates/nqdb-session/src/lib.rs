@@ -7,7 +7,7 @@
 //! | `simple`, `extended` | the two protocols, as calls |
 //! | `run`, `commands`, `copy` | executing one statement |
 //! | `block`, `transaction` | the transaction block |
-//! | `prepared`, `portal`, `plan_cache` | statements with their plans |
+//! | `prepared`, `portal`, `plan_cache`, `shapes` | statements with their plans |
 //! | `temporary` | temporary tables: ON COMMIT, and their end with the session |
 //! | `settings` | SET, SHOW, and what a rollback takes back |
 //! | `surroundings` | what SQL functions may ask of their session |
@@ -35,6 +35,7 @@ mod registry;
 mod run;
 mod session;
 pub mod settings;
+mod shapes;
 mod simple;
 mod surroundings;
 mod system_session;

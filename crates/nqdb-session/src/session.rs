@@ -33,6 +33,7 @@ use crate::portal::Portal;
 use crate::prepared::Prepared;
 use crate::registry::{Backend, Registration};
 use crate::settings::Authority;
+use crate::shapes::Shapes;
 use crate::surroundings::Surroundings;
 
 /// One client's session.
@@ -43,6 +44,7 @@ pub struct Session {
     pub(crate) prepared: HashMap<String, Prepared>,
     pub(crate) portals: HashMap<String, Portal>,
     pub(crate) plan_cache: PlanCache,
+    pub(crate) shapes: Shapes,
     pub(crate) copy_in: Option<CopyInProgress>,
     pub(crate) notices: Vec<Notice>,
     /// The formats that results are written in, of the statement at hand.
@@ -157,6 +159,7 @@ impl Session {
             prepared: HashMap::new(),
             portals: HashMap::new(),
             plan_cache: PlanCache::default(),
+            shapes: Shapes::default(),
             copy_in: None,
             notices: Vec::new(),
             format: Arc::default(),
@@ -315,7 +318,13 @@ impl Session {
             self.seen.catalog = Some(catalog.version);
         }
         if settings_changed {
-            self.format = Arc::new(self.surroundings.settings.borrow().effective().format.clone());
+            let format = self.surroundings.settings.borrow().effective().format.clone();
+            if !format.reads_as(&self.format) {
+                // Constants were read by the old settings.
+                self.plan_cache.clear();
+                self.shapes.clear();
+            }
+            self.format = Arc::new(format);
             self.seen.settings = Some(generation);
         }
         let now_micros = self.transaction_micros();

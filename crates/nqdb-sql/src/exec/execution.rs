@@ -331,7 +331,11 @@ impl Run<'_, '_, '_> {
         if first {
             plan.source.open(&mut state.source, &mut self.rt)?;
         }
-        if plan.target.on_conflict.is_some() { self.insert_singly(plan, state) } else { self.insert_together(plan, state) }
+        if plan.target.on_conflict.is_some() {
+            self.insert_singly(plan, state)
+        } else {
+            self.insert_together(plan, state)
+        }
     }
 
     /// Stores each row before it asks for the next one: ON CONFLICT must meet the rows before it.

@@ -155,6 +155,19 @@ impl Tokens {
         self.text.get(start as usize..end as usize).unwrap_or("")
     }
 
+    /// The byte of the query string that a token starts at.
+    pub fn start_of(&self, index: usize) -> Option<usize> {
+        self.ranges.get(index).map(|(start, _)| *start as usize)
+    }
+
+    /// Whether a string constant may name a moment that the clock decides (manual, section 8.5.1.4): `'now'`, `'today'`.
+    pub fn mention_the_clock(&self) -> bool {
+        const WORDS: [&str; 4] = ["now", "today", "tomorrow", "yesterday"];
+        let texts = (0..self.len()).map(|index| self.token_text(index));
+        let mut strings = texts.filter(|text| text.contains(['\'', '$'])).map(str::to_ascii_lowercase);
+        strings.any(|text| text.contains('\\') || WORDS.iter().any(|word| text.contains(word)))
+    }
+
     /// Position of a token: characters, counted from 1.
     pub fn position(&self, index: usize) -> Option<u32> {
         self.positions.get(index).copied()

@@ -31,6 +31,8 @@ pub(crate) struct Planner<'a> {
     /// There is a FOR UPDATE in it.
     pub locks_rows: bool,
     pub relations: Vec<(u32, RelationLock)>,
+    /// What full scans of all the tables would cost.
+    pub full_scans_cost: f64,
     /// A compiled expression calls `txid_current`.
     pub needs_number: bool,
     /// Slots of the operands of the CASEs around the expression at hand.
@@ -63,6 +65,7 @@ impl<'a> Planner<'a> {
             early_with: Vec::new(),
             locks_rows: false,
             relations: Vec::new(),
+            full_scans_cost: 0.0,
             needs_number: false,
             case_slots: Vec::new(),
             names: HashMap::default(),

@@ -26,6 +26,9 @@ use nqdb_catalog::TableDef;
 /// The row plan's cost from which on the analytical executor is asked: about 70,000 rows that are looked at.
 const ANALYTICAL_COST_MIN: f64 = 1000.0;
 
+/// How much less a row costs the analytical executor in a full scan, roughly.
+const ANALYTICAL_SPEEDUP: f64 = 8.0;
+
 /// Positions in a table and the slots of their values.
 type RowSlots = Box<[(usize, Slot)]>;
 
@@ -119,7 +122,8 @@ fn plan_statement(
     };
     let analytical = match (bound, &root) {
         (Bound::Query(query), Root::Query(plan))
-            if !planner.relations.is_empty() && is_for_analysis(cx.executor, plan.node.note.total_cost) =>
+            if !planner.relations.is_empty()
+                && is_for_analysis(cx.executor, plan.node.note.total_cost, planner.full_scans_cost) =>
         {
             Some(Arc::new(query.clone()))
         }
@@ -147,10 +151,11 @@ fn plan_statement(
     })
 }
 
-/// Whether the analytical executor is to be asked for a query of this estimated cost.
-fn is_for_analysis(choice: ExecutorChoice, total_cost: f64) -> bool {
+/// Whether the analytical executor is to be asked for a query of this estimated cost. It knows full scans only: a plan that
+/// reads a small part of its tables through an index beats it however large they are.
+fn is_for_analysis(choice: ExecutorChoice, total_cost: f64, full_scans_cost: f64) -> bool {
     match choice {
-        ExecutorChoice::Auto => total_cost > ANALYTICAL_COST_MIN,
+        ExecutorChoice::Auto => total_cost > ANALYTICAL_COST_MIN.max(full_scans_cost / ANALYTICAL_SPEEDUP),
         ExecutorChoice::Row => false,
         ExecutorChoice::Analytical => true,
     }

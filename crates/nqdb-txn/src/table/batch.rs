@@ -81,11 +81,8 @@ impl TableStore {
     }
 
     fn insert_rows(&self, txn: &mut Transaction, keys: &[[u8; 8]], mut images: Images) -> Result<()> {
-        let run: Vec<RunEntry<'_>> = keys
-            .iter()
-            .zip(&images.values)
-            .map(|(key, value)| RunEntry { key, value_bytes: value.len() })
-            .collect();
+        let run: Vec<RunEntry<'_>> =
+            keys.iter().zip(&images.values).map(|(key, value)| RunEntry { key, value_bytes: value.len() }).collect();
         let count_bytes = size_of::<u32>();
         let log_bytes = Need::record_bytes(CHANGE_OVERHEAD_BYTES + size_of::<RowId>() + count_bytes);
         let mut payload = Vec::new();
