@@ -14,13 +14,12 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use nqdb_sql::exec::Execution;
 use nqdb_sql::parse::{Parameterized, Shape, parameterized};
 use nqdb_types::Datum;
 
 use crate::block::Block;
 use crate::client_sink::ClientSink;
-use crate::portal::{Portal, PortalState};
+use crate::portal::Portal;
 use crate::prepared::Statement;
 use crate::session::{CommandEnd, Failure, Session};
 
@@ -126,9 +125,8 @@ impl Session {
         self.surroundings.instance.metrics.plans_reused.increment();
         self.surroundings.instance.metrics.statements.increment();
         self.show_active(&Arc::from(self.shapes.current.statement_text(sql)));
-        let view = self.admit(&plan).await?;
         let mut portal = Portal::simple(statement, plan.output.clone());
-        portal.state = PortalState::Running(Box::new(Execution::new(plan, params, view)));
+        self.begin_plan(&mut portal, plan, params).await?;
         let end = self.run_portal(&mut portal, 0, out).await?;
         drop(portal);
         self.complete_statement(&end, true, out).await?;
@@ -144,6 +142,7 @@ impl Session {
         }
     }
 
+    /// The statement with parameters; none when it cannot be had, or would not do the same.
     fn parameterize(&mut self, sql: &str, literal: &Statement) -> Option<Known> {
         if !literal.parsed.tokens.truncation_notices().is_empty() {
             return None;

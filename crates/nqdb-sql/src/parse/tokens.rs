@@ -76,7 +76,8 @@ impl Tokens {
                     tokens.positions.push(start.characters + 1);
                     let location = Location { line, column: u64::from(start.characters) + 1 };
                     let end = Location { line, column: u64::from(end.characters) + 1 };
-                    for token in split_operator(token) {
+                    let (token, second) = split_operator(token);
+                    for token in std::iter::once(token).chain(second) {
                         kept.push(TokenWithSpan { token, span: Span { start: location, end } });
                     }
                     // An operator that was split into two keeps one number per token.
@@ -317,10 +318,10 @@ fn join_strings(previous: &mut Token, next: &Token) -> bool {
 
 /// An operator of several characters does not end in `+` or `-` unless it also contains one of `~!@#%^&|` and
 /// the like (manual, section 4.1.3): `a*-1` is a product with a negative number.
-fn split_operator(token: Token) -> Vec<Token> {
+fn split_operator(token: Token) -> (Token, Option<Token>) {
     if token == Token::DoubleEq {
         // Other databases spell equality like this; here it is an operator that somebody would have to create.
-        return vec![Token::CustomBinaryOperator("==".to_string())];
+        return (Token::CustomBinaryOperator("==".to_string()), None);
     }
     if let Token::CustomBinaryOperator(operator) = &token
         && !operator.contains(['~', '!', '@', '#', '%', '^', '&', '|', '`', '?'])
@@ -330,7 +331,7 @@ fn split_operator(token: Token) -> Vec<Token> {
         } else if let Some(head) = operator.strip_suffix('+') {
             (head, Token::Plus)
         } else {
-            return vec![token];
+            return (token, None);
         };
         let head = match head {
             "=" => Token::Eq,
@@ -343,11 +344,11 @@ fn split_operator(token: Token) -> Vec<Token> {
             "/" => Token::Div,
             "+" => Token::Plus,
             "-" => Token::Minus,
-            _ => return vec![token],
+            _ => return (token, None),
         };
-        return vec![head, sign];
+        return (head, Some(sign));
     }
-    vec![token]
+    (token, None)
 }
 
 /// What PostgreSQL's scanner says about text that never ends.
