@@ -185,12 +185,14 @@ impl Session {
                 self.surroundings.advisory.borrow_mut().unlock_all();
                 self.prepared.clear();
                 self.plan_cache.clear();
+                self.shapes.clear();
                 self.surroundings.forget_sequences();
                 self.discard_temporary_objects().await?;
                 "DISCARD ALL"
             }
             DiscardTarget::Plans => {
                 self.plan_cache.clear();
+                self.shapes.clear();
                 "DISCARD PLANS"
             }
             DiscardTarget::Sequences => {
