@@ -19,7 +19,7 @@ use nqdb_sql::statement::IsolationLevel;
 use nqdb_sqlstate::{INVALID_SAVEPOINT_SPECIFICATION, SqlError, SqlResult};
 use nqdb_txn::{Isolation, SavepointMark, Transaction};
 
-use crate::settings::SettingsMark;
+use crate::surroundings::SessionMarks;
 
 /// Where the session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,41 +92,53 @@ pub struct Savepoint {
     pub name: String,
     txn: SavepointMark,
     draft: DraftMark,
-    settings: SettingsMark,
+    marks: SessionMarks,
+    /// What the part after it may have changed, to its own end only.
+    read_only: bool,
 }
 
 impl OpenTransaction {
     /// SAVEPOINT.
-    pub fn savepoint(&mut self, name: String, settings: SettingsMark) {
+    pub fn savepoint(&mut self, name: String, marks: SessionMarks) {
         let (txn, draft) = (self.txn.savepoint(), self.draft.mark());
-        self.savepoints.push(Savepoint { name, txn, draft, settings });
+        let read_only = self.characteristics.read_only;
+        self.savepoints.push(Savepoint { name, txn, draft, marks, read_only });
     }
 
     /// RELEASE: forgets the savepoint and those after it, keeps their changes.
     pub fn release(&mut self, name: &str) -> SqlResult<()> {
         let at = self.find(name)?;
-        self.savepoints.truncate(at);
+        let ended = self.savepoints.split_off(at);
+        if let Some(outermost) = ended.first() {
+            self.set_read_only(outermost.read_only);
+        }
         Ok(())
     }
 
-    /// ROLLBACK TO: takes back what came after the savepoint, which remains. Gives the mark of the settings.
-    pub fn rollback_to(&mut self, name: &str) -> SqlResult<SettingsMark> {
+    /// ROLLBACK TO: takes back what came after the savepoint, which remains. Gives the marks of the session.
+    pub fn rollback_to(&mut self, name: &str) -> SqlResult<SessionMarks> {
         let at = self.find(name)?;
         self.savepoints.truncate(at + 1);
         self.undo_to_newest_savepoint().ok_or_else(|| no_such_savepoint(name))?
     }
 
     /// Takes back what came after the newest savepoint; `None` when there is none.
-    pub fn undo_to_newest_savepoint(&mut self) -> Option<SqlResult<SettingsMark>> {
+    pub fn undo_to_newest_savepoint(&mut self) -> Option<SqlResult<SessionMarks>> {
         let newest = self.savepoints.last()?;
-        let (txn, draft, settings) = (newest.txn, newest.draft, newest.settings);
+        let (txn, draft, marks, read_only) = (newest.txn, newest.draft, newest.marks, newest.read_only);
+        self.set_read_only(read_only);
         Some(match self.txn.rollback_to(txn) {
             Ok(()) => {
                 self.draft.rollback_to(draft);
-                Ok(settings)
+                Ok(marks)
             }
             Err(error) => Err(error.into()),
         })
+    }
+
+    fn set_read_only(&mut self, read_only: bool) {
+        self.characteristics.read_only = read_only;
+        self.txn.set_read_only(read_only);
     }
 
     fn find(&self, name: &str) -> SqlResult<usize> {

@@ -6,6 +6,7 @@ use nqdb_sql::statement::{TransactionModes, TransactionStatement};
 use nqdb_sqlstate::{
     ACTIVE_SQL_TRANSACTION, IN_FAILED_SQL_TRANSACTION, NO_ACTIVE_SQL_TRANSACTION, SqlError, SqlResult,
 };
+use nqdb_storage::Lsn;
 use nqdb_txn::{Transaction, TxnError, Wait};
 
 use crate::block::{Block, Characteristics, OpenTransaction};
@@ -44,7 +45,11 @@ impl Session {
 
     fn begin(&mut self, characteristics: Characteristics) -> SqlResult<()> {
         let instance = &self.surroundings.instance;
-        let mut txn = instance.system.begin(characteristics.isolation()?, characteristics.read_only);
+        let mut txn = instance.system.begin_as(
+            self.surroundings.backend.owner(),
+            characteristics.isolation()?,
+            characteristics.read_only,
+        );
         txn.set_process_id(self.surroundings.backend.pid());
         self.surroundings.characteristics.set(Some(characteristics));
         self.open = Some(OpenTransaction {
@@ -69,13 +74,16 @@ impl Session {
             TransactionStatement::Rollback { chain } => self.rollback_statement(*chain).await,
             TransactionStatement::Savepoint(name) => {
                 self.require_block("SAVEPOINT")?;
-                let settings = self.surroundings.settings.borrow().mark();
-                self.ensure_transaction()?.savepoint(name.clone(), settings);
+                let marks = self.surroundings.mark();
+                self.ensure_transaction()?.savepoint(name.clone(), marks);
                 Ok(CommandTag::Other("SAVEPOINT"))
             }
             TransactionStatement::Release(name) => {
                 self.require_block("RELEASE SAVEPOINT")?;
-                self.ensure_transaction()?.release(name)?;
+                let open = self.ensure_transaction()?;
+                open.release(name)?;
+                let characteristics = open.characteristics;
+                self.surroundings.characteristics.set(Some(characteristics));
                 self.portals_join_level();
                 Ok(CommandTag::Other("RELEASE"))
             }
@@ -88,6 +96,8 @@ impl Session {
                 Ok(CommandTag::Other("SET"))
             }
             TransactionStatement::SetSessionCharacteristics(modes) => {
+                // What is set lasts when the statement's transaction commits.
+                self.ensure_transaction()?;
                 self.set_session_characteristics(*modes)?;
                 Ok(CommandTag::Other("SET"))
             }
@@ -164,9 +174,10 @@ impl Session {
                 format!("savepoint \"{name}\" does not exist"),
             ));
         };
-        let settings = open.rollback_to(name)?;
+        let marks = open.rollback_to(name)?;
         let level = open.savepoints.len();
-        self.surroundings.settings.borrow_mut().rollback_to(settings);
+        self.surroundings.characteristics.set(Some(open.characteristics));
+        self.surroundings.rollback_to(marks);
         self.portals.retain(|_, portal| portal.level < level);
         self.block = Block::Open;
         Ok(CommandTag::Other("ROLLBACK"))
@@ -177,6 +188,11 @@ impl Session {
             return Ok(());
         }
         Err(SqlError::new(NO_ACTIVE_SQL_TRANSACTION, format!("{command} can only be used in transaction blocks")))
+    }
+
+    /// As [`Session::require_block`], for what a query string of several statements may hold too.
+    pub(crate) fn require_block_around(&self, command: &str) -> SqlResult<()> {
+        if self.is_one_of_several { Ok(()) } else { self.require_block(command) }
     }
 
     /// BEGIN's and SET TRANSACTION's modes, for the transaction at hand.
@@ -235,7 +251,10 @@ impl Session {
 
     /// Commits, and waits until the commit is on disk. Whatever comes out, no transaction is left.
     pub(crate) async fn commit(&mut self) -> SqlResult<()> {
-        self.portals.clear();
+        if let Err(error) = self.hold_cursors().await {
+            self.roll_back()?;
+            return Err(error);
+        }
         if self.has_on_commit
             && let Err(error) = self.apply_on_commit().await
         {
@@ -245,8 +264,9 @@ impl Session {
         self.block = Block::Idle;
         self.surroundings.characteristics.set(None);
         let Some(open) = self.open.take() else { return Ok(()) };
-        let system = self.surroundings.instance.system.clone();
-        let commit = match open.txn.commit() {
+        let committed = open.txn.commit();
+        self.surroundings.advisory.borrow_mut().rollback_to(0);
+        let commit = match committed {
             Ok(commit) => commit,
             Err(error) => {
                 self.surroundings.settings.borrow_mut().rollback();
@@ -261,22 +281,30 @@ impl Session {
         }
         match commit.durable_lsn {
             // After this point a cancel comes too late: the commit may already be on disk.
-            Some(lsn) => system.durable(lsn).await.map_err(|error| SqlError::from(error).fatal()),
+            Some(lsn) => self.durable(lsn).await,
             None => Ok(()),
         }
     }
 
-    /// Ends the statement outside of a block: commits the implicit transaction.
-    pub(crate) async fn end_implicit(&mut self) -> SqlResult<()> {
-        match self.block {
-            Block::Implicit => self.commit().await,
-            Block::Idle | Block::Open | Block::Failed => Ok(()),
+    /// Ends a request: commits the implicit transaction, and waits for the commits that its answers owe to. Their records lie
+    /// before its own in the log, so that one wait is for all of them.
+    pub(crate) async fn end_request(&mut self) -> SqlResult<()> {
+        if self.block != Block::Implicit {
+            return self.settle_dependencies().await;
+        }
+        self.adopt_sequence_writes();
+        let owed = self.open.as_ref().and_then(|open| open.txn.depends_on());
+        let ended = self.commit().await;
+        match owed {
+            // What was answered before it failed goes out all the same.
+            Some(lsn) if ended.is_err() => self.durable(lsn).await.and(ended),
+            _ => ended,
         }
     }
 
     /// Rolls back. Whatever comes out, no transaction is left.
     pub(crate) fn roll_back(&mut self) -> SqlResult<()> {
-        self.portals.clear();
+        self.end_portals();
         self.block = Block::Idle;
         self.surroundings.characteristics.set(None);
         {
@@ -285,10 +313,12 @@ impl Session {
                 settings.rollback();
             }
         }
-        match self.open.take() {
-            Some(open) => Ok(open.txn.rollback()?),
+        let rolled_back = match self.open.take() {
+            Some(open) => open.txn.rollback(),
             None => Ok(()),
-        }
+        };
+        self.surroundings.advisory.borrow_mut().rollback_to(0);
+        Ok(rolled_back?)
     }
 
     /// What an error does to the transaction.
@@ -310,7 +340,7 @@ impl Session {
         };
         match undone {
             Some(Ok((mark, level))) => {
-                self.surroundings.settings.borrow_mut().rollback_to(mark);
+                self.surroundings.rollback_to(mark);
                 self.portals.retain(|_, portal| portal.level < level);
                 self.block = Block::Failed;
                 Ok(())
@@ -334,12 +364,15 @@ impl Session {
     pub(crate) async fn settle_dependencies(&mut self) -> SqlResult<()> {
         self.adopt_sequence_writes();
         match self.open.as_ref().and_then(|open| open.txn.depends_on()) {
-            Some(lsn) => {
-                let durable = self.surroundings.instance.system.durable(lsn);
-                durable.await.map_err(|error| SqlError::from(error).fatal())
-            }
+            Some(lsn) => self.durable(lsn).await,
             None => Ok(()),
         }
+    }
+
+    /// Waits until the log is on disk up to a position.
+    fn durable(&self, lsn: Lsn) -> impl Future<Output = SqlResult<()>> + Send + use<> {
+        let durable = self.surroundings.instance.system.durable(lsn);
+        async move { durable.await.map_err(|error| SqlError::from(error).fatal()) }
     }
 
     /// Makes the transaction wait, at its end, for what sequences have written on its behalf.
@@ -375,8 +408,18 @@ impl Session {
         let Some(open) = &mut self.open else {
             return Err(SqlError::internal("nothing can be waited for without a transaction"));
         };
+        let event = match &wait {
+            Wait::Relation(_) => ("Lock", "relation"),
+            Wait::Txn(_) => ("Lock", "transactionid"),
+            Wait::Log(_) => ("IO", "WALSync"),
+        };
+        let transaction = open.txn.xid().map(|xid| xid.0);
+        let backend = self.surroundings.backend.clone();
+        backend.update_activity(|activity| (activity.wait, activity.transaction) = (Some(event), transaction));
         let waited = wait.wait(&mut open.txn, deadlock_timeout, lock_timeout);
-        Ok(self.surroundings.interruptible(waited).await??)
+        let waited = self.surroundings.interruptible(waited).await;
+        backend.update_activity(|activity| activity.wait = None);
+        Ok(waited??)
     }
 
     /// RELEASE: portals of the released parts belong to what surrounds them now.

@@ -14,10 +14,23 @@ pub(crate) mod deparse;
 mod json;
 mod node;
 mod text;
+mod xml;
+mod yaml;
 
 use crate::exec::NodeStatistics;
 use crate::plan::Plan;
 use crate::statement::{ExplainFormat, ExplainOptions};
+
+/// The operators of a plan, without what stands in their conditions.
+pub(crate) fn outline(plan: &Plan) -> Vec<String> {
+    fn add(node: &node::Shown<'_>, depth: usize, out: &mut Vec<String>) {
+        out.push(format!("{depth} {}{}", node.kind, node.target));
+        node.children.iter().for_each(|child| add(child, depth + 1, out));
+    }
+    let mut out = Vec::new();
+    add(&node::tree(plan), 0, &mut out);
+    out
+}
 
 /// What is to be printed.
 pub(crate) struct Rendering<'a> {
@@ -39,7 +52,9 @@ impl Rendering<'_> {
     pub fn lines(&self) -> Vec<String> {
         match self.options.format {
             ExplainFormat::Text => text::lines(self),
-            ExplainFormat::Json => vec![json::document(self)],
+            ExplainFormat::Json => vec![json::document(json::fields(self))],
+            ExplainFormat::Xml => vec![xml::document(&json::fields(self))],
+            ExplainFormat::Yaml => vec![yaml::document(&json::fields(self))],
         }
     }
 }

@@ -7,6 +7,7 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::RelationLock;
 use nqdb_types::Type;
 
+use super::CurrentOf;
 use super::with::{RecursionPlace, WithPlace};
 use super::{PlanContext, cost};
 use crate::exec::{NodeNote, Operator, PlanNode, Slot, Subplan, WithPlan};
@@ -31,8 +32,13 @@ pub(crate) struct Planner<'a> {
     /// There is a FOR UPDATE in it.
     pub locks_rows: bool,
     pub relations: Vec<(u32, RelationLock)>,
+    /// What full scans of all the tables would cost.
+    pub full_scans_cost: f64,
     /// A compiled expression calls `txid_current`.
     pub needs_number: bool,
+    pub current_of: Vec<CurrentOf>,
+    /// It reads of the session's cursors or prepared statements.
+    pub reads_session: bool,
     /// Slots of the operands of the CASEs around the expression at hand.
     pub case_slots: Vec<Slot>,
     /// What EXPLAIN calls a column.
@@ -63,7 +69,10 @@ impl<'a> Planner<'a> {
             early_with: Vec::new(),
             locks_rows: false,
             relations: Vec::new(),
+            full_scans_cost: 0.0,
             needs_number: false,
+            current_of: Vec::new(),
+            reads_session: false,
             case_slots: Vec::new(),
             names: HashMap::default(),
             columns: HashMap::default(),

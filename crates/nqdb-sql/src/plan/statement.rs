@@ -6,25 +6,30 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::RelationLock;
 use nqdb_types::{Oid, Type};
 
+use super::cost;
 use super::mentions::{contains_subquery, scan_count, split_conjuncts};
 use super::relation::Wishes;
 use super::slots::Planner;
-use super::{ExecutorChoice, Plan, PlanContext};
+use super::{CurrentOf, ExecutorChoice, Plan, PlanContext};
 use crate::copy::CopyTargetPlan;
 use crate::exec::{
-    CheckConstraint, ConflictPlan, ConflictUpdate, Eval, ExplainPlan, InsertPlan, InsertTarget, ModifyPlan, PlanNode,
-    QueryPlan, Root, Slot, UpdatePlan, WithChange,
+    Access, CheckConstraint, ConflictPlan, ConflictUpdate, DetailText, Eval, ExplainPlan, InsertPlan, InsertTarget,
+    ModifyPlan, Operator, PlanNode, QueryPlan, Root, Slot, UpdatePlan, WithChange,
 };
 use crate::ir::{
     Bound, Check, ColumnId, ConflictAction, Delete, Expr, Insert, JoinedChange, OnConflict, OutputColumn, Query,
     Returning, Update, WithBody,
 };
 use crate::rewrite::{RewriteContext, Statistics, optimize_statement};
-use crate::statement::ExplainOptions;
+use crate::statement::{ExplainFormat, ExplainOptions};
 use nqdb_catalog::TableDef;
+use nqdb_functions::quote_identifier;
 
 /// The row plan's cost from which on the analytical executor is asked: about 70,000 rows that are looked at.
 const ANALYTICAL_COST_MIN: f64 = 1000.0;
+
+/// How much less a row costs the analytical executor in a full scan, roughly.
+const ANALYTICAL_SPEEDUP: f64 = 8.0;
 
 /// Positions in a table and the slots of their values.
 type RowSlots = Box<[(usize, Slot)]>;
@@ -32,7 +37,7 @@ type RowSlots = Box<[(usize, Slot)]>;
 /// Plans a bound statement; `params` are the types of its parameters.
 pub fn plan(mut bound: Bound, params: &[Oid], cx: &PlanContext) -> SqlResult<Plan> {
     let statistics = optimize_statement(&mut bound, &RewriteContext::default());
-    plan_statement(&bound, params, cx, statistics, false)
+    plan_statement(&bound, params, cx, statistics, false, false)
 }
 
 /// Plans EXPLAIN of a bound statement; `clock_micros` measures the planning.
@@ -45,18 +50,21 @@ pub fn explain(
 ) -> SqlResult<Plan> {
     let started = clock_micros();
     let statistics = optimize_statement(&mut bound, &RewriteContext::default());
-    let plan = plan_statement(&bound, params, cx, statistics, true)?;
+    let plan = plan_statement(&bound, params, cx, statistics, true, false)?;
     let planning_micros = Some(clock_micros() - started);
-    let column = OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty: Type::TEXT, origin: None };
     Ok(Plan {
-        output: Some(vec![column]),
+        output: Some(Arc::from([explain_column(options)])),
         parameters: params.to_vec(),
         relations: plan.relations.clone(),
         catalog_version: plan.catalog_version,
+        accesses: Vec::new(),
         locks_rows: plan.locks_rows && options.analyze,
         writes: plan.writes && options.analyze,
         needs_snapshot: plan.needs_snapshot,
         needs_number: plan.needs_number && options.analyze,
+        reads_session: plan.reads_session && options.analyze,
+        cursor: None,
+        current_of: if options.analyze { plan.current_of.clone() } else { Vec::new() },
         analytical: None,
         root: Root::Explain(Box::new(ExplainPlan { plan: Arc::new(plan), options, planning_micros })),
         subplans: Vec::new(),
@@ -69,6 +77,12 @@ pub fn explain(
     })
 }
 
+/// The one column of EXPLAIN. There is no type for XML.
+pub fn explain_column(options: ExplainOptions) -> OutputColumn {
+    let ty = if options.format == ExplainFormat::Json { Type::JSON } else { Type::TEXT };
+    OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty, origin: None }
+}
+
 /// Plans what COPY FROM does with a row.
 pub(crate) fn plan_copy_target(
     insert: &Insert,
@@ -76,7 +90,7 @@ pub(crate) fn plan_copy_target(
     cx: &PlanContext,
 ) -> SqlResult<CopyTargetPlan> {
     let mut planner = Planner::new(cx, false);
-    let plan = planner.plan_insert(insert)?;
+    let plan = planner.plan_insert(insert, predicate.is_some())?;
     let predicate = predicate.map(|predicate| planner.compile(predicate)).transpose()?;
     let slot_count = planner.slot_count();
     Ok(CopyTargetPlan {
@@ -90,18 +104,19 @@ pub(crate) fn plan_copy_target(
     })
 }
 
-fn plan_statement(
+pub(super) fn plan_statement(
     bound: &Bound,
     params: &[Oid],
     cx: &PlanContext,
     statistics: Option<Statistics>,
     explains: bool,
+    is_cursor: bool,
 ) -> SqlResult<Plan> {
     let mut planner = Planner::new(cx, explains);
     planner.statistics = statistics;
     planner.qualifies = explains && has_several_relations(bound);
     let mut changes = Vec::new();
-    let (root, reads) = match bound {
+    let (mut root, reads) = match bound {
         Bound::With { queries, body } => {
             let mut reads = false;
             for query in queries {
@@ -117,9 +132,17 @@ fn plan_statement(
         }
         bound => planner.plan_root(bound)?,
     };
+    let cursor = match bound {
+        Bound::Query(query) if is_cursor => Some(planner.make_cursor(query, &mut root)?),
+        _ => None,
+    };
+    // The analytical executor does not know where its rows are.
+    let tells_rows = cursor.as_ref().is_some_and(|cursor| !cursor.tables.is_empty());
     let analytical = match (bound, &root) {
         (Bound::Query(query), Root::Query(plan))
-            if !planner.relations.is_empty() && is_for_analysis(cx.executor, plan.node.note.total_cost) =>
+            if !tells_rows
+                && !planner.relations.is_empty()
+                && is_for_analysis(cx.executor, plan.node.note.total_cost, planner.full_scans_cost) =>
         {
             Some(Arc::new(query.clone()))
         }
@@ -127,16 +150,20 @@ fn plan_statement(
     };
     let writes = !changes.is_empty() || !matches!(root, Root::Query(_));
     Ok(Plan {
-        output: bound.output(),
+        output: bound.output().map(Arc::from),
         parameters: params.to_vec(),
         needs_snapshot: reads || (!writes && !planner.relations.is_empty()),
         slot_count: planner.slot_count(),
         node_count: planner.node_count(),
         needs_number: planner.needs_number,
+        reads_session: planner.reads_session,
         relations: planner.relations,
         catalog_version: cx.catalog_version,
+        accesses: Vec::new(),
         locks_rows: planner.locks_rows,
         writes,
+        cursor,
+        current_of: planner.current_of,
         analytical,
         root,
         changes,
@@ -147,10 +174,11 @@ fn plan_statement(
     })
 }
 
-/// Whether the analytical executor is to be asked for a query of this estimated cost.
-fn is_for_analysis(choice: ExecutorChoice, total_cost: f64) -> bool {
+/// Whether the analytical executor is to be asked for a query of this estimated cost. It knows full scans only: a plan that
+/// reads a small part of its tables through an index beats it however large they are.
+fn is_for_analysis(choice: ExecutorChoice, total_cost: f64, full_scans_cost: f64) -> bool {
     match choice {
-        ExecutorChoice::Auto => total_cost > ANALYTICAL_COST_MIN,
+        ExecutorChoice::Auto => total_cost > ANALYTICAL_COST_MIN.max(full_scans_cost / ANALYTICAL_SPEEDUP),
         ExecutorChoice::Row => false,
         ExecutorChoice::Analytical => true,
     }
@@ -175,7 +203,7 @@ impl Planner<'_> {
         Ok(match bound {
             Bound::Query(query) => (Root::Query(self.plan_root_query(query)?), false),
             Bound::Insert(insert) => {
-                let root = Root::Insert(Box::new(self.plan_insert(insert)?));
+                let root = Root::Insert(Box::new(self.plan_insert(insert, false)?));
                 // What the source reads was locked so far; the target follows.
                 let reads = !self.relations.is_empty() || insert.on_conflict.is_some();
                 self.lock(insert.table.oid, RelationLock::RowExclusive);
@@ -203,7 +231,8 @@ impl Planner<'_> {
         query.output.iter().map(|column| self.slot(column.id)).collect()
     }
 
-    pub(crate) fn plan_insert(&mut self, insert: &Insert) -> SqlResult<InsertPlan> {
+    /// `has_predicate`: a condition over the new row follows.
+    pub(crate) fn plan_insert(&mut self, insert: &Insert, has_predicate: bool) -> SqlResult<InsertPlan> {
         let source = self.plan_query(&insert.source, None)?;
         let source_slots = self.output_slots(&insert.source)?;
         let row_slots = self.define_row(&insert.table, &insert.row, &insert.table.name);
@@ -215,11 +244,15 @@ impl Planner<'_> {
             None => None,
         };
         let returning = self.compile_returning(insert.returning.as_ref())?;
+        let is_read = has_predicate
+            || on_conflict.is_some()
+            || returning.is_some()
+            || !(generated.is_empty() && checks.is_empty());
         let target = InsertTarget {
             table: insert.table.clone(),
             positions: insert.targets.clone().into(),
             defaults,
-            row_slots,
+            row_slots: if is_read { row_slots } else { Box::default() },
             generated,
             checks,
             on_conflict,
@@ -243,7 +276,10 @@ impl Planner<'_> {
     fn plan_update(&mut self, update: &Update) -> SqlResult<ModifyPlan> {
         let (source, old, recheck) = match &update.from {
             Some(from) => self.plan_joined_target(&update.table, from, &update.old, update.predicate.as_ref())?,
-            None => self.plan_target(&update.table, &update.alias, &update.old, update.predicate.as_ref())?,
+            None => match &update.current_of {
+                Some(cursor) => self.plan_current(&update.table, &update.alias, &update.old, cursor)?,
+                None => self.plan_target(&update.table, &update.alias, &update.old, update.predicate.as_ref())?,
+            },
         };
         let address = update.from.as_ref().map(|from| self.slot(from.address)).transpose()?;
         let set = self.compile_assignments(&update.set)?;
@@ -251,6 +287,8 @@ impl Planner<'_> {
         let generated = self.compile_assignments(&update.generated)?;
         let checks = self.compile_checks(&update.checks)?;
         let returning = self.compile_returning(update.returning.as_ref())?;
+        let is_read = returning.is_some() || !(generated.is_empty() && checks.is_empty());
+        let row_slots = if is_read { row_slots } else { Box::default() };
         let changes = Some(UpdatePlan { set, row_slots, generated, checks });
         Ok(ModifyPlan { source, address, table: update.table.clone(), old, recheck, update: changes, returning })
     }
@@ -258,7 +296,10 @@ impl Planner<'_> {
     fn plan_delete(&mut self, delete: &Delete) -> SqlResult<ModifyPlan> {
         let (source, old, recheck) = match &delete.using {
             Some(using) => self.plan_joined_target(&delete.table, using, &delete.old, delete.predicate.as_ref())?,
-            None => self.plan_target(&delete.table, &delete.alias, &delete.old, delete.predicate.as_ref())?,
+            None => match &delete.current_of {
+                Some(cursor) => self.plan_current(&delete.table, &delete.alias, &delete.old, cursor)?,
+                None => self.plan_target(&delete.table, &delete.alias, &delete.old, delete.predicate.as_ref())?,
+            },
         };
         let address = delete.using.as_ref().map(|using| self.slot(using.address)).transpose()?;
         let returning = self.compile_returning(delete.returning.as_ref())?;
@@ -281,6 +322,28 @@ impl Planner<'_> {
         let slots = old.iter().map(|(position, id)| Ok((*position, self.slot(*id)?))).collect::<SqlResult<_>>()?;
         let recheck = self.compile_conjunction(&conditions)?;
         Ok((planned.node, slots, recheck))
+    }
+
+    /// As [`Planner::plan_target`], for the row that a cursor stands on.
+    fn plan_current(
+        &mut self,
+        table: &Arc<TableDef>,
+        alias: &str,
+        old: &[(usize, ColumnId)],
+        cursor: &str,
+    ) -> SqlResult<(PlanNode, RowSlots, Option<Eval>)> {
+        let mut planned = self.plan_scan(table, alias, old, &[], Wishes::default(), true)?;
+        if let Operator::Scan(scan) = &mut planned.node.operator {
+            scan.access = Access::CurrentOf(self.current_of.len());
+        }
+        planned.node.note.rows = 1.0;
+        planned.node.note.total_cost = cost::DESCENT;
+        let condition = DetailText::One(format!("CURRENT OF {}", quote_identifier(cursor)));
+        planned.node.note.details.push(("TID Cond", condition));
+        let (cursor, table_name) = (cursor.to_owned(), table.name.clone());
+        self.current_of.push(CurrentOf { cursor, table: table.oid, table_name });
+        let slots = old.iter().map(|(position, id)| Ok((*position, self.slot(*id)?))).collect::<SqlResult<_>>()?;
+        Ok((planned.node, slots, None))
     }
 
     /// As [`Planner::plan_target`], where the rows to change are joined with others, by a relation that the rewrite has put

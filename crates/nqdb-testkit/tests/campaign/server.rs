@@ -94,7 +94,7 @@ impl Server {
 
     /// A new client.
     pub fn client(&self) -> Client {
-        let registration = self.instance.registry.register(&self.instance.random).expect("there is room for sessions");
+        let registration = self.instance.register().expect("there is room for sessions");
         let options = [("deadlock_timeout".to_owned(), "1ms".to_owned())];
         let session = Session::new(self.instance.clone(), registration, "postgres", DATABASE, &options);
         Client { session: Some(session.expect("the role exists")), running: None, told: Recorder::default() }
@@ -189,7 +189,7 @@ async fn run(mut session: Session, mut out: Recorder, sql: String, copy: Option<
     session.begin_command();
     let mut end = session.simple_query(&sql, &mut out).await;
     if let Ok(CommandEnd::CopyIn) = end {
-        end = match session.copy_data(copy.as_deref().unwrap_or_default().as_bytes()).await {
+        end = match session.copy_data(copy.as_deref().unwrap_or_default().as_bytes()) {
             Ok(()) => session.copy_done(&mut out).await,
             Err(failure) => Err(failure),
         };
