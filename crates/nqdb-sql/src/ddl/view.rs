@@ -6,15 +6,16 @@ use nqdb_catalog::request::NewView;
 use nqdb_catalog::{Relation, StoredQuery, ViewColumn, ViewDef};
 use nqdb_sqlstate::{
     DUPLICATE_COLUMN, FEATURE_NOT_SUPPORTED, INVALID_PARAMETER_VALUE, INVALID_TABLE_DEFINITION, Notice,
-    SUCCESSFUL_COMPLETION, SYNTAX_ERROR, SqlError, SqlResult, WRONG_OBJECT_TYPE,
+    SUCCESSFUL_COMPLETION, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN, WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Type;
 
 use super::DdlContext;
-use crate::bind::{AnalyzedQuery, analyze_query, updatable_columns};
+use crate::bind::{AnalyzedQuery, analyze_query, bind_scalar, updatable_columns};
 use crate::definition::CreateView;
 use crate::exec::CommandTag;
+use crate::parse::parse_expression;
 use crate::statement::{NamedAt, Parsed};
 
 pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
@@ -54,6 +55,27 @@ pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> R
         }
     }
     Ok(CommandTag::Other("CREATE VIEW"))
+}
+
+/// ALTER VIEW ... ALTER COLUMN ... SET DEFAULT and DROP DEFAULT.
+pub(super) fn set_column_default(
+    relation: &Relation,
+    column: &str,
+    default: Option<&str>,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<(), TxnError> {
+    let Relation::View(view) = relation else { return Err(SqlError::internal("a default of no view").into()) };
+    let Some(position) = view.columns.iter().position(|known| known.name == column) else {
+        let message = format!("column \"{column}\" of relation \"{}\" does not exist", view.name);
+        return Err(SqlError::new(UNDEFINED_COLUMN, message).into());
+    };
+    if let (Some(text), Some(column)) = (default, view.columns.get(position)) {
+        let (tokens, expression) = parse_expression(text)?;
+        let snapshot = cx.draft.snapshot();
+        bind_scalar(&expression, &tokens, Some(column.ty()), &cx.bind_context(&snapshot))
+            .map_err(SqlError::without_position)?;
+    }
+    cx.writer().set_view_default(view.oid, position, default.map(str::to_owned))
 }
 
 /// ALTER VIEW ... SET (...).
