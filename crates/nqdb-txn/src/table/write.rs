@@ -104,6 +104,7 @@ impl TableStore {
             let undo = txn.note_change(xid, &change, &mut payload);
             RowHeader { xid, flags: 0, undo }.write(&mut value);
             value.extend_from_slice(image);
+            self.counters.marks.touch(row_id, 1);
             edit.insert(&value, false, xid.0);
             edit.log(ChangeKind::RowInsert as u8, &payload);
             true
@@ -186,6 +187,7 @@ impl TableStore {
             txn.promise_growth(old_image.len().saturating_sub(image.len()));
             RowHeader { xid, flags, undo }.write(&mut value);
             value.extend_from_slice(image);
+            self.counters.marks.touch(row_id, 1);
             edit.replace(&value, false, xid.0);
             edit.log(ChangeKind::RowUpdate as u8, &payload);
             Ok(Attempt::Done)
@@ -277,6 +279,7 @@ impl TableStore {
                 let undo = txn.note_change(xid, &change, &mut payload);
                 RowHeader { xid, flags: DELETED | KEY_CHANGED, undo }.write(&mut value);
                 value.extend_from_slice(image);
+                self.counters.marks.touch(row_id, 1);
                 edit.replace(&value, true, xid.0);
                 edit.log(ChangeKind::RowDelete as u8, &payload);
                 Ok(None)
