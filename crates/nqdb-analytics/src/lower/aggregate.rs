@@ -167,22 +167,25 @@ fn grouping_shape(key: &Expression) -> Outcome<Shape> {
     }
 }
 
-/// The one column whose different values all aggregates take in, if that is so.
+/// The argument whose different values all aggregates take in, if that is so: any one for a single aggregate, the same column
+/// for several.
 fn distinct_argument<'e>(aggregates: &[&'e (ColumnId, AggregateCall)]) -> Option<&'e Expr> {
-    let argument = |call: &'e AggregateCall| match call.args.as_slice() {
+    let ((_, first), others) = aggregates.split_first()?;
+    let first = single_distinct(first)?;
+    let is_same =
+        |(_, call): &&(ColumnId, AggregateCall)| match (single_distinct(call).map(|arg| &arg.kind), &first.kind) {
+            (Some(ExprKind::Column(other)), ExprKind::Column(first)) => other == first,
+            _ => false,
+        };
+    others.iter().all(is_same).then_some(first)
+}
+
+/// The argument of an aggregate with DISTINCT and nothing else.
+fn single_distinct(call: &AggregateCall) -> Option<&Expr> {
+    match call.args.as_slice() {
         [argument] if call.distinct && call.filter.is_none() => Some(argument),
         _ => None,
-    };
-    let column = |argument: &Expr| match argument.kind {
-        ExprKind::Column(id) => Some(id),
-        _ => None,
-    };
-    let (_, first) = aggregates.first()?;
-    let first = argument(first)?;
-    let is_same = |(_, call): &&(ColumnId, AggregateCall)| {
-        argument(call).is_some_and(|other| column(other).is_some() && column(other) == column(first))
-    };
-    (aggregates.len() == 1 || aggregates.iter().all(is_same)).then_some(first)
+    }
 }
 
 /// The operators of an aggregation.

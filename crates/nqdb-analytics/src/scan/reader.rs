@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::ArrayRef;
 use arrow::compute::BatchCoalescer;
 use arrow::record_batch::RecordBatch;
 use nqdb_sqlstate::{QUERY_CANCELED, SqlError};
