@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nqdb_catalog::rights::PG_CHECKPOINT;
 use nqdb_sql::bind::bind_scalar;
 use nqdb_sql::exec::{CommandTag, Execution, Step};
 use nqdb_sql::ir::{Bound, ColumnId, OutputColumn, Query, Rel};
@@ -16,6 +17,7 @@ use sqlparser::ast;
 
 use crate::block::{Block, parse_isolation};
 use crate::client_sink::ClientSink;
+use crate::identity::is_of_identity;
 use crate::portal::PortalEnd;
 use crate::prepared::{Statement, no_such_statement};
 use crate::session::{Failure, Session};
@@ -55,6 +57,9 @@ impl Session {
             StatementKind::Prepare { name, types, inner } => {
                 let declared: Vec<u32> = types.iter().map(|ty| ty.oid).collect();
                 self.prepare(name, Statement::with_parameters(Parsed::clone(inner), &declared))?;
+                if let Some(prepared) = self.prepared.get_mut(name) {
+                    prepared.from_sql = true;
+                }
                 CommandTag::Other("PREPARE")
             }
             StatementKind::Deallocate(Some(name)) => {
@@ -68,6 +73,7 @@ impl Session {
             StatementKind::Discard(target) => self.discard(*target).await?,
             StatementKind::Checkpoint => self.checkpoint()?,
             StatementKind::Lock(lock) => self.lock_tables(lock).await?,
+            StatementKind::CloseCursor(name) => self.close_cursor(name.as_deref())?,
             // Nobody listens yet, so there is nothing to end.
             StatementKind::Unlisten(_) => CommandTag::Other("UNLISTEN"),
             StatementKind::Listen(_) => return Err(SqlError::unsupported("LISTEN").into()),
@@ -76,6 +82,8 @@ impl Session {
             | StatementKind::Rows(_)
             | StatementKind::Explain { .. }
             | StatementKind::Execute { .. }
+            | StatementKind::DeclareCursor(_)
+            | StatementKind::Fetch(_)
             | StatementKind::Show(_)
             | StatementKind::Copy(_) => return Err(SqlError::internal("not a command").into()),
         };
@@ -88,6 +96,14 @@ impl Session {
         }
         if is_of_the_transaction(name) {
             return self.set_transaction_setting(name, value);
+        }
+        if is_of_identity(name) {
+            self.catalog_view();
+            let value = match value {
+                SetValue::Default => None,
+                SetValue::Values(words) => words.first().map(String::as_str),
+            };
+            return self.surroundings.set_identity(name, value, local);
         }
         let authority = self.surroundings.authority();
         let mut settings = self.surroundings.settings.borrow_mut();
@@ -130,6 +146,9 @@ impl Session {
         if let Some(name) = name.filter(|name| is_of_the_transaction(name)) {
             return self.set_transaction_setting(name, &SetValue::Default);
         }
+        if let Some(name) = name.filter(|name| is_of_identity(name)) {
+            return self.surroundings.set_identity(name, None, false);
+        }
         let authority = self.surroundings.authority();
         let mut settings = self.surroundings.settings.borrow_mut();
         match name {
@@ -159,9 +178,11 @@ impl Session {
         Ok(CommandTag::Other(match target {
             DiscardTarget::All => {
                 self.refuse_in_block("DISCARD ALL")?;
+                self.surroundings.set_identity("session_authorization", None, false)?;
                 let authority = self.surroundings.authority();
                 self.surroundings.settings.borrow_mut().reset_all(authority);
                 self.portals.clear();
+                self.surroundings.advisory.borrow_mut().unlock_all();
                 self.prepared.clear();
                 self.plan_cache.clear();
                 self.surroundings.forget_sequences();
@@ -184,7 +205,7 @@ impl Session {
     }
 
     fn checkpoint(&mut self) -> SqlResult<CommandTag> {
-        if !self.surroundings.superuser {
+        if !self.surroundings.has_privileges_of(PG_CHECKPOINT) {
             return Err(SqlError::new(
                 INSUFFICIENT_PRIVILEGE,
                 "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT",
@@ -226,6 +247,7 @@ impl Session {
             self.promised_output(&mut statement, promised.as_ref())?;
             if let Some(prepared) = self.prepared.get_mut(name) {
                 prepared.statement = statement.clone();
+                prepared.executions += 1;
             }
         }
         let params = self.evaluate_arguments(parsed, args, &statement.parameters).await?;

@@ -11,7 +11,7 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_txn::TxnSystem;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::registry::Registry;
+use crate::registry::{Registration, Registry};
 use crate::settings::Settings;
 
 /// The database that exists.
@@ -79,6 +79,11 @@ impl Instance {
     /// What the analytical executor's column cache has done.
     pub fn column_cache_stats(&self) -> CacheStats {
         self.analytics.get().map(Analytics::cache_stats).unwrap_or_default()
+    }
+
+    /// Takes a place for a session; 53300 when all are taken.
+    pub fn register(&self) -> SqlResult<Registration> {
+        self.registry.register(self.system.new_owner(), &self.random)
     }
 
     /// When the server started, µs since 2000-01-01 UTC.

@@ -7,7 +7,8 @@
 //! What always holds:
 //! 1. Nothing is answered for a commit before its log record is synced, and nothing that owes to other commits (a row,
 //!    an error) leaves before those are: [`Session::settle`] comes before every flush.
-//! 2. Portals die with the transaction, or the savepoint's part of it, in which they were made.
+//! 2. Portals die with the transaction, or the savepoint's part of it, in which they were made; but a cursor WITH HOLD
+//!    lives on after a commit.
 //! 3. A dropped session leaves nothing behind: its transaction is rolled back, its place in the registry is free.
 
 use std::collections::HashMap;
@@ -17,9 +18,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nqdb_catalog::Snapshot;
+use nqdb_catalog::rights::{Rights, SecuredKind};
+use nqdb_sql::system::DATABASE_OID;
 use nqdb_sqlstate::{
-    DEADLOCK_DETECTED, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IDLE_SESSION_TIMEOUT, INVALID_AUTHORIZATION_SPECIFICATION,
-    INVALID_CATALOG_NAME, Notice, NoticeSeverity, SqlError, SqlResult, TOO_MANY_CONNECTIONS,
+    DEADLOCK_DETECTED, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IDLE_SESSION_TIMEOUT, INSUFFICIENT_PRIVILEGE,
+    INVALID_AUTHORIZATION_SPECIFICATION, INVALID_CATALOG_NAME, Notice, NoticeSeverity, SqlError, SqlResult,
+    TOO_MANY_CONNECTIONS,
 };
 use nqdb_types::FormatContext;
 use tokio::time::Instant;
@@ -27,6 +31,7 @@ use tokio::time::Instant;
 use crate::block::{Block, OpenTransaction};
 use crate::client_sink::ClientSink;
 use crate::copy::CopyInProgress;
+use crate::identity::{Identity, apply_role_settings};
 use crate::instance::{DATABASE, Instance};
 use crate::plan_cache::PlanCache;
 use crate::portal::Portal;
@@ -127,6 +132,14 @@ impl Session {
         if database != DATABASE {
             return Err(SqlError::new(INVALID_CATALOG_NAME, format!("database \"{database}\" does not exist")));
         }
+        if let Some(secured) = nqdb_sql::system::secured(&catalog, SecuredKind::Database, DATABASE_OID)
+            && !catalog.may(role.oid, &secured, Rights::CONNECT)
+        {
+            let message = format!("permission denied for database \"{database}\"");
+            return Err(
+                SqlError::new(INSUFFICIENT_PRIVILEGE, message).with_detail("User does not have CONNECT privilege.")
+            );
+        }
         if !role.superuser {
             instance.registry.expect_unreserved()?;
         }
@@ -137,6 +150,7 @@ impl Session {
         let mut settings = instance.defaults.clone();
         settings.state("is_superuser", if role.superuser { "on" } else { "off" })?;
         settings.state("session_authorization", user)?;
+        apply_role_settings(&mut settings, &catalog, DATABASE_OID, role.oid);
         let authority = if role.superuser { Authority::Superuser } else { Authority::User };
         for (name, value) in options {
             settings.preset(name, value, authority)?;
@@ -147,11 +161,13 @@ impl Session {
             activity.database = database.to_owned();
             activity.application_name = settings.show("application_name").unwrap_or_default();
             activity.started_micros = now;
+            activity.state_changed_micros = now;
+            activity.wait = Some(("Client", "ClientRead"));
         });
         let backend = registration.backend().clone();
-        let superuser = role.superuser;
+        let identity = Identity::new(role.oid, user);
         Ok(Session {
-            surroundings: Surroundings::new(instance, backend, user.to_owned(), superuser, settings),
+            surroundings: Surroundings::new(instance, backend, identity, settings),
             block: Block::Idle,
             open: None,
             prepared: HashMap::new(),
@@ -265,7 +281,8 @@ impl Session {
             Some("XX") => tracing::error!(pid, code = code_text, message, "a statement failed"),
             Some("53" | "58") => tracing::warn!(pid, code = code_text, message, "a statement failed"),
             _ if code == DEADLOCK_DETECTED => {
-                tracing::info!(pid, user = %self.surroundings.user, "a deadlock was resolved by an error");
+                let user = self.surroundings.name_of_role(self.surroundings.session_role());
+                tracing::info!(pid, user, "a deadlock was resolved by an error");
             }
             _ => tracing::debug!(pid, code = code_text, "a statement failed"),
         }
@@ -284,8 +301,12 @@ impl Session {
 
     pub(crate) fn show_active(&self, text: &Arc<str>) {
         let now = self.statement_micros;
+        let started = self.transaction_micros();
         self.backend().update_activity(|activity| {
             activity.state = "active";
+            activity.wait = None;
+            activity.state_changed_micros = now;
+            activity.transaction_started_micros = Some(started);
             activity.query = text.clone();
             activity.statement_started_micros = now;
         });
@@ -297,7 +318,16 @@ impl Session {
             Block::Open => "idle in transaction",
             Block::Failed => "idle in transaction (aborted)",
         };
-        self.backend().update_activity(|activity| activity.state = state);
+        let now = self.surroundings.instance.now_micros();
+        let started = self.open.as_ref().map(|open| open.started_micros);
+        let transaction = self.open.as_ref().and_then(|open| open.txn.xid()).map(|xid| xid.0);
+        self.backend().update_activity(|activity| {
+            activity.state = state;
+            activity.wait = Some(("Client", "ClientRead"));
+            activity.state_changed_micros = now;
+            activity.transaction_started_micros = started;
+            activity.transaction = transaction;
+        });
     }
 
     /// The catalog as the next statement sees it, with the search path and the formats that go with it.
@@ -308,6 +338,9 @@ impl Session {
         };
         let generation = self.surroundings.settings.borrow().generation();
         let settings_changed = self.seen.settings != Some(generation);
+        if settings_changed {
+            self.surroundings.tell_superuser();
+        }
         if settings_changed || self.seen.catalog != Some(catalog.version) {
             let path = self.surroundings.resolve_search_path(&catalog);
             *self.surroundings.search_path.borrow_mut() = path;
@@ -336,6 +369,7 @@ impl Session {
 
     /// Hands the collected notices to the client, as far as it wants them.
     pub(crate) fn send_notices(&mut self, out: &mut impl ClientSink) {
+        self.notices.append(&mut self.surroundings.warnings.borrow_mut());
         if self.notices.is_empty() {
             return;
         }

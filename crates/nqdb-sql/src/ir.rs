@@ -237,13 +237,11 @@ pub enum Rel {
         address: Option<ColumnId>,
         position: Option<u32>,
     },
-    /// A relation of the system's own; `columns` as in [`Rel::Scan`]. `checked`: the user named it, so that the user must be
-    /// allowed to read it; false within a system view.
+    /// A relation of the system's own; `columns` as in [`Rel::Scan`].
     SystemScan {
         relation: &'static SystemRelation,
         alias: String,
         columns: Vec<(usize, ColumnId)>,
-        checked: bool,
         /// What the rows are about, where the relation is the same for many objects: a sequence.
         object: u32,
     },
@@ -562,6 +560,8 @@ pub struct Update {
     pub alias: String,
     /// The other tables of FROM.
     pub from: Option<JoinedChange>,
+    /// The cursor of WHERE CURRENT OF; there is no predicate then.
+    pub current_of: Option<String>,
     pub predicate: Option<Expr>,
     pub set: Vec<(usize, Expr)>,
     /// The new row's columns, as CHECK and RETURNING see them.
@@ -579,6 +579,8 @@ pub struct Delete {
     pub alias: String,
     /// The other tables of USING.
     pub using: Option<JoinedChange>,
+    /// The cursor of WHERE CURRENT OF; there is no predicate then.
+    pub current_of: Option<String>,
     pub predicate: Option<Expr>,
     pub returning: Option<Returning>,
 }

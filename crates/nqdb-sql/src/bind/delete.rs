@@ -1,11 +1,13 @@
 //! DELETE of one table.
 
+use nqdb_catalog::rights::Rights;
 use nqdb_sqlstate::{SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::ast::{self, FromTable};
 
 use super::Binder;
 use super::scope::{Clause, Scope};
 use crate::ir::Delete;
+use crate::parse::cursor_of;
 
 impl Binder<'_> {
     pub(super) fn bind_delete(&mut self, delete: &ast::Delete) -> SqlResult<Delete> {
@@ -33,16 +35,22 @@ impl Binder<'_> {
         let (table, alias) = self.bind_changed_table(item)?;
         self.in_scope(Scope::new(Clause::From), |binder| {
             let old = binder.new_row(&table, false);
+            binder.note_change(&table, Rights::DELETE, &old);
             let others = binder.bind_other_tables(&table, &alias, &old, using.as_deref().unwrap_or_default())?;
             *binder.scope() = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Where);
+            let current_of = selection.as_ref().and_then(cursor_of);
+            if current_of.is_some() && others.is_some() {
+                return Err(SqlError::unsupported("WHERE CURRENT OF beside other tables"));
+            }
             let predicate = match selection {
+                _ if current_of.is_some() => None,
                 Some(selection) => Some(binder.bind_boolean(selection, "WHERE")?),
                 None => None,
             };
             let scope = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Returning);
             let returning = binder.bind_returning(returning.as_ref(), scope)?;
             let using = others.map(|others| binder.join_changed(&table, &alias, &old, others));
-            Ok(Delete { table, old, alias, using, predicate, returning })
+            Ok(Delete { table, old, alias, using, current_of, predicate, returning })
         })
     }
 }

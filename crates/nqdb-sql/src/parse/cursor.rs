@@ -44,6 +44,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Whether the token `ahead` places further is this symbol.
+    pub(super) fn peek_is_symbol(&self, ahead: usize, symbol: &Token) -> bool {
+        self.own.get(self.at + ahead).is_some_and(|token| token.token == *symbol)
+    }
+
     /// Takes the word if it is next.
     pub(super) fn take(&mut self, word: &str) -> bool {
         let found = self.peek_is(0, word);
@@ -87,6 +92,29 @@ impl<'a> Cursor<'a> {
         self.at >= self.own.len()
     }
 
+    /// Whether the next token is the last one.
+    pub(super) fn is_last(&self) -> bool {
+        self.at + 1 == self.own.len()
+    }
+
+    /// Position of what follows the first such word that is left, outside of parentheses.
+    pub(super) fn position_behind(&self, word: &str) -> Option<u32> {
+        let mut depth = 0usize;
+        let at = self.own.iter().skip(self.at).position(|token| {
+            match &token.token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth = depth.saturating_sub(1),
+                Token::Word(found) if depth == 0 => {
+                    return found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word);
+                }
+                _ => {}
+            }
+            false
+        })?;
+        let (first, _) = token_range(self.own);
+        self.tokens.position(first + self.at + at + 1)
+    }
+
     pub(super) fn skip(&mut self) {
         self.at += 1;
     }
@@ -103,6 +131,12 @@ impl<'a> Cursor<'a> {
     /// Back to a [`Cursor::place`].
     pub(super) fn go_back(&mut self, place: usize) {
         self.at = place;
+    }
+
+    /// The source text from a [`Cursor::place`] up to, not including, the next token.
+    pub(super) fn text_from(&self, place: usize) -> String {
+        let (first, _) = token_range(self.own);
+        self.tokens.range_text(first + place, first + self.at).to_owned()
     }
 
     /// All tokens that are left.

@@ -9,12 +9,15 @@
 //! Left out: what `sqlparser` accepts and PostgreSQL refuses inside a statement; the binder refuses it.
 
 mod copy;
+mod current_of;
 mod cursor;
+mod cursor_statement;
 mod definition;
 mod depth;
 mod escapes;
 mod expression_forms;
 mod from_clause;
+mod grant;
 mod grouping;
 mod lock_table;
 mod locking;
@@ -42,6 +45,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use crate::definition::{CreateTableLike, Definition};
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
+pub(crate) use current_of::cursor_of;
 use cursor::Cursor;
 pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
@@ -142,10 +146,13 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
                 None => catalog_change(tokens, own),
             }
         }
-        "declare" | "fetch" | "move" | "close" => Err(SqlError::unsupported("a cursor")),
+        "declare" => cursor_statement::parse_declare(&mut cursor),
+        "fetch" | "move" => cursor_statement::parse_fetch(&mut cursor, word == "move"),
+        "close" => cursor_statement::parse_close(&mut cursor),
         "refresh" => definition::parse_refresh(&mut cursor),
+        "reassign" => definition::parse_reassign(&mut cursor),
         "lock" => lock_table::parse(tokens, own),
-        "cluster" | "reindex" | "call" | "do" | "load" | "security" | "reassign" | "import" => {
+        "cluster" | "reindex" | "call" | "do" | "load" | "security" | "import" => {
             Err(SqlError::unsupported(word.to_ascii_uppercase()))
         }
         _ => Err(tokens.syntax_error(token_range(&own).0)),
@@ -157,7 +164,6 @@ fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResul
     refused::check_definition_tokens(tokens, &own)?;
     let likes = table_like::take_likes(tokens, &mut own)?;
     sequence::order_identity_options(&mut own);
-    role::rewrite(tokens, &mut own)?;
     let statement = sqlparser_statement(tokens, own)?;
     if likes.is_empty() {
         return Ok(StatementKind::Ddl(Box::new(statement)));
@@ -170,6 +176,7 @@ fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResul
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     let overriding = take_overriding(&mut own);
     let target_subscripts = targets::take_subscripts(tokens, &mut own)?;
+    current_of::rewrite(&mut own);
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
     from_clause::rewrite(&mut own);

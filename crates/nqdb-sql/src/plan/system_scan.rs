@@ -10,7 +10,7 @@ use super::relation::Planned;
 use super::slots::{Estimate, Planner};
 use crate::exec::{Comparison, Operator, SystemScan};
 use crate::ir::{ColumnId, Expr, ExprKind, Rel};
-use crate::system::{Source, SystemRelation};
+use crate::system::{Source, SystemRelation, tells_of_session};
 
 /// Rows of a system relation, and of the part that one key picks out.
 const ROWS: f64 = 1000.0;
@@ -20,9 +20,10 @@ const MAKE_ROW: f64 = 0.05;
 
 impl Planner<'_> {
     pub fn plan_system_scan(&mut self, rel: &Rel, conditions: &[Expr]) -> SqlResult<Planned> {
-        let Rel::SystemScan { relation, alias, columns, checked, object } = rel else {
+        let Rel::SystemScan { relation, alias, columns, object } = rel else {
             return Err(SqlError::internal("not a system relation"));
         };
+        self.reads_session |= tells_of_session(relation);
         let mut slots = Vec::with_capacity(columns.len());
         for (position, id) in columns {
             // The one behind the last is `tableoid`.
@@ -58,7 +59,6 @@ impl Planner<'_> {
             slots: slots.into(),
             keys: keys.into(),
             filter: self.compile_conjunction(conditions)?,
-            checked: *checked,
             object: *object,
         };
         let mut node = self.node(Operator::SystemScan(Box::new(scan)), estimate);
