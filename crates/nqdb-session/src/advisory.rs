@@ -25,6 +25,8 @@ pub(crate) struct AdvisoryLocks {
     session: HashMap<Held, u32>,
     /// Those of the transaction, in the order in which they were taken.
     transaction: Vec<Held>,
+    /// Some were granted since [`AdvisoryLocks::take_granted`] was called last.
+    granted: bool,
 }
 
 /// The times that end a wait.
@@ -41,7 +43,7 @@ pub(crate) fn held(lock: AdvisoryLock) -> Held {
 
 impl AdvisoryLocks {
     pub fn new(system: Arc<TxnSystem>, owner: OwnerId) -> AdvisoryLocks {
-        AdvisoryLocks { system, owner, session: HashMap::new(), transaction: Vec::new() }
+        AdvisoryLocks { system, owner, session: HashMap::new(), transaction: Vec::new(), granted: false }
     }
 
     pub fn owner(&self) -> OwnerId {
@@ -52,7 +54,13 @@ impl AdvisoryLocks {
         self.session.contains_key(&held) || self.transaction.contains(&held)
     }
 
+    /// Whether locks were granted since the last call: the next snapshot is to see what their holders before committed.
+    pub fn take_granted(&mut self) -> bool {
+        std::mem::take(&mut self.granted)
+    }
+
     fn note(&mut self, held: Held, scope: LockScope) {
+        self.granted = true;
         match scope {
             LockScope::Session => *self.session.entry(held).or_default() += 1,
             LockScope::Transaction => self.transaction.push(held),

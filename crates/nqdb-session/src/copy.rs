@@ -144,7 +144,7 @@ impl Session {
             let Some(mut copying) = self.copy_in.take() else { return Err(no_copy()) };
             let step = self.with_execution(|cx| copying.copy.step(cx));
             self.copy_in = Some(copying);
-            self.adopt_sequence_writes();
+            self.adopt_effects();
             match step? {
                 Step::Suspended => return Ok(None),
                 Step::Done(tag) => return Ok(Some(tag)),
@@ -184,7 +184,7 @@ impl Session {
                     Ok(())
                 })
             });
-            self.adopt_sequence_writes();
+            self.adopt_effects();
             self.send_notices(out);
             let step = step?;
             if let Some(file) = &mut file {

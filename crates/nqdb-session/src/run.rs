@@ -265,7 +265,7 @@ impl Session {
             let step = self.with_execution(|cx| execution.step(cx, &mut gate, wanted));
             let new_rows = target.rows - rows_before;
             sent += new_rows;
-            self.adopt_sequence_writes();
+            self.adopt_effects();
             if target.is_client() {
                 self.send_notices(out);
             }

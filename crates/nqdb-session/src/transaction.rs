@@ -292,7 +292,7 @@ impl Session {
         if self.block != Block::Implicit {
             return self.settle_dependencies().await;
         }
-        self.adopt_sequence_writes();
+        self.adopt_effects();
         let owed = self.open.as_ref().and_then(|open| open.txn.depends_on());
         let ended = self.commit().await;
         match owed {
@@ -362,7 +362,7 @@ impl Session {
 
     /// Waits for the commits that an answer or an error is owed to.
     pub(crate) async fn settle_dependencies(&mut self) -> SqlResult<()> {
-        self.adopt_sequence_writes();
+        self.adopt_effects();
         match self.open.as_ref().and_then(|open| open.txn.depends_on()) {
             Some(lsn) => self.durable(lsn).await,
             None => Ok(()),
@@ -375,12 +375,17 @@ impl Session {
         async move { durable.await.map_err(|error| SqlError::from(error).fatal()) }
     }
 
-    /// Makes the transaction wait, at its end, for what sequences have written on its behalf.
-    pub(crate) fn adopt_sequence_writes(&mut self) {
-        if let Some(lsn) = self.surroundings.take_dependency()
-            && let Some(open) = &self.open
-        {
+    /// Tells the transaction what functions of a statement have done on its behalf: its end waits for what sequences wrote,
+    /// its next snapshot for the commits of those who held the advisory locks before.
+    pub(crate) fn adopt_effects(&mut self) {
+        let written = self.surroundings.take_dependency();
+        let granted = self.surroundings.advisory.borrow_mut().take_granted();
+        let Some(open) = &self.open else { return };
+        if let Some(lsn) = written {
             open.txn.add_end_dependency(lsn);
+        }
+        if granted {
+            open.txn.depend_on_all_commits();
         }
     }
 

@@ -113,6 +113,11 @@ impl RelationLock {
         self.conflicts() & other.bit() != 0
     }
 
+    /// Whether nobody else writes to a relation that is locked like this.
+    pub(crate) fn keeps_writers_out(self) -> bool {
+        self.conflicts_with(RowExclusive)
+    }
+
     pub(crate) fn bit(self) -> u8 {
         1 << self as u8
     }
@@ -179,8 +184,8 @@ impl RelationLocks {
     }
 
     /// Grants the lock, or says what to wait for. A refused owner keeps a place in the queue until it is granted or
-    /// calls [`RelationLocks::leave_queue`].
-    pub(crate) fn lock(&self, owner: OwnerId, target: LockTarget, mode: RelationLock) -> Result<()> {
+    /// calls [`RelationLocks::leave_queue`]. Answers whether the owner had to queue.
+    pub(crate) fn lock(&self, owner: OwnerId, target: LockTarget, mode: RelationLock) -> Result<bool> {
         let mut shard = self.shard(target);
         let lock = shard.entry(target).or_default();
         if !lock.blockers(owner, mode).is_empty() {
@@ -190,8 +195,11 @@ impl RelationLocks {
             let changed = lock.changed.get_or_insert_default().listen();
             return Err(TxnError::Wait(Wait::Relation(RelationWait { target, mode, changed })));
         }
+        let requests = lock.queue.len();
         lock.queue.retain(|(waiter, _)| *waiter != owner);
-        self.grant(lock, owner, mode)
+        let has_queued = lock.queue.len() < requests;
+        self.grant(lock, owner, mode)?;
+        Ok(has_queued)
     }
 
     /// Grants the lock or leaves everything as it was.
@@ -314,9 +322,9 @@ mod tests {
         }
     }
 
-    fn granted(result: Result<()>) -> bool {
+    fn granted(result: Result<bool>) -> bool {
         match result {
-            Ok(()) => true,
+            Ok(_) => true,
             Err(TxnError::Wait(_)) => false,
             Err(other) => panic!("{other}"),
         }

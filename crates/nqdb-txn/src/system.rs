@@ -312,8 +312,11 @@ impl TxnSystem {
 
     /// Takes an advisory lock. `Wait::Relation` leaves a place in the queue: wait with [`crate::Wait::wait_as`] and call
     /// again, or give the place up with [`TxnSystem::leave_advisory_queue`].
+    ///
+    /// Once it is granted, [`Transaction::depend_on_all_commits`] lets the next snapshot see what the holders before have
+    /// committed.
     pub fn lock_advisory(&self, owner: OwnerId, key: AdvisoryKey, mode: RelationLock) -> Result<()> {
-        self.relation_locks.lock(owner, LockTarget::Advisory(key), mode)
+        self.relation_locks.lock(owner, LockTarget::Advisory(key), mode).map(|_| ())
     }
 
     /// As [`TxnSystem::lock_advisory`], but answers `false` instead of waiting.
@@ -433,6 +436,11 @@ impl TxnSystem {
     /// The newest transaction number given out.
     pub(crate) fn newest_xid(&self) -> u64 {
         self.timeline.snapshots.floor().1.0 - 1
+    }
+
+    /// Where the newest commit's record ends in the log, synced or not.
+    pub(crate) fn newest_commit_end(&self) -> Lsn {
+        self.commit_order.lock().newest
     }
 
     /// The newest csn given out, synced or not.

@@ -283,6 +283,12 @@ impl Transaction {
         }
     }
 
+    /// Notes that the next snapshot is to see every commit that has been appended by now: those before it have let this
+    /// transaction have a lock.
+    pub fn depend_on_all_commits(&self) {
+        self.add_dependency(self.system.newest_commit_end());
+    }
+
     /// Takes what a change needs before any latch: a number, undo room for `count` records with at most `image_bytes_max`
     /// of image each, and log space for undoing them.
     pub(crate) fn prepare(&mut self, count: usize, key_bytes: usize, image_bytes_max: usize) -> Result<Xid> {
@@ -504,6 +510,9 @@ impl Transaction {
     }
 
     /// Takes a lock on a relation, held to the end of the transaction. `Wait::Relation` leaves a place in the queue.
+    ///
+    /// Locks fall when a commit is appended. Who queued for one, or keeps writers out with it, is to see what those before
+    /// it have committed: the next snapshot waits for that to be synced.
     pub fn lock_relation(&mut self, relation: u32, mode: RelationLock) -> Result<()> {
         if self.holds_relation(relation, mode) {
             return Ok(());
@@ -512,15 +521,19 @@ impl Transaction {
             self.leave_queue();
         }
         let granted = self.system.relation_locks().lock(self.owner(), LockTarget::Relation(relation), mode);
-        match &granted {
-            Ok(()) => {
+        match granted {
+            Ok(has_queued) => {
                 self.queued = None;
                 self.held_relations.push((relation, mode));
+                if has_queued || mode.keeps_writers_out() {
+                    self.depend_on_all_commits();
+                }
+                return Ok(());
             }
             Err(TxnError::Wait(_)) => self.queued = Some(relation),
             Err(_) => self.leave_queue(),
         }
-        granted
+        granted.map(|_| ())
     }
 
     /// As [`Transaction::lock_relation`], but answers `false` instead of waiting (NOWAIT).
@@ -531,6 +544,9 @@ impl Transaction {
         let granted = self.system.relation_locks().try_lock(self.owner(), LockTarget::Relation(relation), mode)?;
         if granted {
             self.held_relations.push((relation, mode));
+            if mode.keeps_writers_out() {
+                self.depend_on_all_commits();
+            }
         }
         Ok(granted)
     }

@@ -85,3 +85,25 @@ fn repeatable_read_lets_write_skew_through() {
     bed.commit(second);
     assert_eq!(bed.committed(), vec![row(1, -10, "a"), row(2, -10, "b")]);
 }
+
+#[test]
+fn a_lock_on_the_relation_shows_the_commits_that_let_it_go() {
+    let bed = Bed::new();
+    let (mut writer, mut queued) = (bed.begin(), bed.begin());
+    writer.lock_relation(TABLE, RelationLock::RowExclusive).expect("free");
+    bed.insert(&mut writer, &row(1, 10, "a")).expect("insert");
+    assert!(matches!(queued.lock_relation(TABLE, RelationLock::Share), Err(TxnError::Wait(_))));
+    let commit = writer.commit().expect("commit");
+    queued.lock_relation(TABLE, RelationLock::Share).expect("the commit let it go");
+    let mut late = bed.begin();
+    assert!(late.try_lock_relation(TABLE, RelationLock::Share).expect("an answer"));
+    let mut reader = bed.begin();
+    reader.lock_relation(TABLE, RelationLock::AccessShare).expect("free");
+    assert!(reader.begin_statement().is_ok(), "who keeps no writer out need not wait");
+    for txn in [&mut queued, &mut late] {
+        assert_eq!(txn.depends_on(), commit.durable_lsn, "a snapshot before the sync would miss the row");
+        assert!(matches!(txn.begin_statement(), Err(TxnError::Wait(Wait::Log(_)))));
+    }
+    bed.system.wait_durable_blocking(commit.durable_lsn.expect("written")).expect("synced");
+    assert!(queued.begin_statement().is_ok());
+}
