@@ -18,6 +18,7 @@ pub enum Definition {
         concurrently: bool,
         with_data: bool,
     },
+    Index(Box<CreateIndex>),
     Alter(Alter),
     Comment(CommentOn),
 }
@@ -79,6 +80,47 @@ pub struct LikeOptions {
     pub generated: bool,
     pub identity: bool,
     pub indexes: bool,
+}
+
+/// `CREATE [UNIQUE] INDEX`.
+#[derive(Clone, Debug)]
+pub struct CreateIndex {
+    pub unique: bool,
+    pub concurrently: bool,
+    pub if_not_exists: bool,
+    pub name: Option<NamedAt>,
+    pub table: QualifiedName,
+    /// USING.
+    pub method: Option<String>,
+    pub parts: Vec<IndexPart>,
+    pub included: Vec<IndexPart>,
+    pub nulls_not_distinct: bool,
+    /// Storage parameters, `name = value`.
+    pub options: Vec<ast::Expr>,
+    pub predicate: Option<IndexText>,
+}
+
+/// A part of an index's key.
+#[derive(Clone, Debug)]
+pub struct IndexPart {
+    pub source: IndexSource,
+    pub collation: Option<QualifiedName>,
+    pub class: Option<QualifiedName>,
+    pub descending: bool,
+    pub nulls_first: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+pub enum IndexSource {
+    Column(NamedAt),
+    Expression(IndexText),
+}
+
+/// An expression, and how it was written.
+#[derive(Clone, Debug)]
+pub struct IndexText {
+    pub expression: ast::Expr,
+    pub text: String,
 }
 
 /// The kinds of objects that ALTER ... RENAME, SET SCHEMA, OWNER and COMMENT ON name.

@@ -6,15 +6,15 @@ use nqdb_sqlstate::{
     DEPENDENT_OBJECTS_STILL_EXIST, INVALID_TABLE_DEFINITION, SqlError, TOO_MANY_COLUMNS, UNDEFINED_COLUMN,
     UNIQUE_VIOLATION,
 };
-use nqdb_txn::{IndexStore, Newest, RelationLock, Result, RowImage, TableStore, Transaction, TxnError, UsableFrom};
-use nqdb_types::key::KeyColumn;
-use nqdb_types::{FormatContext, Oid, write_text};
+use nqdb_txn::{IndexStore, Newest, RelationLock, Result, RowImage, TableStore, Transaction, TxnError};
+use nqdb_types::key::{COMPUTED_FROM, KeyColumn};
+use nqdb_types::{Datum, FormatContext, Oid, write_text};
 
 use super::{CatalogWriter, duplicate_relation, index_row};
-use crate::definition::{IndexDef, TableDef};
+use crate::definition::{IndexComputation, IndexDef, TableDef};
 use crate::names::choose_name;
 use crate::objects::Space;
-use crate::request::{NewIndex, NewKeyColumn};
+use crate::request::{NewIndex, NewKeyColumn, NewKeyPart};
 
 /// PostgreSQL's INDEX_MAX_KEYS.
 const KEY_COLUMNS_MAX: usize = 32;
@@ -38,10 +38,14 @@ impl CatalogWriter<'_> {
                 self.expect_free_name(table.schema, name)?;
                 name.clone()
             }
-            None => self.index_name(&table, &new.key, "idx"),
+            None => {
+                let mut names: Vec<&str> = new.key.iter().map(|key| key_name(key, new.computation.as_ref())).collect();
+                names.extend(new.included.iter().map(String::as_str));
+                self.index_name(&table, &names, "idx")
+            }
         };
         let purpose = Purpose { unique: new.unique, primary: false, constraint: false };
-        self.add_index(&table, name, purpose, &new.key)
+        self.add_index(&table, name, purpose, new)
     }
 
     /// Adds a PRIMARY KEY or UNIQUE constraint to a table that is locked already.
@@ -59,10 +63,6 @@ impl CatalogWriter<'_> {
             )
             .into());
         }
-        let key: Vec<NewKeyColumn> = columns
-            .iter()
-            .map(|column| NewKeyColumn { column: column.clone(), descending: false, nulls_first: false })
-            .collect();
         let name = match name {
             Some(name) => {
                 self.expect_free_name(table.schema, name)?;
@@ -72,20 +72,20 @@ impl CatalogWriter<'_> {
                 let snapshot = self.snapshot();
                 choose_name(&table.name, None, "pkey", |name| snapshot.relation(table.schema, name).is_some())
             }
-            None => self.index_name(table, &key, "key"),
+            None => {
+                let names: Vec<&str> = columns.iter().map(String::as_str).collect();
+                self.index_name(table, &names, "key")
+            }
         };
-        self.add_index(table, name, Purpose { unique: true, primary, constraint: true }, &key)
+        let key = columns.iter().map(|column| NewKeyColumn::column(column)).collect();
+        let new = NewIndex::over_columns(table.oid, None, true, key);
+        self.add_index(table, name, Purpose { unique: true, primary, constraint: true }, &new)
     }
 
-    fn add_index(
-        &mut self,
-        table: &Arc<TableDef>,
-        name: String,
-        purpose: Purpose,
-        columns: &[NewKeyColumn],
-    ) -> Result<Oid> {
+    fn add_index(&mut self, table: &Arc<TableDef>, name: String, purpose: Purpose, new: &NewIndex) -> Result<Oid> {
         self.hold_schema(table.schema)?;
-        let key = resolve_key(table, columns)?;
+        let key = resolve_key(table, new)?;
+        let included: Result<Vec<usize>> = new.included.iter().map(|name| resolve_column(table, name)).collect();
         let tree = self.catalog.system().create_tree(self.txn)?;
         let position = table.store.indexes.len();
         let index = IndexDef {
@@ -94,22 +94,30 @@ impl CatalogWriter<'_> {
             unique: purpose.unique,
             primary: purpose.primary,
             constraint: purpose.constraint,
+            nulls_not_distinct: new.nulls_not_distinct,
             key: key.clone(),
+            options: new.key.iter().map(|key| key.options).collect(),
+            included: included?,
+            computation: new.computation.clone().map(Arc::new),
             position,
         };
         let oid = index.oid;
+        let snapshot = self.snapshot();
+        let computation = match &index.computation {
+            Some(_) => Some(self.catalog.binder().bind(table, &index, &snapshot)?),
+            None => None,
+        };
         let mut store = TableStore::clone(&table.store);
         store.indexes.push(Arc::new(IndexStore {
-            id: oid,
-            tree,
-            unique: purpose.unique,
-            key,
-            usable_from: UsableFrom::default(),
+            nulls_not_distinct: index.nulls_not_distinct,
+            computation,
+            ..IndexStore::over_columns(oid, tree, purpose.unique, key)
         }));
         let store = Arc::new(store);
         self.txn.define_table(store.clone());
         if let Err(error) = store.build_index(self.txn, position) {
-            return Err(duplicate_rows(error, table, &index, self.txn));
+            let names = self.catalog.binder().key_names(table, &index, &snapshot);
+            return Err(duplicate_rows(error, (table, &store), (&index, names), self.txn));
         }
         let mut successor = TableDef::clone(table);
         successor.store = store;
@@ -180,55 +188,81 @@ impl CatalogWriter<'_> {
         self.put_table(successor)
     }
 
-    fn index_name(&mut self, table: &TableDef, key: &[NewKeyColumn], label: &str) -> String {
+    fn index_name(&mut self, table: &TableDef, columns: &[&str], label: &str) -> String {
         let snapshot = self.snapshot();
-        let columns: Vec<&str> = key.iter().map(|column| column.column.as_str()).collect();
         choose_name(&table.name, Some(&columns.join("_")), label, |name| {
             snapshot.relation(table.schema, name).is_some()
         })
     }
 }
 
-fn resolve_key(table: &TableDef, columns: &[NewKeyColumn]) -> Result<Vec<KeyColumn>> {
-    if columns.len() > KEY_COLUMNS_MAX {
+/// The name that a part of the key gives to the index.
+fn key_name<'n>(key: &'n NewKeyColumn, computation: Option<&'n IndexComputation>) -> &'n str {
+    match &key.part {
+        NewKeyPart::Column(name) => name,
+        NewKeyPart::Expression(number) => {
+            let expression = computation.and_then(|computation| computation.expressions.get(*number));
+            expression.map_or("expr", |expression| expression.name.as_str())
+        }
+    }
+}
+
+fn resolve_column(table: &TableDef, name: &str) -> Result<usize> {
+    let missing = || SqlError::new(UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"));
+    table.column_named(name).ok_or_else(|| missing().into())
+}
+
+fn resolve_key(table: &TableDef, new: &NewIndex) -> Result<Vec<KeyColumn>> {
+    if new.key.len() + new.included.len() > KEY_COLUMNS_MAX {
         return Err(SqlError::new(
             TOO_MANY_COLUMNS,
             format!("cannot use more than {KEY_COLUMNS_MAX} columns in an index"),
         )
         .into());
     }
-    columns
-        .iter()
-        .map(|wanted| match table.column_named(&wanted.column) {
-            Some(column) => Ok(KeyColumn {
-                column,
-                ty: table.columns[column].ty,
-                descending: wanted.descending,
-                nulls_first: wanted.nulls_first,
-            }),
-            None => Err(SqlError::new(UNDEFINED_COLUMN, format!("column \"{}\" does not exist", wanted.column)).into()),
-        })
-        .collect()
+    let resolve = |wanted: &NewKeyColumn| {
+        let (column, ty) = match &wanted.part {
+            NewKeyPart::Column(name) => {
+                let column = resolve_column(table, name)?;
+                (column, table.columns[column].ty)
+            }
+            NewKeyPart::Expression(number) => {
+                let expressions = new.computation.as_ref().map(|computation| &computation.expressions);
+                let expression = expressions.and_then(|expressions| expressions.get(*number));
+                let lost = || SqlError::internal("an index key names an expression that is not there");
+                (COMPUTED_FROM + number, expression.ok_or_else(lost)?.ty())
+            }
+        };
+        Ok(KeyColumn { column, ty, descending: wanted.descending, nulls_first: wanted.nulls_first })
+    };
+    new.key.iter().map(resolve).collect()
 }
 
 /// 23505 in the words of an index build, with the key of the row that was met second.
-fn duplicate_rows(error: TxnError, table: &TableDef, index: &IndexDef, txn: &Transaction) -> TxnError {
+fn duplicate_rows(
+    error: TxnError,
+    (table, store): (&TableDef, &TableStore),
+    (index, names): (&IndexDef, Vec<String>),
+    txn: &Transaction,
+) -> TxnError {
     let TxnError::UniqueViolation { row_id, .. } = error else { return error };
     let texts = |image: RowImage<'_>, _| {
-        let text = |key: &KeyColumn| {
-            let value = image.datum(key.column)?;
+        let values = store.key_values(index.position, &image.datums()?)?.unwrap_or_default();
+        let text = |(value, key): (&Datum, &KeyColumn)| {
+            if value.is_null() {
+                return "null".to_owned();
+            }
             let mut text = Vec::new();
-            write_text(&mut text, &value, table.columns[key.column].ty, &FormatContext::default());
-            Ok(String::from_utf8_lossy(&text).into_owned())
+            write_text(&mut text, value, key.ty, &FormatContext::default());
+            String::from_utf8_lossy(&text).into_owned()
         };
-        index.key.iter().map(text).collect::<Result<Vec<String>>>()
+        Ok::<_, TxnError>(values.iter().zip(&index.key).map(text).collect::<Vec<String>>())
     };
     let error = SqlError::new(UNIQUE_VIOLATION, format!("could not create unique index \"{}\"", index.name))
         .with_table(&table.schema_name, &table.name)
         .with_constraint(index.name.clone());
-    match table.store.read_newest(txn, row_id, texts) {
+    match store.read_newest(txn, row_id, texts) {
         Ok(Newest::Row(Ok(values))) => {
-            let names: Vec<&str> = index.key.iter().map(|key| table.columns[key.column].name.as_str()).collect();
             let detail = format!("Key ({})=({}) is duplicated.", names.join(", "), values.join(", "));
             error.with_detail(detail).into()
         }

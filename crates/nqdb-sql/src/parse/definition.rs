@@ -18,7 +18,10 @@ use crate::statement::StatementKind;
 /// A statement of this grammar; `None` when it is another's.
 pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<StatementKind>> {
     let definition = if cursor.peek_is(0, "create") {
-        parse_create(cursor)?
+        match super::index::parse(cursor)? {
+            Some(index) => Some(Definition::Index(Box::new(index))),
+            None => parse_create(cursor)?,
+        }
     } else if cursor.peek_is(0, "alter") {
         parse_alter(cursor)?
     } else if cursor.peek_is(0, "comment") {
@@ -347,7 +350,7 @@ fn parse_comment(cursor: &mut Cursor<'_>) -> SqlResult<CommentOn> {
     Ok(CommentOn { target, text: text.filter(|text| !text.is_empty()) })
 }
 
-fn name(cursor: &mut Cursor<'_>) -> SqlResult<QualifiedName> {
+pub(super) fn name(cursor: &mut Cursor<'_>) -> SqlResult<QualifiedName> {
     let name = cursor.qualified_name()?;
     Ok(QualifiedName { schema: name.schema, name: name.name, position: Some(name.position) })
 }

@@ -8,6 +8,7 @@
 //!
 //! Left out: what `sqlparser` accepts and PostgreSQL refuses inside a statement; the binder refuses it.
 
+mod conflict;
 mod copy;
 mod cursor;
 mod definition;
@@ -16,6 +17,7 @@ mod escapes;
 mod expression_forms;
 mod from_clause;
 mod grouping;
+mod index;
 mod lock_table;
 mod locking;
 mod maintenance;
@@ -42,6 +44,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use crate::definition::{CreateTableLike, Definition};
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
+pub(crate) use conflict::CONFLICT_TARGET;
 use cursor::Cursor;
 pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
@@ -170,6 +173,7 @@ fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResul
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     let overriding = take_overriding(&mut own);
     let target_subscripts = targets::take_subscripts(tokens, &mut own)?;
+    let conflict_targets = conflict::take_targets(tokens, &mut own)?;
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
     from_clause::rewrite(&mut own);
@@ -186,7 +190,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
         | ast::Statement::Update(_)
         | ast::Statement::Delete(_)
         | ast::Statement::Merge(_) => {
-            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_subscripts })))
+            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_subscripts, conflict_targets })))
         }
         _ => Err(SqlError::unsupported("this form of statement")),
     }

@@ -7,6 +7,7 @@
 //! | `relation` | the operators of a relation: where conditions go, who is scanned how, who is joined how |
 //! | `system_scan` | scans of `pg_catalog` |
 //! | `access` | which index serves a condition or an order |
+//! | `implied` | whether conditions imply that of a partial index |
 //! | `cost` | how many rows come, and what that costs |
 //! | `join` | which side first, by which method |
 //! | `mentions` | which columns an expression takes from where |
@@ -25,6 +26,7 @@ mod access;
 mod aggregate;
 pub(crate) mod compile;
 pub(crate) mod cost;
+mod implied;
 mod join;
 mod lock_rows;
 pub(crate) mod mentions;
@@ -45,10 +47,11 @@ use nqdb_types::Oid;
 use crate::exec::{Root, Subplan, WithChange, WithPlan};
 use crate::ir::{OutputColumn, Query};
 
+pub(crate) use implied::implied;
 pub use mentions::{
     Columns, expressions, free_columns, inputs, mentioned, operands, scan_count, split_conjuncts, subquery, visible,
 };
-pub(crate) use slots::ColumnName;
+pub(crate) use slots::{ColumnName, Planner};
 pub(crate) use statement::plan_copy_target;
 pub use statement::{explain, plan};
 

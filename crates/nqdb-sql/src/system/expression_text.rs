@@ -25,6 +25,25 @@ pub fn expression_text(stored: &str, table: Option<&Arc<TableDef>>, pretty: bool
     writer.expression(&bound).unwrap_or_else(|| written.to_string())
 }
 
+/// The text of an expression in the key of an index: in parentheses, unless it is a call.
+pub(super) fn key_expression_text(stored: &str, table: &Arc<TableDef>, pretty: bool, cx: &BindContext<'_>) -> String {
+    let text = expression_text(stored, Some(table), pretty, cx);
+    let is_call = bind_stored_expression(stored, Some(table), cx).is_ok_and(|bound| looks_like_call(&bound));
+    if is_call { text } else { format!("({text})") }
+}
+
+/// Functions, and what is written as one; no operators and no casts.
+fn looks_like_call(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Call { function, args } => {
+            let is_cast = matches!(args.as_slice(), [arg] if is_cast(function, arg.ty, expr.ty));
+            !is_cast && operator_symbol(function, args).is_none()
+        }
+        ExprKind::Coalesce(_) | ExprKind::MinMax { .. } | ExprKind::NullIf { .. } => true,
+        _ => false,
+    }
+}
+
 /// Functions that are written as bare words.
 const WORDS: [&str; 9] = [
     "CURRENT_DATE",

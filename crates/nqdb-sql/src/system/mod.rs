@@ -51,9 +51,14 @@ mod visibility;
 use nqdb_catalog::{PG_CATALOG_OID, Relation, Snapshot};
 use nqdb_types::Oid;
 
+pub(crate) use access_method::{BtreeClass, class_by_oid, class_named, default_class};
+pub(crate) use attribute::SYSTEM_COLUMNS;
+pub(crate) use collation::collation_number;
 pub use context::SystemSession;
 pub(crate) use context::{SystemContext, SystemRows};
+pub(crate) use definition_text::key_text;
 pub use definition_text::{constraint_definition, index_definition, routine_text, serial_sequence, stored_expression};
+pub(crate) use expression_text::expression_text;
 pub use object_name::{object_name, object_number, relation_name, type_name};
 pub use privilege::has_privilege;
 pub(crate) use relation::Source;
@@ -61,6 +66,7 @@ pub use relation::{SystemColumn, SystemRelation};
 pub(crate) use sequence::SEQUENCE_STATE;
 pub use session_state::{SessionFacts, SettingFacts};
 pub use size::relation_size;
+pub(crate) use types::collation_of_type;
 pub use visibility::is_visible;
 
 /// Every system relation, by subject.

@@ -45,8 +45,8 @@ impl TableStore {
                 return Err(error);
             }
             for (row_id, image) in leaf.drain(..) {
-                let key = self.key_of_image(index, &super::RowImage::new(self, &image)?)?;
-                let unique_len = if index.unique && !key.has_null { key.prefix.len() } else { usize::MAX };
+                let Some(key) = self.key_of_image(index, &super::RowImage::new(self, &image)?)? else { continue };
+                let unique_len = if index.is_exclusive(&key) { key.prefix.len() } else { usize::MAX };
                 self.check_key_length(position, &key.prefix)?;
                 keys.push((key.entry(row_id), unique_len));
             }
