@@ -19,6 +19,8 @@ pub enum Definition {
         with_data: bool,
     },
     Index(Box<CreateIndex>),
+    DropIndexConcurrently(DropIndexConcurrently),
+    Reindex(Reindex),
     Alter(Alter),
     Comment(CommentOn),
 }
@@ -98,6 +100,42 @@ pub struct CreateIndex {
     /// Storage parameters, `name = value`.
     pub options: Vec<ast::Expr>,
     pub predicate: Option<IndexText>,
+}
+
+/// DROP INDEX CONCURRENTLY.
+#[derive(Clone, Debug)]
+pub struct DropIndexConcurrently {
+    pub if_exists: bool,
+    pub names: Vec<QualifiedName>,
+    pub cascade: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Reindex {
+    pub target: ReindexTarget,
+    pub concurrently: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum ReindexTarget {
+    Index(QualifiedName),
+    Table(QualifiedName),
+    Schema(NamedAt),
+    Database(NamedAt),
+}
+
+impl Definition {
+    /// The words of a command that must not be part of a larger transaction (25001); `None` for all others.
+    pub fn alone(&self) -> Option<&'static str> {
+        match self {
+            Definition::Index(create) if create.concurrently => Some("CREATE INDEX CONCURRENTLY"),
+            Definition::DropIndexConcurrently(_) => Some("DROP INDEX CONCURRENTLY"),
+            Definition::Reindex(Reindex { concurrently: true, .. }) => Some("REINDEX CONCURRENTLY"),
+            Definition::Reindex(Reindex { target: ReindexTarget::Schema(_), .. }) => Some("REINDEX SCHEMA"),
+            Definition::Reindex(Reindex { target: ReindexTarget::Database(_), .. }) => Some("REINDEX DATABASE"),
+            _ => None,
+        }
+    }
 }
 
 /// A part of an index's key.

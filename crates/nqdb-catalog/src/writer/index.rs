@@ -129,6 +129,29 @@ impl CatalogWriter<'_> {
         Ok(oid)
     }
 
+    /// Builds an index anew from the rows of its table: its tree is replaced by a new one.
+    ///
+    /// Errors: 23505 when it is unique and the rows have duplicates.
+    pub fn rebuild_index(&mut self, table: Oid, index: Oid) -> Result<()> {
+        let table = self.lock_table(table, RelationLock::AccessExclusive)?;
+        let Some(definition) = table.indexes.iter().find(|candidate| candidate.oid == index) else { return Ok(()) };
+        let position = definition.position;
+        let tree = self.catalog.system().create_tree(self.txn)?;
+        let mut store = TableStore::clone(&table.store);
+        let old =
+            std::mem::replace(&mut store.indexes[position], Arc::new(table.store.indexes[position].over_tree(tree)));
+        let store = Arc::new(store);
+        self.txn.define_table(store.clone());
+        if let Err(error) = store.build_index(self.txn, position) {
+            let names = self.catalog.binder().key_names(&table, definition, &self.snapshot());
+            return Err(duplicate_rows(error, (&table, &store), (definition, names), self.txn));
+        }
+        let successor = TableDef { store, ..TableDef::clone(&table) };
+        self.catalog.objects().replace(self.txn, &index_row(&successor, definition))?;
+        self.catalog.system().drop_tree(self.txn, old.tree.id())?;
+        self.put_table(successor)
+    }
+
     /// Drops an index that no constraint needs; its table is locked.
     pub fn drop_index(&mut self, table: Oid, index: Oid) -> Result<()> {
         self.expect_no_constraint(table, index)?;

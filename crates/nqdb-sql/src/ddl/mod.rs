@@ -19,6 +19,7 @@ mod names;
 mod place;
 mod privilege;
 mod query;
+mod reindex;
 mod rename;
 mod role;
 mod schema;
@@ -91,6 +92,8 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::TableLike(create) => create_table::create_table_like(parsed, create, cx),
         Definition::Refresh { name, concurrently, with_data } => table_as::refresh(name, *concurrently, *with_data, cx),
         Definition::Index(create) => create_index::create_index(create, &parsed.tokens, cx),
+        Definition::DropIndexConcurrently(drop) => reindex::drop_concurrently(drop, cx),
+        Definition::Reindex(reindex) => reindex::reindex(reindex, cx),
         Definition::Alter(alter) => alter_object::alter(alter, cx),
         Definition::Comment(comment) => comment::comment(comment, cx),
     }

@@ -24,6 +24,8 @@ pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<Stateme
         }
     } else if cursor.peek_is(0, "alter") {
         parse_alter(cursor)?
+    } else if cursor.peek_is(0, "drop") {
+        super::reindex::parse_drop(cursor)?
     } else if cursor.peek_is(0, "comment") {
         Some(Definition::Comment(parse_comment(cursor)?))
     } else {

@@ -23,6 +23,7 @@ mod locking;
 mod maintenance;
 mod position;
 mod refused;
+mod reindex;
 mod role;
 mod sequence;
 mod session_commands;
@@ -148,7 +149,8 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "declare" | "fetch" | "move" | "close" => Err(SqlError::unsupported("a cursor")),
         "refresh" => definition::parse_refresh(&mut cursor),
         "lock" => lock_table::parse(tokens, own),
-        "cluster" | "reindex" | "call" | "do" | "load" | "security" | "reassign" | "import" => {
+        "reindex" => reindex::parse(&mut cursor),
+        "cluster" | "call" | "do" | "load" | "security" | "reassign" | "import" => {
             Err(SqlError::unsupported(word.to_ascii_uppercase()))
         }
         _ => Err(tokens.syntax_error(token_range(&own).0)),
