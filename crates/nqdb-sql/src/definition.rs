@@ -151,7 +151,7 @@ pub struct IndexPart {
 #[derive(Clone, Debug)]
 pub enum IndexSource {
     Column(NamedAt),
-    Expression(IndexText),
+    Expression(Box<IndexText>),
 }
 
 /// An expression, and how it was written.

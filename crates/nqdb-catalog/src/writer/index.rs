@@ -143,7 +143,8 @@ impl CatalogWriter<'_> {
         let store = Arc::new(store);
         self.txn.define_table(store.clone());
         if let Err(error) = store.build_index(self.txn, position) {
-            let names = self.catalog.binder().key_names(&table, definition, &self.snapshot());
+            let snapshot = self.snapshot();
+            let names = self.catalog.binder().key_names(&table, definition, &snapshot);
             return Err(duplicate_rows(error, (&table, &store), (definition, names), self.txn));
         }
         let successor = TableDef { store, ..TableDef::clone(&table) };

@@ -101,10 +101,9 @@ impl Parts<'_, '_, '_> {
                 IndexSource::Expression(text) => Some(parts.bind(text, false)?),
             });
         }
-        if let (Some(predicate), Some(text)) = (&predicate, &create.predicate) {
+        if let Some(predicate) = &predicate {
             parts.expect_immutable(predicate, "index predicate")?;
             parts.note_columns(predicate);
-            parts.canonical(text, predicate, true)?;
         }
         let mut key = Vec::with_capacity(create.parts.len());
         for (part, bound) in create.parts.iter().zip(bound) {
@@ -188,12 +187,11 @@ impl Parts<'_, '_, '_> {
     fn key_column(&mut self, part: &IndexPart, bound: Option<Expr>) -> SqlResult<NewKeyColumn> {
         let (new_part, ty) = match (&part.source, bound) {
             (IndexSource::Expression(text), Some(bound)) => match column_alone(&bound) {
-                Some(position) => self.column(&self.table.columns.get(position).map_or("", |column| &column.name))?,
+                Some(position) => self.column(self.table.columns.get(position).map_or("", |column| &column.name))?,
                 None => {
                     self.expect_immutable(&bound, "index expression")?;
                     self.note_columns(&bound);
-                    let text = IndexText { expression: text.expression.clone(), text: text.text.clone() };
-                    let spelled = self.canonical(&text, &bound, false)?;
+                    let spelled = self.canonical(text, &bound, false)?;
                     let name = index_column_name(&text.expression);
                     let (type_oid, typmod) = (bound.ty.oid, bound.ty.typmod);
                     self.expressions.push(IndexExpression { text: spelled, name, type_oid, typmod });

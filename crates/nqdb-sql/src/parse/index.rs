@@ -116,7 +116,7 @@ fn source(cursor: &mut Cursor<'_>) -> SqlResult<IndexSource> {
         if inner.is_empty() {
             return Err(cursor.syntax_error());
         }
-        return text_of(cursor, inner).map(IndexSource::Expression);
+        return text_of(cursor, inner).map(|text| IndexSource::Expression(Box::new(text)));
     }
     // A call is a name, possibly qualified, and parentheses. Some functions have names that columns cannot have.
     while matches!(cursor.peek(), Some(Token::Word(_))) {
@@ -127,7 +127,7 @@ fn source(cursor: &mut Cursor<'_>) -> SqlResult<IndexSource> {
     }
     if cursor.place() > start && cursor.peek() == Some(&Token::LParen) {
         cursor.parentheses()?;
-        return text_of(cursor, cursor.since(start)).map(IndexSource::Expression);
+        return text_of(cursor, cursor.since(start)).map(|text| IndexSource::Expression(Box::new(text)));
     }
     cursor.go_back(start);
     cursor.identifier_at().map(IndexSource::Column)

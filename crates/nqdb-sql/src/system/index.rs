@@ -83,7 +83,6 @@ fn index_row(cx: &SystemContext<'_>, table: &TableDef, index: &IndexDef) -> Inde
         indoption: int2_vector(index.key.iter().map(options)),
         indexprs: expressions(index),
         indpred: index.predicate().map_or(Datum::Null, text),
-        ..IndexRow::default()
     }
 }
 
