@@ -11,8 +11,8 @@ use nqdb_types::key::{COMPUTED_FROM, KeyColumn};
 use nqdb_types::{Datum, FormatContext, Oid, write_text};
 
 use super::{CatalogWriter, duplicate_relation, index_row};
-use crate::definition::{IndexComputation, IndexDef, TableDef};
-use crate::names::choose_name;
+use crate::definition::{IndexDef, TableDef};
+use crate::names::{NAME_BYTES_MAX, choose_name, clip};
 use crate::objects::Space;
 use crate::request::{NewIndex, NewKeyColumn, NewKeyPart};
 
@@ -33,19 +33,17 @@ impl CatalogWriter<'_> {
     /// Errors: 42P07 when the name is taken, 23505 when `unique` and the rows have duplicates.
     pub fn create_index(&mut self, new: &NewIndex) -> Result<Oid> {
         let table = self.lock_table(new.table, RelationLock::Share)?;
+        let mut new = NewIndex::clone(new);
+        let names = name_columns(&mut new);
         let name = match &new.name {
             Some(name) => {
                 self.expect_free_name(table.schema, name)?;
                 name.clone()
             }
-            None => {
-                let mut names: Vec<&str> = new.key.iter().map(|key| key_name(key, new.computation.as_ref())).collect();
-                names.extend(new.included.iter().map(String::as_str));
-                self.index_name(&table, &names, "idx")
-            }
+            None => self.index_name(&table, &names, "idx"),
         };
         let purpose = Purpose { unique: new.unique, primary: false, constraint: false };
-        self.add_index(&table, name, purpose, new)
+        self.add_index(&table, name, purpose, &new)
     }
 
     /// Adds a PRIMARY KEY or UNIQUE constraint to a table that is locked already.
@@ -72,10 +70,7 @@ impl CatalogWriter<'_> {
                 let snapshot = self.snapshot();
                 choose_name(&table.name, None, "pkey", |name| snapshot.relation(table.schema, name).is_some())
             }
-            None => {
-                let names: Vec<&str> = columns.iter().map(String::as_str).collect();
-                self.index_name(table, &names, "key")
-            }
+            None => self.index_name(table, columns, "key"),
         };
         let key = columns.iter().map(|column| NewKeyColumn::column(column)).collect();
         let new = NewIndex::over_columns(table.oid, None, true, key);
@@ -212,7 +207,7 @@ impl CatalogWriter<'_> {
         self.put_table(successor)
     }
 
-    fn index_name(&mut self, table: &TableDef, columns: &[&str], label: &str) -> String {
+    fn index_name(&mut self, table: &TableDef, columns: &[String], label: &str) -> String {
         let snapshot = self.snapshot();
         choose_name(&table.name, Some(&columns.join("_")), label, |name| {
             snapshot.relation(table.schema, name).is_some()
@@ -220,15 +215,37 @@ impl CatalogWriter<'_> {
     }
 }
 
-/// The name that a part of the key gives to the index.
-fn key_name<'n>(key: &'n NewKeyColumn, computation: Option<&'n IndexComputation>) -> &'n str {
-    match &key.part {
-        NewKeyPart::Column(name) => name,
-        NewKeyPart::Expression(number) => {
-            let expression = computation.and_then(|computation| computation.expressions.get(*number));
-            expression.map_or("expr", |expression| expression.name.as_str())
+/// The names of an index's columns, no two alike (PostgreSQL's `ChooseIndexColumnNames`); expressions take theirs.
+fn name_columns(new: &mut NewIndex) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(new.key.len() + new.included.len());
+    let mut choose = |wanted: &str| {
+        let mut name = wanted.to_owned();
+        let mut number = 0;
+        while names.contains(&name) {
+            number += 1;
+            let suffix = number.to_string();
+            name = format!("{}{suffix}", clip(wanted, NAME_BYTES_MAX - suffix.len()));
+        }
+        names.push(name.clone());
+        name
+    };
+    for key in &new.key {
+        match &key.part {
+            NewKeyPart::Column(column) => {
+                choose(column);
+            }
+            NewKeyPart::Expression(number) => {
+                let expressions = new.computation.as_mut().map(|computation| &mut computation.expressions);
+                if let Some(expression) = expressions.and_then(|expressions| expressions.get_mut(*number)) {
+                    expression.name = choose(&expression.name);
+                }
+            }
         }
     }
+    for column in &new.included {
+        choose(column);
+    }
+    names
 }
 
 fn resolve_column(table: &TableDef, name: &str) -> Result<usize> {

@@ -102,6 +102,12 @@ impl Writer<'_> {
                 let word = if *negated { "<> ALL" } else { "= ANY" };
                 self.enclosed(format!("{} {word} (ARRAY[{}])", self.operand(arg)?, self.list(list)?))
             }
+            ExprKind::QuantifiedArray { arg, function, array, all } => {
+                let symbol = comparison_symbol(function)?;
+                let word = if *all { "ALL" } else { "ANY" };
+                self.enclosed(format!("{} {symbol} {word} ({})", self.operand(arg)?, self.expression(array)?))
+            }
+            ExprKind::Array { items, nested: false } => format!("ARRAY[{}]", self.list(items)?),
             _ => return None,
         })
     }
@@ -134,7 +140,8 @@ impl Writer<'_> {
             .iter()
             .map(|arg| {
                 let text = self.expression(arg)?;
-                let needs = self.pretty && !is_or && matches!(arg.kind, ExprKind::Or(_));
+                let is_list = matches!(arg.kind, ExprKind::InList { .. } | ExprKind::QuantifiedArray { .. });
+                let needs = self.pretty && (is_list || (!is_or && matches!(arg.kind, ExprKind::Or(_))));
                 Some(if needs { format!("({text})") } else { text })
             })
             .collect();
@@ -277,6 +284,12 @@ fn operator_symbol(function: &Function, args: &[Expr]) -> Option<&'static str> {
             operator.function.oid == function.oid && operator.left.is_some() == (args.len() == 2) && args.len() < 3
         })
         .map(|operator| operator.name)
+}
+
+/// The operator of two operands that a function implements.
+fn comparison_symbol(function: &Function) -> Option<&'static str> {
+    let is_it = |operator: &&nqdb_functions::Operator| operator.function.oid == function.oid && operator.left.is_some();
+    all_operators().find(is_it).map(|operator| operator.name)
 }
 
 /// The field of EXTRACT, as it was written.

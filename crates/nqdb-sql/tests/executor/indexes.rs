@@ -100,7 +100,9 @@ fn entries_follow_the_rows_through_every_write() {
     let error = session.error("insert into people values (602, 'Name20', 61, true)");
     assert_eq!(error.code(), nqdb_sqlstate::UNIQUE_VIOLATION);
     assert_eq!(error.detail(), Some("Key (name)=(Name20) already exists."));
-    session.ok("insert into people values (602, 'Name20', 61, true) on conflict (name) where live and age > 10 do nothing");
+    session.ok(
+        "insert into people values (602, 'Name20', 61, true) on conflict (name) where live and age > 10 do nothing",
+    );
     session.ok("begin");
     session.ok("update people set name = name || 'x', live = not live");
     session.ok("delete from people where lower(name) > 'name3'");
@@ -110,7 +112,10 @@ fn entries_follow_the_rows_through_every_write() {
     assert_eq!(session.rows("select id from people where name = 'Name20' and live and age > 10"), ["601"]);
     session.ok("reindex table people");
     assert_eq!(problems(&bed), Vec::<String>::new());
-    assert_eq!(session.rows("select count(*) from people where lower(name) >= 'name' and lower(name) < 'namf'"), ["481"]);
+    assert_eq!(
+        session.rows("select count(*) from people where lower(name) >= 'name' and lower(name) < 'namf'"),
+        ["481"]
+    );
 }
 
 /// Versions from before an index was built may be such that its expression fails for them.
