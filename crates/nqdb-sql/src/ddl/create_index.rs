@@ -38,6 +38,7 @@ pub(super) fn create_index(
         cx.notice(Notice::new(DUPLICATE_TABLE, message));
         return Ok(CommandTag::Other("CREATE INDEX"));
     }
+    cx.expect_not_open(table.oid, &table.name, "CREATE INDEX")?;
     let new = Parts::resolve(create, &table, tokens, cx)?;
     cx.writer().create_index(&new)?;
     Ok(CommandTag::Other("CREATE INDEX"))

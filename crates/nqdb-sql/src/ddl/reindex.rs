@@ -27,6 +27,7 @@ pub(super) fn reindex(reindex: &Reindex, cx: &mut DdlContext<'_, '_>) -> Result<
             let index = table.indexes.get(position).cloned();
             let index = index.ok_or_else(|| SqlError::internal("an index that was found is missing"))?;
             cx.expect_owner(table.owner, "index", &index.name)?;
+            cx.expect_not_open(table.oid, &table.name, "REINDEX INDEX")?;
             cx.writer().rebuild_index(table.oid, index.oid)?;
         }
         ReindexTarget::Table(name) => {
@@ -81,6 +82,7 @@ fn rebuild_tables(wanted: &dyn Fn(&TableDef) -> bool, cx: &mut DdlContext<'_, '_
 }
 
 fn rebuild_all(table: &TableDef, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+    cx.expect_not_open(table.oid, &table.name, "REINDEX TABLE")?;
     let indexes: Vec<u32> = table.indexes.iter().map(|index: &Arc<IndexDef>| index.oid).collect();
     indexes.into_iter().try_for_each(|index| cx.writer().rebuild_index(table.oid, index))
 }

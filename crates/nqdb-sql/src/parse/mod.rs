@@ -10,7 +10,9 @@
 
 mod conflict;
 mod copy;
+mod current_of;
 mod cursor;
+mod cursor_statement;
 mod definition;
 mod depth;
 mod escapes;
@@ -46,6 +48,7 @@ use crate::definition::{CreateTableLike, Definition};
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 pub(crate) use conflict::CONFLICT_TARGET;
+pub(crate) use current_of::cursor_of;
 use cursor::Cursor;
 pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
@@ -146,7 +149,9 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
                 None => catalog_change(tokens, own),
             }
         }
-        "declare" | "fetch" | "move" | "close" => Err(SqlError::unsupported("a cursor")),
+        "declare" => cursor_statement::parse_declare(&mut cursor),
+        "fetch" | "move" => cursor_statement::parse_fetch(&mut cursor, word == "move"),
+        "close" => cursor_statement::parse_close(&mut cursor),
         "refresh" => definition::parse_refresh(&mut cursor),
         "lock" => lock_table::parse(tokens, own),
         "reindex" => reindex::parse(&mut cursor),
@@ -176,6 +181,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     let overriding = take_overriding(&mut own);
     let target_subscripts = targets::take_subscripts(tokens, &mut own)?;
     let conflict_targets = conflict::take_targets(tokens, &mut own)?;
+    current_of::rewrite(&mut own);
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
     from_clause::rewrite(&mut own);
