@@ -4,7 +4,7 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use nqdb_catalog::request::{NewColumn, NewIndex, NewKeyColumn, NewTable};
-use nqdb_catalog::{Catalog, CatalogWriter, Draft, PUBLIC_SCHEMA_OID, SUPERUSER_OID, TableDef};
+use nqdb_catalog::{Catalog, CatalogWriter, Draft, NoExpressions, PUBLIC_SCHEMA_OID, SUPERUSER_OID, TableDef};
 use nqdb_storage::Options;
 use nqdb_storage::disk::SimDisk;
 use nqdb_txn::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::Catalog;
+use nqdb_catalog::{Catalog, NoExpressions};
 use nqdb_storage::disk::{Call, CrashMode, Fault, SimDisk};
 use nqdb_storage::verify::verify_file;
 use nqdb_storage::{Engine, PageId, TreeId};

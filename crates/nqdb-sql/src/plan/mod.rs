@@ -27,8 +27,8 @@ mod access;
 mod aggregate;
 pub(crate) mod compile;
 pub(crate) mod cost;
-mod implied;
 mod cursor;
+mod implied;
 mod join;
 mod lock_rows;
 pub(crate) mod mentions;
@@ -49,8 +49,8 @@ use nqdb_types::Oid;
 use crate::exec::{Root, Subplan, WithChange, WithPlan};
 use crate::ir::{OutputColumn, Query};
 
-pub(crate) use implied::implied;
 pub use cursor::{CursorPlan, plan_cursor};
+pub(crate) use implied::implied;
 pub use mentions::{
     Columns, expressions, free_columns, inputs, mentioned, operands, scan_count, split_conjuncts, subquery, visible,
 };
