@@ -17,6 +17,7 @@ mod names;
 mod objects;
 mod password;
 pub mod request;
+pub mod rights;
 mod snapshot;
 mod stored;
 mod view;

@@ -35,6 +35,10 @@ pub(crate) enum Space {
     Role = 3,
     Statistics = 4,
     Comment = 5,
+    Access = 6,
+    DefaultAccess = 7,
+    Membership = 8,
+    RoleSettings = 9,
 }
 
 /// Which definition the row holds.
@@ -48,6 +52,10 @@ pub(crate) enum Kind {
     Role,
     Statistics,
     Comment,
+    Access,
+    DefaultAccess,
+    Membership,
+    RoleSettings,
 }
 
 /// One row.
@@ -249,9 +257,18 @@ impl ObjectRow {
 
 impl Space {
     fn from_number(number: i16) -> Option<Space> {
-        [Space::Schema, Space::Relation, Space::Role, Space::Statistics, Space::Comment]
-            .into_iter()
-            .find(|space| *space as i16 == number)
+        const ALL: [Space; 9] = [
+            Space::Schema,
+            Space::Relation,
+            Space::Role,
+            Space::Statistics,
+            Space::Comment,
+            Space::Access,
+            Space::DefaultAccess,
+            Space::Membership,
+            Space::RoleSettings,
+        ];
+        ALL.into_iter().find(|space| *space as i16 == number)
     }
 }
 

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
+use nqdb_catalog::rights::PG_CHECKPOINT;
 use nqdb_sql::bind::bind_scalar;
 use nqdb_sql::exec::{CommandTag, Execution, Step};
-use nqdb_sql::ir::{Bound, ColumnId, OutputColumn, Query, Rel};
+use nqdb_sql::ir::{Bound, ColumnId, Expr, OutputColumn, Query, Rel};
 use nqdb_sql::plan::plan;
 use nqdb_sql::statement::{DiscardTarget, Parsed, SetValue, StatementKind, TransactionModes};
 use nqdb_sqlstate::{
-    ACTIVE_SQL_TRANSACTION, INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, NO_ACTIVE_SQL_TRANSACTION, SYNTAX_ERROR,
-    SqlError, SqlResult,
+    ACTIVE_SQL_TRANSACTION, CANNOT_COERCE, DATATYPE_MISMATCH, INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE,
+    NO_ACTIVE_SQL_TRANSACTION, SYNTAX_ERROR, SqlError, SqlResult,
 };
 use nqdb_types::{Datum, Type};
 use sqlparser::ast;
 
 use crate::block::{Block, parse_isolation};
 use crate::client_sink::ClientSink;
+use crate::identity::is_of_identity;
 use crate::portal::PortalEnd;
 use crate::prepared::{Statement, no_such_statement};
 use crate::session::{Failure, Session};
@@ -100,6 +102,14 @@ impl Session {
         if is_of_the_transaction(name) {
             return self.set_transaction_setting(name, value);
         }
+        if is_of_identity(name) {
+            self.catalog_view();
+            let value = match value {
+                SetValue::Default => None,
+                SetValue::Values(words) => words.first().map(String::as_str),
+            };
+            return self.surroundings.set_identity(name, value, local);
+        }
         let authority = self.surroundings.authority();
         let mut settings = self.surroundings.settings.borrow_mut();
         match value {
@@ -141,6 +151,9 @@ impl Session {
         if let Some(name) = name.filter(|name| is_of_the_transaction(name)) {
             return self.set_transaction_setting(name, &SetValue::Default);
         }
+        if let Some(name) = name.filter(|name| is_of_identity(name)) {
+            return self.surroundings.set_identity(name, None, false);
+        }
         let authority = self.surroundings.authority();
         let mut settings = self.surroundings.settings.borrow_mut();
         match name {
@@ -170,18 +183,21 @@ impl Session {
         Ok(CommandTag::Other(match target {
             DiscardTarget::All => {
                 self.refuse_in_block("DISCARD ALL")?;
+                self.surroundings.set_identity("session_authorization", None, false)?;
                 let authority = self.surroundings.authority();
                 self.surroundings.settings.borrow_mut().reset_all(authority);
                 self.portals.clear();
                 self.surroundings.advisory.borrow_mut().unlock_all();
                 self.prepared.clear();
                 self.plan_cache.clear();
+                self.shapes.clear();
                 self.surroundings.forget_sequences();
                 self.discard_temporary_objects().await?;
                 "DISCARD ALL"
             }
             DiscardTarget::Plans => {
                 self.plan_cache.clear();
+                self.shapes.clear();
                 "DISCARD PLANS"
             }
             DiscardTarget::Sequences => {
@@ -196,7 +212,7 @@ impl Session {
     }
 
     fn checkpoint(&mut self) -> SqlResult<CommandTag> {
-        if !self.surroundings.superuser {
+        if !self.surroundings.has_privileges_of(PG_CHECKPOINT) {
             return Err(SqlError::new(
                 INSUFFICIENT_PRIVILEGE,
                 "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT",
@@ -260,7 +276,11 @@ impl Session {
             let mut output = Vec::with_capacity(args.len());
             for (at, (arg, oid)) in args.iter().zip(types).enumerate() {
                 let (id, ty) = (ColumnId(at as u32), Type::new(*oid));
-                columns.push((id, bind_scalar(arg, &parsed.tokens, Some(ty), cx)?));
+                let bound = bind_scalar(arg, &parsed.tokens, Some(ty), cx).map_err(|error| {
+                    let given = bind_scalar(arg, &parsed.tokens, None, cx);
+                    given.map_or_else(|worse| worse, |given| argument_error(error, at, &given, ty))
+                });
+                columns.push((id, bound?));
                 output.push(OutputColumn { id, name: String::new(), ty, origin: None });
             }
             let rel = Rel::Extend { input: Box::new(Rel::OneRow), columns };
@@ -279,4 +299,20 @@ impl Session {
         let row = rows.pop().ok_or_else(|| SqlError::internal("the arguments of EXECUTE made no row"))?;
         Ok(Arc::from(row))
     }
+}
+
+/// An argument of EXECUTE whose type does not become the parameter's.
+fn argument_error(error: SqlError, at: usize, given: &Expr, wanted: Type) -> SqlError {
+    if error.code() != CANNOT_COERCE {
+        return error;
+    }
+    let message = format!(
+        "parameter ${} of type {} cannot be coerced to the expected type {}",
+        at + 1,
+        given.ty.name(),
+        wanted.name()
+    );
+    SqlError::new(DATATYPE_MISMATCH, message)
+        .with_hint("You will need to rewrite or cast the expression.")
+        .or_position(error.position())
 }

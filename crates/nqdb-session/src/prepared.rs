@@ -33,6 +33,7 @@ pub(crate) struct Statement {
 struct Planned {
     plan: Arc<Plan>,
     search_path: Arc<[u32]>,
+    role: u32,
     planner: PlannerSettings,
 }
 
@@ -74,29 +75,37 @@ pub(crate) fn no_such_statement(name: &str) -> SqlError {
 }
 
 impl Session {
+    /// The plan that was made for a statement, if it was made under the catalog, the role and the settings as they are now.
+    pub(crate) fn plan_that_holds(&mut self, statement: &Statement) -> Option<Arc<Plan>> {
+        let planned = statement.planned.as_ref()?;
+        let version = self.catalog_view().version;
+        let search_path = self.surroundings.search_path.borrow();
+        let holds = planned.plan.catalog_version == version
+            && planned.planner == self.surroundings.settings.borrow().effective().planner
+            && planned.role == self.surroundings.current_role()
+            && (Arc::ptr_eq(&planned.search_path, &search_path) || planned.search_path == *search_path);
+        holds.then(|| planned.plan.clone())
+    }
+
     /// The statement's plan under the catalog as it is now.
     pub(crate) fn current_plan(&mut self, statement: &mut Statement) -> SqlResult<Arc<Plan>> {
-        let catalog = self.catalog_view();
-        let search_path = self.surroundings.search_path.borrow().clone();
-        let planner = self.surroundings.settings.borrow().effective().planner;
-        if let Some(planned) = &statement.planned
-            && planned.plan.catalog_version == catalog.version
-            && planned.planner == planner
-            && (Arc::ptr_eq(&planned.search_path, &search_path) || planned.search_path == search_path)
-        {
+        if let Some(plan) = self.plan_that_holds(statement) {
             self.surroundings.instance.metrics.plans_reused.increment();
-            return Ok(planned.plan.clone());
+            return Ok(plan);
         }
         let mut parameters =
             if statement.takes_parameters { ParamTypes::declared(&statement.parameters) } else { ParamTypes::none() };
         let mut plan = self.with_planner(|cx, planner| make_plan(&statement.parsed, cx, &mut parameters, planner))?;
+        let search_path = self.surroundings.search_path.borrow().clone();
+        let planner = self.surroundings.settings.borrow().effective().planner;
+        let role = self.surroundings.current_role();
         self.choose_executor(&mut plan);
         let plan = Arc::new(plan);
         self.surroundings.instance.metrics.plans_made.increment();
         if statement.takes_parameters {
             statement.parameters = Arc::from(parameters.types());
         }
-        statement.planned = Some(Planned { plan: plan.clone(), search_path, planner });
+        statement.planned = Some(Planned { plan: plan.clone(), search_path, role, planner });
         Ok(plan)
     }
 
@@ -113,8 +122,10 @@ impl Session {
         loop {
             let mut parameters = ParamTypes::declared(&statement.parameters);
             let mut plan = self.with_planner(|cx, planner| {
-                let bound = bind(&statement.parsed, cx, &mut parameters)?;
-                explain(bound, parameters.types(), options, planner, &|| cx.session.clock_micros())
+                let (bound, accesses) = bind(&statement.parsed, cx, &mut parameters)?;
+                let mut plan = explain(bound, parameters.types(), options, planner, &|| cx.session.clock_micros())?;
+                plan.accesses = accesses;
+                Ok(plan)
             })?;
             self.choose_executor(&mut plan);
             self.lock_relations(&plan.relations).await?;
@@ -132,7 +143,7 @@ impl Session {
             }
             StatementKind::Rows(_) | StatementKind::Explain { .. } => {
                 let plan = self.current_plan(statement)?;
-                Ok(plan.output.as_deref().map(Arc::from))
+                Ok(plan.output.clone())
             }
             StatementKind::DeclareCursor(_) => {
                 // Its parameters are those of its query.
@@ -178,20 +189,26 @@ fn make_plan(
 ) -> SqlResult<Plan> {
     match &parsed.kind {
         StatementKind::Explain { options, inner } => {
-            let bound = match &inner.kind {
+            let (bound, accesses) = match &inner.kind {
                 StatementKind::Rows(_) => bind(inner, cx, parameters)?,
                 StatementKind::DeclareCursor(declare) => bind(&declare.query, cx, parameters)?,
                 _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
             };
-            explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())
+            let mut plan = explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())?;
+            plan.accesses = accesses;
+            Ok(plan)
         }
         StatementKind::DeclareCursor(declare) => {
-            let bound = bind(&declare.query, cx, parameters)?;
-            plan_cursor(bound, declare.options, parameters.types(), planner)
+            let (bound, accesses) = bind(&declare.query, cx, parameters)?;
+            let mut plan = plan_cursor(bound, declare.options, parameters.types(), planner)?;
+            plan.accesses = accesses;
+            Ok(plan)
         }
         StatementKind::Rows(_) => {
-            let bound = bind(parsed, cx, parameters)?;
-            plan(bound, parameters.types(), planner)
+            let (bound, accesses) = bind(parsed, cx, parameters)?;
+            let mut plan = plan(bound, parameters.types(), planner)?;
+            plan.accesses = accesses;
+            Ok(plan)
         }
         _ => Err(SqlError::unsupported("EXPLAIN of this statement")),
     }

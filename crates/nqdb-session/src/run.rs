@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use nqdb_functions::{FunctionContext, is_object_reference};
 use nqdb_sql::ddl::DdlContext;
+use nqdb_sql::definition::{Definition, TableAsKind};
 use nqdb_sql::exec::{CommandTag, ExecContext, Execution, RowSink, Step};
 use nqdb_sql::ir::OutputColumn;
 use nqdb_sql::plan::Plan;
+use nqdb_sql::rights::{Access, check_accesses};
 use nqdb_sql::statement::{Parsed, StatementKind};
 use nqdb_sqlstate::{
     FEATURE_NOT_SUPPORTED, OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult,
@@ -21,7 +23,6 @@ use crate::portal::{Portal, PortalEnd, PortalState};
 use crate::prepared::Statement;
 use crate::row_target::{Destination, Notes, ObjectNames, RowGate, RowTarget};
 use crate::session::{Failure, Session};
-use crate::surroundings::permission_denied;
 use crate::transaction::{block_has_failed, leaves_failed_block};
 
 /// Rows asked of an execution before it is known how long they are.
@@ -193,7 +194,7 @@ impl Session {
 
     /// What stands between a plan with its locks and its execution: may the role, may the transaction, what does it see.
     pub(crate) async fn admit(&mut self, plan: &Plan) -> SqlResult<ReadView> {
-        self.check_privileges(&plan.relations)?;
+        self.check_accesses(&plan.accesses)?;
         self.check_read_only(plan)?;
         if plan.reads_session {
             self.describe_objects();
@@ -204,21 +205,29 @@ impl Session {
         self.take_snapshot().await
     }
 
-    /// 42501 unless the role owns the tables or is a superuser: there is no GRANT.
-    pub(crate) fn check_privileges(&mut self, relations: &[(u32, RelationLock)]) -> SqlResult<()> {
+    /// 42501 for what the current role may not do.
+    pub(crate) fn check_accesses(&mut self, accesses: &[Access]) -> SqlResult<()> {
         let catalog = self.catalog_view();
-        let role = self.surroundings.role(&catalog)?;
-        let denied = relations.iter().filter_map(|(oid, _)| catalog.table_by_oid(*oid)).find(|table| {
-            let may = role.superuser || table.owner == role.oid;
-            !may
-        });
-        denied.map_or(Ok(()), |table| Err(permission_denied("table", &table.name)))
+        check_accesses(&catalog, self.surroundings.current_role(), accesses)
     }
 
-    /// 25006 for a statement that writes in a read-only transaction. One that only draws from a sequence fails there.
-    fn check_read_only(&self, plan: &Plan) -> SqlResult<()> {
-        let read_only = self.surroundings.characteristics.get().is_some_and(|current| current.read_only);
-        if read_only && (plan.writes || plan.locks_rows) { Err(read_only_error(plan.command())) } else { Ok(()) }
+    fn is_read_only(&self) -> bool {
+        self.surroundings.characteristics.get().is_some_and(|current| current.read_only)
+    }
+
+    /// 25006 for a statement that writes in a read-only transaction, other than into temporary tables. One that only draws
+    /// from a sequence fails there.
+    fn check_read_only(&mut self, plan: &Plan) -> SqlResult<()> {
+        if !self.is_read_only() || !(plan.writes || plan.locks_rows) {
+            return Ok(());
+        }
+        let catalog = self.catalog_view();
+        let is_lasting = |oid: u32| catalog.table_by_oid(oid).is_none_or(|table| !table.is_temporary());
+        let changes = |mode: RelationLock| mode >= RelationLock::RowShare;
+        if plan.relations.iter().any(|(oid, mode)| changes(*mode) && is_lasting(*oid)) {
+            return Err(read_only_error(plan.command()));
+        }
+        Ok(())
     }
 
     /// Gives the transaction a number, for a function that will ask for it.
@@ -316,9 +325,9 @@ impl Session {
     /// Runs a data definition statement.
     pub(crate) async fn run_definition(&mut self, parsed: &Parsed) -> SqlResult<CommandTag> {
         self.ensure_transaction()?;
-        if self.surroundings.characteristics.get().is_some_and(|current| current.read_only) {
-            let words: Vec<String> = parsed.text.split_whitespace().take(2).map(str::to_uppercase).collect();
-            return Err(read_only_error(&words.join(" ")));
+        let is_upkeep = matches!(parsed.kind, StatementKind::Analyze { .. } | StatementKind::Vacuum(_));
+        if self.is_read_only() && !is_upkeep {
+            return Err(read_only_error(&definition_name(parsed)));
         }
         loop {
             match self.step_definition(parsed)? {
@@ -333,9 +342,11 @@ impl Session {
     }
 
     fn step_definition(&mut self, parsed: &Parsed) -> SqlResult<Step> {
-        let catalog = self.catalog_view();
+        self.catalog_view();
         let search_path = self.surroundings.search_path.borrow().clone();
-        let role = self.surroundings.role(&catalog)?.oid;
+        let role = self.surroundings.current_role();
+        let session_role = self.surroundings.session_role();
+        let authority = self.surroundings.authority();
         let memory_limit_bytes = self.memory_limit_bytes();
         let temporary_schema = self.surroundings.temporary_schema();
         let open_relations = self.open_relations();
@@ -358,15 +369,20 @@ impl Session {
         let enter = |catalog: &Arc<nqdb_catalog::Snapshot>| {
             self.surroundings.catalog.replace(Arc::clone(catalog));
         };
+        let check_setting = |name: &str, words: Option<&[String]>| {
+            self.surroundings.settings.borrow().stored_form(name, words, authority)
+        };
         let draft = &mut open.draft;
         let mut cx = DdlContext {
             exec: &mut exec,
             draft,
             role,
+            session_role,
             search_path: &search_path,
             temporary_schema: &temporary_schema,
             open_relations: &open_relations,
             enter: &enter,
+            check_setting: &check_setting,
         };
         nqdb_sql::ddl::run(parsed, &mut cx)
     }
@@ -402,6 +418,30 @@ pub(crate) fn result_type_changed() -> SqlError {
 pub(crate) fn same_columns(some: &[OutputColumn], others: &[OutputColumn]) -> bool {
     let same = |(one, other): (&OutputColumn, &OutputColumn)| one.name == other.name && one.ty == other.ty;
     some.len() == others.len() && some.iter().zip(others).all(same)
+}
+
+/// What a definition is called in messages: its command tag.
+fn definition_name(parsed: &Parsed) -> String {
+    const SKIPPED: [&str; 6] = ["OR", "REPLACE", "TEMPORARY", "TEMP", "UNIQUE", "RECURSIVE"];
+    if let StatementKind::Define(definition) = &parsed.kind
+        && let Definition::TableAs(create) = &**definition
+    {
+        return match create.kind {
+            TableAsKind::Table => "CREATE TABLE AS",
+            TableAsKind::SelectInto => "SELECT INTO",
+            TableAsKind::MaterializedView => "CREATE MATERIALIZED VIEW",
+        }
+        .to_owned();
+    }
+    let words = parsed.text.split_whitespace().map(str::to_uppercase);
+    let mut words = words.filter(|word| !SKIPPED.contains(&word.as_str()));
+    let first = words.next().unwrap_or_default();
+    match words.next() {
+        Some(second) if second == "MATERIALIZED" => format!("{first} MATERIALIZED VIEW"),
+        Some(second) if first != "TRUNCATE" && first != "COMMENT" => format!("{first} {second}"),
+        _ if first == "TRUNCATE" => "TRUNCATE TABLE".to_owned(),
+        _ => first,
+    }
 }
 
 pub(crate) fn read_only_error(command: &str) -> SqlError {

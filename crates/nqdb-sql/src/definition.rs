@@ -1,9 +1,10 @@
 //! Definitions that have a grammar of our own (`parse::definition`): what was written, before any name is looked up.
 
-use nqdb_catalog::{CheckOption, OnCommit};
+use nqdb_catalog::OnCommit;
 use sqlparser::ast;
 
 pub use crate::ddl::QualifiedName;
+use crate::rights_command::RightsCommand;
 use crate::statement::{NamedAt, Parsed};
 
 /// A definition in our own grammar.
@@ -23,6 +24,7 @@ pub enum Definition {
     Reindex(Reindex),
     Alter(Alter),
     Comment(CommentOn),
+    Rights(Box<RightsCommand>),
 }
 
 /// `CREATE [OR REPLACE] [TEMP] VIEW name [(columns)] AS query [WITH [CASCADED | LOCAL] CHECK OPTION]`.
@@ -33,7 +35,8 @@ pub struct CreateView {
     pub temporary: bool,
     pub columns: Vec<NamedAt>,
     pub query: Box<Parsed>,
-    pub check_option: Option<CheckOption>,
+    /// As in [`nqdb_catalog::ViewDef::options`], WITH CHECK OPTION among them.
+    pub options: Vec<(String, String)>,
 }
 
 /// `CREATE TABLE ... AS`, `SELECT ... INTO`, `CREATE MATERIALIZED VIEW`.
@@ -198,9 +201,16 @@ pub struct Alter {
 #[derive(Clone, Debug)]
 pub enum AlterAction {
     Rename(String),
-    RenameColumn { column: String, new_name: String },
+    RenameColumn {
+        column: String,
+        new_name: String,
+    },
     SetSchema(String),
     Owner(String),
+    /// SET (name = value, ...), of views.
+    SetOptions(Vec<(String, String)>),
+    /// RESET (name, ...), of views.
+    ResetOptions(Vec<String>),
 }
 
 /// `COMMENT ON object IS text`; none for NULL.

@@ -10,6 +10,8 @@ mod alter;
 mod column;
 mod dependency;
 mod index;
+mod owned;
+mod rights;
 mod role;
 mod schema;
 mod sequence;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
+use nqdb_catalog::rights::Rights;
 use nqdb_sqlstate::{OUT_OF_MEMORY, SqlError, SqlResult};
 use nqdb_txn::{ReadView, RelationLock, Wait};
 use nqdb_types::{Datum, Type, parse_text, read_binary};
@@ -21,6 +22,7 @@ use crate::exec::{
 };
 use crate::ir::{Check, ColumnId, Expr, ExprKind, Insert, OutputColumn, Query, Rel};
 use crate::plan::{PlanContext, plan_copy_target};
+use crate::rights::Access;
 use crate::statement::{CopyFormat, CopyHeader, CopyOptions, CopySource, CopyStatement, Parsed, StatementKind};
 
 /// Characters of a line, or a value, in an error's context.
@@ -32,6 +34,8 @@ pub struct CopyInPlan {
     /// Locks to take before it starts. Afterwards the catalog version must still be the plan's.
     pub relations: Vec<(u32, RelationLock)>,
     pub catalog_version: u64,
+    /// What the role must be allowed.
+    pub accesses: Vec<Access>,
     /// Columns that the client sends.
     pub column_count: usize,
     pub is_binary: bool,
@@ -80,6 +84,7 @@ pub fn plan_copy_in(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContext
     let names: Vec<String> = positions.iter().map(|position| table.columns[*position].name.clone()).collect();
     let not_null = target::forced("FORCE_NOT_NULL", &copy.options.force_not_null, &names)?;
     let null = target::forced("FORCE_NULL", &copy.options.force_null, &names)?;
+    let accesses = vec![target::access(&table, Rights::INSERT, columns)?];
     let columns = positions
         .iter()
         .zip(not_null.into_iter().zip(null))
@@ -95,6 +100,7 @@ pub fn plan_copy_in(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContext
     let planned = plan_copy_target(&insert, predicate.as_ref(), plan_cx)?;
     Ok(CopyInPlan {
         relations: vec![(table.oid, RelationLock::RowExclusive)],
+        accesses,
         catalog_version: plan_cx.catalog_version,
         column_count: positions.len(),
         is_binary: copy.options.format == CopyFormat::Binary,
@@ -287,7 +293,7 @@ impl CopyIn {
             }
             match self.read_row(&plan, cx) {
                 Ok(Read::Row) => {
-                    self.batch.push(std::mem::take(&mut self.state.row));
+                    self.batch.push(&mut self.state.row);
                     self.line_numbers.push(self.input.number());
                 }
                 Ok(Read::Skipped) => {}
@@ -352,7 +358,7 @@ impl CopyIn {
             Input::Tuples(tuples) => self.read_tuple(tuples, plan)?,
         };
         let mut rt = runtime(plan, &mut self.frame, &self.view, cx);
-        let built = plan.target.build(&mut values.into_iter(), &mut self.state, plan.predicate.as_ref(), &mut rt);
+        let built = plan.target.build(values.into_iter(), &mut self.state, plan.predicate.as_ref(), &mut rt);
         built.map_err(|error| self.in_line(error))
     }
 

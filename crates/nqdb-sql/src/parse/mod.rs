@@ -18,6 +18,7 @@ mod depth;
 mod escapes;
 mod expression_forms;
 mod from_clause;
+mod grant;
 mod grouping;
 mod index;
 mod lock_table;
@@ -29,6 +30,7 @@ mod reindex;
 mod role;
 mod sequence;
 mod session_commands;
+mod shape;
 mod table_like;
 mod targets;
 mod tokens;
@@ -57,6 +59,7 @@ pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
 pub(crate) use position::{operator_position, query_start, start_of};
+pub use shape::{Integer, Parameterized, Shape, parameterized};
 pub use tokens::Tokens;
 pub(crate) use variadic::VARIADIC;
 pub(crate) use window::SpecPlace;
@@ -153,9 +156,10 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "fetch" | "move" => cursor_statement::parse_fetch(&mut cursor, word == "move"),
         "close" => cursor_statement::parse_close(&mut cursor),
         "refresh" => definition::parse_refresh(&mut cursor),
+        "reassign" => definition::parse_reassign(&mut cursor),
         "lock" => lock_table::parse(tokens, own),
         "reindex" => reindex::parse(&mut cursor),
-        "cluster" | "call" | "do" | "load" | "security" | "reassign" | "import" => {
+        "cluster" | "call" | "do" | "load" | "security" | "import" => {
             Err(SqlError::unsupported(word.to_ascii_uppercase()))
         }
         _ => Err(tokens.syntax_error(token_range(&own).0)),
@@ -167,7 +171,6 @@ fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResul
     refused::check_definition_tokens(tokens, &own)?;
     let likes = table_like::take_likes(tokens, &mut own)?;
     sequence::order_identity_options(&mut own);
-    role::rewrite(tokens, &mut own)?;
     let statement = sqlparser_statement(tokens, own)?;
     if likes.is_empty() {
         return Ok(StatementKind::Ddl(Box::new(statement)));

@@ -125,6 +125,7 @@ impl Planner<'_> {
             .collect();
         let rows = cost::table_rows(table.store.estimated_rows());
         let target = ScanTarget { table, columns, rows, computed: wishes.computed };
+        self.full_scans_cost += cost::full_scan(target.rows, target.rows, 0).total_cost;
         let choice = self.cheapest(&target, conditions, wishes);
         let rows = self.target_rows(&target, conditions, choice.as_ref());
         let (access, served, ordered, estimate) = match &choice {
