@@ -12,7 +12,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use nqdb_catalog::{IndexBinder, IndexDef, Snapshot, TableDef};
+use nqdb_catalog::{IndexBinder, IndexDef, SUPERUSER_OID, Snapshot, TableDef};
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::{Computation, IndexStore};
 use nqdb_types::{Datum, FormatContext};
@@ -36,7 +36,13 @@ impl IndexBinder for IndexExpressions {
         };
         let format = FormatContext::default();
         let session = NoSession::UNBOUNDED;
-        let cx = BindContext { catalog, search_path: &computation.search_path, format: &format, session: &session };
+        let cx = BindContext {
+            catalog,
+            search_path: &computation.search_path,
+            format: &format,
+            session: &session,
+            role: SUPERUSER_OID,
+        };
         let bind = |text: &str, is_predicate: bool| {
             let (tokens, expression) = parse_expression(text)?;
             bind_for_index(&expression, &tokens, table, is_predicate, &cx)
@@ -51,7 +57,7 @@ impl IndexBinder for IndexExpressions {
         let format = FormatContext::default();
         let session = NoSession::UNBOUNDED;
         let search_path = index.computation.as_ref().map_or(&[][..], |computation| &computation.search_path);
-        let cx = BindContext { catalog, search_path, format: &format, session: &session };
+        let cx = BindContext { catalog, search_path, format: &format, session: &session, role: SUPERUSER_OID };
         index.key.iter().map(|key| key_text(table, index, key, false, &cx)).collect()
     }
 }

@@ -81,6 +81,8 @@ impl Binder<'_> {
     pub(super) fn note_arbiters(&mut self, place: AccessPlace, table: &TableDef, arbiters: &[usize]) {
         let keys = arbiters.iter().filter_map(|at| table.indexes.get(*at)).flat_map(|index| &index.key);
         let numbers = keys.filter_map(|key| table.columns.get(key.column)).map(|column| column.attnum);
+        let computed = arbiters.iter().filter_map(|at| table.indexes.get(*at)?.computation.as_ref());
+        let numbers = numbers.chain(computed.flat_map(|computation| computation.columns.iter().copied()));
         let numbers: Vec<i16> = numbers.collect();
         self.note_more(place, |access| access.columns.selected.extend(numbers));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::TableDef;
+use nqdb_catalog::{SUPERUSER_OID, TableDef};
 use nqdb_sqlstate::{CHECK_VIOLATION, NOT_NULL_VIOLATION, SqlError, SqlResult, UNIQUE_VIOLATION};
 use nqdb_txn::TxnError;
 use nqdb_types::{Datum, FormatContext, Type, write_text};
@@ -75,7 +75,13 @@ fn unique_violation(table: &Arc<TableDef>, row: &[Datum], index: usize, rt: &Run
     let functions = &rt.cx.functions;
     let catalog = rt.cx.system.catalog();
     let search_path = definition.computation.as_ref().map_or(&[][..], |computation| &computation.search_path);
-    let cx = BindContext { catalog: &catalog, search_path, format: functions.format, session: functions.session };
+    let cx = BindContext {
+        catalog: &catalog,
+        search_path,
+        format: functions.format,
+        session: functions.session,
+        role: SUPERUSER_OID,
+    };
     let names: Vec<String> = definition.key.iter().map(|key| key_text(table, definition, key, false, &cx)).collect();
     let values = match table.store.key_values(index, row) {
         Ok(values) => values.unwrap_or_default(),
