@@ -11,7 +11,7 @@ use sqlparser::ast::{self, ConflictTarget, ObjectNamePart, OnConflictAction, OnI
 
 use super::access::AccessPlace;
 use super::scope::{Clause, Scope};
-use super::table_row::{Row, row_table};
+use super::table_row::Row;
 use super::{Binder, bind_for_index, same_expr};
 use crate::definition::{IndexPart, IndexSource};
 use crate::index_expression::BoundIndex;
@@ -58,9 +58,11 @@ impl Binder<'_> {
             }
             OnConflictAction::DoUpdate(ast::DoUpdate { assignments, selection }) => {
                 let existing = self.new_row(table, false);
-                self.note_more(place, |access| access.needed = access.needed.with(Rights::UPDATE));
+                self.note_needed(place, Rights::UPDATE);
                 let mut scope = Scope::new(Clause::Update);
-                for item in [row_table(table, alias, &existing), excluded_table(table, row)] {
+                let mut excluded = self.target_table(table, "excluded", row)?;
+                excluded.hidden_name = None;
+                for item in [self.target_table(table, alias, &existing)?, excluded] {
                     scope.columns.extend(item.columns.iter().cloned());
                     scope.tables.push(item);
                 }
@@ -77,8 +79,7 @@ impl Binder<'_> {
                 };
                 let in_scope = |binder: &mut Self| binder.in_scope(scope, update);
                 // What EXCLUDED gives is read of the table too, as far as privileges go.
-                let both: Row = existing.iter().chain(row).copied().collect();
-                let ((set, predicate), read) = self.reading(table, &both, in_scope)?;
+                let ((set, predicate), read) = self.reading(table, &[&existing, row], in_scope)?;
                 self.note_more(place, |access| access.columns.selected.extend(read));
                 ConflictAction::Update { existing, set, predicate }
             }
@@ -188,13 +189,6 @@ fn expect_some(arbiters: Vec<usize>) -> SqlResult<Vec<usize>> {
         return Err(SqlError::new(INVALID_COLUMN_REFERENCE, message));
     }
     Ok(arbiters)
-}
-
-/// EXCLUDED: the row that was to be inserted, without a schema.
-fn excluded_table(table: &Arc<TableDef>, row: &Row) -> super::scope::ScopeTable {
-    let mut excluded = row_table(table, "excluded", row);
-    excluded.hidden_name = None;
-    excluded
 }
 
 /// The unique indexes over exactly the named columns (inference), or the one of the named constraint.

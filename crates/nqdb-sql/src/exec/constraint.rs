@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use nqdb_catalog::{SUPERUSER_OID, TableDef};
-use nqdb_sqlstate::{CHECK_VIOLATION, NOT_NULL_VIOLATION, SqlError, SqlResult, UNIQUE_VIOLATION};
+use nqdb_sqlstate::{
+    CHECK_VIOLATION, NOT_NULL_VIOLATION, SqlError, SqlResult, UNIQUE_VIOLATION, WITH_CHECK_OPTION_VIOLATION,
+};
 use nqdb_txn::TxnError;
 use nqdb_types::{Datum, FormatContext, Type, write_text};
 
@@ -20,6 +22,8 @@ const VALUE_BYTES_MAX: usize = 64;
 pub(crate) struct CheckConstraint {
     pub name: String,
     pub predicate: Eval,
+    /// The condition of a view: it must be true.
+    pub of_view: bool,
 }
 
 /// NOT NULL, then CHECK: 23502 or 23514.
@@ -42,6 +46,17 @@ pub(crate) fn check_row(
         }
     }
     for check in checks {
+        if check.of_view {
+            if check.predicate.test(rt)? != Some(true) {
+                let message = format!("new row violates check option for view \"{}\"", check.name);
+                return Err(SqlError::new(WITH_CHECK_OPTION_VIOLATION, message).with_detail(failing_row(
+                    table,
+                    row,
+                    rt.cx.functions.format,
+                )));
+            }
+            continue;
+        }
         if check.predicate.test(rt)? == Some(false) {
             let message =
                 format!("new row for relation \"{}\" violates check constraint \"{}\"", table.name, check.name);

@@ -48,6 +48,7 @@ mod session_state;
 mod size;
 mod type_functions;
 mod types;
+mod updatable;
 mod value;
 mod views;
 mod visibility;
@@ -76,6 +77,7 @@ pub use session_objects::{CursorFacts, PreparedFacts, SessionObjects};
 pub use session_state::{SessionFacts, SettingFacts};
 pub use size::relation_size;
 pub(crate) use types::collation_of_type;
+pub use updatable::relation_changes;
 pub use visibility::is_visible;
 
 /// Every system relation, by subject.
