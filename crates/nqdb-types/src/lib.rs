@@ -7,6 +7,7 @@
 //! | [`parse_text`], [`write_text`] | PostgreSQL's spelling, under a [`FormatContext`] |
 //! | [`read_binary`], [`write_binary`] | PostgreSQL's binary wire form |
 //! | [`apply_typmod`] | length and precision coercion |
+//! | [`mod@bits`], [`jsonpath`] | bit strings, SQL/JSON paths |
 //! | [`calendar`], [`TimeZone`] | dates, times of day, zones |
 //! | [`key`] | bytes that sort as the values do |
 //! | [`row`] | the stored image of a row |
@@ -22,12 +23,14 @@
 
 pub mod array;
 mod binary;
+pub mod bits;
 pub mod calendar;
 mod datetime;
 mod datum;
 mod format_context;
 mod interval;
 pub mod json;
+pub mod jsonpath;
 pub mod key;
 pub mod numeric;
 pub mod oid;
@@ -36,21 +39,25 @@ pub mod row;
 mod sink;
 mod sql_type;
 mod text;
+mod time_tz;
 mod time_zone;
 mod type_info;
 mod typmod;
 
 pub use array::{Array, Dimension};
 pub use binary::{read_binary, text_of_bytes, write_binary};
+pub use bits::Bits;
 pub use datum::Datum;
 pub use format_context::{ByteaOutput, DateOrder, DateStyle, DateStyleFormat, FormatContext, IntervalStyle};
 pub use interval::Interval;
 pub use json::Json;
+pub use jsonpath::JsonPath;
 pub use numeric::Numeric;
 pub use record::{Record, RecordField, RecordShape, parse_record_with, read_record};
 pub use sink::Sink;
 pub use sql_type::{Type, interval_typmod};
 pub use text::{parse_text, write_text};
+pub use time_tz::TimeTz;
 pub use time_zone::{LocalTimeType, TimeZone, zone_names};
 pub use type_info::{TypeInfo, TypeKind, all_types, type_by_name, type_info};
 pub use typmod::apply_typmod;
