@@ -10,6 +10,7 @@
 //! | `locking` | FOR UPDATE |
 //! | `with`, `with_recursive`, `with_inline` | WITH |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
+//! | `view_target` | changes through views |
 //! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `merge`, `returning`, `table_row`, `subscript_target` | changes |
 //! | `access` | what the statement needs to be allowed |
 //! | `output_name` | what a column without an alias is called |
@@ -64,6 +65,7 @@ mod system_relation;
 mod table_row;
 mod types;
 mod update;
+mod view_target;
 mod walk;
 mod window;
 mod with;
@@ -89,6 +91,7 @@ pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
 pub use stored_query::{AnalyzedQuery, analyze_query, bind_fill, bind_refill};
 pub use types::data_type;
+pub use view_target::updatable_columns;
 pub(crate) use walk::any as any_expression;
 use with::{CommonTable, PendingWith, Recursion};
 
@@ -315,6 +318,11 @@ struct Binder<'a> {
     recorded: Option<Vec<stored_query::Recorded>>,
     /// Views that were bound so far.
     views: usize,
+    /// The view that the change at hand goes through, and what it computes over the rows at hand: the ids of its columns by
+    /// the first id of the row, and the values of those that are no columns of the table.
+    view_target: Option<Arc<view_target::ViewTarget>>,
+    view_rows: Vec<(ColumnId, Vec<ColumnId>)>,
+    view_values: Vec<(ColumnId, Expr)>,
     /// What was touched so far.
     accesses: Vec<access::NotedAccess>,
     /// Whose privileges count for what is bound: the owner's of the view whose query it is.
@@ -346,6 +354,9 @@ impl<'a> Binder<'a> {
             stored: None,
             recorded: None,
             views: 0,
+            view_target: None,
+            view_rows: Vec::new(),
+            view_values: Vec::new(),
             accesses: Vec::new(),
             acting_role: None,
         }
