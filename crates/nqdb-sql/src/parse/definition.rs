@@ -23,9 +23,14 @@ pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<Stateme
         return Ok(Some(StatementKind::Define(Box::new(Definition::Rights(Box::new(command))))));
     }
     let definition = if cursor.peek_is(0, "create") {
-        parse_create(cursor)?
+        match super::index::parse(cursor)? {
+            Some(index) => Some(Definition::Index(Box::new(index))),
+            None => parse_create(cursor)?,
+        }
     } else if cursor.peek_is(0, "alter") {
         parse_alter(cursor)?
+    } else if cursor.peek_is(0, "drop") {
+        super::reindex::parse_drop(cursor)?
     } else if cursor.peek_is(0, "comment") {
         Some(Definition::Comment(parse_comment(cursor)?))
     } else {
@@ -427,7 +432,7 @@ fn parse_comment(cursor: &mut Cursor<'_>) -> SqlResult<CommentOn> {
     Ok(CommentOn { target, text: text.filter(|text| !text.is_empty()) })
 }
 
-fn name(cursor: &mut Cursor<'_>) -> SqlResult<QualifiedName> {
+pub(super) fn name(cursor: &mut Cursor<'_>) -> SqlResult<QualifiedName> {
     let name = cursor.qualified_name()?;
     Ok(QualifiedName { schema: name.schema, name: name.name, position: Some(name.position) })
 }
