@@ -12,10 +12,9 @@ use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Type;
 
 use super::DdlContext;
-use crate::bind::{AnalyzedQuery, analyze_query, bind_scalar, updatable_columns};
+use crate::bind::{AnalyzedQuery, analyze_query, updatable_columns};
 use crate::definition::CreateView;
 use crate::exec::CommandTag;
-use crate::parse::parse_expression;
 use crate::statement::{NamedAt, Parsed};
 
 pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
@@ -70,10 +69,7 @@ pub(super) fn set_column_default(
         return Err(SqlError::new(UNDEFINED_COLUMN, message).into());
     };
     if let (Some(text), Some(column)) = (default, view.columns.get(position)) {
-        let (tokens, expression) = parse_expression(text)?;
-        let snapshot = cx.draft.snapshot();
-        bind_scalar(&expression, &tokens, Some(column.ty()), &cx.bind_context(&snapshot))
-            .map_err(SqlError::without_position)?;
+        cx.bind_column_default(text, &column.name, column.ty()).map_err(SqlError::without_position)?;
     }
     cx.writer().set_view_default(view.oid, position, default.map(str::to_owned))
 }
