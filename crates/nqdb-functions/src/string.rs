@@ -12,6 +12,7 @@ mod format;
 mod identifier;
 mod length;
 mod like;
+mod normalization;
 mod pad;
 mod quote;
 mod regex;
@@ -39,6 +40,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     identifier::FUNCTIONS,
     length::FUNCTIONS,
     like::FUNCTIONS,
+    normalization::FUNCTIONS,
     pad::FUNCTIONS,
     quote::FUNCTIONS,
     regex::FUNCTIONS,

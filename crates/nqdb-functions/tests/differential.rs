@@ -161,6 +161,8 @@ fn argument_values(function: &Function, index: usize) -> Vec<Option<&'static str
         ("convert_to", 0) => &["", "abc", "äöÿ", "€Š", "a\u{91}b", "日本", "😀"],
         ("to_ascii", 1) if type_oid == oid::NAME => &["utf8", "latin1", "nope"],
         ("to_ascii", 1) => &["6", "8", "42", "-1", "33"],
+        ("normalize" | "is_normalized", 0) => UNNORMALIZED,
+        ("normalize" | "is_normalized", 1) => &["NFC", "nfd", "NFKC", "nfkd", "nope", ""],
         ("unistr", 0) => UNICODE_ESCAPES,
         ("pg_size_bytes", 0) => SIZES,
         ("overlay", 2..) if type_oid == oid::INT4 => &["0", "1", "2", "3", "-1", "9", "2147483647"],
@@ -234,6 +236,19 @@ fn argument_values(function: &Function, index: usize) -> Vec<Option<&'static str
 
 const BYTES: &[&str] =
     &["", "\\x6162", "\\xc3a4", "\\xe282ac", "\\xe9", "\\x80a4bd", "\\x61008e", "\\x81", "\\xc3", "\\xf09f9880"];
+const UNNORMALIZED: &[&str] = &[
+    "",
+    "abc",
+    "é",
+    "e\u{301}",
+    "\u{ac00}\u{11a8}",
+    "ﬁ①",
+    "\u{212b}",
+    "q\u{307}\u{323}",
+    "\u{fdfa}",
+    "한",
+    "\u{344}a",
+];
 const UNICODE_ESCAPES: &[&str] = &[
     "plain ä",
     "\\00e4\\\\\\u00e4\\+01F600\\U0001F600",

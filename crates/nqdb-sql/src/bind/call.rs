@@ -45,6 +45,7 @@ impl Binder<'_> {
     pub(super) fn bind_function(&mut self, function: &ast::Function) -> SqlResult<Expr> {
         let ast::Function { name, uses_odbc_syntax, parameters, args, filter, null_treatment, over, within_group } =
             function;
+        let written_name = name;
         let (name, position) = self.function_name(name)?;
         let refuse = |what: &str| Err(SqlError::unsupported(what).or_position(position));
         if *uses_odbc_syntax || *parameters != FunctionArguments::None {
@@ -76,6 +77,15 @@ impl Binder<'_> {
             && let Some(items) = row_arguments(function)
         {
             return self.bind_row(&items, position);
+        }
+        if written_name.0.len() == 1
+            && name == "normalize"
+            && let [
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(text)),
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(form)),
+            ] = args.as_slice()
+        {
+            return self.bind_normalize(text, form, position);
         }
         let mut form = CallForm {
             star: false,

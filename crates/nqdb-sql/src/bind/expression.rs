@@ -82,7 +82,8 @@ impl Binder<'_> {
             | E::Substring { .. }
             | E::Trim { .. }
             | E::Overlay { .. }
-            | E::AtTimeZone { .. } => self.bind_syntax_function(expression),
+            | E::AtTimeZone { .. }
+            | E::IsNormalized { .. } => self.bind_syntax_function(expression),
             E::Exists { subquery, negated } => self.bind_exists(subquery, *negated, self.position_of(expression)),
             E::Subquery(subquery) => self.bind_scalar_subquery(subquery),
             E::Collate { expr, collation } => self.bind_collate(expr, collation),
@@ -105,7 +106,6 @@ impl Binder<'_> {
             E::Array(array) => self.bind_array(array, None, self.position_of(expression)),
             E::CompoundFieldAccess { root, access_chain } => self.bind_field_access(root, access_chain),
             E::InUnnest { .. } => Err(self.unsupported("IN UNNEST", expression)),
-            E::IsNormalized { .. } => Err(self.unsupported("IS NORMALIZED", expression)),
             E::IsJson { .. } | E::JsonAccess { .. } => Err(self.unsupported("json", expression)),
             E::GroupingSets(_) | E::Cube(_) | E::Rollup(_) => Err(self.unsupported("a grouping set", expression)),
             E::Wildcard(token) => {

@@ -56,6 +56,7 @@ fn own_name(expression: &ast::Expr) -> Option<(String, Strength)> {
             Some(TrimWhereField::Leading) => "ltrim",
             Some(TrimWhereField::Trailing) => "rtrim",
         }),
+        E::IsNormalized { negated: false, .. } => strong("is_normalized"),
         E::AtTimeZone { .. } => strong("timezone"),
         E::BinaryOp { op: ast::BinaryOperator::Overlaps, .. } => strong("overlaps"),
         E::Exists { negated: false, .. } => strong("exists"),

@@ -1,4 +1,5 @@
-//! Functions with a syntax of their own (EXTRACT, SUBSTRING, POSITION, TRIM, OVERLAY, AT TIME ZONE, CEIL, FLOOR):
+//! Functions with a syntax of their own (EXTRACT, SUBSTRING, POSITION, TRIM, OVERLAY, AT TIME ZONE, CEIL, FLOOR,
+//! NORMALIZE, IS NORMALIZED):
 //! each stands for a function of `pg_proc`.
 
 use nqdb_sqlstate::{SqlError, SqlResult};
@@ -6,6 +7,7 @@ use nqdb_types::{Datum, Type};
 use sqlparser::ast::{self, CeilFloorKind, DateTimeField, ExtractSyntax, TrimWhereField};
 
 use super::literal::literal;
+use super::operators::negation;
 use super::{Binder, leftmost};
 use crate::ir::Expr;
 
@@ -68,8 +70,33 @@ impl Binder<'_> {
                 let start = leftmost(position, time.position);
                 self.call_named("timezone", vec![zone, time], start)
             }
+            ast::Expr::IsNormalized { expr, form, negated } => {
+                let form = form.map_or_else(|| "NFC".to_string(), |form| form.to_string());
+                let args = vec![self.bind_expr(expr)?, literal(Datum::text(form), Type::TEXT, position)];
+                let test = self.call_named("is_normalized", args, position)?;
+                Ok(if *negated { negation(test, position) } else { test })
+            }
             _ => Err(SqlError::internal("no function with a syntax of its own")),
         }
+    }
+
+    /// `normalize(text, form)`, where the form is a keyword.
+    pub(super) fn bind_normalize(
+        &mut self,
+        text: &ast::Expr,
+        form: &ast::Expr,
+        position: Option<u32>,
+    ) -> SqlResult<Expr> {
+        let keyword = match form {
+            ast::Expr::Identifier(word) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
+            _ => String::new(),
+        };
+        let form_position = self.position_of(form);
+        if !matches!(keyword.as_str(), "NFC" | "NFD" | "NFKC" | "NFKD") {
+            return Err(self.syntax_error_at(form_position, &form.to_string()));
+        }
+        let args = vec![self.bind_expr(text)?, literal(Datum::text(keyword), Type::TEXT, form_position)];
+        self.call_named("normalize", args, position)
     }
 
     fn bind_rounding(
