@@ -17,6 +17,7 @@ use crate::draft::Draft;
 use crate::objects::{Kind, ObjectRow, Objects, Space};
 use crate::snapshot::{Change, Snapshot};
 use crate::stored::{StoredIndex, StoredTable, from_json, to_json};
+use crate::user_type::StoredType;
 use crate::view::ViewDef;
 use crate::writer::CatalogWriter;
 
@@ -158,7 +159,8 @@ impl Catalog {
             _ => None,
         });
         self.dropped_sequences.lock().extend(dropped);
-        *committed = Arc::new(committed.with(changes, version));
+        let changes: Vec<Change> = changes.iter().map(Change::committed).collect();
+        *committed = Arc::new(committed.with(&changes, version));
     }
 
     /// Removes the counters of sequences whose drop has committed: outside of the commit, because it changes pages.
@@ -244,6 +246,10 @@ fn load(system: &Arc<TxnSystem>, rows: Vec<ObjectRow>) -> SqlResult<Snapshot> {
             Kind::Sequence => changes.push(Change::PutSequence(Arc::new(from_json::<SequenceDef>(&row.definition)?))),
             Kind::Comment => changes.push(Change::PutComment(Arc::new(from_json::<CommentDef>(&row.definition)?))),
             Kind::View => changes.push(Change::PutView(Arc::new(from_json::<ViewDef>(&row.definition)?))),
+            Kind::Type => {
+                let stored: StoredType = from_json(&row.definition)?;
+                changes.push(Change::PutType(Arc::new(stored.into_type(row.oid, row.parent, row.name))));
+            }
             Kind::Statistics => statistics.push(from_json::<TableStatistics>(&row.definition)?),
             Kind::Index => {
                 let index: StoredIndex = from_json(&row.definition)?;

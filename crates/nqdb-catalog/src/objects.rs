@@ -35,6 +35,7 @@ pub(crate) enum Space {
     Role = 3,
     Statistics = 4,
     Comment = 5,
+    Type = 6,
 }
 
 /// Which definition the row holds.
@@ -48,6 +49,7 @@ pub(crate) enum Kind {
     Role,
     Statistics,
     Comment,
+    Type,
 }
 
 /// One row.
@@ -249,7 +251,7 @@ impl ObjectRow {
 
 impl Space {
     fn from_number(number: i16) -> Option<Space> {
-        [Space::Schema, Space::Relation, Space::Role, Space::Statistics, Space::Comment]
+        [Space::Schema, Space::Relation, Space::Role, Space::Statistics, Space::Comment, Space::Type]
             .into_iter()
             .find(|space| *space as i16 == number)
     }

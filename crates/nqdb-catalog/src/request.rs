@@ -118,6 +118,14 @@ pub struct SequenceOptions {
     pub owned_by: Option<Option<(Oid, i16)>>,
 }
 
+/// Where ALTER TYPE ... ADD VALUE puts a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelPlace {
+    Last,
+    Before(String),
+    After(String),
+}
+
 /// CREATE ROLE and ALTER ROLE; `None` keeps the default or the present value.
 #[derive(Clone, Debug, Default)]
 pub struct RoleOptions {

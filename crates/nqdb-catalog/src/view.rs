@@ -5,7 +5,7 @@
 //! that list and nowhere else. So a renamed table or column, or another search path, does not change what a view
 //! means, and a column that was added later does not show up in its `*`.
 
-use nqdb_types::{Oid, Type};
+use nqdb_types::{Oid, Type, array};
 use serde::{Deserialize, Serialize};
 
 /// A view: a name for a query.
@@ -47,12 +47,35 @@ pub enum CheckOption {
 pub struct StoredQuery {
     pub text: String,
     pub relations: Vec<NamedRelation>,
+    /// What the names of users' types in the text stand for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<NamedType>,
+}
+
+/// The name of a type in a stored query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedType {
+    /// As it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    pub name: String,
+    pub oid: Oid,
 }
 
 impl StoredQuery {
     /// What a relation name in the text stands for.
     pub fn relation(&self, schema: Option<&str>, name: &str) -> Option<&NamedRelation> {
         self.relations.iter().find(|relation| relation.schema.as_deref() == schema && relation.name == name)
+    }
+
+    /// What the name of a user's type in the text stands for.
+    pub fn type_named(&self, schema: Option<&str>, name: &str) -> Option<Oid> {
+        self.types.iter().find(|named| named.schema.as_deref() == schema && named.name == name).map(|named| named.oid)
+    }
+
+    /// Whether the text names a type, or the array over it.
+    pub fn names_type(&self, type_oid: Oid) -> bool {
+        self.types.iter().any(|named| named.oid == type_oid || array::element_type(named.oid) == Some(type_oid))
     }
 
     /// Whether the text reads a relation.

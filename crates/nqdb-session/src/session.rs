@@ -308,14 +308,17 @@ impl Session {
         };
         let generation = self.surroundings.settings.borrow().generation();
         let settings_changed = self.seen.settings != Some(generation);
-        if settings_changed || self.seen.catalog != Some(catalog.version) {
+        let catalog_changed = self.seen.catalog != Some(catalog.version);
+        if settings_changed || catalog_changed {
             let path = self.surroundings.resolve_search_path(&catalog);
             *self.surroundings.search_path.borrow_mut() = path;
             *self.surroundings.catalog.borrow_mut() = catalog.clone();
             self.seen.catalog = Some(catalog.version);
         }
-        if settings_changed {
-            self.format = Arc::new(self.surroundings.settings.borrow().effective().format.clone());
+        if settings_changed || catalog_changed {
+            let mut format = self.surroundings.settings.borrow().effective().format.clone();
+            format.types = self.surroundings.types();
+            self.format = Arc::new(format);
             self.seen.settings = Some(generation);
         }
         let now_micros = self.transaction_micros();

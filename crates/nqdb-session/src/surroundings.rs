@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use nqdb_catalog::{Relation, RoleDef, SequenceDef, Snapshot};
-use nqdb_functions::SessionFunctions;
+use nqdb_catalog::{Relation, RoleDef, SequenceDef, Snapshot, TypesView};
+use nqdb_functions::{SessionFunctions, quote_identifier};
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sqlstate::{
     OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SEQUENCE_GENERATOR_LIMIT_EXCEEDED,
@@ -20,6 +20,7 @@ use nqdb_sqlstate::{
 };
 use nqdb_storage::Lsn;
 use nqdb_txn::{Isolation, Sequence, Transaction, TxnError};
+use nqdb_types::TypeCatalog;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use ring::rand::SecureRandom;
@@ -207,6 +208,12 @@ impl Surroundings {
         });
         let all = implicit_temporary.into_iter().chain(implicit).chain(named);
         all.filter_map(|name| catalog.schema(name)).map(|schema| schema.oid).collect()
+    }
+
+    /// Users' types as the statement at hand sees them.
+    pub fn types(&self) -> Arc<dyn TypeCatalog> {
+        let (catalog, path) = (self.catalog.borrow().clone(), self.search_path.borrow().clone());
+        Arc::new(TypesView::new(catalog, path, quote_identifier))
     }
 
     /// The session's role as the catalog has it now; 42704 when it was dropped.

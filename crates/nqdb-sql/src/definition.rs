@@ -1,5 +1,6 @@
 //! Definitions that have a grammar of our own (`parse::definition`): what was written, before any name is looked up.
 
+use nqdb_catalog::request::LabelPlace;
 use nqdb_catalog::{CheckOption, OnCommit};
 use sqlparser::ast;
 
@@ -19,6 +20,9 @@ pub enum Definition {
         with_data: bool,
     },
     Alter(Alter),
+    CreateType(CreateType),
+    AlterType(AlterType),
+    DropType(DropType),
     Comment(CommentOn),
 }
 
@@ -123,6 +127,43 @@ pub enum AlterAction {
     Owner(String),
 }
 
+/// CREATE TYPE.
+#[derive(Clone, Debug)]
+pub struct CreateType {
+    pub name: QualifiedName,
+    pub kind: NewTypeKind,
+}
+
+#[derive(Clone, Debug)]
+pub enum NewTypeKind {
+    /// The labels.
+    Enum(Vec<String>),
+}
+
+/// ALTER TYPE.
+#[derive(Clone, Debug)]
+pub struct AlterType {
+    pub name: QualifiedName,
+    pub action: AlterTypeAction,
+}
+
+#[derive(Clone, Debug)]
+pub enum AlterTypeAction {
+    AddValue { label: String, if_not_exists: bool, place: LabelPlace },
+    RenameValue { label: String, new_label: String },
+    Rename(String),
+    SetSchema(String),
+    Owner(String),
+}
+
+/// DROP TYPE.
+#[derive(Clone, Debug)]
+pub struct DropType {
+    pub names: Vec<QualifiedName>,
+    pub if_exists: bool,
+    pub cascade: bool,
+}
+
 /// `COMMENT ON object IS text`; none for NULL.
 #[derive(Clone, Debug)]
 pub struct CommentOn {
@@ -135,6 +176,7 @@ pub enum CommentTarget {
     Object(ObjectKind, QualifiedName),
     Column { relation: QualifiedName, column: String },
     Constraint { name: String, table: QualifiedName },
+    Type(QualifiedName),
     Role(String),
     Database(String),
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::array::array_type;
 use crate::json::Json;
-use crate::{Array, Interval, Numeric, Oid, Record, oid};
+use crate::{Array, EnumValue, Interval, Numeric, Oid, Record, oid};
 
 /// A value of one of PostgreSQL's types, or NULL.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +46,7 @@ pub enum Datum {
     Record(Arc<Record>),
     /// `jsonb`. A `json` is its text.
     Jsonb(Arc<Json>),
+    Enum(EnumValue),
 }
 
 impl Datum {
@@ -101,6 +102,7 @@ impl Datum {
             Datum::Array(array) => return array_type(array.element_type()),
             Datum::Record(record) => record.shape().type_oid,
             Datum::Jsonb(_) => oid::JSONB,
+            Datum::Enum(value) => value.type_oid,
         })
     }
 
@@ -127,6 +129,7 @@ impl Datum {
             (Datum::Array(a), Datum::Array(b)) => a.compare(b),
             (Datum::Record(a), Datum::Record(b)) => a.compare(b),
             (Datum::Jsonb(a), Datum::Jsonb(b)) => a.compare(b),
+            (Datum::Enum(a), Datum::Enum(b)) => a.compare(*b),
             _ => match (self.as_integer(), other.as_integer()) {
                 (Some(a), Some(b)) => a.cmp(&b),
                 _ => match (self.as_float(), other.as_float()) {
@@ -176,6 +179,7 @@ impl Datum {
             Datum::Array(value) => value.hash_into(state),
             Datum::Record(value) => value.hash_into(state),
             Datum::Jsonb(value) => value.hash_into(state),
+            Datum::Enum(value) => value.hash(state),
         }
     }
 
@@ -287,6 +291,7 @@ impl Datum {
             Datum::Array(_) => 14,
             Datum::Record(_) => 15,
             Datum::Jsonb(_) => 16,
+            Datum::Enum(_) => 17,
             Datum::Null => u8::MAX,
         }
     }

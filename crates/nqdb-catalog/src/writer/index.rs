@@ -15,6 +15,7 @@ use crate::definition::{IndexDef, TableDef};
 use crate::names::choose_name;
 use crate::objects::Space;
 use crate::request::{NewIndex, NewKeyColumn};
+use crate::user_type::TypesView;
 
 /// PostgreSQL's INDEX_MAX_KEYS.
 const KEY_COLUMNS_MAX: usize = 32;
@@ -109,7 +110,9 @@ impl CatalogWriter<'_> {
         let store = Arc::new(store);
         self.txn.define_table(store.clone());
         if let Err(error) = store.build_index(self.txn, position) {
-            return Err(duplicate_rows(error, table, &index, self.txn));
+            let types = TypesView::new(self.snapshot(), self.search_path.clone().into(), str::to_owned);
+            let format = FormatContext::of_types(Arc::new(types));
+            return Err(duplicate_rows(error, table, &index, &format, self.txn));
         }
         let mut successor = TableDef::clone(table);
         successor.store = store;
@@ -212,13 +215,19 @@ fn resolve_key(table: &TableDef, columns: &[NewKeyColumn]) -> Result<Vec<KeyColu
 }
 
 /// 23505 in the words of an index build, with the key of the row that was met second.
-fn duplicate_rows(error: TxnError, table: &TableDef, index: &IndexDef, txn: &Transaction) -> TxnError {
+fn duplicate_rows(
+    error: TxnError,
+    table: &TableDef,
+    index: &IndexDef,
+    format: &FormatContext,
+    txn: &Transaction,
+) -> TxnError {
     let TxnError::UniqueViolation { row_id, .. } = error else { return error };
     let texts = |image: RowImage<'_>, _| {
         let text = |key: &KeyColumn| {
             let value = image.datum(key.column)?;
             let mut text = Vec::new();
-            write_text(&mut text, &value, table.columns[key.column].ty, &FormatContext::default());
+            write_text(&mut text, &value, table.columns[key.column].ty, format);
             Ok(String::from_utf8_lossy(&text).into_owned())
         };
         index.key.iter().map(text).collect::<Result<Vec<String>>>()

@@ -16,6 +16,7 @@ mod sequence;
 mod sequence_options;
 mod table;
 mod temporary;
+mod user_type;
 mod view;
 
 use std::sync::Arc;

@@ -234,7 +234,7 @@ impl Binder<'_> {
             CastKind::DoubleColon => self.double_colon_position(inner),
             CastKind::TryCast | CastKind::SafeCast => return Err(self.unsupported("this form of CAST", whole)),
         };
-        let target = types::data_type(data_type).map_err(|error| match (kind, position) {
+        let target = self.data_type(data_type).map_err(|error| match (kind, position) {
             // The name of the type stands right behind the two colons.
             (CastKind::DoubleColon, Some(position)) => error.or_position(Some(position + 2)),
             _ => error.or_position(position),
@@ -300,7 +300,7 @@ impl Binder<'_> {
         let bound = self.resolve_unknown(bound)?;
         if type_info(bound.ty.oid).is_none_or(|info| info.category != 'S') {
             let message =
-                format!("collations are not supported by type {}", nqdb_types::Type::new(bound.ty.oid).name());
+                format!("collations are not supported by type {}", self.cx.format.type_name(Type::new(bound.ty.oid)));
             return Err(SqlError::new(nqdb_sqlstate::DATATYPE_MISMATCH, message).or_position(position));
         }
         Ok(bound)

@@ -114,7 +114,7 @@ impl Binder<'_> {
         let resolved = match resolve_function(&name, &given) {
             Ok(resolved) => resolved,
             Err(ResolveError::CastSyntax(_)) => return self.bind_value_item(&call_expression(written, args)),
-            Err(error) => return Err(error.function_error(&name, &given).or_position(position)),
+            Err(error) => return Err(error.function_error(&name, &given, self.cx.format).or_position(position)),
         };
         let Callee::Function(function) = resolved.callee else {
             let message = Clause::FromFunction.refuses_aggregates().unwrap_or_default();
@@ -201,7 +201,7 @@ impl Binder<'_> {
         let mut types = Vec::new();
         for ast::TableAliasColumnDef { name, data_type } in columns {
             if let Some(data_type) = data_type {
-                types.push(super::data_type(data_type)?);
+                types.push(self.data_type(data_type)?);
             }
             names.push(name_of(name));
         }

@@ -85,7 +85,7 @@ use crate::statement::{Overriding, Parsed, StatementKind, TargetSubscripts};
 pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
 pub use stored_query::{AnalyzedQuery, analyze_query, bind_fill, bind_refill};
-pub use types::data_type;
+pub use types::{built_in_type, data_type};
 pub(crate) use walk::any as any_expression;
 use with::{CommonTable, PendingWith, Recursion};
 
@@ -304,6 +304,8 @@ struct Binder<'a> {
     stored: Option<nqdb_catalog::StoredQuery>,
     /// The relations that were named so far, while a query is analysed that is to be stored.
     recorded: Option<Vec<stored_query::Recorded>>,
+    /// The users' types that it named.
+    recorded_types: Option<Vec<nqdb_catalog::NamedType>>,
     /// Views that were bound so far.
     views: usize,
 }
@@ -332,6 +334,7 @@ impl<'a> Binder<'a> {
             in_system_view: false,
             stored: None,
             recorded: None,
+            recorded_types: None,
             views: 0,
         }
     }

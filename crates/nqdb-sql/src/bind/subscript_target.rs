@@ -46,7 +46,7 @@ impl Binder<'_> {
         let Some(element) = element_type(column.ty.oid) else {
             let message = format!(
                 "cannot subscript type {} because it does not support subscripting",
-                Type::new(column.ty.oid).name()
+                self.cx.format.type_name(Type::new(column.ty.oid))
             );
             return Err(SqlError::new(DATATYPE_MISMATCH, message).or_position(super::span_position(name.span)));
         };
@@ -62,8 +62,8 @@ impl Binder<'_> {
         self.try_coerce(value, part.ty, CastContext::Assignment)?.ok_or_else(|| {
             let message = format!(
                 "subscripted assignment to \"{column}\" requires type {} but expression is of type {}",
-                Type::new(part.ty.oid).name(),
-                Type::new(from.oid).name()
+                self.cx.format.type_name(Type::new(part.ty.oid)),
+                self.cx.format.type_name(Type::new(from.oid))
             );
             SqlError::new(DATATYPE_MISMATCH, message)
                 .with_hint("You will need to rewrite or cast the expression.")

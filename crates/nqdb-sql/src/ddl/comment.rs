@@ -12,6 +12,7 @@ use crate::exec::CommandTag;
 
 /// The system catalogs that comments are filed under, by PostgreSQL's numbers.
 pub(super) const PG_CLASS: Oid = 1259;
+const PG_TYPE: Oid = 1247;
 const PG_AUTHID: Oid = 1260;
 const PG_DATABASE: Oid = 1262;
 const PG_CONSTRAINT: Oid = 2606;
@@ -29,6 +30,7 @@ pub(super) fn comment(comment: &CommentOn, cx: &mut DdlContext<'_, '_>) -> Resul
         }
         CommentTarget::Column { relation, column } => column_place(relation, column, cx)?,
         CommentTarget::Constraint { name, table } => (PG_CONSTRAINT, constraint(name, table, cx)?, 0),
+        CommentTarget::Type(name) => (PG_TYPE, user_type(name, cx)?, 0),
         CommentTarget::Role(name) => (PG_AUTHID, role(name, cx)?, 0),
         CommentTarget::Database(name) => (PG_DATABASE, database(name, cx)?, 0),
     };
@@ -85,6 +87,12 @@ fn constraint(name: &str, table: &QualifiedName, cx: &mut DdlContext<'_, '_>) ->
         let message = format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
         SqlError::new(UNDEFINED_OBJECT, message)
     })
+}
+
+fn user_type(name: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
+    let found = cx.own_type(name)?;
+    cx.expect_owner(found.owner, "type", &found.name)?;
+    Ok(found.oid)
 }
 
 fn role(name: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {

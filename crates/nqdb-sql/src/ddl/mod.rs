@@ -26,6 +26,7 @@ mod sequence;
 mod storage_parameters;
 mod table_as;
 mod truncate;
+mod user_type;
 mod view;
 
 use std::sync::Arc;
@@ -33,10 +34,10 @@ use std::sync::Arc;
 use nqdb_catalog::{CatalogWriter, Draft, Snapshot};
 use nqdb_sqlstate::{Notice, SqlError, SqlResult};
 use nqdb_txn::TxnError;
-use nqdb_types::Oid;
-use sqlparser::ast::Statement;
+use nqdb_types::{Oid, Type};
+use sqlparser::ast::{DataType, Statement};
 
-use crate::bind::BindContext;
+use crate::bind::{BindContext, data_type};
 use crate::definition::Definition;
 use crate::exec::{CommandTag, ExecContext, Step};
 use crate::statement::{MaintenanceTable, Parsed, StatementKind};
@@ -91,6 +92,9 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::TableLike(create) => create_table::create_table_like(parsed, create, cx),
         Definition::Refresh { name, concurrently, with_data } => table_as::refresh(name, *concurrently, *with_data, cx),
         Definition::Alter(alter) => alter_object::alter(alter, cx),
+        Definition::CreateType(create) => user_type::create_type(create, cx),
+        Definition::AlterType(alter) => user_type::alter_type(alter, cx),
+        Definition::DropType(drop) => user_type::drop_types(drop, cx),
         Definition::Comment(comment) => comment::comment(comment, cx),
     }
 }
@@ -133,6 +137,12 @@ impl DdlContext<'_, '_> {
 
     fn notice(&mut self, notice: Notice) {
         self.exec.notices.push(notice);
+    }
+
+    /// The type that a type name means.
+    fn data_type(&mut self, written: &DataType) -> SqlResult<Type> {
+        let snapshot = self.draft.snapshot();
+        data_type(written, &self.bind_context(&snapshot))
     }
 
     /// What the binder needs, over a snapshot of the catalog.

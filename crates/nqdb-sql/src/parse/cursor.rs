@@ -259,8 +259,8 @@ impl<'a> Cursor<'a> {
         expression_of(self.tokens, rest.to_vec())
     }
 
-    pub(super) fn data_type(&self, own: &[TokenWithSpan]) -> SqlResult<Type> {
-        crate::bind::data_type(&data_type_of(self.tokens, own.to_vec())?)
+    pub(super) fn data_type(&self, own: &[TokenWithSpan]) -> SqlResult<ast::DataType> {
+        data_type_of(self.tokens, own.to_vec())
     }
 
     /// All tokens that are left, as a statement.

@@ -7,8 +7,8 @@ use nqdb_catalog::{CheckOption, OnCommit};
 use nqdb_sqlstate::{SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::Tokens;
 use super::cursor::Cursor;
+use super::{Tokens, user_type};
 use crate::definition::{
     Alter, AlterAction, CommentOn, CommentTarget, CreateTableAs, CreateView, Definition, ObjectKind, QualifiedName,
     TableAsKind,
@@ -17,6 +17,9 @@ use crate::statement::StatementKind;
 
 /// A statement of this grammar; `None` when it is another's.
 pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<StatementKind>> {
+    if let Some(definition) = user_type::parse(cursor)? {
+        return Ok(Some(StatementKind::Define(Box::new(definition))));
+    }
     let definition = if cursor.peek_is(0, "create") {
         parse_create(cursor)?
     } else if cursor.peek_is(0, "alter") {
@@ -331,6 +334,8 @@ fn parse_comment(cursor: &mut Cursor<'_>) -> SqlResult<CommentOn> {
             return Err(SqlError::unsupported("COMMENT ON CONSTRAINT ... ON DOMAIN"));
         }
         CommentTarget::Constraint { name: constraint, table: name(cursor)? }
+    } else if cursor.take("type") {
+        CommentTarget::Type(name(cursor)?)
     } else if cursor.take("role") {
         CommentTarget::Role(cursor.identifier()?)
     } else if cursor.take("database") {
@@ -347,7 +352,7 @@ fn parse_comment(cursor: &mut Cursor<'_>) -> SqlResult<CommentOn> {
     Ok(CommentOn { target, text: text.filter(|text| !text.is_empty()) })
 }
 
-fn name(cursor: &mut Cursor<'_>) -> SqlResult<QualifiedName> {
+pub(super) fn name(cursor: &mut Cursor<'_>) -> SqlResult<QualifiedName> {
     let name = cursor.qualified_name()?;
     Ok(QualifiedName { schema: name.schema, name: name.name, position: Some(name.position) })
 }

@@ -28,6 +28,7 @@ mod table_like;
 mod targets;
 mod tokens;
 mod transaction;
+mod user_type;
 mod variadic;
 mod window;
 

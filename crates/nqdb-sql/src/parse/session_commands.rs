@@ -173,7 +173,7 @@ pub(super) fn parse_prepare(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind>
     if cursor.peek() == Some(&Token::LParen) {
         for item in cursor.parenthesized_items()? {
             let is_unknown = matches!(item, [only] if only.token.to_string().eq_ignore_ascii_case("unknown"));
-            types.push(if is_unknown { Type::UNKNOWN } else { cursor.data_type(item)? });
+            types.push(if is_unknown { None } else { Some(cursor.data_type(item)?) });
         }
     }
     cursor.expect("as")?;

@@ -36,7 +36,7 @@ pub(crate) struct Planner<'a> {
     /// Slots of the operands of the CASEs around the expression at hand.
     pub case_slots: Vec<Slot>,
     /// What EXPLAIN calls a column.
-    pub names: HashMap<ColumnId, ColumnName, RandomState>,
+    pub names: Names,
     columns: HashMap<ColumnId, (Slot, Type), RandomState>,
     slot_count: usize,
     node_count: usize,
@@ -65,7 +65,7 @@ impl<'a> Planner<'a> {
             relations: Vec::new(),
             needs_number: false,
             case_slots: Vec::new(),
-            names: HashMap::default(),
+            names: Names::new(cx.types.clone()),
             columns: HashMap::default(),
             slot_count: 0,
             node_count: 0,

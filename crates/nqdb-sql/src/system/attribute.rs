@@ -1,8 +1,8 @@
 //! `pg_attribute` and `pg_attrdef`: columns and their defaults.
 
-use nqdb_catalog::{ColumnDef, Relation, TableDef, ViewDef};
+use nqdb_catalog::{ColumnDef, Relation, TableDef, ViewDef, type_reference};
 use nqdb_sqlstate::SqlResult;
-use nqdb_types::{Datum, Oid, Type, oid as types};
+use nqdb_types::{Datum, Oid, Type, is_user_type, oid as types};
 
 use super::class::relations_wanted;
 use super::context::{SystemContext, SystemRows};
@@ -219,6 +219,9 @@ fn typed_default(default: &str, column: Type) -> String {
     let inner = written.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
     let is_literal = inner.is_some_and(|inner| !inner.replace("''", "").contains('\''));
     if is_literal || written.eq_ignore_ascii_case("null") {
+        if is_user_type(column.oid) {
+            return format!("{written}::\"{}\"", type_reference(column.oid));
+        }
         return format!("{written}::{}", Type::new(column.oid).name());
     }
     written.to_string()

@@ -135,7 +135,7 @@ impl Writer<'_> {
         }
         match otherwise {
             Some(otherwise) => text.push_str(&format!("\n    ELSE {}", self.expression(otherwise)?)),
-            None => text.push_str(&format!("\n    ELSE NULL::{}", arms.first()?.1.ty.name())),
+            None => text.push_str(&format!("\n    ELSE NULL::{}", self.cx.format.type_name(arms.first()?.1.ty))),
         }
         Some(text + "\nEND")
     }
@@ -154,7 +154,7 @@ impl Writer<'_> {
             (false, _) if simple || text.starts_with('(') && is_operator_call(arg) => text,
             (false, _) => format!("({text})"),
         };
-        Some(format!("{text}::{}", ty.name()))
+        Some(format!("{text}::{}", self.cx.format.type_name(ty)))
     }
 
     fn call(&self, function: &'static Function, args: &[Expr], ty: Type) -> Option<String> {
@@ -191,7 +191,7 @@ impl Writer<'_> {
     fn literal(&self, datum: &Datum, ty: Type) -> String {
         let bare = Type::new(ty.oid);
         if datum.is_null() {
-            return format!("NULL::{}", bare.name());
+            return format!("NULL::{}", self.cx.format.type_name(bare));
         }
         let named = match datum {
             Datum::Oid(object) if is_object_reference(ty.oid) => {
@@ -201,13 +201,13 @@ impl Writer<'_> {
         };
         let text = named.unwrap_or_else(|| {
             let mut bytes = Vec::new();
-            write_text(&mut bytes, datum, bare, &FormatContext::default());
+            write_text(&mut bytes, datum, bare, &FormatContext::of_types(self.cx.format.types.clone()));
             String::from_utf8_lossy(&bytes).into_owned()
         });
         match ty.oid {
             oid::BOOL => (if text == "t" { "true" } else { "false" }).to_string(),
             oid::INT4 | oid::NUMERIC if text.starts_with(|first: char| first.is_ascii_digit()) => text,
-            _ => format!("'{}'::{}", text.replace('\'', "''"), bare.name()),
+            _ => format!("'{}'::{}", text.replace('\'', "''"), self.cx.format.type_name(bare)),
         }
     }
 }

@@ -44,6 +44,7 @@ mod session_state;
 mod size;
 mod type_functions;
 mod types;
+mod user_types;
 mod value;
 mod views;
 mod visibility;
@@ -69,6 +70,7 @@ static RELATIONS: &[&[&SystemRelation]] = &[
     class::RELATIONS,
     attribute::RELATIONS,
     types::RELATIONS,
+    user_types::RELATIONS,
     index::RELATIONS,
     constraint::RELATIONS,
     sequence::RELATIONS,

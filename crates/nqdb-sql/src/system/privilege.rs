@@ -118,7 +118,11 @@ fn find(catalog: &Snapshot, search_path: &[Oid], request: &PrivilegeRequest<'_>)
         }
         Securable::Type => {
             let number = by_name(oid::REGTYPE)?;
-            type_info(number).map(|_| Found { owner: SUPERUSER_OID, public: &["USAGE"] })
+            let owner = match catalog.type_by_oid(number) {
+                Some(found) => Some(found.owner),
+                None => type_info(number).map(|_| SUPERUSER_OID),
+            };
+            owner.map(|owner| Found { owner, public: &["USAGE"] })
         }
         Securable::Function => {
             let number = by_name(oid::REGPROCEDURE)?;

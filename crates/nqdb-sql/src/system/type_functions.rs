@@ -41,6 +41,16 @@ fn functions(row: &[Oid; 8]) -> TypeFunctions {
     TypeFunctions { input, output, receive, send, modifier_input, modifier_output, analyze, subscript }
 }
 
+/// `enum_in` and the others.
+pub(crate) fn enum_functions() -> TypeFunctions {
+    functions(&[3506, 3507, 3532, 3533, 0, 0, 0, 0])
+}
+
+/// `array_in` and the others, of an array over a type without modifiers.
+pub(crate) fn array_functions() -> TypeFunctions {
+    functions(&ARRAY)
+}
+
 /// `array_in` and the others, for all arrays.
 const ARRAY: [Oid; 8] = [750, 751, 2400, 2401, 0, 0, 3816, 6179];
 
