@@ -28,6 +28,9 @@ pub use draft::{Draft, DraftMark};
 pub use names::{NAME_BYTES_MAX, choose_name, clip};
 pub use password::{ScramVerifier, stored_password};
 pub use snapshot::{Change, Snapshot};
-pub use user_type::{LABELS_MAX, TypeDef, TypeDetails, TypesView, array_type_name, referenced_type, type_reference};
+pub use user_type::{
+    DomainBase, DomainCheck, DomainDef, LABELS_MAX, TypeDef, TypeDetails, TypesView, array_type_name, referenced_type,
+    type_reference,
+};
 pub use view::{CheckOption, Materialized, NamedColumn, NamedRelation, NamedType, StoredQuery, ViewColumn, ViewDef};
 pub use writer::{CatalogWriter, ObjectId};

@@ -32,6 +32,53 @@ pub struct TypeDef {
 #[derive(Clone, Debug, PartialEq)]
 pub enum TypeDetails {
     Enum(Arc<EnumType>),
+    Domain(Arc<DomainDef>),
+}
+
+/// What a domain adds to the type that it is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainDef {
+    /// The type that it is over directly, which may be a domain.
+    pub base: DomainBase,
+    pub not_null: bool,
+    /// SQL text of the default expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// COLLATE "C" was written, which all text has here; `pg_type` shows it.
+    #[serde(default)]
+    pub collate_c: bool,
+    /// In the order of their names.
+    pub checks: Vec<DomainCheck>,
+}
+
+/// The stored form of a [`Type`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainBase {
+    oid: Oid,
+    typmod: i32,
+    #[serde(default)]
+    domain: Oid,
+}
+
+impl DomainBase {
+    pub fn of(ty: Type) -> DomainBase {
+        DomainBase { oid: ty.oid, typmod: ty.typmod, domain: ty.domain }
+    }
+
+    pub fn ty(self) -> Type {
+        Type::with_typmod(self.oid, self.typmod).as_domain(self.domain)
+    }
+}
+
+/// A CHECK constraint of a domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainCheck {
+    pub oid: Oid,
+    pub name: String,
+    /// SQL text over `VALUE`, without the outer parentheses.
+    pub expression: String,
+    /// False after NOT VALID: values that were there before may not meet it.
+    pub validated: bool,
 }
 
 impl TypeDef {
@@ -39,6 +86,15 @@ impl TypeDef {
     pub fn labels(&self) -> Option<&Arc<EnumType>> {
         match &self.details {
             TypeDetails::Enum(labels) => Some(labels),
+            TypeDetails::Domain(_) => None,
+        }
+    }
+
+    /// What it adds to another type, if it is a domain.
+    pub fn domain(&self) -> Option<&Arc<DomainDef>> {
+        match &self.details {
+            TypeDetails::Domain(domain) => Some(domain),
+            TypeDetails::Enum(_) => None,
         }
     }
 
@@ -46,6 +102,7 @@ impl TypeDef {
     pub fn kind_name(&self) -> &'static str {
         match &self.details {
             TypeDetails::Enum(_) => "type",
+            TypeDetails::Domain(_) => "domain",
         }
     }
 
@@ -58,6 +115,7 @@ impl TypeDef {
                     Arc::make_mut(labels).labels.iter_mut().for_each(|label| label.is_unsafe = false);
                 }
             }
+            TypeDetails::Domain(_) => {}
         }
         committed
     }
@@ -153,8 +211,8 @@ impl TypeCatalog for TypesView {
         None
     }
 
-    fn base_type(&self, ty: Type) -> Type {
-        ty
+    fn domain_type(&self, domain: Oid) -> Option<Type> {
+        self.snapshot.domain_type(domain)
     }
 
     fn type_name(&self, type_oid: Oid) -> Option<String> {
@@ -170,6 +228,31 @@ impl Snapshot {
             Some(schema) => self.type_in(self.schema(schema)?.oid, name),
             None => search_path.iter().find_map(|schema| self.type_in(*schema, name)),
         }
+    }
+
+    /// A domain, or an array over one, as the type that values of it have; `None` for what is no domain, and for an array
+    /// over a domain over an array, which does not exist.
+    pub fn domain_type(&self, domain: Oid) -> Option<Type> {
+        if let Some(element) = element_type(domain).filter(|element| nqdb_types::is_domain(*element)) {
+            let element = self.domain_type(element)?;
+            let array = nqdb_types::array::array_type(element.oid)?;
+            return Some(Type::with_typmod(array, element.typmod).as_domain(domain));
+        }
+        let base = self.type_by_oid(domain)?.domain()?.base.ty();
+        Some(base.as_domain(domain))
+    }
+
+    /// A domain and the domains that it is over, itself first.
+    pub fn domain_stack(&self, domain: Oid) -> Vec<&Arc<TypeDef>> {
+        let mut stack = Vec::new();
+        let mut next = domain;
+        while let Some(found) = self.type_by_oid(next)
+            && let Some(definition) = found.domain()
+        {
+            stack.push(found);
+            next = definition.base.ty().domain;
+        }
+        stack
     }
 
     /// The type of that name in one schema, the arrays over types included.
@@ -219,6 +302,7 @@ pub(crate) struct StoredType {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum StoredDetails {
     Enum(Vec<StoredLabel>),
+    Domain(DomainDef),
 }
 
 /// A label of an enum.
@@ -245,6 +329,7 @@ impl StoredType {
                     })
                     .collect(),
             ),
+            TypeDetails::Domain(domain) => StoredDetails::Domain(DomainDef::clone(domain)),
         };
         StoredType { owner: def.owner, details }
     }
@@ -261,6 +346,7 @@ impl StoredType {
                 };
                 TypeDetails::Enum(Arc::new(EnumType { labels: labels.into_iter().map(label).collect() }))
             }
+            StoredDetails::Domain(domain) => TypeDetails::Domain(Arc::new(domain)),
         };
         TypeDef { oid, schema, name, owner: self.owner, details }
     }

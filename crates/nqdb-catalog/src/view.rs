@@ -5,8 +5,10 @@
 //! that list and nowhere else. So a renamed table or column, or another search path, does not change what a view
 //! means, and a column that was added later does not show up in its `*`.
 
-use nqdb_types::{Oid, Type, array};
+use nqdb_types::{Oid, Type};
 use serde::{Deserialize, Serialize};
+
+use crate::stored::is_zero;
 
 /// A view: a name for a query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,11 +29,18 @@ pub struct ViewColumn {
     pub name: String,
     pub type_oid: Oid,
     pub typmod: i32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub domain: Oid,
 }
 
 impl ViewColumn {
+    /// A column of a name and a type.
+    pub fn new(name: String, ty: Type) -> ViewColumn {
+        ViewColumn { name, type_oid: ty.oid, typmod: ty.typmod, domain: ty.domain }
+    }
+
     pub fn ty(&self) -> Type {
-        Type::with_typmod(self.type_oid, self.typmod)
+        Type::with_typmod(self.type_oid, self.typmod).as_domain(self.domain)
     }
 }
 
@@ -73,9 +82,9 @@ impl StoredQuery {
         self.types.iter().find(|named| named.schema.as_deref() == schema && named.name == name).map(|named| named.oid)
     }
 
-    /// Whether the text names a type, or the array over it.
+    /// Whether the text names a type.
     pub fn names_type(&self, type_oid: Oid) -> bool {
-        self.types.iter().any(|named| named.oid == type_oid || array::element_type(named.oid) == Some(type_oid))
+        self.types.iter().any(|named| named.oid == type_oid)
     }
 
     /// Whether the text reads a relation.

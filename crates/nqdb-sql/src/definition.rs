@@ -23,6 +23,8 @@ pub enum Definition {
     CreateType(CreateType),
     AlterType(AlterType),
     DropType(DropType),
+    CreateDomain(Box<CreateDomain>),
+    AlterDomain(Box<AlterDomain>),
     Comment(CommentOn),
 }
 
@@ -156,9 +158,44 @@ pub enum AlterTypeAction {
     Owner(String),
 }
 
-/// DROP TYPE.
+/// CREATE DOMAIN.
+#[derive(Clone, Debug)]
+pub struct CreateDomain {
+    pub name: QualifiedName,
+    pub base: ast::DataType,
+    pub collation: Option<QualifiedName>,
+    /// None when neither NULL nor NOT NULL was written.
+    pub not_null: Option<bool>,
+    pub default: Option<ast::Expr>,
+    /// Name, if one was written, and condition.
+    pub checks: Vec<(Option<String>, ast::Expr)>,
+}
+
+/// ALTER DOMAIN.
+#[derive(Clone, Debug)]
+pub struct AlterDomain {
+    pub name: QualifiedName,
+    pub action: AlterDomainAction,
+}
+
+#[derive(Clone, Debug)]
+pub enum AlterDomainAction {
+    SetDefault(Option<ast::Expr>),
+    SetNotNull(bool),
+    AddCheck { name: Option<String>, expression: ast::Expr, not_valid: bool },
+    DropConstraint { name: String, if_exists: bool },
+    RenameConstraint { name: String, new_name: String },
+    ValidateConstraint(String),
+    Rename(String),
+    SetSchema(String),
+    Owner(String),
+}
+
+/// DROP TYPE and DROP DOMAIN.
 #[derive(Clone, Debug)]
 pub struct DropType {
+    /// It says DOMAIN: anything else is refused.
+    pub is_domain: bool,
     pub names: Vec<QualifiedName>,
     pub if_exists: bool,
     pub cascade: bool,
@@ -177,6 +214,8 @@ pub enum CommentTarget {
     Column { relation: QualifiedName, column: String },
     Constraint { name: String, table: QualifiedName },
     Type(QualifiedName),
+    Domain(QualifiedName),
+    DomainConstraint { name: String, domain: QualifiedName },
     Role(String),
     Database(String),
 }

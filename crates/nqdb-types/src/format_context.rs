@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{NoUserTypes, TimeZone, Type, TypeCatalog, array};
+use crate::{NoUserTypes, TimeZone, Type, TypeCatalog, array, oid};
 
 /// What text input and output need of the session.
 #[derive(Clone, Debug)]
@@ -31,6 +31,9 @@ impl FormatContext {
 
     /// The type as `format_type` prints it, also one that a user made.
     pub fn type_name(&self, ty: Type) -> String {
+        if ty.domain != oid::INVALID {
+            return self.type_name(Type::new(ty.domain));
+        }
         if let Some(name) = self.types.type_name(ty.oid) {
             return name;
         }

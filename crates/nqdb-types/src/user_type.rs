@@ -12,8 +12,7 @@
 //!
 //! What always holds:
 //!
-//! 1. A domain's values are values of its base type; whoever stores or encodes them says the base type. A domain's
-//!    number never reaches a codec.
+//! 1. A domain's values are values of its base type: [`Type::oid`] is never a domain's number, [`Type::domain`] is.
 //! 2. The value of an enum is the order of its label within its type. Orders are given out with gaps, are never changed
 //!    and never used twice, so that a label that is added later fits in between and stored values and keys stay right.
 //! 3. Labels and names are looked up through a [`TypeCatalog`], which stands for one state of the catalog.
@@ -123,7 +122,7 @@ pub struct EnumLabel {
     pub order: u64,
     /// `pg_enum.enumsortorder`: what PostgreSQL shows in the place of `order`.
     pub sort_order: f32,
-    /// Added to a type that was there before by a transaction that has not committed: it may not be used yet.
+    /// Added by ALTER TYPE in a transaction that has not committed: it may not be used yet.
     pub is_unsafe: bool,
 }
 
@@ -154,8 +153,8 @@ pub trait TypeCatalog: Debug + Send + Sync {
     /// The fields of a composite type, with base types in the place of domains.
     fn composite_shape(&self, type_oid: Oid) -> Option<Arc<RecordShape>>;
 
-    /// What a domain is over, when it is no domain itself; any other type as it is.
-    fn base_type(&self, ty: Type) -> Type;
+    /// A domain, or an array over one, as the type that values of it have; `None` for any other type.
+    fn domain_type(&self, domain: Oid) -> Option<Type>;
 
     /// The name of a type as `format_type` prints it, without brackets for arrays: quoted, and with its schema where the
     /// search path does not lead to it.
@@ -175,8 +174,8 @@ impl TypeCatalog for NoUserTypes {
         None
     }
 
-    fn base_type(&self, ty: Type) -> Type {
-        ty
+    fn domain_type(&self, _domain: Oid) -> Option<Type> {
+        None
     }
 
     fn type_name(&self, _type_oid: Oid) -> Option<String> {

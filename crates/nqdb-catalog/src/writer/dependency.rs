@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use nqdb_sqlstate::{DEPENDENT_OBJECTS_STILL_EXIST, SqlError};
 use nqdb_txn::{RelationLock, Result, TxnError};
-use nqdb_types::{Oid, array, user_type_object};
+use nqdb_types::{Oid, Type, array, user_type_object};
 
 use super::CatalogWriter;
 use super::sequence::nextval_call;
@@ -19,7 +19,7 @@ use super::table::owned_sequences;
 use crate::definition::{Relation, TableDef};
 use crate::request::DropBehavior;
 use crate::snapshot::Snapshot;
-use crate::user_type::type_reference;
+use crate::user_type::{TypeDef, type_reference};
 
 /// Something that can be dropped, or that something can depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -237,7 +237,8 @@ impl Walk<'_> {
 fn age(object: ObjectId) -> (Oid, i16) {
     match object {
         ObjectId::Schema(oid) | ObjectId::Relation(oid) => (oid, 0),
-        ObjectId::Type(oid) => (user_type_object(oid), 0),
+        // The array over a type is made before it.
+        ObjectId::Type(oid) => (user_type_object(oid), if array::element_type(oid).is_some() { -1 } else { 0 }),
         ObjectId::Column(oid, attnum) | ObjectId::Default(oid, attnum) => (oid, attnum),
         ObjectId::Constraint(_, oid) => (oid, 0),
     }
@@ -251,6 +252,7 @@ fn parts(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
     match object {
         ObjectId::Relation(oid) if snapshot.table_by_oid(oid).is_some() => owned(oid, None),
         ObjectId::Column(table, attnum) => owned(table, Some(attnum)),
+        ObjectId::Type(oid) => array::array_type(oid).into_iter().map(ObjectId::Type).collect(),
         _ => Vec::new(),
     }
 }
@@ -302,14 +304,15 @@ fn generated_from(snapshot: &Snapshot, table: Oid, attnum: i16) -> Vec<ObjectId>
     columns.map(|column| ObjectId::Column(table.oid, column.attnum)).collect()
 }
 
-/// What needs a type: columns of it or of arrays over it, views that have such columns or name it, defaults that name it.
+/// What needs a type: columns of it, views that have such columns or name it, expressions that name it.
 fn users_of_type(snapshot: &Snapshot, oid: Oid) -> Vec<ObjectId> {
-    let is_of_type = |type_oid: Oid| type_oid == oid || array::element_type(type_oid) == Some(oid);
+    let is_of_type = |ty: Type| ty.declared_oid() == oid;
     let reference = type_reference(oid);
-    let mut users = Vec::new();
+    let is_over = |def: &&Arc<TypeDef>| def.domain().is_some_and(|domain| is_of_type(domain.base.ty()));
+    let mut users: Vec<ObjectId> = snapshot.types().filter(is_over).map(|def| ObjectId::Type(def.oid)).collect();
     for table in snapshot.tables() {
         for (_, column) in table.live_columns() {
-            if is_of_type(column.ty.oid) {
+            if is_of_type(column.ty) {
                 users.push(ObjectId::Column(table.oid, column.attnum));
             } else if column.default.as_ref().is_some_and(|default| default.contains(&reference)) {
                 users.push(ObjectId::Default(table.oid, column.attnum));
@@ -320,7 +323,7 @@ fn users_of_type(snapshot: &Snapshot, oid: Oid) -> Vec<ObjectId> {
         }
     }
     for view in snapshot.views() {
-        if view.columns.iter().any(|column| is_of_type(column.type_oid)) || view.query.names_type(oid) {
+        if view.columns.iter().any(|column| is_of_type(column.ty())) || view.query.names_type(oid) {
             users.push(ObjectId::Relation(view.oid));
         }
     }

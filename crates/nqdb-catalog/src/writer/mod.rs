@@ -9,6 +9,7 @@
 mod alter;
 mod column;
 mod dependency;
+mod domain;
 mod index;
 mod role;
 mod schema;

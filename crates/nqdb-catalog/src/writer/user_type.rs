@@ -83,10 +83,10 @@ impl CatalogWriter<'_> {
             LabelPlace::After(name) => neighbour(name)? + 1,
         };
         let (order, sort_order) = place_label(&mut successor.labels, at)?;
-        // A type of this transaction's own has no rows that somebody else could see.
-        let is_unsafe = self.catalog.committed().type_by_oid(oid).is_some();
         let label_oid = self.catalog.next_oid(self.txn)?;
-        successor.labels.insert(at, EnumLabel { oid: label_oid, label: label.into(), order, sort_order, is_unsafe });
+        successor
+            .labels
+            .insert(at, EnumLabel { oid: label_oid, label: label.into(), order, sort_order, is_unsafe: true });
         self.put_type(TypeDef { details: TypeDetails::Enum(Arc::new(successor)), ..TypeDef::clone(&def) })?;
         Ok(true)
     }

@@ -57,7 +57,7 @@ fn concrete(declared: &[Oid], given: &[Oid]) -> Option<Concrete> {
             return None;
         }
     }
-    if declared.contains(&oid::ANYENUM) && found.element.is_some_and(|element| !is_enum(element)) {
+    if declared.contains(&oid::ANYENUM) && !found.element.is_some_and(is_enum) {
         return None;
     }
     if declared.contains(&oid::ANYNONARRAY) && found.element.is_some_and(|element| element_type(element).is_some()) {

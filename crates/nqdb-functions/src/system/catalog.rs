@@ -69,7 +69,7 @@ const ENCODINGS: [&str; 42] = [
 #[sql_function("pg_typeof(any) -> regtype", oid = 1619, stable, called_on_null)]
 fn type_of(context: &mut FunctionContext<'_>, values: &[Datum]) -> u32 {
     let natural = || values.first().and_then(Datum::natural_oid).unwrap_or(oid::UNKNOWN);
-    context.argument_type(0).map_or_else(natural, |ty| ty.oid)
+    context.argument_type(0).map_or_else(natural, Type::declared_oid)
 }
 
 #[sql_function("format_type(oid, int4) -> text", oid = 1081, stable, called_on_null)]

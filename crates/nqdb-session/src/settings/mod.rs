@@ -22,7 +22,7 @@ use nqdb_sqlstate::{
     CANT_CHANGE_RUNTIME_PARAM, INSUFFICIENT_PRIVILEGE, INVALID_NAME, INVALID_PARAMETER_VALUE, NoticeSeverity, SqlError,
     SqlResult, UNDEFINED_OBJECT,
 };
-use nqdb_types::{ByteaOutput, DateStyle, FormatContext, IntervalStyle, TimeZone, TypeCatalog};
+use nqdb_types::{ByteaOutput, DateStyle, FormatContext, IntervalStyle, NoUserTypes, TimeZone, TypeCatalog};
 
 use definition::position;
 pub use definition::{Context, DEFINITIONS, Definition, Kind, SERVER_VERSION, Unit};
@@ -397,6 +397,7 @@ impl Settings {
                 extra_float_digits: i32::try_from(self.integer("extra_float_digits")).unwrap_or(1),
                 bytea_output: ByteaOutput::parse(&self.text("bytea_output")).unwrap_or(ByteaOutput::Hex),
                 now_micros: 0,
+                types: Arc::new(NoUserTypes),
             },
             search_path: search_path::split(&self.text("search_path")).unwrap_or_default(),
             statement_timeout: self.timeout("statement_timeout"),

@@ -110,7 +110,7 @@ impl Binder<'_> {
             })
         };
         if let Some(hint) = hint {
-            let types: Vec<String> = args.iter().map(|arg| self.cx.format.type_name(Type::new(arg.ty.oid))).collect();
+            let types: Vec<String> = args.iter().map(|arg| self.cx.format.type_name(arg.ty.bare())).collect();
             let message = format!("function {name}({}) does not exist", types.join(", "));
             return Err(SqlError::new(UNDEFINED_FUNCTION, message).with_hint(hint).or_position(form.position));
         }

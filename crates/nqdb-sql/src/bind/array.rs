@@ -85,7 +85,7 @@ impl Binder<'_> {
         let Some(element) = element_type(array.ty.oid) else {
             let message = format!(
                 "cannot subscript type {} because it does not support subscripting",
-                self.cx.format.type_name(Type::new(array.ty.oid))
+                self.cx.format.type_name(array.ty.bare())
             );
             return Err(SqlError::new(DATATYPE_MISMATCH, message).or_position(array.position));
         };

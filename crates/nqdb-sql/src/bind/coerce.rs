@@ -29,8 +29,8 @@ impl Binder<'_> {
             None => {
                 let message = format!(
                     "cannot cast type {} to {}",
-                    self.cx.format.type_name(Type::new(from.oid)),
-                    self.cx.format.type_name(Type::new(target.oid))
+                    self.cx.format.type_name(from.bare()),
+                    self.cx.format.type_name(target.bare())
                 );
                 Err(SqlError::new(CANNOT_COERCE, message).or_position(position))
             }
@@ -39,6 +39,11 @@ impl Binder<'_> {
 
     /// As [`Binder::coerce`]; `None` when the types have no such conversion.
     pub(super) fn try_coerce(&mut self, expr: Expr, target: Type, context: CastContext) -> SqlResult<Option<Expr>> {
+        if target.domain != oid::INVALID {
+            return self.coerce_to_domain(expr, target, context);
+        }
+        let mut expr = expr;
+        expr.ty = expr.ty.base();
         let Some(converted) = self.convert_type(expr, target, context)? else { return Ok(None) };
         Ok(Some(self.apply_modifier(converted, target, context == CastContext::Explicit)))
     }
@@ -151,8 +156,8 @@ impl Binder<'_> {
             None => {
                 let message = format!(
                     "column \"{name}\" is of type {} but expression is of type {}",
-                    self.cx.format.type_name(Type::new(column.ty.oid)),
-                    self.cx.format.type_name(Type::new(from.oid))
+                    self.cx.format.type_name(column.ty.bare()),
+                    self.cx.format.type_name(from.bare())
                 );
                 Err(SqlError::new(DATATYPE_MISMATCH, message)
                     .with_hint("You will need to rewrite or cast the expression.")
@@ -181,7 +186,7 @@ impl Binder<'_> {
                 let message = format!(
                     "argument of {construct} must be type {}, not type {}",
                     self.cx.format.type_name(target),
-                    self.cx.format.type_name(Type::new(from.oid))
+                    self.cx.format.type_name(from.bare())
                 );
                 Err(SqlError::new(DATATYPE_MISMATCH, message).or_position(position))
             }
@@ -208,8 +213,8 @@ impl Binder<'_> {
             None => {
                 let message = format!(
                     "{construct} could not convert type {} to {}",
-                    self.cx.format.type_name(Type::new(from.oid)),
-                    self.cx.format.type_name(Type::new(target.oid))
+                    self.cx.format.type_name(from.bare()),
+                    self.cx.format.type_name(target.bare())
                 );
                 Err(SqlError::new(CANNOT_COERCE, message).or_position(position))
             }
@@ -220,6 +225,13 @@ impl Binder<'_> {
 /// The common type of some expressions; its modifier is theirs when they all agree.
 pub(super) fn common_of(exprs: &[Expr], construct: &str, format: &FormatContext) -> SqlResult<Type> {
     let types: Vec<Oid> = exprs.iter().map(|expr| expr.ty.oid).collect();
+    // A domain stays one only where all are of it.
+    if let [first, others @ ..] = exprs
+        && first.ty.domain != oid::INVALID
+        && others.iter().all(|other| other.ty == first.ty)
+    {
+        return Ok(first.ty);
+    }
     let Some(common) = common_type(&types) else {
         return Err(mismatch(exprs, construct, format));
     };
@@ -244,7 +256,7 @@ fn mismatch(exprs: &[Expr], construct: &str, format: &FormatContext) -> SqlError
                 let message = format!(
                     "{construct} types {} and {} cannot be matched",
                     format.type_name(Type::new(so_far)),
-                    format.type_name(Type::new(expr.ty.oid))
+                    format.type_name(expr.ty.bare())
                 );
                 return SqlError::new(DATATYPE_MISMATCH, message).or_position(expr.position);
             }

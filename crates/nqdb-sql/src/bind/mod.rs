@@ -30,6 +30,7 @@ mod coerce;
 mod conditional;
 mod conflict;
 mod delete;
+mod domain;
 mod expression;
 mod from;
 mod from_function;
@@ -73,7 +74,7 @@ use std::sync::Arc;
 use nqdb_catalog::{ColumnDef, Snapshot, TableDef};
 use nqdb_functions::{CastContext, FunctionContext, SessionFunctions};
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{FormatContext, RecordShape, Type};
+use nqdb_types::{FormatContext, RecordShape, Type, oid};
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
@@ -169,6 +170,20 @@ pub fn bind_default(text: &str, column: &ColumnDef, cx: &BindContext<'_>) -> Sql
     Ok(bound)
 }
 
+/// What a column gets when nothing is said: its own default, or that of its domain; `None` for a plain NULL.
+pub fn bind_default_of(column: &ColumnDef, cx: &BindContext<'_>) -> SqlResult<Option<Expr>> {
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, Arc::new(Tokens::default()), &mut params);
+    match column.default.clone().or_else(|| binder.domain_default(column.ty)) {
+        Some(text) => bind_default(&text, column, cx).map(Some),
+        None if column.ty.domain != oid::INVALID => {
+            let null = literal::literal(nqdb_types::Datum::Null, Type::UNKNOWN, None);
+            binder.coerce(null, column.ty, CastContext::Assignment, None).map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
 /// Binds a CHECK expression over a row of the table; `row` gives the columns' ids by position in the table.
 pub fn bind_check(
     text: &str,
@@ -205,6 +220,33 @@ pub fn bind_new_check(text: &str, table: &Arc<TableDef>, cx: &BindContext<'_>) -
     let row: Vec<(usize, ColumnId)> =
         table.live_columns().enumerate().map(|(id, (position, _))| (position, ColumnId(id as u32))).collect();
     bind_check(text, table, &row, cx)
+}
+
+/// Binds the check of a domain over a type: a condition over `VALUE`.
+pub fn bind_domain_check(text: &str, ty: Type, cx: &BindContext<'_>) -> SqlResult<Expr> {
+    let (tokens, expression) = parse_expression(text)?;
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, tokens, &mut params);
+    binder.bind_check_over(&expression, ty)
+}
+
+/// Binds the conversion of a column's value, of its base type, to the column's domain; `None` when that checks nothing.
+pub fn bind_domain_of_column(
+    table: &Arc<TableDef>,
+    position: usize,
+    row: &[(usize, ColumnId)],
+    cx: &BindContext<'_>,
+) -> SqlResult<Option<Expr>> {
+    let column = table.columns.get(position).filter(|column| column.ty.domain != oid::INVALID);
+    let id = row.iter().find(|(at, _)| *at == position).map(|(_, id)| *id);
+    let (Some(column), Some(id)) = (column, id) else { return Ok(None) };
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, Arc::new(Tokens::default()), &mut params);
+    binder.adopt_row(table, row);
+    let mut value = binder.column_expr(id, None);
+    value.ty = column.ty.base();
+    let checked = binder.coerce(value, column.ty, CastContext::Assignment, None)?;
+    Ok(matches!(checked.kind, crate::ir::ExprKind::Domain { .. }).then_some(checked))
 }
 
 /// Binds a default or a check for printing, over a table's columns or over none: the ids number its live columns.
@@ -308,6 +350,8 @@ struct Binder<'a> {
     recorded_types: Option<Vec<nqdb_catalog::NamedType>>,
     /// Views that were bound so far.
     views: usize,
+    /// Conversions to domains that were bound so far.
+    domain_values: u32,
 }
 
 /// Depth of a bound expression: what walks it recursively (planner, executor) relies on it.
@@ -336,6 +380,7 @@ impl<'a> Binder<'a> {
             recorded: None,
             recorded_types: None,
             views: 0,
+            domain_values: 0,
         }
     }
 

@@ -4,7 +4,8 @@ use nqdb_catalog::{NamedType, referenced_type};
 use nqdb_sqlstate::{
     INVALID_PARAMETER_VALUE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT,
 };
-use nqdb_types::{Oid, Type, interval_typmod, oid, type_by_name, type_info};
+use nqdb_types::array::{array_type, element_type};
+use nqdb_types::{Oid, Type, interval_typmod, is_domain, oid, type_by_name, type_info};
 use sqlparser::ast::{
     ArrayElemTypeDef, CharacterLength, DataType, DateTimeField, ExactNumberInfo, IntervalFields, ObjectName,
     ObjectNamePart, TimezoneInfo,
@@ -14,13 +15,13 @@ use super::{BindContext, Binder, span_position};
 use crate::names::name_of;
 
 /// What a name that is no built-in type's means: a user's type, with its schema if one was written.
-type Lookup<'a> = dyn FnMut(Option<&str>, &str) -> SqlResult<Option<Oid>> + 'a;
+type Lookup<'a> = dyn FnMut(Option<&str>, &str) -> SqlResult<Option<Type>> + 'a;
 
 /// The type that a type name means.
 ///
 /// Fails with 42704 (no such type), 0A000 (PostgreSQL's, not ours) or 22023 (a bad modifier).
 pub fn data_type(written: &DataType, cx: &BindContext<'_>) -> SqlResult<Type> {
-    type_with(written, &mut |schema, name| find_type(schema, name, cx))
+    type_with(written, &mut |schema, name| find_type(schema, name, cx)?.map(|oid| type_of_number(oid, cx)).transpose())
 }
 
 /// As [`data_type`], where only built-in types make sense.
@@ -42,6 +43,15 @@ fn find_type(schema: Option<&str>, name: &str, cx: &BindContext<'_>) -> SqlResul
     Ok(cx.catalog.resolve_type(cx.search_path, schema, name))
 }
 
+/// A user's type by its number.
+fn type_of_number(type_oid: Oid, cx: &BindContext<'_>) -> SqlResult<Type> {
+    if !is_domain(element_type(type_oid).unwrap_or(type_oid)) {
+        return Ok(Type::new(type_oid));
+    }
+    let found = cx.format.types.domain_type(type_oid);
+    found.ok_or_else(|| SqlError::unsupported("an array over a domain over an array"))
+}
+
 impl Binder<'_> {
     /// The type that a type name means; in a stored query what it meant when that was stored.
     pub(super) fn data_type(&mut self, written: &DataType) -> SqlResult<Type> {
@@ -49,7 +59,7 @@ impl Binder<'_> {
             if let Some(stored) = &self.stored
                 && let Some(found) = stored.type_named(schema, name)
             {
-                return Ok(Some(found));
+                return type_of_number(found, self.cx).map(Some);
             }
             let found = find_type(schema, name, self.cx)?;
             if let (Some(types), Some(oid)) = (&mut self.recorded_types, found) {
@@ -58,7 +68,7 @@ impl Binder<'_> {
                     types.push(named);
                 }
             }
-            Ok(found)
+            found.map(|found| type_of_number(found, self.cx)).transpose()
         })
     }
 }
@@ -112,7 +122,7 @@ fn type_with(written: &DataType, lookup: &mut Lookup<'_>) -> SqlResult<Type> {
         other => {
             let name = other.to_string().to_ascii_lowercase();
             match lookup(None, &name)? {
-                Some(found) => Ok(Type::new(found)),
+                Some(found) => Ok(found),
                 None => Err(unknown_type(&name, None)),
             }
         }
@@ -131,7 +141,8 @@ fn array(element: &ArrayElemTypeDef, lookup: &mut Lookup<'_>) -> SqlResult<Type>
     if matches!(**written, DataType::Array(_)) {
         return Ok(element);
     }
-    Ok(Type::with_typmod(super::array::array_over(element.oid, None)?, element.typmod))
+    let array = Type::with_typmod(super::array::array_over(element.oid, None)?, element.typmod);
+    Ok(array.as_domain(array_type(element.domain).unwrap_or(oid::INVALID)))
 }
 
 fn invalid(message: impl Into<String>) -> SqlError {
@@ -280,7 +291,7 @@ fn named(name: &ObjectName, modifiers: &[String], lookup: &mut Lookup<'_>) -> Sq
         if !modifiers.is_empty() {
             return Err(no_modifier(&simple).or_position(position));
         }
-        return Ok(Type::new(found));
+        return Ok(found);
     };
     let supported = type_info(found).is_some_and(|info| info.supported && info.category != 'P');
     if !supported {

@@ -323,7 +323,7 @@ impl Binder<'_> {
     /// Chooses among the offset types of the ORDER BY column's type, as PostgreSQL chooses its `in_range` functions.
     fn range_offset(&mut self, offset: Expr, column: Type) -> SqlResult<FrameOffset> {
         let given = offset.ty.oid;
-        let column_name = self.cx.format.type_name(Type::new(column.oid));
+        let column_name = self.cx.format.type_name(column.bare());
         let refuse = |what: String| {
             let message = format!("RANGE with offset PRECEDING/FOLLOWING {what}");
             Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).or_position(offset.position))

@@ -13,7 +13,9 @@ use nqdb_types::{Datum, Type, parse_text};
 
 use super::lines::{Found, Lines, bad_format};
 use super::{refuse_binary, target};
-use crate::bind::{BindContext, bind_check, bind_copy_predicate, bind_default, bind_generation};
+use crate::bind::{
+    BindContext, bind_check, bind_copy_predicate, bind_default_of, bind_domain_of_column, bind_generation,
+};
 use crate::exec::{
     CommandTag, Eval, ExecContext, Flushed, Frame, InsertBatch, InsertState, InsertTarget, Runtime, Step, Subplan,
     WithPlan,
@@ -130,16 +132,22 @@ fn insert_into(
     for (position, column) in table.live_columns().filter(|(position, _)| !positions.contains(position)) {
         if let Some(identity) = &column.identity {
             defaults.push((position, next_identity(identity.sequence, column.ty)?));
-        } else if let Some(text) = column.default.as_ref().filter(|_| column.generated.is_none()) {
-            defaults.push((position, bind_default(text, column, cx)?));
+        } else if column.generated.is_none()
+            && let Some(default) = bind_default_of(column, cx)?
+        {
+            defaults.push((position, default));
         }
     }
-    let generated = table
+    let mut generated: Vec<(usize, Expr)> = table
         .live_columns()
         .filter(|(_, column)| column.generated.is_some())
         .filter_map(|(position, column)| Some((position, column.default.as_ref()?)))
         .map(|(position, text)| Ok((position, bind_generation(text, table, position, row, cx)?)))
         .collect::<SqlResult<_>>()?;
+    // What was read as the base type of a domain has yet to meet the domain's rules.
+    for position in positions {
+        generated.extend(bind_domain_of_column(table, *position, row, cx)?.map(|checked| (*position, checked)));
+    }
     let checks = table
         .checks
         .iter()

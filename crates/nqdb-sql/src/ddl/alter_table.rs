@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use nqdb_catalog::request::{DropBehavior, NewColumn};
-use nqdb_catalog::{ObjectId, TableDef};
+use nqdb_catalog::{ObjectId, TableDef, type_reference};
 use nqdb_sqlstate::{
     CHECK_VIOLATION, DUPLICATE_COLUMN, NOT_NULL_VIOLATION, Notice, SqlError, SqlResult, UNDEFINED_COLUMN,
     UNDEFINED_OBJECT, UNDEFINED_TABLE,
 };
 use nqdb_txn::{RelationLock, TxnError};
-use nqdb_types::Oid;
+use nqdb_types::{Oid, is_user_type};
 use sqlparser::ast::{AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, Ident, TableConstraint};
 
 use super::DdlContext;
@@ -121,7 +121,10 @@ fn constant_default(column: &NewColumn, cx: &mut DdlContext<'_, '_>) -> Result<O
     match &column.default {
         None => Ok(None),
         Some(text) => {
-            let value = cx.evaluate(&format!("CAST(({text}) AS {})", column.ty.name()))?;
+            let declared = column.ty.declared_oid();
+            let name =
+                if is_user_type(declared) { format!("\"{}\"", type_reference(declared)) } else { column.ty.name() };
+            let value = cx.evaluate(&format!("CAST(({text}) AS {name})"))?;
             Ok((!value.is_null()).then_some(value))
         }
     }

@@ -31,6 +31,8 @@ pub(super) fn comment(comment: &CommentOn, cx: &mut DdlContext<'_, '_>) -> Resul
         CommentTarget::Column { relation, column } => column_place(relation, column, cx)?,
         CommentTarget::Constraint { name, table } => (PG_CONSTRAINT, constraint(name, table, cx)?, 0),
         CommentTarget::Type(name) => (PG_TYPE, user_type(name, cx)?, 0),
+        CommentTarget::Domain(name) => (PG_TYPE, cx.own_domain(name)?.oid, 0),
+        CommentTarget::DomainConstraint { name, domain } => (PG_CONSTRAINT, domain_constraint(name, domain, cx)?, 0),
         CommentTarget::Role(name) => (PG_AUTHID, role(name, cx)?, 0),
         CommentTarget::Database(name) => (PG_DATABASE, database(name, cx)?, 0),
     };
@@ -93,6 +95,15 @@ fn user_type(name: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid
     let found = cx.own_type(name)?;
     cx.expect_owner(found.owner, "type", &found.name)?;
     Ok(found.oid)
+}
+
+fn domain_constraint(name: &str, domain: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
+    let found = cx.own_domain(domain)?;
+    let mut checks = found.domain().into_iter().flat_map(|domain| &domain.checks);
+    checks.find(|check| check.name == name).map(|check| check.oid).ok_or_else(|| {
+        let message = format!("constraint \"{name}\" for domain {} does not exist", found.name);
+        SqlError::new(UNDEFINED_OBJECT, message)
+    })
 }
 
 fn role(name: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {

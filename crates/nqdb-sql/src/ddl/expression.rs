@@ -146,8 +146,8 @@ impl DdlContext<'_, '_> {
                 ast::ArrayElemTypeDef::SquareBracket(element, _) | ast::ArrayElemTypeDef::Qualified(element, _),
             ) => self.name_type_by_number(element, snapshot),
             other => match data_type(other, &self.bind_context(snapshot)) {
-                Ok(ty) if is_user_type(ty.oid) => {
-                    let name = ast::Ident::with_quote('"', type_reference(ty.oid));
+                Ok(ty) if is_user_type(ty.declared_oid()) => {
+                    let name = ast::Ident::with_quote('"', type_reference(ty.declared_oid()));
                     *other = ast::DataType::Custom(vec![name].into(), Vec::new());
                     true
                 }
@@ -228,7 +228,7 @@ fn sequence_literal(call: &mut ast::Function) -> Option<&mut ast::Expr> {
     }
 }
 
-fn is_subquery(expr: &Expr) -> bool {
+pub(super) fn is_subquery(expr: &Expr) -> bool {
     matches!(
         expr.kind,
         ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) | ExprKind::ArraySubquery(_) | ExprKind::Quantified { .. }

@@ -12,6 +12,7 @@ mod analyze;
 mod comment;
 mod create_index;
 mod create_table;
+mod domain;
 mod drop;
 mod expression;
 mod like;
@@ -94,6 +95,8 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::Alter(alter) => alter_object::alter(alter, cx),
         Definition::CreateType(create) => user_type::create_type(create, cx),
         Definition::AlterType(alter) => user_type::alter_type(alter, cx),
+        Definition::CreateDomain(create) => domain::create_domain(create, cx),
+        Definition::AlterDomain(alter) => domain::alter_domain(alter, cx),
         Definition::DropType(drop) => user_type::drop_types(drop, cx),
         Definition::Comment(comment) => comment::comment(comment, cx),
     }

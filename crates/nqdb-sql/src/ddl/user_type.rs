@@ -5,7 +5,8 @@ use std::sync::Arc;
 use nqdb_catalog::request::DropBehavior;
 use nqdb_catalog::{ObjectId, TypeDef};
 use nqdb_sqlstate::{
-    DUPLICATE_OBJECT, INVALID_SCHEMA_NAME, Notice, SqlError, SqlResult, UNDEFINED_OBJECT, WRONG_OBJECT_TYPE,
+    DUPLICATE_OBJECT, INVALID_SCHEMA_NAME, Notice, SUCCESSFUL_COMPLETION, SqlError, SqlResult, UNDEFINED_OBJECT,
+    WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::TxnError;
 
@@ -42,7 +43,7 @@ pub(super) fn alter_type(alter: &AlterType, cx: &mut DdlContext<'_, '_>) -> Resu
     Ok(CommandTag::Other("ALTER TYPE"))
 }
 
-fn set_schema(def: &TypeDef, schema: &str, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+pub(super) fn set_schema(def: &TypeDef, schema: &str, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
     let snapshot = cx.draft.snapshot();
     let missing = || SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist"));
     let schema = snapshot.schema(schema).ok_or_else(missing)?;
@@ -59,19 +60,25 @@ pub(super) fn drop_types(drop: &DropType, cx: &mut DdlContext<'_, '_>) -> Result
     let mut roots = Vec::new();
     for name in &drop.names {
         match cx.own_type(name) {
+            Ok(def) if drop.is_domain && def.domain().is_none() => return Err(not_a_domain(name).into()),
             Ok(def) => {
                 cx.expect_owner(def.owner, "type", &def.name)?;
                 roots.push(ObjectId::Type(def.oid));
             }
             Err(error) if drop.if_exists && matches!(error.code(), UNDEFINED_OBJECT | INVALID_SCHEMA_NAME) => {
-                cx.notice(Notice::new(error.code(), format!("{}, skipping", error.message())));
+                cx.notice(Notice::new(SUCCESSFUL_COMPLETION, format!("{}, skipping", error.message())));
             }
             Err(error) => return Err(error.into()),
         }
     }
     roots.dedup();
     cx.drop_with(&roots, behavior)?;
-    Ok(CommandTag::Other("DROP TYPE"))
+    Ok(CommandTag::Other(if drop.is_domain { "DROP DOMAIN" } else { "DROP TYPE" }))
+}
+
+/// `"mood" is not a domain` (42809).
+pub(super) fn not_a_domain(name: &QualifiedName) -> SqlError {
+    SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not a domain", name.display()))
 }
 
 impl DdlContext<'_, '_> {

@@ -28,8 +28,7 @@ pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> R
     if create.check_option.is_some() {
         return Err(SqlError::unsupported("WITH CHECK OPTION").into());
     }
-    let columns =
-        columns.into_iter().map(|(name, ty)| ViewColumn { name, type_oid: ty.oid, typmod: ty.typmod }).collect();
+    let columns = columns.into_iter().map(|(name, ty)| ViewColumn::new(name, ty)).collect();
     let name = create.name.name.clone();
     let new = NewView { schema, name, columns, query: analyzed.stored, check_option: create.check_option };
     let existing = cx.draft.snapshot().relation(schema, &create.name.name).cloned();

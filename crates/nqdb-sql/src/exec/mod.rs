@@ -6,6 +6,7 @@
 //! | `execution` | one execution of a plan, step by step |
 //! | `memory` | what the statements of all sessions hold together |
 //! | `runtime`, `operator`, `expression` | slots, operators, compiled expressions |
+//! | `domain` | what values of a domain must meet |
 //! | `array` | subscripts, constructors, element-wise work |
 //! | `scan`, `index_range` | reading tables |
 //! | `nested_loop`, `hash_join`, `aggregate`, `sort`, ... | one operator each |
@@ -19,6 +20,7 @@ mod constant_set;
 mod constraint;
 mod contract;
 mod distinct;
+mod domain;
 mod execution;
 mod expression;
 mod function_scan;
@@ -53,6 +55,7 @@ pub(crate) use array::EvalSubscript;
 pub(crate) use constant_set::ConstantSet;
 pub(crate) use constraint::CheckConstraint;
 pub(crate) use distinct::Distinct;
+pub(crate) use domain::DomainCheck;
 pub(crate) use execution::{ExplainPlan, QueryPlan, Root, WithChange};
 pub(crate) use expression::{Comparison, Equality, Eval, Slot};
 pub(crate) use function_scan::{FunctionScan, FunctionSource};

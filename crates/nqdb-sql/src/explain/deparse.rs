@@ -167,6 +167,7 @@ pub(crate) fn expression(expr: &Expr, names: &Names) -> String {
         }
         ExprKind::MapElements { array, .. } => cast(&of(array), expr.ty, names),
         ExprKind::Row { fields, .. } => format!("ROW({})", list(fields, names)),
+        ExprKind::Domain { arg, .. } => cast(&of(arg), expr.ty, names),
         ExprKind::Field { record, index } => format!("({}).f{}", of(record), index + 1),
     }
 }

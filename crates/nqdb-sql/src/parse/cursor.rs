@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::Type;
 use sqlparser::ast;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 

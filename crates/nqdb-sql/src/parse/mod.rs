@@ -12,6 +12,7 @@ mod copy;
 mod cursor;
 mod definition;
 mod depth;
+mod domain;
 mod escapes;
 mod expression_forms;
 mod from_clause;

@@ -1,7 +1,6 @@
 //! SET, SHOW, RESET, PREPARE, EXECUTE, DEALLOCATE, DISCARD, LISTEN, UNLISTEN, NOTIFY.
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::Type;
 use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;

@@ -21,7 +21,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<Option<Definition>> {
         Definition::AlterType(parse_alter(cursor)?)
     } else if cursor.take("drop") {
         cursor.skip();
-        Definition::DropType(parse_drop(cursor)?)
+        Definition::DropType(parse_drop(cursor, false)?)
     } else {
         return Ok(None);
     };
@@ -82,7 +82,8 @@ fn parse_alter(cursor: &mut Cursor<'_>) -> SqlResult<AlterType> {
     Ok(AlterType { name, action })
 }
 
-fn parse_drop(cursor: &mut Cursor<'_>) -> SqlResult<DropType> {
+/// What follows DROP TYPE and DROP DOMAIN.
+pub(super) fn parse_drop(cursor: &mut Cursor<'_>, is_domain: bool) -> SqlResult<DropType> {
     let if_exists = cursor.take_all(&["if", "exists"]);
     let mut names = vec![name(cursor)?];
     while cursor.take_symbol(&Token::Comma) {
@@ -92,5 +93,5 @@ fn parse_drop(cursor: &mut Cursor<'_>) -> SqlResult<DropType> {
     if !cascade {
         cursor.take("restrict");
     }
-    Ok(DropType { names, if_exists, cascade })
+    Ok(DropType { is_domain, names, if_exists, cascade })
 }

@@ -10,6 +10,7 @@ use nqdb_types::Type;
 use super::with::{RecursionPlace, WithPlace};
 use super::{PlanContext, cost};
 use crate::exec::{NodeNote, Operator, PlanNode, Slot, Subplan, WithPlan};
+use crate::explain::deparse::Names;
 use crate::ir::{ColumnId, Expr, WithId};
 use crate::rewrite::Statistics;
 

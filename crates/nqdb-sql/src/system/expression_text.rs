@@ -11,7 +11,7 @@ use nqdb_functions::{Function, all_operators, casts, is_object_reference, quote_
 use nqdb_types::{Datum, FormatContext, Type, oid, write_text};
 
 use super::object_name::object_name;
-use crate::bind::{BindContext, bind_stored_expression};
+use crate::bind::{BindContext, bind_domain_check, bind_stored_expression};
 use crate::ir::{ColumnId, Expr, ExprKind};
 
 /// The text of a stored expression over the columns of a table, or over none.
@@ -21,7 +21,15 @@ pub fn expression_text(stored: &str, table: Option<&Arc<TableDef>>, pretty: bool
         return written.to_ascii_uppercase();
     }
     let Ok(bound) = bind_stored_expression(written, table, cx) else { return written.to_string() };
-    let writer = Writer { table, pretty, cx };
+    let writer = Writer { table, is_domain: false, pretty, cx };
+    writer.expression(&bound).unwrap_or_else(|| written.to_string())
+}
+
+/// The text of a domain's check, which is about VALUE.
+pub(super) fn domain_expression_text(stored: &str, base: Type, pretty: bool, cx: &BindContext<'_>) -> String {
+    let written = stored.trim();
+    let Ok(bound) = bind_domain_check(written, base, cx) else { return written.to_string() };
+    let writer = Writer { table: None, is_domain: true, pretty, cx };
     writer.expression(&bound).unwrap_or_else(|| written.to_string())
 }
 
@@ -40,6 +48,8 @@ const WORDS: [&str; 9] = [
 
 struct Writer<'a> {
     table: Option<&'a Arc<TableDef>>,
+    /// Its only column is VALUE.
+    is_domain: bool,
     pretty: bool,
     cx: &'a BindContext<'a>,
 }
@@ -51,9 +61,10 @@ impl Writer<'_> {
             ExprKind::Literal(datum) => self.literal(datum, expr.ty),
             ExprKind::Column(id) => self.column(*id)?,
             ExprKind::Call { function, args } => self.call(function, args, expr.ty)?,
-            ExprKind::Relabel(arg) | ExprKind::ViaText(arg) | ExprKind::Convert { arg, .. } => {
-                self.cast(arg, expr.ty)?
-            }
+            ExprKind::Relabel(arg)
+            | ExprKind::ViaText(arg)
+            | ExprKind::Domain { arg, .. }
+            | ExprKind::Convert { arg, .. } => self.cast(arg, expr.ty)?,
             ExprKind::Typmod { arg, .. } => self.cast(without_cast(arg), expr.ty)?,
             ExprKind::And(args) => self.joined(args, " AND ")?,
             ExprKind::Or(args) => self.joined(args, " OR ")?,
@@ -100,6 +111,9 @@ impl Writer<'_> {
     }
 
     fn column(&self, id: ColumnId) -> Option<String> {
+        if self.is_domain {
+            return Some("VALUE".to_string());
+        }
         let (_, column) = self.table?.live_columns().nth(id.0 as usize)?;
         Some(quote_identifier(&column.name))
     }

@@ -2,15 +2,16 @@
 //!
 //! Each type has an array over it, which is called like it with `_` in front and depends on it.
 
-use nqdb_catalog::{Snapshot, TypeDef, TypeDetails, array_type_name};
+use nqdb_catalog::{DomainDef, Snapshot, TypeDef, TypeDetails, array_type_name};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::array::{array_type, element_type};
-use nqdb_types::{Datum, Oid};
+use nqdb_types::{Datum, Oid, type_category};
 
+use super::attribute::typed_default;
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
-use super::type_functions::{array_functions, enum_functions};
-use super::types::{TypeFacts, TypeRow, with_functions};
+use super::type_functions::{array_functions, domain_functions, enum_functions};
+use super::types::{COLLATION_C, TypeFacts, TypeRow, type_facts, with_functions};
 use super::value::{boolean, int4, letter, oid, text};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_ENUM];
@@ -37,7 +38,7 @@ fn labels(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
 }
 
 /// Types in the order in which they were made.
-fn in_order(catalog: &Snapshot) -> Vec<&TypeDef> {
+pub(super) fn in_order(catalog: &Snapshot) -> Vec<&TypeDef> {
     let mut defs: Vec<&TypeDef> = catalog.types().map(|def| &**def).collect();
     defs.sort_by_key(|def| nqdb_types::user_type_object(def.oid));
     defs
@@ -51,23 +52,24 @@ pub(super) fn type_rows(
 ) -> SqlResult<()> {
     for def in in_order(cx.catalog) {
         if is_wanted(def.oid, &def.name) {
-            rows.push(own_row(def))?;
+            rows.push(own_row(cx, def)?)?;
         }
         let Some(array) = array_type(def.oid) else { continue };
         let array_name = array_type_name(&def.name);
         if is_wanted(array, &array_name) {
-            rows.push(array_row(def, array, &array_name))?;
+            rows.push(array_row(cx, def, array, &array_name))?;
         }
     }
     Ok(())
 }
 
-fn own_row(def: &TypeDef) -> TypeRow {
-    let facts = own_facts(def);
+fn own_row(cx: &SystemContext<'_>, def: &TypeDef) -> SqlResult<TypeRow> {
+    let facts = own_facts(cx.catalog, def).unwrap_or_default();
     let (kind, category, functions) = match &def.details {
         TypeDetails::Enum(_) => ('e', 'E', enum_functions()),
+        TypeDetails::Domain(domain) => return domain_row(cx, def, domain, &facts),
     };
-    TypeRow {
+    Ok(TypeRow {
         oid: oid(def.oid),
         typname: text(&def.name),
         typnamespace: oid(def.schema),
@@ -77,10 +79,36 @@ fn own_row(def: &TypeDef) -> TypeRow {
         typelem: oid(0),
         typarray: oid(array_type(def.oid).unwrap_or(0)),
         ..common_row(&facts, with_functions(&functions))
-    }
+    })
 }
 
-fn array_row(def: &TypeDef, array: Oid, name: &str) -> TypeRow {
+fn domain_row(cx: &SystemContext<'_>, def: &TypeDef, domain: &DomainDef, facts: &TypeFacts) -> SqlResult<TypeRow> {
+    let base = domain.base.ty();
+    let functions = domain_functions(base.oid);
+    let default = domain.default.as_deref();
+    Ok(TypeRow {
+        oid: oid(def.oid),
+        typname: text(&def.name),
+        typnamespace: oid(def.schema),
+        typowner: oid(def.owner),
+        typtype: letter('d'),
+        typcategory: letter(type_category(base.oid).unwrap_or('U')),
+        typelem: oid(0),
+        typarray: oid(array_type(def.oid).unwrap_or(0)),
+        ..TypeRow {
+            typnotnull: boolean(domain.not_null),
+            typbasetype: oid(base.declared_oid()),
+            typtypmod: int4(if base.domain == 0 { base.typmod } else { -1 }),
+            typdefaultbin: default.map_or(Datum::Null, |default| text(&typed_default(default, base))),
+            typdefault: default.map_or(Datum::Null, |default| {
+                text(&cx.functions.expression_text(&typed_default(default, base), 0, false))
+            }),
+            ..common_row(facts, with_functions(&functions))
+        }
+    })
+}
+
+fn array_row(cx: &SystemContext<'_>, def: &TypeDef, array: Oid, name: &str) -> TypeRow {
     TypeRow {
         oid: oid(array),
         typname: text(name),
@@ -90,7 +118,10 @@ fn array_row(def: &TypeDef, array: Oid, name: &str) -> TypeRow {
         typcategory: letter('A'),
         typelem: oid(def.oid),
         typarray: oid(0),
-        ..common_row(&array_facts(array, &own_facts(def)), with_functions(&array_functions()))
+        ..common_row(
+            &array_facts(array, &own_facts(cx.catalog, def).unwrap_or_default()),
+            with_functions(&array_functions()),
+        )
     }
 }
 
@@ -118,12 +149,12 @@ fn common_row(facts: &TypeFacts, row: TypeRow) -> TypeRow {
 pub(super) fn facts(catalog: &Snapshot, type_oid: Oid) -> Option<TypeFacts> {
     match element_type(type_oid) {
         Some(element) => Some(array_facts(type_oid, &facts(catalog, element)?)),
-        None => catalog.type_by_oid(type_oid).map(|def| own_facts(def)),
+        None => own_facts(catalog, catalog.type_by_oid(type_oid)?),
     }
 }
 
-fn own_facts(def: &TypeDef) -> TypeFacts {
-    match &def.details {
+fn own_facts(catalog: &Snapshot, def: &TypeDef) -> Option<TypeFacts> {
+    Some(match &def.details {
         TypeDetails::Enum(_) => TypeFacts {
             oid: def.oid,
             len: 4,
@@ -133,7 +164,12 @@ fn own_facts(def: &TypeDef) -> TypeFacts {
             is_array: false,
             collation: 0,
         },
-    }
+        TypeDetails::Domain(domain) => {
+            let base = type_facts(catalog, domain.base.ty().declared_oid())?;
+            let collation = if domain.collate_c { COLLATION_C } else { base.collation };
+            TypeFacts { oid: def.oid, is_array: false, collation, ..base }
+        }
+    })
 }
 
 fn array_facts(array: Oid, element: &TypeFacts) -> TypeFacts {
