@@ -55,6 +55,48 @@ def copy_both_ways(connection):
     assert text.splitlines()[:3] == ["a,b", "1,one", "2,"], text
 
 
+def copy_in_binary(connection):
+    connection.execute("DROP TABLE IF EXISTS copied")
+    connection.execute("CREATE TABLE copied (a int8, b text, c float8)")
+    rows = [(1, "one", 1.5), (2, None, -0.25), (3, "tab\there", None)]
+    with connection.cursor() as cursor:
+        with cursor.copy("COPY copied FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(["int8", "text", "float8"])
+            for row in rows:
+                copy.write_row(row)
+        with cursor.copy("COPY copied TO STDOUT (FORMAT binary)") as copy:
+            copy.set_types(["int8", "text", "float8"])
+            assert list(copy.rows()) == rows
+
+
+def server_side_cursors(connection):
+    connection.execute("DROP TABLE IF EXISTS numbers")
+    connection.execute("CREATE TABLE numbers AS SELECT g AS n FROM generate_series(1, 1000) g")
+    with connection.transaction():
+        with connection.cursor("forward") as cursor:
+            cursor.itersize = 64
+            cursor.execute("SELECT n FROM numbers WHERE n > %s ORDER BY n", (10,))
+            assert [n for (n,) in cursor] == list(range(11, 1001))
+        for binary in (False, True):
+            with connection.cursor("scrolling", scrollable=True, binary=binary) as cursor:
+                cursor.execute("SELECT n, n::text AS t FROM numbers ORDER BY n DESC")
+                assert cursor.fetchmany(3) == [(1000, "1000"), (999, "999"), (998, "998")]
+                cursor.scroll(-2)
+                assert cursor.fetchone() == (999, "999")
+                cursor.scroll(999, mode="absolute")
+                assert cursor.fetchall() == [(1, "1")]
+        with connection.cursor("locking") as cursor:
+            cursor.execute("SELECT n FROM numbers WHERE n < 4 ORDER BY n FOR UPDATE")
+            assert cursor.fetchone() == (1,)
+            connection.execute("DELETE FROM numbers WHERE CURRENT OF locking")
+    held = connection.cursor("held", withhold=True)
+    held.execute("SELECT n FROM numbers ORDER BY n")
+    assert held.fetchmany(2) == [(2,), (3,)]
+    assert connection.execute("SELECT name, is_holdable FROM pg_cursors").fetchall() == [("held", True)]
+    held.close()
+    assert connection.execute("SELECT count(*) FROM pg_cursors").fetchone() == (0,)
+
+
 def error_classes(connection):
     connection.execute("DROP TABLE IF EXISTS keyed")
     connection.execute("CREATE TABLE keyed (id int PRIMARY KEY)")
@@ -96,6 +138,8 @@ def main():
         round_trip_types(connection)
         parameters_and_rows(connection)
         copy_both_ways(connection)
+        copy_in_binary(connection)
+        server_side_cursors(connection)
         error_classes(connection)
     transactions(TARGET)
     print(f"psycopg {psycopg.__version__}: ok")

@@ -1,6 +1,6 @@
 //! What a function needs beyond its arguments. Bound at execution, never baked into a plan.
 
-use nqdb_sqlstate::SqlResult;
+use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{FormatContext, Type};
 
 use crate::CatalogFunctions;
@@ -62,6 +62,30 @@ impl<'a> FunctionContext<'a> {
     }
 }
 
+/// An advisory lock as a function names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdvisoryLock {
+    /// The first number, or the upper half of the only one.
+    pub high: u32,
+    pub low: u32,
+    pub is_pair: bool,
+    pub scope: LockScope,
+    pub is_shared: bool,
+}
+
+/// How long a lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockScope {
+    /// Until it is given back, or the session ends.
+    Session,
+    /// Until the transaction ends, or rolls back to a savepoint before it.
+    Transaction,
+}
+
+fn no_advisory_locks() -> SqlError {
+    SqlError::unsupported("an advisory lock outside of a session")
+}
+
 /// What functions ask of their session; nqdb-session answers. Times are µs since 2000-01-01 UTC.
 pub trait SessionFunctions: CatalogFunctions {
     /// The clock, now.
@@ -110,6 +134,23 @@ pub trait SessionFunctions: CatalogFunctions {
         let _ = bytes;
         Ok(())
     }
+    /// Takes an advisory lock, waiting for it: 40P01, 55P03 and 57014 end the wait.
+    fn advisory_lock(&self, lock: AdvisoryLock) -> SqlResult<()> {
+        let _ = lock;
+        Err(no_advisory_locks())
+    }
+    /// Takes an advisory lock if nobody is in the way.
+    fn try_advisory_lock(&self, lock: AdvisoryLock) -> SqlResult<bool> {
+        let _ = lock;
+        Err(no_advisory_locks())
+    }
+    /// Gives a lock of the session back; `false`, with a warning, when it has none.
+    fn advisory_unlock(&self, lock: AdvisoryLock) -> SqlResult<bool> {
+        let _ = lock;
+        Err(no_advisory_locks())
+    }
+    /// Gives all advisory locks of the session back.
+    fn advisory_unlock_all(&self) {}
     /// Waits; ends early with 57014 when the statement is cancelled.
     fn sleep(&self, micros: i64) -> SqlResult<()>;
     /// What `version()` prints.

@@ -48,7 +48,7 @@ pub use catalog_context::{
     CatalogFunctions, ObjectKind, PrivilegeColumn, PrivilegeRequest, PrivilegeTarget, RoleName, RoutineText, Securable,
 };
 pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference};
-pub use context::{FunctionContext, SessionFunctions};
+pub use context::{AdvisoryLock, FunctionContext, LockScope, SessionFunctions};
 pub use definition::{
     Accumulator, Aggregate, Function, Operator, OutColumn, RecordFn, Records, Rows, ScalarFn, SetFn, Strategy,
     Volatility,

@@ -1,6 +1,7 @@
 //! Functions that ask the session or the system: who, where, settings, sequences, sizes, descriptions.
 
 mod acl;
+mod advisory;
 mod catalog;
 mod definition;
 mod identity;
@@ -22,6 +23,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     size::FUNCTIONS,
     visibility::FUNCTIONS,
     acl::FUNCTIONS,
+    advisory::FUNCTIONS,
     keywords::FUNCTIONS,
     definition::FUNCTIONS,
     privilege::FUNCTIONS,

@@ -9,16 +9,15 @@ use std::sync::Arc;
 
 use nqdb_analytics::{Analytics, Batch, Request, Running};
 use nqdb_sql::exec::{CommandTag, Execution, RowSink};
-use nqdb_sql::ir::{OutputColumn, Query};
+use nqdb_sql::ir::Query;
 use nqdb_sql::plan::Plan;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::ReadView;
 use nqdb_types::Datum;
 
-use crate::client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
+use crate::client_sink::{ClientSink, PENDING_BYTES_MAX};
 use crate::portal::{PortalEnd, PortalState};
-use crate::prepared::Statement;
-use crate::run::ClientRows;
+use crate::row_target::{Notes, RowGate, RowTarget};
 use crate::session::{Failure, Session};
 
 /// Rows between two looks at cancel flag and output buffer.
@@ -43,18 +42,15 @@ impl AnalyticalPortal {
 }
 
 impl Session {
-    /// Begins a statement on the executor that its plan names.
-    pub(crate) async fn start_portal(
-        &mut self,
-        statement: &mut Statement,
-        params: Arc<[Datum]>,
-    ) -> SqlResult<PortalState> {
-        let plan = self.locked_plan(statement).await?;
-        let view = self.admit(&plan).await?;
+    /// Hands a plan to the executor that it names. Nothing runs before it is asked for rows, but the analytical executor
+    /// begins.
+    pub(crate) fn launch(&mut self, plan: &Arc<Plan>, params: Arc<[Datum]>, view: ReadView) -> SqlResult<PortalState> {
         let instance = self.surroundings.instance.clone();
         let (Some(query), Some(analytics), false) = (plan.analytical(), instance.analytics.get(), plan.is_explain())
         else {
-            return Ok(PortalState::Running(Box::new(Execution::new(plan, params, view))));
+            let current_rows = self.current_rows(plan)?;
+            let execution = Execution::new(plan.clone(), params, view).with_current_rows(current_rows);
+            return Ok(PortalState::Running(Box::new(execution)));
         };
         instance.metrics.analytical_planner_calls.increment();
         let running = analytics.start(self.request(query.clone(), params.clone(), view.clone()));
@@ -91,20 +87,20 @@ impl Session {
     pub(crate) async fn drive_analytical<C: ClientSink>(
         &mut self,
         portal: &mut AnalyticalPortal,
-        columns: &[OutputColumn],
-        formats: &Formats,
+        target: &mut RowTarget,
+        notes: &mut Notes<'_>,
         rows_max: u64,
         out: &mut C,
     ) -> Result<Option<PortalEnd>, Failure> {
         let mut sent = 0;
-        let mut values = Vec::with_capacity(columns.len());
+        let mut values = Vec::with_capacity(target.columns.len());
         loop {
             self.surroundings.check_interruption()?;
             let Some(batch) = portal.batch.take() else {
                 match self.surroundings.interruptible(portal.running.next()).await? {
                     Ok(Some(batch)) => (portal.batch, portal.next) = (Some(batch), 0),
                     Ok(None) => {
-                        self.surroundings.instance.metrics.rows_sent.add(sent);
+                        self.count_sent_rows(target, sent);
                         return Ok(Some(PortalEnd::Complete(CommandTag::Select(sent))));
                     }
                     Err(nqdb_analytics::Failure::Declined(reason)) => {
@@ -121,19 +117,20 @@ impl Session {
                 end = end.min(portal.next.saturating_add(left));
             }
             let format = self.format.clone();
-            let names = self.object_names(columns, formats);
-            let mut rows = ClientRows { out, columns, formats, format: &format, names, rows: 0 };
+            let names = self.object_names(target);
+            let rows_before = target.rows;
+            let mut gate = RowGate { out, target, notes, format: &format, names };
             for row in portal.next..end {
                 batch.read_row(row, &mut values).map_err(row_error)?;
-                rows.row(&values)?;
+                gate.row(&values)?;
             }
-            sent += rows.rows;
+            sent += target.rows - rows_before;
             portal.next = end;
             if end < batch.rows() {
                 portal.batch = Some(batch);
             }
             if rows_max != 0 && sent >= rows_max {
-                self.surroundings.instance.metrics.rows_sent.add(sent);
+                self.count_sent_rows(target, sent);
                 return Ok(Some(PortalEnd::Suspended));
             }
             if out.pending_bytes() > PENDING_BYTES_MAX {

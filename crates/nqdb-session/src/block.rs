@@ -19,7 +19,7 @@ use nqdb_sql::statement::IsolationLevel;
 use nqdb_sqlstate::{INVALID_SAVEPOINT_SPECIFICATION, SqlError, SqlResult};
 use nqdb_txn::{Isolation, SavepointMark, Transaction};
 
-use crate::settings::SettingsMark;
+use crate::surroundings::SessionMarks;
 
 /// Where the session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,14 +92,14 @@ pub struct Savepoint {
     pub name: String,
     txn: SavepointMark,
     draft: DraftMark,
-    settings: SettingsMark,
+    marks: SessionMarks,
 }
 
 impl OpenTransaction {
     /// SAVEPOINT.
-    pub fn savepoint(&mut self, name: String, settings: SettingsMark) {
+    pub fn savepoint(&mut self, name: String, marks: SessionMarks) {
         let (txn, draft) = (self.txn.savepoint(), self.draft.mark());
-        self.savepoints.push(Savepoint { name, txn, draft, settings });
+        self.savepoints.push(Savepoint { name, txn, draft, marks });
     }
 
     /// RELEASE: forgets the savepoint and those after it, keeps their changes.
@@ -109,21 +109,21 @@ impl OpenTransaction {
         Ok(())
     }
 
-    /// ROLLBACK TO: takes back what came after the savepoint, which remains. Gives the mark of the settings.
-    pub fn rollback_to(&mut self, name: &str) -> SqlResult<SettingsMark> {
+    /// ROLLBACK TO: takes back what came after the savepoint, which remains. Gives the marks of the session.
+    pub fn rollback_to(&mut self, name: &str) -> SqlResult<SessionMarks> {
         let at = self.find(name)?;
         self.savepoints.truncate(at + 1);
         self.undo_to_newest_savepoint().ok_or_else(|| no_such_savepoint(name))?
     }
 
     /// Takes back what came after the newest savepoint; `None` when there is none.
-    pub fn undo_to_newest_savepoint(&mut self) -> Option<SqlResult<SettingsMark>> {
+    pub fn undo_to_newest_savepoint(&mut self) -> Option<SqlResult<SessionMarks>> {
         let newest = self.savepoints.last()?;
-        let (txn, draft, settings) = (newest.txn, newest.draft, newest.settings);
+        let (txn, draft, marks) = (newest.txn, newest.draft, newest.marks);
         Some(match self.txn.rollback_to(txn) {
             Ok(()) => {
                 self.draft.rollback_to(draft);
-                Ok(settings)
+                Ok(marks)
             }
             Err(error) => Err(error.into()),
         })

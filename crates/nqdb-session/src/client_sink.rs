@@ -46,6 +46,34 @@ pub trait ClientSink: Send {
     fn flush(&mut self) -> impl Future<Output = io::Result<()>> + Send;
 }
 
+/// Nobody: for rows that a cursor keeps. What would be told to a client is not told.
+pub(crate) struct NoClient;
+
+impl ClientSink for NoClient {
+    fn row_description(&mut self, _: &[OutputColumn], _: &Formats) {}
+    fn no_data(&mut self) {}
+    fn parameter_description(&mut self, _: &[Oid]) {}
+    fn data_row(&mut self, _: &[Datum], _: &[OutputColumn], _: &Formats, _: &FormatContext) -> SqlResult<()> {
+        Ok(())
+    }
+    fn command_complete(&mut self, _: &dyn Display) {}
+    fn empty_query(&mut self) {}
+    fn portal_suspended(&mut self) {}
+    fn error(&mut self, _: &SqlError) {}
+    fn notice(&mut self, _: &Notice) {}
+    fn parameter_status(&mut self, _: &str, _: &str) {}
+    fn copy_in(&mut self, _: bool, _: usize) {}
+    fn copy_out(&mut self, _: bool, _: usize) {}
+    fn copy_data(&mut self, _: &[u8]) {}
+    fn copy_done(&mut self) {}
+    fn pending_bytes(&self) -> usize {
+        0
+    }
+    async fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Text or binary, for each column of a result or each parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Formats {

@@ -67,6 +67,9 @@ impl Session {
             StatementKind::Prepare { name, types, inner } => {
                 let declared = self.declared_types(types)?;
                 self.prepare(name, Statement::with_parameters(Parsed::clone(inner), &declared))?;
+                if let Some(prepared) = self.prepared.get_mut(name) {
+                    prepared.from_sql = true;
+                }
                 CommandTag::Other("PREPARE")
             }
             StatementKind::Deallocate(Some(name)) => {
@@ -80,6 +83,7 @@ impl Session {
             StatementKind::Discard(target) => self.discard(*target).await?,
             StatementKind::Checkpoint => self.checkpoint()?,
             StatementKind::Lock(lock) => self.lock_tables(lock).await?,
+            StatementKind::CloseCursor(name) => self.close_cursor(name.as_deref())?,
             // Nobody listens yet, so there is nothing to end.
             StatementKind::Unlisten(_) => CommandTag::Other("UNLISTEN"),
             StatementKind::Listen(_) => return Err(SqlError::unsupported("LISTEN").into()),
@@ -88,6 +92,8 @@ impl Session {
             | StatementKind::Rows(_)
             | StatementKind::Explain { .. }
             | StatementKind::Execute { .. }
+            | StatementKind::DeclareCursor(_)
+            | StatementKind::Fetch(_)
             | StatementKind::Show(_)
             | StatementKind::Copy(_) => return Err(SqlError::internal("not a command").into()),
         };
@@ -174,6 +180,7 @@ impl Session {
                 let authority = self.surroundings.authority();
                 self.surroundings.settings.borrow_mut().reset_all(authority);
                 self.portals.clear();
+                self.surroundings.advisory.borrow_mut().unlock_all();
                 self.prepared.clear();
                 self.plan_cache.clear();
                 self.surroundings.forget_sequences();
@@ -238,6 +245,7 @@ impl Session {
             self.promised_output(&mut statement, promised.as_ref())?;
             if let Some(prepared) = self.prepared.get_mut(name) {
                 prepared.statement = statement.clone();
+                prepared.executions += 1;
             }
         }
         let params = self.evaluate_arguments(parsed, args, &statement.parameters).await?;

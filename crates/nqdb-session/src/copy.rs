@@ -1,4 +1,4 @@
-//! COPY between the client and a table.
+//! COPY between a table and the client, or a file of the server.
 //!
 //! COPY TO runs like a query whose rows are lines. COPY FROM stops after its opening answer: the session keeps it in
 //! [`Session::copy_in`] and the transport brings the data, message by message.
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nqdb_functions::FunctionContext;
 use nqdb_sql::bind::BindContext;
-use nqdb_sql::copy::{CopyIn, CopyOut, plan_copy_in, plan_copy_out};
+use nqdb_sql::copy::{CopyIn, CopyInPlan, CopyOut, plan_copy_in, plan_copy_out};
 use nqdb_sql::exec::{CommandTag, ExecContext, Step};
 use nqdb_sql::plan::PlanContext;
 use nqdb_sql::statement::{CopyDirection, CopyStatement, Parsed};
@@ -16,6 +16,7 @@ use nqdb_txn::{ReadView, RelationLock};
 use nqdb_types::FormatContext;
 
 use crate::client_sink::{ClientSink, PENDING_BYTES_MAX};
+use crate::copy_file::{SourceFile, TargetFile, check_file_privilege};
 use crate::portal::PortalEnd;
 use crate::prepared::Statement;
 use crate::run::read_only_error;
@@ -37,18 +38,26 @@ impl Session {
         out: &mut C,
     ) -> Result<PortalEnd, Failure> {
         self.ensure_transaction()?;
+        if copy.file.is_some() {
+            check_file_privilege(self.surroundings.superuser, copy.direction)?;
+        }
         match copy.direction {
-            CopyDirection::ToClient => self.copy_out(parsed, out).await,
-            CopyDirection::FromClient => {
+            CopyDirection::Out => self.copy_out(parsed, copy.file.as_deref(), out).await,
+            CopyDirection::In => {
                 if self.surroundings.characteristics.get().is_some_and(|current| current.read_only) {
                     return Err(read_only_error("COPY FROM").into());
                 }
-                self.open_copy_in(parsed, out).await
+                let (plan, view) = self.start_copy_in(parsed).await?;
+                match &copy.file {
+                    Some(file) => Ok(PortalEnd::Complete(self.copy_file_in(plan, view, file).await?)),
+                    None => self.open_copy_in(plan, view, out).await,
+                }
             }
         }
     }
 
-    async fn open_copy_in<C: ClientSink>(&mut self, parsed: &Parsed, out: &mut C) -> Result<PortalEnd, Failure> {
+    /// Plans COPY FROM under its locks, and takes its snapshot.
+    async fn start_copy_in(&mut self, parsed: &Parsed) -> SqlResult<(Arc<CopyInPlan>, ReadView)> {
         let plan = loop {
             let plan = self.with_planner(|cx, planner| plan_copy_in(parsed, cx, planner))?;
             self.lock_relations(&plan.relations).await?;
@@ -61,9 +70,37 @@ impl Session {
             self.take_number()?;
         }
         let view = self.take_snapshot().await?;
+        Ok((plan, view))
+    }
+
+    /// COPY FROM a file.
+    async fn copy_file_in(&mut self, plan: Arc<CopyInPlan>, view: ReadView, name: &str) -> SqlResult<CommandTag> {
+        let mut file = SourceFile::open(name, &self.surroundings.show("data_directory")?)?;
+        self.copy_in = Some(CopyInProgress { copy: Box::new(CopyIn::new(plan, view)), rest_of_query: None });
+        let tag = loop {
+            let copying = self.copy_in.as_mut().ok_or_else(no_copy)?;
+            match file.read()? {
+                [] => copying.copy.end_input(),
+                bytes => copying.copy.feed(bytes),
+            }
+            if let Some(tag) = self.step_copy_in().await? {
+                break tag;
+            }
+        };
+        self.copy_in = None;
+        Ok(tag)
+    }
+
+    /// COPY FROM STDIN: asks the client for its data.
+    async fn open_copy_in<C: ClientSink>(
+        &mut self,
+        plan: Arc<CopyInPlan>,
+        view: ReadView,
+        out: &mut C,
+    ) -> Result<PortalEnd, Failure> {
         // What was answered before goes out with this, for the client to send its data.
         self.settle_dependencies().await?;
-        out.copy_in(false, plan.column_count);
+        out.copy_in(plan.is_binary, plan.column_count);
         self.copy_in = Some(CopyInProgress { copy: Box::new(CopyIn::new(plan, view)), rest_of_query: None });
         Ok(PortalEnd::CopyIn)
     }
@@ -108,7 +145,12 @@ impl Session {
         }
     }
 
-    async fn copy_out<C: ClientSink>(&mut self, parsed: &Parsed, out: &mut C) -> Result<PortalEnd, Failure> {
+    async fn copy_out<C: ClientSink>(
+        &mut self,
+        parsed: &Parsed,
+        file: Option<&str>,
+        out: &mut C,
+    ) -> Result<PortalEnd, Failure> {
         let plan = loop {
             let plan = self.with_planner(|cx, planner| plan_copy_out(parsed, cx, planner))?;
             self.lock_relations(&plan.plan.relations).await?;
@@ -117,21 +159,33 @@ impl Session {
             }
         };
         let view = self.admit(&plan.plan).await?;
-        out.copy_out(false, plan.column_count());
+        let mut file = file.map(TargetFile::create).transpose()?;
+        if file.is_none() {
+            out.copy_out(plan.is_binary(), plan.column_count());
+        }
         let mut copy = CopyOut::new(plan, view, FormatContext::clone(&self.format));
         loop {
             self.surroundings.check_interruption()?;
             let step = self.with_execution(|cx| {
                 copy.step(cx, &mut |line| {
-                    out.copy_data(line);
+                    match &mut file {
+                        Some(file) => file.append(line),
+                        None => out.copy_data(line),
+                    }
                     Ok(())
                 })
             });
             self.adopt_sequence_writes();
             self.send_notices(out);
-            match step? {
+            let step = step?;
+            if let Some(file) = &mut file {
+                file.flush(matches!(step, Step::Done(_)))?;
+            }
+            match step {
                 Step::Done(tag) => {
-                    out.copy_done();
+                    if file.is_none() {
+                        out.copy_done();
+                    }
                     return Ok(PortalEnd::Complete(tag));
                 }
                 Step::Wait(wait) => self.wait(wait).await?,

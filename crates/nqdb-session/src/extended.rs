@@ -54,7 +54,9 @@ impl Session {
             return Err(SqlError::new(DUPLICATE_PREPARED_STATEMENT, message));
         }
         let output = self.output_of(&mut statement)?;
-        self.prepared.insert(name.to_owned(), Prepared { statement, output });
+        let prepared_micros = self.statement_micros;
+        let prepared = Prepared { statement, output, from_sql: false, prepared_micros, executions: 0 };
+        self.prepared.insert(name.to_owned(), prepared);
         Ok(())
     }
 
@@ -80,15 +82,20 @@ impl Session {
             return Err(block_has_failed());
         }
         self.check_block(statement.kind())?;
+        self.start_statement_timer();
         if !request.portal.is_empty() && self.portals.contains_key(request.portal) {
             return Err(SqlError::new(DUPLICATE_CURSOR, format!("cursor \"{}\" already exists", request.portal)));
         }
         self.catalog_view();
         let params = self.read_parameters(&statement.parameters, &formats, request.values)?;
+        let is_rows = matches!(statement.kind(), StatementKind::Rows(_));
+        // What is bound is locked: nobody can change the columns any more.
+        let plan = if is_rows { Some(self.locked_plan(&mut statement).await?) } else { None };
         let output = self.promised_output(&mut statement, promised.as_ref())?;
         if let Some(prepared) = self.prepared.get_mut(name) {
             // The plan that was made for this portal serves the next one too.
             prepared.statement = statement.clone();
+            prepared.executions += 1;
         }
         let columns = output.as_ref().map_or(0, |output| output.len());
         let formats = match &output {
@@ -100,9 +107,14 @@ impl Session {
             })?,
             None => Formats::Text,
         };
-        let level = self.savepoint_level();
-        let portal =
-            Portal { statement, params, output, formats, state: PortalState::Ready, describe_first: false, level };
+        let (level, now) = (self.savepoint_level(), self.statement_micros);
+        let mut portal = Portal::new(statement, params.clone(), output, formats, level, now);
+        if let Some(plan) = plan.filter(|plan| !plan.writes) {
+            // A query sees what is there now; a change, what is there when it runs.
+            self.show_active(&portal.statement.parsed.text);
+            self.surroundings.instance.metrics.statements.increment();
+            self.begin_plan(&mut portal, plan, params).await?;
+        }
         self.portals.insert(request.portal.to_owned(), portal);
         Ok(())
     }
@@ -170,12 +182,24 @@ impl Session {
             let message = format!("portal \"{name}\" cannot be run");
             return Err(SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, message).into());
         }
-        self.start_statement_timer();
+        if let PortalState::Failed = portal.state {
+            self.portals.insert(name.to_owned(), portal);
+            let message = format!("portal \"{name}\" cannot be run");
+            return Err(SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, message).into());
+        }
+        if self.surroundings.deadline.get().is_none() {
+            self.start_statement_timer();
+        }
+        self.show_active(&portal.statement.parsed.text);
         let ends_transaction = matches!(portal.statement.kind(), StatementKind::Transaction(_));
-        let end = self.run_portal(&mut portal, rows_max, out).await?;
+        let end = self.run_portal(&mut portal, rows_max, out).await;
+        if end.is_err() {
+            portal.fail();
+        }
         if !ends_transaction || self.open.is_some() {
             self.portals.insert(name.to_owned(), portal);
         }
+        let end = end?;
         self.surroundings.deadline.set(None);
         self.send_notices(out);
         match end {
@@ -207,8 +231,9 @@ impl Session {
         self.settle_dependencies().await?;
         self.end_implicit().await?;
         if self.block == Block::Idle {
-            self.portals.clear();
+            self.end_portals();
         }
+        self.surroundings.deadline.set(None);
         self.show_idle();
         Ok(())
     }

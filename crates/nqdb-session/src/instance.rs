@@ -11,7 +11,7 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_txn::TxnSystem;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::registry::Registry;
+use crate::registry::{Registration, Registry};
 use crate::settings::Settings;
 
 /// The database that exists.
@@ -74,6 +74,11 @@ impl Instance {
         // A second call would have nothing to do.
         self.analytics.set(Analytics::new(threads, self.statement_memory.clone())?).ok();
         Ok(())
+    }
+
+    /// Takes a place for a session; 53300 when all are taken.
+    pub fn register(&self) -> SqlResult<Registration> {
+        self.registry.register(self.system.new_owner(), &self.random)
     }
 
     /// When the server started, µs since 2000-01-01 UTC.

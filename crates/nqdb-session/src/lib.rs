@@ -5,11 +5,13 @@
 //! | `instance`, `registry` | what all sessions share; who exists and can be cancelled |
 //! | `session` | the state of one client between its messages |
 //! | `simple`, `extended` | the two protocols, as calls |
-//! | `run`, `commands`, `copy` | executing one statement |
+//! | `run`, `commands`, `copy`, `copy_file` | executing one statement |
 //! | `block`, `transaction` | the transaction block |
 //! | `prepared`, `portal`, `plan_cache` | statements with their plans |
+//! | `cursor`, `kept_rows`, `row_target` | DECLARE, FETCH, MOVE, CLOSE; the rows to which a cursor goes back; where rows go |
 //! | `temporary` | temporary tables: ON COMMIT, and their end with the session |
 //! | `settings` | SET, SHOW, and what a rollback takes back |
+//! | `advisory` | locks that functions take |
 //! | `surroundings` | what SQL functions may ask of their session |
 //! | `client_sink` | where answers go |
 //!
@@ -18,20 +20,25 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
+mod advisory;
 mod analytical;
 mod block;
 mod catalog_functions;
 mod client_sink;
 mod commands;
 mod copy;
+mod copy_file;
+mod cursor;
 pub mod encoding;
 mod extended;
 mod instance;
+mod kept_rows;
 mod lock_table;
 mod plan_cache;
 mod portal;
 mod prepared;
 mod registry;
+mod row_target;
 mod run;
 mod session;
 pub mod settings;

@@ -11,7 +11,7 @@ use crate::session::Session;
 impl Session {
     /// Locks the tables in the order in which they are named, to the end of the transaction.
     pub(crate) async fn lock_tables(&mut self, lock: &LockTable) -> SqlResult<CommandTag> {
-        self.require_block("LOCK TABLE")?;
+        self.require_block_around("LOCK TABLE")?;
         for name in &lock.tables {
             self.lock_one_table(name, lock.mode, lock.no_wait).await?;
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 
 use nqdb_sqlstate::{ADMIN_SHUTDOWN, SqlError, SqlResult, TOO_MANY_CONNECTIONS};
+use nqdb_txn::OwnerId;
 use parking_lot::Mutex;
 use ring::rand::SecureRandom;
 use tokio::sync::Notify;
@@ -19,6 +20,8 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub struct Backend {
     pid: i32,
+    /// Whose locks the session's are.
+    owner: OwnerId,
     secret: i32,
     pub(crate) cancel: AtomicBool,
     terminate: AtomicBool,
@@ -40,12 +43,24 @@ pub struct Activity {
     /// µs since 2000-01-01 UTC.
     pub started_micros: i64,
     pub statement_started_micros: i64,
+    /// None outside of a transaction.
+    pub transaction_started_micros: Option<i64>,
+    pub state_changed_micros: i64,
+    /// The number of its transaction, if it has one.
+    pub transaction: Option<u64>,
+    /// Type and name of what it waits for.
+    pub wait: Option<(&'static str, &'static str)>,
 }
 
 impl Backend {
     /// The number clients know the session by.
     pub fn pid(&self) -> i32 {
         self.pid
+    }
+
+    /// Whose locks the session's are, in the transaction layer.
+    pub(crate) fn owner(&self) -> OwnerId {
+        self.owner
     }
 
     /// The key that a cancel request must bring.
@@ -153,7 +168,7 @@ impl Registry {
     }
 
     /// Takes a place; 53300 when all are taken.
-    pub fn register(self: &Arc<Registry>, random: &dyn SecureRandom) -> SqlResult<Registration> {
+    pub fn register(self: &Arc<Registry>, owner: OwnerId, random: &dyn SecureRandom) -> SqlResult<Registration> {
         let taken = self.count.fetch_add(1, Ordering::Relaxed);
         if taken >= self.sessions_max {
             self.count.fetch_sub(1, Ordering::Relaxed);
@@ -173,6 +188,7 @@ impl Registry {
         };
         let backend = Arc::new(Backend {
             pid,
+            owner,
             secret: i32::from_be_bytes(secret),
             cancel: AtomicBool::new(false),
             terminate: AtomicBool::new(false),
@@ -235,30 +251,31 @@ mod tests {
     fn the_limit_holds_and_a_place_comes_back() {
         let random = ring::rand::SystemRandom::new();
         let registry = Registry::new(2);
-        let first = registry.register(&random).unwrap();
-        let _second = registry.register(&random).unwrap();
-        assert_eq!(registry.register(&random).unwrap_err().code(), TOO_MANY_CONNECTIONS);
+        let first = registry.register(OwnerId(1), &random).unwrap();
+        let _second = registry.register(OwnerId(1), &random).unwrap();
+        assert_eq!(registry.register(OwnerId(1), &random).unwrap_err().code(), TOO_MANY_CONNECTIONS);
         drop(first);
-        assert!(registry.register(&random).is_ok());
+        assert!(registry.register(OwnerId(1), &random).is_ok());
     }
 
     #[test]
     fn the_last_places_are_for_superusers() {
         let random = ring::rand::SystemRandom::new();
         let registry = Registry::new(5);
-        let mut sessions = vec![registry.register(&random).unwrap(), registry.register(&random).unwrap()];
+        let mut sessions =
+            vec![registry.register(OwnerId(1), &random).unwrap(), registry.register(OwnerId(1), &random).unwrap()];
         registry.expect_unreserved().unwrap();
-        sessions.push(registry.register(&random).unwrap());
+        sessions.push(registry.register(OwnerId(1), &random).unwrap());
         assert_eq!(registry.expect_unreserved().unwrap_err().code(), TOO_MANY_CONNECTIONS);
         let one = Registry::new(1);
-        let _only = one.register(&random).unwrap();
+        let _only = one.register(OwnerId(1), &random).unwrap();
         one.expect_unreserved().unwrap();
     }
 
     #[test]
     fn a_cancel_needs_the_secret() {
         let registry = Registry::new(1);
-        let session = registry.register(&ring::rand::SystemRandom::new()).unwrap();
+        let session = registry.register(OwnerId(1), &ring::rand::SystemRandom::new()).unwrap();
         let backend = session.backend();
         registry.cancel(backend.pid(), backend.secret().wrapping_add(1));
         assert!(!backend.cancel.load(Ordering::Relaxed));

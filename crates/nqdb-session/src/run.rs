@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::Snapshot;
 use nqdb_functions::{FunctionContext, is_object_reference};
 use nqdb_sql::ddl::DdlContext;
 use nqdb_sql::exec::{CommandTag, ExecContext, Execution, RowSink, Step};
 use nqdb_sql::ir::OutputColumn;
 use nqdb_sql::plan::Plan;
 use nqdb_sql::statement::{Parsed, StatementKind};
-use nqdb_sql::system::object_name;
-use nqdb_sqlstate::{OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult};
+use nqdb_sqlstate::{
+    FEATURE_NOT_SUPPORTED, OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult,
+};
 use nqdb_txn::{ReadView, RelationLock};
-use nqdb_types::{Datum, FormatContext};
+use nqdb_types::Datum;
+use nqdb_types::array::element_type;
 
 use crate::block::Block;
-use crate::client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
+use crate::client_sink::{ClientSink, PENDING_BYTES_MAX};
 use crate::portal::{Portal, PortalEnd, PortalState};
 use crate::prepared::Statement;
+use crate::row_target::{Destination, Notes, ObjectNames, RowGate, RowTarget};
 use crate::session::{Failure, Session};
 use crate::surroundings::permission_denied;
 use crate::transaction::{block_has_failed, leaves_failed_block};
@@ -26,50 +28,6 @@ use crate::transaction::{block_has_failed, leaves_failed_block};
 const FIRST_ROWS: u64 = 64;
 /// Rows asked of an execution at most, between two looks at the output buffer.
 const ROWS_AT_ONCE_MAX: u64 = 8192;
-
-/// Sends rows to the client.
-pub(crate) struct ClientRows<'a, C> {
-    pub out: &'a mut C,
-    pub columns: &'a [OutputColumn],
-    pub formats: &'a Formats,
-    pub format: &'a FormatContext,
-    /// There when objects are to be named.
-    pub names: Option<ObjectNames>,
-    pub rows: u64,
-}
-
-/// Spells the values of reg types, which only a catalog can.
-pub(crate) struct ObjectNames {
-    catalog: Arc<Snapshot>,
-    search_path: Arc<[u32]>,
-    /// Position and type of the columns of such types that go out as text.
-    columns: Vec<(usize, u32)>,
-}
-
-impl ObjectNames {
-    fn spell(&self, values: &[Datum]) -> Vec<Datum> {
-        let mut values = values.to_vec();
-        for (column, reg_type) in &self.columns {
-            if let Some(value) = values.get_mut(*column)
-                && let Datum::Oid(object) = *value
-                && let Some(name) = object_name(&self.catalog, &self.search_path, *reg_type, object)
-            {
-                *value = Datum::text(name);
-            }
-        }
-        values
-    }
-}
-
-impl<C: ClientSink> RowSink for ClientRows<'_, C> {
-    fn row(&mut self, values: &[Datum]) -> SqlResult<()> {
-        self.rows += 1;
-        match &self.names {
-            Some(names) => self.out.data_row(&names.spell(values), self.columns, self.formats, self.format),
-            None => self.out.data_row(values, self.columns, self.formats, self.format),
-        }
-    }
-}
 
 impl Session {
     /// Refuses what a failed block does not take.
@@ -95,21 +53,38 @@ impl Session {
             let parsed = portal.statement.parsed.clone();
             match &parsed.kind {
                 StatementKind::Empty => return Ok(PortalEnd::Empty),
-                StatementKind::Rows(_) | StatementKind::Explain { .. } => {
-                    portal.state = self.start_portal(&mut portal.statement, portal.params.clone()).await?;
-                }
+                StatementKind::Rows(_) => self.start_portal(portal).await?,
+                StatementKind::Explain { options, inner } => match &inner.kind {
+                    StatementKind::Execute { name, args } => {
+                        let (statement, params) = self.resolve_execute(inner, name, args).await?;
+                        let plan = self.explain_prepared(&statement, *options).await?;
+                        self.begin_plan(portal, plan, params).await?;
+                    }
+                    _ => self.start_portal(portal).await?,
+                },
                 StatementKind::Execute { name, args } => {
                     let (mut statement, params) = self.resolve_execute(&parsed, name, args).await?;
-                    if matches!(statement.kind(), StatementKind::Rows(_)) {
-                        portal.state = self.start_portal(&mut statement, params).await?;
-                    } else {
+                    if !matches!(statement.kind(), StatementKind::Rows(_)) {
                         return self.run_command(&statement.parsed.clone(), out).await;
                     }
+                    let plan = self.locked_plan(&mut statement).await?;
+                    self.begin_plan(portal, plan, params).await?;
                 }
                 StatementKind::Show(name) => {
                     self.ensure_transaction()?;
                     let rows = self.show_rows(name.as_deref())?;
                     portal.state = PortalState::Rows { rows: rows.into_iter(), tag: CommandTag::Other("SHOW") };
+                }
+                StatementKind::DeclareCursor(declare) => {
+                    let params = portal.params.clone();
+                    let tag = self.declare_cursor(&mut portal.statement, declare, params).await?;
+                    portal.state = PortalState::Finished(tag);
+                    return Ok(PortalEnd::Complete(tag));
+                }
+                StatementKind::Fetch(fetch) => {
+                    if let Some(end) = self.fetch_statement(portal, fetch, rows_max, out).await? {
+                        return Ok(end);
+                    }
                 }
                 _ => {
                     let end = self.run_command(&parsed, out).await?;
@@ -125,19 +100,46 @@ impl Session {
         {
             out.row_description(columns, &portal.formats);
         }
-        self.send_rows(portal, rows_max, out).await
+        let mut target = RowTarget::new(portal.output.as_ref(), portal.formats.clone(), Destination::Client);
+        self.forward(portal, rows_max, &mut target, out).await
     }
 
-    /// Sends the next rows of a portal that has begun.
-    async fn send_rows<C: ClientSink>(
+    /// Begins a portal whose statement has a plan.
+    pub(crate) async fn start_portal(&mut self, portal: &mut Portal) -> SqlResult<()> {
+        let plan = self.locked_plan(&mut portal.statement).await?;
+        let is_same = |promised: &Arc<[OutputColumn]>| {
+            plan.output.as_deref().is_some_and(|output| same_columns(output, promised))
+        };
+        if portal.output.as_ref().is_some_and(|promised| !is_same(promised)) {
+            return Err(result_type_changed());
+        }
+        self.begin_plan(portal, plan, portal.params.clone()).await
+    }
+
+    /// Begins a portal with a plan that has its locks.
+    pub(crate) async fn begin_plan(
+        &mut self,
+        portal: &mut Portal,
+        plan: Arc<Plan>,
+        params: Arc<[Datum]>,
+    ) -> SqlResult<()> {
+        let view = self.admit(&plan).await?;
+        portal.state = self.launch(&plan, params, view)?;
+        portal.plan = Some(plan);
+        Ok(())
+    }
+
+    /// Gives the next rows of a portal that has begun, wherever its execution stands: 0 for all of them.
+    pub(crate) async fn run_state<C: ClientSink>(
         &mut self,
         portal: &mut Portal,
         rows_max: u64,
+        target: &mut RowTarget,
         out: &mut C,
     ) -> Result<PortalEnd, Failure> {
-        let columns = portal.output.clone().unwrap_or_else(|| Arc::from([]));
+        let mut notes = Notes { kept: portal.scroll.kept.as_mut(), place: &mut portal.place };
         if let PortalState::Analytical(analytical) = &mut portal.state {
-            let end = self.drive_analytical(analytical, &columns, &portal.formats, rows_max, out).await?;
+            let end = self.drive_analytical(analytical, target, &mut notes, rows_max, out).await?;
             match end {
                 Some(PortalEnd::Complete(tag)) => portal.state = PortalState::Finished(tag),
                 Some(_) => {}
@@ -149,18 +151,25 @@ impl Session {
             }
         }
         let end = match &mut portal.state {
-            PortalState::Running(execution) => self.drive(execution, &columns, &portal.formats, rows_max, out).await?,
+            PortalState::Running(execution) => self.drive(execution, target, &mut notes, rows_max, out).await?,
             PortalState::Rows { rows, tag } => {
                 let limit = if rows_max == 0 { usize::MAX } else { usize::try_from(rows_max).unwrap_or(usize::MAX) };
-                let mut sent = 0;
+                let before = target.rows;
+                let format = self.format.clone();
+                let names = self.object_names(target);
+                let mut gate = RowGate { out, target, notes: &mut notes, format: &format, names };
                 for row in rows.by_ref().take(limit) {
-                    out.data_row(&row, &columns, &portal.formats, &self.format)?;
-                    sent += 1;
+                    gate.row(&row)?;
                 }
-                if sent == limit { PortalEnd::Suspended } else { PortalEnd::Complete(*tag) }
+                let given = target.rows - before;
+                if rows_max != 0 && given == rows_max {
+                    PortalEnd::Suspended
+                } else {
+                    PortalEnd::Complete(with_rows(*tag, given))
+                }
             }
             PortalState::Finished(tag) if portal.output.is_some() => PortalEnd::Complete(no_more_rows(*tag)),
-            PortalState::Finished(_) | PortalState::Ready | PortalState::Analytical(_) => {
+            PortalState::Finished(_) | PortalState::Ready | PortalState::Analytical(_) | PortalState::Failed => {
                 return Err(SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "portal cannot be run").into());
             }
         };
@@ -186,6 +195,9 @@ impl Session {
     pub(crate) async fn admit(&mut self, plan: &Plan) -> SqlResult<ReadView> {
         self.check_privileges(&plan.relations)?;
         self.check_read_only(plan)?;
+        if plan.reads_session {
+            self.describe_objects();
+        }
         if plan.needs_number {
             self.take_number()?;
         }
@@ -219,8 +231,8 @@ impl Session {
     pub(crate) async fn drive<C: ClientSink>(
         &mut self,
         execution: &mut Execution,
-        columns: &[OutputColumn],
-        formats: &Formats,
+        target: &mut RowTarget,
+        notes: &mut Notes<'_>,
         rows_max: u64,
         out: &mut C,
     ) -> Result<PortalEnd, Failure> {
@@ -238,21 +250,24 @@ impl Session {
             };
             let pending_before = out.pending_bytes();
             let format = self.format.clone();
-            let names = self.object_names(columns, formats);
-            let mut rows = ClientRows { out, columns, formats, format: &format, names, rows: 0 };
-            let step = self.with_execution(|cx| execution.step(cx, &mut rows, wanted));
-            let new_rows = rows.rows;
+            let names = self.object_names(target);
+            let rows_before = target.rows;
+            let mut gate = RowGate { out, target, notes, format: &format, names };
+            let step = self.with_execution(|cx| execution.step(cx, &mut gate, wanted));
+            let new_rows = target.rows - rows_before;
             sent += new_rows;
             self.adopt_sequence_writes();
-            self.send_notices(out);
+            if target.is_client() {
+                self.send_notices(out);
+            }
             match step.map_err(|error| self.interruption_or(error))? {
                 Step::Done(tag) => {
-                    self.surroundings.instance.metrics.rows_sent.add(sent);
-                    let returns_rows = !columns.is_empty();
+                    self.count_sent_rows(target, sent);
+                    let returns_rows = !target.columns.is_empty();
                     return Ok(PortalEnd::Complete(if returns_rows { with_rows(tag, sent) } else { tag }));
                 }
                 Step::Suspended if rows_max != 0 && sent >= rows_max => {
-                    self.surroundings.instance.metrics.rows_sent.add(sent);
+                    self.count_sent_rows(target, sent);
                     return Ok(PortalEnd::Suspended);
                 }
                 Step::Suspended => {
@@ -270,11 +285,18 @@ impl Session {
         }
     }
 
-    pub(crate) fn object_names(&self, columns: &[OutputColumn], formats: &Formats) -> Option<ObjectNames> {
+    pub(crate) fn count_sent_rows(&self, target: &RowTarget, rows: u64) {
+        if target.is_client() {
+            self.surroundings.instance.metrics.rows_sent.add(rows);
+        }
+    }
+
+    pub(crate) fn object_names(&self, target: &RowTarget) -> Option<ObjectNames> {
         let is_named = |(at, column): (usize, &OutputColumn)| {
-            (is_object_reference(column.ty.oid) && !formats.is_binary(at)).then_some((at, column.ty.oid))
+            let ty = element_type(column.ty.oid).unwrap_or(column.ty.oid);
+            (is_object_reference(ty) && !target.formats.is_binary(at)).then_some((at, ty))
         };
-        let columns: Vec<(usize, u32)> = columns.iter().enumerate().filter_map(is_named).collect();
+        let columns: Vec<(usize, u32)> = target.columns.iter().enumerate().filter_map(is_named).collect();
         if columns.is_empty() {
             return None;
         }
@@ -316,6 +338,7 @@ impl Session {
         let role = self.surroundings.role(&catalog)?.oid;
         let memory_limit_bytes = self.memory_limit_bytes();
         let temporary_schema = self.surroundings.temporary_schema();
+        let open_relations = self.open_relations();
         let Some(open) = &mut self.open else {
             return Err(SqlError::internal("a definition without a transaction"));
         };
@@ -342,6 +365,7 @@ impl Session {
             role,
             search_path: &search_path,
             temporary_schema: &temporary_schema,
+            open_relations: &open_relations,
             enter: &enter,
         };
         nqdb_sql::ddl::run(parsed, &mut cx)
@@ -353,25 +377,31 @@ impl Session {
 }
 
 /// The tag with the rows of this run: a portal that was suspended counts each run for itself.
-fn with_rows(tag: CommandTag, sent: u64) -> CommandTag {
+pub(crate) fn with_rows(tag: CommandTag, sent: u64) -> CommandTag {
     match tag {
         CommandTag::Select(_) => CommandTag::Select(sent),
         CommandTag::Insert(_) => CommandTag::Insert(sent),
         CommandTag::Update(_) => CommandTag::Update(sent),
         CommandTag::Delete(_) => CommandTag::Delete(sent),
+        CommandTag::Fetch(_) => CommandTag::Fetch(sent),
         other => other,
     }
 }
 
 /// What a finished portal answers when it is asked again.
-fn no_more_rows(tag: CommandTag) -> CommandTag {
-    match tag {
-        CommandTag::Select(_) => CommandTag::Select(0),
-        CommandTag::Insert(_) => CommandTag::Insert(0),
-        CommandTag::Update(_) => CommandTag::Update(0),
-        CommandTag::Delete(_) => CommandTag::Delete(0),
-        other => other,
-    }
+pub(crate) fn no_more_rows(tag: CommandTag) -> CommandTag {
+    with_rows(tag, 0)
+}
+
+/// 0A000: the columns that were told to the client are not those that would come.
+pub(crate) fn result_type_changed() -> SqlError {
+    SqlError::new(FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
+}
+
+/// Whether columns have the same names and types.
+pub(crate) fn same_columns(some: &[OutputColumn], others: &[OutputColumn]) -> bool {
+    let same = |(one, other): (&OutputColumn, &OutputColumn)| one.name == other.name && one.ty == other.ty;
+    some.len() == others.len() && some.iter().zip(others).all(same)
 }
 
 pub(crate) fn read_only_error(command: &str) -> SqlError {

@@ -7,7 +7,8 @@
 //! What always holds:
 //! 1. Nothing is answered for a commit before its log record is synced, and nothing that owes to other commits (a row,
 //!    an error) leaves before those are: [`Session::settle`] comes before every flush.
-//! 2. Portals die with the transaction, or the savepoint's part of it, in which they were made.
+//! 2. Portals die with the transaction, or the savepoint's part of it, in which they were made; but a cursor WITH HOLD
+//!    lives on after a commit.
 //! 3. A dropped session leaves nothing behind: its transaction is rolled back, its place in the registry is free.
 
 use std::collections::HashMap;
@@ -147,6 +148,8 @@ impl Session {
             activity.database = database.to_owned();
             activity.application_name = settings.show("application_name").unwrap_or_default();
             activity.started_micros = now;
+            activity.state_changed_micros = now;
+            activity.wait = Some(("Client", "ClientRead"));
         });
         let backend = registration.backend().clone();
         let superuser = role.superuser;
@@ -284,8 +287,12 @@ impl Session {
 
     pub(crate) fn show_active(&self, text: &Arc<str>) {
         let now = self.statement_micros;
+        let started = self.transaction_micros();
         self.backend().update_activity(|activity| {
             activity.state = "active";
+            activity.wait = None;
+            activity.state_changed_micros = now;
+            activity.transaction_started_micros = Some(started);
             activity.query = text.clone();
             activity.statement_started_micros = now;
         });
@@ -297,7 +304,16 @@ impl Session {
             Block::Open => "idle in transaction",
             Block::Failed => "idle in transaction (aborted)",
         };
-        self.backend().update_activity(|activity| activity.state = state);
+        let now = self.surroundings.instance.now_micros();
+        let started = self.open.as_ref().map(|open| open.started_micros);
+        let transaction = self.open.as_ref().and_then(|open| open.txn.xid()).map(|xid| xid.0);
+        self.backend().update_activity(|activity| {
+            activity.state = state;
+            activity.wait = Some(("Client", "ClientRead"));
+            activity.state_changed_micros = now;
+            activity.transaction_started_micros = started;
+            activity.transaction = transaction;
+        });
     }
 
     /// The catalog as the next statement sees it, with the search path and the formats that go with it.
@@ -339,6 +355,7 @@ impl Session {
 
     /// Hands the collected notices to the client, as far as it wants them.
     pub(crate) fn send_notices(&mut self, out: &mut impl ClientSink) {
+        self.notices.append(&mut self.surroundings.warnings.borrow_mut());
         if self.notices.is_empty() {
             return;
         }

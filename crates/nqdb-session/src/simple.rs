@@ -71,7 +71,8 @@ impl Session {
             self.locked_plan(&mut statement).await?;
         }
         let output = self.output_of(&mut statement)?;
-        let mut portal = Portal::simple(statement, output);
+        let formats = self.formats_of_fetch(statement.kind());
+        let mut portal = Portal { formats, ..Portal::simple(statement, output) };
         let end = self.run_portal(&mut portal, 0, out).await?;
         if let PortalEnd::CopyIn = end {
             return Ok(end);

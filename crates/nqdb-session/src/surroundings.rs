@@ -12,11 +12,13 @@ use std::future::Future;
 use std::sync::Arc;
 
 use nqdb_catalog::{Relation, RoleDef, SequenceDef, Snapshot, TypesView};
-use nqdb_functions::{SessionFunctions, quote_identifier};
+use nqdb_functions::{AdvisoryLock, SessionFunctions, quote_identifier};
 use nqdb_sql::statement::IsolationLevel;
+use nqdb_sql::system::SessionObjects;
 use nqdb_sqlstate::{
-    OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION, SEQUENCE_GENERATOR_LIMIT_EXCEEDED,
-    SqlError, SqlResult, UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    Notice, OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION,
+    SEQUENCE_GENERATOR_LIMIT_EXCEEDED, SqlError, SqlResult, UNDEFINED_OBJECT, UNDEFINED_TABLE, WARNING,
+    WRONG_OBJECT_TYPE,
 };
 use nqdb_storage::Lsn;
 use nqdb_txn::{Isolation, Sequence, Transaction, TxnError};
@@ -26,10 +28,11 @@ use rand::{Rng, SeedableRng};
 use ring::rand::SecureRandom;
 use tokio::time::Instant;
 
+use crate::advisory::{AdvisoryLocks, WaitLimits, held, wait_for};
 use crate::block::{Characteristics, parse_isolation};
 use crate::instance::{DATABASE, Instance};
 use crate::registry::{Backend, terminated};
-use crate::settings::{Authority, SERVER_VERSION, Settings, is_of_the_transaction};
+use crate::settings::{Authority, SERVER_VERSION, Settings, SettingsMark, is_of_the_transaction};
 
 /// What a plain role may not see.
 const SUPERUSER_SETTINGS: [&str; 1] = ["data_directory"];
@@ -54,6 +57,12 @@ pub struct Surroundings {
     pub transaction_id: Cell<Option<u64>>,
     /// How the transaction at hand behaves.
     pub characteristics: Cell<Option<Characteristics>>,
+    /// The locks that `pg_advisory_lock` and its like took.
+    pub(crate) advisory: RefCell<AdvisoryLocks>,
+    /// Warnings of functions, for the session to send.
+    pub(crate) warnings: RefCell<Vec<Notice>>,
+    /// The session's cursors and prepared statements, as they were when the last statement began that reads of them.
+    pub objects: RefCell<SessionObjects>,
     random: RefCell<SmallRng>,
     drawn: RefCell<HashMap<u32, i64>>,
     last_drawn: Cell<Option<u32>>,
@@ -62,7 +71,25 @@ pub struct Surroundings {
     computing_since: Cell<Option<Instant>>,
 }
 
+/// Where a savepoint was set, in what the session keeps beside its transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionMarks {
+    settings: SettingsMark,
+    advisory: usize,
+}
+
 impl Surroundings {
+    /// The place of a savepoint.
+    pub(crate) fn mark(&self) -> SessionMarks {
+        SessionMarks { settings: self.settings.borrow().mark(), advisory: self.advisory.borrow().mark() }
+    }
+
+    /// Takes back what came after a savepoint.
+    pub(crate) fn rollback_to(&self, marks: SessionMarks) {
+        self.settings.borrow_mut().rollback_to(marks.settings);
+        self.advisory.borrow_mut().rollback_to(marks.advisory);
+    }
+
     pub fn new(
         instance: Arc<Instance>,
         backend: Arc<Backend>,
@@ -73,9 +100,9 @@ impl Surroundings {
         let mut seed = [0; 8];
         // A predictable seed is harmless: random() promises nothing to secrets.
         let _ = instance.random.fill(&mut seed);
+        let owner = backend.owner();
         Surroundings {
             catalog: RefCell::new(instance.catalog.committed()),
-            instance,
             backend,
             user,
             superuser,
@@ -84,11 +111,15 @@ impl Surroundings {
             deadline: Cell::new(None),
             transaction_id: Cell::new(None),
             characteristics: Cell::new(None),
+            advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner)),
+            warnings: RefCell::default(),
+            objects: RefCell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(u64::from_le_bytes(seed))),
             drawn: RefCell::default(),
             last_drawn: Cell::new(None),
             dependency: Cell::new(None),
             computing_since: Cell::new(None),
+            instance,
         }
     }
 
@@ -410,6 +441,45 @@ impl SessionFunctions for Surroundings {
 
     fn admit_bytes(&self, bytes: usize) -> SqlResult<()> {
         self.instance.statement_memory.admit(bytes)
+    }
+
+    fn advisory_lock(&self, lock: AdvisoryLock) -> SqlResult<()> {
+        loop {
+            let Some(wait) = self.advisory.borrow_mut().lock(lock)? else { return Ok(()) };
+            let limits = {
+                let settings = self.settings.borrow();
+                let (deadlock_timeout, lock_timeout) =
+                    (settings.effective().deadlock_timeout, settings.effective().lock_timeout);
+                WaitLimits { deadlock_timeout, lock_timeout }
+            };
+            let (system, owner) = (self.instance.system.clone(), self.advisory.borrow().owner());
+            let waiting = self.interruptible(wait_for(wait, system, owner, self.backend.pid(), limits));
+            // The runtime hands this thread's other work to another thread meanwhile.
+            self.backend.update_activity(|activity| activity.wait = Some(("Lock", "advisory")));
+            let waited = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(waiting));
+            self.backend.update_activity(|activity| activity.wait = None);
+            if let Err(error) = waited.and_then(|waited| waited) {
+                self.instance.system.leave_advisory_queue(owner, held(lock).0);
+                return Err(error);
+            }
+        }
+    }
+
+    fn try_advisory_lock(&self, lock: AdvisoryLock) -> SqlResult<bool> {
+        self.advisory.borrow_mut().try_lock(lock)
+    }
+
+    fn advisory_unlock(&self, lock: AdvisoryLock) -> SqlResult<bool> {
+        let had = self.advisory.borrow_mut().unlock(lock);
+        if !had {
+            let message = format!("you don't own a lock of type {}", held(lock).1.name());
+            self.warnings.borrow_mut().push(Notice::warning(WARNING, &message));
+        }
+        Ok(had)
+    }
+
+    fn advisory_unlock_all(&self) {
+        self.advisory.borrow_mut().unlock_all();
     }
 
     fn sleep(&self, micros: i64) -> SqlResult<()> {

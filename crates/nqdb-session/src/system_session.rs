@@ -1,10 +1,17 @@
 //! What system relations read of a session: its catalog, its settings, and the other sessions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use nqdb_catalog::Snapshot;
-use nqdb_sql::system::{SessionFacts, SettingFacts, SystemSession};
+use nqdb_sql::system::{
+    CursorFacts, LockObject, LockedObject, PreparedFacts, SessionFacts, SessionObjects, SettingFacts, SystemSession,
+};
+use nqdb_txn::{LockTarget, OwnerId, RelationLock};
 
+use crate::portal::{Hold, Portal};
+use crate::prepared::Prepared;
+use crate::session::Session;
 use crate::settings::{Context, DEFINITIONS, Definition, Kind, Unit};
 use crate::surroundings::Surroundings;
 
@@ -27,6 +34,40 @@ impl SystemSession for Surroundings {
         DEFINITIONS.iter().filter_map(facts).collect()
     }
 
+    fn locks(&self) -> Vec<LockedObject> {
+        let sessions = self.instance.registry.all();
+        let pids: HashMap<OwnerId, i32> = sessions.iter().map(|backend| (backend.owner(), backend.pid())).collect();
+        let object = |target: LockTarget| match target {
+            LockTarget::Relation(relation) => LockObject::Relation(relation),
+            LockTarget::Advisory(key) => LockObject::Advisory { class: key.high, object: key.low, kind: key.kind() },
+        };
+        let of_table = self.instance.system.locks().into_iter().map(|lock| LockedObject {
+            object: object(lock.target),
+            pid: pids.get(&lock.owner).copied(),
+            mode: lock.mode.name(),
+            granted: lock.granted,
+        });
+        let transaction = |object: LockObject, pid: i32, granted: bool| {
+            let mode = if granted { RelationLock::Exclusive } else { RelationLock::Share };
+            LockedObject { object, pid: Some(pid), mode: mode.name(), granted }
+        };
+        let mut locks: Vec<LockedObject> = of_table.collect();
+        for activity in sessions.iter().map(|backend| backend.activity()) {
+            if activity.transaction_started_micros.is_some() {
+                locks.push(transaction(LockObject::Virtual, activity.pid, true));
+            }
+            locks.extend(activity.transaction.map(|xid| transaction(LockObject::Transaction(xid), activity.pid, true)));
+        }
+        for (pid, others) in self.instance.system.transaction_waits() {
+            locks.extend(others.iter().map(|xid| transaction(LockObject::Transaction(xid.0), pid, false)));
+        }
+        locks
+    }
+
+    fn objects(&self) -> SessionObjects {
+        self.objects.borrow().clone()
+    }
+
     fn sessions(&self) -> Vec<SessionFacts> {
         let activities = self.instance.registry.all().into_iter().map(|backend| backend.activity());
         let mut sessions: Vec<SessionFacts> = activities
@@ -38,10 +79,44 @@ impl SystemSession for Surroundings {
                 query: activity.query.to_string(),
                 started_micros: activity.started_micros,
                 statement_started_micros: activity.statement_started_micros,
+                transaction_started_micros: activity.transaction_started_micros,
+                state_changed_micros: activity.state_changed_micros,
+                transaction: activity.transaction,
+                wait: activity.wait,
             })
             .collect();
         sessions.sort_unstable_by_key(|session| session.pid);
         sessions
+    }
+}
+
+impl Session {
+    /// Describes cursors and prepared statements for a statement that reads of them.
+    pub(crate) fn describe_objects(&mut self) {
+        let cursor = |(name, portal): (&String, &Portal)| CursorFacts {
+            name: name.clone(),
+            statement: portal.statement.parsed.tokens.text().to_owned(),
+            is_holdable: portal.scroll.hold != Hold::No,
+            is_binary: portal.scroll.is_binary,
+            is_scrollable: portal.scroll.is_scrollable,
+            created_micros: portal.created_micros,
+        };
+        let named = self.prepared.iter().filter(|(name, _)| !name.is_empty());
+        let prepared = |(name, prepared): (&String, &Prepared)| PreparedFacts {
+            name: name.clone(),
+            statement: prepared.statement.parsed.tokens.text().to_owned(),
+            prepared_micros: prepared.prepared_micros,
+            parameter_types: prepared.statement.parameters.to_vec(),
+            from_sql: prepared.from_sql,
+            executions: prepared.executions,
+        };
+        let mut objects = SessionObjects {
+            cursors: self.portals.iter().map(cursor).collect(),
+            prepared: named.map(prepared).collect(),
+        };
+        objects.cursors.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        objects.prepared.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        self.surroundings.objects.replace(objects);
     }
 }
 

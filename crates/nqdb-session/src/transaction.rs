@@ -44,7 +44,11 @@ impl Session {
 
     fn begin(&mut self, characteristics: Characteristics) -> SqlResult<()> {
         let instance = &self.surroundings.instance;
-        let mut txn = instance.system.begin(characteristics.isolation()?, characteristics.read_only);
+        let mut txn = instance.system.begin_as(
+            self.surroundings.backend.owner(),
+            characteristics.isolation()?,
+            characteristics.read_only,
+        );
         txn.set_process_id(self.surroundings.backend.pid());
         self.surroundings.characteristics.set(Some(characteristics));
         self.open = Some(OpenTransaction {
@@ -69,8 +73,8 @@ impl Session {
             TransactionStatement::Rollback { chain } => self.rollback_statement(*chain).await,
             TransactionStatement::Savepoint(name) => {
                 self.require_block("SAVEPOINT")?;
-                let settings = self.surroundings.settings.borrow().mark();
-                self.ensure_transaction()?.savepoint(name.clone(), settings);
+                let marks = self.surroundings.mark();
+                self.ensure_transaction()?.savepoint(name.clone(), marks);
                 Ok(CommandTag::Other("SAVEPOINT"))
             }
             TransactionStatement::Release(name) => {
@@ -164,9 +168,9 @@ impl Session {
                 format!("savepoint \"{name}\" does not exist"),
             ));
         };
-        let settings = open.rollback_to(name)?;
+        let marks = open.rollback_to(name)?;
         let level = open.savepoints.len();
-        self.surroundings.settings.borrow_mut().rollback_to(settings);
+        self.surroundings.rollback_to(marks);
         self.portals.retain(|_, portal| portal.level < level);
         self.block = Block::Open;
         Ok(CommandTag::Other("ROLLBACK"))
@@ -177,6 +181,11 @@ impl Session {
             return Ok(());
         }
         Err(SqlError::new(NO_ACTIVE_SQL_TRANSACTION, format!("{command} can only be used in transaction blocks")))
+    }
+
+    /// As [`Session::require_block`], for what a query string of several statements may hold too.
+    pub(crate) fn require_block_around(&self, command: &str) -> SqlResult<()> {
+        if self.is_one_of_several { Ok(()) } else { self.require_block(command) }
     }
 
     /// BEGIN's and SET TRANSACTION's modes, for the transaction at hand.
@@ -235,7 +244,10 @@ impl Session {
 
     /// Commits, and waits until the commit is on disk. Whatever comes out, no transaction is left.
     pub(crate) async fn commit(&mut self) -> SqlResult<()> {
-        self.portals.clear();
+        if let Err(error) = self.hold_cursors().await {
+            self.roll_back()?;
+            return Err(error);
+        }
         if self.has_on_commit
             && let Err(error) = self.apply_on_commit().await
         {
@@ -246,7 +258,9 @@ impl Session {
         self.surroundings.characteristics.set(None);
         let Some(open) = self.open.take() else { return Ok(()) };
         let system = self.surroundings.instance.system.clone();
-        let commit = match open.txn.commit() {
+        let committed = open.txn.commit();
+        self.surroundings.advisory.borrow_mut().rollback_to(0);
+        let commit = match committed {
             Ok(commit) => commit,
             Err(error) => {
                 self.surroundings.settings.borrow_mut().rollback();
@@ -276,7 +290,7 @@ impl Session {
 
     /// Rolls back. Whatever comes out, no transaction is left.
     pub(crate) fn roll_back(&mut self) -> SqlResult<()> {
-        self.portals.clear();
+        self.end_portals();
         self.block = Block::Idle;
         self.surroundings.characteristics.set(None);
         {
@@ -285,10 +299,12 @@ impl Session {
                 settings.rollback();
             }
         }
-        match self.open.take() {
-            Some(open) => Ok(open.txn.rollback()?),
+        let rolled_back = match self.open.take() {
+            Some(open) => open.txn.rollback(),
             None => Ok(()),
-        }
+        };
+        self.surroundings.advisory.borrow_mut().rollback_to(0);
+        Ok(rolled_back?)
     }
 
     /// What an error does to the transaction.
@@ -310,7 +326,7 @@ impl Session {
         };
         match undone {
             Some(Ok((mark, level))) => {
-                self.surroundings.settings.borrow_mut().rollback_to(mark);
+                self.surroundings.rollback_to(mark);
                 self.portals.retain(|_, portal| portal.level < level);
                 self.block = Block::Failed;
                 Ok(())
@@ -375,8 +391,18 @@ impl Session {
         let Some(open) = &mut self.open else {
             return Err(SqlError::internal("nothing can be waited for without a transaction"));
         };
+        let event = match &wait {
+            Wait::Relation(_) => ("Lock", "relation"),
+            Wait::Txn(_) => ("Lock", "transactionid"),
+            Wait::Log(_) => ("IO", "WALSync"),
+        };
+        let transaction = open.txn.xid().map(|xid| xid.0);
+        let backend = self.surroundings.backend.clone();
+        backend.update_activity(|activity| (activity.wait, activity.transaction) = (Some(event), transaction));
         let waited = wait.wait(&mut open.txn, deadlock_timeout, lock_timeout);
-        Ok(self.surroundings.interruptible(waited).await??)
+        let waited = self.surroundings.interruptible(waited).await;
+        backend.update_activity(|activity| activity.wait = None);
+        Ok(waited??)
     }
 
     /// RELEASE: portals of the released parts belong to what surrounds them now.

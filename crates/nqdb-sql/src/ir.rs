@@ -586,6 +586,8 @@ pub struct Update {
     pub alias: String,
     /// The other tables of FROM.
     pub from: Option<JoinedChange>,
+    /// The cursor of WHERE CURRENT OF; there is no predicate then.
+    pub current_of: Option<String>,
     pub predicate: Option<Expr>,
     pub set: Vec<(usize, Expr)>,
     /// The new row's columns, as CHECK and RETURNING see them.
@@ -603,6 +605,8 @@ pub struct Delete {
     pub alias: String,
     /// The other tables of USING.
     pub using: Option<JoinedChange>,
+    /// The cursor of WHERE CURRENT OF; there is no predicate then.
+    pub current_of: Option<String>,
     pub predicate: Option<Expr>,
     pub returning: Option<Returning>,
 }

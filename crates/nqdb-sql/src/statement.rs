@@ -68,6 +68,11 @@ pub enum StatementKind {
     Deallocate(Option<String>),
     Discard(DiscardTarget),
     Copy(Box<CopyStatement>),
+    DeclareCursor(Box<DeclareCursor>),
+    /// FETCH and MOVE.
+    Fetch(FetchStatement),
+    /// `CLOSE name`, or `CLOSE ALL` when there is no name.
+    CloseCursor(Option<String>),
     Explain {
         options: ExplainOptions,
         inner: Box<Parsed>,
@@ -88,6 +93,51 @@ pub enum StatementKind {
         channel: String,
         payload: String,
     },
+}
+
+/// DECLARE CURSOR of a statement of kind [`StatementKind::Rows`].
+#[derive(Clone, Debug)]
+pub struct DeclareCursor {
+    pub name: String,
+    pub options: CursorOptions,
+    pub query: Parsed,
+}
+
+/// The words before and behind CURSOR; those that exclude each other are not both there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CursorOptions {
+    pub binary: bool,
+    pub scroll: bool,
+    pub no_scroll: bool,
+    /// Every cursor is insensitive: the word matters beside FOR UPDATE only.
+    pub insensitive: bool,
+    pub asensitive: bool,
+    pub hold: bool,
+}
+
+/// FETCH or MOVE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchStatement {
+    pub name: String,
+    pub movement: CursorMovement,
+    pub count: FetchCount,
+    /// MOVE: the rows are not given out.
+    pub moves: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CursorMovement {
+    Forward,
+    Backward,
+    /// To a row counted from the start, or with a negative count from the end.
+    Absolute,
+    Relative,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchCount {
+    Rows(i64),
+    All,
 }
 
 /// LOCK TABLE.
@@ -215,13 +265,17 @@ pub struct ExplainOptions {
 pub enum ExplainFormat {
     Text,
     Json,
+    Xml,
+    Yaml,
 }
 
-/// COPY of a table or a query, to or from the client.
+/// COPY of a table or a query, to or from the client or a file.
 #[derive(Clone, Debug)]
 pub struct CopyStatement {
     pub source: CopySource,
     pub direction: CopyDirection,
+    /// A file of the server; none for STDIN and STDOUT.
+    pub file: Option<String>,
     pub options: CopyOptions,
     /// `WHERE` of COPY FROM.
     pub predicate: Option<ast::Expr>,
@@ -244,8 +298,10 @@ pub struct NamedAt {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CopyDirection {
-    FromClient,
-    ToClient,
+    /// FROM.
+    In,
+    /// TO.
+    Out,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -57,7 +57,7 @@ pub use error::{Result, TxnError};
 pub use ids::{Csn, OwnerId, RowId, UndoPosition, XID_MAX, Xid};
 pub use nqdb_storage::tree::{Direction, Tree};
 pub use nqdb_storage::{Lsn, TreeId};
-pub use relation_lock::RelationLock;
+pub use relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock};
 pub use row_lock::RowLock;
 pub use sequence::{Sequence, SequenceState};
 pub use snapshot::Snapshot;

@@ -1,8 +1,9 @@
-//! Locks on whole relations: PostgreSQL's eight modes, its conflict table, first come first served.
+//! Locks on whole relations, and advisory locks: PostgreSQL's eight modes, its conflict table, first come first served.
 //!
-//! A sharded, bounded table: relation -> holders and queue. A request is granted when it conflicts with no other
+//! A sharded, bounded table: relation or advisory key -> holders and queue. A request is granted when it conflicts with no other
 //! holder and with nobody who queued before it; who holds a lock on the relation already does not queue behind those
-//! who wait for it. Locks are held until the transaction ends or rolls back to a savepoint before them.
+//! who wait for it. Locks on relations are held until the transaction ends or rolls back to a savepoint before them;
+//! advisory locks until their session gives them back, which counts how often it took them.
 //!
 //! Source of the modes and conflicts: PostgreSQL manual, "Explicit Locking", table-level locks.
 
@@ -40,6 +41,57 @@ pub enum RelationLock {
 }
 
 use RelationLock::*;
+
+/// What a lock is on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LockTarget {
+    Relation(u32),
+    Advisory(AdvisoryKey),
+}
+
+/// The key of an advisory lock: one number of 64 bits, or two of 32. The two kinds do not meet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AdvisoryKey {
+    /// The first number, or the upper half of the only one.
+    pub high: u32,
+    pub low: u32,
+    pub is_pair: bool,
+}
+
+impl AdvisoryKey {
+    /// As `pg_locks.objsubid` tells the kinds apart.
+    pub fn kind(self) -> i16 {
+        if self.is_pair { 2 } else { 1 }
+    }
+}
+
+impl LockTarget {
+    fn shard(self) -> usize {
+        let number = match self {
+            LockTarget::Relation(relation) => relation,
+            LockTarget::Advisory(key) => key.high ^ key.low,
+        };
+        (number % SHARD_COUNT) as usize
+    }
+}
+
+impl std::fmt::Display for LockTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LockTarget::Relation(relation) => write!(f, "relation {relation}"),
+            LockTarget::Advisory(key) => write!(f, "advisory lock [{},{},{}]", key.high, key.low, key.kind()),
+        }
+    }
+}
+
+/// A lock that is held or waited for, for `pg_locks`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LockFacts {
+    pub target: LockTarget,
+    pub owner: OwnerId,
+    pub mode: RelationLock,
+    pub granted: bool,
+}
 
 impl RelationLock {
     /// PostgreSQL's name, as in `pg_locks.mode`.
@@ -82,7 +134,7 @@ impl RelationLock {
 
 /// All locked relations.
 pub(crate) struct RelationLocks {
-    shards: Vec<Mutex<HashMap<u32, Lock, foldhash::fast::FixedState>>>,
+    shards: Vec<Mutex<HashMap<LockTarget, Lock, foldhash::fast::FixedState>>>,
     held: AtomicUsize,
     held_max: usize,
 }
@@ -128,24 +180,24 @@ impl RelationLocks {
 
     /// Grants the lock, or says what to wait for. A refused owner keeps a place in the queue until it is granted or
     /// calls [`RelationLocks::leave_queue`].
-    pub(crate) fn lock(&self, owner: OwnerId, relation: u32, mode: RelationLock) -> Result<()> {
-        let mut shard = self.shard(relation);
-        let lock = shard.entry(relation).or_default();
+    pub(crate) fn lock(&self, owner: OwnerId, target: LockTarget, mode: RelationLock) -> Result<()> {
+        let mut shard = self.shard(target);
+        let lock = shard.entry(target).or_default();
         if !lock.blockers(owner, mode).is_empty() {
             if !lock.queue.contains(&(owner, mode)) {
                 lock.queue.push_back((owner, mode));
             }
             let changed = lock.changed.get_or_insert_default().listen();
-            return Err(TxnError::Wait(Wait::Relation(RelationWait { relation, mode, changed })));
+            return Err(TxnError::Wait(Wait::Relation(RelationWait { target, mode, changed })));
         }
         lock.queue.retain(|(waiter, _)| *waiter != owner);
         self.grant(lock, owner, mode)
     }
 
     /// Grants the lock or leaves everything as it was.
-    pub(crate) fn try_lock(&self, owner: OwnerId, relation: u32, mode: RelationLock) -> Result<bool> {
-        let mut shard = self.shard(relation);
-        let lock = shard.entry(relation).or_default();
+    pub(crate) fn try_lock(&self, owner: OwnerId, target: LockTarget, mode: RelationLock) -> Result<bool> {
+        let mut shard = self.shard(target);
+        let lock = shard.entry(target).or_default();
         if !lock.blockers(owner, mode).is_empty() {
             return Ok(false);
         }
@@ -170,9 +222,9 @@ impl RelationLocks {
     }
 
     /// Gives one mode back and wakes those who wait.
-    pub(crate) fn unlock(&self, owner: OwnerId, relation: u32, mode: RelationLock) {
-        let mut shard = self.shard(relation);
-        let Some(lock) = shard.get_mut(&relation) else { return };
+    pub(crate) fn unlock(&self, owner: OwnerId, target: LockTarget, mode: RelationLock) {
+        let mut shard = self.shard(target);
+        let Some(lock) = shard.get_mut(&target) else { return };
         let Some(index) = lock.holders.iter().position(|(holder, _)| *holder == owner) else { return };
         if lock.holders[index].1 & mode.bit() == 0 {
             return;
@@ -184,28 +236,28 @@ impl RelationLocks {
         }
         lock.wake();
         if lock.holders.is_empty() && lock.queue.is_empty() {
-            shard.remove(&relation);
+            shard.remove(&target);
         }
     }
 
     /// Gives up a place in the queue.
-    pub(crate) fn leave_queue(&self, owner: OwnerId, relation: u32) {
-        let mut shard = self.shard(relation);
-        let Some(lock) = shard.get_mut(&relation) else { return };
+    pub(crate) fn leave_queue(&self, owner: OwnerId, target: LockTarget) {
+        let mut shard = self.shard(target);
+        let Some(lock) = shard.get_mut(&target) else { return };
         lock.queue.retain(|(waiter, _)| *waiter != owner);
         lock.wake();
         if lock.holders.is_empty() && lock.queue.is_empty() {
-            shard.remove(&relation);
+            shard.remove(&target);
         }
     }
 
     /// Whom a request waits for now.
-    pub(crate) fn blockers(&self, owner: OwnerId, relation: u32, mode: RelationLock) -> Vec<OwnerId> {
-        self.shard(relation).get(&relation).map(|lock| lock.blockers(owner, mode)).unwrap_or_default()
+    pub(crate) fn blockers(&self, owner: OwnerId, target: LockTarget, mode: RelationLock) -> Vec<OwnerId> {
+        self.shard(target).get(&target).map(|lock| lock.blockers(owner, mode)).unwrap_or_default()
     }
 
-    /// All held locks: relation, owner, mode. For `pg_locks`.
-    pub(crate) fn held(&self) -> Vec<(u32, OwnerId, RelationLock)> {
+    /// All locks that are held or waited for.
+    pub(crate) fn all(&self) -> Vec<LockFacts> {
         let modes = [
             AccessShare,
             RowShare,
@@ -216,19 +268,23 @@ impl RelationLocks {
             Exclusive,
             AccessExclusive,
         ];
-        let mut held = Vec::new();
+        let mut all = Vec::new();
         for shard in &self.shards {
-            for (relation, lock) in &*shard.lock() {
+            for (target, lock) in &*shard.lock() {
+                let facts = |owner, mode, granted| LockFacts { target: *target, owner, mode, granted };
                 for (owner, mask) in &lock.holders {
-                    held.extend(modes.iter().filter(|m| mask & m.bit() != 0).map(|m| (*relation, *owner, *m)));
+                    all.extend(
+                        modes.iter().filter(|mode| mask & mode.bit() != 0).map(|mode| facts(*owner, *mode, true)),
+                    );
                 }
+                all.extend(lock.queue.iter().map(|(owner, mode)| facts(*owner, *mode, false)));
             }
         }
-        held
+        all
     }
 
-    fn shard(&self, relation: u32) -> MutexGuard<'_, HashMap<u32, Lock, foldhash::fast::FixedState>> {
-        self.shards[(relation % SHARD_COUNT) as usize].lock()
+    fn shard(&self, target: LockTarget) -> MutexGuard<'_, HashMap<LockTarget, Lock, foldhash::fast::FixedState>> {
+        self.shards[target.shard()].lock()
     }
 }
 
@@ -270,36 +326,39 @@ mod tests {
     fn a_strong_request_is_not_overtaken_by_later_weak_ones() {
         let locks = RelationLocks::new(100);
         let (a, b, c) = (OwnerId(1), OwnerId(2), OwnerId(3));
-        assert!(granted(locks.lock(a, 5, AccessShare)));
-        assert!(!granted(locks.lock(b, 5, AccessExclusive)));
-        assert!(!granted(locks.lock(c, 5, AccessShare)), "queues behind b");
-        assert!(granted(locks.lock(a, 5, RowExclusive)), "a holder does not queue behind its own waiter");
-        locks.unlock(a, 5, AccessShare);
-        assert!(!granted(locks.lock(b, 5, AccessExclusive)));
-        locks.unlock(a, 5, RowExclusive);
-        assert!(!granted(locks.lock(c, 5, AccessShare)));
-        assert!(granted(locks.lock(b, 5, AccessExclusive)));
-        locks.unlock(b, 5, AccessExclusive);
-        assert!(granted(locks.lock(c, 5, AccessShare)));
+        assert!(granted(locks.lock(a, LockTarget::Relation(5), AccessShare)));
+        assert!(!granted(locks.lock(b, LockTarget::Relation(5), AccessExclusive)));
+        assert!(!granted(locks.lock(c, LockTarget::Relation(5), AccessShare)), "queues behind b");
+        assert!(
+            granted(locks.lock(a, LockTarget::Relation(5), RowExclusive)),
+            "a holder does not queue behind its own waiter"
+        );
+        locks.unlock(a, LockTarget::Relation(5), AccessShare);
+        assert!(!granted(locks.lock(b, LockTarget::Relation(5), AccessExclusive)));
+        locks.unlock(a, LockTarget::Relation(5), RowExclusive);
+        assert!(!granted(locks.lock(c, LockTarget::Relation(5), AccessShare)));
+        assert!(granted(locks.lock(b, LockTarget::Relation(5), AccessExclusive)));
+        locks.unlock(b, LockTarget::Relation(5), AccessExclusive);
+        assert!(granted(locks.lock(c, LockTarget::Relation(5), AccessShare)));
     }
 
     #[test]
     fn who_gives_up_frees_those_behind() {
         let locks = RelationLocks::new(100);
-        assert!(granted(locks.lock(OwnerId(1), 5, AccessShare)));
-        assert!(!granted(locks.lock(OwnerId(2), 5, AccessExclusive)));
-        locks.leave_queue(OwnerId(2), 5);
-        assert!(granted(locks.lock(OwnerId(3), 5, AccessShare)));
+        assert!(granted(locks.lock(OwnerId(1), LockTarget::Relation(5), AccessShare)));
+        assert!(!granted(locks.lock(OwnerId(2), LockTarget::Relation(5), AccessExclusive)));
+        locks.leave_queue(OwnerId(2), LockTarget::Relation(5));
+        assert!(granted(locks.lock(OwnerId(3), LockTarget::Relation(5), AccessShare)));
     }
 
     #[test]
     fn the_table_is_bounded() {
         let locks = RelationLocks::new(3);
         for relation in 0..3 {
-            assert!(granted(locks.lock(OwnerId(1), relation, AccessShare)));
+            assert!(granted(locks.lock(OwnerId(1), LockTarget::Relation(relation), AccessShare)));
         }
-        assert!(matches!(locks.lock(OwnerId(1), 9, AccessShare), Err(TxnError::LockTableFull)));
-        locks.unlock(OwnerId(1), 0, AccessShare);
-        assert!(granted(locks.lock(OwnerId(1), 9, AccessShare)));
+        assert!(matches!(locks.lock(OwnerId(1), LockTarget::Relation(9), AccessShare), Err(TxnError::LockTableFull)));
+        locks.unlock(OwnerId(1), LockTarget::Relation(0), AccessShare);
+        assert!(granted(locks.lock(OwnerId(1), LockTarget::Relation(9), AccessShare)));
     }
 }

@@ -13,7 +13,7 @@ use crate::key_lock::KeyLocks;
 use crate::purge::Purge;
 use crate::record;
 use crate::recovery::{self, Found};
-use crate::relation_lock::{RelationLock, RelationLocks};
+use crate::relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock, RelationLocks};
 use crate::row_lock::RowLocks;
 use crate::sequence::{SEQUENCES, Sequences};
 use crate::snapshot::Snapshots;
@@ -269,8 +269,39 @@ impl TxnSystem {
 
     /// Starts a transaction. Nothing is taken yet: the first statement takes the snapshot, the first write the number.
     pub fn begin(self: &Arc<Self>, isolation: Isolation, read_only: bool) -> Transaction {
-        let owner = OwnerId(self.next_owner.fetch_add(1, Ordering::Relaxed));
+        self.begin_as(self.new_owner(), isolation, read_only)
+    }
+
+    /// A number for whoever holds locks beyond one transaction: a session.
+    pub fn new_owner(&self) -> OwnerId {
+        OwnerId(self.next_owner.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// As [`TxnSystem::begin`], for an owner that has no other transaction at the same time. It does not conflict with
+    /// the advisory locks that it holds.
+    pub fn begin_as(self: &Arc<Self>, owner: OwnerId, isolation: Isolation, read_only: bool) -> Transaction {
         Transaction::begin(self, Running::new(owner), isolation, read_only)
+    }
+
+    /// Takes an advisory lock. `Wait::Relation` leaves a place in the queue: wait with [`crate::Wait::wait_as`] and call
+    /// again, or give the place up with [`TxnSystem::leave_advisory_queue`].
+    pub fn lock_advisory(&self, owner: OwnerId, key: AdvisoryKey, mode: RelationLock) -> Result<()> {
+        self.relation_locks.lock(owner, LockTarget::Advisory(key), mode)
+    }
+
+    /// As [`TxnSystem::lock_advisory`], but answers `false` instead of waiting.
+    pub fn try_lock_advisory(&self, owner: OwnerId, key: AdvisoryKey, mode: RelationLock) -> Result<bool> {
+        self.relation_locks.try_lock(owner, LockTarget::Advisory(key), mode)
+    }
+
+    /// Gives an advisory lock back and wakes those who wait.
+    pub fn unlock_advisory(&self, owner: OwnerId, key: AdvisoryKey, mode: RelationLock) {
+        self.relation_locks.unlock(owner, LockTarget::Advisory(key), mode);
+    }
+
+    /// Gives up a place in the queue of an advisory lock.
+    pub fn leave_advisory_queue(&self, owner: OwnerId, key: AdvisoryKey) {
+        self.relation_locks.leave_queue(owner, LockTarget::Advisory(key));
     }
 
     /// What is committed and synced now, seen from outside any transaction.
@@ -292,9 +323,14 @@ impl TxnSystem {
         }
     }
 
-    /// All held locks on relations: relation, owner, mode. For `pg_locks`.
-    pub fn held_relation_locks(&self) -> Vec<(u32, OwnerId, RelationLock)> {
-        self.relation_locks.held()
+    /// All locks on relations and advisory locks that are held or waited for.
+    pub fn locks(&self) -> Vec<LockFacts> {
+        self.relation_locks.all()
+    }
+
+    /// Who waits for the end of which transactions: process number of the waiter, numbers of the others.
+    pub fn transaction_waits(&self) -> Vec<(i32, Vec<Xid>)> {
+        self.wait_graph.transaction_waits()
     }
 
     /// Ready when the log is synced up to `lsn`; an error when it never will be.

@@ -19,7 +19,7 @@ use crate::definitions::Definition;
 use crate::error::{Result, TxnError};
 use crate::ids::{Csn, OwnerId, RowId, UndoPosition, Xid};
 use crate::record::{self, CHANGE_OVERHEAD_BYTES, Change, ChangeKind};
-use crate::relation_lock::RelationLock;
+use crate::relation_lock::{LockTarget, RelationLock};
 use crate::row_lock::RowLock;
 use crate::system::TxnSystem;
 use crate::table::TableStore;
@@ -501,7 +501,7 @@ impl Transaction {
         if self.queued.is_some_and(|queued| queued != relation) {
             self.leave_queue();
         }
-        let granted = self.system.relation_locks().lock(self.owner(), relation, mode);
+        let granted = self.system.relation_locks().lock(self.owner(), LockTarget::Relation(relation), mode);
         match &granted {
             Ok(()) => {
                 self.queued = None;
@@ -518,7 +518,7 @@ impl Transaction {
         if self.holds_relation(relation, mode) {
             return Ok(true);
         }
-        let granted = self.system.relation_locks().try_lock(self.owner(), relation, mode)?;
+        let granted = self.system.relation_locks().try_lock(self.owner(), LockTarget::Relation(relation), mode)?;
         if granted {
             self.held_relations.push((relation, mode));
         }
@@ -538,7 +538,7 @@ impl Transaction {
     fn release_locks(&mut self, relations_kept: usize, rows_kept: usize) {
         let owner = self.owner();
         for (relation, mode) in self.held_relations.drain(relations_kept..).rev() {
-            self.system.relation_locks().unlock(owner, relation, mode);
+            self.system.relation_locks().unlock(owner, LockTarget::Relation(relation), mode);
         }
         for (table, row, mode) in self.held_rows.drain(rows_kept..).rev() {
             self.system.row_locks().unlock(owner, table, row, mode);
@@ -547,7 +547,7 @@ impl Transaction {
 
     fn leave_queue(&mut self) {
         if let Some(relation) = self.queued.take() {
-            self.system.relation_locks().leave_queue(self.owner(), relation);
+            self.system.relation_locks().leave_queue(self.owner(), LockTarget::Relation(relation));
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use crate::error::{Result, TxnError};
 use crate::ids::{OwnerId, Xid};
-use crate::relation_lock::{RelationLock, RelationLocks};
+use crate::relation_lock::{LockTarget, RelationLock, RelationLocks};
 use crate::system::TxnSystem;
 use crate::transaction::Transaction;
 use event_listener::{Event, EventListener, Listener};
@@ -82,9 +82,9 @@ pub struct TxnWait {
     others: Vec<(Arc<Running>, u64)>,
 }
 
-/// Waits until a relation's locks change. Its place in the queue is kept by the transaction.
+/// Waits until the locks on a relation, or on an advisory key, change. Its place in the queue is kept by the transaction.
 pub struct RelationWait {
-    pub(crate) relation: u32,
+    pub(crate) target: LockTarget,
     pub(crate) mode: RelationLock,
     pub(crate) changed: EventListener,
 }
@@ -120,7 +120,7 @@ impl fmt::Debug for TxnWait {
 
 impl fmt::Debug for RelationWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on relation {}", self.mode.name(), self.relation)
+        write!(f, "{} on {}", self.mode.name(), self.target)
     }
 }
 
@@ -132,12 +132,25 @@ impl Wait {
         deadlock_timeout: Duration,
         lock_timeout: Option<Duration>,
     ) -> Result<()> {
+        let process_id = txn.running().process_id.load(Ordering::Relaxed);
+        let (system, owner) = (txn.system().clone(), txn.owner());
+        self.wait_as(&system, owner, process_id, deadlock_timeout, lock_timeout).await
+    }
+
+    /// As [`Wait::wait`], for an owner whose transaction is not at hand.
+    pub async fn wait_as(
+        self,
+        system: &Arc<TxnSystem>,
+        owner: OwnerId,
+        process_id: i32,
+        deadlock_timeout: Duration,
+        lock_timeout: Option<Duration>,
+    ) -> Result<()> {
         if let Wait::Log(lsn) = self {
-            return txn.system().durable(lsn).await;
+            return system.durable(lsn).await;
         }
-        let Some((mut waiting, mut listener)) = Waiting::begin(self, txn, deadlock_timeout, lock_timeout) else {
-            return Ok(());
-        };
+        let begun = Waiting::begin(self, system, owner, process_id, deadlock_timeout, lock_timeout);
+        let Some((mut waiting, mut listener)) = begun else { return Ok(()) };
         while let Some(deadline) = waiting.deadline() {
             if tokio::time::timeout_at(deadline.into(), &mut listener).await.is_ok() {
                 return Ok(());
@@ -158,9 +171,9 @@ impl Wait {
         if let Wait::Log(lsn) = self {
             return txn.system().wait_durable_blocking(lsn);
         }
-        let Some((mut waiting, listener)) = Waiting::begin(self, txn, deadlock_timeout, lock_timeout) else {
-            return Ok(());
-        };
+        let process_id = txn.running().process_id.load(Ordering::Relaxed);
+        let begun = Waiting::begin(self, txn.system(), txn.owner(), process_id, deadlock_timeout, lock_timeout);
+        let Some((mut waiting, listener)) = begun else { return Ok(()) };
         let Some(deadline) = waiting.deadline() else {
             listener.wait();
             return Ok(());
@@ -175,7 +188,7 @@ impl Wait {
     /// Looks for a deadlock at once, as if `deadlock_timeout` had passed; used where nothing can sleep.
     pub fn check_deadlock(&self, txn: &Transaction) -> Result<()> {
         let system = txn.system();
-        let edge = Edge::of(self, txn.running());
+        let edge = Edge::of(self, txn.running().process_id.load(Ordering::Relaxed));
         system.wait_graph().search(txn.owner(), Some(&edge), system.relation_locks())
     }
 }
@@ -192,12 +205,14 @@ impl Waiting {
     /// Enters the graph; `None` when there is nothing to wait for any more.
     fn begin(
         wait: Wait,
-        txn: &Transaction,
+        system: &Arc<TxnSystem>,
+        owner: OwnerId,
+        process_id: i32,
         deadlock_timeout: Duration,
         lock_timeout: Option<Duration>,
     ) -> Option<(Waiting, EventListener)> {
         let now = Instant::now();
-        let edge = Edge::of(&wait, txn.running());
+        let edge = Edge::of(&wait, process_id);
         let listener = match wait {
             Wait::Txn(wait) => {
                 // One of them is listened to: whoever holds the row together with it is met again by the next call.
@@ -211,8 +226,8 @@ impl Waiting {
             Wait::Log(_) => return None,
         };
         let waiting = Waiting {
-            system: txn.system().clone(),
-            owner: txn.owner(),
+            system: system.clone(),
+            owner,
             deadlock_at: Some(now + deadlock_timeout),
             give_up_at: lock_timeout.map(|timeout| now + timeout),
         };
@@ -263,30 +278,30 @@ struct Edge {
 #[derive(Clone)]
 enum Wanted {
     Txns(Vec<Arc<Running>>),
-    Relation(u32, RelationLock),
+    Relation(LockTarget, RelationLock),
 }
 
 impl Edge {
-    fn of(wait: &Wait, waiter: &Running) -> Edge {
+    fn of(wait: &Wait, process_id: i32) -> Edge {
         let wanted = match wait {
             Wait::Txn(wait) => Wanted::Txns(wait.others.iter().map(|(other, _)| other.clone()).collect()),
-            Wait::Relation(wait) => Wanted::Relation(wait.relation, wait.mode),
+            Wait::Relation(wait) => Wanted::Relation(wait.target, wait.mode),
             Wait::Log(_) => Wanted::Txns(Vec::new()),
         };
-        Edge { process_id: waiter.process_id.load(Ordering::Relaxed), wanted }
+        Edge { process_id, wanted }
     }
 
     fn blockers(&self, waiter: OwnerId, locks: &RelationLocks) -> Vec<OwnerId> {
         match &self.wanted {
             Wanted::Txns(others) => others.iter().map(|other| other.owner).collect(),
-            Wanted::Relation(relation, mode) => locks.blockers(waiter, *relation, *mode),
+            Wanted::Relation(target, mode) => locks.blockers(waiter, *target, *mode),
         }
     }
 
     /// "ShareLock on transaction 731", as PostgreSQL names what is waited for.
     fn describe(&self, blocker: OwnerId) -> String {
         match &self.wanted {
-            Wanted::Relation(relation, mode) => format!("{} on relation {relation}", mode.name()),
+            Wanted::Relation(target, mode) => format!("{} on {target}", mode.name()),
             Wanted::Txns(others) => {
                 let xid = others.iter().find(|other| other.owner == blocker).and_then(|other| other.xid());
                 match xid {
@@ -302,6 +317,18 @@ impl WaitGraph {
     /// Cycles found so far.
     pub(crate) fn deadlocks(&self) -> u64 {
         self.found.load(Ordering::Relaxed)
+    }
+
+    /// Who waits for the end of which transactions.
+    pub(crate) fn transaction_waits(&self) -> Vec<(i32, Vec<Xid>)> {
+        let waits = self.waits.lock();
+        let of_transactions = waits.values().filter_map(|edge| match &edge.wanted {
+            Wanted::Txns(others) if !others.is_empty() => {
+                Some((edge.process_id, others.iter().filter_map(|other| other.xid()).collect()))
+            }
+            _ => None,
+        });
+        of_transactions.collect()
     }
 
     /// Looks for a cycle through `start`, whose own wait is `edge` when it is not in the graph yet.

@@ -188,7 +188,7 @@ async fn log_in(
     let (instance, request) = (&context.instance, &login.request);
     let tls = context.tls.as_ref().filter(|_| login.encrypted);
     authenticate(client, input, instance, &request.user, login.origin, tls).await?;
-    let registration = instance.registry.register(&instance.random).inspect_err(|_| {
+    let registration = instance.register().inspect_err(|_| {
         instance.metrics.connections_refused.increment();
     })?;
     let (pid, secret) = (registration.backend().pid(), registration.backend().secret());

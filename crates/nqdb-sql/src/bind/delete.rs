@@ -6,6 +6,7 @@ use sqlparser::ast::{self, FromTable};
 use super::Binder;
 use super::scope::{Clause, Scope};
 use crate::ir::Delete;
+use crate::parse::cursor_of;
 
 impl Binder<'_> {
     pub(super) fn bind_delete(&mut self, delete: &ast::Delete) -> SqlResult<Delete> {
@@ -35,14 +36,19 @@ impl Binder<'_> {
             let old = binder.new_row(&table, false);
             let others = binder.bind_other_tables(&table, &alias, &old, using.as_deref().unwrap_or_default())?;
             *binder.scope() = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Where);
+            let current_of = selection.as_ref().and_then(cursor_of);
+            if current_of.is_some() && others.is_some() {
+                return Err(SqlError::unsupported("WHERE CURRENT OF beside other tables"));
+            }
             let predicate = match selection {
+                _ if current_of.is_some() => None,
                 Some(selection) => Some(binder.bind_boolean(selection, "WHERE")?),
                 None => None,
             };
             let scope = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Returning);
             let returning = binder.bind_returning(returning.as_ref(), scope)?;
             let using = others.map(|others| binder.join_changed(&table, &alias, &old, others));
-            Ok(Delete { table, old, alias, using, predicate, returning })
+            Ok(Delete { table, old, alias, using, current_of, predicate, returning })
         })
     }
 }

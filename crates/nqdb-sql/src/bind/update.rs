@@ -15,6 +15,7 @@ use super::subscript_target::{ArrayPart, default_in_part};
 use super::{Binder, span_position, walk};
 use crate::ir::{Expr, ExprKind, Update};
 use crate::names::name_of;
+use crate::parse::cursor_of;
 
 impl Binder<'_> {
     pub(super) fn bind_update(&mut self, update: &ast::Update) -> SqlResult<Update> {
@@ -47,7 +48,12 @@ impl Binder<'_> {
             let others = binder.bind_other_tables(&table, &alias, &old, from)?;
             *binder.scope() = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Update);
             let set = binder.bind_assignments(&table, assignments)?;
+            let current_of = selection.as_ref().and_then(cursor_of);
+            if current_of.is_some() && others.is_some() {
+                return Err(SqlError::unsupported("WHERE CURRENT OF beside other tables"));
+            }
             let predicate = match selection {
+                _ if current_of.is_some() => None,
                 Some(selection) => {
                     Some(binder.in_clause(Clause::Where, |binder| binder.bind_boolean(selection, "WHERE"))?)
                 }
@@ -59,7 +65,7 @@ impl Binder<'_> {
             let scope = binder.changed_scope(&table, &alias, &row, others.as_ref(), Clause::Returning);
             let returning = binder.bind_returning(returning.as_ref(), scope)?;
             let from = others.map(|others| binder.join_changed(&table, &alias, &old, others));
-            Ok(Update { table, old, alias, from, predicate, set, row, generated, checks, returning })
+            Ok(Update { table, old, alias, from, current_of, predicate, set, row, generated, checks, returning })
         })
     }
 

@@ -1,4 +1,4 @@
-//! COPY FROM STDIN: rows of fields into rows of a table.
+//! COPY FROM: rows of fields into rows of a table.
 //!
 //! A row goes the way of INSERT, with the same defaults, constraints, waits and errors; each error says in which line,
 //! and where it can in which column, it was met. Rows are stored in batches; an error in a later line is told after the
@@ -9,10 +9,11 @@ use std::sync::Arc;
 use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{OUT_OF_MEMORY, SqlError, SqlResult};
 use nqdb_txn::{ReadView, RelationLock, Wait};
-use nqdb_types::{Datum, Type, parse_text};
+use nqdb_types::{Datum, FormatContext, Type, parse_text, read_binary};
 
 use super::lines::{Found, Lines, bad_format};
-use super::{refuse_binary, target};
+use super::target;
+use super::tuples::Tuples;
 use crate::bind::{
     BindContext, bind_check, bind_copy_predicate, bind_default_of, bind_domain_of_column, bind_generation,
 };
@@ -22,7 +23,7 @@ use crate::exec::{
 };
 use crate::ir::{Check, ColumnId, Expr, ExprKind, Insert, OutputColumn, Query, Rel};
 use crate::plan::{PlanContext, plan_copy_target};
-use crate::statement::{CopyHeader, CopyOptions, CopySource, CopyStatement, Parsed, StatementKind};
+use crate::statement::{CopyFormat, CopyHeader, CopyOptions, CopySource, CopyStatement, Parsed, StatementKind};
 
 /// Characters of a line, or a value, in an error's context.
 const CONTEXT_CHARACTERS_MAX: usize = 100;
@@ -35,6 +36,7 @@ pub struct CopyInPlan {
     pub catalog_version: u64,
     /// Columns that the client sends.
     pub column_count: usize,
+    pub is_binary: bool,
     /// A function in it asks for the transaction's number: it must have one before the first row.
     pub needs_number: bool,
     options: CopyOptions,
@@ -75,7 +77,6 @@ pub fn plan_copy_in(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContext
     let CopySource::Table { schema, name, columns, .. } = &copy.source else {
         return Err(SqlError::internal("COPY FROM has no table"));
     };
-    refuse_binary(&copy.options)?;
     let table = target::table(schema.as_deref(), name, copy.direction, cx)?;
     let positions = target::columns(&table, columns)?;
     let names: Vec<String> = positions.iter().map(|position| table.columns[*position].name.clone()).collect();
@@ -98,6 +99,7 @@ pub fn plan_copy_in(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContext
         relations: vec![(table.oid, RelationLock::RowExclusive)],
         catalog_version: plan_cx.catalog_version,
         column_count: positions.len(),
+        is_binary: copy.options.format == CopyFormat::Binary,
         needs_number: planned.needs_number,
         options: copy.options.clone(),
         columns,
@@ -194,7 +196,37 @@ enum Read {
     End,
 }
 
-/// A COPY FROM STDIN under way.
+/// The reader of the format.
+enum Input {
+    Lines(Box<Lines>),
+    Tuples(Tuples),
+}
+
+impl Input {
+    fn new(options: &CopyOptions) -> Input {
+        match options.format {
+            CopyFormat::Text | CopyFormat::Csv => Input::Lines(Box::new(Lines::new(options))),
+            CopyFormat::Binary => Input::Tuples(Tuples::default()),
+        }
+    }
+
+    /// The number of the line or row at hand.
+    fn number(&self) -> u64 {
+        match self {
+            Input::Lines(lines) => lines.number,
+            Input::Tuples(tuples) => tuples.number,
+        }
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        match self {
+            Input::Lines(lines) => lines.buffered_bytes(),
+            Input::Tuples(tuples) => tuples.buffered_bytes(),
+        }
+    }
+}
+
+/// A COPY FROM under way.
 ///
 /// The session calls [`CopyIn::feed`] with what the client sends and [`CopyIn::step`] until it says
 /// [`Step::Suspended`], then feeds again; after [`CopyIn::end_input`] the last step says [`Step::Done`].
@@ -202,7 +234,7 @@ pub struct CopyIn {
     plan: Arc<CopyInPlan>,
     view: ReadView,
     frame: Frame,
-    lines: Lines,
+    input: Input,
     state: InsertState,
     /// Rows that are not stored yet, and the lines that they came from.
     batch: InsertBatch,
@@ -219,7 +251,7 @@ impl CopyIn {
         CopyIn {
             view,
             frame: Frame::new(plan.slot_count, plan.subplans.len()).with_queries(plan.with.len(), plan.recursion_count),
-            lines: Lines::new(&plan.options),
+            input: Input::new(&plan.options),
             state: InsertState::default(),
             batch: InsertBatch::default(),
             line_numbers: Vec::new(),
@@ -232,12 +264,18 @@ impl CopyIn {
 
     /// Takes what the client sent; it may end anywhere.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.lines.feed(bytes);
+        match &mut self.input {
+            Input::Lines(lines) => lines.feed(bytes),
+            Input::Tuples(tuples) => tuples.feed(bytes),
+        }
     }
 
     /// The client has sent everything.
     pub fn end_input(&mut self) {
-        self.lines.end_input();
+        match &mut self.input {
+            Input::Lines(lines) => lines.end_input(),
+            Input::Tuples(tuples) => tuples.end_input(),
+        }
     }
 
     /// Stores the rows that have come; [`Step::Suspended`] when more input is needed.
@@ -258,7 +296,7 @@ impl CopyIn {
             match self.read_row(&plan, cx) {
                 Ok(Read::Row) => {
                     self.batch.push(std::mem::take(&mut self.state.row));
-                    self.line_numbers.push(self.lines.number);
+                    self.line_numbers.push(self.input.number());
                 }
                 Ok(Read::Skipped) => {}
                 Ok(Read::Nothing) => return self.need_more(cx),
@@ -273,7 +311,11 @@ impl CopyIn {
 
     /// Reads a line and computes its row.
     fn read_row(&mut self, plan: &CopyInPlan, cx: &mut ExecContext<'_>) -> SqlResult<Read> {
-        match self.lines.next_row().map_err(|error| self.in_line(error))? {
+        let found = match &mut self.input {
+            Input::Lines(lines) => lines.next_row(),
+            Input::Tuples(tuples) => tuples.next_row(plan.columns.len()),
+        };
+        match found.map_err(|error| self.in_line(error))? {
             Found::End => Ok(Read::End),
             Found::Nothing => Ok(Read::Nothing),
             Found::Row if !self.header_seen => {
@@ -296,14 +338,14 @@ impl CopyIn {
             }
             Ok(Flushed::Wait(wait)) => Ok(Some(wait)),
             Err((position, error)) => {
-                let number = self.line_numbers.get(position).copied().unwrap_or(self.lines.number);
+                let number = self.line_numbers.get(position).copied().unwrap_or(self.input.number());
                 Err(error.with_context(format!("COPY {}, line {number}", plan.target.table.name)))
             }
         }
     }
 
     fn need_more(&self, cx: &ExecContext<'_>) -> SqlResult<Step> {
-        if self.lines.buffered_bytes() > cx.memory_limit_bytes {
+        if self.input.buffered_bytes() > cx.memory_limit_bytes {
             let limit = cx.memory_limit_bytes;
             let detail = format!("A single line of COPY data exceeds {limit} bytes.");
             return Err(self.in_line(SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(detail)));
@@ -313,28 +355,42 @@ impl CopyIn {
 
     /// Converts the fields; false when WHERE does not want the row.
     fn build_row(&mut self, plan: &CopyInPlan, cx: &mut ExecContext<'_>) -> SqlResult<bool> {
-        let mut values = Vec::with_capacity(plan.columns.len());
-        for (number, column) in plan.columns.iter().enumerate() {
-            if number >= self.lines.field_count() {
-                let message = format!("missing data for column \"{}\"", column.name);
-                return Err(self.in_line(bad_format(message)));
-            }
-            let text = self
-                .lines
-                .field(number, column.force_not_null, column.force_null)
-                .map_err(|error| self.in_line(error))?;
-            values.push(match text {
-                Some(text) => parse_text(text, column.ty, cx.functions.format)
-                    .map_err(|error| self.in_column(error, &column.name, text))?,
-                None => Datum::Null,
-            });
-        }
-        if self.lines.field_count() > plan.columns.len() {
-            return Err(self.in_line(bad_format("extra data after last expected column")));
-        }
+        let values = match &self.input {
+            Input::Lines(lines) => self.read_line(lines, plan, cx)?,
+            Input::Tuples(tuples) => self.read_tuple(tuples, plan, cx.functions.format)?,
+        };
         let mut rt = runtime(plan, &mut self.frame, &self.view, cx);
         let built = plan.target.build(&mut values.into_iter(), &mut self.state, plan.predicate.as_ref(), &mut rt);
         built.map_err(|error| self.in_line(error))
+    }
+
+    fn read_line(&self, lines: &Lines, plan: &CopyInPlan, cx: &ExecContext<'_>) -> SqlResult<Vec<Datum>> {
+        let mut values = Vec::with_capacity(plan.columns.len());
+        for (number, column) in plan.columns.iter().enumerate() {
+            if number >= lines.field_count() {
+                let message = format!("missing data for column \"{}\"", column.name);
+                return Err(self.in_line(bad_format(message)));
+            }
+            let text =
+                lines.field(number, column.force_not_null, column.force_null).map_err(|error| self.in_line(error))?;
+            values.push(match text {
+                Some(text) => parse_text(text, column.ty, cx.functions.format)
+                    .map_err(|error| self.in_column(error, &column.name, Some(text)))?,
+                None => Datum::Null,
+            });
+        }
+        if lines.field_count() > plan.columns.len() {
+            return Err(self.in_line(bad_format("extra data after last expected column")));
+        }
+        Ok(values)
+    }
+
+    fn read_tuple(&self, tuples: &Tuples, plan: &CopyInPlan, format: &FormatContext) -> SqlResult<Vec<Datum>> {
+        let read = |(number, column): (usize, &CopyColumn)| match tuples.field(number) {
+            Some(bytes) => read_binary(bytes, column.ty, format).map_err(|error| self.in_column(error, &column.name, None)),
+            None => Ok(Datum::Null),
+        };
+        plan.columns.iter().enumerate().map(read).collect()
     }
 
     /// HEADER MATCH: the names must be those of the columns, in their order.
@@ -342,14 +398,15 @@ impl CopyIn {
         if plan.options.header != CopyHeader::Match {
             return Ok(());
         }
-        let (found, expected) = (self.lines.field_count(), plan.columns.len());
+        let Input::Lines(lines) = &self.input else { return Ok(()) };
+        let (found, expected) = (lines.field_count(), plan.columns.len());
         if found != expected {
             let message = format!("wrong number of fields in header line: field count is {found}, expected {expected}");
             return Err(bad_format(message));
         }
         for (number, column) in plan.columns.iter().enumerate() {
             let field = number + 1;
-            match self.lines.field(number, false, false)? {
+            match lines.field(number, false, false)? {
                 Some(name) if name == column.name => {}
                 Some(name) => {
                     return Err(bad_format(format!(
@@ -372,17 +429,26 @@ impl CopyIn {
         if error.context().is_some() {
             return error;
         }
-        let (table, number) = (&self.plan.target.table.name, self.lines.number);
-        let line = self.lines.line();
+        let (table, number) = (&self.plan.target.table.name, self.input.number());
+        let line = match &self.input {
+            Input::Lines(lines) => lines.line(),
+            // Nothing is read yet: what is wrong is the header.
+            Input::Tuples(_) if number == 0 => return error,
+            Input::Tuples(_) => String::new(),
+        };
         if line.is_empty() {
             return error.with_context(format!("COPY {table}, line {number}"));
         }
         error.with_context(format!("COPY {table}, line {number}: \"{}\"", shortened(&line)))
     }
 
-    fn in_column(&self, error: SqlError, column: &str, value: &str) -> SqlError {
-        let (table, number) = (&self.plan.target.table.name, self.lines.number);
-        let context = format!("COPY {table}, line {number}, column {column}: \"{}\"", shortened(value));
+    fn in_column(&self, error: SqlError, column: &str, value: Option<&str>) -> SqlError {
+        let (table, number) = (&self.plan.target.table.name, self.input.number());
+        let place = format!("COPY {table}, line {number}, column {column}");
+        let context = match value {
+            Some(value) => format!("{place}: \"{}\"", shortened(value)),
+            None => place,
+        };
         error.with_context(context)
     }
 }

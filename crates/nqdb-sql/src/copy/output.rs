@@ -1,13 +1,14 @@
-//! COPY TO STDOUT: rows of a table or a query into lines of text or csv.
+//! COPY TO: rows of a table or a query into lines of text or csv, or into the binary format.
 
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, SqlError, SqlResult};
 use nqdb_txn::ReadView;
-use nqdb_types::{Datum, FormatContext, Type, write_text};
+use nqdb_types::{Datum, FormatContext, Type, write_binary, write_text};
 
-use super::{refuse_binary, target};
+use super::target;
+use super::tuples::{END_OF_ROWS, NULL_LENGTH, SIGNATURE};
 use crate::bind::{BindContext, bind};
 use crate::exec::{CommandTag, ExecContext, Execution, RowSink, Step};
 use crate::ir::{Bound, ColumnId, OutputColumn, Query, Rel};
@@ -17,7 +18,7 @@ use crate::statement::{
     CopyDirection, CopyFormat, CopyHeader, CopyOptions, CopySource, NamedAt, Parsed, StatementKind,
 };
 
-/// A planned COPY TO STDOUT.
+/// A planned COPY TO.
 #[derive(Debug)]
 pub struct CopyOutPlan {
     /// The query behind it: its locks and its catalog version are those of the COPY.
@@ -38,10 +39,9 @@ pub fn plan_copy_out(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContex
     let StatementKind::Copy(copy) = &parsed.kind else {
         return Err(SqlError::internal("only COPY is planned as COPY"));
     };
-    refuse_binary(&copy.options)?;
     let bound = match &copy.source {
         CopySource::Table { schema, name, columns, .. } => {
-            let table = target::table(schema.as_deref(), name, CopyDirection::ToClient, cx)?;
+            let table = target::table(schema.as_deref(), name, CopyDirection::Out, cx)?;
             Bound::Query(table_query(&table, columns)?)
         }
         CopySource::Query(inner) => bind(inner, cx, &mut ParamTypes::none())?,
@@ -80,9 +80,13 @@ impl CopyOutPlan {
     pub fn column_count(&self) -> usize {
         self.columns.len()
     }
+
+    pub fn is_binary(&self) -> bool {
+        self.options.format == CopyFormat::Binary
+    }
 }
 
-/// A COPY TO STDOUT under way.
+/// A COPY TO under way.
 pub struct CopyOut {
     plan: Arc<CopyOutPlan>,
     execution: Execution,
@@ -94,22 +98,82 @@ impl CopyOut {
     /// Prepares it; nothing runs before the first step.
     pub fn new(plan: Arc<CopyOutPlan>, view: ReadView, format: FormatContext) -> CopyOut {
         let execution = Execution::new(plan.plan.clone(), Arc::from([]), view);
-        let header_due = plan.options.header != CopyHeader::No;
+        let header_due = plan.is_binary() || plan.options.header != CopyHeader::No;
         CopyOut { plan, execution, format, header_due }
     }
 
-    /// Goes on; `data` gets one line at a time, its end included: one CopyData message each.
+    /// Goes on; `data` gets one row at a time, with the end of its line: one CopyData message each. What stands before
+    /// binary rows comes with the first of them.
     pub fn step(&mut self, cx: &mut ExecContext<'_>, data: &mut dyn FnMut(&[u8]) -> SqlResult<()>) -> SqlResult<Step> {
         let plan = self.plan.clone();
+        if plan.is_binary() {
+            let mut tuples = TupleSink { plan: &plan, header_due: &mut self.header_due, bytes: Vec::new(), data };
+            let step = self.execution.step(cx, &mut tuples, 0)?;
+            if let Step::Done(_) = step {
+                tuples.end()?;
+            }
+            return Ok(copied(step));
+        }
         let mut lines = LineSink { plan: &plan, format: &self.format, line: Vec::new(), field: Vec::new(), data };
         if std::mem::take(&mut self.header_due) {
             lines.header()?;
         }
-        let step = self.execution.step(cx, &mut lines, 0)?;
-        Ok(match step {
-            Step::Done(tag) => Step::Done(CommandTag::Copy(tag.rows().unwrap_or(0))),
-            other => other,
-        })
+        Ok(copied(self.execution.step(cx, &mut lines, 0)?))
+    }
+}
+
+/// The step with COPY's tag.
+fn copied(step: Step) -> Step {
+    match step {
+        Step::Done(tag) => Step::Done(CommandTag::Copy(tag.rows().unwrap_or(0))),
+        other => other,
+    }
+}
+
+/// Writes rows in the binary format.
+struct TupleSink<'a> {
+    plan: &'a CopyOutPlan,
+    header_due: &'a mut bool,
+    bytes: Vec<u8>,
+    data: &'a mut dyn FnMut(&[u8]) -> SqlResult<()>,
+}
+
+impl TupleSink<'_> {
+    /// Begins a message, the first one with the header: no flags, no extension.
+    fn begin(&mut self) {
+        self.bytes.clear();
+        if std::mem::take(self.header_due) {
+            self.bytes.extend_from_slice(SIGNATURE);
+            self.bytes.extend_from_slice(&[0; 8]);
+        }
+    }
+
+    fn end(&mut self) -> SqlResult<()> {
+        self.begin();
+        self.bytes.extend_from_slice(&END_OF_ROWS.to_be_bytes());
+        (self.data)(&self.bytes)
+    }
+}
+
+impl RowSink for TupleSink<'_> {
+    fn row(&mut self, values: &[Datum]) -> SqlResult<()> {
+        self.begin();
+        self.bytes.extend_from_slice(&(self.plan.columns.len() as i16).to_be_bytes());
+        for (column, value) in self.plan.columns.iter().zip(values) {
+            if value.is_null() {
+                self.bytes.extend_from_slice(&NULL_LENGTH.to_be_bytes());
+                continue;
+            }
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(&[0; 4]);
+            write_binary(&mut self.bytes, value, column.ty, &self.format);
+            let length = i32::try_from(self.bytes.len() - start - 4)
+                .map_err(|_| SqlError::new(PROGRAM_LIMIT_EXCEEDED, "a value is too long for COPY"))?;
+            if let Some(place) = self.bytes.get_mut(start..start + 4) {
+                place.copy_from_slice(&length.to_be_bytes());
+            }
+        }
+        (self.data)(&self.bytes)
     }
 }
 

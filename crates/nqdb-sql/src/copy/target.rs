@@ -25,7 +25,7 @@ pub(super) fn table(
     match cx.catalog.resolve(cx.search_path, schema, name)? {
         Some(Relation::Table(table)) => Ok(table.clone()),
         Some(other) => {
-            let word = if direction == CopyDirection::FromClient { "to" } else { "from" };
+            let word = if direction == CopyDirection::In { "to" } else { "from" };
             let message = format!("cannot copy {word} {} \"{name}\"", other.kind_name());
             Err(SqlError::new(WRONG_OBJECT_TYPE, message))
         }

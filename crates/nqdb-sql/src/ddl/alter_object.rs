@@ -33,6 +33,7 @@ pub(super) fn alter(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<Comman
         AlterAction::Owner(owner) => {
             let owner = cx.new_owner(owner)?;
             expect_not_owned(&relation, "change owner of sequence", cx)?;
+            cx.expect_not_open(relation.oid(), relation.name(), "ALTER TABLE")?;
             cx.writer().set_relation_owner(relation.oid(), owner)?;
         }
     }

@@ -43,6 +43,10 @@ pub(super) fn alter_table(
 }
 
 fn alter_one(table: Oid, operation: &AlterTableOperation, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+    let is_rename = matches!(operation, AlterTableOperation::RenameConstraint { .. });
+    if !is_rename && let Some(definition) = cx.draft.snapshot().table_by_oid(table) {
+        cx.expect_not_open(table, &definition.name, "ALTER TABLE")?;
+    }
     match operation {
         AlterTableOperation::AddColumn { column_keyword: _, if_not_exists, column_def, column_position: None } => {
             add_column(table, *if_not_exists, column_def, cx)

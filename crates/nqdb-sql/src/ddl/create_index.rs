@@ -61,6 +61,7 @@ pub(super) fn create_index(create: &CreateIndex, cx: &mut DdlContext<'_, '_>) ->
         cx.notice(Notice::new(DUPLICATE_TABLE, format!("relation \"{name}\" already exists, skipping")));
         return Ok(CommandTag::Other("CREATE INDEX"));
     }
+    cx.expect_not_open(table.oid, &table.name, "CREATE INDEX")?;
     let key = columns.iter().map(key_column).collect::<SqlResult<Vec<_>>>()?;
     if let Some(missing) = key.iter().find(|column| table.column_named(&column.column).is_none()) {
         let message = format!("column \"{}\" does not exist", missing.column);

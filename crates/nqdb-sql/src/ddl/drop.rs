@@ -122,8 +122,10 @@ fn schema_root(
 impl DdlContext<'_, '_> {
     /// Drops objects and tells what CASCADE took along.
     pub(super) fn drop_with(&mut self, roots: &[ObjectId], behavior: DropBehavior) -> Result<(), TxnError> {
+        let before = self.draft.snapshot();
         let dropped = self.writer().drop_objects(roots, behavior)?;
         report_cascade(&dropped, self);
+        self.expect_none_dropped(&before)?;
         Ok(())
     }
 }

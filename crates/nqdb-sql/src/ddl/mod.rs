@@ -17,6 +17,7 @@ mod drop;
 mod expression;
 mod like;
 mod names;
+mod open_query;
 mod place;
 mod privilege;
 mod query;
@@ -55,6 +56,8 @@ pub struct DdlContext<'a, 'b> {
     pub search_path: &'a [Oid],
     /// The name of the session's schema for temporary objects, which may not exist yet.
     pub temporary_schema: &'a str,
+    /// Tables that open portals and cursors of the session read.
+    pub open_relations: &'a [Oid],
     /// Called with the catalog that the definition's own queries run over, so that functions find what it just made.
     pub enter: &'a dyn Fn(&Arc<Snapshot>),
 }

@@ -74,6 +74,7 @@ pub(super) fn refresh(
         expect_concurrent_refresh(&table, with_data)?;
     }
     let table = cx.writer().lock_table(table.oid, RelationLock::AccessExclusive)?;
+    cx.expect_not_open(table.oid, &table.name, "REFRESH MATERIALIZED VIEW")?;
     cx.writer().truncate(table.oid, false)?;
     cx.writer().set_populated(table.oid, with_data)?;
     if with_data {

@@ -21,6 +21,7 @@ pub(super) fn truncate(truncate: &Truncate, cx: &mut DdlContext<'_, '_>) -> Resu
         let name = cx.name(&target.name)?;
         let table = cx.find_table(&name)?;
         cx.expect_owner(table.owner, "table", &table.name)?;
+        cx.expect_not_open(table.oid, &table.name, "TRUNCATE")?;
         if !tables.contains(&table.oid) {
             tables.push(table.oid);
         }

@@ -77,6 +77,8 @@ pub enum CommandTag {
     Delete(u64),
     Merge(u64),
     Copy(u64),
+    Fetch(u64),
+    Move(u64),
     Other(&'static str),
 }
 
@@ -89,7 +91,9 @@ impl CommandTag {
             | CommandTag::Update(rows)
             | CommandTag::Delete(rows)
             | CommandTag::Merge(rows)
-            | CommandTag::Copy(rows) => Some(*rows),
+            | CommandTag::Copy(rows)
+            | CommandTag::Fetch(rows)
+            | CommandTag::Move(rows) => Some(*rows),
             CommandTag::Other(_) => None,
         }
     }
@@ -104,6 +108,8 @@ impl fmt::Display for CommandTag {
             CommandTag::Delete(rows) => write!(f, "DELETE {rows}"),
             CommandTag::Merge(rows) => write!(f, "MERGE {rows}"),
             CommandTag::Copy(rows) => write!(f, "COPY {rows}"),
+            CommandTag::Fetch(rows) => write!(f, "FETCH {rows}"),
+            CommandTag::Move(rows) => write!(f, "MOVE {rows}"),
             CommandTag::Other(tag) => f.write_str(tag),
         }
     }

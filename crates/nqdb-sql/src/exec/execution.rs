@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_txn::ReadView;
+use nqdb_txn::{ReadView, RowId};
 use nqdb_types::Datum;
 
 use super::contract::{CommandTag, ExecContext, RowSink, Step};
@@ -143,6 +143,17 @@ impl Execution {
             started: false,
             rows: 0,
         }
+    }
+
+    /// As [`Execution::new`], for the rows that the cursors of [`Plan::current_of`] stand on.
+    pub fn with_current_rows(mut self, rows: Vec<Option<RowId>>) -> Execution {
+        self.frame.current_rows = rows;
+        self
+    }
+
+    /// The same execution before its first step: it sees what this one sees.
+    pub fn restarted(&self) -> Execution {
+        Execution::new(self.plan.clone(), self.params.clone(), self.view.clone())
     }
 
     /// The plan that runs.
@@ -468,6 +479,7 @@ impl Run<'_, '_, '_> {
             if plan.options.analyze {
                 let mut execution = Execution::new(plan.plan.clone(), self.rt.params.into(), self.rt.view.clone());
                 execution.count_statistics();
+                execution.frame.current_rows.clone_from(&self.rt.frame.current_rows);
                 state.execution = Some(execution);
             }
         }

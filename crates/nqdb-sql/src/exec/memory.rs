@@ -69,9 +69,9 @@ impl MemoryPool {
     }
 }
 
-/// The part of the pool that one execution holds.
+/// The part of the pool that one execution, or one cursor, holds.
 #[derive(Debug, Default)]
-pub(crate) struct MemoryShare {
+pub struct MemoryShare {
     pool: Option<Arc<MemoryPool>>,
     held_bytes: usize,
 }

@@ -48,7 +48,8 @@ mod with;
 
 pub use contract::{CommandTag, ExecContext, RowSink, Step};
 pub use execution::Execution;
-pub use memory::MemoryPool;
+pub use memory::{MemoryPool, MemoryShare};
+pub use scan::row_of_address;
 
 pub(crate) use aggregate::{Aggregation, Call, KeySet, OrderKey};
 pub(crate) use array::EvalSubscript;

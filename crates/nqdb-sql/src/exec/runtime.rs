@@ -12,7 +12,7 @@
 //! 3. Whatever holds rows charges [`Frame::charge`]; the account is of the whole statement.
 
 use nqdb_sqlstate::{CARDINALITY_VIOLATION, OUT_OF_MEMORY, SqlError, SqlResult};
-use nqdb_txn::{ReadView, Wait};
+use nqdb_txn::{ReadView, RowId, Wait};
 use nqdb_types::{Array, Datum, Oid};
 
 use super::contract::ExecContext;
@@ -37,6 +37,8 @@ pub(crate) struct Frame {
     pub work_tables: Vec<RowBuffer>,
     /// The row that the scan of an UPDATE's or DELETE's table stands on.
     pub target: Option<RowAddress>,
+    /// Where the cursors of WHERE CURRENT OF stand; none where a cursor's row has no address any more.
+    pub current_rows: Vec<Option<RowId>>,
     /// What an operator waits for that says [`Pull::Yield`].
     pub wait: Option<Wait>,
     /// Per plan node, while EXPLAIN ANALYZE counts.
@@ -55,6 +57,7 @@ impl Frame {
             with: Vec::new(),
             work_tables: Vec::new(),
             target: None,
+            current_rows: Vec::new(),
             wait: None,
             statistics: None,
             memory_bytes: 0,

@@ -56,6 +56,11 @@ impl RowAddress {
     }
 }
 
+/// The row that an address behind a cursor's columns names.
+pub fn row_of_address(address: &Datum) -> SqlResult<Option<RowId>> {
+    Ok(RowAddress::from_datum(address)?.map(|address| address.row_id))
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Scan {
     pub table: Arc<TableDef>,
@@ -75,6 +80,8 @@ pub(crate) struct Scan {
 pub(crate) enum Access {
     Sequential,
     Index(Box<IndexAccess>),
+    /// The row of a cursor: its position in [`crate::plan::Plan::current_of`].
+    CurrentOf(usize),
 }
 
 pub(crate) struct ScanState {
@@ -128,6 +135,12 @@ impl Scan {
         state.without_index = false;
         match &self.access {
             Access::Sequential => self.start_full_scan(state, rt),
+            Access::CurrentOf(cursor) => {
+                if let Some(row) = rt.frame.current_rows.get(*cursor).copied().flatten() {
+                    let rows = row..RowId(row.0.saturating_add(1));
+                    state.cursor = Cursor::Rows(self.table.store.scan(rt.view.clone(), rows, Direction::Forward));
+                }
+            }
             Access::Index(access) if self.is_usable(access, rt) => {
                 access.ranges(&mut state.ranges, rt)?;
                 if access.is_point {

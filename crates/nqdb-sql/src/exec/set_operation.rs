@@ -51,6 +51,11 @@ enum Phase {
 }
 
 impl SetOperation {
+    /// Whether it is UNION ALL: one side behind the other.
+    pub fn is_append(&self) -> bool {
+        self.kind == SetKind::Union && self.all
+    }
+
     pub fn new_state(&self) -> SetOperationState {
         SetOperationState {
             left: self.left.new_state(),

@@ -1,11 +1,12 @@
-//! EXPLAIN (FORMAT JSON): one document, indented as PostgreSQL indents it.
+//! What the formats JSON, XML and YAML of EXPLAIN say, and EXPLAIN (FORMAT JSON): one document, indented as PostgreSQL
+//! indents it.
 
 use super::Rendering;
 use super::node::{Shown, tree};
 use crate::exec::DetailText;
 
 /// A JSON value, as far as EXPLAIN needs one.
-enum Value {
+pub(super) enum Value {
     Text(String),
     /// A number, or a word that is not quoted.
     Bare(String),
@@ -14,7 +15,14 @@ enum Value {
 }
 
 /// The document.
-pub(super) fn document(rendering: &Rendering<'_>) -> String {
+pub(super) fn document(fields: Vec<(&'static str, Value)>) -> String {
+    let mut out = String::new();
+    Value::List(vec![Value::Object(fields)]).write(0, &mut out);
+    out
+}
+
+/// What there is to say.
+pub(super) fn fields(rendering: &Rendering<'_>) -> Vec<(&'static str, Value)> {
     let mut fields = vec![("Plan", node(&tree(rendering.plan), rendering))];
     fields.push(("Executor", Value::Text(rendering.executor().to_string())));
     if rendering.options.summary {
@@ -25,9 +33,7 @@ pub(super) fn document(rendering: &Rendering<'_>) -> String {
             fields.push(("Execution Time", milliseconds(rendering.execution_micros)));
         }
     }
-    let mut out = String::new();
-    Value::List(vec![Value::Object(fields)]).write(0, &mut out);
-    out
+    fields
 }
 
 fn node(shown: &Shown<'_>, rendering: &Rendering<'_>) -> Value {
@@ -98,7 +104,7 @@ impl Value {
     }
 }
 
-fn write_string(text: &str, out: &mut String) {
+pub(super) fn write_string(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {

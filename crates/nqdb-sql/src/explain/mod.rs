@@ -14,6 +14,8 @@ pub(crate) mod deparse;
 mod json;
 mod node;
 mod text;
+mod xml;
+mod yaml;
 
 use crate::exec::NodeStatistics;
 use crate::plan::Plan;
@@ -39,7 +41,9 @@ impl Rendering<'_> {
     pub fn lines(&self) -> Vec<String> {
         match self.options.format {
             ExplainFormat::Text => text::lines(self),
-            ExplainFormat::Json => vec![json::document(self)],
+            ExplainFormat::Json => vec![json::document(json::fields(self))],
+            ExplainFormat::Xml => vec![xml::document(&json::fields(self))],
+            ExplainFormat::Yaml => vec![yaml::document(&json::fields(self))],
         }
     }
 }

@@ -145,6 +145,9 @@ fn show(node: &PlanNode) -> Shown<'_> {
                 shown.attributes.push(("Scan Direction", if backward { "Backward" } else { "Forward" }.to_string()));
                 shown.attributes.push(("Index Name", index.to_string()));
             }
+            if let Access::CurrentOf(_) = &scan.access {
+                shown.kind = "Tid Scan";
+            }
             shown.attributes.push(("Relation Name", table.name.clone()));
             shown.attributes.push(("Alias", node.note.alias.clone().unwrap_or_else(|| table.name.clone())));
             shown

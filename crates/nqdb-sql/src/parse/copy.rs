@@ -30,8 +30,10 @@ struct Written {
 /// `COPY { table [(columns)] | (query) } { FROM | TO } ...`.
 pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
     cursor.expect("copy")?;
+    let mut written = Written::default();
     if cursor.peek_is(0, "binary") && !cursor.peek_is(1, "from") && !cursor.peek_is(1, "to") {
-        return Err(SqlError::unsupported("COPY BINARY in its old spelling"));
+        cursor.skip();
+        written.format = Some(CopyFormat::Binary);
     }
     let source = if cursor.peek() == Some(&Token::LParen) {
         CopySource::Query(Box::new(cursor.parenthesized_statement()?))
@@ -44,8 +46,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
             position: name.position,
         }
     };
-    let direction = parse_direction(cursor, &source)?;
-    let mut written = Written::default();
+    let (direction, file) = parse_direction(cursor, &source)?;
     let with = cursor.take("with");
     if cursor.peek() == Some(&Token::LParen) {
         for item in cursor.parenthesized_items()? {
@@ -57,7 +58,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
         return Err(cursor.syntax_error());
     }
     let predicate = if cursor.peek_is(0, "where") {
-        if direction == CopyDirection::ToClient {
+        if direction == CopyDirection::Out {
             return Err(cursor.syntax_error());
         }
         cursor.skip();
@@ -67,25 +68,24 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
     };
     cursor.finish()?;
     let options = complete(written, direction)?;
-    Ok(StatementKind::Copy(Box::new(CopyStatement { source, direction, options, predicate })))
+    Ok(StatementKind::Copy(Box::new(CopyStatement { source, direction, file, options, predicate })))
 }
 
-fn parse_direction(cursor: &mut Cursor<'_>, source: &CopySource) -> SqlResult<CopyDirection> {
+fn parse_direction(cursor: &mut Cursor<'_>, source: &CopySource) -> SqlResult<(CopyDirection, Option<String>)> {
     let from = cursor.peek_is(0, "from");
     if !from && !cursor.peek_is(0, "to") || from && matches!(source, CopySource::Query(_)) {
         return Err(cursor.syntax_error());
     }
     cursor.skip();
     // PostgreSQL takes either word for either direction.
+    let direction = if from { CopyDirection::In } else { CopyDirection::Out };
     if cursor.take("stdin") || cursor.take("stdout") {
-        return Ok(if from { CopyDirection::FromClient } else { CopyDirection::ToClient });
+        return Ok((direction, None));
     }
     if cursor.peek_is(0, "program") {
         return Err(SqlError::unsupported("COPY with a program").with_position(cursor.position()));
     }
-    cursor.string()?;
-    Err(SqlError::unsupported("COPY with a file of the server")
-        .with_hint("Use COPY ... FROM STDIN or COPY ... TO STDOUT, or psql's \\copy."))
+    Ok((direction, Some(cursor.string()?)))
 }
 
 /// One `NAME value` of the list in parentheses.
@@ -321,7 +321,7 @@ fn complete(written: Written, direction: CopyDirection) -> SqlResult<CopyOptions
             _ => return refuse("COPY escape must be a single one-byte character"),
         },
     };
-    let to_client = direction == CopyDirection::ToClient;
+    let to_client = direction == CopyDirection::Out;
     for (list, name, output) in [
         (&written.force_quote, "force quote", true),
         (&written.force_not_null, "force not null", false),

@@ -86,6 +86,29 @@ impl<'a> Cursor<'a> {
         self.at >= self.own.len()
     }
 
+    /// Whether the next token is the last one.
+    pub(super) fn is_last(&self) -> bool {
+        self.at + 1 == self.own.len()
+    }
+
+    /// Position of what follows the first such word that is left, outside of parentheses.
+    pub(super) fn position_behind(&self, word: &str) -> Option<u32> {
+        let mut depth = 0usize;
+        let at = self.own.iter().skip(self.at).position(|token| {
+            match &token.token {
+                Token::LParen => depth += 1,
+                Token::RParen => depth = depth.saturating_sub(1),
+                Token::Word(found) if depth == 0 => {
+                    return found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word);
+                }
+                _ => {}
+            }
+            false
+        })?;
+        let (first, _) = token_range(self.own);
+        self.tokens.position(first + self.at + at + 1)
+    }
+
     pub(super) fn skip(&mut self) {
         self.at += 1;
     }

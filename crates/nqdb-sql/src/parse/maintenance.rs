@@ -107,9 +107,10 @@ pub(super) fn parse_explain(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind>
     if cursor.at_end() {
         return Err(cursor.syntax_error());
     }
-    let explainable = ["select", "values", "table", "with", "insert", "update", "delete", "merge", "execute"];
+    let explainable =
+        ["select", "values", "table", "with", "insert", "update", "delete", "merge", "execute", "declare"];
     if !explainable.iter().any(|word| cursor.peek_is(0, word)) && cursor.peek() != Some(&Token::LParen) {
-        if ["create", "declare", "refresh"].iter().any(|word| cursor.peek_is(0, word)) {
+        if ["create", "refresh"].iter().any(|word| cursor.peek_is(0, word)) {
             return Err(SqlError::unsupported("EXPLAIN of this statement"));
         }
         return Err(cursor.syntax_error());
@@ -122,9 +123,8 @@ fn parse_format(item: &OptionItem) -> SqlResult<ExplainFormat> {
     match item.value.as_deref() {
         Some("text") => Ok(ExplainFormat::Text),
         Some("json") => Ok(ExplainFormat::Json),
-        Some(name @ ("xml" | "yaml")) => {
-            Err(SqlError::unsupported(format!("EXPLAIN format {}", name.to_ascii_uppercase())))
-        }
+        Some("xml") => Ok(ExplainFormat::Xml),
+        Some("yaml") => Ok(ExplainFormat::Yaml),
         other => {
             let message = format!("unrecognized value for EXPLAIN option \"format\": \"{}\"", other.unwrap_or(""));
             Err(SqlError::new(INVALID_PARAMETER_VALUE, message).with_position(item.position))

@@ -9,7 +9,9 @@
 //! Left out: what `sqlparser` accepts and PostgreSQL refuses inside a statement; the binder refuses it.
 
 mod copy;
+mod current_of;
 mod cursor;
+mod cursor_statement;
 mod definition;
 mod depth;
 mod domain;
@@ -44,6 +46,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use crate::definition::{CreateTableLike, Definition};
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
+pub(crate) use current_of::cursor_of;
 use cursor::Cursor;
 pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
@@ -144,7 +147,9 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
                 None => catalog_change(tokens, own),
             }
         }
-        "declare" | "fetch" | "move" | "close" => Err(SqlError::unsupported("a cursor")),
+        "declare" => cursor_statement::parse_declare(&mut cursor),
+        "fetch" | "move" => cursor_statement::parse_fetch(&mut cursor, word == "move"),
+        "close" => cursor_statement::parse_close(&mut cursor),
         "refresh" => definition::parse_refresh(&mut cursor),
         "lock" => lock_table::parse(tokens, own),
         "cluster" | "reindex" | "call" | "do" | "load" | "security" | "reassign" | "import" => {
@@ -172,6 +177,7 @@ fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResul
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     let overriding = take_overriding(&mut own);
     let target_subscripts = targets::take_subscripts(tokens, &mut own)?;
+    current_of::rewrite(&mut own);
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
     from_clause::rewrite(&mut own);

@@ -14,6 +14,7 @@
 //! | `merge` | MERGE |
 //! | `lock_rows` | FOR UPDATE |
 //! | `with` | WITH queries and recursion |
+//! | `cursor` | what a cursor needs beside its query |
 //! | `statement` | the root: query, INSERT, UPDATE, DELETE |
 //!
 //! What always holds:
@@ -25,6 +26,7 @@ mod access;
 mod aggregate;
 pub(crate) mod compile;
 pub(crate) mod cost;
+mod cursor;
 mod join;
 mod lock_rows;
 pub(crate) mod mentions;
@@ -45,12 +47,13 @@ use nqdb_types::{NoUserTypes, Oid, TypeCatalog};
 use crate::exec::{Root, Subplan, WithChange, WithPlan};
 use crate::ir::{OutputColumn, Query};
 
+pub use cursor::{CursorPlan, plan_cursor};
 pub use mentions::{
     Columns, expressions, free_columns, inputs, mentioned, operands, scan_count, split_conjuncts, subquery, visible,
 };
 pub(crate) use slots::ColumnName;
 pub(crate) use statement::plan_copy_target;
-pub use statement::{explain, plan};
+pub use statement::{explain, explain_column, plan};
 
 /// What the planner may use; the `enable_*` settings of PostgreSQL.
 #[derive(Clone, Debug)]
@@ -111,6 +114,13 @@ pub struct Plan {
     pub needs_snapshot: bool,
     /// A function in it asks for the transaction's number: it must have one before execution.
     pub needs_number: bool,
+    /// It reads of the session's cursors or prepared statements, which have to be described to it.
+    pub reads_session: bool,
+    /// For DECLARE CURSOR: what the cursor can do.
+    pub cursor: Option<CursorPlan>,
+    /// The cursors of WHERE CURRENT OF with the tables that they are to stand on. An execution is told of their rows in
+    /// this order.
+    pub current_of: Vec<CurrentOf>,
     /// The query, where the analytical executor is to be asked first.
     pub(crate) analytical: Option<Arc<Query>>,
     pub(crate) root: Root,
@@ -123,6 +133,14 @@ pub struct Plan {
     pub(crate) early_with: Vec<usize>,
     pub(crate) slot_count: usize,
     pub(crate) node_count: usize,
+}
+
+/// WHERE CURRENT OF.
+#[derive(Clone, Debug)]
+pub struct CurrentOf {
+    pub cursor: String,
+    pub table: u32,
+    pub table_name: String,
 }
 
 impl Plan {

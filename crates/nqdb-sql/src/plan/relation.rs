@@ -140,7 +140,7 @@ impl Planner<'_> {
         let filter = self.compile_conjunction(&rest)?;
         let whole_filter = match &access {
             Access::Index(_) => self.compile_conjunction(conditions)?,
-            Access::Sequential => None,
+            Access::Sequential | Access::CurrentOf(_) => None,
         };
         let scan =
             Scan { table: table.clone(), columns: slots, access, filter, whole_filter, is_target, address: None };

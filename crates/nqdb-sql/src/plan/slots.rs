@@ -7,6 +7,7 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::RelationLock;
 use nqdb_types::Type;
 
+use super::CurrentOf;
 use super::with::{RecursionPlace, WithPlace};
 use super::{PlanContext, cost};
 use crate::exec::{NodeNote, Operator, PlanNode, Slot, Subplan, WithPlan};
@@ -34,6 +35,9 @@ pub(crate) struct Planner<'a> {
     pub relations: Vec<(u32, RelationLock)>,
     /// A compiled expression calls `txid_current`.
     pub needs_number: bool,
+    pub current_of: Vec<CurrentOf>,
+    /// It reads of the session's cursors or prepared statements.
+    pub reads_session: bool,
     /// Slots of the operands of the CASEs around the expression at hand.
     pub case_slots: Vec<Slot>,
     /// What EXPLAIN calls a column.
@@ -65,6 +69,8 @@ impl<'a> Planner<'a> {
             locks_rows: false,
             relations: Vec::new(),
             needs_number: false,
+            current_of: Vec::new(),
+            reads_session: false,
             case_slots: Vec::new(),
             names: Names::new(cx.types.clone()),
             columns: HashMap::default(),

@@ -6,22 +6,24 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::RelationLock;
 use nqdb_types::{Oid, Type};
 
+use super::cost;
 use super::mentions::{contains_subquery, scan_count, split_conjuncts};
 use super::relation::Wishes;
 use super::slots::Planner;
-use super::{ExecutorChoice, Plan, PlanContext};
+use super::{CurrentOf, ExecutorChoice, Plan, PlanContext};
 use crate::copy::CopyTargetPlan;
 use crate::exec::{
-    CheckConstraint, ConflictPlan, ConflictUpdate, Eval, ExplainPlan, InsertPlan, InsertTarget, ModifyPlan, PlanNode,
-    QueryPlan, Root, Slot, UpdatePlan, WithChange,
+    Access, CheckConstraint, ConflictPlan, ConflictUpdate, DetailText, Eval, ExplainPlan, InsertPlan, InsertTarget,
+    ModifyPlan, Operator, PlanNode, QueryPlan, Root, Slot, UpdatePlan, WithChange,
 };
 use crate::ir::{
     Bound, Check, ColumnId, ConflictAction, Delete, Expr, Insert, JoinedChange, OnConflict, OutputColumn, Query,
     Returning, Update, WithBody,
 };
 use crate::rewrite::{RewriteContext, Statistics, optimize_statement};
-use crate::statement::ExplainOptions;
+use crate::statement::{ExplainFormat, ExplainOptions};
 use nqdb_catalog::TableDef;
+use nqdb_functions::quote_identifier;
 
 /// The row plan's cost from which on the analytical executor is asked: about 70,000 rows that are looked at.
 const ANALYTICAL_COST_MIN: f64 = 1000.0;
@@ -32,7 +34,7 @@ type RowSlots = Box<[(usize, Slot)]>;
 /// Plans a bound statement; `params` are the types of its parameters.
 pub fn plan(mut bound: Bound, params: &[Oid], cx: &PlanContext) -> SqlResult<Plan> {
     let statistics = optimize_statement(&mut bound, &RewriteContext::default());
-    plan_statement(&bound, params, cx, statistics, false)
+    plan_statement(&bound, params, cx, statistics, false, false)
 }
 
 /// Plans EXPLAIN of a bound statement; `clock_micros` measures the planning.
@@ -45,11 +47,10 @@ pub fn explain(
 ) -> SqlResult<Plan> {
     let started = clock_micros();
     let statistics = optimize_statement(&mut bound, &RewriteContext::default());
-    let plan = plan_statement(&bound, params, cx, statistics, true)?;
+    let plan = plan_statement(&bound, params, cx, statistics, true, false)?;
     let planning_micros = Some(clock_micros() - started);
-    let column = OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty: Type::TEXT, origin: None };
     Ok(Plan {
-        output: Some(vec![column]),
+        output: Some(vec![explain_column(options)]),
         parameters: params.to_vec(),
         relations: plan.relations.clone(),
         catalog_version: plan.catalog_version,
@@ -57,6 +58,9 @@ pub fn explain(
         writes: plan.writes && options.analyze,
         needs_snapshot: plan.needs_snapshot,
         needs_number: plan.needs_number && options.analyze,
+        reads_session: plan.reads_session && options.analyze,
+        cursor: None,
+        current_of: if options.analyze { plan.current_of.clone() } else { Vec::new() },
         analytical: None,
         root: Root::Explain(Box::new(ExplainPlan { plan: Arc::new(plan), options, planning_micros })),
         subplans: Vec::new(),
@@ -67,6 +71,12 @@ pub fn explain(
         slot_count: 0,
         node_count: 0,
     })
+}
+
+/// The one column of EXPLAIN. There is no type for XML.
+pub fn explain_column(options: ExplainOptions) -> OutputColumn {
+    let ty = if options.format == ExplainFormat::Json { Type::JSON } else { Type::TEXT };
+    OutputColumn { id: ColumnId(0), name: "QUERY PLAN".to_string(), ty, origin: None }
 }
 
 /// Plans what COPY FROM does with a row.
@@ -90,18 +100,19 @@ pub(crate) fn plan_copy_target(
     })
 }
 
-fn plan_statement(
+pub(super) fn plan_statement(
     bound: &Bound,
     params: &[Oid],
     cx: &PlanContext,
     statistics: Option<Statistics>,
     explains: bool,
+    is_cursor: bool,
 ) -> SqlResult<Plan> {
     let mut planner = Planner::new(cx, explains);
     planner.statistics = statistics;
     planner.qualifies = explains && has_several_relations(bound);
     let mut changes = Vec::new();
-    let (root, reads) = match bound {
+    let (mut root, reads) = match bound {
         Bound::With { queries, body } => {
             let mut reads = false;
             for query in queries {
@@ -117,9 +128,17 @@ fn plan_statement(
         }
         bound => planner.plan_root(bound)?,
     };
+    let cursor = match bound {
+        Bound::Query(query) if is_cursor => Some(planner.make_cursor(query, &mut root)?),
+        _ => None,
+    };
+    // The analytical executor does not know where its rows are.
+    let tells_rows = cursor.as_ref().is_some_and(|cursor| !cursor.tables.is_empty());
     let analytical = match (bound, &root) {
         (Bound::Query(query), Root::Query(plan))
-            if !planner.relations.is_empty() && is_for_analysis(cx.executor, plan.node.note.total_cost) =>
+            if !tells_rows
+                && !planner.relations.is_empty()
+                && is_for_analysis(cx.executor, plan.node.note.total_cost) =>
         {
             Some(Arc::new(query.clone()))
         }
@@ -133,10 +152,13 @@ fn plan_statement(
         slot_count: planner.slot_count(),
         node_count: planner.node_count(),
         needs_number: planner.needs_number,
+        reads_session: planner.reads_session,
         relations: planner.relations,
         catalog_version: cx.catalog_version,
         locks_rows: planner.locks_rows,
         writes,
+        cursor,
+        current_of: planner.current_of,
         analytical,
         root,
         changes,
@@ -243,7 +265,10 @@ impl Planner<'_> {
     fn plan_update(&mut self, update: &Update) -> SqlResult<ModifyPlan> {
         let (source, old, recheck) = match &update.from {
             Some(from) => self.plan_joined_target(&update.table, from, &update.old, update.predicate.as_ref())?,
-            None => self.plan_target(&update.table, &update.alias, &update.old, update.predicate.as_ref())?,
+            None => match &update.current_of {
+                Some(cursor) => self.plan_current(&update.table, &update.alias, &update.old, cursor)?,
+                None => self.plan_target(&update.table, &update.alias, &update.old, update.predicate.as_ref())?,
+            },
         };
         let address = update.from.as_ref().map(|from| self.slot(from.address)).transpose()?;
         let set = self.compile_assignments(&update.set)?;
@@ -258,7 +283,10 @@ impl Planner<'_> {
     fn plan_delete(&mut self, delete: &Delete) -> SqlResult<ModifyPlan> {
         let (source, old, recheck) = match &delete.using {
             Some(using) => self.plan_joined_target(&delete.table, using, &delete.old, delete.predicate.as_ref())?,
-            None => self.plan_target(&delete.table, &delete.alias, &delete.old, delete.predicate.as_ref())?,
+            None => match &delete.current_of {
+                Some(cursor) => self.plan_current(&delete.table, &delete.alias, &delete.old, cursor)?,
+                None => self.plan_target(&delete.table, &delete.alias, &delete.old, delete.predicate.as_ref())?,
+            },
         };
         let address = delete.using.as_ref().map(|using| self.slot(using.address)).transpose()?;
         let returning = self.compile_returning(delete.returning.as_ref())?;
@@ -281,6 +309,28 @@ impl Planner<'_> {
         let slots = old.iter().map(|(position, id)| Ok((*position, self.slot(*id)?))).collect::<SqlResult<_>>()?;
         let recheck = self.compile_conjunction(&conditions)?;
         Ok((planned.node, slots, recheck))
+    }
+
+    /// As [`Planner::plan_target`], for the row that a cursor stands on.
+    fn plan_current(
+        &mut self,
+        table: &Arc<TableDef>,
+        alias: &str,
+        old: &[(usize, ColumnId)],
+        cursor: &str,
+    ) -> SqlResult<(PlanNode, RowSlots, Option<Eval>)> {
+        let mut planned = self.plan_scan(table, alias, old, &[], Wishes::default(), true)?;
+        if let Operator::Scan(scan) = &mut planned.node.operator {
+            scan.access = Access::CurrentOf(self.current_of.len());
+        }
+        planned.node.note.rows = 1.0;
+        planned.node.note.total_cost = cost::DESCENT;
+        let condition = DetailText::One(format!("CURRENT OF {}", quote_identifier(cursor)));
+        planned.node.note.details.push(("TID Cond", condition));
+        let (cursor, table_name) = (cursor.to_owned(), table.name.clone());
+        self.current_of.push(CurrentOf { cursor, table: table.oid, table_name });
+        let slots = old.iter().map(|(position, id)| Ok((*position, self.slot(*id)?))).collect::<SqlResult<_>>()?;
+        Ok((planned.node, slots, None))
     }
 
     /// As [`Planner::plan_target`], where the rows to change are joined with others, by a relation that the rewrite has put

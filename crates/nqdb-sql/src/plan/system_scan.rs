@@ -10,7 +10,7 @@ use super::relation::Planned;
 use super::slots::{Estimate, Planner};
 use crate::exec::{Comparison, Operator, SystemScan};
 use crate::ir::{ColumnId, Expr, ExprKind, Rel};
-use crate::system::{Source, SystemRelation};
+use crate::system::{Source, SystemRelation, tells_of_session};
 
 /// Rows of a system relation, and of the part that one key picks out.
 const ROWS: f64 = 1000.0;
@@ -23,6 +23,7 @@ impl Planner<'_> {
         let Rel::SystemScan { relation, alias, columns, checked, object } = rel else {
             return Err(SqlError::internal("not a system relation"));
         };
+        self.reads_session |= tells_of_session(relation);
         let mut slots = Vec::with_capacity(columns.len());
         for (position, id) in columns {
             // The one behind the last is `tableoid`.

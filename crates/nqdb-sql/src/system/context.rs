@@ -7,7 +7,9 @@ use nqdb_functions::SessionFunctions;
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
+use super::locks::LockedObject;
 use super::relation::SystemRow;
+use super::session_objects::SessionObjects;
 use super::session_state::{SessionFacts, SettingFacts};
 
 /// What system relations ask of the session that reads them.
@@ -20,6 +22,14 @@ pub trait SystemSession {
     fn settings(&self) -> Vec<SettingFacts>;
     /// The sessions of the server.
     fn sessions(&self) -> Vec<SessionFacts>;
+    /// The locks that sessions hold and wait for.
+    fn locks(&self) -> Vec<LockedObject> {
+        Vec::new()
+    }
+    /// The cursors and prepared statements of the session.
+    fn objects(&self) -> SessionObjects {
+        SessionObjects::default()
+    }
 }
 
 /// What the rows of one scan are made of.

@@ -30,6 +30,7 @@ mod index;
 mod information_schema;
 mod information_schema_absent;
 mod language;
+mod locks;
 mod named_type;
 mod namespace;
 mod object_name;
@@ -40,6 +41,7 @@ mod relation;
 mod role;
 mod routine;
 mod sequence;
+mod session_objects;
 mod session_state;
 mod size;
 mod type_functions;
@@ -55,11 +57,14 @@ use nqdb_types::Oid;
 pub use context::SystemSession;
 pub(crate) use context::{SystemContext, SystemRows};
 pub use definition_text::{constraint_definition, index_definition, routine_text, serial_sequence, stored_expression};
+pub use locks::{LockObject, LockedObject};
 pub use object_name::{object_name, object_number, relation_name, type_name};
 pub use privilege::has_privilege;
 pub(crate) use relation::Source;
 pub use relation::{SystemColumn, SystemRelation};
 pub(crate) use sequence::SEQUENCE_STATE;
+pub(crate) use session_objects::tells_of_session;
+pub use session_objects::{CursorFacts, PreparedFacts, SessionObjects};
 pub use session_state::{SessionFacts, SettingFacts};
 pub use size::relation_size;
 pub use visibility::is_visible;
@@ -84,6 +89,8 @@ static RELATIONS: &[&[&SystemRelation]] = &[
     database::RELATIONS,
     role::RELATIONS,
     session_state::RELATIONS,
+    session_objects::RELATIONS,
+    locks::RELATIONS,
     views::RELATIONS,
     information_schema::RELATIONS,
     information_schema_absent::RELATIONS,

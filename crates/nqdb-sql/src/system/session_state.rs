@@ -93,6 +93,13 @@ pub struct SessionFacts {
     /// µs since 2000-01-01 UTC.
     pub started_micros: i64,
     pub statement_started_micros: i64,
+    /// None outside of a transaction.
+    pub transaction_started_micros: Option<i64>,
+    pub state_changed_micros: i64,
+    /// The number of its transaction, if it has one.
+    pub transaction: Option<u64>,
+    /// Type and name of what it waits for.
+    pub wait: Option<(&'static str, &'static str)>,
 }
 
 fn settings(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
@@ -134,6 +141,12 @@ fn activity(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> 
             application_name: text(&session.application_name),
             backend_start: shown(Datum::TimestampTz(session.started_micros)),
             query_start: shown(Datum::TimestampTz(session.statement_started_micros)),
+            xact_start: shown(session.transaction_started_micros.map_or(Datum::Null, Datum::TimestampTz)),
+            state_change: shown(Datum::TimestampTz(session.state_changed_micros)),
+            wait_event_type: shown(optional_text(session.wait.map(|(kind, _)| kind))),
+            wait_event: shown(optional_text(session.wait.map(|(_, name)| name))),
+            // Numbers of 32 bits are what the type holds: the lower half, as in PostgreSQL.
+            backend_xid: shown(session.transaction.map_or(Datum::Null, |xid| oid(xid as u32))),
             state: shown(text(session.state)),
             query: text(if may_see { &session.query } else { "<insufficient privilege>" }),
             backend_type: shown(text("client backend")),

@@ -36,6 +36,10 @@ pub(super) fn int2(value: usize) -> Datum {
     Datum::Int2(i16::try_from(value).unwrap_or(i16::MAX))
 }
 
+pub(super) fn int8(value: u64) -> Datum {
+    Datum::Int8(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
 pub(super) fn int4(value: i32) -> Datum {
     Datum::Int4(value)
 }
@@ -68,6 +72,10 @@ pub(super) fn oid_array(values: impl IntoIterator<Item = Oid>) -> Datum {
 }
 
 /// `"char"[]`.
+pub(super) fn type_array(values: impl IntoIterator<Item = Oid>) -> Datum {
+    array(types::REGTYPE, 1, values.into_iter().map(Datum::Oid).collect())
+}
+
 pub(super) fn letter_array(values: impl IntoIterator<Item = char>) -> Datum {
     array(types::CHAR_INTERNAL, 1, values.into_iter().map(letter).collect())
 }

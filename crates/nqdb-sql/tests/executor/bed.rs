@@ -250,6 +250,7 @@ impl Session<'_> {
                 role: SUPERUSER_OID,
                 search_path: &[PUBLIC_SCHEMA_OID],
                 temporary_schema: "pg_temp_1",
+                open_relations: &[],
                 enter: &|_| (),
             };
             match ddl::run(parsed, &mut cx)? {
@@ -391,7 +392,7 @@ impl Session<'_> {
     /// COPY TO STDOUT: what the client gets.
     pub fn copy_out(&mut self, sql: &str) -> SqlResult<String> {
         let parsed = parse(sql)?.remove(0);
-        assert!(matches!(&parsed.kind, StatementKind::Copy(copy) if copy.direction == CopyDirection::ToClient));
+        assert!(matches!(&parsed.kind, StatementKind::Copy(copy) if copy.direction == CopyDirection::Out));
         self.begin_statement();
         let snapshot = self.draft.as_mut().expect("begun").snapshot();
         let bind_cx = self.bind_context(&snapshot);

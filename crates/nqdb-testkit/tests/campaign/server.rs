@@ -94,7 +94,7 @@ impl Server {
 
     /// A new client.
     pub fn client(&self) -> Client {
-        let registration = self.instance.registry.register(&self.instance.random).expect("there is room for sessions");
+        let registration = self.instance.register().expect("there is room for sessions");
         let options = [("deadlock_timeout".to_owned(), "1ms".to_owned())];
         let session = Session::new(self.instance.clone(), registration, "postgres", DATABASE, &options);
         Client { session: Some(session.expect("the role exists")), running: None, told: Recorder::default() }

@@ -214,9 +214,19 @@ fn ln_fixed(coefficient: &BigInt, scale: i64, bits: u64) -> BigInt {
     ln_mantissa + ln_2_fixed(bits) * exponent
 }
 
-/// ln 2 = 2 artanh(1/3), times 2^bits.
+/// ln 2 = 2 artanh(1/3), times 2^bits. Each term is the one before over nine: no long multiplication.
 fn ln_2_fixed(bits: u64) -> BigInt {
-    artanh_fixed(&BigInt::one(), &BigInt::from(3), bits) * 2u32
+    let mut power = (BigInt::one() << bits) / 3u32;
+    let mut sum = power.clone();
+    let mut divisor = 3u32;
+    loop {
+        power /= 9u32;
+        if power.is_zero() {
+            return sum * 2u32;
+        }
+        sum += &power / divisor;
+        divisor += 2;
+    }
 }
 
 /// artanh(numerator / denominator) = t + t^3/3 + t^5/5 + ..., times 2^bits.
@@ -357,15 +367,79 @@ fn power_integer(base: &Finite, exponent: i32) -> SqlResult<Numeric> {
     if digits.bits() * u64::from(power) <= EXACT_POWER_BITS_MAX {
         return power_exact(&digits, digits_scale, exponent, scale);
     }
-    let magnitude = base.coefficient.abs();
-    let approximate = result_digits * std::f64::consts::LN_10;
-    let ln_digits = estimate_ln_digits(&magnitude, i64::from(base.scale));
-    let integer_bits = (approximate.max(0.0) * std::f64::consts::LOG2_E) as u64 + 1;
-    let bits = bits_of_digits(scale + 12 - ln_digits.min(0)) + integer_bits + GUARD_BITS;
-    let argument = ln_fixed(&magnitude, i64::from(base.scale), bits) * exponent;
-    let value = to_decimal(&exp_fixed(&argument, bits), bits, scale);
+    // Every multiplication of the squaring below loses one unit in the last bit, which the next ones double.
+    let result_bits = bits_of_digits(scale + result_digits.max(0.0) as i64);
+    let bits = result_bits + GUARD_BITS + 2 * u64::from(u32::BITS);
+    let magnitude = Rounded::new(digits.magnitude().clone().into(), bits).power(power, bits);
+    let shift =
+        if exponent >= 0 { scale - digits_scale * i64::from(power) } else { scale + digits_scale * i64::from(power) };
+    let unit = Rounded::new(BigInt::from(10), bits).power(shift.unsigned_abs(), bits);
+    let value = match (exponent >= 0, shift >= 0) {
+        (true, true) => magnitude.times(&unit, bits),
+        (true, false) => magnitude.over(&unit, bits),
+        (false, true) => unit.over(&magnitude, bits),
+        (false, false) => Rounded::new(BigInt::one(), bits).over(&magnitude.times(&unit, bits), bits),
+    };
+    let value = value.to_integer();
     let negative = base.coefficient.is_negative() && exponent % 2 != 0;
     Numeric::from_bigint(if negative { -value } else { value }, scale as u32)
+}
+
+/// A positive number of so many leading bits: `mantissa * 2^exponent`, cut.
+#[derive(Clone)]
+struct Rounded {
+    mantissa: BigInt,
+    exponent: i64,
+}
+
+impl Rounded {
+    fn new(value: BigInt, bits: u64) -> Rounded {
+        Rounded { mantissa: value, exponent: 0 }.cut(bits)
+    }
+
+    fn cut(mut self, bits: u64) -> Rounded {
+        let excess = self.mantissa.bits().saturating_sub(bits);
+        self.mantissa >>= excess;
+        self.exponent += excess as i64;
+        self
+    }
+
+    fn times(&self, other: &Rounded, bits: u64) -> Rounded {
+        Rounded { mantissa: &self.mantissa * &other.mantissa, exponent: self.exponent + other.exponent }.cut(bits)
+    }
+
+    fn over(&self, other: &Rounded, bits: u64) -> Rounded {
+        let shift = (bits + other.mantissa.bits()).saturating_sub(self.mantissa.bits());
+        let mantissa = (&self.mantissa << shift) / &other.mantissa;
+        Rounded { mantissa, exponent: self.exponent - other.exponent - shift as i64 }.cut(bits)
+    }
+
+    /// By squaring: twice as many multiplications as the power has bits, at most.
+    fn power(&self, power: impl Into<u64>, bits: u64) -> Rounded {
+        let mut left: u64 = power.into();
+        let mut square = self.clone();
+        let mut result = Rounded { mantissa: BigInt::one(), exponent: 0 };
+        while left > 0 {
+            if left & 1 == 1 {
+                result = result.times(&square, bits);
+            }
+            left >>= 1;
+            if left > 0 {
+                square = square.times(&square, bits);
+            }
+        }
+        result
+    }
+
+    /// The nearest integer, halves up.
+    fn to_integer(&self) -> BigInt {
+        if self.exponent >= 0 {
+            return &self.mantissa << self.exponent.unsigned_abs();
+        }
+        let shift = self.exponent.unsigned_abs();
+        let half = BigInt::one() << (shift - 1);
+        (&self.mantissa + half) >> shift
+    }
 }
 
 /// (digits * 10^-digits_scale) ^ exponent, rounded once.
