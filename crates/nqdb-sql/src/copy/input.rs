@@ -387,7 +387,9 @@ impl CopyIn {
 
     fn read_tuple(&self, tuples: &Tuples, plan: &CopyInPlan, format: &FormatContext) -> SqlResult<Vec<Datum>> {
         let read = |(number, column): (usize, &CopyColumn)| match tuples.field(number) {
-            Some(bytes) => read_binary(bytes, column.ty, format).map_err(|error| self.in_column(error, &column.name, None)),
+            Some(bytes) => {
+                read_binary(bytes, column.ty, format).map_err(|error| self.in_column(error, &column.name, None))
+            }
             None => Ok(Datum::Null),
         };
         plan.columns.iter().enumerate().map(read).collect()
