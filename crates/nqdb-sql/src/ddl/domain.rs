@@ -35,7 +35,7 @@ pub(super) fn create_domain(create: &CreateDomain, cx: &mut DdlContext<'_, '_>) 
     };
     let default = match &create.default {
         Some(default) => Some(cx.check_default(default.to_string(), &create.name.name, base)?.text),
-        None => inherited_default(base, cx),
+        None => cx.default_of_domain(base),
     };
     let mut checks = Vec::with_capacity(create.checks.len());
     for (name, expression) in &create.checks {
@@ -45,12 +45,6 @@ pub(super) fn create_domain(create: &CreateDomain, cx: &mut DdlContext<'_, '_>) 
     let not_null = create.not_null.unwrap_or(false);
     cx.writer().create_domain(&NewDomain { schema, name, base, not_null, default, collate_c, checks })?;
     Ok(CommandTag::Other("CREATE DOMAIN"))
-}
-
-/// A new domain starts with the default of the domain that it is over.
-fn inherited_default(base: Type, cx: &mut DdlContext<'_, '_>) -> Option<String> {
-    let snapshot = cx.draft.snapshot();
-    snapshot.type_by_oid(base.domain)?.domain()?.default.clone()
 }
 
 /// 42704 for a collation that does not exist, 42804 for a type that has none.
@@ -201,6 +195,12 @@ impl DdlContext<'_, '_> {
         }
         self.expect_owner(def.owner, "type", &def.name)?;
         Ok(def)
+    }
+
+    /// The default of a domain: columns have it that have none of their own, and domains over it start with it.
+    pub(super) fn default_of_domain(&mut self, ty: Type) -> Option<String> {
+        let snapshot = self.draft.snapshot();
+        snapshot.type_by_oid(ty.domain)?.domain()?.default.clone()
     }
 
     /// Binds a domain's check, and gives the text to store.
