@@ -11,10 +11,12 @@ use nqdb_txn::{
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid};
 use parking_lot::{Mutex, RwLock};
+use serde::de::DeserializeOwned;
 
 use crate::definition::{ColumnDef, CommentDef, IndexDef, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
 use crate::draft::Draft;
 use crate::objects::{Kind, ObjectRow, Objects, Space};
+use crate::rights::{PG_DATABASE_OWNER, RightsChange, predefined_roles};
 use crate::snapshot::{Change, Snapshot};
 use crate::stored::{StoredIndex, StoredTable, from_json, to_json};
 use crate::user_type::StoredType;
@@ -59,7 +61,7 @@ impl Catalog {
         let objects = Objects::open(&system)?;
         let rows = objects.load(system.latest_view())?;
         let is_new = rows.is_empty();
-        let snapshot = load(&system, rows)?.with(&built_in_schemas(), 1);
+        let snapshot = load(&system, rows)?.with(&built_in(), 1);
         let catalog = Arc::new(Catalog::of(system, objects, snapshot));
         if is_new {
             catalog.bootstrap()?;
@@ -188,7 +190,7 @@ impl Catalog {
             password: None,
             valid_until: None,
         });
-        let public = Arc::new(SchemaDef { oid: PUBLIC_SCHEMA_OID, name: "public".into(), owner: SUPERUSER_OID });
+        let public = Arc::new(SchemaDef { oid: PUBLIC_SCHEMA_OID, name: "public".into(), owner: PG_DATABASE_OWNER });
         self.objects.insert(&mut txn, &role_row(&role))?;
         self.objects.insert(&mut txn, &schema_row(&public))?;
         let commit = txn.commit()?;
@@ -200,10 +202,11 @@ impl Catalog {
     }
 }
 
-/// The schemas of built-in objects: always there, never stored.
-fn built_in_schemas() -> [Change; 2] {
-    [(PG_CATALOG_OID, "pg_catalog"), (INFORMATION_SCHEMA_OID, "information_schema")]
-        .map(|(oid, name)| Change::PutSchema(Arc::new(SchemaDef { oid, name: name.into(), owner: SUPERUSER_OID })))
+/// The schemas of built-in objects and the predefined roles: always there, never stored.
+fn built_in() -> Vec<Change> {
+    let schemas = [(PG_CATALOG_OID, "pg_catalog"), (INFORMATION_SCHEMA_OID, "information_schema")]
+        .map(|(oid, name)| Change::PutSchema(Arc::new(SchemaDef { oid, name: name.into(), owner: SUPERUSER_OID })));
+    schemas.into_iter().chain(predefined_roles()).collect()
 }
 
 pub(crate) fn role_row(role: &RoleDef) -> ObjectRow {
@@ -250,6 +253,10 @@ fn load(system: &Arc<TxnSystem>, rows: Vec<ObjectRow>) -> SqlResult<Snapshot> {
                 let stored: StoredType = from_json(&row.definition)?;
                 changes.push(Change::PutType(Arc::new(stored.into_type(row.oid, row.parent, row.name))));
             }
+            Kind::Access => changes.push(rights(&row, RightsChange::PutList)?),
+            Kind::DefaultAccess => changes.push(rights(&row, RightsChange::PutDefault)?),
+            Kind::Membership => changes.push(rights(&row, RightsChange::PutMembership)?),
+            Kind::RoleSettings => changes.push(rights(&row, RightsChange::PutSettings)?),
             Kind::Statistics => statistics.push(from_json::<TableStatistics>(&row.definition)?),
             Kind::Index => {
                 let index: StoredIndex = from_json(&row.definition)?;
@@ -267,6 +274,10 @@ fn load(system: &Arc<TxnSystem>, rows: Vec<ObjectRow>) -> SqlResult<Snapshot> {
     }
     changes.extend(statistics.into_iter().map(|statistics| Change::PutStatistics(Arc::new(statistics))));
     Ok(Snapshot::default().with(&changes, 1))
+}
+
+fn rights<T: DeserializeOwned>(row: &ObjectRow, change: impl FnOnce(Arc<T>) -> RightsChange) -> SqlResult<Change> {
+    Ok(Change::Rights(change(Arc::new(from_json(&row.definition)?))))
 }
 
 fn open_table(

@@ -16,6 +16,7 @@ mod names;
 mod objects;
 mod password;
 pub mod request;
+pub mod rights;
 mod snapshot;
 mod stored;
 mod user_type;

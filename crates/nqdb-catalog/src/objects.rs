@@ -35,7 +35,11 @@ pub(crate) enum Space {
     Role = 3,
     Statistics = 4,
     Comment = 5,
-    Type = 6,
+    Access = 6,
+    DefaultAccess = 7,
+    Membership = 8,
+    RoleSettings = 9,
+    Type = 10,
 }
 
 /// Which definition the row holds.
@@ -49,6 +53,10 @@ pub(crate) enum Kind {
     Role,
     Statistics,
     Comment,
+    Access,
+    DefaultAccess,
+    Membership,
+    RoleSettings,
     Type,
 }
 
@@ -251,9 +259,19 @@ impl ObjectRow {
 
 impl Space {
     fn from_number(number: i16) -> Option<Space> {
-        [Space::Schema, Space::Relation, Space::Role, Space::Statistics, Space::Comment, Space::Type]
-            .into_iter()
-            .find(|space| *space as i16 == number)
+        const ALL: [Space; 10] = [
+            Space::Schema,
+            Space::Relation,
+            Space::Role,
+            Space::Statistics,
+            Space::Comment,
+            Space::Access,
+            Space::DefaultAccess,
+            Space::Membership,
+            Space::RoleSettings,
+            Space::Type,
+        ];
+        ALL.into_iter().find(|space| *space as i16 == number)
     }
 }
 

@@ -3,7 +3,7 @@
 use nqdb_types::{Datum, Oid, Type};
 
 use crate::definition::OnCommit;
-use crate::view::{CheckOption, Materialized, StoredQuery, ViewColumn};
+use crate::view::{Materialized, StoredQuery, ViewColumn};
 
 /// CREATE TABLE.
 #[derive(Clone, Debug)]
@@ -25,7 +25,8 @@ pub struct NewView {
     pub name: String,
     pub columns: Vec<ViewColumn>,
     pub query: StoredQuery,
-    pub check_option: Option<CheckOption>,
+    /// As in [`crate::ViewDef::options`].
+    pub options: Vec<(String, String)>,
 }
 
 /// A column of CREATE TABLE or ADD COLUMN.

@@ -12,6 +12,7 @@ use nqdb_sqlstate::{INVALID_SCHEMA_NAME, SqlError, SqlResult};
 use nqdb_types::Oid;
 
 use crate::definition::{CommentDef, Relation, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
+use crate::rights::{Granted, RightsChange};
 use crate::user_type::TypeDef;
 use crate::view::ViewDef;
 
@@ -33,6 +34,7 @@ pub struct Snapshot {
     comments: Map<Oid, Arc<CommentDef>>,
     /// By class, object and column.
     comment_places: Map<(Oid, Oid, i16), Oid>,
+    granted: Arc<Granted>,
 }
 
 /// One change of the catalog by a transaction.
@@ -53,6 +55,7 @@ pub enum Change {
     PutRole(Arc<RoleDef>),
     DropRole(Oid),
     PutStatistics(Arc<TableStatistics>),
+    Rights(RightsChange),
 }
 
 impl Change {
@@ -197,6 +200,15 @@ impl Snapshot {
         self.roles.values()
     }
 
+    pub(crate) fn granted(&self) -> &Granted {
+        &self.granted
+    }
+
+    /// Who owns the database: the implicit member of `pg_database_owner`.
+    pub fn database_owner(&self) -> Oid {
+        crate::SUPERUSER_OID
+    }
+
     /// The state after some changes, under a new version.
     pub fn with(&self, changes: &[Change], version: u64) -> Snapshot {
         let mut next = self.clone();
@@ -260,6 +272,7 @@ impl Snapshot {
                     self.role_names.remove(&old.name);
                 }
             }
+            Change::Rights(change) => Arc::make_mut(&mut self.granted).apply(change),
             Change::PutStatistics(statistics) => {
                 if let Some(table) = self.table_by_oid(statistics.table).cloned() {
                     let mut analyzed = TableDef::clone(&table);

@@ -20,7 +20,38 @@ pub struct ViewDef {
     /// What the view gives, in order; attribute number = position + 1.
     pub columns: Vec<ViewColumn>,
     pub query: StoredQuery,
-    pub check_option: Option<CheckOption>,
+    /// `security_barrier`, `security_invoker` and `check_option`, in the order in which they were set.
+    #[serde(default)]
+    pub options: Vec<(String, String)>,
+}
+
+impl ViewDef {
+    fn option(&self, name: &str) -> Option<&str> {
+        self.options.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether what the view reads is read with the rights of who names the view, not of its owner.
+    pub fn security_invoker(&self) -> bool {
+        self.option("security_invoker").is_some_and(is_on)
+    }
+
+    /// Whether no condition of a query may see rows that the view does not show.
+    pub fn security_barrier(&self) -> bool {
+        self.option("security_barrier").is_some_and(is_on)
+    }
+
+    pub fn check_option(&self) -> Option<CheckOption> {
+        match self.option("check_option")? {
+            "local" => Some(CheckOption::Local),
+            _ => Some(CheckOption::Cascaded),
+        }
+    }
+}
+
+/// Whether a Boolean option, kept as it was written, says yes.
+fn is_on(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text == "on" || text == "1" || !text.is_empty() && ("true".starts_with(&text) || "yes".starts_with(&text))
 }
 
 /// A column of a view: its own name and the type of the query's column.
@@ -31,12 +62,15 @@ pub struct ViewColumn {
     pub typmod: i32,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub domain: Oid,
+    /// SQL text of the value that an INSERT through the view gives the column; none for that of the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
 }
 
 impl ViewColumn {
     /// A column of a name and a type.
     pub fn new(name: String, ty: Type) -> ViewColumn {
-        ViewColumn { name, type_oid: ty.oid, typmod: ty.typmod, domain: ty.domain }
+        ViewColumn { name, type_oid: ty.oid, typmod: ty.typmod, domain: ty.domain, default: None }
     }
 
     pub fn ty(&self) -> Type {

@@ -19,6 +19,7 @@ const PURGE_PAUSE: Duration = Duration::from_millis(50);
 /// Shares of the configured memory, in percent; the rest is for queries and sockets.
 const POOL_PERCENT: u64 = 60;
 const UNDO_PERCENT: u64 = 10;
+const SORT_PERCENT: u64 = 3;
 const STATEMENTS_PERCENT: u64 = 25;
 /// The file that says that a data directory was made.
 const SUPERBLOCK: &str = "nqdb.super";
@@ -55,7 +56,11 @@ impl Data {
             frames: nqdb_storage::Options::frames_from_memory_bytes(share(POOL_PERCENT)),
             ..nqdb_storage::Options::default()
         };
-        let options = TxnOptions { undo_memory_bytes: share(UNDO_PERCENT), ..TxnOptions::default() };
+        let options = TxnOptions {
+            undo_memory_bytes: share(UNDO_PERCENT),
+            sort_memory_bytes: share(SORT_PERCENT),
+            ..TxnOptions::default()
+        };
         let opened =
             if is_new { TxnSystem::create(disk, engine, options) } else { TxnSystem::open(disk, engine, options) };
         let system = opened.map_err(failed)?;

@@ -1,5 +1,6 @@
 //! What SQL functions learn of the catalog through their session: `nqdb_sql::system` over the statement's snapshot.
 
+use nqdb_catalog::rights::Rights;
 use nqdb_functions::{CatalogFunctions, ObjectKind, PrivilegeRequest, RoutineText};
 use nqdb_sql::bind::BindContext;
 use nqdb_sql::system;
@@ -14,7 +15,8 @@ impl Surroundings {
         let search_path = self.search_path.borrow().clone();
         let mut format = self.settings.borrow().effective().format.clone();
         format.types = self.types();
-        call(&BindContext { catalog: &catalog, search_path: &search_path, format: &format, session: self })
+        let role = self.current_role();
+        call(&BindContext { catalog: &catalog, role, search_path: &search_path, format: &format, session: self })
     }
 }
 
@@ -64,14 +66,15 @@ impl CatalogFunctions for Surroundings {
     }
 
     fn has_privilege(&self, request: &PrivilegeRequest<'_>) -> SqlResult<Option<bool>> {
-        system::has_privilege(&self.catalog.borrow(), &self.search_path.borrow(), &self.user, request)
+        system::has_privilege(&self.catalog.borrow(), &self.search_path.borrow(), self.current_role(), request)
     }
 
     fn search_path_schemas(&self, with_implicit: bool) -> Vec<String> {
         let catalog = self.catalog.borrow();
         let settings = self.settings.borrow();
         let named = &settings.effective().search_path;
-        let is_named = |name: &str| named.iter().any(|listed| listed == name || listed == "$user" && name == self.user);
+        let user = self.name_of_role(self.current_role());
+        let is_named = |name: &str| named.iter().any(|listed| listed == name || listed == "$user" && name == user);
         let path = self.search_path.borrow();
         let schemas = path.iter().filter_map(|oid| catalog.schema_by_oid(*oid)).map(|schema| schema.name.clone());
         schemas.filter(|name| with_implicit || is_named(name)).collect()
@@ -81,7 +84,7 @@ impl CatalogFunctions for Surroundings {
         if self.catalog.borrow().sequence_by_oid(sequence).is_none() {
             return Ok(None);
         }
-        let counter = self.sequence(sequence)?.counter();
+        let counter = self.sequence(sequence, Rights::SELECT.with(Rights::USAGE))?.counter();
         let state = counter.state(&self.instance.system).map_err(nqdb_sqlstate::SqlError::from)?;
         Ok(Some((state.last_value, state.is_called)))
     }

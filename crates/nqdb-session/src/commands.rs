@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nqdb_catalog::rights::PG_CHECKPOINT;
 use nqdb_sql::bind::{bind_scalar, data_type};
 use nqdb_sql::exec::{CommandTag, Execution, Step};
 use nqdb_sql::ir::{Bound, ColumnId, OutputColumn, Query, Rel};
@@ -16,6 +17,7 @@ use sqlparser::ast::{self, DataType};
 
 use crate::block::{Block, parse_isolation};
 use crate::client_sink::ClientSink;
+use crate::identity::is_of_identity;
 use crate::portal::PortalEnd;
 use crate::prepared::{Statement, no_such_statement};
 use crate::session::{Failure, Session};
@@ -107,6 +109,14 @@ impl Session {
         if is_of_the_transaction(name) {
             return self.set_transaction_setting(name, value);
         }
+        if is_of_identity(name) {
+            self.catalog_view();
+            let value = match value {
+                SetValue::Default => None,
+                SetValue::Values(words) => words.first().map(String::as_str),
+            };
+            return self.surroundings.set_identity(name, value, local);
+        }
         let authority = self.surroundings.authority();
         let mut settings = self.surroundings.settings.borrow_mut();
         match value {
@@ -148,6 +158,9 @@ impl Session {
         if let Some(name) = name.filter(|name| is_of_the_transaction(name)) {
             return self.set_transaction_setting(name, &SetValue::Default);
         }
+        if let Some(name) = name.filter(|name| is_of_identity(name)) {
+            return self.surroundings.set_identity(name, None, false);
+        }
         let authority = self.surroundings.authority();
         let mut settings = self.surroundings.settings.borrow_mut();
         match name {
@@ -177,6 +190,7 @@ impl Session {
         Ok(CommandTag::Other(match target {
             DiscardTarget::All => {
                 self.refuse_in_block("DISCARD ALL")?;
+                self.surroundings.set_identity("session_authorization", None, false)?;
                 let authority = self.surroundings.authority();
                 self.surroundings.settings.borrow_mut().reset_all(authority);
                 self.portals.clear();
@@ -203,7 +217,7 @@ impl Session {
     }
 
     fn checkpoint(&mut self) -> SqlResult<CommandTag> {
-        if !self.surroundings.superuser {
+        if !self.surroundings.has_privileges_of(PG_CHECKPOINT) {
             return Err(SqlError::new(
                 INSUFFICIENT_PRIVILEGE,
                 "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT",

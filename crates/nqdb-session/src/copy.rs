@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use nqdb_catalog::rights::{PG_READ_SERVER_FILES, PG_WRITE_SERVER_FILES};
 use nqdb_functions::FunctionContext;
 use nqdb_sql::bind::BindContext;
 use nqdb_sql::copy::{CopyIn, CopyInPlan, CopyOut, plan_copy_in, plan_copy_out};
@@ -39,7 +40,11 @@ impl Session {
     ) -> Result<PortalEnd, Failure> {
         self.ensure_transaction()?;
         if copy.file.is_some() {
-            check_file_privilege(self.surroundings.superuser, copy.direction)?;
+            let role = match copy.direction {
+                CopyDirection::In => PG_READ_SERVER_FILES,
+                CopyDirection::Out => PG_WRITE_SERVER_FILES,
+            };
+            check_file_privilege(self.surroundings.has_privileges_of(role), copy.direction)?;
         }
         match copy.direction {
             CopyDirection::Out => self.copy_out(parsed, copy.file.as_deref(), out).await,
@@ -65,7 +70,7 @@ impl Session {
                 break Arc::new(plan);
             }
         };
-        self.check_privileges(&plan.relations)?;
+        self.check_accesses(&plan.accesses)?;
         if plan.needs_number {
             self.take_number()?;
         }
@@ -206,8 +211,10 @@ impl Session {
         let catalog = self.catalog_view();
         let search_path = self.surroundings.search_path.borrow().clone();
         let planner = self.surroundings.settings.borrow().effective().planner;
+        let role = self.surroundings.current_role();
         let cx = BindContext {
             catalog: &catalog,
+            role,
             search_path: &search_path,
             format: &self.format,
             session: &self.surroundings,

@@ -31,6 +31,7 @@ mod copy_file;
 mod cursor;
 pub mod encoding;
 mod extended;
+mod identity;
 mod instance;
 mod kept_rows;
 mod lock_table;

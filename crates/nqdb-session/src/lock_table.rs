@@ -1,7 +1,9 @@
 //! LOCK TABLE: relation locks that a statement asks for by name.
 
 use nqdb_catalog::Relation;
+use nqdb_catalog::rights::Rights;
 use nqdb_sql::exec::CommandTag;
+use nqdb_sql::rights::permission_denied;
 use nqdb_sql::statement::{LockTable, LockedName};
 use nqdb_sqlstate::{LOCK_NOT_AVAILABLE, SqlError, SqlResult, UNDEFINED_TABLE, WRONG_OBJECT_TYPE};
 use nqdb_txn::RelationLock;
@@ -22,7 +24,7 @@ impl Session {
     async fn lock_one_table(&mut self, name: &LockedName, mode: RelationLock, no_wait: bool) -> SqlResult<()> {
         loop {
             let oid = self.find_lockable(name)?;
-            self.check_privileges(&[(oid, mode)])?;
+            self.check_may_lock(oid, mode)?;
             if no_wait {
                 if !self.ensure_transaction()?.txn.try_lock_relation(oid, mode)? {
                     let message = format!("could not obtain lock on relation \"{}\"", name.name);
@@ -35,6 +37,22 @@ impl Session {
                 return Ok(());
             }
         }
+    }
+
+    /// 42501 unless the role may do what the lock is for: read, or change.
+    fn check_may_lock(&mut self, oid: u32, mode: RelationLock) -> SqlResult<()> {
+        let changes = Rights::UPDATE.with(Rights::DELETE).with(Rights::TRUNCATE);
+        let any_of = match mode {
+            RelationLock::AccessShare => Rights::SELECT,
+            RelationLock::RowExclusive => changes.with(Rights::INSERT),
+            _ => changes,
+        };
+        let catalog = self.catalog_view();
+        let Some(secured) = catalog.secured_relation(oid) else { return Ok(()) };
+        if catalog.rights_on(self.surroundings.current_role(), &secured, any_of).intersects(any_of) {
+            return Ok(());
+        }
+        Err(permission_denied(&catalog, &secured))
     }
 
     fn find_lockable(&mut self, name: &LockedName) -> SqlResult<u32> {

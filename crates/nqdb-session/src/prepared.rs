@@ -33,6 +33,7 @@ pub(crate) struct Statement {
 struct Planned {
     plan: Arc<Plan>,
     search_path: Arc<[u32]>,
+    role: u32,
     planner: PlannerSettings,
 }
 
@@ -79,9 +80,11 @@ impl Session {
         let catalog = self.catalog_view();
         let search_path = self.surroundings.search_path.borrow().clone();
         let planner = self.surroundings.settings.borrow().effective().planner;
+        let role = self.surroundings.current_role();
         if let Some(planned) = &statement.planned
             && planned.plan.catalog_version == catalog.version
             && planned.planner == planner
+            && planned.role == role
             && (Arc::ptr_eq(&planned.search_path, &search_path) || planned.search_path == search_path)
         {
             self.surroundings.instance.metrics.plans_reused.increment();
@@ -96,7 +99,7 @@ impl Session {
         if statement.takes_parameters {
             statement.parameters = Arc::from(parameters.types());
         }
-        statement.planned = Some(Planned { plan: plan.clone(), search_path, planner });
+        statement.planned = Some(Planned { plan: plan.clone(), search_path, role, planner });
         Ok(plan)
     }
 
@@ -113,8 +116,10 @@ impl Session {
         loop {
             let mut parameters = ParamTypes::declared(&statement.parameters);
             let mut plan = self.with_planner(|cx, planner| {
-                let bound = bind(&statement.parsed, cx, &mut parameters)?;
-                explain(bound, parameters.types(), options, planner, &|| cx.session.clock_micros())
+                let (bound, accesses) = bind(&statement.parsed, cx, &mut parameters)?;
+                let mut plan = explain(bound, parameters.types(), options, planner, &|| cx.session.clock_micros())?;
+                plan.accesses = accesses;
+                Ok(plan)
             })?;
             self.choose_executor(&mut plan);
             self.lock_relations(&plan.relations).await?;
@@ -178,20 +183,26 @@ fn make_plan(
 ) -> SqlResult<Plan> {
     match &parsed.kind {
         StatementKind::Explain { options, inner } => {
-            let bound = match &inner.kind {
+            let (bound, accesses) = match &inner.kind {
                 StatementKind::Rows(_) => bind(inner, cx, parameters)?,
                 StatementKind::DeclareCursor(declare) => bind(&declare.query, cx, parameters)?,
                 _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
             };
-            explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())
+            let mut plan = explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())?;
+            plan.accesses = accesses;
+            Ok(plan)
         }
         StatementKind::DeclareCursor(declare) => {
-            let bound = bind(&declare.query, cx, parameters)?;
-            plan_cursor(bound, declare.options, parameters.types(), planner)
+            let (bound, accesses) = bind(&declare.query, cx, parameters)?;
+            let mut plan = plan_cursor(bound, declare.options, parameters.types(), planner)?;
+            plan.accesses = accesses;
+            Ok(plan)
         }
         StatementKind::Rows(_) => {
-            let bound = bind(parsed, cx, parameters)?;
-            plan(bound, parameters.types(), planner)
+            let (bound, accesses) = bind(parsed, cx, parameters)?;
+            let mut plan = plan(bound, parameters.types(), planner)?;
+            plan.accesses = accesses;
+            Ok(plan)
         }
         _ => Err(SqlError::unsupported("EXPLAIN of this statement")),
     }

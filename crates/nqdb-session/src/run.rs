@@ -7,11 +7,12 @@ use nqdb_sql::ddl::DdlContext;
 use nqdb_sql::exec::{CommandTag, ExecContext, Execution, RowSink, Step};
 use nqdb_sql::ir::OutputColumn;
 use nqdb_sql::plan::Plan;
+use nqdb_sql::rights::{Access, check_accesses};
 use nqdb_sql::statement::{Parsed, StatementKind};
 use nqdb_sqlstate::{
     FEATURE_NOT_SUPPORTED, OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult,
 };
-use nqdb_txn::{ReadView, RelationLock};
+use nqdb_txn::ReadView;
 use nqdb_types::Datum;
 use nqdb_types::array::element_type;
 
@@ -21,7 +22,6 @@ use crate::portal::{Portal, PortalEnd, PortalState};
 use crate::prepared::Statement;
 use crate::row_target::{Destination, Notes, ObjectNames, RowGate, RowTarget};
 use crate::session::{Failure, Session};
-use crate::surroundings::permission_denied;
 use crate::transaction::{block_has_failed, leaves_failed_block};
 
 /// Rows asked of an execution before it is known how long they are.
@@ -193,7 +193,7 @@ impl Session {
 
     /// What stands between a plan with its locks and its execution: may the role, may the transaction, what does it see.
     pub(crate) async fn admit(&mut self, plan: &Plan) -> SqlResult<ReadView> {
-        self.check_privileges(&plan.relations)?;
+        self.check_accesses(&plan.accesses)?;
         self.check_read_only(plan)?;
         if plan.reads_session {
             self.describe_objects();
@@ -204,15 +204,10 @@ impl Session {
         self.take_snapshot().await
     }
 
-    /// 42501 unless the role owns the tables or is a superuser: there is no GRANT.
-    pub(crate) fn check_privileges(&mut self, relations: &[(u32, RelationLock)]) -> SqlResult<()> {
+    /// 42501 for what the current role may not do.
+    pub(crate) fn check_accesses(&mut self, accesses: &[Access]) -> SqlResult<()> {
         let catalog = self.catalog_view();
-        let role = self.surroundings.role(&catalog)?;
-        let denied = relations.iter().filter_map(|(oid, _)| catalog.table_by_oid(*oid)).find(|table| {
-            let may = role.superuser || table.owner == role.oid;
-            !may
-        });
-        denied.map_or(Ok(()), |table| Err(permission_denied("table", &table.name)))
+        check_accesses(&catalog, self.surroundings.current_role(), accesses)
     }
 
     /// 25006 for a statement that writes in a read-only transaction. One that only draws from a sequence fails there.
@@ -333,9 +328,11 @@ impl Session {
     }
 
     fn step_definition(&mut self, parsed: &Parsed) -> SqlResult<Step> {
-        let catalog = self.catalog_view();
+        self.catalog_view();
         let search_path = self.surroundings.search_path.borrow().clone();
-        let role = self.surroundings.role(&catalog)?.oid;
+        let role = self.surroundings.current_role();
+        let session_role = self.surroundings.session_role();
+        let authority = self.surroundings.authority();
         let memory_limit_bytes = self.memory_limit_bytes();
         let temporary_schema = self.surroundings.temporary_schema();
         let open_relations = self.open_relations();
@@ -358,15 +355,20 @@ impl Session {
         let enter = |catalog: &Arc<nqdb_catalog::Snapshot>| {
             self.surroundings.catalog.replace(Arc::clone(catalog));
         };
+        let check_setting = |name: &str, words: Option<&[String]>| {
+            self.surroundings.settings.borrow().stored_form(name, words, authority)
+        };
         let draft = &mut open.draft;
         let mut cx = DdlContext {
             exec: &mut exec,
             draft,
             role,
+            session_role,
             search_path: &search_path,
             temporary_schema: &temporary_schema,
             open_relations: &open_relations,
             enter: &enter,
+            check_setting: &check_setting,
         };
         nqdb_sql::ddl::run(parsed, &mut cx)
     }

@@ -18,9 +18,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nqdb_catalog::Snapshot;
+use nqdb_catalog::rights::{Rights, SecuredKind};
+use nqdb_sql::system::DATABASE_OID;
 use nqdb_sqlstate::{
-    DEADLOCK_DETECTED, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IDLE_SESSION_TIMEOUT, INVALID_AUTHORIZATION_SPECIFICATION,
-    INVALID_CATALOG_NAME, Notice, NoticeSeverity, SqlError, SqlResult, TOO_MANY_CONNECTIONS,
+    DEADLOCK_DETECTED, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IDLE_SESSION_TIMEOUT, INSUFFICIENT_PRIVILEGE,
+    INVALID_AUTHORIZATION_SPECIFICATION, INVALID_CATALOG_NAME, Notice, NoticeSeverity, SqlError, SqlResult,
+    TOO_MANY_CONNECTIONS,
 };
 use nqdb_types::FormatContext;
 use tokio::time::Instant;
@@ -28,6 +31,7 @@ use tokio::time::Instant;
 use crate::block::{Block, OpenTransaction};
 use crate::client_sink::ClientSink;
 use crate::copy::CopyInProgress;
+use crate::identity::{Identity, apply_role_settings};
 use crate::instance::{DATABASE, Instance};
 use crate::plan_cache::PlanCache;
 use crate::portal::Portal;
@@ -128,6 +132,14 @@ impl Session {
         if database != DATABASE {
             return Err(SqlError::new(INVALID_CATALOG_NAME, format!("database \"{database}\" does not exist")));
         }
+        if let Some(secured) = nqdb_sql::system::secured(&catalog, SecuredKind::Database, DATABASE_OID)
+            && !catalog.may(role.oid, &secured, Rights::CONNECT)
+        {
+            let message = format!("permission denied for database \"{database}\"");
+            return Err(
+                SqlError::new(INSUFFICIENT_PRIVILEGE, message).with_detail("User does not have CONNECT privilege.")
+            );
+        }
         if !role.superuser {
             instance.registry.expect_unreserved()?;
         }
@@ -138,6 +150,7 @@ impl Session {
         let mut settings = instance.defaults.clone();
         settings.state("is_superuser", if role.superuser { "on" } else { "off" })?;
         settings.state("session_authorization", user)?;
+        apply_role_settings(&mut settings, &catalog, DATABASE_OID, role.oid);
         let authority = if role.superuser { Authority::Superuser } else { Authority::User };
         for (name, value) in options {
             settings.preset(name, value, authority)?;
@@ -152,9 +165,9 @@ impl Session {
             activity.wait = Some(("Client", "ClientRead"));
         });
         let backend = registration.backend().clone();
-        let superuser = role.superuser;
+        let identity = Identity::new(role.oid, user);
         Ok(Session {
-            surroundings: Surroundings::new(instance, backend, user.to_owned(), superuser, settings),
+            surroundings: Surroundings::new(instance, backend, identity, settings),
             block: Block::Idle,
             open: None,
             prepared: HashMap::new(),
@@ -268,7 +281,8 @@ impl Session {
             Some("XX") => tracing::error!(pid, code = code_text, message, "a statement failed"),
             Some("53" | "58") => tracing::warn!(pid, code = code_text, message, "a statement failed"),
             _ if code == DEADLOCK_DETECTED => {
-                tracing::info!(pid, user = %self.surroundings.user, "a deadlock was resolved by an error");
+                let user = self.surroundings.name_of_role(self.surroundings.session_role());
+                tracing::info!(pid, user, "a deadlock was resolved by an error");
             }
             _ => tracing::debug!(pid, code = code_text, "a statement failed"),
         }
@@ -324,6 +338,9 @@ impl Session {
         };
         let generation = self.surroundings.settings.borrow().generation();
         let settings_changed = self.seen.settings != Some(generation);
+        if settings_changed {
+            self.surroundings.tell_superuser();
+        }
         let catalog_changed = self.seen.catalog != Some(catalog.version);
         if settings_changed || catalog_changed {
             let path = self.surroundings.resolve_search_path(&catalog);

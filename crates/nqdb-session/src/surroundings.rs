@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use nqdb_catalog::{Relation, RoleDef, SequenceDef, Snapshot, TypesView};
+use nqdb_catalog::rights::{PG_READ_ALL_SETTINGS, PG_SIGNAL_BACKEND, Rights};
+use nqdb_catalog::{Relation, SequenceDef, Snapshot, TypesView};
 use nqdb_functions::{AdvisoryLock, SessionFunctions, quote_identifier};
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
@@ -30,6 +31,7 @@ use tokio::time::Instant;
 
 use crate::advisory::{AdvisoryLocks, WaitLimits, held, wait_for};
 use crate::block::{Characteristics, parse_isolation};
+use crate::identity::{Identity, is_of_identity};
 use crate::instance::{DATABASE, Instance};
 use crate::registry::{Backend, terminated};
 use crate::settings::{Authority, SERVER_VERSION, Settings, SettingsMark, is_of_the_transaction};
@@ -45,8 +47,7 @@ const HAND_OVER_PAUSE: std::time::Duration = std::time::Duration::from_micros(50
 pub struct Surroundings {
     pub instance: Arc<Instance>,
     pub backend: Arc<Backend>,
-    pub user: String,
-    pub superuser: bool,
+    pub(crate) identity: RefCell<Identity>,
     pub settings: RefCell<Settings>,
     /// The catalog and search path of the statement at hand.
     pub catalog: RefCell<Arc<Snapshot>>,
@@ -90,13 +91,7 @@ impl Surroundings {
         self.advisory.borrow_mut().rollback_to(marks.advisory);
     }
 
-    pub fn new(
-        instance: Arc<Instance>,
-        backend: Arc<Backend>,
-        user: String,
-        superuser: bool,
-        settings: Settings,
-    ) -> Surroundings {
+    pub fn new(instance: Arc<Instance>, backend: Arc<Backend>, identity: Identity, settings: Settings) -> Surroundings {
         let mut seed = [0; 8];
         // A predictable seed is harmless: random() promises nothing to secrets.
         let _ = instance.random.fill(&mut seed);
@@ -104,8 +99,7 @@ impl Surroundings {
         Surroundings {
             catalog: RefCell::new(instance.catalog.committed()),
             backend,
-            user,
-            superuser,
+            identity: RefCell::new(identity),
             settings: RefCell::new(settings),
             search_path: RefCell::new(Arc::from([])),
             deadline: Cell::new(None),
@@ -124,7 +118,7 @@ impl Surroundings {
     }
 
     pub fn authority(&self) -> Authority {
-        if self.superuser { Authority::Superuser } else { Authority::User }
+        if self.is_superuser() { Authority::Superuser } else { Authority::User }
     }
 
     /// What sequences have written since the last call: the log position to wait for before answering.
@@ -198,7 +192,8 @@ impl Surroundings {
                 _ => on_off(current.deferrable),
             });
         }
-        if !self.superuser && SUPERUSER_SETTINGS.iter().any(|hidden| hidden.eq_ignore_ascii_case(name)) {
+        let is_hidden = SUPERUSER_SETTINGS.iter().any(|hidden| hidden.eq_ignore_ascii_case(name));
+        if is_hidden && !self.has_privileges_of(PG_READ_ALL_SETTINGS) {
             let message = format!(
                 "must be superuser or have privileges of pg_read_all_settings to examine \"{}\"",
                 name.to_ascii_lowercase()
@@ -229,16 +224,19 @@ impl Surroundings {
         let settings = self.settings.borrow();
         let names = &settings.effective().search_path;
         let temporary = self.temporary_schema();
+        let role = self.current_role();
+        let user = catalog.role_by_oid(role).map_or("", |role| role.name.as_str());
         let has = |wanted: &str| names.iter().any(|name| name == wanted);
         let implicit_temporary = (!has("pg_temp")).then_some(temporary.as_str());
         let implicit = (!has("pg_catalog")).then_some("pg_catalog");
         let named = names.iter().map(|name| match name.as_str() {
-            "$user" => self.user.as_str(),
+            "$user" => user,
             "pg_temp" => temporary.as_str(),
             name => name,
         });
         let all = implicit_temporary.into_iter().chain(implicit).chain(named);
-        all.filter_map(|name| catalog.schema(name)).map(|schema| schema.oid).collect()
+        let found = all.filter_map(|name| catalog.schema(name)).map(|schema| schema.oid);
+        found.filter(|schema| catalog.may_use_schema(role, *schema)).collect()
     }
 
     /// Users' types as the statement at hand sees them.
@@ -247,19 +245,19 @@ impl Surroundings {
         Arc::new(TypesView::new(catalog, path, quote_identifier))
     }
 
-    /// The session's role as the catalog has it now; 42704 when it was dropped.
-    pub fn role<'a>(&self, catalog: &'a Snapshot) -> SqlResult<&'a Arc<RoleDef>> {
-        let missing = || SqlError::new(UNDEFINED_OBJECT, format!("role \"{}\" does not exist", self.user));
-        catalog.role(&self.user).ok_or_else(missing)
+    /// Whether the current role has the privileges of another one.
+    pub(crate) fn has_privileges_of(&self, role: u32) -> bool {
+        self.catalog.borrow().has_privileges_of(self.current_role(), role)
     }
 
-    /// A sequence that the role may use: its own, or any for a superuser.
-    pub(crate) fn sequence(&self, oid: u32) -> SqlResult<Arc<SequenceDef>> {
+    /// A sequence that the role may use in one of some ways.
+    pub(crate) fn sequence(&self, oid: u32, any_of: Rights) -> SqlResult<Arc<SequenceDef>> {
         let catalog = self.catalog.borrow();
         match catalog.relation_by_oid(oid) {
             Some(Relation::Sequence(sequence)) => {
-                let role = self.role(&catalog)?;
-                if role.superuser || sequence.owner == role.oid {
+                let secured = catalog.secured_relation(oid);
+                let role = self.current_role();
+                if secured.is_some_and(|secured| catalog.rights_on(role, &secured, any_of).intersects(any_of)) {
                     return Ok(sequence.clone());
                 }
                 Err(permission_denied("sequence", &sequence.name))
@@ -275,7 +273,7 @@ impl Surroundings {
         if error.code() != SEQUENCE_GENERATOR_LIMIT_EXCEEDED {
             return error;
         }
-        let Ok(definition) = self.sequence(oid) else { return error };
+        let Ok(definition) = self.sequence(oid, Rights::USAGE.with(Rights::UPDATE)) else { return error };
         let counter = definition.counter();
         let (what, limit) = if counter.increment > 0 { ("maximum", counter.max) } else { ("minimum", counter.min) };
         let message = format!("nextval: reached {what} value of sequence \"{}\" ({limit})", definition.name);
@@ -285,7 +283,7 @@ impl Surroundings {
     fn on_sequence<T>(
         &self,
         function: &str,
-        oid: u32,
+        (oid, any_of): (u32, Rights),
         call: impl FnOnce(&Sequence, &mut Transaction) -> Result<T, TxnError>,
     ) -> SqlResult<T> {
         if self.characteristics.get().is_some_and(|characteristics| characteristics.read_only) {
@@ -294,7 +292,7 @@ impl Surroundings {
                 format!("cannot execute {function}() in a read-only transaction"),
             ));
         }
-        let definition = self.sequence(oid)?;
+        let definition = self.sequence(oid, any_of)?;
         let sequence = definition.counter();
         let mut txn = self.instance.system.begin(Isolation::ReadCommitted, false);
         let value = call(&sequence, &mut txn)?;
@@ -327,11 +325,11 @@ impl SessionFunctions for Surroundings {
     }
 
     fn current_user(&self) -> String {
-        self.user.clone()
+        self.name_of_role(self.current_role())
     }
 
     fn session_user(&self) -> String {
-        self.user.clone()
+        self.name_of_role(self.session_role())
     }
 
     fn current_database(&self) -> String {
@@ -360,16 +358,22 @@ impl SessionFunctions for Surroundings {
         if is_of_the_transaction(name) {
             return Err(SqlError::unsupported(format!("set_config() of parameter \"{name}\"")));
         }
+        if is_of_identity(name) {
+            self.set_identity(name, value, is_local)?;
+            return self.settings.borrow().show(name);
+        }
+        let authority = self.authority();
         let mut settings = self.settings.borrow_mut();
         match value {
-            Some(value) => settings.set_text(name, value, is_local, self.authority())?,
-            None => settings.reset(name, is_local, self.authority())?,
+            Some(value) => settings.set_text(name, value, is_local, authority)?,
+            None => settings.reset(name, is_local, authority)?,
         }
         settings.show(name)
     }
 
     fn nextval(&self, sequence: u32) -> SqlResult<i64> {
-        let drawn = self.on_sequence("nextval", sequence, |found, txn| found.next(txn, 1));
+        let drawn = self
+            .on_sequence("nextval", (sequence, Rights::USAGE.with(Rights::UPDATE)), |found, txn| found.next(txn, 1));
         let values = drawn.map_err(|error| self.with_sequence_name(error, sequence))?;
         let value =
             values.last().copied().ok_or_else(|| SqlError::internal("a sequence gave no value for the one asked"))?;
@@ -379,7 +383,7 @@ impl SessionFunctions for Surroundings {
     }
 
     fn currval(&self, sequence: u32) -> SqlResult<i64> {
-        let definition = self.sequence(sequence)?;
+        let definition = self.sequence(sequence, Rights::SELECT.with(Rights::USAGE))?;
         self.drawn.borrow().get(&sequence).copied().ok_or_else(|| {
             SqlError::new(
                 OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -393,12 +397,12 @@ impl SessionFunctions for Surroundings {
         let (sequence, value) = self.last_drawn.get().and_then(drawn).ok_or_else(|| {
             SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session")
         })?;
-        self.sequence(sequence)?;
+        self.sequence(sequence, Rights::SELECT.with(Rights::USAGE))?;
         Ok(value)
     }
 
     fn setval(&self, sequence: u32, value: i64, is_called: bool) -> SqlResult<i64> {
-        let definition = self.sequence(sequence)?;
+        let definition = self.sequence(sequence, Rights::UPDATE)?;
         if value < definition.min || value > definition.max {
             return Err(SqlError::new(
                 nqdb_sqlstate::NUMERIC_VALUE_OUT_OF_RANGE,
@@ -408,7 +412,7 @@ impl SessionFunctions for Surroundings {
                 ),
             ));
         }
-        self.on_sequence("setval", sequence, |found, txn| found.set(txn, value, is_called))?;
+        self.on_sequence("setval", (sequence, Rights::UPDATE), |found, txn| found.set(txn, value, is_called))?;
         if is_called {
             self.drawn.borrow_mut().insert(sequence, value);
         }
@@ -511,15 +515,18 @@ impl Surroundings {
     /// The session to signal, if the user may.
     fn signal(&self, pid: i32, verb: &str) -> SqlResult<Option<Arc<Backend>>> {
         let Some(backend) = self.instance.registry.find(pid) else { return Ok(None) };
-        if self.superuser || backend.activity().user == self.user {
-            return Ok(Some(backend));
+        let user = backend.activity().user;
+        let catalog = self.catalog.borrow();
+        let target = catalog.role(&user).map(|role| role.oid);
+        let denied = |message: String| Err(SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, message));
+        let (past, noun) = if verb == "cancel" { ("canceled", "query") } else { ("terminated", "process") };
+        if target.is_some_and(|target| catalog.is_superuser(target)) && !self.is_superuser() {
+            return denied(format!("must be a superuser to {verb} superuser {noun}"));
         }
-        let whose = if verb == "cancel" {
-            "must be a member of the role whose query is being canceled or member of pg_signal_backend"
-        } else {
-            "must be a member of the role whose process is being terminated or member of pg_signal_backend"
-        };
-        Err(SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, whose))
+        if target.is_some_and(|target| self.has_privileges_of(target)) || self.has_privileges_of(PG_SIGNAL_BACKEND) {
+            return Ok(Some(backend.clone()));
+        }
+        denied(format!("must be a member of the role whose {noun} is being {past} or member of pg_signal_backend"))
     }
 }
 

@@ -21,7 +21,7 @@ impl SystemSession for Surroundings {
     }
 
     fn is_superuser(&self) -> bool {
-        self.superuser
+        self.is_superuser()
     }
 
     fn settings(&self) -> Vec<SettingFacts> {

@@ -1,10 +1,11 @@
 //! Definitions that have a grammar of our own (`parse::definition`): what was written, before any name is looked up.
 
+use nqdb_catalog::OnCommit;
 use nqdb_catalog::request::LabelPlace;
-use nqdb_catalog::{CheckOption, OnCommit};
 use sqlparser::ast;
 
 pub use crate::ddl::QualifiedName;
+use crate::rights_command::RightsCommand;
 use crate::statement::{NamedAt, Parsed};
 
 /// A definition in our own grammar.
@@ -26,6 +27,7 @@ pub enum Definition {
     CreateDomain(Box<CreateDomain>),
     AlterDomain(Box<AlterDomain>),
     Comment(CommentOn),
+    Rights(Box<RightsCommand>),
 }
 
 /// `CREATE [OR REPLACE] [TEMP] VIEW name [(columns)] AS query [WITH [CASCADED | LOCAL] CHECK OPTION]`.
@@ -36,7 +38,8 @@ pub struct CreateView {
     pub temporary: bool,
     pub columns: Vec<NamedAt>,
     pub query: Box<Parsed>,
-    pub check_option: Option<CheckOption>,
+    /// As in [`nqdb_catalog::ViewDef::options`], WITH CHECK OPTION among them.
+    pub options: Vec<(String, String)>,
 }
 
 /// `CREATE TABLE ... AS`, `SELECT ... INTO`, `CREATE MATERIALIZED VIEW`.
@@ -124,9 +127,16 @@ pub struct Alter {
 #[derive(Clone, Debug)]
 pub enum AlterAction {
     Rename(String),
-    RenameColumn { column: String, new_name: String },
+    RenameColumn {
+        column: String,
+        new_name: String,
+    },
     SetSchema(String),
     Owner(String),
+    /// SET (name = value, ...), of views.
+    SetOptions(Vec<(String, String)>),
+    /// RESET (name, ...), of views.
+    ResetOptions(Vec<String>),
 }
 
 /// CREATE TYPE.

@@ -261,13 +261,11 @@ pub enum Rel {
         address: Option<ColumnId>,
         position: Option<u32>,
     },
-    /// A relation of the system's own; `columns` as in [`Rel::Scan`]. `checked`: the user named it, so that the user must be
-    /// allowed to read it; false within a system view.
+    /// A relation of the system's own; `columns` as in [`Rel::Scan`].
     SystemScan {
         relation: &'static SystemRelation,
         alias: String,
         columns: Vec<(usize, ColumnId)>,
-        checked: bool,
         /// What the rows are about, where the relation is the same for many objects: a sequence.
         object: u32,
     },

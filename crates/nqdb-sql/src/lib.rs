@@ -30,5 +30,7 @@ pub mod params;
 pub mod parse;
 pub mod plan;
 pub mod rewrite;
+pub mod rights;
+pub mod rights_command;
 pub mod statement;
 pub mod system;

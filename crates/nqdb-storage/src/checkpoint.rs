@@ -159,7 +159,7 @@ impl Background {
         self.wake.notify_all();
     }
 
-    /// One round: a segment ahead, a batch of pages, a checkpoint, each if due. Returns whether anything was done.
+    /// One round: a segment ahead, a batch of pages, a checkpoint, the log's mark, each if due. Returns whether anything was done.
     pub(crate) fn step(&self, state: &EngineState) -> Result<bool> {
         let mut files = self.files.lock();
         if state.log.failed() {
@@ -173,6 +173,7 @@ impl Background {
         if self.checkpoint_is_due(state, if worked { state.pool.oldest_rec_lsn() } else { oldest }) {
             worked |= self.write_checkpoint(state, &mut files, false)?;
         }
+        worked |= state.log.sync_mark_when_still().or_else(|error| fail(state, error))?;
         Ok(worked)
     }
 

@@ -15,6 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::checkpoint::{Background, CheckpointRecord, Client, LogClient};
 use crate::disk::{DirLock, Disk, DiskFile, OpenMode};
 use crate::doublewrite::{DOUBLEWRITE_PATH, Doublewrite};
+use crate::durable_mark::DurableMark;
 use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, PageId};
 use crate::mtr::Mtr;
@@ -99,28 +100,37 @@ impl EngineState {
         // From here on the reservation's drop gives back what was taken.
         let mut reservation = Reservation::new(Arc::clone(self), log_bytes);
         if need.new_pages > 0 {
-            self.space.reserve(need.new_pages)?;
-            reservation.new_pages = need.new_pages;
-            for _ in 0..need.new_pages {
-                reservation.frames.push(self.take_frame()?);
-            }
-            self.warm_free_list(need.new_pages)?;
+            self.prefer_free_pages(need.new_pages)?;
+            self.reserve_pages(&mut reservation, need.new_pages)?;
+            self.reserve_frames(&mut reservation, need.new_pages)?;
         }
         Ok(reservation)
     }
 
-    /// Brings the first pages of the free list into memory, where allocation can take them.
-    fn warm_free_list(&self, pages: u32) -> Result<()> {
-        if !self.space.has_free_pages() {
-            return Ok(());
+    /// Makes so many pages of the free list ready, if there are as many: allocation prefers them to the file's end.
+    fn prefer_free_pages(&self, pages: u32) -> Result<()> {
+        while self.space.ready_count() < pages as usize {
+            let Some(unready) = self.space.next_unready() else { break };
+            self.space.make_ready(unready, self.fetch(unready.id, Access::Keep)?)?;
         }
-        let meta = self.fetch(PageId::META, Access::Keep)?;
-        let mut next = PageId(meta.read().u64_at(space::FREE_HEAD_AT));
-        for _ in 0..pages {
-            if !next.is_some() {
-                break;
+        Ok(())
+    }
+
+    /// Takes room for pages; the file grows only when no page is free.
+    fn reserve_pages(&self, reservation: &mut Reservation, pages: u32) -> Result<()> {
+        while !self.space.try_reserve(pages) {
+            match self.space.next_unready() {
+                Some(unready) => self.space.make_ready(unready, self.fetch(unready.id, Access::Keep)?)?,
+                None => self.space.grow(u64::from(pages))?,
             }
-            next = self.fetch(next, Access::Keep)?.read().right().unwrap_or(PageId::NONE);
+        }
+        reservation.new_pages += pages;
+        Ok(())
+    }
+
+    fn reserve_frames(&self, reservation: &mut Reservation, frames: u32) -> Result<()> {
+        for _ in 0..frames {
+            reservation.frames.push(self.take_frame()?);
         }
         Ok(())
     }
@@ -213,7 +223,7 @@ impl Engine {
         lock: DirLock,
     ) -> Result<Arc<Engine>> {
         let mut superblock = SuperblockFile::open(&*disk, superblock_path)?;
-        let Superblock { system_id, log_segment_bytes, incarnation, clean_end, .. } = superblock.current;
+        let Superblock { system_id, log_segment_bytes, clean_end, .. } = superblock.current;
         options.log_segment_bytes = log_segment_bytes;
         options.log_budget_bytes = options.log_budget_bytes.max(2 * log_segment_bytes);
         options.check()?;
@@ -225,10 +235,13 @@ impl Engine {
         let spare_max = (options.log_budget_bytes / log_segment_bytes) as usize;
         let open_segments = || Segments::open(Arc::clone(&disk), shape, spare_max, options.sabotage);
         let segments = open_segments()?;
-        let survey = recovery::survey(&segments, &superblock.current, options.sabotage)?;
+        let mark = DurableMark::read(&*superblock.file(), system_id)?;
+        let survey = recovery::survey(&segments, &superblock.current, mark, options.sabotage)?;
         recovery::sync_end(&segments, survey.end)?;
+        let incarnation = survey.incarnation + 1;
+        let mark = DurableMark::start(superblock.file(), system_id, survey.end)?;
         superblock.write(|superblock| {
-            superblock.incarnation = incarnation + 1;
+            superblock.incarnation = incarnation;
             superblock.clean_end = Lsn::ZERO;
         })?;
 
@@ -238,8 +251,8 @@ impl Engine {
         let counters = Arc::new(Counters::new());
         let state = Arc::new(EngineState {
             pool: Pool::new(Arc::clone(&data_file), options.frames, Arc::clone(&counters)),
-            log: Log::open(ahead, &options, incarnation + 1, survey.end.0, Arc::clone(&counters)),
-            space: Space::new(Arc::clone(&data_file)),
+            log: Log::open(ahead, mark, &options, incarnation, survey.end.0, Arc::clone(&counters)),
+            space: Space::new(Arc::clone(&data_file), options.frames),
             background: Background::new(doublewrite, superblock, survey.checkpoint.redo),
             client: RwLock::new(None),
             has_client: AtomicBool::new(false),
@@ -309,11 +322,42 @@ impl Engine {
         self.state.reserve(need)
     }
 
-    /// Takes log credit beyond one group's limit, for a transaction's later rollback.
-    pub fn reserve_credit(&self, log_bytes: usize) -> Result<Reservation> {
+    /// Takes log space, beyond one group's limit if need be, and file space for a transaction's later rollback. Frames are
+    /// not taken: they can be waited for then.
+    pub fn reserve_credit(&self, log_bytes: usize, new_pages: u32) -> Result<Reservation> {
         held::assert_none("space is reserved");
-        self.state.log.reserve(log_bytes)?;
-        Ok(Reservation::new(Arc::clone(&self.state), log_bytes))
+        // Reserving nothing may still fail.
+        if log_bytes > 0 {
+            self.state.log.reserve(log_bytes)?;
+        }
+        let mut credit = Reservation::new(Arc::clone(&self.state), log_bytes);
+        self.state.reserve_pages(&mut credit, new_pages)?;
+        Ok(credit)
+    }
+
+    /// As [`Engine::reserve`], from `credit` as far as that goes. On an error the credit is what it was.
+    pub fn reserve_from(&self, credit: Option<&mut Reservation>, need: Need) -> Result<Reservation> {
+        let Some(credit) = credit else { return self.reserve(need) };
+        held::assert_none("space is reserved");
+        let log_bytes = need.total_log_bytes();
+        let mut reservation = credit.take_room(log_bytes, need.new_pages);
+        let missing_log = log_bytes - reservation.log_bytes;
+        let missing_pages = need.new_pages - reservation.new_pages;
+        let completed = self.complete(&mut reservation, missing_log, missing_pages);
+        match completed.and_then(|()| self.state.reserve_frames(&mut reservation, need.new_pages)) {
+            Ok(()) => Ok(reservation),
+            Err(error) => {
+                credit.merge_room(reservation);
+                Err(error)
+            }
+        }
+    }
+
+    fn complete(&self, reservation: &mut Reservation, log_bytes: usize, new_pages: u32) -> Result<()> {
+        if log_bytes > 0 || new_pages > 0 {
+            reservation.merge(self.reserve_credit(log_bytes, new_pages)?);
+        }
+        Ok(())
     }
 
     /// The largest log group, in bytes.

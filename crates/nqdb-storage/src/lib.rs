@@ -6,7 +6,7 @@
 //! point from which recovery would have to start. After a crash [`Engine::open`] repeats what the data file lacks.
 //!
 //! ```text
-//! nqdb.super          superblock: format, system id, where the newest checkpoint is
+//! nqdb.super          superblock: format, system id, where the newest checkpoint is; how far the log was durable
 //! nqdb.doublewrite    the batch of pages that is being written in place
 //! base.nqdb           the data file
 //! wal/<16 hex digits> log segments
@@ -19,7 +19,7 @@
 //! | `pool` | frames, pins, latches, eviction |
 //! | `mtr`, `reservation`, `space` | mini-transactions, what they reserve, page allocation |
 //! | `wal` | log groups, segments, the log thread |
-//! | `superblock`, `doublewrite`, `checkpoint`, `recovery` | what survives a crash and how |
+//! | `superblock`, `durable_mark`, `doublewrite`, `checkpoint`, `recovery` | what survives a crash and how |
 //! | `engine` | the parts put together |
 //! | [`page`], [`tree`] | page layout and operations, B-link trees |
 //! | [`verify`] | is every page sound and in exactly one place? |
@@ -31,6 +31,7 @@ pub mod verify;
 
 mod checkpoint;
 mod doublewrite;
+mod durable_mark;
 mod engine;
 mod error;
 mod ids;

@@ -111,22 +111,27 @@ impl<'e> Mtr<'e> {
     }
 
     /// A page for a new use, latched: from the free list if its first page can be had at once, else from the end of the
-    /// file. Its content is that of its last use; the first operation on it must format it. Fails only for damage or
-    /// when the reservation has no page left, so allocate before the first change.
+    /// file, else from the free list when its first page is given back. Its content is that of its last use; the first
+    /// operation on it must format it. Fails only for damage or when the reservation has no page left, so allocate before
+    /// the first change.
     pub fn allocate_page(&mut self) -> Result<PageHandle> {
         if self.reservation.new_pages == 0 {
             return Err(StorageError::internal("a page is allocated that was not reserved"));
         }
         let meta = self.latch_meta()?;
-        if let Some(page) = self.try_first_free_page(meta) {
-            if page.guard.page_type() != Some(PageType::Free) {
-                return Err(StorageError::corrupt_page(page.pin.id(), "the free list holds a page that is in use"));
-            }
+        if let Some(page) = self.first_free_page(meta)? {
             let next = page.guard.right();
+            self.reservation.new_pages -= 1;
             self.set_meta(meta, FREE_HEAD_AT, next.map_or(0, |id| id.0));
             self.set_meta(meta, FREE_COUNT_AT, self.page(meta).u64_at(FREE_COUNT_AT).saturating_sub(1));
-            self.note_space(meta);
             return Ok(self.hold(page));
+        }
+        self.page_at_end(meta)
+    }
+
+    fn page_at_end(&mut self, meta: PageHandle) -> Result<PageHandle> {
+        if !self.state.space.has_room_at_end() {
+            return Err(StorageError::internal("a page was reserved and there is no room for it"));
         }
         let Some(frame) = self.reservation.frames.pop() else {
             return Err(StorageError::internal("a page is allocated without a reserved frame"));
@@ -141,13 +146,36 @@ impl<'e> Mtr<'e> {
         };
         self.reservation.new_pages -= 1;
         self.set_meta(meta, NEXT_PAGE_AT, next + 1);
-        self.note_space(meta);
+        self.state.space.note_next_page(next + 1);
         Ok(self.latch(pin))
     }
 
-    fn try_first_free_page(&self, meta: PageHandle) -> Option<PageWrite<'e>> {
-        let head = PageId(self.page(meta).u64_at(FREE_HEAD_AT));
-        if head.is_some() { self.state.pool.fetch_resident(head)?.try_into_write() } else { None }
+    /// The first ready page of the free list. `None` when there is none, or it is latched and the file's end can serve.
+    fn first_free_page(&self, meta: PageHandle) -> Result<Option<PageWrite<'e>>> {
+        let EngineState { space, pool, .. } = self.state;
+        let Some((kept, next)) = space.take_first() else { return Ok(None) };
+        let id = kept.id();
+        if id.0 != self.page(meta).u64_at(FREE_HEAD_AT) {
+            return Err(StorageError::internal("the ready pages are not the first of the free list"));
+        }
+        // The page is in memory, so this second pin only keeps it there while the latch is tried.
+        let gone = || StorageError::internal("a ready page has left memory");
+        let spare = pool.fetch_resident(id).ok_or_else(gone)?;
+        let pin = pool.take_back(kept);
+        let is_own = self.held.iter().flatten().any(|held| held.page.pin.id() == id);
+        let page = match is_own {
+            true => None,
+            false if space.has_room_at_end() => pin.try_into_write(),
+            false => Some(pin.into_write()),
+        };
+        match &page {
+            None => space.put_first(spare.keep(), next),
+            Some(page) if page.guard.page_type() != Some(PageType::Free) => {
+                return Err(StorageError::corrupt_page(id, "the free list holds a page that is in use"));
+            }
+            Some(_) => {}
+        }
+        Ok(page)
     }
 
     /// Puts a latched page on the free list.
@@ -158,7 +186,8 @@ impl<'e> Mtr<'e> {
         self.apply(handle, &PageOp::FormatFree { next: head.is_some().then_some(head) });
         self.set_meta(meta, FREE_HEAD_AT, id.0);
         self.set_meta(meta, FREE_COUNT_AT, self.page(meta).u64_at(FREE_COUNT_AT) + 1);
-        self.note_space(meta);
+        let pin = self.state.pool.fetch_resident(id).expect("the page is latched, so it is in memory");
+        self.state.space.freed(pin.keep(), head, &self.state.pool);
     }
 
     fn latch_meta(&mut self) -> Result<PageHandle> {
@@ -174,11 +203,6 @@ impl<'e> Mtr<'e> {
 
     fn set_meta(&mut self, meta: PageHandle, offset: usize, value: u64) {
         self.apply(meta, &PageOp::Bytes { offset: offset as u16, bytes: &value.to_le_bytes() });
-    }
-
-    fn note_space(&self, meta: PageHandle) {
-        let page = self.page(meta);
-        self.state.space.note(page.u64_at(NEXT_PAGE_AT), page.u64_at(FREE_COUNT_AT));
     }
 
     /// Appends the group to the log and gives back all latches; what is left of the reservation goes back too. Returns the

@@ -2,8 +2,9 @@
 //!
 //! 1. The superblock names the newest checkpoint; torn pages are put back from the doublewrite file.
 //! 2. The log is read to its end, which is synced: what was only in the operating system's cache becomes durable before
-//!    anything is built on it.
-//! 3. The superblock gets the next incarnation, so that groups behind the end can never be taken for new ones.
+//!    anything is built on it. A log that is known to have been durable beyond that end is damaged: nothing is opened.
+//! 3. The superblock gets the next incarnation, above that of every group that was read, so that groups behind the end
+//!    can never be taken for new ones.
 //! 4. From the checkpoint's redo position on every page record is applied to pages that are older than its group, and
 //!    from its start position on every opaque record is handed to the layer above, in order. A page that a record cannot
 //!    have been made for is damage: nothing is applied to it, and the database does not open.
@@ -19,7 +20,7 @@ use crate::error::{Result, StorageError};
 use crate::ids::{Lsn, PageId};
 use crate::options::Sabotage;
 use crate::page::op::PageOp;
-use crate::page::redo::sound;
+use crate::page::redo::{repeat, sound};
 use crate::pool::{Access, Pinned};
 use crate::superblock::Superblock;
 use crate::wal::group::{Record, Records};
@@ -56,10 +57,18 @@ impl LogReplay for NoLogReplay {
 pub(crate) struct LogSurvey {
     pub(crate) checkpoint: CheckpointRecord,
     pub(crate) end: Lsn,
+    /// The largest incarnation in superblock and log. A superblock of which only the older copy was left may name one
+    /// that has been used.
+    pub(crate) incarnation: u32,
 }
 
-/// Finds the newest checkpoint and the log's end.
-pub(crate) fn survey(segments: &Segments, superblock: &Superblock, sabotage: Sabotage) -> Result<LogSurvey> {
+/// Finds the newest checkpoint and the log's end. `mark` is how far the log had been durable, if that is known.
+pub(crate) fn survey(
+    segments: &Segments,
+    superblock: &Superblock,
+    mark: Option<Lsn>,
+    sabotage: Sabotage,
+) -> Result<LogSurvey> {
     let mut reader = LogReader::new(segments, superblock.checkpoint, sabotage);
     let group = reader.next_group()?;
     let group = group.filter(|group| group.start == superblock.checkpoint);
@@ -70,9 +79,17 @@ pub(crate) fn survey(segments: &Segments, superblock: &Superblock, sabotage: Sab
     };
     let end = reader.find_end()?;
     if superblock.clean_end > end {
-        return Err(StorageError::corrupt("the log ends before the point where the database was stopped cleanly"));
+        return Err(StorageError::corrupt(format!(
+            "the log cannot be read at {end}, and the database was stopped cleanly at {}",
+            superblock.clean_end
+        )));
     }
-    Ok(LogSurvey { checkpoint, end })
+    if let Some(mark) = mark.filter(|mark| *mark > end) {
+        return Err(StorageError::corrupt(format!(
+            "the log cannot be read at {end}, and it had been durable up to {mark}: its newest part is damaged"
+        )));
+    }
+    Ok(LogSurvey { checkpoint, end, incarnation: reader.incarnation().max(superblock.incarnation) })
 }
 
 /// Syncs the segment in which the log ends; the ones before were synced before it was begun.
@@ -88,7 +105,7 @@ pub(crate) fn replay(
     survey: &LogSurvey,
     client: &mut dyn LogReplay,
 ) -> Result<()> {
-    let LogSurvey { checkpoint, end } = survey;
+    let LogSurvey { checkpoint, end, .. } = survey;
     client.checkpoint(&checkpoint.payload)?;
     let from = checkpoint.redo.min(checkpoint.start);
     let mut reader = LogReader::new(segments, from, state.options.sabotage);
@@ -143,8 +160,7 @@ fn redo(state: &Arc<EngineState>, pin: Pinned<'_>, group: &Group<'_>, ops: &[Pag
     }
     state.pool.mark_dirty(page.pin.frame_index(), group.start);
     for op in ops {
-        op.check(&page.guard).map_err(damaged)?;
-        op.apply(&mut page.guard);
+        repeat(op, &mut page.guard).map_err(damaged)?;
     }
     page.guard.set_lsn(group.end);
     Ok(())

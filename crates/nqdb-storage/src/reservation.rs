@@ -42,7 +42,7 @@ impl Need {
     }
 
     /// All log bytes, with what the caller does not see.
-    pub(crate) fn total_log_bytes(&self) -> usize {
+    pub(crate) const fn total_log_bytes(&self) -> usize {
         GROUP_HEADER_BYTES + 8 + self.log_bytes + self.new_pages as usize * SPACE_LOG_BYTES
     }
 }
@@ -71,6 +71,25 @@ impl Reservation {
         let taken = log_bytes.min(self.log_bytes);
         self.log_bytes -= taken;
         Reservation::new(Arc::clone(&self.state), taken)
+    }
+
+    /// Moves up to `log_bytes` and `new_pages` of room into a reservation of its own.
+    pub(crate) fn take_room(&mut self, log_bytes: usize, new_pages: u32) -> Reservation {
+        let mut taken = self.take(log_bytes);
+        taken.new_pages = new_pages.min(self.new_pages);
+        self.new_pages -= taken.new_pages;
+        taken
+    }
+
+    /// Pages that are left.
+    pub fn new_pages(&self) -> u32 {
+        self.new_pages
+    }
+
+    /// Adds another reservation's log and file space to this one; its frames go back.
+    pub fn merge_room(&mut self, mut other: Reservation) {
+        self.log_bytes += std::mem::take(&mut other.log_bytes);
+        self.new_pages += std::mem::take(&mut other.new_pages);
     }
 
     /// Adds another reservation's room to this one.

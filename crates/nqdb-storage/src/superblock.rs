@@ -12,6 +12,7 @@
 //!  40  8  bytes in a log segment
 //!  48  8  LSN of the newest checkpoint's group
 //!  56  8  end of the log at a clean stop, 0 when not stopped cleanly
+//! 8192    the mark of the log's durable end: `durable_mark`
 //! ```
 //!
 //! A copy fits one sector, and the other copy stays untouched while one is written: a power cut leaves at least one.
@@ -128,6 +129,11 @@ impl SuperblockFile {
         }
         let current = newest.ok_or_else(|| StorageError::corrupt("no copy of the superblock can be read"))?;
         Ok(SuperblockFile { file, current })
+    }
+
+    /// The file, for the mark that stands behind the copies.
+    pub(crate) fn file(&self) -> Arc<dyn DiskFile> {
+        Arc::clone(&self.file)
     }
 
     /// Makes a changed superblock durable.

@@ -80,10 +80,18 @@ fn records_come_back_in_order_with_their_positions() {
 
 #[test]
 fn a_torn_end_is_cut_off_and_the_log_goes_on_there() {
-    let (disk, ends) = with_records(5);
-    // The last group is damaged and nothing proves that it was ever durable.
-    assert!(disk.flip_bit(&segment_path(1), ends[4].0 - SEGMENT_BYTES - 20, 3));
+    let disk = SimDisk::new();
+    let engine = Engine::create(Arc::new(disk.clone()), options()).unwrap();
+    for kind in 0..4 {
+        append(&engine, kind, &[kind; 100]).unwrap();
+        engine.flush_log().unwrap();
+    }
+    // The power goes while the last group is synced: of its sectors some are written and some are not.
+    let end = append(&engine, 4, &[4; 100]).unwrap();
+    disk.fail_at(Call::Sync, disk.calls(Call::Sync) + 1, Fault::CrashHere);
+    engine.flush_log().unwrap_err();
     let disk = disk.crash(CrashMode::AllWrites);
+    assert!(disk.flip_bit(&segment_path(1), end.0 - SEGMENT_BYTES - 20, 3));
     let (engine, collect) = open(&disk).unwrap();
     assert_eq!(collect.records.len(), 4);
     append(&engine, 77, b"goes on").unwrap();
@@ -95,7 +103,7 @@ fn a_torn_end_is_cut_off_and_the_log_goes_on_there() {
 
 #[test]
 fn damage_in_the_middle_is_no_end() {
-    for victim in 0..4 {
+    for victim in 0..6 {
         let (disk, ends) = with_records(6);
         disk.flip_bit(&segment_path(1), ends[victim].0 - SEGMENT_BYTES - 20, 3);
         let error = open(&disk.crash(CrashMode::AllWrites)).err();
@@ -115,8 +123,9 @@ fn damage_before_a_later_segment_is_no_end() {
         }
         last_in_first = end;
     }
-    // Everything in one flush: no group says that the log was durable before it.
+    // Everything in one flush: no group says that the log was durable before it. Nor does the mark.
     engine.flush_log().unwrap();
+    disk.flip_bit("nqdb.super", 8192, 0);
     disk.flip_bit(&segment_path(1), last_in_first.0 - SEGMENT_BYTES - 100, 0);
     assert!(matches!(open(&disk.crash(CrashMode::AllWrites)), Err(StorageError::Corrupt { .. })));
 }
@@ -256,7 +265,7 @@ fn reservations_give_back_what_was_not_used() {
     let engine = Engine::create(Arc::new(disk.clone()), options()).unwrap();
     let files = disk.list("wal").unwrap().len();
     for _ in 0..100 {
-        let mut credit = engine.reserve_credit(50_000).unwrap();
+        let mut credit = engine.reserve_credit(50_000, 0).unwrap();
         let part = credit.take(20_000);
         assert_eq!((credit.log_bytes(), part.log_bytes()), (30_000, 20_000));
         credit.merge(part);

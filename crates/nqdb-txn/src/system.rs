@@ -10,6 +10,7 @@ use crate::durable::{Durability, Durable};
 use crate::error::{Result, TxnError};
 use crate::ids::{Csn, OwnerId, Xid};
 use crate::key_lock::KeyLocks;
+use crate::key_sort::{self, SortMemory};
 use crate::purge::Purge;
 use crate::record;
 use crate::recovery::{self, Found};
@@ -49,6 +50,8 @@ const POSTGRES_EPOCH_SECONDS: i64 = 946_684_800;
 pub struct TxnOptions {
     /// Memory for undo; what is above it spills to a file.
     pub undo_memory_bytes: usize,
+    /// Memory for sorting the keys of new indexes, all that are built at once together; what is above it spills to files.
+    pub sort_memory_bytes: usize,
     /// Locks on relations, and again locks on rows, that may be held at once; more is 53200.
     pub locks_max: usize,
     /// µs since 2000-01-01 UTC; goes into commit records.
@@ -82,6 +85,7 @@ impl Default for TxnOptions {
     fn default() -> TxnOptions {
         TxnOptions {
             undo_memory_bytes: 64 << 20,
+            sort_memory_bytes: 32 << 20,
             locks_max: 1_000_000,
             wall_clock_micros: system_clock_micros,
             sabotage: TxnSabotage::None,
@@ -148,6 +152,7 @@ pub struct TxnSystem {
     options: TxnOptions,
     xids: XidTable,
     undo: Arc<UndoStore>,
+    sort_memory: Arc<SortMemory>,
     next_owner: AtomicU64,
     active: Vec<RwLock<HashMap<Xid, Arc<Running>, foldhash::fast::FixedState>>>,
     /// Held from taking a csn to having published it.
@@ -171,6 +176,21 @@ struct CommitOrder {
     unsynced: VecDeque<(Xid, Lsn)>,
 }
 
+/// What holds memory up to a limit, and uses files beyond it.
+struct Spilling {
+    undo: Arc<UndoStore>,
+    sort_memory: Arc<SortMemory>,
+}
+
+impl Spilling {
+    fn new(disk: &Arc<dyn Disk>, options: &TxnOptions) -> Spilling {
+        Spilling {
+            undo: Arc::new(UndoStore::new(disk.clone(), options.undo_memory_bytes)),
+            sort_memory: SortMemory::new(disk.clone(), options.sort_memory_bytes),
+        }
+    }
+}
+
 impl TxnSystem {
     /// Makes a new database on an empty disk: the directory of trees and the [`SYSTEM_TREES`], all empty. A crash at any
     /// point leaves either no database, and this can be called again, or a whole one.
@@ -183,19 +203,21 @@ impl TxnSystem {
         })?;
         let directory = directory.ok_or_else(|| TxnError::corrupt("the tree directory was not made"))?;
         let found = Found { next_xid: Xid(1), next_csn: Csn(1), next_tree: FIRST_USER_TREE, purged: true };
-        let undo = Arc::new(UndoStore::new(disk, options.undo_memory_bytes));
-        Ok(TxnSystem::assemble(undo, engine, background_threads, options, directory, &found, Lsn::MAX))
+        let spilling = Spilling::new(&disk, &options);
+        Ok(TxnSystem::assemble(spilling, engine, background_threads, options, directory, &found, Lsn::MAX))
     }
 
     /// Opens a database: repeats what the data file lacks, then rolls back what a crash cut off.
     pub fn open(disk: Arc<dyn Disk>, engine: Options, options: TxnOptions) -> Result<Arc<TxnSystem>> {
-        let undo = Arc::new(UndoStore::new(disk.clone(), options.undo_memory_bytes));
-        let mut replay = recovery::Replay::new(undo.clone());
+        let spilling = Spilling::new(&disk, &options);
+        let mut replay = recovery::Replay::new(spilling.undo.clone());
         let background_threads = engine.background_threads;
-        let engine = Engine::open(disk, engine, &mut replay)?;
+        let engine = Engine::open(disk.clone(), engine, &mut replay)?;
+        key_sort::remove_left_files(&*disk)?;
         let (found, unfinished, recovery_floor) = replay.finish()?;
         let directory = Directory::open(&engine)?;
-        let system = TxnSystem::assemble(undo, engine, background_threads, options, directory, &found, recovery_floor);
+        let system =
+            TxnSystem::assemble(spilling, engine, background_threads, options, directory, &found, recovery_floor);
         if system.options.sabotage != TxnSabotage::NoRecoveryUndo {
             recovery::roll_back(&system, unfinished)?;
         }
@@ -205,7 +227,7 @@ impl TxnSystem {
     }
 
     fn assemble(
-        undo: Arc<UndoStore>,
+        spilling: Spilling,
         engine: Arc<Engine>,
         background_threads: bool,
         options: TxnOptions,
@@ -232,7 +254,8 @@ impl TxnSystem {
         }));
         Arc::new(TxnSystem {
             xids: XidTable::new(found.next_xid),
-            undo,
+            undo: spilling.undo,
+            sort_memory: spilling.sort_memory,
             next_owner: AtomicU64::new(1),
             active: (0..ACTIVE_SHARD_COUNT).map(|_| RwLock::default()).collect(),
             commit_order: Mutex::default(),
@@ -251,6 +274,10 @@ impl TxnSystem {
             timeline,
             options,
         })
+    }
+
+    pub(crate) fn sort_memory(&self) -> &Arc<SortMemory> {
+        &self.sort_memory
     }
 
     /// The engine below.

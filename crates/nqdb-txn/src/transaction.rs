@@ -17,6 +17,7 @@
 
 use crate::definitions::Definition;
 use crate::error::{Result, TxnError};
+use crate::growth::Growth;
 use crate::ids::{Csn, OwnerId, RowId, UndoPosition, Xid};
 use crate::record::{self, CHANGE_OVERHEAD_BYTES, Change, ChangeKind};
 use crate::relation_lock::{LockTarget, RelationLock};
@@ -27,7 +28,7 @@ use crate::undo::UndoWriter;
 use crate::view::{HEADER_BYTES, ReadView, Registered};
 use crate::wait::{Running, Wait};
 use nqdb_storage::tree::{EditNeed, Tree};
-use nqdb_storage::{Lsn, Need, Reservation, StorageError, TreeId};
+use nqdb_storage::{Lsn, Need, PageId, Reservation, StorageError, TreeId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,10 +40,6 @@ pub enum Isolation {
     /// Every statement sees what was committed when the first one began; the first updater of a row wins.
     RepeatableRead,
 }
-
-/// A row that undoing makes longer may need its leaf split again. A split logs two pages or so and frees at least a
-/// quarter of one: this many log bytes for each byte of growth.
-const SPLIT_LOG_PER_BYTE: usize = 10;
 
 /// Log space is taken for a transaction's rollback in pieces of at least this size.
 const CREDIT_PIECE_BYTES: usize = 16 * 1024;
@@ -56,12 +53,14 @@ pub struct Transaction {
     finished: bool,
     xid: Option<Xid>,
     pub(crate) undo: UndoWriter,
-    /// Log space for the rollback.
+    /// Log and file space for the rollback.
     credit: Option<Reservation>,
     /// Log space for the record of the end; there as soon as there is a number.
     end_credit: Option<Reservation>,
     /// How much of the credit is promised to changes made so far.
     credit_promised: usize,
+    /// Rows that the rollback makes longer: promised beside that.
+    growth: Growth,
     registered: Option<Arc<Registered>>,
     seen_up_to: UndoPosition,
     depends_on: AtomicU64,
@@ -124,6 +123,7 @@ impl Transaction {
             credit: None,
             end_credit: None,
             credit_promised: 0,
+            growth: Growth::default(),
             registered: None,
             seen_up_to: UndoPosition::NONE,
             depends_on: AtomicU64::new(0),
@@ -286,20 +286,21 @@ impl Transaction {
     /// Takes what a change needs before any latch: a number, undo room for `count` records with at most `image_bytes_max`
     /// of image each, and log space for undoing them.
     pub(crate) fn prepare(&mut self, count: usize, key_bytes: usize, image_bytes_max: usize) -> Result<Xid> {
-        self.prepare_with_growth(count, key_bytes, image_bytes_max, 0)
+        let rollback_bytes = count * undo_log_bytes(key_bytes, image_bytes_max + HEADER_BYTES);
+        self.prepare_room(count, count * (key_bytes + image_bytes_max), rollback_bytes)
     }
 
-    /// As [`Transaction::prepare`], for a change whose undoing may make its row longer by `growth_bytes_max`.
-    pub(crate) fn prepare_with_growth(
-        &mut self,
-        count: usize,
-        key_bytes: usize,
-        image_bytes_max: usize,
-        growth_bytes_max: usize,
-    ) -> Result<Xid> {
-        let rollback_bytes =
-            count * undo_log_bytes(key_bytes, image_bytes_max + HEADER_BYTES) + growth_bytes_max * SPLIT_LOG_PER_BYTE;
-        self.prepare_room(count, count * (key_bytes + image_bytes_max), rollback_bytes)
+    /// Whether rows were made shorter, so that the next one may be too.
+    pub(crate) fn shortens_rows(&self) -> bool {
+        self.growth.is_expected()
+    }
+
+    /// As [`Transaction::prepare`], for one change that may make its row shorter.
+    pub(crate) fn prepare_shortening(&mut self, key_bytes: usize, image_bytes_max: usize) -> Result<Xid> {
+        let xid = self.prepare(1, key_bytes, image_bytes_max)?;
+        let (log_bytes, pages) = self.growth.one_more();
+        self.take_credit(undo_log_bytes(key_bytes, image_bytes_max + HEADER_BYTES) + log_bytes, pages)?;
+        Ok(xid)
     }
 
     /// Takes a number, undo room for `count` records with `undo_bytes` of keys and images, and `rollback_bytes` of log.
@@ -309,22 +310,31 @@ impl Transaction {
             None => self.assign_xid()?,
         };
         self.undo.prepare(count, undo_bytes)?;
-        let need = self.credit_promised + rollback_bytes;
-        let have = self.credit.as_ref().map_or(0, Reservation::log_bytes);
-        if need > have {
-            let more = self.system.engine().reserve_credit((need - have).max(CREDIT_PIECE_BYTES))?;
+        self.take_credit(rollback_bytes, 0)?;
+        Ok(xid)
+    }
+
+    /// Takes log and file space for the rollback of one more change, beyond what is promised.
+    fn take_credit(&mut self, log_bytes: usize, pages: u32) -> Result<()> {
+        let (growth_log_bytes, growth_pages) = self.growth.promised();
+        let need = self.credit_promised + growth_log_bytes + log_bytes;
+        let (have, have_pages) = self.credit.as_ref().map_or((0, 0), |credit| (credit.log_bytes(), credit.new_pages()));
+        let missing_pages = (growth_pages + pages).saturating_sub(have_pages);
+        if need > have || missing_pages > 0 {
+            let missing = if need > have { (need - have).max(CREDIT_PIECE_BYTES) } else { 0 };
+            let more = self.system.engine().reserve_credit(missing, missing_pages)?;
             match &mut self.credit {
                 Some(credit) => credit.merge(more),
                 None => self.credit = Some(more),
             }
         }
-        Ok(xid)
+        Ok(())
     }
 
     fn assign_xid(&mut self) -> Result<Xid> {
         self.ensure_registered();
         let end_bytes = Need::group_bytes(record::encode_commit(Xid(0), Csn(0), 0).len());
-        self.end_credit = Some(self.system.engine().reserve_credit(end_bytes)?);
+        self.end_credit = Some(self.system.engine().reserve_credit(end_bytes, 0)?);
         let xid = self.system.start_xid(&self.running);
         self.xid = Some(xid);
         Ok(xid)
@@ -338,9 +348,9 @@ impl Transaction {
         self.undo.append(change)
     }
 
-    /// The row that was just changed is shorter than before by `bytes`: undoing it may need a split.
-    pub(crate) fn promise_growth(&mut self, bytes: usize) {
-        self.credit_promised += bytes * SPLIT_LOG_PER_BYTE;
+    /// The row that was just changed, in `leaf`, is shorter than before by `bytes`: undoing it may need a split.
+    pub(crate) fn note_shortened(&mut self, leaf: PageId, bytes: usize) {
+        self.growth.note(leaf, bytes);
     }
 
     /// Marks a place to roll back to. It stays usable until it is rolled back over.
@@ -394,7 +404,7 @@ impl Transaction {
             let credit = self.credit.as_mut();
             match crate::rollback::undo_step(&self.system, xid, position, credit, &mut self.marked_again) {
                 Err(TxnError::Storage(StorageError::DiskFull { .. })) => {
-                    // A page has to be split again, and splits take log space that nobody has reserved.
+                    // More pages have to be split than room was taken for (see `growth`). What others have given back may do.
                     self.credit = None;
                     crate::rollback::undo_step(&self.system, xid, position, None, &mut self.marked_again)?;
                 }

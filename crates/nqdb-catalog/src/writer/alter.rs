@@ -11,6 +11,7 @@ use super::{CatalogWriter, duplicate_relation, index_row, taken};
 use crate::catalog::schema_row;
 use crate::definition::{CommentDef, Relation, SchemaDef, SequenceDef, TableDef};
 use crate::objects::{Kind, ObjectRow, Space};
+use crate::rights::SecuredKind;
 use crate::snapshot::Change;
 use crate::stored::to_json;
 use crate::view::ViewDef;
@@ -19,6 +20,9 @@ impl CatalogWriter<'_> {
     /// Gives a relation, with the sequences of its columns, to another role.
     pub fn set_relation_owner(&mut self, oid: Oid, owner: Oid) -> Result<()> {
         let relation = self.snapshot().relation_by_oid(oid).cloned();
+        if let Some(relation) = &relation {
+            self.change_list_owner(SecuredKind::Table.class(), oid, relation.owner(), owner)?;
+        }
         match relation {
             Some(Relation::Table(_)) => {
                 let table = self.lock_table(oid, RelationLock::AccessExclusive)?;
@@ -89,7 +93,10 @@ impl CatalogWriter<'_> {
         let snapshot = self.snapshot();
         let Some(schema) = snapshot.schema_by_oid(oid) else { return Ok(()) };
         let mut successor = SchemaDef::clone(schema);
-        successor.owner = owner.unwrap_or(successor.owner);
+        if let Some(owner) = owner {
+            self.change_list_owner(SecuredKind::Schema.class(), oid, successor.owner, owner)?;
+            successor.owner = owner;
+        }
         if let Some(name) = name {
             super::schema::expect_schema_name(name)?;
             if snapshot.schema(name).is_some() {
@@ -127,8 +134,9 @@ impl CatalogWriter<'_> {
         Ok(())
     }
 
-    /// Removes the comments of an object that goes, and of its columns.
-    pub(super) fn remove_comments(&mut self, object: Oid) -> Result<()> {
+    /// Removes what is said about an object that goes: comments and access lists, those of its columns too.
+    pub(super) fn forget_object(&mut self, object: Oid) -> Result<()> {
+        self.remove_access_lists(object, None)?;
         let snapshot = self.snapshot();
         let mut comments: Vec<Oid> =
             snapshot.comments().filter(|comment| comment.object == object).map(|comment| comment.oid).collect();

@@ -80,7 +80,8 @@ impl CatalogWriter<'_> {
         column.default = None;
         column.identity = None;
         column.generated = None;
-        self.put_table(successor)
+        self.put_table(successor)?;
+        self.remove_access_lists(table_oid, Some(attnum))
     }
 
     /// Gives a column another name; `checks` are the new texts of the checks that name it, by position.

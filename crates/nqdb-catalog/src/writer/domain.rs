@@ -62,7 +62,7 @@ impl CatalogWriter<'_> {
     pub fn drop_domain_check(&mut self, oid: Oid, name: &str) -> Result<bool> {
         let (def, mut domain) = self.lock_domain(oid)?;
         let Some(at) = domain.checks.iter().position(|check| check.name == name) else { return Ok(false) };
-        self.remove_comments(domain.checks[at].oid)?;
+        self.forget_object(domain.checks[at].oid)?;
         domain.checks.remove(at);
         self.put_domain(&def, domain)?;
         Ok(true)

@@ -162,7 +162,7 @@ impl CatalogWriter<'_> {
             }
         }
         successor.store = Arc::new(store);
-        self.remove_comments(index)?;
+        self.forget_object(index)?;
         self.catalog.objects().remove(self.txn, Space::Relation, index)?;
         self.catalog.system().drop_tree(self.txn, removed.tree.id())?;
         self.put_table(successor)

@@ -11,6 +11,8 @@ mod column;
 mod dependency;
 mod domain;
 mod index;
+mod owned;
+mod rights;
 mod role;
 mod schema;
 mod sequence;

@@ -1,17 +1,14 @@
-//! CREATE, ALTER and DROP ROLE.
+//! CREATE and ALTER ROLE.
 
 use std::sync::Arc;
 
-use nqdb_sqlstate::{
-    DEPENDENT_OBJECTS_STILL_EXIST, DUPLICATE_OBJECT, OBJECT_IN_USE, RESERVED_NAME, SqlError, UNDEFINED_OBJECT,
-};
-use nqdb_txn::{RelationLock, Result};
+use nqdb_sqlstate::{DUPLICATE_OBJECT, RESERVED_NAME, SqlError};
+use nqdb_txn::Result;
 use nqdb_types::Oid;
 
 use super::{CatalogWriter, taken};
 use crate::catalog::role_row;
 use crate::definition::RoleDef;
-use crate::objects::Space;
 use crate::request::RoleOptions;
 use crate::snapshot::Change;
 
@@ -61,52 +58,6 @@ impl CatalogWriter<'_> {
         }
         role.name = name.to_owned();
         self.put_role(role)
-    }
-
-    /// Drops a role. Errors: 55006 for the current role, 2BP01 when it owns something.
-    pub fn drop_role(&mut self, oid: Oid) -> Result<()> {
-        let role = self.lock_role(oid)?;
-        if oid == self.role {
-            return Err(SqlError::new(OBJECT_IN_USE, "current user cannot be dropped").into());
-        }
-        let snapshot = self.snapshot();
-        let mut owned: Vec<String> = snapshot
-            .tables()
-            .filter(|table| table.owner == oid)
-            .map(|table| format!("owner of table {}", table.name))
-            .collect();
-        owned.extend(
-            snapshot
-                .sequences()
-                .filter(|sequence| sequence.owner == oid && sequence.owned_by.is_none())
-                .map(|sequence| format!("owner of sequence {}", sequence.name)),
-        );
-        owned.extend(
-            snapshot
-                .schemas()
-                .filter(|schema| schema.owner == oid)
-                .map(|schema| format!("owner of schema {}", schema.name)),
-        );
-        if !owned.is_empty() {
-            owned.sort();
-            return Err(SqlError::new(
-                DEPENDENT_OBJECTS_STILL_EXIST,
-                format!("role \"{}\" cannot be dropped because some objects depend on it", role.name),
-            )
-            .with_detail(owned.join("\n"))
-            .into());
-        }
-        self.catalog.objects().remove(self.txn, Space::Role, oid)?;
-        self.push(Change::DropRole(oid));
-        Ok(())
-    }
-
-    fn lock_role(&mut self, oid: Oid) -> Result<RoleDef> {
-        self.txn.lock_relation(oid, RelationLock::AccessExclusive)?;
-        match self.snapshot().role_by_oid(oid) {
-            Some(role) => Ok(RoleDef::clone(role)),
-            None => Err(SqlError::new(UNDEFINED_OBJECT, format!("role with OID {oid} does not exist")).into()),
-        }
     }
 
     fn put_role(&mut self, role: RoleDef) -> Result<()> {

@@ -11,6 +11,7 @@ use crate::catalog::{PG_CATALOG_OID, schema_row};
 use crate::definition::SchemaDef;
 use crate::objects::Space;
 use crate::request::DropBehavior;
+use crate::rights::SecuredKind;
 use crate::snapshot::Change;
 
 impl CatalogWriter<'_> {
@@ -26,6 +27,7 @@ impl CatalogWriter<'_> {
         let row = schema_row(&schema);
         self.catalog.objects().insert(self.txn, &row).map_err(|error| taken(error, duplicate().into()))?;
         self.push(Change::PutSchema(schema));
+        self.apply_default_access(SecuredKind::Schema, oid, 0)?;
         Ok(oid)
     }
 
@@ -47,7 +49,8 @@ impl CatalogWriter<'_> {
     /// Removes an empty schema.
     pub(super) fn remove_schema(&mut self, oid: Oid) -> Result<()> {
         if self.snapshot().schema_by_oid(oid).is_some() {
-            self.remove_comments(oid)?;
+            self.forget_object(oid)?;
+            self.remove_default_access_of_schema(oid)?;
             self.catalog.objects().remove(self.txn, Space::Schema, oid)?;
             self.push(Change::DropSchema(oid));
         }

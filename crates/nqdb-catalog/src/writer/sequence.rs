@@ -10,6 +10,7 @@ use super::{CatalogWriter, ObjectId, duplicate_relation, sequence_options, taken
 use crate::definition::{OwnedBy, SequenceDef};
 use crate::objects::{Kind, ObjectRow, Space};
 use crate::request::SequenceOptions;
+use crate::rights::SecuredKind;
 use crate::snapshot::Change;
 use crate::stored::to_json;
 
@@ -76,6 +77,7 @@ impl CatalogWriter<'_> {
         self.insert_relation(&sequence_row(&sequence))?;
         sequence.counter().create(self.txn)?;
         self.push(Change::PutSequence(Arc::new(sequence)));
+        self.apply_default_access(SecuredKind::Sequence, oid, schema)?;
         Ok(oid)
     }
 
@@ -143,7 +145,7 @@ impl CatalogWriter<'_> {
 
     /// Drops a sequence together with the column that owns it. Its counter goes after the commit.
     pub(super) fn remove_sequence(&mut self, sequence: &SequenceDef) -> Result<()> {
-        self.remove_comments(sequence.oid)?;
+        self.forget_object(sequence.oid)?;
         self.catalog.objects().remove(self.txn, Space::Relation, sequence.oid)?;
         self.push(Change::DropSequence(sequence.oid));
         Ok(())

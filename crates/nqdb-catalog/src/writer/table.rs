@@ -12,6 +12,7 @@ use crate::definition::{CheckDef, ColumnDef, Identity, OwnedBy, TableDef, TableS
 use crate::names::choose_name;
 use crate::objects::{Kind, ObjectRow, Space};
 use crate::request::{ColumnSequenceKind, NewColumn, NewConstraint, NewTable};
+use crate::rights::SecuredKind;
 use crate::snapshot::{Change, Snapshot};
 use crate::stored::{attribute_number, to_json};
 
@@ -52,6 +53,7 @@ impl CatalogWriter<'_> {
         };
         self.insert_relation(&table_row(&table))?;
         self.publish_table(table);
+        self.apply_default_access(SecuredKind::Table, oid, new.schema)?;
         self.add_constraints(oid, &new.constraints)?;
         Ok(oid)
     }
@@ -172,10 +174,10 @@ impl CatalogWriter<'_> {
             self.remove_sequence(&sequence)?;
         }
         for index in &table.indexes {
-            self.remove_comments(index.oid)?;
+            self.forget_object(index.oid)?;
             self.catalog.objects().remove(self.txn, Space::Relation, index.oid)?;
         }
-        self.remove_comments(oid)?;
+        self.forget_object(oid)?;
         self.catalog.objects().remove_if_there(self.txn, Space::Statistics, oid)?;
         self.catalog.objects().remove(self.txn, Space::Relation, oid)?;
         self.drop_trees(&table.store)?;

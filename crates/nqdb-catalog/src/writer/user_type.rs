@@ -144,7 +144,7 @@ impl CatalogWriter<'_> {
             return Ok(());
         }
         self.lock_type(oid)?;
-        self.remove_comments(oid)?;
+        self.forget_object(oid)?;
         self.catalog.objects().remove(self.txn, Space::Type, oid)?;
         self.push(Change::DropType(oid));
         Ok(())

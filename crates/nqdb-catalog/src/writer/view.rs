@@ -10,6 +10,7 @@ use super::{CatalogWriter, duplicate_relation, taken};
 use crate::definition::TableDef;
 use crate::objects::{Kind, ObjectRow, Space};
 use crate::request::NewView;
+use crate::rights::SecuredKind;
 use crate::snapshot::Change;
 use crate::stored::to_json;
 use crate::view::ViewDef;
@@ -19,12 +20,13 @@ impl CatalogWriter<'_> {
     pub fn create_view(&mut self, new: NewView) -> Result<Oid> {
         self.hold_schema(new.schema)?;
         self.expect_free_name(new.schema, &new.name)?;
-        let NewView { schema, name, columns, query, check_option } = new;
+        let NewView { schema, name, columns, query, options } = new;
         let oid = self.catalog.next_oid(self.txn)?;
         self.txn.lock_relation(oid, RelationLock::AccessExclusive)?;
-        let view = ViewDef { oid, schema, name, owner: self.role, columns, query, check_option };
+        let view = ViewDef { oid, schema, name, owner: self.role, columns, query, options };
         self.insert_relation(&view_row(&view))?;
         self.push(Change::PutView(Arc::new(view)));
+        self.apply_default_access(SecuredKind::Table, oid, schema)?;
         Ok(oid)
     }
 
@@ -34,8 +36,11 @@ impl CatalogWriter<'_> {
     pub fn replace_view(&mut self, oid: Oid, new: NewView) -> Result<()> {
         let view = self.lock_view(oid)?;
         expect_same_columns(&view, &new)?;
-        let NewView { schema: _, name: _, columns, query, check_option } = new;
-        self.put_view(ViewDef { columns, query, check_option, ..view })
+        let NewView { schema: _, name: _, mut columns, query, options } = new;
+        for (column, known) in columns.iter_mut().zip(&view.columns) {
+            column.default.clone_from(&known.default);
+        }
+        self.put_view(ViewDef { columns, query, options, ..view })
     }
 
     /// Gives a view another name.
@@ -58,6 +63,21 @@ impl CatalogWriter<'_> {
         self.put_view(view)
     }
 
+    /// Sets or drops what an INSERT through the view gives a column.
+    pub fn set_view_default(&mut self, oid: Oid, position: usize, default: Option<String>) -> Result<()> {
+        let mut view = self.lock_view(oid)?;
+        if let Some(column) = view.columns.get_mut(position) {
+            column.default = default;
+        }
+        self.put_view(view)
+    }
+
+    /// Changes a view's options.
+    pub fn set_view_options(&mut self, oid: Oid, options: Vec<(String, String)>) -> Result<()> {
+        let view = self.lock_view(oid)?;
+        self.put_view(ViewDef { options, ..view })
+    }
+
     /// Locks a view and gives its definition as it is under the lock.
     pub fn lock_view(&mut self, oid: Oid) -> Result<ViewDef> {
         self.txn.lock_relation(oid, RelationLock::AccessExclusive)?;
@@ -77,7 +97,7 @@ impl CatalogWriter<'_> {
     /// Removes a view's row; what depends on it was seen by the caller.
     pub(super) fn remove_view(&mut self, oid: Oid) -> Result<()> {
         self.lock_view(oid)?;
-        self.remove_comments(oid)?;
+        self.forget_object(oid)?;
         self.catalog.objects().remove(self.txn, Space::Relation, oid)?;
         self.push(Change::DropView(oid));
         Ok(())

@@ -1,13 +1,12 @@
 //! Access control lists (manual 9.26.2): arrays of `aclitem`, each written `grantee=privileges/grantor`.
 //!
-//! An item is kept as that text. Nothing grants, so that the lists of the catalog are NULL: what PostgreSQL gives by default is
-//! what holds.
+//! An item is kept as that text. A list that is NULL stands for what its kind of object has by default.
 
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SqlError, SqlResult};
 use nqdb_types::{Array, Datum, oid};
 
-use crate::{Function, FunctionContext, Records, quote_identifier};
+use crate::{Function, FunctionContext, Records};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[&DEFAULT, &EXPLODE, &MAKE_ITEM, &OPTIONS];
 
@@ -62,7 +61,15 @@ fn default(context: &mut FunctionContext<'_>, kind: &str, owner: u32) -> SqlResu
 
 /// A role as an item writes it: its number when it is gone.
 fn role_name(context: &FunctionContext<'_>, role: u32) -> String {
-    context.session.role_name(role).map_or_else(|| role.to_string(), |name| quote_identifier(&name))
+    context.session.role_name(role).map_or_else(|| role.to_string(), |name| quoted(&name))
+}
+
+/// A name is quoted when it holds anything but letters, digits and `_`.
+fn quoted(name: &str) -> String {
+    if name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_') {
+        return name.to_owned();
+    }
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[sql_function("makeaclitem(oid, oid, text, bool) -> aclitem", oid = 1365)]
@@ -107,7 +114,9 @@ fn explode(context: &mut FunctionContext<'_>, arguments: &[Datum]) -> SqlResult<
             "" => Ok(0),
             name => match name.parse() {
                 Ok(number) => Ok(number),
-                Err(_) => context.session.object_number(oid::REGROLE, name),
+                // The letters of an unquoted name are its own: nothing folds them.
+                Err(_) if name.starts_with('"') => context.session.object_number(oid::REGROLE, name),
+                Err(_) => context.session.object_number(oid::REGROLE, &format!("\"{name}\"")),
             },
         };
         let (grantee, grantor) = (number(context, grantee)?, number(context, grantor)?);

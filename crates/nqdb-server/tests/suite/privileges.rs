@@ -1,4 +1,4 @@
-//! Who may touch what: owners and superusers, nobody else, because there is no GRANT.
+//! Who may touch what: owners and superusers, nobody else without a GRANT.
 
 use crate::support::{Server, connect};
 use tokio_postgres::Client;
@@ -47,7 +47,7 @@ async fn only_owners_and_superusers_reach_rows_and_sequences() {
     for sql in ["select nextval('s')", "select setval('s', 5)"] {
         assert_eq!(refusal(&ada, sql).await, "42501 permission denied for sequence s", "{sql}");
     }
-    assert_eq!(refusal(&ada, "truncate t").await, "42501 must be owner of table t");
+    assert_eq!(refusal(&ada, "truncate t").await, "42501 permission denied for table t");
     for sql in ["comment on table t is 'x'", "alter table t owner to ada", "alter table t rename to u", "drop table t"]
     {
         assert_eq!(refusal(&ada, sql).await, "42501 must be owner of table t", "{sql}");

@@ -273,6 +273,7 @@ pub static DEFINITIONS: &[Definition] = &[
         "4",
         "Sets the planner's estimate of the cost of a nonsequentially fetched disk page.",
     ),
+    fact("role", "none", "Sets the current role."),
     user("row_security", Kind::Bool, "on", "Enable row security."),
     user(
         "search_path",

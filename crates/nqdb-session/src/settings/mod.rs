@@ -174,6 +174,21 @@ impl Settings {
         Ok(())
     }
 
+    /// What ALTER ROLE ... SET stores: the setting's own name, and the text of its words; without words the name alone.
+    /// The errors are those of SET.
+    pub fn stored_form(
+        &self,
+        name: &str,
+        words: Option<&[String]>,
+        authority: Authority,
+    ) -> SqlResult<(String, String)> {
+        let key = self.key(name, true)?;
+        let Some(words) = words else { return Ok((Settings::canonical_name(name)?, String::new())) };
+        let text = self.join(name, words)?;
+        self.check(&key, &text, authority)?;
+        Ok((Settings::canonical_name(name)?, text))
+    }
+
     /// RESET and SET ... TO DEFAULT.
     pub fn reset(&mut self, name: &str, local: bool, authority: Authority) -> SqlResult<()> {
         let key = self.key(name, false)?;

@@ -266,6 +266,12 @@ impl Binder<'_> {
 
     /// Converts arguments to the types of the resolved function and adds its defaults.
     pub(super) fn convert_args(&mut self, args: Vec<Expr>, resolved: &ResolvedFunction) -> SqlResult<Vec<Expr>> {
+        let callee = match resolved.callee {
+            Callee::Function(function) => Some(function.oid),
+            Callee::Aggregate(aggregate) => Some(aggregate.oid),
+            Callee::Window(window) => Some(window.oid),
+        };
+        callee.into_iter().for_each(|callee| self.note_call(callee));
         let mut converted = Vec::with_capacity(args.len() + resolved.defaults.len());
         for (at, arg) in args.into_iter().enumerate() {
             let arg = match resolved.arg_types.get(at) {

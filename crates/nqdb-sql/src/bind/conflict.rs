@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
+use nqdb_catalog::rights::Rights;
 use nqdb_sqlstate::{INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_OBJECT};
 use sqlparser::ast::{self, ConflictTarget, ObjectNamePart, OnConflictAction, OnInsert};
 
 use super::Binder;
+use super::access::AccessPlace;
 use super::scope::{Clause, Scope};
 use super::table_row::{Row, row_table};
 use crate::ir::{ConflictAction, OnConflict};
@@ -19,6 +21,7 @@ impl Binder<'_> {
         table: &Arc<TableDef>,
         alias: &str,
         row: &Row,
+        place: AccessPlace,
     ) -> SqlResult<OnConflict> {
         let OnInsert::OnConflict(ast::OnConflict { conflict_target, action }) = on else {
             return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \"DUPLICATE\""));
@@ -27,7 +30,9 @@ impl Binder<'_> {
             Some(target) => {
                 // PostgreSQL points at the parenthesis behind ON CONFLICT.
                 let position = self.conflict_token().and_then(|at| self.tokens.position(at + 2));
-                find_arbiters(table, target, position)?
+                let arbiters = find_arbiters(table, target, position)?;
+                self.note_arbiters(place, table, &arbiters);
+                arbiters
             }
             None => (0..table.indexes.len()).filter(|at| table.indexes.get(*at).is_some_and(|i| i.unique)).collect(),
         };
@@ -42,21 +47,29 @@ impl Binder<'_> {
             }
             OnConflictAction::DoUpdate(ast::DoUpdate { assignments, selection }) => {
                 let existing = self.new_row(table, false);
+                self.note_more(place, |access| access.needed = access.needed.with(Rights::UPDATE));
                 let mut scope = Scope::new(Clause::Update);
                 for item in [row_table(table, alias, &existing), excluded_table(table, row)] {
                     scope.columns.extend(item.columns.iter().cloned());
                     scope.tables.push(item);
                 }
-                self.in_scope(scope, |binder| {
+                let update = |binder: &mut Self| {
                     let set = binder.bind_assignments(table, assignments)?;
+                    binder.note_updated(place, table, &set);
                     let predicate = match selection {
                         Some(selection) => {
                             Some(binder.in_clause(Clause::Where, |binder| binder.bind_boolean(selection, "WHERE"))?)
                         }
                         None => None,
                     };
-                    Ok(ConflictAction::Update { existing, set, predicate })
-                })?
+                    Ok((set, predicate))
+                };
+                let in_scope = |binder: &mut Self| binder.in_scope(scope, update);
+                // What EXCLUDED gives is read of the table too, as far as privileges go.
+                let both: Row = existing.iter().chain(row).copied().collect();
+                let ((set, predicate), read) = self.reading(table, &both, in_scope)?;
+                self.note_more(place, |access| access.columns.selected.extend(read));
+                ConflictAction::Update { existing, set, predicate }
             }
         };
         Ok(OnConflict { arbiters, action })

@@ -1,5 +1,6 @@
 //! DELETE of one table.
 
+use nqdb_catalog::rights::Rights;
 use nqdb_sqlstate::{SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::ast::{self, FromTable};
 
@@ -34,6 +35,7 @@ impl Binder<'_> {
         let (table, alias) = self.bind_changed_table(item)?;
         self.in_scope(Scope::new(Clause::From), |binder| {
             let old = binder.new_row(&table, false);
+            binder.note_change(&table, Rights::DELETE, &old);
             let others = binder.bind_other_tables(&table, &alias, &old, using.as_deref().unwrap_or_default())?;
             *binder.scope() = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Where);
             let current_of = selection.as_ref().and_then(cursor_of);

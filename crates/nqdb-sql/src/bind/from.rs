@@ -214,6 +214,7 @@ impl Binder<'_> {
         if let Some(system) = self.find_system_relation(schema, name) {
             return self.bind_system_relation(system);
         }
+        self.expect_schema_usage(schema, position)?;
         let catalog = self.cx.catalog;
         let (relation, item) = match catalog.resolve(self.cx.search_path, schema, name) {
             Ok(Some(relation @ Relation::View(view))) => (relation.clone(), self.bind_view(view)?),
@@ -230,6 +231,16 @@ impl Binder<'_> {
         };
         self.record(schema, name, &relation, &item);
         Ok(item)
+    }
+
+    /// 42501 for a name in a schema that the role may not use.
+    fn expect_schema_usage(&self, schema: Option<&str>, position: Option<u32>) -> SqlResult<()> {
+        let Some(schema) = schema.and_then(|schema| self.cx.catalog.schema(schema)) else { return Ok(()) };
+        if self.in_system_view || self.cx.catalog.may_use_schema(self.cx.role, schema.oid) {
+            return Ok(());
+        }
+        let message = format!("permission denied for schema {}", schema.name);
+        Err(SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, message).or_position(position))
     }
 
     /// Looks a table up: 42P01 when there is none, 42809 when it is an index.
@@ -252,6 +263,7 @@ impl Binder<'_> {
             }
             error
         };
+        self.expect_schema_usage(schema, position)?;
         match self.cx.catalog.resolve(self.cx.search_path, schema, name) {
             Ok(Some(Relation::Table(table))) => {
                 if table.is_temporary() && !self.cx.search_path.contains(&table.schema) {
@@ -295,7 +307,9 @@ impl Binder<'_> {
             hidden_name: None,
             is_value: false,
         };
-        FromItem { rel, tables: vec![scope_table], columns, hidden: Vec::new() }
+        let item = FromItem { rel, tables: vec![scope_table], columns, hidden: Vec::new() };
+        self.note_item(table.oid, table.live_columns().map(|(_, column)| column.attnum), &item);
+        item
     }
 
     /// A finished query as an item of FROM: its columns belong to this level from now on.

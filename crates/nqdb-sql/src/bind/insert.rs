@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nqdb_catalog::rights::Rights;
 use nqdb_catalog::{Relation, TableDef};
 use nqdb_sqlstate::{
     DUPLICATE_COLUMN, GENERATED_ALWAYS, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN, WRONG_OBJECT_TYPE,
@@ -98,6 +99,8 @@ impl Binder<'_> {
                 None => (Query { rel: Rel::OneRow, output: Vec::new() }, Vec::new()),
                 Some(source) => binder.bind_source(&table, source, targets, !columns.is_empty(), overriding)?,
             };
+            let place = binder.note_change(&table, Rights::INSERT, &Vec::new());
+            binder.note_inserted(place, &table, &targets);
             let mut defaults = Vec::new();
             for (at, _) in table.live_columns() {
                 if !targets.contains(&at) {
@@ -109,10 +112,12 @@ impl Binder<'_> {
             let checks = binder.bind_checks(&table, &row)?;
             let on_conflict = match on {
                 None => None,
-                Some(on) => Some(binder.bind_on_conflict(on, &table, &alias, &row)?),
+                Some(on) => Some(binder.bind_on_conflict(on, &table, &alias, &row, place)?),
             };
             let scope = binder.row_scope(&table, &alias, &row, Clause::Returning);
-            let returning = binder.bind_returning(returning.as_ref(), scope)?;
+            let (returning, read) =
+                binder.reading(&table, &row, |binder| binder.bind_returning(returning.as_ref(), scope))?;
+            binder.note_more(place, |access| access.columns.selected.extend(read));
             Ok(Insert { table, source, targets, defaults, row, generated, checks, on_conflict, returning })
         })
     }

@@ -123,7 +123,10 @@ impl Binder<'_> {
     /// A table to lock must be recognised by a column when the unused ones are gone.
     pub(super) fn keep_locked_columns(&mut self, locked: &[LockedTable]) {
         for table in locked {
-            self.column_expr(table.first_column, None);
+            if let Some(info) = self.columns.get_mut(table.first_column.0 as usize) {
+                info.used = true;
+            }
+            self.note_lock(table.first_column);
         }
     }
 

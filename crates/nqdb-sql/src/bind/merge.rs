@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
+use nqdb_catalog::rights::Rights;
 use nqdb_sqlstate::{DUPLICATE_ALIAS, SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::ast::{self, MergeClauseKind, MergeInsertKind, MergeUpdateKind};
 
 use super::Binder;
+use super::access::AccessPlace;
 use super::insert::Target;
 use super::scope::{Clause, Scope};
 use super::table_row::{Row, row_table};
@@ -24,6 +26,7 @@ impl Binder<'_> {
         check_reachable(clauses)?;
         self.in_scope(Scope::new(Clause::From), |binder| {
             let old = binder.new_row(&table, false);
+            let place = binder.note_change(&table, Rights::NONE, &old);
             let source = [ast::TableWithJoins { relation: source.clone(), joins: Vec::new() }];
             let others = binder.bind_other_tables(&table, &alias, &old, &source).map_err(|error| {
                 if error.code() != DUPLICATE_ALIAS {
@@ -43,7 +46,9 @@ impl Binder<'_> {
             for clause in clauses {
                 let matched = clause.clause_kind == MergeClauseKind::Matched;
                 let scope = if matched { both.clone() } else { source_only.clone() };
-                bound.push(binder.in_scope_beside(scope, |binder| binder.bind_merge_clause(&table, clause, matched))?);
+                bound.push(
+                    binder.in_scope_beside(scope, |binder| binder.bind_merge_clause(&table, clause, matched, place))?,
+                );
             }
             let row = binder.new_row(&table, true);
             let checks = binder.bind_checks(&table, &row)?;
@@ -84,6 +89,7 @@ impl Binder<'_> {
         table: &Arc<TableDef>,
         clause: &ast::MergeClause,
         matched: bool,
+        place: AccessPlace,
     ) -> SqlResult<MergeClause> {
         let ast::MergeClause { when_token: _, clause_kind, predicate, action } = clause;
         if matches!(clause_kind, MergeClauseKind::NotMatchedByTarget | MergeClauseKind::NotMatchedBySource) {
@@ -93,6 +99,13 @@ impl Binder<'_> {
             Some(predicate) => Some(self.bind_boolean(predicate, "WHEN")?),
             None => None,
         };
+        let needed = match action {
+            ast::MergeAction::DoNothing { .. } => Rights::NONE,
+            ast::MergeAction::Delete { .. } => Rights::DELETE,
+            ast::MergeAction::Update(_) => Rights::UPDATE,
+            ast::MergeAction::Insert(_) => Rights::INSERT,
+        };
+        self.note_more(place, |access| access.needed = access.needed.with(needed));
         let action = match action {
             ast::MergeAction::DoNothing { .. } => MergeAction::Nothing,
             ast::MergeAction::Delete { .. } => MergeAction::Delete,
@@ -104,6 +117,7 @@ impl Binder<'_> {
                     return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \"WHERE\""));
                 }
                 let set = self.in_clause(Clause::Update, |binder| binder.bind_assignments(table, assignments))?;
+                self.note_updated(place, table, &set);
                 MergeAction::Update(set)
             }
             ast::MergeAction::Insert(insert) => {
@@ -114,7 +128,7 @@ impl Binder<'_> {
                 if insert_predicate.is_some() {
                     return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \"WHERE\""));
                 }
-                self.in_clause(Clause::Values, |binder| binder.bind_merge_insert(table, columns, values))?
+                self.in_clause(Clause::Values, |binder| binder.bind_merge_insert(table, columns, values, place))?
             }
         };
         Ok(MergeClause { matched, condition, action })
@@ -125,6 +139,7 @@ impl Binder<'_> {
         table: &Arc<TableDef>,
         columns: &[ast::ObjectName],
         values: &ast::Values,
+        place: AccessPlace,
     ) -> SqlResult<MergeAction> {
         let [row] = values.rows.as_slice() else {
             return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \",\""));
@@ -141,6 +156,8 @@ impl Binder<'_> {
             for (item, target) in items.iter().zip(&targets) {
                 given.push((target.at, self.bind_item(table, item, target, None)?));
             }
+            let named: Vec<usize> = given.iter().map(|(at, _)| *at).collect();
+            self.note_inserted(place, table, &named);
         }
         for (at, _) in table.live_columns() {
             if !given.iter().any(|(other, _)| *other == at) {

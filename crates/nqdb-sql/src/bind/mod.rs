@@ -11,6 +11,7 @@
 //! | `with`, `with_recursive`, `with_inline` | WITH |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
 //! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `merge`, `returning`, `table_row`, `subscript_target` | changes |
+//! | `access` | what the statement needs to be allowed |
 //! | `output_name` | what a column without an alias is called |
 //!
 //! What always holds:
@@ -23,6 +24,7 @@
 //!
 //! Left out: access paths and join order (`plan`), and definitions (`ddl`).
 
+mod access;
 mod aggregate;
 mod array;
 mod call;
@@ -82,6 +84,7 @@ use crate::ir::{Bound, ColumnId, Expr, WithQuery};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse_expression};
 use crate::rewrite::fold_constants;
+use crate::rights::Access;
 use crate::statement::{Overriding, Parsed, StatementKind, TargetSubscripts};
 pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
@@ -94,6 +97,8 @@ use with::{CommonTable, PendingWith, Recursion};
 #[derive(Clone, Copy)]
 pub struct BindContext<'a> {
     pub catalog: &'a Snapshot,
+    /// Who asks: names in schemas that the role may not use are refused.
+    pub role: u32,
     /// Schemas that unqualified names are looked up in, in order.
     pub search_path: &'a [u32],
     /// Settings that the input of literals depends on.
@@ -102,10 +107,11 @@ pub struct BindContext<'a> {
     pub session: &'a dyn SessionFunctions,
 }
 
-/// Binds a statement of kind [`StatementKind::Rows`]; `params` gets the types that the statement decides.
+/// Binds a statement of kind [`StatementKind::Rows`]; `params` gets the types that the statement decides. Gives what the
+/// statement means, and what it needs to be allowed.
 ///
 /// Fails with PostgreSQL's errors for names, types and structure, with their position in the query string.
-pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> SqlResult<Bound> {
+pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> SqlResult<(Bound, Vec<Access>)> {
     let StatementKind::Rows(statement) = &parsed.kind else {
         return Err(SqlError::internal("only statements over rows are bound"));
     };
@@ -120,8 +126,9 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
         _ => return Err(SqlError::unsupported("this form of statement")),
     };
     binder.params.finish()?;
+    let accesses = binder.take_accesses();
     fold_constants(&mut bound, &mut binder.function_context());
-    Ok(bound)
+    Ok((bound, accesses))
 }
 
 impl Binder<'_> {
@@ -310,6 +317,8 @@ struct ColumnInfo {
     /// Index of the scope that it belongs to, counted from the outermost.
     level: usize,
     used: bool,
+    /// An expression of the user's reads it.
+    read: bool,
 }
 
 /// The state of one bind.
@@ -352,6 +361,10 @@ struct Binder<'a> {
     views: usize,
     /// Conversions to domains that were bound so far.
     domain_values: u32,
+    /// What was touched so far.
+    accesses: Vec<access::NotedAccess>,
+    /// Whose privileges count for what is bound: the owner's of the view whose query it is.
+    acting_role: Option<u32>,
 }
 
 /// Depth of a bound expression: what walks it recursively (planner, executor) relies on it.
@@ -381,13 +394,15 @@ impl<'a> Binder<'a> {
             recorded_types: None,
             views: 0,
             domain_values: 0,
+            accesses: Vec::new(),
+            acting_role: None,
         }
     }
 
     /// Makes a column of the scope at hand.
     fn new_column(&mut self, ty: Type, nullable: bool, origin: Option<(u32, i16)>) -> ColumnId {
         let level = self.scopes.len().saturating_sub(1);
-        self.columns.push(ColumnInfo { ty, nullable, origin, level, used: false });
+        self.columns.push(ColumnInfo { ty, nullable, origin, level, used: false, read: false });
         ColumnId(self.columns.len() as u32 - 1)
     }
 
@@ -399,6 +414,7 @@ impl<'a> Binder<'a> {
     fn column_expr(&mut self, id: ColumnId, position: Option<u32>) -> Expr {
         let info = &mut self.columns[id.0 as usize];
         info.used = true;
+        info.read = true;
         Expr { kind: crate::ir::ExprKind::Column(id), ty: info.ty, nullable: info.nullable, position }
     }
 

@@ -18,6 +18,7 @@ use super::{BindContext, Binder};
 use crate::ir::{Bound, ColumnId, Insert, Query, Rel};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse};
+use crate::rights::Access;
 use crate::statement::{Parsed, StatementKind};
 
 /// Views that one statement may expand; beyond it 54001.
@@ -76,21 +77,25 @@ pub fn analyze_query(parsed: &Parsed, cx: &BindContext<'_>) -> SqlResult<Analyze
 }
 
 /// Binds the filling of a new table with the rows of a query, whose columns are the table's.
-pub fn bind_fill(parsed: &Parsed, table: &Arc<TableDef>, cx: &BindContext<'_>) -> SqlResult<Bound> {
+pub fn bind_fill(parsed: &Parsed, table: &Arc<TableDef>, cx: &BindContext<'_>) -> SqlResult<(Bound, Vec<Access>)> {
     let query = query_of(parsed)?;
     let mut params = ParamTypes::none();
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), &mut params);
     let source = binder.bind_statement_query(query)?;
-    binder.fill(table, source)
+    Ok((binder.fill(table, source)?, binder.take_accesses()))
 }
 
 /// As [`bind_fill`], for the query of a materialized view.
-pub fn bind_refill(stored: &StoredQuery, table: &Arc<TableDef>, cx: &BindContext<'_>) -> SqlResult<Bound> {
+pub fn bind_refill(
+    stored: &StoredQuery,
+    table: &Arc<TableDef>,
+    cx: &BindContext<'_>,
+) -> SqlResult<(Bound, Vec<Access>)> {
     let (tokens, _) = parse_stored(stored)?;
     let mut params = ParamTypes::none();
     let mut binder = Binder::new(cx, tokens, &mut params);
     let source = binder.bind_stored(stored)?;
-    binder.fill(table, source)
+    Ok((binder.fill(table, source)?, binder.take_accesses()))
 }
 
 fn query_of(parsed: &Parsed) -> SqlResult<&ast::Query> {
@@ -170,7 +175,18 @@ impl Binder<'_> {
         if self.views > VIEWS_MAX {
             return Err(crate::parse::stack_depth_error());
         }
-        let Query { rel, output } = self.bind_stored(&view.query)?;
+        let place = self.note_read(view.oid, Vec::new());
+        let outer_role = self.acting_role;
+        if !view.security_invoker() {
+            self.acting_role = Some(view.owner);
+        }
+        let bound = self.bind_stored(&view.query);
+        self.acting_role = outer_role;
+        let Query { mut rel, output } = bound?;
+        if view.security_barrier() {
+            // Nothing moves below a LIMIT: no condition of the query sees a row that the view's own conditions have not.
+            rel = Rel::Limit { input: Box::new(rel), limit: None, offset: None, ties: Vec::new() };
+        }
         if output.len() != view.columns.len() {
             let message = format!("view \"{}\" gives {} columns", view.name, output.len());
             return Err(SqlError::internal(message));
@@ -192,6 +208,7 @@ impl Binder<'_> {
             hidden_name: None,
             is_value: false,
         };
+        self.note_columns(place, (1..).zip(columns.iter().map(|column| column.id)).collect());
         let rel = Rel::Extend { input: Box::new(rel), columns: computed };
         Ok(FromItem { rel, tables: vec![table], columns, hidden: Vec::new() })
     }

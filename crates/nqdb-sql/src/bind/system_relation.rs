@@ -66,13 +66,19 @@ impl Binder<'_> {
         let id = self.new_column(Type::OID, false, Some((relation.oid, TABLEOID)));
         ids.push((relation.columns.len(), id));
         let alias = relation.name.to_string();
-        let rel = Rel::SystemScan { relation, alias, columns: ids, checked: !self.in_system_view, object: 0 };
-        item_of(relation, rel, columns)
+        let rel = Rel::SystemScan { relation, alias, columns: ids, object: 0 };
+        let item = item_of(relation, rel, columns);
+        // What a system view reads is not the user's doing.
+        if !self.in_system_view && relation.oid != 0 {
+            self.note_item(relation.oid, 1.., &item);
+        }
+        item
     }
 
     /// A sequence as an item of FROM: one row with its state.
     pub(super) fn sequence_scan(&mut self, sequence: &SequenceDef, schema: &str) -> FromItem {
         let mut item = self.system_scan(&system::SEQUENCE_STATE);
+        self.note_item(sequence.oid, 1.., &item);
         if let Rel::SystemScan { alias, object, .. } = &mut item.rel {
             alias.clone_from(&sequence.name);
             *object = sequence.oid;
@@ -130,7 +136,11 @@ impl Binder<'_> {
             columns.push(ScopeColumn { name: column.name.to_string(), id });
         }
         rel = Rel::Extend { input: Box::new(rel), columns: computed };
-        Ok(item_of(relation, rel, columns))
+        let item = item_of(relation, rel, columns);
+        if !self.in_system_view {
+            self.note_item(relation.oid, 1.., &item);
+        }
+        Ok(item)
     }
 }
 

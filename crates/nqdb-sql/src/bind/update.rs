@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
+use nqdb_catalog::rights::Rights;
 use nqdb_functions::Volatility;
 use nqdb_sqlstate::{GENERATED_ALWAYS, SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::ast::{self, AssignmentTarget, ObjectName, ObjectNamePart, TableFactor};
@@ -45,9 +46,11 @@ impl Binder<'_> {
         let (table, alias) = self.bind_changed_table(table)?;
         self.in_scope(super::scope::Scope::new(Clause::From), |binder| {
             let old = binder.new_row(&table, false);
+            let place = binder.note_change(&table, Rights::UPDATE, &old);
             let others = binder.bind_other_tables(&table, &alias, &old, from)?;
             *binder.scope() = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Update);
             let set = binder.bind_assignments(&table, assignments)?;
+            binder.note_updated(place, &table, &set);
             let current_of = selection.as_ref().and_then(cursor_of);
             if current_of.is_some() && others.is_some() {
                 return Err(SqlError::unsupported("WHERE CURRENT OF beside other tables"));
@@ -63,7 +66,9 @@ impl Binder<'_> {
             let generated = binder.bind_generated(&table, &row)?;
             let checks = binder.bind_checks(&table, &row)?;
             let scope = binder.changed_scope(&table, &alias, &row, others.as_ref(), Clause::Returning);
-            let returning = binder.bind_returning(returning.as_ref(), scope)?;
+            let (returning, read) =
+                binder.reading(&table, &row, |binder| binder.bind_returning(returning.as_ref(), scope))?;
+            binder.note_more(place, |access| access.columns.selected.extend(read));
             let from = others.map(|others| binder.join_changed(&table, &alias, &old, others));
             Ok(Update { table, old, alias, from, current_of, predicate, set, row, generated, checks, returning })
         })

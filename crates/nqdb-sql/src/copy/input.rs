@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
+use nqdb_catalog::rights::Rights;
 use nqdb_sqlstate::{OUT_OF_MEMORY, SqlError, SqlResult};
 use nqdb_txn::{ReadView, RelationLock, Wait};
 use nqdb_types::{Datum, FormatContext, Type, parse_text, read_binary};
@@ -23,6 +24,7 @@ use crate::exec::{
 };
 use crate::ir::{Check, ColumnId, Expr, ExprKind, Insert, OutputColumn, Query, Rel};
 use crate::plan::{PlanContext, plan_copy_target};
+use crate::rights::Access;
 use crate::statement::{CopyFormat, CopyHeader, CopyOptions, CopySource, CopyStatement, Parsed, StatementKind};
 
 /// Characters of a line, or a value, in an error's context.
@@ -34,6 +36,8 @@ pub struct CopyInPlan {
     /// Locks to take before it starts. Afterwards the catalog version must still be the plan's.
     pub relations: Vec<(u32, RelationLock)>,
     pub catalog_version: u64,
+    /// What the role must be allowed.
+    pub accesses: Vec<Access>,
     /// Columns that the client sends.
     pub column_count: usize,
     pub is_binary: bool,
@@ -82,6 +86,7 @@ pub fn plan_copy_in(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContext
     let names: Vec<String> = positions.iter().map(|position| table.columns[*position].name.clone()).collect();
     let not_null = target::forced("FORCE_NOT_NULL", &copy.options.force_not_null, &names)?;
     let null = target::forced("FORCE_NULL", &copy.options.force_null, &names)?;
+    let accesses = vec![target::access(&table, Rights::INSERT, columns)?];
     let columns = positions
         .iter()
         .zip(not_null.into_iter().zip(null))
@@ -97,6 +102,7 @@ pub fn plan_copy_in(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContext
     let planned = plan_copy_target(&insert, predicate.as_ref(), plan_cx)?;
     Ok(CopyInPlan {
         relations: vec![(table.oid, RelationLock::RowExclusive)],
+        accesses,
         catalog_version: plan_cx.catalog_version,
         column_count: positions.len(),
         is_binary: copy.options.format == CopyFormat::Binary,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
+use nqdb_catalog::rights::Rights;
 use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, SqlError, SqlResult};
 use nqdb_txn::ReadView;
 use nqdb_types::{Datum, FormatContext, Type, write_binary, write_text};
@@ -39,12 +40,19 @@ pub fn plan_copy_out(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContex
     let StatementKind::Copy(copy) = &parsed.kind else {
         return Err(SqlError::internal("only COPY is planned as COPY"));
     };
+    let mut accesses = Vec::new();
     let bound = match &copy.source {
         CopySource::Table { schema, name, columns, .. } => {
             let table = target::table(schema.as_deref(), name, CopyDirection::Out, cx)?;
-            Bound::Query(table_query(&table, columns)?)
+            let query = table_query(&table, columns)?;
+            accesses.push(target::access(&table, Rights::SELECT, columns)?);
+            Bound::Query(query)
         }
-        CopySource::Query(inner) => bind(inner, cx, &mut ParamTypes::none())?,
+        CopySource::Query(inner) => {
+            let (bound, needed) = bind(inner, cx, &mut ParamTypes::none())?;
+            accesses = needed;
+            bound
+        }
     };
     let output = bound.output().ok_or_else(|| {
         SqlError::new(nqdb_sqlstate::FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause")
@@ -56,7 +64,8 @@ pub fn plan_copy_out(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContex
         .zip(quoted)
         .map(|(column, force_quote)| CopyColumn { name: column.name, ty: column.ty, force_quote })
         .collect();
-    Ok(CopyOutPlan { plan: Arc::new(plan(bound, &[], plan_cx)?), options: copy.options.clone(), columns })
+    let plan = Plan { accesses, ..plan(bound, &[], plan_cx)? };
+    Ok(CopyOutPlan { plan: Arc::new(plan), options: copy.options.clone(), columns })
 }
 
 fn table_query(table: &Arc<TableDef>, names: &[NamedAt]) -> SqlResult<Query> {

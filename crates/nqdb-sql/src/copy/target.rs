@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nqdb_catalog::rights::{ColumnNeeds, Rights, SecuredKind};
 use nqdb_catalog::{Relation, TableDef};
 use nqdb_sqlstate::{
     DUPLICATE_COLUMN, INVALID_COLUMN_REFERENCE, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_TABLE,
@@ -9,6 +10,7 @@ use nqdb_sqlstate::{
 };
 
 use crate::bind::BindContext;
+use crate::rights::Access;
 use crate::statement::{CopyDirection, ForcedColumns, NamedAt};
 
 /// Finds the table: 42P01, 42809.
@@ -54,6 +56,20 @@ pub(super) fn columns(table: &TableDef, names: &[NamedAt]) -> SqlResult<Vec<usiz
         positions.push(position);
     }
     Ok(positions)
+}
+
+/// What the role that copies must be allowed.
+pub(super) fn access(table: &TableDef, needed: Rights, names: &[NamedAt]) -> SqlResult<Access> {
+    let positions = columns(table, names)?;
+    let numbers: Vec<i16> =
+        positions.iter().filter_map(|at| table.columns.get(*at)).map(|column| column.attnum).collect();
+    let mut columns = ColumnNeeds::default();
+    if needed == Rights::INSERT {
+        columns.inserted = numbers;
+    } else {
+        columns.selected = numbers;
+    }
+    Ok(Access { kind: SecuredKind::Table, object: table.oid, as_role: None, needed, columns })
 }
 
 fn position(table: &TableDef, name: &str) -> SqlResult<usize> {

@@ -2,16 +2,16 @@
 
 use nqdb_catalog::{Relation, SchemaDef, TableDef};
 use nqdb_sqlstate::{
-    INSUFFICIENT_PRIVILEGE, INVALID_SCHEMA_NAME, Notice, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_OBJECT,
-    UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    INVALID_SCHEMA_NAME, Notice, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Oid;
 
 use super::names::missing_relation;
-use super::{DdlContext, QualifiedName, rename};
+use super::{DdlContext, QualifiedName, rename, view};
 use crate::definition::{Alter, AlterAction, ObjectKind};
 use crate::exec::CommandTag;
+use crate::rights_command::RoleSpec;
 
 pub(super) fn alter(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     let tag = CommandTag::Other(tag(alter.kind));
@@ -31,11 +31,13 @@ pub(super) fn alter(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<Comman
         AlterAction::RenameColumn { column, new_name } => rename_column(&relation, column, new_name, cx)?,
         AlterAction::SetSchema(schema) => set_schema(&relation, schema, cx)?,
         AlterAction::Owner(owner) => {
-            let owner = cx.new_owner(owner)?;
+            let owner = cx.new_owner(owner, Some(relation.schema()))?;
             expect_not_owned(&relation, "change owner of sequence", cx)?;
             cx.expect_not_open(relation.oid(), relation.name(), "ALTER TABLE")?;
             cx.writer().set_relation_owner(relation.oid(), owner)?;
         }
+        AlterAction::SetOptions(options) => view::set_options(&relation, options, cx)?,
+        AlterAction::ResetOptions(names) => view::reset_options(&relation, names, cx)?,
     }
     Ok(tag)
 }
@@ -70,17 +72,22 @@ impl DdlContext<'_, '_> {
         Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not {article} {wanted}", name.name)))
     }
 
-    /// The role that an object is to belong to.
-    pub(super) fn new_owner(&mut self, name: &str) -> SqlResult<Oid> {
-        let snapshot = self.draft.snapshot();
-        if matches!(name, "current_user" | "current_role" | "session_user") {
-            return Ok(self.role);
+    /// The role that an object is to belong to. Errors: 42501 unless the current role is a member of it, and it may make
+    /// objects in the schema.
+    pub(super) fn new_owner(&mut self, name: &str, schema: Option<Oid>) -> SqlResult<Oid> {
+        let spec = match name {
+            "current_user" | "current_role" => RoleSpec::CurrentUser,
+            "session_user" => RoleSpec::SessionUser,
+            _ => RoleSpec::Name(name.to_owned()),
+        };
+        let owner = self.role_of(&spec)?;
+        if self.is_superuser() {
+            return Ok(owner.oid);
         }
-        let missing = || SqlError::new(UNDEFINED_OBJECT, format!("role \"{name}\" does not exist"));
-        let owner = snapshot.role(name).ok_or_else(missing)?;
-        let superuser = snapshot.role_by_oid(self.role).is_some_and(|role| role.superuser);
-        if owner.oid != self.role && !superuser {
-            return Err(SqlError::new(INSUFFICIENT_PRIVILEGE, format!("must be member of role \"{name}\"")));
+        self.expect_member(&owner)?;
+        let snapshot = self.draft.snapshot();
+        if let Some(schema) = schema.and_then(|schema| snapshot.schema_by_oid(schema)) {
+            self.expect_role_may_create_in(&snapshot, owner.oid, schema)?;
         }
         Ok(owner.oid)
     }
@@ -174,11 +181,13 @@ fn alter_schema(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnErr
             cx.writer().alter_schema(schema.oid, Some(new_name), None)
         }
         AlterAction::Owner(owner) => {
-            let owner = cx.new_owner(owner)?;
+            let owner = cx.new_owner(owner, None)?;
+            cx.expect_may_create_schema()?;
             cx.writer().alter_schema(schema.oid, None, Some(owner))
         }
-        AlterAction::SetSchema(_) | AlterAction::RenameColumn { .. } => {
-            Err(SqlError::unsupported("this form of ALTER SCHEMA").into())
-        }
+        AlterAction::SetSchema(_)
+        | AlterAction::RenameColumn { .. }
+        | AlterAction::SetOptions(_)
+        | AlterAction::ResetOptions(_) => Err(SqlError::unsupported("this form of ALTER SCHEMA").into()),
     }
 }

@@ -9,6 +9,7 @@ use super::names::missing_relation;
 use super::{DdlContext, QualifiedName};
 use crate::definition::{CommentOn, CommentTarget, ObjectKind};
 use crate::exec::CommandTag;
+use crate::system::DATABASE_OID;
 
 /// The system catalogs that comments are filed under, by PostgreSQL's numbers.
 pub(super) const PG_CLASS: Oid = 1259;
@@ -17,8 +18,6 @@ const PG_AUTHID: Oid = 1260;
 const PG_DATABASE: Oid = 1262;
 const PG_CONSTRAINT: Oid = 2606;
 const PG_NAMESPACE: Oid = 2615;
-/// The number of the database `postgres` in PostgreSQL.
-const DATABASE_OID: Oid = 5;
 
 pub(super) fn comment(comment: &CommentOn, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     let (class, object, column) = match &comment.target {
@@ -110,7 +109,7 @@ fn role(name: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
     let snapshot = cx.draft.snapshot();
     let role = snapshot.role(name);
     let role = role.ok_or_else(|| SqlError::new(UNDEFINED_OBJECT, format!("role \"{name}\" does not exist")))?;
-    cx.expect_may_change_roles("alter", role.superuser)?;
+    cx.expect_may_comment_on(role)?;
     Ok(role.oid)
 }
 
@@ -119,6 +118,7 @@ fn database(name: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
         let message = format!("database \"{name}\" does not exist");
         return Err(SqlError::new(nqdb_sqlstate::INVALID_CATALOG_NAME, message));
     }
-    cx.expect_may_create_schema()?;
+    let owner = cx.draft.snapshot().database_owner();
+    cx.expect_owner(owner, "database", name)?;
     Ok(DATABASE_OID)
 }

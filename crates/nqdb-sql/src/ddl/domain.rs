@@ -113,7 +113,7 @@ pub(super) fn alter_domain(alter: &AlterDomain, cx: &mut DdlContext<'_, '_>) -> 
         AlterDomainAction::Rename(name) => cx.writer().rename_type(def.oid, name)?,
         AlterDomainAction::SetSchema(schema) => set_schema(&def, schema, cx)?,
         AlterDomainAction::Owner(owner) => {
-            let owner = cx.new_owner(owner)?;
+            let owner = cx.new_owner(owner, Some(def.schema))?;
             cx.writer().set_type_owner(def.oid, owner)?;
         }
     }

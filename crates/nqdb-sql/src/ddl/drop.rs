@@ -1,4 +1,4 @@
-//! DROP of relations, schemas and roles.
+//! DROP of relations and schemas.
 
 use nqdb_catalog::request::DropBehavior;
 use nqdb_catalog::{ObjectId, PG_CATALOG_OID, Relation};
@@ -28,13 +28,6 @@ pub(super) fn drop_objects(
         ObjectType::View => ("DROP VIEW", "view"),
         ObjectType::MaterializedView => ("DROP MATERIALIZED VIEW", "materialized view"),
         ObjectType::Schema => ("DROP SCHEMA", "schema"),
-        ObjectType::Role | ObjectType::User => {
-            for name in names {
-                let name = cx.name(name)?;
-                drop_role(&name, if_exists, cx)?;
-            }
-            return Ok(CommandTag::Other("DROP ROLE"));
-        }
         other => return Err(SqlError::unsupported(format!("DROP {other}")).into()),
     };
     let mut roots = Vec::with_capacity(names.len());
@@ -130,19 +123,6 @@ impl DdlContext<'_, '_> {
     }
 }
 
-fn drop_role(name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
-    let role = cx.draft.snapshot().role(&name.name).cloned();
-    cx.expect_may_change_roles("drop", role.as_ref().is_some_and(|role| role.superuser))?;
-    match role {
-        Some(role) => cx.writer().drop_role(role.oid),
-        None if if_exists => {
-            cx.notice(Notice::new(UNDEFINED_OBJECT, format!("role \"{}\" does not exist, skipping", name.name)));
-            Ok(())
-        }
-        None => Err(SqlError::new(UNDEFINED_OBJECT, format!("role \"{}\" does not exist", name.name)).into()),
-    }
-}
-
 /// Nothing of the name: a notice with IF EXISTS, an error without.
 fn missing(kind: &str, name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
     if !if_exists {
@@ -166,7 +146,7 @@ fn wrong_kind(name: &QualifiedName, wanted: &str, found: &str) -> TxnError {
 }
 
 /// PostgreSQL's notice about what CASCADE took along.
-fn report_cascade(dropped: &[String], cx: &mut DdlContext<'_, '_>) {
+pub(super) fn report_cascade(dropped: &[String], cx: &mut DdlContext<'_, '_>) {
     match dropped {
         [] => {}
         [only] => cx.notice(Notice::new(SUCCESSFUL_COMPLETION, format!("drop cascades to {only}"))),

@@ -12,17 +12,23 @@ mod analyze;
 mod comment;
 mod create_index;
 mod create_table;
+mod default_privileges;
 mod domain;
 mod drop;
 mod expression;
+mod grant;
+mod grant_target;
 mod like;
+mod membership;
 mod names;
 mod open_query;
 mod place;
 mod privilege;
 mod query;
 mod rename;
+mod rights;
 mod role;
+mod role_setting;
 mod schema;
 mod sequence;
 mod storage_parameters;
@@ -52,6 +58,8 @@ pub struct DdlContext<'a, 'b> {
     pub draft: &'a mut Draft,
     /// The current role: owner of what is made.
     pub role: Oid,
+    /// The role that SET ROLE NONE would go back to.
+    pub session_role: Oid,
     /// Schemas in which names are looked up; the first one that the user may see is where things are made.
     pub search_path: &'a [Oid],
     /// The name of the session's schema for temporary objects, which may not exist yet.
@@ -60,7 +68,12 @@ pub struct DdlContext<'a, 'b> {
     pub open_relations: &'a [Oid],
     /// Called with the catalog that the definition's own queries run over, so that functions find what it just made.
     pub enter: &'a dyn Fn(&Arc<Snapshot>),
+    /// The name of a setting as it is known, and the text that its words mean: the errors of SET for what it does not take.
+    pub check_setting: CheckSetting<'a>,
 }
+
+/// See [`DdlContext::check_setting`].
+pub type CheckSetting<'a> = &'a dyn Fn(&str, Option<&[String]>) -> SqlResult<(String, String)>;
 
 /// Runs a data definition statement or ANALYZE. `Step::Wait`: nothing was changed, wait and call again.
 pub fn run(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> SqlResult<Step> {
@@ -102,6 +115,7 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::AlterDomain(alter) => domain::alter_domain(alter, cx),
         Definition::DropType(drop) => user_type::drop_types(drop, cx),
         Definition::Comment(comment) => comment::comment(comment, cx),
+        Definition::Rights(command) => rights::run(command, cx),
     }
 }
 
@@ -118,8 +132,6 @@ fn run_statement(parsed: &Parsed, statement: &Statement, cx: &mut DdlContext<'_,
             default_collate_spec: None,
             clone: None,
         } => schema::create_schema(schema_name, *if_not_exists, cx),
-        Statement::CreateRole(create) => role::create_role(create, cx),
-        Statement::AlterRole { name, operation } => role::alter_role(name, operation, cx),
         Statement::AlterTable(alter) => alter_table::alter_table(parsed, alter, cx),
         Statement::Drop {
             object_type,
@@ -155,6 +167,7 @@ impl DdlContext<'_, '_> {
     fn bind_context<'s>(&'s self, catalog: &'s Snapshot) -> BindContext<'s> {
         BindContext {
             catalog,
+            role: self.role,
             search_path: self.search_path,
             format: self.exec.functions.format,
             session: self.exec.functions.session,

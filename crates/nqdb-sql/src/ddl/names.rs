@@ -77,6 +77,7 @@ impl DdlContext<'_, '_> {
             None if temporary => {}
             _ => return Ok(self.creation_schema(name)?),
         }
+        self.expect_may_create_temporary()?;
         let own = self.temporary_schema;
         self.writer().temporary_schema(own)
     }

@@ -1,55 +1,81 @@
-//! Who may change what. There is no GRANT yet: an object belongs to its owner and to superusers.
+//! Who may change what: 42501 in PostgreSQL's words.
 
-use nqdb_catalog::{SchemaDef, Snapshot};
+use nqdb_catalog::rights::{Rights, Secured, SecuredKind};
+use nqdb_catalog::{RoleDef, SchemaDef, Snapshot};
 use nqdb_sqlstate::{INSUFFICIENT_PRIVILEGE, SqlError, SqlResult};
 use nqdb_types::Oid;
 
 use super::DdlContext;
+use crate::system::{DATABASE_OID, secured};
 
 impl DdlContext<'_, '_> {
-    fn is_superuser(&mut self) -> bool {
-        let role = self.role;
-        self.draft.snapshot().role_by_oid(role).is_some_and(|role| role.superuser)
+    pub(super) fn is_superuser(&mut self) -> bool {
+        self.draft.snapshot().is_superuser(self.role)
     }
 
-    /// 42501 unless the current role owns the object.
+    /// 42501 unless the current role owns the object, itself or by a role whose privileges it has.
     pub(super) fn expect_owner(&mut self, owner: Oid, kind: &str, name: &str) -> SqlResult<()> {
-        if owner == self.role || self.is_superuser() {
+        if self.draft.snapshot().owns(self.role, owner) {
             return Ok(());
         }
         Err(SqlError::new(INSUFFICIENT_PRIVILEGE, format!("must be owner of {kind} {name}")))
     }
 
-    pub(super) fn expect_may_create_in(&mut self, _snapshot: &Snapshot, schema: &SchemaDef) -> SqlResult<()> {
-        if schema.oid != nqdb_catalog::PG_CATALOG_OID && (schema.owner == self.role || self.is_superuser()) {
+    /// 42501 unless the current role has all of some privileges on an object.
+    pub(super) fn expect_rights(&mut self, what: &Secured, wanted: Rights) -> SqlResult<()> {
+        let snapshot = self.draft.snapshot();
+        if crate::system::may(&snapshot, self.role, what, wanted) {
+            return Ok(());
+        }
+        Err(crate::rights::permission_denied(&snapshot, what))
+    }
+
+    pub(super) fn expect_may_create_in(&mut self, snapshot: &Snapshot, schema: &SchemaDef) -> SqlResult<()> {
+        self.expect_role_may_create_in(snapshot, self.role, schema)
+    }
+
+    /// 42501 unless a role may make objects in a schema. The system's own schemas are closed to all.
+    pub(super) fn expect_role_may_create_in(
+        &mut self,
+        snapshot: &Snapshot,
+        role: Oid,
+        schema: &SchemaDef,
+    ) -> SqlResult<()> {
+        let may =
+            snapshot.secured_schema(schema.oid).is_some_and(|secured| snapshot.may(role, &secured, Rights::CREATE));
+        if may && schema.oid != nqdb_catalog::PG_CATALOG_OID {
             return Ok(());
         }
         Err(SqlError::new(INSUFFICIENT_PRIVILEGE, format!("permission denied for schema {}", schema.name)))
     }
 
     pub(super) fn expect_may_create_schema(&mut self) -> SqlResult<()> {
-        if self.is_superuser() {
-            return Ok(());
+        match secured(&self.draft.snapshot(), SecuredKind::Database, DATABASE_OID) {
+            Some(database) => self.expect_rights(&database, Rights::CREATE),
+            None => Ok(()),
         }
-        let database = self.exec.functions.session.current_database();
-        Err(SqlError::new(INSUFFICIENT_PRIVILEGE, format!("permission denied for database {database}")))
     }
 
-    /// 42501 unless the current role may make and change roles; touching a superuser takes one.
-    pub(super) fn expect_may_change_roles(&mut self, verb: &str, touches_superuser: bool) -> SqlResult<()> {
-        if self.is_superuser() {
+    /// 42501 unless the current role may make temporary objects in the database.
+    pub(super) fn expect_may_create_temporary(&mut self) -> SqlResult<()> {
+        let snapshot = self.draft.snapshot();
+        let Some(database) = secured(&snapshot, SecuredKind::Database, DATABASE_OID) else { return Ok(()) };
+        if snapshot.may(self.role, &database, Rights::TEMPORARY) {
             return Ok(());
         }
-        let role = self.role;
-        let may = self.draft.snapshot().role_by_oid(role).is_some_and(|role| role.create_role);
-        if touches_superuser {
-            return Err(SqlError::new(INSUFFICIENT_PRIVILEGE, format!("must be superuser to {verb} superusers")));
-        }
-        if may {
-            return Ok(());
-        }
-        let message =
-            if verb == "alter" { "permission denied".to_owned() } else { format!("permission denied to {verb} role") };
+        let message = format!("permission denied to create temporary tables in database \"{}\"", database.name);
         Err(SqlError::new(INSUFFICIENT_PRIVILEGE, message))
+    }
+
+    /// 42501 unless the current role may comment on a role.
+    pub(super) fn expect_may_comment_on(&mut self, role: &RoleDef) -> SqlResult<()> {
+        let denied = |message: String| Err(SqlError::new(INSUFFICIENT_PRIVILEGE, message));
+        if role.superuser && !self.is_superuser() {
+            return denied("must be superuser to alter superusers".to_owned());
+        }
+        if !self.may_create_roles() {
+            return denied("must have CREATEROLE privilege".to_owned());
+        }
+        Ok(())
     }
 }

@@ -22,7 +22,7 @@ impl DdlContext<'_, '_> {
         };
         let snapshot = self.draft.snapshot();
         (self.enter)(&snapshot);
-        let bound = bind(parsed, &self.bind_context(&snapshot), &mut ParamTypes::none())?;
+        let (bound, _) = bind(parsed, &self.bind_context(&snapshot), &mut ParamTypes::none())?;
         let plan = plan(bound, &[], &PlanContext::new(snapshot.version))?;
         // All rows count that are there under the lock, not those of the transaction's snapshot, which may be older.
         // Whoever held the lock before may have committed without being synced yet; a view taken now would not see its

@@ -1,6 +1,6 @@
 //! CREATE SCHEMA.
 
-use nqdb_sqlstate::{DUPLICATE_SCHEMA, Notice, SqlError, UNDEFINED_OBJECT};
+use nqdb_sqlstate::{DUPLICATE_SCHEMA, Notice, SqlError};
 use nqdb_txn::TxnError;
 use sqlparser::ast::{ObjectName, SchemaName};
 
@@ -20,12 +20,7 @@ pub(super) fn create_schema(
         SchemaName::NamedAuthorization(name, role) => (single_name(name)?, Some(name_of(role))),
     };
     let role = match owner {
-        Some(owner) => match cx.draft.snapshot().role(&owner) {
-            Some(role) => role.oid,
-            None => {
-                return Err(SqlError::new(UNDEFINED_OBJECT, format!("role \"{owner}\" does not exist")).into());
-            }
-        },
+        Some(owner) => cx.new_owner(&owner, None)?,
         None => cx.role,
     };
     if if_not_exists && cx.draft.snapshot().schema(&name).is_some() {

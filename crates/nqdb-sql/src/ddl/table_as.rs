@@ -5,8 +5,8 @@ use std::sync::Arc;
 use nqdb_catalog::request::{NewColumn, NewTable};
 use nqdb_catalog::{Materialized, OnCommit, Relation, TableDef};
 use nqdb_sqlstate::{
-    DUPLICATE_TABLE, FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, INVALID_TABLE_DEFINITION, Notice,
-    OBJECT_NOT_IN_PREREQUISITE_STATE, SqlError,
+    DUPLICATE_TABLE, FEATURE_NOT_SUPPORTED, INVALID_TABLE_DEFINITION, Notice, OBJECT_NOT_IN_PREREQUISITE_STATE,
+    SqlError,
 };
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Oid;
@@ -19,6 +19,7 @@ use crate::definition::{CreateTableAs, TableAsKind};
 use crate::exec::{CommandTag, Execution, Step};
 use crate::ir::Bound;
 use crate::plan::{PlanContext, plan};
+use crate::rights::{Access, check_accesses};
 
 pub(super) fn create_table_as(create: &CreateTableAs, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     let is_view = create.kind == TableAsKind::MaterializedView;
@@ -49,9 +50,9 @@ pub(super) fn create_table_as(create: &CreateTableAs, cx: &mut DdlContext<'_, '_
     }
     let snapshot = cx.draft.snapshot();
     let table = table_of(&snapshot, table)?;
-    let bound = bind_fill(&create.query, &table, &cx.bind_context(&snapshot))?;
+    let (bound, accesses) = bind_fill(&create.query, &table, &cx.bind_context(&snapshot))?;
     let reader = cx.role;
-    Ok(CommandTag::Select(cx.run_fill(bound, table.oid, reader)?))
+    Ok(CommandTag::Select(cx.run_fill(bound, &accesses, reader)?))
 }
 
 /// REFRESH MATERIALIZED VIEW: empties the view and fills it again. CONCURRENTLY gives the same rows under the same lock.
@@ -84,9 +85,9 @@ pub(super) fn refresh(
             for relation in &materialized.query.relations {
                 cx.exec.txn.lock_relation(relation.oid, RelationLock::AccessShare)?;
             }
-            let bound = bind_refill(&materialized.query, &table, &cx.bind_context(&snapshot))?;
+            let (bound, accesses) = bind_refill(&materialized.query, &table, &cx.bind_context(&snapshot))?;
             // The view's query runs with the rights of its owner, whoever refreshes it.
-            cx.run_fill(bound, table.oid, table.owner)?;
+            cx.run_fill(bound, &accesses, table.owner)?;
         }
     }
     Ok(CommandTag::Other("REFRESH MATERIALIZED VIEW"))
@@ -118,18 +119,11 @@ impl DdlContext<'_, '_> {
     /// Runs an INSERT into `target` whose rows the statement's own snapshot shows; gives their number.
     ///
     /// Errors: 42501 when `reader` may not read what the rows come from.
-    fn run_fill(&mut self, bound: Bound, target: Oid, reader: Oid) -> Result<u64, TxnError> {
+    fn run_fill(&mut self, bound: Bound, accesses: &[Access], reader: Oid) -> Result<u64, TxnError> {
         let snapshot = self.draft.snapshot();
         (self.enter)(&snapshot);
         let plan = plan(bound, &[], &PlanContext::new(snapshot.version))?;
-        let superuser = snapshot.role_by_oid(reader).is_some_and(|role| role.superuser);
-        let sources = plan.relations.iter().filter(|(relation, _)| *relation != target);
-        for table in sources.filter_map(|(relation, _)| snapshot.table_by_oid(*relation)) {
-            if !superuser && table.owner != reader {
-                let message = format!("permission denied for table {}", table.name);
-                return Err(SqlError::new(INSUFFICIENT_PRIVILEGE, message).into());
-            }
-        }
+        check_accesses(&snapshot, reader, accesses)?;
         for (relation, mode) in &plan.relations {
             self.exec.txn.lock_relation(*relation, *mode)?;
         }

@@ -1,5 +1,6 @@
 //! TRUNCATE.
 
+use nqdb_catalog::rights::{Rights, SecuredKind};
 use nqdb_txn::TxnError;
 use sqlparser::ast::{CascadeOption, Truncate, TruncateIdentityOption};
 
@@ -20,7 +21,9 @@ pub(super) fn truncate(truncate: &Truncate, cx: &mut DdlContext<'_, '_>) -> Resu
         // ONLY changes nothing: tables have no children. `t *` says the same from the other side.
         let name = cx.name(&target.name)?;
         let table = cx.find_table(&name)?;
-        cx.expect_owner(table.owner, "table", &table.name)?;
+        if let Some(secured) = crate::system::secured(&cx.draft.snapshot(), SecuredKind::Table, table.oid) {
+            cx.expect_rights(&secured, Rights::TRUNCATE)?;
+        }
         cx.expect_not_open(table.oid, &table.name, "TRUNCATE")?;
         if !tables.contains(&table.oid) {
             tables.push(table.oid);

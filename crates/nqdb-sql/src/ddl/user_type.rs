@@ -36,7 +36,7 @@ pub(super) fn alter_type(alter: &AlterType, cx: &mut DdlContext<'_, '_>) -> Resu
         AlterTypeAction::Rename(name) => cx.writer().rename_type(def.oid, name)?,
         AlterTypeAction::SetSchema(schema) => set_schema(&def, schema, cx)?,
         AlterTypeAction::Owner(owner) => {
-            let owner = cx.new_owner(owner)?;
+            let owner = cx.new_owner(owner, Some(def.schema))?;
             cx.writer().set_type_owner(def.oid, owner)?;
         }
     }

@@ -3,8 +3,8 @@
 use nqdb_catalog::request::NewView;
 use nqdb_catalog::{Relation, StoredQuery, ViewColumn};
 use nqdb_sqlstate::{
-    DUPLICATE_COLUMN, INVALID_TABLE_DEFINITION, Notice, SUCCESSFUL_COMPLETION, SYNTAX_ERROR, SqlError, SqlResult,
-    WRONG_OBJECT_TYPE,
+    DUPLICATE_COLUMN, INVALID_PARAMETER_VALUE, INVALID_TABLE_DEFINITION, Notice, SUCCESSFUL_COMPLETION, SYNTAX_ERROR,
+    SqlError, SqlResult, WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Type;
@@ -25,12 +25,10 @@ pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> R
         cx.notice(Notice::new(SUCCESSFUL_COMPLETION, message));
     }
     let schema = cx.relation_schema(&create.name, create.temporary || reads_temporary)?;
-    if create.check_option.is_some() {
-        return Err(SqlError::unsupported("WITH CHECK OPTION").into());
-    }
+    expect_view_options(&create.options)?;
     let columns = columns.into_iter().map(|(name, ty)| ViewColumn::new(name, ty)).collect();
     let name = create.name.name.clone();
-    let new = NewView { schema, name, columns, query: analyzed.stored, check_option: create.check_option };
+    let new = NewView { schema, name, columns, query: analyzed.stored, options: create.options.clone() };
     let existing = cx.draft.snapshot().relation(schema, &create.name.name).cloned();
     match existing {
         Some(Relation::View(view)) if create.or_replace => {
@@ -50,6 +48,59 @@ pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> R
         }
     }
     Ok(CommandTag::Other("CREATE VIEW"))
+}
+
+/// ALTER VIEW ... SET (...).
+pub(super) fn set_options(
+    relation: &Relation,
+    options: &[(String, String)],
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<(), TxnError> {
+    expect_view_options(options)?;
+    let Relation::View(view) = relation else { return Err(SqlError::internal("options of no view").into()) };
+    // What is set again goes behind what stays.
+    let is_set = |name: &str| options.iter().any(|(other, _)| other == name);
+    let mut changed: Vec<(String, String)> = view.options.iter().filter(|(known, _)| !is_set(known)).cloned().collect();
+    changed.extend(options.iter().cloned());
+    cx.writer().set_view_options(view.oid, changed)
+}
+
+/// ALTER VIEW ... RESET (...).
+pub(super) fn reset_options(
+    relation: &Relation,
+    names: &[String],
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<(), TxnError> {
+    let Relation::View(view) = relation else { return Err(SqlError::internal("options of no view").into()) };
+    let kept = view.options.iter().filter(|(known, _)| !names.contains(known)).cloned().collect();
+    cx.writer().set_view_options(view.oid, kept)
+}
+
+/// 22023 for an option that views do not have, or a value that it cannot have.
+fn expect_view_options(options: &[(String, String)]) -> SqlResult<()> {
+    let invalid = |message: String| Err(SqlError::new(INVALID_PARAMETER_VALUE, message));
+    for (at, (name, value)) in options.iter().enumerate() {
+        if options.iter().take(at).any(|(other, _)| other == name) {
+            return invalid(format!("parameter \"{name}\" specified more than once"));
+        }
+        match name.as_str() {
+            "security_barrier" | "security_invoker" if is_boolean(value) => {}
+            "security_barrier" | "security_invoker" => {
+                return invalid(format!("invalid value for boolean option \"{name}\": {value}"));
+            }
+            // No row can be changed through a view yet that it would have to check.
+            "check_option" => return Err(SqlError::unsupported("WITH CHECK OPTION")),
+            _ => return invalid(format!("unrecognized parameter \"{name}\"")),
+        }
+    }
+    Ok(())
+}
+
+fn is_boolean(value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    let is_short_for = |word: &str| !value.is_empty() && word.starts_with(&value);
+    matches!(value.as_str(), "on" | "of" | "off" | "1" | "0")
+        || ["true", "false", "yes", "no"].into_iter().any(is_short_for)
 }
 
 /// The columns of a query under the names that a definition gives them. Errors: 42601 for too many names, 42701 for a name

@@ -3,7 +3,7 @@
 //! What the conditions say of key columns is handed to the relation, which then makes fewer rows; every row is tested all the
 //! same. A scan that is opened again for the same keys keeps its rows.
 
-use nqdb_sqlstate::{INSUFFICIENT_PRIVILEGE, SqlError, SqlResult};
+use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Datum, Oid};
 
 use super::expression::{Eval, Slot};
@@ -20,8 +20,6 @@ pub(crate) struct SystemScan {
     /// Key columns and the values that they must equal.
     pub keys: Box<[(&'static str, Eval)]>,
     pub filter: Option<Eval>,
-    /// The user must be allowed to read it.
-    pub checked: bool,
     /// What the rows are about, 0 where that is no question.
     pub object: Oid,
 }
@@ -37,11 +35,6 @@ pub(crate) struct SystemScanState {
 
 impl SystemScan {
     pub fn open(&self, state: &mut SystemScanState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        if self.checked && self.relation.is_private() && !rt.cx.system.is_superuser() {
-            let kind = if self.relation.is_view() { "view" } else { "table" };
-            let message = format!("permission denied for {kind} {}", self.relation.name);
-            return Err(SqlError::new(INSUFFICIENT_PRIVILEGE, message));
-        }
         let keys = self.keys.iter().map(|(_, value)| value.eval(rt)).collect::<SqlResult<Vec<Datum>>>()?;
         state.next = 0;
         if state.rows.is_some() && state.keys == keys {

@@ -43,6 +43,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Whether the token `ahead` places further is this symbol.
+    pub(super) fn peek_is_symbol(&self, ahead: usize, symbol: &Token) -> bool {
+        self.own.get(self.at + ahead).is_some_and(|token| token.token == *symbol)
+    }
+
     /// Takes the word if it is next.
     pub(super) fn take(&mut self, word: &str) -> bool {
         let found = self.peek_is(0, word);
@@ -125,6 +130,12 @@ impl<'a> Cursor<'a> {
     /// Back to a [`Cursor::place`].
     pub(super) fn go_back(&mut self, place: usize) {
         self.at = place;
+    }
+
+    /// The source text from a [`Cursor::place`] up to, not including, the next token.
+    pub(super) fn text_from(&self, place: usize) -> String {
+        let (first, _) = token_range(self.own);
+        self.tokens.range_text(first + place, first + self.at).to_owned()
     }
 
     /// All tokens that are left.

@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::{CheckOption, OnCommit};
+use nqdb_catalog::OnCommit;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::Cursor;
-use super::{Tokens, domain, user_type};
+use super::{Tokens, domain, grant, role, user_type};
 use crate::definition::{
     Alter, AlterAction, CommentOn, CommentTarget, CreateTableAs, CreateView, Definition, ObjectKind, QualifiedName,
     TableAsKind,
 };
+use crate::rights_command::RightsCommand;
 use crate::statement::StatementKind;
 
 /// A statement of this grammar; `None` when it is another's.
@@ -24,6 +25,9 @@ pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<Stateme
     if let Some(definition) = of_type {
         return Ok(Some(StatementKind::Define(Box::new(definition))));
     }
+    if let Some(command) = parse_rights(cursor)? {
+        return Ok(Some(StatementKind::Define(Box::new(Definition::Rights(Box::new(command))))));
+    }
     let definition = if cursor.peek_is(0, "create") {
         parse_create(cursor)?
     } else if cursor.peek_is(0, "alter") {
@@ -34,6 +38,23 @@ pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<Stateme
         None
     };
     Ok(definition.map(|definition| StatementKind::Define(Box::new(definition))))
+}
+
+/// A command about roles or privileges; `None` when it is about something else.
+fn parse_rights(cursor: &mut Cursor<'_>) -> SqlResult<Option<RightsCommand>> {
+    if cursor.peek_is(0, "grant") || cursor.peek_is(0, "revoke") {
+        return grant::parse(cursor).map(Some);
+    }
+    if let Some(command) = grant::parse_default_privileges(cursor)? {
+        return Ok(Some(command));
+    }
+    role::parse(cursor)
+}
+
+/// `REASSIGN OWNED`.
+pub(super) fn parse_reassign(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
+    let command = role::parse_reassign(cursor)?;
+    Ok(StatementKind::Define(Box::new(Definition::Rights(Box::new(command)))))
 }
 
 /// The words between CREATE and the kind of the object.
@@ -87,22 +108,52 @@ fn parse_create(cursor: &mut Cursor<'_>) -> SqlResult<Option<Definition>> {
 fn parse_view(cursor: &mut Cursor<'_>, prefix: &Prefix) -> SqlResult<CreateView> {
     let name = name(cursor)?;
     let columns = cursor.column_list()?;
-    if cursor.take("with") {
-        return Err(SqlError::unsupported("an option of a view"));
-    }
+    let mut options = if cursor.take("with") { parse_view_options(cursor)? } else { Vec::new() };
     cursor.expect("as")?;
     let rest = cursor.rest();
     let (query, check_option) = split_check_option(rest);
+    if let Some(word) = check_option {
+        options.push(("check_option".to_owned(), word.to_owned()));
+    }
     let query = Box::new(cursor.statement(query)?);
-    Ok(CreateView { name, or_replace: prefix.or_replace, temporary: prefix.temporary, columns, query, check_option })
+    Ok(CreateView { name, or_replace: prefix.or_replace, temporary: prefix.temporary, columns, query, options })
+}
+
+/// `(name [= value], ...)`: a name alone means true.
+fn parse_view_options(cursor: &mut Cursor<'_>) -> SqlResult<Vec<(String, String)>> {
+    let mut options = Vec::new();
+    cursor.expect_symbol(&Token::LParen)?;
+    loop {
+        let name = cursor.word()?;
+        let value = if cursor.take_symbol(&Token::Eq) { option_value(cursor)? } else { "true".to_owned() };
+        options.push((name, value));
+        if !cursor.take_symbol(&Token::Comma) {
+            break;
+        }
+    }
+    cursor.expect_symbol(&Token::RParen)?;
+    Ok(options)
+}
+
+/// A word, a number or a string.
+fn option_value(cursor: &mut Cursor<'_>) -> SqlResult<String> {
+    match cursor.peek() {
+        Some(Token::Word(_)) => cursor.word(),
+        Some(Token::Number(digits, _)) => {
+            let digits = digits.clone();
+            cursor.skip();
+            Ok(digits)
+        }
+        _ => cursor.string(),
+    }
 }
 
 /// Takes `WITH [CASCADED | LOCAL] CHECK OPTION` off the end.
-fn split_check_option(tokens: &[TokenWithSpan]) -> (&[TokenWithSpan], Option<CheckOption>) {
+fn split_check_option(tokens: &[TokenWithSpan]) -> (&[TokenWithSpan], Option<&'static str>) {
     for (words, option) in [
-        (&["with", "cascaded", "check", "option"][..], CheckOption::Cascaded),
-        (&["with", "local", "check", "option"][..], CheckOption::Local),
-        (&["with", "check", "option"][..], CheckOption::Cascaded),
+        (&["with", "cascaded", "check", "option"][..], "cascaded"),
+        (&["with", "local", "check", "option"][..], "local"),
+        (&["with", "check", "option"][..], "cascaded"),
     ] {
         if let Some(query) = without_end(tokens, words) {
             return (query, Some(option));
@@ -303,6 +354,15 @@ fn alter_action(cursor: &mut Cursor<'_>, kind: ObjectKind) -> SqlResult<Option<A
     }
     if cursor.take_all(&["set", "schema"]) {
         return Ok(Some(AlterAction::SetSchema(cursor.identifier()?)));
+    }
+    if kind == ObjectKind::View && cursor.peek_is(0, "set") && cursor.peek_is_symbol(1, &Token::LParen) {
+        cursor.skip();
+        return Ok(Some(AlterAction::SetOptions(parse_view_options(cursor)?)));
+    }
+    if kind == ObjectKind::View && cursor.peek_is(0, "reset") && cursor.peek_is_symbol(1, &Token::LParen) {
+        cursor.skip();
+        let names = cursor.column_list()?;
+        return Ok(Some(AlterAction::ResetOptions(names.into_iter().map(|name| name.name).collect())));
     }
     let has_columns = matches!(kind, ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView);
     if has_columns && cursor.peek_is(0, "rename") && !cursor.peek_is(1, "constraint") {

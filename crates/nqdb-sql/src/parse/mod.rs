@@ -18,6 +18,7 @@ mod domain;
 mod escapes;
 mod expression_forms;
 mod from_clause;
+mod grant;
 mod grouping;
 mod lock_table;
 mod locking;
@@ -151,8 +152,9 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "fetch" | "move" => cursor_statement::parse_fetch(&mut cursor, word == "move"),
         "close" => cursor_statement::parse_close(&mut cursor),
         "refresh" => definition::parse_refresh(&mut cursor),
+        "reassign" => definition::parse_reassign(&mut cursor),
         "lock" => lock_table::parse(tokens, own),
-        "cluster" | "reindex" | "call" | "do" | "load" | "security" | "reassign" | "import" => {
+        "cluster" | "reindex" | "call" | "do" | "load" | "security" | "import" => {
             Err(SqlError::unsupported(word.to_ascii_uppercase()))
         }
         _ => Err(tokens.syntax_error(token_range(&own).0)),
@@ -164,7 +166,6 @@ fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResul
     refused::check_definition_tokens(tokens, &own)?;
     let likes = table_like::take_likes(tokens, &mut own)?;
     sequence::order_identity_options(&mut own);
-    role::rewrite(tokens, &mut own)?;
     let statement = sqlparser_statement(tokens, own)?;
     if likes.is_empty() {
         return Ok(StatementKind::Ddl(Box::new(statement)));

@@ -28,31 +28,52 @@ pub(super) fn parse_set(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
     if cursor.take("transaction") {
         return parse_set_transaction(cursor);
     }
-    let kind = if cursor.take_all(&["time", "zone"]) {
-        StatementKind::Set { name: "timezone".to_string(), value: parse_time_zone(cursor)?, local }
-    } else if cursor.take("names") {
-        let value = if cursor.at_end() || cursor.take("default") {
-            SetValue::Default
-        } else {
-            SetValue::Values(vec![cursor.string()?])
-        };
-        StatementKind::Set { name: "client_encoding".to_string(), value, local }
-    } else if cursor.take("role") {
-        cursor.take_symbol(&Token::Eq);
-        StatementKind::Set { name: "role".to_string(), value: parse_values(cursor)?, local }
-    } else if cursor.take("authorization") {
-        StatementKind::Set { name: "session_authorization".to_string(), value: parse_values(cursor)?, local }
-    } else if cursor.take("schema") {
-        StatementKind::Set { name: "search_path".to_string(), value: SetValue::Values(vec![cursor.string()?]), local }
+    // SET SESSION AUTHORIZATION takes its first word for the modifier.
+    let (name, value) = if cursor.take("authorization") || cursor.take_all(&["session", "authorization"]) {
+        ("session_authorization".to_string(), parse_role_value(cursor)?)
     } else {
-        let name = parse_setting_name(cursor)?;
-        if !cursor.take_symbol(&Token::Eq) {
-            cursor.expect("to")?;
-        }
-        StatementKind::Set { name, value: parse_values(cursor)?, local }
+        parse_setting(cursor)?
     };
     cursor.finish()?;
-    Ok(kind)
+    Ok(StatementKind::Set { name, value, local })
+}
+
+/// A setting and its value, in one of the forms that stand behind SET.
+pub(super) fn parse_setting(cursor: &mut Cursor<'_>) -> SqlResult<(String, SetValue)> {
+    if cursor.take_all(&["time", "zone"]) {
+        return Ok(("timezone".to_string(), parse_time_zone(cursor)?));
+    }
+    if cursor.take("names") {
+        let at_end = cursor.at_end() || cursor.take("default");
+        let value = if at_end { SetValue::Default } else { SetValue::Values(vec![cursor.string()?]) };
+        return Ok(("client_encoding".to_string(), value));
+    }
+    if cursor.take("role") {
+        if cursor.take_symbol(&Token::Eq) || cursor.take("to") {
+            return Ok(("role".to_string(), parse_values(cursor)?));
+        }
+        return Ok(("role".to_string(), parse_role_value(cursor)?));
+    }
+    if cursor.take("schema") {
+        return Ok(("search_path".to_string(), SetValue::Values(vec![cursor.string()?])));
+    }
+    let name = parse_setting_name(cursor)?;
+    if !cursor.take_symbol(&Token::Eq) {
+        cursor.expect("to")?;
+    }
+    Ok((name, parse_values(cursor)?))
+}
+
+/// The role behind SET ROLE and SET SESSION AUTHORIZATION: a word, or a string.
+fn parse_role_value(cursor: &mut Cursor<'_>) -> SqlResult<SetValue> {
+    if cursor.take("default") {
+        return Ok(SetValue::Default);
+    }
+    let name = match cursor.peek() {
+        Some(Token::Word(_)) => cursor.identifier()?,
+        _ => cursor.string()?,
+    };
+    Ok(SetValue::Values(vec![name]))
 }
 
 fn parse_set_transaction(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
@@ -63,7 +84,7 @@ fn parse_set_transaction(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
 }
 
 /// `name` or `prefix.name`, in lower case.
-fn parse_setting_name(cursor: &mut Cursor<'_>) -> SqlResult<String> {
+pub(super) fn parse_setting_name(cursor: &mut Cursor<'_>) -> SqlResult<String> {
     let mut name = cursor.identifier()?;
     while cursor.take_symbol(&Token::Period) {
         name.push('.');

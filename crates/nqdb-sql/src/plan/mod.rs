@@ -46,6 +46,7 @@ use nqdb_types::{NoUserTypes, Oid, TypeCatalog};
 
 use crate::exec::{Root, Subplan, WithChange, WithPlan};
 use crate::ir::{OutputColumn, Query};
+use crate::rights::Access;
 
 pub use cursor::{CursorPlan, plan_cursor};
 pub use mentions::{
@@ -106,6 +107,8 @@ pub struct Plan {
     /// Locks to take before execution. Afterwards the catalog version must still be the plan's.
     pub relations: Vec<(u32, RelationLock)>,
     pub catalog_version: u64,
+    /// What it needs to be allowed, to be checked before each execution.
+    pub accesses: Vec<Access>,
     /// It locks rows: refused in a read-only transaction.
     pub locks_rows: bool,
     /// It changes rows: refused in a read-only transaction.

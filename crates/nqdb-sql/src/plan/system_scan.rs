@@ -20,7 +20,7 @@ const MAKE_ROW: f64 = 0.05;
 
 impl Planner<'_> {
     pub fn plan_system_scan(&mut self, rel: &Rel, conditions: &[Expr]) -> SqlResult<Planned> {
-        let Rel::SystemScan { relation, alias, columns, checked, object } = rel else {
+        let Rel::SystemScan { relation, alias, columns, object } = rel else {
             return Err(SqlError::internal("not a system relation"));
         };
         self.reads_session |= tells_of_session(relation);
@@ -59,7 +59,6 @@ impl Planner<'_> {
             slots: slots.into(),
             keys: keys.into(),
             filter: self.compile_conjunction(conditions)?,
-            checked: *checked,
             object: *object,
         };
         let mut node = self.node(Operator::SystemScan(Box::new(scan)), estimate);

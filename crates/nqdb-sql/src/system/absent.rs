@@ -27,7 +27,6 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
     &PG_LARGEOBJECT_METADATA,
     &PG_SECLABEL,
     &PG_SHSECLABEL,
-    &PG_DEFAULT_ACL,
     &PG_INIT_PRIVS,
     &PG_PARAMETER_ACL,
     &PG_TRANSFORM,
@@ -36,7 +35,6 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
     &PG_TS_DICT,
     &PG_TS_PARSER,
     &PG_TS_TEMPLATE,
-    &PG_DB_ROLE_SETTING,
     &PG_REPLICATION_ORIGIN,
     &PG_RANGE,
     &PG_AVAILABLE_EXTENSION_VERSIONS,
@@ -236,14 +234,6 @@ relation! {
 }
 
 relation! {
-    PG_DEFAULT_ACL = "pg_default_acl" 826, row_type 10088, Table, empty;
-    {
-        oid: OID not_null, defaclrole: OID not_null, defaclnamespace: OID not_null,
-        defaclobjtype: CHAR_INTERNAL not_null, defaclacl: ACLITEM_ARRAY not_null,
-    }
-}
-
-relation! {
     PG_INIT_PRIVS = "pg_init_privs" 3394, row_type 10090, Table, empty;
     {
         objoid: OID not_null, classoid: OID not_null, objsubid: INT4 not_null, privtype: CHAR_INTERNAL not_null,
@@ -303,13 +293,6 @@ relation! {
     {
         oid: OID not_null, tmplname: NAME not_null, tmplnamespace: OID not_null, tmplinit: REGPROC not_null,
         tmpllexize: REGPROC not_null,
-    }
-}
-
-relation! {
-    PG_DB_ROLE_SETTING = "pg_db_role_setting" 2964, row_type 10054, SharedTable, empty;
-    {
-        setdatabase: OID not_null, setrole: OID not_null, setconfig: TEXT_ARRAY nullable,
     }
 }
 

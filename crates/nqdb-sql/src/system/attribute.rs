@@ -7,6 +7,7 @@ use nqdb_types::{Datum, Oid, Type, is_user_type, oid as types};
 use super::class::relations_wanted;
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
+use super::secured::column_list_value;
 use super::types::{TypeFacts, type_facts};
 use super::value::{boolean, int4, letter, no_letter, oid, text};
 
@@ -159,6 +160,7 @@ fn attribute(cx: &SystemContext<'_>, column: &Column<'_>) -> Attribute {
     let typmod = if column.ty.domain == 0 { column.ty.typmod } else { -1 };
     Attribute {
         attnotnull: boolean(column.not_null),
+        attacl: column_list_value(cx.catalog, column.relation, column.number),
         ..attribute_of_type(column.relation, column.name, column.number, typmod, &facts)
     }
 }

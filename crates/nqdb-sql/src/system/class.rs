@@ -1,12 +1,14 @@
 //! `pg_class`: tables, indexes, sequences, and the system's own relations.
 
+use nqdb_catalog::rights::SecuredKind;
 use nqdb_catalog::{Relation, SUPERUSER_OID, SequenceDef, TableDef, ViewDef};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
-use super::value::{boolean, int2, int4, letter, oid, text};
+use super::secured::list_value;
+use super::value::{boolean, int2, int4, letter, oid, text, text_array};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_CLASS];
 
@@ -32,14 +34,20 @@ relation! {
 }
 
 fn classes(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
-    relations_wanted(cx, "oid", Some("relname"))
-        .iter()
-        .try_for_each(|relation| class_of(relation).map_or(Ok(()), |row| rows.push(row)))?;
+    relations_wanted(cx, "oid", Some("relname")).iter().try_for_each(|relation| {
+        let number = relation.oid();
+        class_of(relation).map_or(Ok(()), |row| rows.push(with_list(cx, number, row)))
+    })?;
     let (number, name) = (cx.wanted_oid("oid"), cx.wanted_name("relname"));
     super::all()
         .filter(|system| number.is_none_or(|number| system.oid == number))
         .filter(|system| name.is_none_or(|name| system.name == name))
-        .try_for_each(|system| rows.push(system_class(system)))
+        .try_for_each(|system| rows.push(with_list(cx, system.oid, system_class(system))))
+}
+
+/// A row with its access list; an index has none.
+fn with_list(cx: &SystemContext<'_>, relation: Oid, row: Class) -> Class {
+    Class { relacl: list_value(cx.catalog, SecuredKind::Table, relation), ..row }
 }
 
 /// The users' relations that a scan can be about, by number: one that `oid_column` or `name_column` names, or all.
@@ -123,8 +131,14 @@ fn view_class(view: &ViewDef) -> Class {
         relnatts: int2(view.columns.len()),
         relhasrules: boolean(true),
         relfilenode: oid(0),
+        reloptions: view_options(view),
         ..plain_class(view.oid, &view.name, view.schema, view.owner, 'v')
     }
+}
+
+fn view_options(view: &ViewDef) -> Datum {
+    let options: Vec<String> = view.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if options.is_empty() { Datum::Null } else { text_array(options.iter().map(String::as_str)) }
 }
 
 /// What ANALYZE counted; -1 before the first.

@@ -1,17 +1,19 @@
 //! `pg_database` and `pg_tablespace`.
 
 use nqdb_catalog::SUPERUSER_OID;
+use nqdb_catalog::rights::SecuredKind;
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::Oid;
 
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
+use super::secured::list_value;
 use super::value::{boolean, int4, letter, oid, text};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_DATABASE, &PG_TABLESPACE];
 
 /// PostgreSQL's number of the database `postgres`.
-pub(super) const DATABASE_OID: Oid = 5;
+pub const DATABASE_OID: Oid = 5;
 /// The database's name.
 pub(super) const NAME: &str = "postgres";
 /// PostgreSQL's numbers of its two tablespaces.
@@ -37,11 +39,11 @@ relation! {
     spcoptions: TEXT_ARRAY nullable, }
 }
 
-fn databases(_cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+fn databases(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
     rows.push(Database {
         oid: oid(DATABASE_OID),
         datname: text(NAME),
-        datdba: oid(SUPERUSER_OID),
+        datdba: oid(cx.catalog.database_owner()),
         encoding: int4(ENCODING),
         datlocprovider: letter('c'),
         datistemplate: boolean(false),
@@ -50,18 +52,20 @@ fn databases(_cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()
         datfrozenxid: oid(0),
         datminmxid: oid(0),
         dattablespace: oid(DEFAULT_TABLESPACE),
+        datacl: list_value(cx.catalog, SecuredKind::Database, DATABASE_OID),
         datcollate: text("C"),
         datctype: text("C"),
         ..Database::default()
     })
 }
 
-fn tablespaces(_cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+fn tablespaces(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
     TABLESPACES.iter().try_for_each(|(number, name)| {
         rows.push(Tablespace {
             oid: oid(*number),
             spcname: text(name),
             spcowner: oid(SUPERUSER_OID),
+            spcacl: list_value(cx.catalog, SecuredKind::Tablespace, *number),
             ..Tablespace::default()
         })
     })

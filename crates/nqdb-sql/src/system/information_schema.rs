@@ -16,11 +16,8 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
     &CONSTRAINT_COLUMN_USAGE,
     &CONSTRAINT_TABLE_USAGE,
     &SEQUENCES,
-    &ENABLED_ROLES,
     &COLLATIONS,
     &CHARACTER_SETS,
-    &TABLE_PRIVILEGES,
-    &ROLE_TABLE_GRANTS,
 ];
 
 relation! {
@@ -306,14 +303,6 @@ relation! {
 }
 
 relation! {
-    ENABLED_ROLES = "enabled_roles" 13325, row_type 13327, information_schema View, query "
-        SELECT rolname FROM pg_authid WHERE pg_has_role(oid, 'USAGE')";
-    {
-        role_name: SQL_IDENTIFIER,
-    }
-}
-
-relation! {
     COLLATIONS = "collations" 13265, row_type 13267, information_schema View, query "
         SELECT current_database(), n.nspname, c.collname, 'NO PAD'
         FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
@@ -332,44 +321,6 @@ relation! {
         character_set_name: SQL_IDENTIFIER, character_repertoire: SQL_IDENTIFIER,
         form_of_use: SQL_IDENTIFIER, default_collate_catalog: SQL_IDENTIFIER,
         default_collate_schema: SQL_IDENTIFIER, default_collate_name: SQL_IDENTIFIER,
-    }
-}
-
-relation! {
-    TABLE_PRIVILEGES = "table_privileges" 13416, row_type 13418, information_schema View, query "
-        SELECT g.rolname, u.rolname, current_database(), n.nspname, c.relname, p.privilege, 'YES',
-               CASE WHEN p.privilege = 'SELECT' THEN 'YES' ELSE 'NO' END
-        FROM pg_class c
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_authid g ON g.oid = c.relowner
-        JOIN pg_authid u ON u.oid = c.relowner
-        CROSS JOIN (VALUES ('INSERT'), ('SELECT'), ('UPDATE'), ('DELETE'), ('TRUNCATE'), ('REFERENCES'), ('TRIGGER'))
-             AS p(privilege)
-        WHERE c.relkind IN ('r', 'v', 'f', 'p') AND pg_has_role(c.relowner, 'USAGE')";
-    {
-        grantor: SQL_IDENTIFIER, grantee: SQL_IDENTIFIER, table_catalog: SQL_IDENTIFIER,
-        table_schema: SQL_IDENTIFIER, table_name: SQL_IDENTIFIER,
-        privilege_type: CHARACTER_DATA, is_grantable: YES_OR_NO,
-        with_hierarchy: YES_OR_NO,
-    }
-}
-
-relation! {
-    ROLE_TABLE_GRANTS = "role_table_grants" 13421, row_type 13423, information_schema View, query "
-        SELECT g.rolname, u.rolname, current_database(), n.nspname, c.relname, p.privilege, 'YES',
-               CASE WHEN p.privilege = 'SELECT' THEN 'YES' ELSE 'NO' END
-        FROM pg_class c
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_authid g ON g.oid = c.relowner
-        JOIN pg_authid u ON u.oid = c.relowner
-        CROSS JOIN (VALUES ('INSERT'), ('SELECT'), ('UPDATE'), ('DELETE'), ('TRUNCATE'), ('REFERENCES'), ('TRIGGER'))
-             AS p(privilege)
-        WHERE c.relkind IN ('r', 'v', 'f', 'p') AND pg_has_role(c.relowner, 'USAGE')";
-    {
-        grantor: SQL_IDENTIFIER, grantee: SQL_IDENTIFIER, table_catalog: SQL_IDENTIFIER,
-        table_schema: SQL_IDENTIFIER, table_name: SQL_IDENTIFIER,
-        privilege_type: CHARACTER_DATA, is_grantable: YES_OR_NO,
-        with_hierarchy: YES_OR_NO,
     }
 }
 

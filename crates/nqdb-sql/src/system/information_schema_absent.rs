@@ -1,11 +1,9 @@
-//! The views of `information_schema` about what does not exist here: foreign keys, triggers, domains, foreign data, routines
-//! that somebody defined, and grants of roles.
+//! The views of `information_schema` about what does not exist here: foreign keys, triggers, domains, foreign data, and
+//! routines that somebody defined.
 
 use super::relation::{SystemRelation, relation};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[
-    &ADMINISTRABLE_ROLE_AUTHORIZATIONS,
-    &APPLICABLE_ROLES,
     &REFERENTIAL_CONSTRAINTS,
     &TRIGGERS,
     &TRIGGERED_UPDATE_COLUMNS,
@@ -34,20 +32,6 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
     &ROUTINE_ROUTINE_USAGE,
     &COLUMN_COLUMN_USAGE,
 ];
-
-relation! {
-    ADMINISTRABLE_ROLE_AUTHORIZATIONS = "administrable_role_authorizations" 13241, row_type 13243, information_schema View, nothing;
-    {
-        grantee: SQL_IDENTIFIER, role_name: SQL_IDENTIFIER, is_grantable: YES_OR_NO,
-    }
-}
-
-relation! {
-    APPLICABLE_ROLES = "applicable_roles" 13236, row_type 13238, information_schema View, nothing;
-    {
-        grantee: SQL_IDENTIFIER, role_name: SQL_IDENTIFIER, is_grantable: YES_OR_NO,
-    }
-}
 
 relation! {
     REFERENTIAL_CONSTRAINTS = "referential_constraints" 13339, row_type 13341, information_schema View, nothing;

@@ -1,11 +1,13 @@
 //! `pg_language` and `pg_extension`: functions are built in, and nothing can be added.
 
 use nqdb_catalog::SUPERUSER_OID;
+use nqdb_catalog::rights::SecuredKind;
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::Oid;
 
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
+use super::secured::list_value;
 use super::value::{boolean, oid, text};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_LANGUAGE, &PG_EXTENSION];
@@ -29,7 +31,7 @@ relation! {
     extcondition: TEXT_ARRAY nullable, }
 }
 
-fn languages(_cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+fn languages(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
     rows.push(Language {
         oid: oid(INTERNAL_LANGUAGE),
         lanname: text("internal"),
@@ -39,6 +41,6 @@ fn languages(_cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()
         lanplcallfoid: oid(0),
         laninline: oid(0),
         lanvalidator: oid(0),
-        ..Language::default()
+        lanacl: list_value(cx.catalog, SecuredKind::Language, INTERNAL_LANGUAGE),
     })
 }

@@ -29,6 +29,7 @@ mod expression_text;
 mod index;
 mod information_schema;
 mod information_schema_absent;
+mod information_schema_grants;
 mod language;
 mod locks;
 mod named_type;
@@ -40,6 +41,7 @@ mod procedure;
 mod relation;
 mod role;
 mod routine;
+mod secured;
 mod sequence;
 mod session_objects;
 mod session_state;
@@ -56,12 +58,14 @@ use nqdb_types::Oid;
 
 pub use context::SystemSession;
 pub(crate) use context::{SystemContext, SystemRows};
+pub use database::DATABASE_OID;
 pub use definition_text::{constraint_definition, index_definition, routine_text, serial_sequence, stored_expression};
 pub use locks::{LockObject, LockedObject};
 pub use object_name::{object_name, object_number, relation_name, type_name};
 pub use privilege::has_privilege;
 pub(crate) use relation::Source;
 pub use relation::{SystemColumn, SystemRelation};
+pub use secured::{access_list, may, rights_on, secured};
 pub(crate) use sequence::SEQUENCE_STATE;
 pub(crate) use session_objects::tells_of_session;
 pub use session_objects::{CursorFacts, PreparedFacts, SessionObjects};
@@ -94,6 +98,7 @@ static RELATIONS: &[&[&SystemRelation]] = &[
     views::RELATIONS,
     information_schema::RELATIONS,
     information_schema_absent::RELATIONS,
+    information_schema_grants::RELATIONS,
     absent::RELATIONS,
 ];
 
@@ -126,6 +131,22 @@ pub fn comment(catalog: &Snapshot, class: Option<&str>, object: Oid, column: i16
 pub(crate) fn named(schema: Oid, name: &str) -> Option<&'static SystemRelation> {
     let known = schema == PG_CATALOG_OID || schema == nqdb_catalog::INFORMATION_SCHEMA_OID;
     if known { all().find(|relation| relation.schema == schema && relation.name == name) } else { None }
+}
+
+/// The number of the system relation of a name in a schema.
+pub(crate) fn number_of(schema: Oid, name: &str) -> Option<Oid> {
+    named(schema, name).map(|relation| relation.oid)
+}
+
+/// The attribute number of a column of a system relation.
+pub(crate) fn column_number(relation: Oid, name: &str) -> Option<i16> {
+    let at = by_oid(relation)?.column_named(name)?;
+    i16::try_from(at + 1).ok()
+}
+
+/// The number of a tablespace.
+pub(crate) fn tablespace_named(name: &str) -> Option<Oid> {
+    database::TABLESPACES.iter().find(|(_, known)| *known == name).map(|(number, _)| *number)
 }
 
 /// The system relation with that number.

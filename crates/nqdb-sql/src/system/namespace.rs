@@ -1,9 +1,11 @@
 //! `pg_namespace`: schemas.
 
+use nqdb_catalog::rights::SecuredKind;
 use nqdb_sqlstate::SqlResult;
 
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
+use super::secured::list_value;
 use super::value::{oid, text};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_NAMESPACE];
@@ -22,7 +24,7 @@ fn namespaces(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()
             oid: oid(schema.oid),
             nspname: text(&schema.name),
             nspowner: oid(schema.owner),
-            ..Namespace::default()
+            nspacl: list_value(cx.catalog, SecuredKind::Schema, schema.oid),
         })
     })
 }

@@ -3,6 +3,7 @@
 //! What PostgreSQL says of how its functions are written (source, cost, support) is not so here: the source of a function is its
 //! name, and aggregates have no transition functions, because their states are not SQL values.
 
+use nqdb_catalog::rights::SecuredKind;
 use nqdb_catalog::{PG_CATALOG_OID, SUPERUSER_OID};
 use nqdb_functions::{OrderedSetKind, Volatility, aggregate_by_oid};
 use nqdb_sqlstate::SqlResult;
@@ -12,6 +13,7 @@ use super::context::{SystemContext, SystemRows};
 use super::language::INTERNAL_LANGUAGE;
 use super::relation::{SystemRelation, relation};
 use super::routine::{self, Routine, RoutineKind};
+use super::secured::stored_list_value;
 use super::value::{boolean, int2, int4, letter, letter_array, oid, oid_array, oid_vector, text, text_array};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_PROC, &PG_AGGREGATE];
@@ -46,18 +48,18 @@ relation! {
 
 fn procedures(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
     if let Some(number) = cx.wanted_oid("oid") {
-        return routine::by_oid(number).map_or(Ok(()), |found| rows.push(procedure(found)));
+        return routine::by_oid(number).map_or(Ok(()), |found| rows.push(procedure(cx, found)));
     }
     if let Some(name) = cx.wanted_name("proname") {
-        return routine::named(name).try_for_each(|found| rows.push(procedure(found)));
+        return routine::named(name).try_for_each(|found| rows.push(procedure(cx, found)));
     }
-    routine::all().iter().try_for_each(|found| rows.push(procedure(found)))
+    routine::all().iter().try_for_each(|found| rows.push(procedure(cx, found)))
 }
 
 /// Rows that PostgreSQL expects of a function that returns a set.
 const SET_ROWS: f32 = 1000.0;
 
-fn procedure(routine: &Routine) -> Procedure {
+fn procedure(cx: &SystemContext<'_>, routine: &Routine) -> Procedure {
     let variadic = if routine.variadic { routine.args.last().copied() } else { None };
     // The catalog shows the array that takes the repeated arguments; "any" stands for itself.
     let args: Vec<Oid> = routine.catalog_args();
@@ -95,6 +97,7 @@ fn procedure(routine: &Routine) -> Procedure {
         },
         proargdefaults: if routine.defaults.is_empty() { Datum::Null } else { text(&routine.defaults.join(", ")) },
         prosrc: text(if routine.kind == RoutineKind::Aggregate { "aggregate_dummy" } else { routine.name }),
+        proacl: stored_list_value(cx.catalog, SecuredKind::Function, routine.oid),
         ..Procedure::default()
     }
 }

@@ -157,12 +157,8 @@ fn activity(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> 
 
 fn statistics(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
     let role = cx.catalog.role(&cx.functions.current_user()).map_or(0, |role| role.oid);
-    let mut tables: Vec<&TableDef> = cx
-        .catalog
-        .tables()
-        .map(|table| &**table)
-        .filter(|table| cx.session.is_superuser() || table.owner == role)
-        .collect();
+    let mut tables: Vec<&TableDef> =
+        cx.catalog.tables().map(|table| &**table).filter(|table| cx.catalog.owns(role, table.owner)).collect();
     tables.sort_unstable_by_key(|table| table.oid);
     for table in tables {
         let Some(statistics) = &table.statistics else { continue };

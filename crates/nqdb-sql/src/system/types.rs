@@ -1,5 +1,6 @@
 //! `pg_type`: the built-in types and the domains of `information_schema`; those of users are in `user_types`.
 
+use nqdb_catalog::rights::SecuredKind;
 use nqdb_catalog::{INFORMATION_SCHEMA_OID, PG_CATALOG_OID, SUPERUSER_OID, Snapshot};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid, Type, TypeInfo, TypeKind, is_user_type, oid as types, type_info};
@@ -7,6 +8,7 @@ use nqdb_types::{Datum, Oid, Type, TypeInfo, TypeKind, is_user_type, oid as type
 use super::context::{SystemContext, SystemRows};
 use super::relation::column_types::{CARDINAL_NUMBER, CHARACTER_DATA, SQL_IDENTIFIER, TIME_STAMP, YES_OR_NO};
 use super::relation::{SystemColumn, SystemRelation, relation};
+use super::secured::stored_list_value;
 use super::type_functions::{TypeFunctions, type_functions};
 use super::value::{boolean, int4, letter, oid, text};
 
@@ -111,7 +113,8 @@ fn all_types(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()>
         number.is_none_or(|number| type_oid == number) && name.is_none_or(|name| type_name == name)
     };
     for info in nqdb_types::all_types().iter().filter(|info| is_wanted(info.oid, info.name)) {
-        rows.push(built_in(info))?;
+        let typacl = stored_list_value(cx.catalog, SecuredKind::Type, info.oid);
+        rows.push(TypeRow { typacl, ..built_in(info) })?;
     }
     for (domain, array, domain_name) in DOMAINS {
         if is_wanted(domain, domain_name)

@@ -2,6 +2,7 @@
 //!
 //! Each type has an array over it, which is called like it with `_` in front and depends on it.
 
+use nqdb_catalog::rights::SecuredKind;
 use nqdb_catalog::{DomainDef, Snapshot, TypeDef, TypeDetails, array_type_name};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::array::{array_type, element_type};
@@ -10,6 +11,7 @@ use nqdb_types::{Datum, Oid, type_category};
 use super::attribute::typed_default;
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
+use super::secured::stored_list_value;
 use super::type_functions::{array_functions, domain_functions, enum_functions};
 use super::types::{COLLATION_C, TypeFacts, TypeRow, type_facts, with_functions};
 use super::value::{boolean, int4, letter, oid, text};
@@ -78,6 +80,7 @@ fn own_row(cx: &SystemContext<'_>, def: &TypeDef) -> SqlResult<TypeRow> {
         typcategory: letter(category),
         typelem: oid(0),
         typarray: oid(array_type(def.oid).unwrap_or(0)),
+        typacl: stored_list_value(cx.catalog, SecuredKind::Type, def.oid),
         ..common_row(&facts, with_functions(&functions))
     })
 }
@@ -96,6 +99,7 @@ fn domain_row(cx: &SystemContext<'_>, def: &TypeDef, domain: &DomainDef, facts: 
         typelem: oid(0),
         typarray: oid(array_type(def.oid).unwrap_or(0)),
         ..TypeRow {
+            typacl: stored_list_value(cx.catalog, SecuredKind::Type, def.oid),
             typnotnull: boolean(domain.not_null),
             typbasetype: oid(base.declared_oid()),
             typtypmod: int4(if base.domain == 0 { base.typmod } else { -1 }),

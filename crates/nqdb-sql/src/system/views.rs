@@ -22,8 +22,8 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
 relation! {
     PG_ROLES = "pg_roles" 12000, row_type 12002, pg_catalog View, query "
         SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolconnlimit,
-               '********', rolvaliduntil, rolbypassrls, NULL, oid
-        FROM pg_authid";
+               '********', rolvaliduntil, rolbypassrls, s.setconfig, oid
+        FROM pg_authid LEFT JOIN pg_db_role_setting s ON s.setrole = oid AND s.setdatabase = 0";
     {
         rolname: NAME, rolsuper: BOOL, rolinherit: BOOL, rolcreaterole: BOOL,
         rolcreatedb: BOOL, rolcanlogin: BOOL, rolreplication: BOOL,
@@ -34,8 +34,8 @@ relation! {
 
 relation! {
     PG_SHADOW = "pg_shadow" 12005, row_type 12007, pg_catalog PrivateView, query "
-        SELECT rolname, oid, rolcreatedb, rolsuper, rolreplication, rolbypassrls, rolpassword, rolvaliduntil, NULL
-        FROM pg_authid WHERE rolcanlogin";
+        SELECT rolname, oid, rolcreatedb, rolsuper, rolreplication, rolbypassrls, rolpassword, rolvaliduntil, s.setconfig
+        FROM pg_authid LEFT JOIN pg_db_role_setting s ON s.setrole = oid AND s.setdatabase = 0 WHERE rolcanlogin";
     {
         usename: NAME, usesysid: OID, usecreatedb: BOOL, usesuper: BOOL,
         userepl: BOOL, usebypassrls: BOOL, passwd: TEXT, valuntil: TIMESTAMPTZ,
@@ -45,8 +45,8 @@ relation! {
 
 relation! {
     PG_USER = "pg_user" 12014, row_type 12016, pg_catalog View, query "
-        SELECT rolname, oid, rolcreatedb, rolsuper, rolreplication, rolbypassrls, '********', rolvaliduntil, NULL
-        FROM pg_authid WHERE rolcanlogin";
+        SELECT rolname, oid, rolcreatedb, rolsuper, rolreplication, rolbypassrls, '********', rolvaliduntil, s.setconfig
+        FROM pg_authid LEFT JOIN pg_db_role_setting s ON s.setrole = oid AND s.setdatabase = 0 WHERE rolcanlogin";
     {
         usename: NAME, usesysid: OID, usecreatedb: BOOL, usesuper: BOOL,
         userepl: BOOL, usebypassrls: BOOL, passwd: TEXT, valuntil: TIMESTAMPTZ,
@@ -56,7 +56,8 @@ relation! {
 
 relation! {
     PG_GROUP = "pg_group" 12010, row_type 12012, pg_catalog View, query "
-        SELECT rolname, oid, '{}' FROM pg_authid WHERE NOT rolcanlogin";
+        SELECT rolname, oid, ARRAY(SELECT m.member FROM pg_auth_members m WHERE m.roleid = oid)
+        FROM pg_authid WHERE NOT rolcanlogin";
     {
         groname: NAME, grosysid: OID, grolist: OID_ARRAY,
     }

@@ -70,7 +70,13 @@ impl Fixture {
     pub fn with<T>(&self, work: impl FnOnce(&BindContext<'_>) -> T) -> T {
         let session = NoSession;
         let path = [PUBLIC];
-        let cx = BindContext { catalog: &self.catalog, search_path: &path, format: &self.format, session: &session };
+        let cx = BindContext {
+            catalog: &self.catalog,
+            role: nqdb_catalog::SUPERUSER_OID,
+            search_path: &path,
+            format: &self.format,
+            session: &session,
+        };
         work(&cx)
     }
 
@@ -79,7 +85,7 @@ impl Fixture {
         let statements = parse(sql)?;
         let [statement] = statements.as_slice() else { panic!("one statement expected: {sql}") };
         let mut params = ParamTypes::default();
-        let bound = self.with(|cx| bind(statement, cx, &mut params))?;
+        let (bound, _) = self.with(|cx| bind(statement, cx, &mut params))?;
         Ok((bound, params.types().to_vec()))
     }
 }

@@ -153,6 +153,7 @@ impl Session<'_> {
         let snapshot = self.draft.as_mut().expect("begun").snapshot();
         let cx = BindContext {
             catalog: &snapshot,
+            role: SUPERUSER_OID,
             search_path: &[PUBLIC_SCHEMA_OID],
             format: &self.bed.format,
             session: &self.bed.functions,
@@ -161,11 +162,11 @@ impl Session<'_> {
         let plan_cx = PlanContext::new(snapshot.version);
         match &parsed.kind {
             StatementKind::Explain { options, inner } => {
-                let bound = bind(inner, &cx, &mut params)?;
+                let (bound, _) = bind(inner, &cx, &mut params)?;
                 explain(bound, params.types(), *options, &plan_cx, &|| 0)
             }
             _ => {
-                let bound = bind(parsed, &cx, &mut params)?;
+                let (bound, _) = bind(parsed, &cx, &mut params)?;
                 plan(bound, params.types(), &plan_cx)
             }
         }
@@ -248,10 +249,12 @@ impl Session<'_> {
                 exec: &mut exec,
                 draft,
                 role: SUPERUSER_OID,
+                session_role: SUPERUSER_OID,
                 search_path: &[PUBLIC_SCHEMA_OID],
                 temporary_schema: "pg_temp_1",
                 open_relations: &[],
                 enter: &|_| (),
+                check_setting: &|name, words| Ok((name.to_owned(), words.unwrap_or_default().join(", "))),
             };
             match ddl::run(parsed, &mut cx)? {
                 Step::Done(tag) => return Ok(Outcome { rows: Vec::new(), tag: tag.to_string() }),
@@ -421,6 +424,7 @@ impl Session<'_> {
     fn bind_context<'s>(&'s self, catalog: &'s nqdb_catalog::Snapshot) -> BindContext<'s> {
         BindContext {
             catalog,
+            role: SUPERUSER_OID,
             search_path: &[PUBLIC_SCHEMA_OID],
             format: &self.bed.format,
             session: &self.bed.functions,

@@ -22,14 +22,6 @@ pub fn structure(page: &PageBuf) -> Result<(), String> {
     edges(page, node)
 }
 
-/// What operations rely on: that everything lies where the header and the slots say. Whether the first and last keys go
-/// with the fences is not asked: recovery meets pages with a first separator of their own, and redoes them to sound ones.
-pub fn layout(page: &PageBuf) -> Result<(), String> {
-    let node = Node::new(page);
-    bounds(page, node)?;
-    entries(page, node)
-}
-
 fn bounds(page: &PageBuf, node: Node<'_>) -> Result<(), String> {
     let is_inner = match page.page_type() {
         Some(PageType::Leaf) => false,

@@ -5,7 +5,11 @@
 //! overwritten with zeros or put back from an older copy says so wrongly. What always holds:
 //!
 //! 1. On a page that passed [`sound`], an operation that passed [`PageOp::check`] is applied without a failed assertion.
-//! 2. The page that it leaves is in bounds again, so that the next operation needs only its own check.
+//! 2. The page that it leaves is in bounds again, so that the next operation needs only its own check. Operations that
+//!    put whole bytes on a page cannot be checked before; there the page is, afterwards ([`repeat`]).
+//!
+//! Between two groups every page of a tree is sound in itself, those of a tree that is being destroyed included
+//! (`tree::destroy`): that is what [`sound`] asks for.
 //!
 //! An older copy of a page can pass both and still be the wrong one; that is for the verification of trees to find.
 
@@ -21,8 +25,19 @@ use super::op::PageOp;
 pub fn sound(page: &PageBuf) -> Result<(), String> {
     match page.page_type() {
         Some(PageType::Unused | PageType::Meta | PageType::Free) => Ok(()),
-        Some(PageType::Leaf | PageType::Inner) => check::layout(page),
+        Some(PageType::Leaf | PageType::Inner) => check::structure(page),
         None => Err("it is of no known type".into()),
+    }
+}
+
+/// Applies an operation of the log to the page that recovery found; `Err` says why it cannot be right. Then the page may
+/// have been changed and must not be used.
+pub fn repeat(op: &PageOp<'_>, page: &mut PageBuf) -> Result<(), String> {
+    op.check(page)?;
+    op.apply(page);
+    match op {
+        PageOp::Bytes { .. } | PageOp::Image { .. } | PageOp::Format(_) => sound(page),
+        _ => Ok(()),
     }
 }
 
@@ -48,7 +63,8 @@ impl PageOp<'_> {
         match self {
             PageOp::Insert { slot, suffix, value, .. } => {
                 let needed = SLOT_LEN + ENTRY_HEADER_LEN + suffix.len() + value.len();
-                holds(usize::from(*slot) <= node.slot_count() && needed <= node.free_len())
+                holds(usize::from(*slot) <= node.slot_count() && needed <= node.free_len())?;
+                belongs(node, usize::from(*slot), suffix)
             }
             PageOp::Replace { slot, value, .. } => {
                 let slot = usize::from(*slot);
@@ -66,6 +82,21 @@ impl PageOp<'_> {
 
 fn holds(is_so: bool) -> Result<(), String> {
     if is_so { Ok(()) } else { Err("the log changes an entry that it does not hold, or has no room for".into()) }
+}
+
+/// Whether a key of this suffix has its place at `slot`: behind the one before, before the one there, between the fences.
+fn belongs(node: Node<'_>, slot: usize, suffix: &[u8]) -> Result<(), String> {
+    let of_fence = |fence: &'_ [u8]| fence.get(node.prefix_len()..).unwrap_or_default().to_vec();
+    let is_behind = slot == 0 || node.suffix(slot - 1) < suffix;
+    let is_before = slot == node.slot_count() || suffix < node.suffix(slot);
+    let is_first_child = node.page().level() > 0 && slot == 0 && suffix.is_empty();
+    let is_between =
+        suffix >= of_fence(node.low()).as_slice() && node.high().is_none_or(|high| suffix < of_fence(high).as_slice());
+    if is_behind && is_before && (is_between || is_first_child) {
+        Ok(())
+    } else {
+        Err("the log puts a key on it that does not belong there".into())
+    }
 }
 
 /// Whether the entries at `kept` exist, start with the new prefix, and fit beside the new fences.

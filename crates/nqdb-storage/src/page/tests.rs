@@ -108,17 +108,23 @@ fn an_operation_is_refused_on_a_page_that_it_was_not_made_for() {
     let mut page = PageBuf::zeroed();
     PageOp::Format(LEAF).apply(&mut page);
     for slot in 0..3 {
-        let suffix = [b'a' + slot as u8, b'1'];
+        let suffix = [b'a', b'1' + slot as u8];
         PageOp::Insert { slot, suffix: &suffix, value: &[7; 2000], marked: false, xid: 1 }.apply(&mut page);
     }
-    let insert = |slot, value| PageOp::Insert { slot, suffix: b"z", value, marked: false, xid: 1 };
+    let insert = |slot, value| PageOp::Insert { slot, suffix: b"b", value, marked: false, xid: 1 };
+    let place = |slot, suffix| PageOp::Insert { slot, suffix, value: b"v", marked: false, xid: 1 };
     let replace = |slot, value| PageOp::Replace { slot, value, marked: true, xid: 1 };
     let (fits, long) = ([1; 1900], [1; 2100]);
     let last = [1; 4100];
     let reshape = |kept, shape| PageOp::Reshape { kept, shape };
     let bytes = PageOp::Bytes { offset: 32, bytes: b"x" };
-    for op in [insert(3, &fits), replace(2, &last[..4000]), reshape(0..3, shape(b"", None)), PageOp::Remove { slot: 2 }]
-    {
+    for op in [
+        insert(3, &fits),
+        place(1, b"a10"),
+        replace(2, &last[..4000]),
+        reshape(0..3, shape(b"", None)),
+        PageOp::Remove { slot: 2 },
+    ] {
         op.check(&page).unwrap_or_else(|why| panic!("{op:?}: {why}"));
         op.apply(&mut page.clone());
     }
@@ -128,6 +134,10 @@ fn an_operation_is_refused_on_a_page_that_it_was_not_made_for() {
         replace(3, &fits),
         replace(2, &last),
         PageOp::Remove { slot: 3 },
+        place(0, b"a1"),
+        place(1, b"b"),
+        place(2, b"a15"),
+        place(3, b"c"),
         PageOp::SetMark { slot: 9, marked: true, xid: 1 },
         reshape(0..4, LEAF),
         reshape(0..3, shape(b"key/long/prefix/a", Some(b"key/long/prefix/b"))),

@@ -18,6 +18,20 @@ pub struct Pinned<'e> {
     id: PageId,
 }
 
+/// A pin that borrows nothing. Who drops it keeps its page in memory for as long as the pool exists.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct KeptPin {
+    pub(super) frame_index: u32,
+    pub(super) id: PageId,
+}
+
+impl KeptPin {
+    pub(crate) fn id(&self) -> PageId {
+        self.id
+    }
+}
+
 impl<'e> Pinned<'e> {
     /// Takes over a pin that was already counted.
     pub(super) fn adopt(frame: &'e Frame, frame_index: u32, id: PageId) -> Pinned<'e> {
@@ -52,6 +66,13 @@ impl<'e> Pinned<'e> {
         let guard = self.frame.page.read();
         held::add();
         PageRead { guard, _count: held::Count, _pin: Some(self) }
+    }
+
+    /// Keeps the page in memory without a borrow, until [`super::Pool::take_back`].
+    pub(crate) fn keep(self) -> KeptPin {
+        let kept = KeptPin { frame_index: self.frame_index, id: self.id };
+        std::mem::forget(self);
+        kept
     }
 
     /// Keeps the page in memory for as long as the pool exists.

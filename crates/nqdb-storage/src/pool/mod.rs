@@ -29,8 +29,8 @@ use crate::ids::{Lsn, PAGE_SIZE, PageId};
 use crate::page::buf::PageBuf;
 use crate::stats::{Counter, Counters};
 
+pub(crate) use self::latch::{KeptPin, PageWrite, held};
 pub use self::latch::{PageRead, Pinned};
-pub(crate) use self::latch::{PageWrite, held};
 
 const LOAD_SHARDS: usize = 64;
 
@@ -161,6 +161,11 @@ impl Pool {
         frame.publish(id, true);
         self.settle(id, entry, resident(index));
         Ok(Pinned::adopt(frame, index, id))
+    }
+
+    /// The pin that was kept.
+    pub(crate) fn take_back(&self, kept: KeptPin) -> Pinned<'_> {
+        Pinned::adopt(self.frame(kept.frame_index), kept.frame_index, kept.id)
     }
 
     fn settle(&self, id: PageId, entry: &AtomicU64, outcome: u64) {

@@ -1,11 +1,14 @@
 //! Giving all pages of a dropped tree back, a few at a time.
 //!
-//! The root is flagged first, so that `verify` knows what it sees. Then pages go from the left: each group frees the
-//! leftmost children of one page and takes their links out, and a page without children is the next leftmost child of its
-//! own parent. Whatever group a crash comes after, all pages that are left hang from the root, which is freed last. Tree
-//! ids are never reused, so a root page that carries another id (or is free) means that the work is done.
+//! The root is flagged first, so that `verify` knows what it sees. Then pages go from the right: each group frees the
+//! rightmost children of one page and takes their links out, and a page without children is the next rightmost child of
+//! its own parent. Whatever group a crash comes after, all pages that are left hang from the root, which is freed last.
+//! Tree ids are never reused, so a root page that carries another id (or is free) means that the work is done.
 //!
-//! Nobody else may use the tree any more: it has no fences to rely on while it goes.
+//! From the right, so that slot 0 of an inner page is the last to go: it stands for the low fence and has no separator, so
+//! that a page without it would not be sound in itself (`page::check`), which recovery asks of every page.
+//!
+//! Nobody else may use the tree any more: the pages that are left have no right siblings to rely on.
 
 use crate::error::{Result, StorageError};
 use crate::ids::PageId;
@@ -43,14 +46,14 @@ impl Tree {
         Ok(page.tree() == self.id && matches!(page.page_type(), Some(PageType::Leaf | PageType::Inner)))
     }
 
-    /// Frees some children of the leftmost lowest inner page, or the root; how many pages that were, `None` when there was
+    /// Frees some children of the rightmost lowest inner page, or the root; how many pages that were, `None` when there was
     /// nothing left.
     fn destroy_group(&self, pages_max: usize) -> Result<Option<usize>> {
         if !self.is_there()? {
             return Ok(None);
         }
         let mut mtr = self.engine.mtr(self.engine.reserve(Need { log_bytes: GROUP_LOG_BYTES, new_pages: 0 })?);
-        let (parent_id, children) = self.leftmost_children(pages_max)?;
+        let (parent_id, children) = self.rightmost_children(pages_max)?;
         let child_pins = children.iter().map(|&child| self.engine.fetch(child)).collect::<Result<Vec<_>>>()?;
         let parent_pin = self.engine.fetch(parent_id)?;
         let root_pin = self.engine.fetch(self.root)?;
@@ -60,8 +63,9 @@ impl Tree {
         if mtr.page(root).flags() & FLAG_DESTROYING == 0 {
             mtr.apply(root, &PageOp::SetFlags { flags: FLAG_DESTROYING });
         }
-        for _ in &children {
-            mtr.apply(parent, &PageOp::Remove { slot: 0 });
+        let count = Node::new(mtr.page(parent)).slot_count();
+        for slot in (count.saturating_sub(children.len())..count).rev() {
+            mtr.apply(parent, &PageOp::Remove { slot: slot as u16 });
         }
         for &page in &freed {
             mtr.free_page(page);
@@ -73,24 +77,25 @@ impl Tree {
         Ok(Some(children.len().max(1)))
     }
 
-    /// A page whose first children can be freed, with those: leaves, or inner pages without children. Without children it
+    /// A page whose last children can be freed, with those: leaves, or inner pages without children. Without children it
     /// is the root, and the only page left.
-    fn leftmost_children(&self, pages_max: usize) -> Result<(PageId, Vec<PageId>)> {
+    fn rightmost_children(&self, pages_max: usize) -> Result<(PageId, Vec<PageId>)> {
         let mut parent = self.root;
         let mut children = self.children(parent, pages_max)?;
-        while let Some(&first) = children.first() {
-            let grandchildren = self.children(first, pages_max)?;
+        while let Some(&last) = children.first() {
+            let grandchildren = self.children(last, pages_max)?;
             if grandchildren.is_empty() {
                 // Its siblings may still have children of their own.
-                let is_leaf = self.engine.fetch(first)?.read().level() == 0;
+                let is_leaf = self.engine.fetch(last)?.read().level() == 0;
                 children.truncate(if is_leaf { pages_max } else { 1 });
                 break;
             }
-            (parent, children) = (first, grandchildren);
+            (parent, children) = (last, grandchildren);
         }
         Ok((parent, children))
     }
 
+    /// The last children of a page, the last one first.
     fn children(&self, id: PageId, pages_max: usize) -> Result<Vec<PageId>> {
         let pin = self.engine.fetch(id)?;
         let page = pin.read();
@@ -101,7 +106,7 @@ impl Tree {
             return Ok(Vec::new());
         }
         let node = Node::new(&page);
-        let links = (0..node.slot_count().min(pages_max)).map(|slot| node.child(slot));
+        let links = (0..node.slot_count()).rev().take(pages_max).map(|slot| node.child(slot));
         links.collect::<Option<_>>().ok_or_else(|| StorageError::corrupt_page(id, "an entry is no link to a child"))
     }
 }

@@ -1,7 +1,7 @@
 //! Changing the entry of one key: room first, then the caller's step under the leaf's exclusive latch.
 
 use crate::error::{Result, StorageError};
-use crate::ids::Lsn;
+use crate::ids::{Lsn, PageId};
 use crate::mtr::{Mtr, PageHandle};
 use crate::page::op::ENTRY_OP_OVERHEAD;
 use crate::page::{ENTRY_LEN_MAX, Entry, LeafInfo, Node, PageOp};
@@ -42,6 +42,11 @@ impl Edit<'_, '_> {
     /// The entry as it stands now, with the changes of this edit.
     pub fn entry(&self) -> Option<Entry<'_>> {
         self.found.then(|| self.node().entry(self.slot))
+    }
+
+    /// The leaf's page.
+    pub fn leaf_page(&self) -> PageId {
+        self.mtr.page_id(self.page)
     }
 
     /// What the leaf says about all of its entries.
@@ -119,7 +124,8 @@ impl Tree {
         let log_bytes = Tree::edit_log_bytes(key.len(), need);
         let mut credit = credit;
         let mut mtr = self.engine.mtr(self.reserve_edit(log_bytes, credit.as_deref_mut())?);
-        let (page, slot, found) = match self.latch_with_room(&mut mtr, key, need.value_bytes_max) {
+        let (page, slot, found) = match self.latch_with_room(&mut mtr, key, need.value_bytes_max, credit.as_deref_mut())
+        {
             Ok(place) => place,
             Err(error) => {
                 // The credit is for a rollback, which will be tried again.
@@ -147,12 +153,13 @@ impl Tree {
         Ok((answer, Some(lsn)))
     }
 
-    /// Latches the leaf of `key` exclusively once it has room; answers with the key's slot and whether it is there.
+    /// Latches the leaf of `key` exclusively once it has room, for which `credit` pays as far as it goes; answers with the key's slot and whether it is there.
     pub(super) fn latch_with_room<'e>(
         &'e self,
         mtr: &mut Mtr<'e>,
         key: &[u8],
         value_len: usize,
+        mut credit: Option<&mut Reservation>,
     ) -> Result<(PageHandle, usize, bool)> {
         loop {
             let page = self.latch_at(mtr, key, 0)?;
@@ -164,7 +171,7 @@ impl Tree {
                 return Ok((page, slot, found));
             }
             mtr.release(page);
-            self.make_room(key, value_len, 0)?;
+            self.make_room(key, value_len, 0, credit.as_deref_mut())?;
         }
     }
 

@@ -18,7 +18,7 @@ use crate::mtr::{Mtr, PageHandle};
 use crate::page::change::cost_with_prefix;
 use crate::page::layout::USABLE_LEN;
 use crate::page::op::IMAGE_OP_LEN_MAX;
-use crate::page::{Builder, Node, PageOp, Shape};
+use crate::page::{Builder, Node, PageOp, PageType, Shape};
 use crate::reservation::Need;
 use crate::stats::Counter;
 use crate::tree::Tree;
@@ -191,7 +191,13 @@ impl Tree {
     fn collapse_root(&self, child: PageId) -> Result<()> {
         let mut mtr = self.engine.mtr(self.engine.reserve(Need { log_bytes: MERGE_LOG_BYTES, new_pages: 0 })?);
         let (child_pin, root_pin) = (self.engine.fetch(child)?, self.engine.fetch(self.root)?);
-        let (child, root) = (mtr.latch(child_pin), mtr.latch(root_pin));
+        let child = mtr.latch(child_pin);
+        // A page that has been freed is given back before another one is waited for (`space`).
+        let is_there = matches!(mtr.page(child).page_type(), Some(PageType::Leaf | PageType::Inner));
+        if !is_there || mtr.page(child).tree() != self.id {
+            return Ok(());
+        }
+        let root = mtr.latch(root_pin);
         let (child_page, root_page) = (mtr.page(child), mtr.page(root));
         let level = root_page.level();
         let is_only = level > 0

@@ -117,7 +117,7 @@ impl Tree {
             count_max += 1;
         }
         let mut mtr = self.engine.mtr(self.engine.reserve(Need { log_bytes: need, new_pages: 0 })?);
-        let (page, slot, found) = self.latch_with_room(&mut mtr, first.key, first.value_bytes)?;
+        let (page, slot, found) = self.latch_with_room(&mut mtr, first.key, first.value_bytes, None)?;
         if found {
             return Err(StorageError::corrupt_page(mtr.page_id(page), "an entry of a run exists already"));
         }

@@ -17,16 +17,24 @@ use crate::ids::PageId;
 use crate::mtr::{Mtr, PageHandle};
 use crate::page::layout::USABLE_LEN;
 use crate::page::op::IMAGE_OP_LEN_MAX;
-use crate::page::{Builder, ENTRY_LEN_MAX, Node, PageOp, Shape};
-use crate::reservation::Need;
+use crate::page::{Builder, ENTRY_LEN_MAX, KEY_LEN_MAX, Node, PageOp, Shape};
+use crate::pool::Pinned;
+use crate::reservation::{Need, Reservation};
 use crate::stats::Counter;
 use crate::tree::Tree;
 use crate::tree::descend::{LeafUse, Restarts, Seek, Verdict};
 
 const CHILD_LINK_LEN: usize = 8;
 
-/// Three images (the halves of a root and the root itself) are more than any other split logs.
-const SPLIT_LOG_BYTES: usize = 3 * Need::record_bytes(IMAGE_OP_LEN_MAX);
+/// What the split of a page below the root takes: the new page's image, the old one's new shape with two fences, and the
+/// entry in the parent.
+const SPLIT_NEED: Need = Need {
+    log_bytes: Need::record_bytes(IMAGE_OP_LEN_MAX) + 2 * Need::record_bytes(2 * KEY_LEN_MAX + 64),
+    new_pages: 1,
+};
+
+/// What the split of a root takes: images of its halves and of itself.
+const ROOT_SPLIT_NEED: Need = Need { log_bytes: 3 * Need::record_bytes(IMAGE_OP_LEN_MAX), new_pages: 2 };
 
 /// Where a page is cut.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,28 +55,75 @@ enum Attempt {
 }
 
 impl Tree {
+    /// Log and file space for splitting `pages` pages below the root of a tree with keys of up to 16 bytes, beside
+    /// [`Tree::SPLIT_TO_ROOT_CREDIT`]: what such splits use in the end. What they reserve first for longer keys comes back.
+    pub const fn split_credit(pages: u32) -> (usize, u32) {
+        const SHORT_KEYS: Need = Need { log_bytes: Need::record_bytes(IMAGE_OP_LEN_MAX) + 256, new_pages: 1 };
+        (pages as usize * SHORT_KEYS.total_log_bytes(), pages * SHORT_KEYS.new_pages)
+    }
+
+    /// Log and file space for the splits above the leaves: of two levels of inner pages and of the root. Also what splits
+    /// may reserve for a moment.
+    pub const SPLIT_TO_ROOT_CREDIT: (usize, u32) = (
+        2 * SPLIT_NEED.total_log_bytes() + ROOT_SPLIT_NEED.total_log_bytes(),
+        2 * SPLIT_NEED.new_pages + ROOT_SPLIT_NEED.new_pages,
+    );
+
     /// Splits the page at `level` that `key` belongs to, until an entry of `key` with a value of `value_len` bytes fits.
-    /// On return it fitted a moment ago; the caller checks again under its latch.
-    pub(super) fn make_room(&self, key: &[u8], value_len: usize, level: u8) -> Result<()> {
+    /// On return it fitted a moment ago; the caller checks again under its latch. Room comes from `credit` as far as that
+    /// goes; what is not used goes back there.
+    pub(super) fn make_room(
+        &self,
+        key: &[u8],
+        value_len: usize,
+        level: u8,
+        mut credit: Option<&mut Reservation>,
+    ) -> Result<()> {
         let mut restarts = Restarts::default();
         loop {
-            match self.try_split(key, value_len, level)? {
+            match self.try_split(key, value_len, level, credit.as_deref_mut())? {
                 Attempt::Done => return Ok(()),
                 Attempt::Again => restarts.again(self)?,
-                Attempt::ParentFull(separator) => self.make_room(&separator, CHILD_LINK_LEN, level + 1)?,
+                Attempt::ParentFull(separator) => {
+                    self.make_room(&separator, CHILD_LINK_LEN, level + 1, credit.as_deref_mut())?;
+                }
             }
         }
     }
 
-    /// One attempt. Where it ends early, the dropped mini-transaction gives its latches back.
-    fn try_split(&self, key: &[u8], value_len: usize, level: u8) -> Result<Attempt> {
-        let mut mtr = self.engine.mtr(self.engine.reserve(Need { log_bytes: SPLIT_LOG_BYTES, new_pages: 2 })?);
+    /// One attempt.
+    fn try_split(
+        &self,
+        key: &[u8],
+        value_len: usize,
+        level: u8,
+        mut credit: Option<&mut Reservation>,
+    ) -> Result<Attempt> {
         let pin = self.descend(Seek::At(key), level, LeafUse::Keep)?;
-        let id = pin.id();
-        let parent_pin = match id == self.root {
+        let parent_pin = match pin.id() == self.root {
             true => None,
             false => Some(self.descend(Seek::At(key), level + 1, LeafUse::Keep)?),
         };
+        let need = if parent_pin.is_none() { ROOT_SPLIT_NEED } else { SPLIT_NEED };
+        let mut mtr = self.engine.mtr(self.engine.reserve_from(credit.as_deref_mut(), need)?);
+        let attempt = self.split_latched(&mut mtr, pin, parent_pin, key, value_len, level)?;
+        // Where the attempt ended early, this only gives the latches back.
+        let (_, unused) = mtr.commit_keeping();
+        if let Some(credit) = credit {
+            credit.merge_room(unused);
+        }
+        Ok(attempt)
+    }
+
+    fn split_latched<'e>(
+        &'e self,
+        mtr: &mut Mtr<'e>,
+        pin: Pinned<'e>,
+        parent_pin: Option<Pinned<'e>>,
+        key: &[u8],
+        value_len: usize,
+        level: u8,
+    ) -> Result<Attempt> {
         let page = mtr.latch(pin);
         if Seek::At(key).judge(mtr.page(page), self.id, level) != Verdict::Here {
             return Ok(Attempt::Again);
@@ -84,8 +139,8 @@ impl Tree {
         let Some(parent_pin) = parent_pin else {
             return self.split_root(mtr, page, &cut);
         };
-        let Some(parent) = self.try_latch_parent(&mut mtr, &parent_pin) else { return Ok(Attempt::Again) };
-        let Some(slot) = self.slot_in_parent(&mtr, parent, page, level + 1) else { return Ok(Attempt::Again) };
+        let Some(parent) = self.try_latch_parent(mtr, &parent_pin) else { return Ok(Attempt::Again) };
+        let Some(slot) = self.slot_in_parent(mtr, parent, page, level + 1) else { return Ok(Attempt::Again) };
         let parent_node = Node::new(mtr.page(parent));
         if parent_node.entry_cost_of(cut.separator.len(), CHILD_LINK_LEN) > parent_node.free_len() {
             return Ok(Attempt::ParentFull(cut.separator));
@@ -107,7 +162,7 @@ impl Tree {
     /// Moves the upper entries of `page` to a new page, whose link becomes the parent's entry at `slot`.
     fn split_page(
         &self,
-        mut mtr: Mtr<'_>,
+        mtr: &mut Mtr<'_>,
         page: PageHandle,
         parent: PageHandle,
         slot: usize,
@@ -127,13 +182,12 @@ impl Tree {
         let suffix = &cut.separator[Node::new(mtr.page(parent)).prefix_len()..];
         let value = child_link(new_id);
         mtr.apply(parent, &PageOp::Insert { slot: slot as u16, suffix, value: &value, marked: false, xid: 0 });
-        mtr.commit();
         self.engine.count(Counter::Splits, 1);
         Ok(Attempt::Again)
     }
 
     /// Moves the root's content into two new pages, one level down from where it now stands.
-    fn split_root(&self, mut mtr: Mtr<'_>, root: PageHandle, cut: &Cut) -> Result<Attempt> {
+    fn split_root(&self, mtr: &mut Mtr<'_>, root: PageHandle, cut: &Cut) -> Result<Attempt> {
         let (left, right) = (mtr.allocate_page()?, mtr.allocate_page()?);
         let (left_id, right_id) = (mtr.page_id(left), mtr.page_id(right));
         let node = Node::new(mtr.page(root));
@@ -149,7 +203,6 @@ impl Tree {
         mtr.apply(left, &PageOp::image(left_page.page()));
         mtr.apply(right, &PageOp::image(right_page.page()));
         mtr.apply(root, &PageOp::image(root_page.page()));
-        mtr.commit();
         self.engine.count(Counter::Splits, 1);
         Ok(Attempt::Again)
     }

@@ -7,7 +7,7 @@
 use crate::error::{Result, StorageError};
 use crate::ids::PageId;
 use crate::page::layout::FLAG_DESTROYING;
-use crate::page::{Entry, Node, PageType, check};
+use crate::page::{Entry, Node, check};
 use crate::tree::Tree;
 
 /// What a sound tree consists of.
@@ -120,11 +120,9 @@ fn add_children(node: Node<'_>, below: &mut Vec<Expected>) -> Result<(), String>
     Ok(())
 }
 
-/// A tree that is being destroyed has lost pages from the left: only what is left is counted.
+/// A tree that is being destroyed has lost pages from the right: only what is left is counted.
 fn count_going(node: Node<'_>, level: u8, report: &mut TreeReport, below: &mut Vec<Expected>) -> Result<(), String> {
-    if !matches!(node.page().page_type(), Some(PageType::Leaf | PageType::Inner)) {
-        return Err("it is no tree page".into());
-    }
+    check::structure(node.page())?;
     if level == 0 {
         report.leaf_pages += 1;
         return Ok(());

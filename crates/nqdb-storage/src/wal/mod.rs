@@ -4,6 +4,7 @@
 //! 1. Groups are written in LSN order, and segment n is synced before the first byte of segment n + 1 is written: a group
 //!    in a later segment proves that everything before it was durable.
 //! 2. `flushed` only grows, and everything before it has been written and (with `sync`) synced.
+//!    A sync that has returned is noted in the mark (`durable_mark`).
 //! 3. After one failed write or sync nothing is written any more; `flushed` stands still and waiters get `LogFailed`.
 //! 4. The prepared segments have room for all reservations, plus one largest group for checkpoints, which must not
 //!    depend on anybody's reservation: a full disk is what they help against.
@@ -27,6 +28,7 @@ use self::group::GroupBody;
 use self::segment::{SEGMENT_HEADER_BYTES, SegmentShape, Segments};
 use self::tail::{Gathered, Tail};
 use self::waiters::Waiters;
+use crate::durable_mark::DurableMark;
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 use crate::options::{Options, Sabotage};
@@ -63,6 +65,7 @@ pub(crate) struct Log {
     sync: bool,
     background: bool,
     sabotage: Sabotage,
+    mark: DurableMark,
     /// LSN behind the last appended group.
     end: AtomicU64,
     flushed: AtomicU64,
@@ -82,6 +85,7 @@ impl Log {
     /// A log that goes on at `end`, up to which it is durable.
     pub(crate) fn open(
         segments: Segments,
+        mark: DurableMark,
         options: &Options,
         incarnation: u32,
         end: u64,
@@ -104,6 +108,7 @@ impl Log {
             sync: options.sync,
             background: options.background_threads,
             sabotage: options.sabotage,
+            mark,
             end: AtomicU64::new(end),
             flushed: AtomicU64::new(end),
             synced: AtomicU64::new(end),
@@ -280,7 +285,15 @@ impl Log {
         if wrote || outcome.is_err() {
             self.announce();
         }
-        outcome.map(|()| Lsn(end))
+        outcome?;
+        // Behind the announcement: nobody waits for the mark.
+        self.mark.note(Lsn(self.synced.load(Ordering::Acquire))).inspect_err(|_| self.fail())?;
+        Ok(Lsn(end))
+    }
+
+    /// Makes the mark of the durable end durable itself once the log stands still.
+    pub(crate) fn sync_mark_when_still(&self) -> Result<bool> {
+        self.mark.sync_when_still()
     }
 
     fn write_gathered(&self, writer: &mut Writer, sync: bool) -> Result<()> {

@@ -3,7 +3,11 @@
 //! The log ends at the first group that does not verify. That is either the torn end of what was being written, or damage
 //! to something that had been durable; the second must not pass for the first, since it would silently take back commits.
 //! [`LogReader::check_end`] looks for proof of it behind the end: a group that says that the log was durable beyond this
-//! point when it was appended, or any group in a later segment (a segment is synced before the next is begun).
+//! point when it was appended, or any group of the newest start in a later segment (a segment is synced before the next is
+//! begun). A group behind the end is no proof by itself: of what was not synced, a power cut keeps any part, and an earlier
+//! start may have left some.
+//!
+//! The newest groups have nothing behind them that could tell; for them there is `durable_mark`.
 
 use std::sync::Arc;
 
@@ -54,6 +58,11 @@ impl<'s> LogReader<'s> {
     /// Where the next group starts, or would.
     pub(crate) fn position(&self) -> Lsn {
         Lsn(self.position)
+    }
+
+    /// The incarnation of the last group that was read.
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.incarnation
     }
 
     /// The next group; `None` at the log's end.
@@ -143,37 +152,48 @@ impl<'s> LogReader<'s> {
         let number =
             if end.is_multiple_of(self.shape.bytes) { self.shape.number(end) - 1 } else { self.shape.number(end) };
         let segment_end = (number + 1) * self.shape.bytes;
-        if let Some(proof) = self.later_group(end.next_multiple_of(8), segment_end, end)? {
+        let was_durable = |header: &GroupHeader| header.synced > end;
+        if let Some(proof) = self.later_group(end.next_multiple_of(8), segment_end, &was_durable)? {
             return Err(damaged(end, proof));
         }
-        for later in self.segments.numbers_after(number) {
-            let first = self.shape.first_group(later);
-            if self.verified_header(first)?.is_some() {
-                return Err(damaged(end, first));
-            }
+        // An earlier start may have left groups behind its own torn end; they prove nothing.
+        let newest = self.incarnation;
+        let has_begun = |header: &GroupHeader| header.incarnation >= newest;
+        let header = self.header_at(end)?;
+        if self.leaves_segment(end, header.as_ref()) {
+            // The segment is complete, and what comes next is the torn end of the next one.
+            self.check_segment(number + 1, end, &was_durable)?;
+        } else {
+            self.check_segment(number + 1, end, &has_begun)?;
         }
-        self.check_unprepared(number + 1, end)
+        for later in self.segments.numbers_after(number + 1) {
+            self.check_segment(later, end, &has_begun)?;
+        }
+        Ok(())
     }
 
-    /// A segment whose header is damaged looks unprepared; its groups still prove that it was in use.
-    fn check_unprepared(&mut self, number: u64, end: u64) -> Result<()> {
-        if self.segments.file(number).is_some() {
-            return Ok(());
+    /// Looks for proof in a segment behind the end. One whose header is damaged looks unprepared; its groups still prove
+    /// that it was in use.
+    fn check_segment(&mut self, number: u64, end: u64, proves: &dyn Fn(&GroupHeader) -> bool) -> Result<()> {
+        let is_prepared = self.segments.file(number).is_some();
+        if !is_prepared {
+            let Some(file) = self.segments.open_unprepared(number)? else { return Ok(()) };
+            self.file = Some((number, file));
+            self.window.clear();
         }
-        let Some(file) = self.segments.open_unprepared(number)? else { return Ok(()) };
-        self.file = Some((number, file));
-        self.window.clear();
-        let found = self.later_group(self.shape.first_group(number), (number + 1) * self.shape.bytes, end);
-        self.file = None;
-        self.window.clear();
+        let found = self.later_group(self.shape.first_group(number), (number + 1) * self.shape.bytes, proves);
+        if !is_prepared {
+            self.file = None;
+            self.window.clear();
+        }
         match found? {
             Some(proof) => Err(damaged(end, proof)),
             None => Ok(()),
         }
     }
 
-    /// A group between two positions that was appended when the log was durable beyond `end`.
-    fn later_group(&mut self, from: u64, to: u64, end: u64) -> Result<Option<u64>> {
+    /// A group between two positions that proves something.
+    fn later_group(&mut self, from: u64, to: u64, proves: &dyn Fn(&GroupHeader) -> bool) -> Result<Option<u64>> {
         for start in (from..to).step_by(WINDOW_BYTES as usize) {
             let Some(bytes) = self.bytes(start, WINDOW_BYTES.min(to - start))? else { return Ok(None) };
             // A header's second word is its own position: that rejects nearly everything before a checksum is computed.
@@ -181,7 +201,7 @@ impl<'s> LogReader<'s> {
             let positions = (start..).step_by(8).map(|position| position.wrapping_sub(8));
             let claims: Vec<_> = words.zip(positions).filter(|(word, lsn)| word == lsn).map(|(_, lsn)| lsn).collect();
             for lsn in claims {
-                if lsn >= from && self.verified_header(lsn)?.is_some_and(|header| header.synced > end) {
+                if lsn >= from && self.verified_header(lsn)?.is_some_and(|header| proves(&header)) {
                     return Ok(Some(lsn));
                 }
             }

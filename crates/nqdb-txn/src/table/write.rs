@@ -169,26 +169,53 @@ impl TableStore {
         flags: u16,
         refuse: &mut dyn FnMut(&Transaction, &Edit<'_, '_>) -> Result<Option<Attempt>>,
     ) -> Result<Attempt> {
+        let mut may_shorten = txn.shortens_rows();
+        loop {
+            match self.try_replace_row(txn, row_id, image, flags, may_shorten, refuse)? {
+                Some(attempt) => return Ok(attempt),
+                None => may_shorten = true,
+            }
+        }
+    }
+
+    /// One attempt; `None` when the row would become shorter and that was not prepared for.
+    fn try_replace_row(
+        &self,
+        txn: &mut Transaction,
+        row_id: RowId,
+        image: &[u8],
+        flags: u16,
+        may_shorten: bool,
+        refuse: &mut dyn FnMut(&Transaction, &Edit<'_, '_>) -> Result<Option<Attempt>>,
+    ) -> Result<Option<Attempt>> {
         let key = row_id.key();
-        let growth_bytes_max = ROW_IMAGE_LEN_MAX - image.len().min(ROW_IMAGE_LEN_MAX);
-        let xid = txn.prepare_with_growth(1, key.len(), ROW_IMAGE_LEN_MAX, growth_bytes_max)?;
+        let xid = match may_shorten {
+            true => txn.prepare_shortening(key.len(), ROW_IMAGE_LEN_MAX)?,
+            false => txn.prepare(1, key.len(), ROW_IMAGE_LEN_MAX)?,
+        };
         let log_bytes = change_log_bytes(key.len(), ROW_IMAGE_LEN_MAX);
         let need = EditNeed { value_bytes_max: HEADER_BYTES + image.len(), log_bytes };
         let (mut value, mut payload) = (Vec::with_capacity(need.value_bytes_max), Vec::new());
         let (attempt, _) = self.rows.edit(&key, need, None, |edit| {
             if let Some(attempt) = refuse(txn, edit)? {
-                return Ok(attempt);
+                return Ok(Some(attempt));
             }
-            let Some(entry) = edit.entry() else { return Ok(Attempt::Obstacle(Obstacle::Missing)) };
+            let Some(entry) = edit.entry() else { return Ok(Some(Attempt::Obstacle(Obstacle::Missing))) };
             let (old, old_image) = RowHeader::split(entry.value)?;
+            let shortened = old_image.len().saturating_sub(image.len());
+            if shortened > 0 && !may_shorten {
+                return Ok(None);
+            }
             let change = self.row_change(txn, ChangeKind::RowUpdate, old, entry.marked, &key, old_image);
             let undo = txn.note_change(xid, &change, &mut payload);
-            txn.promise_growth(old_image.len().saturating_sub(image.len()));
+            if shortened > 0 {
+                txn.note_shortened(edit.leaf_page(), shortened);
+            }
             RowHeader { xid, flags, undo }.write(&mut value);
             value.extend_from_slice(image);
             edit.replace(&value, false, xid.0);
             edit.log(ChangeKind::RowUpdate as u8, &payload);
-            Ok(Attempt::Done)
+            Ok(Some(Attempt::Done))
         })?;
         attempt
     }

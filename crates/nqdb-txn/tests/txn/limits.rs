@@ -156,11 +156,7 @@ fn a_transaction_larger_than_its_memory_spills_and_rolls_back() {
 fn a_full_disk_refuses_changes_and_still_rolls_back() {
     let disk = Arc::new(SimDisk::new());
     let bed = Bed::on(disk.clone(), engine_options(), txn_options());
-    let mut txn = bed.begin();
-    for id in 0..200 {
-        bed.insert(&mut txn, &row(id, 1, &"y".repeat(300))).expect("insert");
-    }
-    bed.commit(txn);
+    fill_some(&bed);
     let before = bed.committed();
     let mut txn = bed.begin();
     disk.set_capacity(Some(disk.used_bytes() + (64 << 10)));
@@ -183,6 +179,105 @@ fn a_full_disk_refuses_changes_and_still_rolls_back() {
     }
     txn.rollback().expect("rollback needs no more disk");
     assert_eq!(bed.committed(), before);
+    disk.set_capacity(None);
+    assert_eq!(bed.check_nothing_leaked().rows, 200);
+}
+
+fn is_disk_full<T>(outcome: &Result<T>) -> bool {
+    matches!(outcome, Err(TxnError::Storage(nqdb_storage::StorageError::DiskFull { .. })))
+}
+
+/// Inserts rows of 900 bytes in transactions of ten until the disk is full; how many rows were committed.
+fn fill(bed: &Bed, first_id: i64) -> i64 {
+    for id in (first_id..).step_by(10) {
+        let mut txn = bed.begin();
+        let text = "f".repeat(900);
+        let outcome = (id..id + 10).try_for_each(|id| bed.insert(&mut txn, &row(id, 1, &text)).map(drop));
+        if outcome.is_err() {
+            assert!(is_disk_full(&outcome), "{outcome:?}");
+            txn.rollback().expect("rollback needs no more disk");
+            return id - first_id;
+        }
+        bed.commit(txn);
+        // The log is kept short, so that it is the data file that has no room.
+        bed.system.engine().checkpoint().expect("a checkpoint");
+    }
+    unreachable!("ids do not end")
+}
+
+#[test]
+fn what_is_deleted_on_a_full_disk_makes_room_for_new_rows() {
+    let disk = Arc::new(SimDisk::new());
+    let bed = Bed::on(disk.clone(), engine_options(), txn_options());
+    fill_some(&bed);
+    disk.set_capacity(Some(disk.used_bytes() + (512 << 10)));
+    let filled = fill(&bed, 1000);
+    assert!(filled >= 150, "{filled}");
+    assert_eq!(fill(&bed, 100_000), 0, "the disk is full");
+    for round in 0..3 {
+        for ids in (1000..1000 + filled).collect::<Vec<_>>().chunks(10) {
+            let mut txn = bed.begin();
+            for id in ids {
+                bed.delete(&mut txn, *id).expect("a full disk lets rows be deleted");
+            }
+            bed.commit(txn);
+            bed.purge();
+            bed.system.engine().checkpoint().expect("a checkpoint");
+        }
+        let pages = bed.system.engine().page_count();
+        let again = fill(&bed, 1000);
+        assert!(again * 10 >= filled * 9, "round {round}: {again} rows of {filled} fit");
+        assert!(bed.system.engine().page_count() <= pages + 32, "round {round}: freed pages are used again");
+        if again < filled {
+            assert_eq!(fill(&bed, 100_000), 0);
+        }
+        let mut txn = bed.begin();
+        for id in 1000 + again..1000 + filled {
+            bed.insert(&mut txn, &row(id, 1, "little")).expect("there is some room");
+        }
+        bed.commit(txn);
+    }
+    assert_eq!(bed.check_nothing_leaked().rows, 200 + filled as u64);
+}
+
+fn fill_some(bed: &Bed) {
+    let mut txn = bed.begin();
+    for id in 0..200 {
+        bed.insert(&mut txn, &row(id, 1, &"y".repeat(300))).expect("insert");
+    }
+    bed.commit(txn);
+}
+
+#[test]
+fn rows_get_their_length_back_on_a_full_disk_although_others_have_taken_the_room() {
+    let disk = Arc::new(SimDisk::new());
+    let bed = Bed::on(disk.clone(), engine_options(), txn_options());
+    fill_some(&bed);
+    let mut shortening = bed.begin();
+    for id in (0..200).step_by(2) {
+        bed.update(&mut shortening, id, &row(id, 1, "z")).expect("update");
+    }
+    let mut lengthening = bed.begin();
+    for id in (1..200).step_by(2) {
+        bed.update(&mut lengthening, id, &row(id, 1, &"w".repeat(590))).expect("update");
+    }
+    bed.commit(lengthening);
+    // Everything that is left is taken: log and pages.
+    disk.set_capacity(Some(disk.used_bytes()));
+    let engine = bed.system.engine();
+    let mut taken = Vec::new();
+    for (log_bytes, pages) in [(50_000, 0), (500, 0), (0, 8), (0, 1)] {
+        while let Ok(more) = engine.reserve_credit(log_bytes, pages) {
+            taken.push(more);
+        }
+    }
+    let splits = engine.stats().splits;
+    shortening.rollback().expect("rollback needs no more disk");
+    assert!(engine.stats().splits > splits + 5, "leaves had to be split");
+    let expected: Vec<_> =
+        (0..200).map(|id| row(id, 1, &if id % 2 == 0 { "y".repeat(300) } else { "w".repeat(590) })).collect();
+    assert_eq!(bed.committed(), expected);
+    drop(taken);
     disk.set_capacity(None);
     assert_eq!(bed.check_nothing_leaked().rows, 200);
 }
