@@ -206,6 +206,7 @@ fn representation(type_name: &str) -> &str {
         "text" | "varchar" | "bpchar" | "name" | "char" | "unknown" | "cstring" | "json" | "pg_node_tree"
         | "aclitem" => "text",
         "oid" | "xid" => "oid",
+        "bit" | "varbit" => "bits",
         "regclass" | "regtype" | "regproc" | "regprocedure" | "regoper" | "regoperator" | "regnamespace"
         | "regrole" | "regcollation" => "oid",
         "any" | "anyelement" | "anynonarray" | "anyenum" | "anycompatible" | "anycompatiblenonarray" => "datum",

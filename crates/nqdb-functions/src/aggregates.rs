@@ -130,6 +130,8 @@ pub(crate) static AGGREGATES: &[Aggregate] = aggregates! {
     2244 "max" (BPCHAR) BPCHAR false extreme::state::<true, { BPCHAR }>;
     2122 "max" (DATE) DATE false extreme::state::<true, { DATE }>;
     2123 "max" (TIME) TIME false extreme::state::<true, { TIME }>;
+    2124 "max" (TIMETZ) TIMETZ false extreme::state::<true, { TIMETZ }>;
+    2140 "min" (TIMETZ) TIMETZ false extreme::state::<false, { TIMETZ }>;
     2126 "max" (TIMESTAMP) TIMESTAMP false extreme::state::<true, { TIMESTAMP }>;
     2127 "max" (TIMESTAMPTZ) TIMESTAMPTZ false extreme::state::<true, { TIMESTAMPTZ }>;
     2128 "max" (INTERVAL) INTERVAL false extreme::state::<true, { INTERVAL }>;
@@ -166,6 +168,9 @@ pub(crate) static AGGREGATES: &[Aggregate] = aggregates! {
     2238 "bit_and" (INT4) INT4 false bits::and;
     2239 "bit_or" (INT4) INT4 false bits::or;
     6165 "bit_xor" (INT4) INT4 false bits::xor;
+    2242 "bit_and" (BIT) BIT false bits::and;
+    2243 "bit_or" (BIT) BIT false bits::or;
+    6167 "bit_xor" (BIT) BIT false bits::xor;
     2240 "bit_and" (INT8) INT8 false bits::and;
     2241 "bit_or" (INT8) INT8 false bits::or;
     6166 "bit_xor" (INT8) INT8 false bits::xor;

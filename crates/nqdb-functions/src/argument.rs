@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{Array, Datum, Interval, Json, Numeric, Record};
+use nqdb_types::{Array, Bits, Datum, Interval, Json, JsonPath, Numeric, Record, TimeTz};
 
 /// A call with the wrong number of arguments: a fault of the binder.
 #[cold]
@@ -45,6 +45,7 @@ by_value! {
     float8 float8_result Float8 f64,
     date date_result Date i32,
     time time_result Time i64,
+    timetz timetz_result TimeTz TimeTz,
     timestamp timestamp_result Timestamp i64,
     timestamptz timestamptz_result TimestampTz i64,
     interval interval_result Interval Interval,
@@ -109,6 +110,21 @@ pub(crate) fn jsonb(datum: &Datum) -> SqlResult<&Json> {
 #[inline]
 pub(crate) fn jsonb_result(value: Json) -> Datum {
     Datum::jsonb(value)
+}
+
+#[inline]
+pub(crate) fn bits(datum: &Datum) -> SqlResult<&Bits> {
+    datum.as_bits().map(|bits| &**bits).ok_or_else(|| wrong_type("bit", datum))
+}
+
+#[inline]
+pub(crate) fn bits_result(value: Bits) -> Datum {
+    Datum::bits(value)
+}
+
+#[inline]
+pub(crate) fn jsonpath(datum: &Datum) -> SqlResult<&JsonPath> {
+    datum.as_json_path().map(|path| &**path).ok_or_else(|| wrong_type("jsonpath", datum))
 }
 
 /// An argument of a pseudo-type, as it is.

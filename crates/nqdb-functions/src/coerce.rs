@@ -28,7 +28,7 @@ pub enum CastContext {
 pub enum CastMethod {
     /// The types are the same, or the value already is one of the target's (relabelling text as varchar).
     Relabel,
-    /// A function of `pg_proc` with one argument.
+    /// A function of `pg_proc` with one argument; a second one takes the target's modifier.
     Function(&'static Function),
     /// The number behind an oid or reg type, and back: no function in PostgreSQL either, but another [`Datum`].
     Convert(fn(&Datum) -> SqlResult<Datum>),
@@ -160,7 +160,7 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
     (to_text || from_text).then_some(CastMethod::ViaText)
 }
 
-/// Does what [`coercion`] said; `to`'s modifier counts only for [`CastMethod::ViaText`], as input functions apply it.
+/// Does what [`coercion`] said; `to`'s modifier counts only for functions that take it.
 pub fn apply_cast(
     method: CastMethod,
     datum: &Datum,
@@ -173,6 +173,9 @@ pub fn apply_cast(
     }
     match method {
         CastMethod::Relabel => Ok(datum.clone()),
+        CastMethod::Function(function) if function.args.len() == 2 => {
+            (function.eval)(context, &[datum.clone(), Datum::Int4(to.typmod)])
+        }
         CastMethod::Function(function) => (function.eval)(context, std::slice::from_ref(datum)),
         CastMethod::Convert(convert) => convert(datum),
         CastMethod::Elements => cast_elements(datum, from, to, context),

@@ -11,7 +11,7 @@ use nqdb_types::calendar::{
     DATE_END, DATE_INFINITY, DATE_NEGATIVE_INFINITY, MICROS_PER_DAY, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY,
     is_date_finite, is_timestamp_finite,
 };
-use nqdb_types::{Interval, Numeric};
+use nqdb_types::{Bits, Interval, Numeric, TimeTz};
 
 use crate::{Function, FunctionContext};
 
@@ -98,7 +98,7 @@ comparison_tables! {
     bool_type, bytea, char_type, name, name_text, int8, int8_int2, int8_int4, int2_int8, int2, int2_int4, int4_int8,
     int4_int2, int4, text_name, text, oid, float4, float4_float8, float8_float4, float8, bpchar, date,
     date_timestamp, date_timestamptz, time, timestamp_date, timestamp, timestamp_timestamptz, timestamptz_date,
-    timestamptz_timestamp, timestamptz, interval, numeric, uuid,
+    timestamptz_timestamp, timestamptz, interval, numeric, uuid, timetz, bit, varbit,
 }
 
 comparison! { bool_type: bool, bool, Ord::cmp;
@@ -357,6 +357,30 @@ comparison! { timestamptz: i64, i64, Ord::cmp;
     "timestamptz_gt(timestamptz, timestamptz) -> bool" 1157,
     "timestamptz_ge(timestamptz, timestamptz) -> bool" 1156,
 }
+comparison! { timetz: TimeTz, TimeTz, time_tz_order;
+    "timetz_eq(timetz, timetz) -> bool" 1352,
+    "timetz_ne(timetz, timetz) -> bool" 1353,
+    "timetz_lt(timetz, timetz) -> bool" 1354,
+    "timetz_le(timetz, timetz) -> bool" 1355,
+    "timetz_gt(timetz, timetz) -> bool" 1357,
+    "timetz_ge(timetz, timetz) -> bool" 1356,
+}
+comparison! { bit: &Bits, &Bits, bits_order;
+    "biteq(bit, bit) -> bool" 1581,
+    "bitne(bit, bit) -> bool" 1582,
+    "bitlt(bit, bit) -> bool" 1595,
+    "bitle(bit, bit) -> bool" 1594,
+    "bitgt(bit, bit) -> bool" 1593,
+    "bitge(bit, bit) -> bool" 1592,
+}
+comparison! { varbit: &Bits, &Bits, bits_order;
+    "varbiteq(varbit, varbit) -> bool" 1666,
+    "varbitne(varbit, varbit) -> bool" 1667,
+    "varbitlt(varbit, varbit) -> bool" 1671,
+    "varbitle(varbit, varbit) -> bool" 1670,
+    "varbitgt(varbit, varbit) -> bool" 1669,
+    "varbitge(varbit, varbit) -> bool" 1668,
+}
 comparison! { interval: Interval, Interval, Ord::cmp;
     "interval_eq(interval, interval) -> bool" 1162,
     "interval_ne(interval, interval) -> bool" 1163,
@@ -452,4 +476,12 @@ fn timestamp_with_zoned(context: &FunctionContext<'_>, timestamp: i64, zoned: i6
 
 fn zoned_with_timestamp(context: &FunctionContext<'_>, zoned: i64, timestamp: i64) -> Ordering {
     timestamp_with_zoned(context, timestamp, zoned).reverse()
+}
+
+fn time_tz_order(a: &TimeTz, b: &TimeTz) -> Ordering {
+    a.compare(*b)
+}
+
+fn bits_order(a: &&Bits, b: &&Bits) -> Ordering {
+    a.compare(b)
 }

@@ -10,6 +10,7 @@ mod interval;
 mod now;
 mod overlaps;
 mod part;
+mod time_tz;
 mod truncate;
 mod unit;
 mod zone;
@@ -33,6 +34,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     now::FUNCTIONS,
     overlaps::FUNCTIONS,
     part::FUNCTIONS,
+    time_tz::FUNCTIONS,
     truncate::FUNCTIONS,
     zone::FUNCTIONS,
     zones::FUNCTIONS,

@@ -5,6 +5,7 @@
 //! | `definition` | what a [`Function`], [`Operator`], [`Cast`], [`Aggregate`] is |
 //! | `registry` | the ones that exist, by name and by OID |
 //! | `resolve` | which one a call means: PostgreSQL's rules 10.2 (operators), 10.3 (functions), 10.5 (common type) |
+//! | `regex_engine` | regular expressions |
 //! | `coerce` | how a value of one type becomes another |
 //! | `catalog_context` | what functions ask of the catalog: [`CatalogFunctions`] |
 //! | `context` | what a call needs beyond its arguments: [`FunctionContext`], [`SessionFunctions`] |
@@ -18,12 +19,13 @@
 //! 3. A call is one indirect call on `&[Datum]`; arguments have been coerced to the function's types before.
 //! 4. Errors are PostgreSQL's, in code and words.
 //!
-//! Not here: json, ranges, full text search; the work of window functions, which is the executor's.
+//! Not here: ranges, full text search; the work of window functions, which is the executor's.
 
 mod aggregates;
 mod argument;
 mod arithmetic;
 mod array;
+mod bits;
 mod catalog_context;
 mod coerce;
 mod comparison;
@@ -36,6 +38,7 @@ mod formatting;
 mod json;
 mod ordered_set;
 mod record;
+mod regex_engine;
 mod registry;
 mod resolve;
 mod series;

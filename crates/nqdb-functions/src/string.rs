@@ -15,7 +15,7 @@ mod pad;
 mod quote;
 mod regex;
 mod regex_parts;
-mod regex_syntax;
+mod regex_replace;
 mod search;
 mod similar;
 mod slice;
@@ -40,6 +40,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     quote::FUNCTIONS,
     regex::FUNCTIONS,
     regex_parts::FUNCTIONS,
+    regex_replace::FUNCTIONS,
     search::FUNCTIONS,
     similar::FUNCTIONS,
     slice::FUNCTIONS,

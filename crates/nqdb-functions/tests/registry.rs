@@ -114,7 +114,7 @@ fn check_operators(reference: &Reference, wrong: &mut Vec<String>) {
 }
 
 fn check_casts(reference: &Reference, wrong: &mut Vec<String>) {
-    let types = "'bool','int2','int4','int8','float4','float8','numeric','text','varchar','bpchar','name','char',\
+    let types = "'timetz','bit','varbit','bool','int2','int4','int8','float4','float8','numeric','text','varchar','bpchar','name','char',\
                  'bytea','date','time','timestamp','timestamptz','interval','uuid','oid','json','jsonb','regclass','regtype',\
                  'regproc','regprocedure','regoper','regoperator','regnamespace','regrole','regcollation'";
     let mut theirs: Vec<String> = reference

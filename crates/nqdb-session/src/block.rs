@@ -93,19 +93,25 @@ pub struct Savepoint {
     txn: SavepointMark,
     draft: DraftMark,
     marks: SessionMarks,
+    /// What the part after it may have changed, to its own end only.
+    read_only: bool,
 }
 
 impl OpenTransaction {
     /// SAVEPOINT.
     pub fn savepoint(&mut self, name: String, marks: SessionMarks) {
         let (txn, draft) = (self.txn.savepoint(), self.draft.mark());
-        self.savepoints.push(Savepoint { name, txn, draft, marks });
+        let read_only = self.characteristics.read_only;
+        self.savepoints.push(Savepoint { name, txn, draft, marks, read_only });
     }
 
     /// RELEASE: forgets the savepoint and those after it, keeps their changes.
     pub fn release(&mut self, name: &str) -> SqlResult<()> {
         let at = self.find(name)?;
-        self.savepoints.truncate(at);
+        let ended = self.savepoints.split_off(at);
+        if let Some(outermost) = ended.first() {
+            self.set_read_only(outermost.read_only);
+        }
         Ok(())
     }
 
@@ -119,7 +125,8 @@ impl OpenTransaction {
     /// Takes back what came after the newest savepoint; `None` when there is none.
     pub fn undo_to_newest_savepoint(&mut self) -> Option<SqlResult<SessionMarks>> {
         let newest = self.savepoints.last()?;
-        let (txn, draft, marks) = (newest.txn, newest.draft, newest.marks);
+        let (txn, draft, marks, read_only) = (newest.txn, newest.draft, newest.marks, newest.read_only);
+        self.set_read_only(read_only);
         Some(match self.txn.rollback_to(txn) {
             Ok(()) => {
                 self.draft.rollback_to(draft);
@@ -127,6 +134,11 @@ impl OpenTransaction {
             }
             Err(error) => Err(error.into()),
         })
+    }
+
+    fn set_read_only(&mut self, read_only: bool) {
+        self.characteristics.read_only = read_only;
+        self.txn.set_read_only(read_only);
     }
 
     fn find(&self, name: &str) -> SqlResult<usize> {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use nqdb_catalog::rights::PG_CHECKPOINT;
 use nqdb_sql::bind::{bind_scalar, data_type};
 use nqdb_sql::exec::{CommandTag, Execution, Step};
-use nqdb_sql::ir::{Bound, ColumnId, OutputColumn, Query, Rel};
+use nqdb_sql::ir::{Bound, ColumnId, Expr, OutputColumn, Query, Rel};
 use nqdb_sql::plan::plan;
 use nqdb_sql::statement::{DiscardTarget, Parsed, SetValue, StatementKind, TransactionModes};
 use nqdb_sqlstate::{
-    ACTIVE_SQL_TRANSACTION, INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, NO_ACTIVE_SQL_TRANSACTION, SYNTAX_ERROR,
-    SqlError, SqlResult,
+    ACTIVE_SQL_TRANSACTION, CANNOT_COERCE, DATATYPE_MISMATCH, INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE,
+    NO_ACTIVE_SQL_TRANSACTION, SYNTAX_ERROR, SqlError, SqlResult,
 };
 use nqdb_types::{Datum, Type};
 use sqlparser::ast::{self, DataType};
@@ -197,12 +197,14 @@ impl Session {
                 self.surroundings.advisory.borrow_mut().unlock_all();
                 self.prepared.clear();
                 self.plan_cache.clear();
+                self.shapes.clear();
                 self.surroundings.forget_sequences();
                 self.discard_temporary_objects().await?;
                 "DISCARD ALL"
             }
             DiscardTarget::Plans => {
                 self.plan_cache.clear();
+                self.shapes.clear();
                 "DISCARD PLANS"
             }
             DiscardTarget::Sequences => {
@@ -281,7 +283,11 @@ impl Session {
             let mut output = Vec::with_capacity(args.len());
             for (at, (arg, oid)) in args.iter().zip(types).enumerate() {
                 let (id, ty) = (ColumnId(at as u32), Type::new(*oid));
-                columns.push((id, bind_scalar(arg, &parsed.tokens, Some(ty), cx)?));
+                let bound = bind_scalar(arg, &parsed.tokens, Some(ty), cx).map_err(|error| {
+                    let given = bind_scalar(arg, &parsed.tokens, None, cx);
+                    given.map_or_else(|worse| worse, |given| argument_error(error, at, &given, ty))
+                });
+                columns.push((id, bound?));
                 output.push(OutputColumn { id, name: String::new(), ty, origin: None });
             }
             let rel = Rel::Extend { input: Box::new(Rel::OneRow), columns };
@@ -300,4 +306,20 @@ impl Session {
         let row = rows.pop().ok_or_else(|| SqlError::internal("the arguments of EXECUTE made no row"))?;
         Ok(Arc::from(row))
     }
+}
+
+/// An argument of EXECUTE whose type does not become the parameter's.
+fn argument_error(error: SqlError, at: usize, given: &Expr, wanted: Type) -> SqlError {
+    if error.code() != CANNOT_COERCE {
+        return error;
+    }
+    let message = format!(
+        "parameter ${} of type {} cannot be coerced to the expected type {}",
+        at + 1,
+        given.ty.name(),
+        wanted.name()
+    );
+    SqlError::new(DATATYPE_MISMATCH, message)
+        .with_hint("You will need to rewrite or cast the expression.")
+        .or_position(error.position())
 }

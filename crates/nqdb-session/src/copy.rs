@@ -110,10 +110,14 @@ impl Session {
         Ok(PortalEnd::CopyIn)
     }
 
-    /// Takes data of a COPY FROM STDIN.
-    pub async fn copy_data(&mut self, data: &[u8]) -> Result<(), Failure> {
-        let copying = self.copy_in.as_mut().ok_or_else(no_copy)?;
-        copying.copy.feed(data);
+    /// Takes data of a COPY FROM STDIN; [`Session::store_copied`] is called once no more of it is at hand.
+    pub fn copy_data(&mut self, data: &[u8]) -> Result<(), Failure> {
+        self.copy_in.as_mut().ok_or_else(no_copy)?.copy.feed(data);
+        Ok(())
+    }
+
+    /// Stores the rows that have come complete.
+    pub async fn store_copied(&mut self) -> Result<(), Failure> {
         self.step_copy_in().await?;
         Ok(())
     }

@@ -60,7 +60,7 @@ impl Session {
             return Err(SqlError::new(DUPLICATE_CURSOR, format!("cursor \"{name}\" already exists")));
         }
         let plan = self.locked_plan(statement).await?;
-        let output = plan.output.as_deref().map(Arc::from);
+        let output = plan.output.clone();
         let formats = if options.binary { Formats::Binary } else { Formats::Text };
         let (level, now) = (self.savepoint_level(), self.statement_micros);
         let mut portal = Portal::new(statement.clone(), params.clone(), output, formats, level, now);

@@ -228,8 +228,7 @@ impl Session {
 
     /// Ends the implicit transaction of the messages before it.
     pub async fn sync(&mut self) -> SqlResult<()> {
-        self.settle_dependencies().await?;
-        self.end_implicit().await?;
+        self.end_request().await?;
         if self.block == Block::Idle {
             self.end_portals();
         }

@@ -7,7 +7,7 @@
 //! | `simple`, `extended` | the two protocols, as calls |
 //! | `run`, `commands`, `copy`, `copy_file` | executing one statement |
 //! | `block`, `transaction` | the transaction block |
-//! | `prepared`, `portal`, `plan_cache` | statements with their plans |
+//! | `prepared`, `portal`, `plan_cache`, `shapes` | statements with their plans |
 //! | `cursor`, `kept_rows`, `row_target` | DECLARE, FETCH, MOVE, CLOSE; the rows to which a cursor goes back; where rows go |
 //! | `temporary` | temporary tables: ON COMMIT, and their end with the session |
 //! | `settings` | SET, SHOW, and what a rollback takes back |
@@ -43,6 +43,7 @@ mod row_target;
 mod run;
 mod session;
 pub mod settings;
+mod shapes;
 mod simple;
 mod surroundings;
 mod system_session;

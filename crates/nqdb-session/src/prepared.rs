@@ -75,24 +75,30 @@ pub(crate) fn no_such_statement(name: &str) -> SqlError {
 }
 
 impl Session {
+    /// The plan that was made for a statement, if it was made under the catalog, the role and the settings as they are now.
+    pub(crate) fn plan_that_holds(&mut self, statement: &Statement) -> Option<Arc<Plan>> {
+        let planned = statement.planned.as_ref()?;
+        let version = self.catalog_view().version;
+        let search_path = self.surroundings.search_path.borrow();
+        let holds = planned.plan.catalog_version == version
+            && planned.planner == self.surroundings.settings.borrow().effective().planner
+            && planned.role == self.surroundings.current_role()
+            && (Arc::ptr_eq(&planned.search_path, &search_path) || planned.search_path == *search_path);
+        holds.then(|| planned.plan.clone())
+    }
+
     /// The statement's plan under the catalog as it is now.
     pub(crate) fn current_plan(&mut self, statement: &mut Statement) -> SqlResult<Arc<Plan>> {
-        let catalog = self.catalog_view();
-        let search_path = self.surroundings.search_path.borrow().clone();
-        let planner = self.surroundings.settings.borrow().effective().planner;
-        let role = self.surroundings.current_role();
-        if let Some(planned) = &statement.planned
-            && planned.plan.catalog_version == catalog.version
-            && planned.planner == planner
-            && planned.role == role
-            && (Arc::ptr_eq(&planned.search_path, &search_path) || planned.search_path == search_path)
-        {
+        if let Some(plan) = self.plan_that_holds(statement) {
             self.surroundings.instance.metrics.plans_reused.increment();
-            return Ok(planned.plan.clone());
+            return Ok(plan);
         }
         let mut parameters =
             if statement.takes_parameters { ParamTypes::declared(&statement.parameters) } else { ParamTypes::none() };
         let mut plan = self.with_planner(|cx, planner| make_plan(&statement.parsed, cx, &mut parameters, planner))?;
+        let search_path = self.surroundings.search_path.borrow().clone();
+        let planner = self.surroundings.settings.borrow().effective().planner;
+        let role = self.surroundings.current_role();
         self.choose_executor(&mut plan);
         let plan = Arc::new(plan);
         self.surroundings.instance.metrics.plans_made.increment();
@@ -137,7 +143,7 @@ impl Session {
             }
             StatementKind::Rows(_) | StatementKind::Explain { .. } => {
                 let plan = self.current_plan(statement)?;
-                Ok(plan.output.as_deref().map(Arc::from))
+                Ok(plan.output.clone())
             }
             StatementKind::DeclareCursor(_) => {
                 // Its parameters are those of its query.

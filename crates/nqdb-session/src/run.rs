@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nqdb_functions::{FunctionContext, is_object_reference};
 use nqdb_sql::ddl::DdlContext;
+use nqdb_sql::definition::{Definition, TableAsKind};
 use nqdb_sql::exec::{CommandTag, ExecContext, Execution, RowSink, Step};
 use nqdb_sql::ir::OutputColumn;
 use nqdb_sql::plan::Plan;
@@ -12,7 +13,7 @@ use nqdb_sql::statement::{Parsed, StatementKind};
 use nqdb_sqlstate::{
     FEATURE_NOT_SUPPORTED, OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult,
 };
-use nqdb_txn::ReadView;
+use nqdb_txn::{ReadView, RelationLock};
 use nqdb_types::Datum;
 use nqdb_types::array::element_type;
 
@@ -210,10 +211,23 @@ impl Session {
         check_accesses(&catalog, self.surroundings.current_role(), accesses)
     }
 
-    /// 25006 for a statement that writes in a read-only transaction. One that only draws from a sequence fails there.
-    fn check_read_only(&self, plan: &Plan) -> SqlResult<()> {
-        let read_only = self.surroundings.characteristics.get().is_some_and(|current| current.read_only);
-        if read_only && (plan.writes || plan.locks_rows) { Err(read_only_error(plan.command())) } else { Ok(()) }
+    fn is_read_only(&self) -> bool {
+        self.surroundings.characteristics.get().is_some_and(|current| current.read_only)
+    }
+
+    /// 25006 for a statement that writes in a read-only transaction, other than into temporary tables. One that only draws
+    /// from a sequence fails there.
+    fn check_read_only(&mut self, plan: &Plan) -> SqlResult<()> {
+        if !self.is_read_only() || !(plan.writes || plan.locks_rows) {
+            return Ok(());
+        }
+        let catalog = self.catalog_view();
+        let is_lasting = |oid: u32| catalog.table_by_oid(oid).is_none_or(|table| !table.is_temporary());
+        let changes = |mode: RelationLock| mode >= RelationLock::RowShare;
+        if plan.relations.iter().any(|(oid, mode)| changes(*mode) && is_lasting(*oid)) {
+            return Err(read_only_error(plan.command()));
+        }
+        Ok(())
     }
 
     /// Gives the transaction a number, for a function that will ask for it.
@@ -311,9 +325,9 @@ impl Session {
     /// Runs a data definition statement.
     pub(crate) async fn run_definition(&mut self, parsed: &Parsed) -> SqlResult<CommandTag> {
         self.ensure_transaction()?;
-        if self.surroundings.characteristics.get().is_some_and(|current| current.read_only) {
-            let words: Vec<String> = parsed.text.split_whitespace().take(2).map(str::to_uppercase).collect();
-            return Err(read_only_error(&words.join(" ")));
+        let is_upkeep = matches!(parsed.kind, StatementKind::Analyze { .. } | StatementKind::Vacuum(_));
+        if self.is_read_only() && !is_upkeep {
+            return Err(read_only_error(&definition_name(parsed)));
         }
         loop {
             match self.step_definition(parsed)? {
@@ -404,6 +418,30 @@ pub(crate) fn result_type_changed() -> SqlError {
 pub(crate) fn same_columns(some: &[OutputColumn], others: &[OutputColumn]) -> bool {
     let same = |(one, other): (&OutputColumn, &OutputColumn)| one.name == other.name && one.ty == other.ty;
     some.len() == others.len() && some.iter().zip(others).all(same)
+}
+
+/// What a definition is called in messages: its command tag.
+fn definition_name(parsed: &Parsed) -> String {
+    const SKIPPED: [&str; 6] = ["OR", "REPLACE", "TEMPORARY", "TEMP", "UNIQUE", "RECURSIVE"];
+    if let StatementKind::Define(definition) = &parsed.kind
+        && let Definition::TableAs(create) = &**definition
+    {
+        return match create.kind {
+            TableAsKind::Table => "CREATE TABLE AS",
+            TableAsKind::SelectInto => "SELECT INTO",
+            TableAsKind::MaterializedView => "CREATE MATERIALIZED VIEW",
+        }
+        .to_owned();
+    }
+    let words = parsed.text.split_whitespace().map(str::to_uppercase);
+    let mut words = words.filter(|word| !SKIPPED.contains(&word.as_str()));
+    let first = words.next().unwrap_or_default();
+    match words.next() {
+        Some(second) if second == "MATERIALIZED" => format!("{first} MATERIALIZED VIEW"),
+        Some(second) if first != "TRUNCATE" && first != "COMMENT" => format!("{first} {second}"),
+        _ if first == "TRUNCATE" => "TRUNCATE TABLE".to_owned(),
+        _ => first,
+    }
 }
 
 pub(crate) fn read_only_error(command: &str) -> SqlError {

@@ -38,6 +38,7 @@ use crate::portal::Portal;
 use crate::prepared::Prepared;
 use crate::registry::{Backend, Registration};
 use crate::settings::Authority;
+use crate::shapes::Shapes;
 use crate::surroundings::Surroundings;
 
 /// One client's session.
@@ -48,6 +49,7 @@ pub struct Session {
     pub(crate) prepared: HashMap<String, Prepared>,
     pub(crate) portals: HashMap<String, Portal>,
     pub(crate) plan_cache: PlanCache,
+    pub(crate) shapes: Shapes,
     pub(crate) copy_in: Option<CopyInProgress>,
     pub(crate) notices: Vec<Notice>,
     /// The formats that results are written in, of the statement at hand.
@@ -74,7 +76,7 @@ pub(crate) struct SeenVersions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandEnd {
     Complete,
-    /// The client's data is awaited: [`Session::copy_data`], [`Session::copy_done`].
+    /// The client's data is awaited: [`Session::copy_data`], [`Session::store_copied`], [`Session::copy_done`].
     CopyIn,
 }
 
@@ -173,6 +175,7 @@ impl Session {
             prepared: HashMap::new(),
             portals: HashMap::new(),
             plan_cache: PlanCache::default(),
+            shapes: Shapes::default(),
             copy_in: None,
             notices: Vec::new(),
             format: Arc::default(),
@@ -351,6 +354,11 @@ impl Session {
         if settings_changed || catalog_changed {
             let mut format = self.surroundings.settings.borrow().effective().format.clone();
             format.types = self.surroundings.types();
+            if settings_changed && !format.reads_as(&self.format) {
+                // Constants were read by the old settings.
+                self.plan_cache.clear();
+                self.shapes.clear();
+            }
             self.format = Arc::new(format);
             self.seen.settings = Some(generation);
         }

@@ -16,8 +16,14 @@ impl Session {
         self.arrive();
         self.prepared.remove("");
         self.portals.remove("");
+        // Settings may have changed what the texts that are known mean.
+        self.catalog_view();
         if let Some(statement) = self.plan_cache.get(sql) {
+            self.shapes.pass_over();
             return self.run_statements(vec![statement].into_iter(), false, Some(sql), out).await;
+        }
+        if let Some(end) = self.run_by_shape(sql, out).await? {
+            return Ok(end);
         }
         let parsed = nqdb_sql::parse::parse(sql)?;
         self.notices.extend(parsed.first().map(|first| first.tokens.truncation_notices()).unwrap_or_default());
@@ -50,7 +56,7 @@ impl Session {
         Ok(CommandEnd::Complete)
     }
 
-    fn end_of_query(&mut self) {
+    pub(crate) fn end_of_query(&mut self) {
         self.is_one_of_several = false;
         self.surroundings.deadline.set(None);
         self.show_idle();
@@ -77,8 +83,9 @@ impl Session {
         if let PortalEnd::CopyIn = end {
             return Ok(end);
         }
-        if let (Some(text), true) = (text, is_cacheable) {
+        if let (Some(text), true) = (text, is_cacheable && !portal.statement.parsed.tokens.mention_the_clock()) {
             self.plan_cache.remember(text, &portal.statement);
+            self.learn_shape(text, &portal.statement);
         }
         drop(portal.state);
         self.complete_statement(&end, is_last, out).await?;
@@ -93,8 +100,7 @@ impl Session {
         out: &mut C,
     ) -> Result<(), Failure> {
         if is_last {
-            self.settle_dependencies().await?;
-            self.end_implicit().await?;
+            self.end_request().await?;
         }
         self.send_notices(out);
         match end {

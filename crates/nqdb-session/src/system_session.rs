@@ -12,7 +12,7 @@ use nqdb_txn::{LockTarget, OwnerId, RelationLock};
 use crate::portal::{Hold, Portal};
 use crate::prepared::Prepared;
 use crate::session::Session;
-use crate::settings::{Context, DEFINITIONS, Definition, Kind, Unit};
+use crate::settings::{Context, DEFINITIONS, Definition, Kind, Settings, Unit, is_of_the_transaction};
 use crate::surroundings::Surroundings;
 
 impl SystemSession for Surroundings {
@@ -28,8 +28,13 @@ impl SystemSession for Surroundings {
         let settings = self.settings.borrow();
         let facts = |definition: &Definition| {
             let shown = self.show(definition.name).ok()?;
-            let value = settings.plain_value(definition.name).unwrap_or(shown);
-            Some(facts_of(definition, value))
+            let plain = settings.plain_values(definition);
+            // Those of the transaction are not among the settings' own values.
+            let (value, reset) = match plain {
+                Some(plain) if !is_of_the_transaction(definition.name) => plain,
+                _ => (shown.clone(), shown),
+            };
+            Some(facts_of(definition, value, reset))
         };
         DEFINITIONS.iter().filter_map(facts).collect()
     }
@@ -120,7 +125,7 @@ impl Session {
     }
 }
 
-fn facts_of(definition: &Definition, value: String) -> SettingFacts {
+fn facts_of(definition: &Definition, value: String, reset: String) -> SettingFacts {
     let (kind, min, max, unit, choices): (_, _, _, _, &'static [&'static str]) = match definition.kind {
         Kind::Bool => ("bool", None, None, None, &[]),
         Kind::Integer { min, max, unit } => {
@@ -130,10 +135,18 @@ fn facts_of(definition: &Definition, value: String) -> SettingFacts {
         Kind::Choice(choices) => ("enum", None, None, None, choices),
         _ => ("string", None, None, None, &[]),
     };
+    let default = Settings::plain_default(definition);
     SettingFacts {
         name: definition.name,
-        changed: value != definition.default,
+        source: match (value == reset, reset == default) {
+            (false, _) => "session",
+            (true, true) => "default",
+            // The start-up packet, or the server's own options.
+            (true, false) => "client",
+        },
         value,
+        reset,
+        default,
         unit,
         description: definition.description,
         context: match definition.context {
@@ -146,7 +159,6 @@ fn facts_of(definition: &Definition, value: String) -> SettingFacts {
         min,
         max,
         choices,
-        default: definition.default,
     }
 }
 

@@ -43,8 +43,8 @@ impl Session {
         loop {
             let Some(open) = &mut self.open else { return Ok(()) };
             let (savepoint, mark) = (open.txn.savepoint(), open.draft.mark());
-            open.txn.begin_statement()?;
-            match change(&mut CatalogWriter::new(&mut open.draft, &mut open.txn, SUPERUSER_OID)) {
+            let begun = open.txn.begin_statement();
+            match begun.and_then(|()| change(&mut CatalogWriter::new(&mut open.draft, &mut open.txn, SUPERUSER_OID))) {
                 Ok(()) => return Ok(()),
                 Err(TxnError::Wait(wait)) => {
                     open.draft.rollback_to(mark);

@@ -6,6 +6,7 @@ use nqdb_sql::statement::{TransactionModes, TransactionStatement};
 use nqdb_sqlstate::{
     ACTIVE_SQL_TRANSACTION, IN_FAILED_SQL_TRANSACTION, NO_ACTIVE_SQL_TRANSACTION, SqlError, SqlResult,
 };
+use nqdb_storage::Lsn;
 use nqdb_txn::{Transaction, TxnError, Wait};
 
 use crate::block::{Block, Characteristics, OpenTransaction};
@@ -79,7 +80,10 @@ impl Session {
             }
             TransactionStatement::Release(name) => {
                 self.require_block("RELEASE SAVEPOINT")?;
-                self.ensure_transaction()?.release(name)?;
+                let open = self.ensure_transaction()?;
+                open.release(name)?;
+                let characteristics = open.characteristics;
+                self.surroundings.characteristics.set(Some(characteristics));
                 self.portals_join_level();
                 Ok(CommandTag::Other("RELEASE"))
             }
@@ -92,6 +96,8 @@ impl Session {
                 Ok(CommandTag::Other("SET"))
             }
             TransactionStatement::SetSessionCharacteristics(modes) => {
+                // What is set lasts when the statement's transaction commits.
+                self.ensure_transaction()?;
                 self.set_session_characteristics(*modes)?;
                 Ok(CommandTag::Other("SET"))
             }
@@ -170,6 +176,7 @@ impl Session {
         };
         let marks = open.rollback_to(name)?;
         let level = open.savepoints.len();
+        self.surroundings.characteristics.set(Some(open.characteristics));
         self.surroundings.rollback_to(marks);
         self.portals.retain(|_, portal| portal.level < level);
         self.block = Block::Open;
@@ -257,7 +264,6 @@ impl Session {
         self.block = Block::Idle;
         self.surroundings.characteristics.set(None);
         let Some(open) = self.open.take() else { return Ok(()) };
-        let system = self.surroundings.instance.system.clone();
         let committed = open.txn.commit();
         self.surroundings.advisory.borrow_mut().rollback_to(0);
         let commit = match committed {
@@ -275,16 +281,24 @@ impl Session {
         }
         match commit.durable_lsn {
             // After this point a cancel comes too late: the commit may already be on disk.
-            Some(lsn) => system.durable(lsn).await.map_err(|error| SqlError::from(error).fatal()),
+            Some(lsn) => self.durable(lsn).await,
             None => Ok(()),
         }
     }
 
-    /// Ends the statement outside of a block: commits the implicit transaction.
-    pub(crate) async fn end_implicit(&mut self) -> SqlResult<()> {
-        match self.block {
-            Block::Implicit => self.commit().await,
-            Block::Idle | Block::Open | Block::Failed => Ok(()),
+    /// Ends a request: commits the implicit transaction, and waits for the commits that its answers owe to. Their records lie
+    /// before its own in the log, so that one wait is for all of them.
+    pub(crate) async fn end_request(&mut self) -> SqlResult<()> {
+        if self.block != Block::Implicit {
+            return self.settle_dependencies().await;
+        }
+        self.adopt_sequence_writes();
+        let owed = self.open.as_ref().and_then(|open| open.txn.depends_on());
+        let ended = self.commit().await;
+        match owed {
+            // What was answered before it failed goes out all the same.
+            Some(lsn) if ended.is_err() => self.durable(lsn).await.and(ended),
+            _ => ended,
         }
     }
 
@@ -350,12 +364,15 @@ impl Session {
     pub(crate) async fn settle_dependencies(&mut self) -> SqlResult<()> {
         self.adopt_sequence_writes();
         match self.open.as_ref().and_then(|open| open.txn.depends_on()) {
-            Some(lsn) => {
-                let durable = self.surroundings.instance.system.durable(lsn);
-                durable.await.map_err(|error| SqlError::from(error).fatal())
-            }
+            Some(lsn) => self.durable(lsn).await,
             None => Ok(()),
         }
+    }
+
+    /// Waits until the log is on disk up to a position.
+    fn durable(&self, lsn: Lsn) -> impl Future<Output = SqlResult<()>> + Send + use<> {
+        let durable = self.surroundings.instance.system.durable(lsn);
+        async move { durable.await.map_err(|error| SqlError::from(error).fatal()) }
     }
 
     /// Makes the transaction wait, at its end, for what sequences have written on its behalf.

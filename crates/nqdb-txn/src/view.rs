@@ -46,9 +46,17 @@ impl RowHeader {
     }
 
     pub(crate) fn write(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes());
+    }
+
+    /// What stands before the image.
+    pub(crate) fn bytes(self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        let (first, second) = bytes.split_at_mut(8);
         let words = self.words();
-        out.extend_from_slice(&words[0].to_le_bytes());
-        out.extend_from_slice(&words[1].to_le_bytes());
+        first.copy_from_slice(&words[0].to_le_bytes());
+        second.copy_from_slice(&words[1].to_le_bytes());
+        bytes
     }
 
     /// Splits an entry's value into header and image.

@@ -6,12 +6,14 @@
 //! arrays             see `array::binary`    records               see `record`
 //! jsonb              1, its text            json                  its text
 //! enums              their labels
+//! timetz             micros i64 | seconds west i32           bit, varbit           see `bits`
+//! jsonpath           1, its text
 //! text types, bytea  as they are             uuid 16 bytes         numeric  see `numeric::wire`
 //! ```
 
 use nqdb_sqlstate::{
     CHARACTER_NOT_IN_REPERTOIRE, DATETIME_FIELD_OVERFLOW, FEATURE_NOT_SUPPORTED, INVALID_BINARY_REPRESENTATION,
-    PROTOCOL_VIOLATION, SqlError, SqlResult,
+    INVALID_TIME_ZONE_DISPLACEMENT_VALUE, PROTOCOL_VIOLATION, SqlError, SqlResult,
 };
 
 use crate::array::{element_type, read_array, write_array};
@@ -20,7 +22,10 @@ use crate::json::JsonText;
 use crate::record::write_record;
 use crate::sql_type::is_oid_like;
 use crate::text::enumeration;
-use crate::{Datum, FormatContext, Interval, Json, Numeric, Sink, Type, apply_typmod, is_enum, oid};
+use crate::time_tz::OFFSET_SECONDS_END;
+use crate::{
+    Bits, Datum, FormatContext, Interval, Json, JsonPath, Numeric, Sink, TimeTz, Type, apply_typmod, is_enum, oid,
+};
 
 /// Appends a value's binary form, without a length. NULL writes nothing.
 pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatContext) {
@@ -53,11 +58,22 @@ pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCo
             value.write_to(out);
         }
         Datum::Enum(value) => enumeration::write(out, *value, cx),
+        Datum::TimeTz(value) => {
+            out.put(&value.micros.to_be_bytes());
+            out.put(&value.seconds_west.to_be_bytes());
+        }
+        Datum::Bits(value) => value.write_binary(out),
+        Datum::JsonPath(value) => {
+            out.put_byte(JSONPATH_VERSION);
+            value.write_to(out);
+        }
     }
 }
 
 /// What stands before a jsonb's text.
 const JSONB_VERSION: u8 = 1;
+/// What stands before a jsonpath's text.
+const JSONPATH_VERSION: u8 = 1;
 
 /// Reads a value's binary form; the modifier is applied as in an assignment.
 ///
@@ -91,6 +107,15 @@ pub fn read_binary(bytes: &[u8], ty: Type, cx: &FormatContext) -> SqlResult<Datu
             }
             None => return Err(SqlError::new(PROTOCOL_VIOLATION, "no data left in message")),
         },
+        oid::JSONPATH => match bytes.split_first() {
+            Some((&JSONPATH_VERSION, text)) => Datum::json_path(JsonPath::parse(text_of_bytes(text)?)?),
+            Some((version, _)) => {
+                return Err(SqlError::internal(format!("unsupported jsonpath version number: {version}")));
+            }
+            None => return Err(SqlError::new(PROTOCOL_VIOLATION, "no data left in message")),
+        },
+        oid::BIT | oid::VARBIT => Datum::bits(Bits::read_binary(bytes)?),
+        oid::TIMETZ => Datum::TimeTz(read_time_tz(bytes)?),
         oid::BYTEA => Datum::bytea(bytes),
         oid::UUID => Datum::Uuid(exact(bytes)?),
         oid::DATE => Datum::Date(check_date(i32::from_be_bytes(exact(bytes)?))?),
@@ -172,6 +197,16 @@ fn check_time(micros: i64) -> SqlResult<i64> {
         return Ok(micros);
     }
     Err(SqlError::new(DATETIME_FIELD_OVERFLOW, "time out of range"))
+}
+
+fn read_time_tz(bytes: &[u8]) -> SqlResult<TimeTz> {
+    let [m0, m1, m2, m3, m4, m5, m6, m7, z0, z1, z2, z3] = exact(bytes)?;
+    let micros = check_time(i64::from_be_bytes([m0, m1, m2, m3, m4, m5, m6, m7]))?;
+    let seconds_west = i32::from_be_bytes([z0, z1, z2, z3]);
+    if seconds_west <= -OFFSET_SECONDS_END || seconds_west >= OFFSET_SECONDS_END {
+        return Err(SqlError::new(INVALID_TIME_ZONE_DISPLACEMENT_VALUE, "time zone displacement out of range"));
+    }
+    Ok(TimeTz { micros, seconds_west })
 }
 
 fn check_timestamp(micros: i64) -> SqlResult<i64> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::array::array_type;
 use crate::json::Json;
-use crate::{Array, EnumValue, Interval, Numeric, Oid, Record, oid};
+use crate::{Array, Bits, EnumValue, Interval, JsonPath, Numeric, Oid, Record, TimeTz, oid};
 
 /// A value of one of PostgreSQL's types, or NULL.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,7 @@ pub enum Datum {
     Date(i32),
     /// µs since midnight, 0 to 24 hours inclusive.
     Time(i64),
+    TimeTz(TimeTz),
     /// µs since 2000-01-01 of the local calendar; `i64::MIN` and `i64::MAX` are -infinity and infinity.
     Timestamp(i64),
     /// µs since 2000-01-01 UTC; `i64::MIN` and `i64::MAX` are -infinity and infinity.
@@ -47,6 +48,9 @@ pub enum Datum {
     /// `jsonb`. A `json` is its text.
     Jsonb(Arc<Json>),
     Enum(EnumValue),
+    /// `bit` and `bit varying`.
+    Bits(Arc<Bits>),
+    JsonPath(Arc<JsonPath>),
 }
 
 impl Datum {
@@ -73,6 +77,16 @@ impl Datum {
     /// A jsonb.
     pub fn jsonb(json: Json) -> Datum {
         Datum::Jsonb(Arc::new(json))
+    }
+
+    /// A bit string.
+    pub fn bits(bits: Bits) -> Datum {
+        Datum::Bits(Arc::new(bits))
+    }
+
+    /// A path.
+    pub fn json_path(path: JsonPath) -> Datum {
+        Datum::JsonPath(Arc::new(path))
     }
 
     pub fn is_null(&self) -> bool {
@@ -103,6 +117,9 @@ impl Datum {
             Datum::Record(record) => record.shape().type_oid,
             Datum::Jsonb(_) => oid::JSONB,
             Datum::Enum(value) => value.type_oid,
+            Datum::TimeTz(_) => oid::TIMETZ,
+            Datum::Bits(_) => oid::VARBIT,
+            Datum::JsonPath(_) => oid::JSONPATH,
         })
     }
 
@@ -130,6 +147,10 @@ impl Datum {
             (Datum::Record(a), Datum::Record(b)) => a.compare(b),
             (Datum::Jsonb(a), Datum::Jsonb(b)) => a.compare(b),
             (Datum::Enum(a), Datum::Enum(b)) => a.compare(*b),
+            (Datum::TimeTz(a), Datum::TimeTz(b)) => a.compare(*b),
+            (Datum::Bits(a), Datum::Bits(b)) => a.compare(b),
+            // Paths have no order of PostgreSQL's; any will do.
+            (Datum::JsonPath(a), Datum::JsonPath(b)) => a.to_text().cmp(&b.to_text()),
             _ => match (self.as_integer(), other.as_integer()) {
                 (Some(a), Some(b)) => a.cmp(&b),
                 _ => match (self.as_float(), other.as_float()) {
@@ -180,6 +201,9 @@ impl Datum {
             Datum::Record(value) => value.hash_into(state),
             Datum::Jsonb(value) => value.hash_into(state),
             Datum::Enum(value) => value.hash(state),
+            Datum::TimeTz(value) => value.hash(state),
+            Datum::Bits(value) => value.hash(state),
+            Datum::JsonPath(value) => value.to_text().hash(state),
         }
     }
 
@@ -202,6 +226,9 @@ impl Datum {
             Datum::Array(value) => value.heap_size() + REFERENCE_COUNTS_LEN,
             Datum::Record(value) => value.heap_size() + REFERENCE_COUNTS_LEN,
             Datum::Jsonb(value) => size_of::<Json>() + value.heap_size() + REFERENCE_COUNTS_LEN,
+            Datum::Bits(value) => size_of::<Bits>() + value.heap_size() + REFERENCE_COUNTS_LEN,
+            // About what its parts take; paths are short.
+            Datum::JsonPath(value) => value.to_text().len() * 16 + REFERENCE_COUNTS_LEN,
             _ => 0,
         }
     }
@@ -264,6 +291,22 @@ impl Datum {
         }
     }
 
+    /// The bits, if it is a bit string.
+    pub fn as_bits(&self) -> Option<&Arc<Bits>> {
+        match self {
+            Datum::Bits(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The path, if it is one.
+    pub fn as_json_path(&self) -> Option<&Arc<JsonPath>> {
+        match self {
+            Datum::JsonPath(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// How many levels of arrays and records the value is.
     pub(crate) fn nesting(&self) -> u16 {
         match self {
@@ -291,7 +334,10 @@ impl Datum {
             Datum::Array(_) => 14,
             Datum::Record(_) => 15,
             Datum::Jsonb(_) => 16,
-            Datum::Enum(_) => 17,
+            Datum::TimeTz(_) => 17,
+            Datum::Bits(_) => 18,
+            Datum::JsonPath(_) => 19,
+            Datum::Enum(_) => 20,
             Datum::Null => u8::MAX,
         }
     }

@@ -59,6 +59,14 @@ impl Default for FormatContext {
     }
 }
 
+impl FormatContext {
+    /// Whether constants mean the same under other settings, the time of reading aside.
+    pub fn reads_as(&self, other: &FormatContext) -> bool {
+        let settings = |cx: &FormatContext| (cx.date_style, cx.interval_style);
+        settings(self) == settings(other) && self.time_zone == other.time_zone
+    }
+}
+
 /// `DateStyle`: how dates are written, and which field order ambiguous input has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateStyle {

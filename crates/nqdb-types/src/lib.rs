@@ -8,6 +8,7 @@
 //! | [`read_binary`], [`write_binary`] | PostgreSQL's binary wire form |
 //! | [`apply_typmod`] | length and precision coercion |
 //! | [`user_type`], [`TypeCatalog`] | which type is a user's, and what its labels and fields are |
+//! | [`mod@bits`], [`jsonpath`] | bit strings, SQL/JSON paths |
 //! | [`calendar`], [`TimeZone`] | dates, times of day, zones |
 //! | [`key`] | bytes that sort as the values do |
 //! | [`row`] | the stored image of a row |
@@ -23,12 +24,14 @@
 
 pub mod array;
 mod binary;
+pub mod bits;
 pub mod calendar;
 mod datetime;
 mod datum;
 mod format_context;
 mod interval;
 pub mod json;
+pub mod jsonpath;
 pub mod key;
 pub mod numeric;
 pub mod oid;
@@ -37,6 +40,7 @@ pub mod row;
 mod sink;
 mod sql_type;
 mod text;
+mod time_tz;
 mod time_zone;
 mod type_info;
 mod typmod;
@@ -44,15 +48,18 @@ mod user_type;
 
 pub use array::{Array, Dimension};
 pub use binary::{read_binary, text_of_bytes, write_binary};
+pub use bits::Bits;
 pub use datum::Datum;
 pub use format_context::{ByteaOutput, DateOrder, DateStyle, DateStyleFormat, FormatContext, IntervalStyle};
 pub use interval::Interval;
 pub use json::Json;
+pub use jsonpath::JsonPath;
 pub use numeric::Numeric;
 pub use record::{Record, RecordField, RecordShape, parse_record_with, read_record};
 pub use sink::Sink;
 pub use sql_type::{Type, interval_typmod};
 pub use text::{enum_label_value, parse_text, write_text};
+pub use time_tz::TimeTz;
 pub use time_zone::{LocalTimeType, TimeZone, zone_names};
 pub use type_info::{TypeInfo, TypeKind, all_types, type_by_name, type_category, type_info, type_len};
 pub use typmod::apply_typmod;

@@ -6,6 +6,7 @@
 //! varchar(n), char(n)            n + 4
 //! numeric(p, s)                  ((p << 16) | (s & 0x7ff)) + 4        s is signed, 11 bits
 //! time(p), timestamp(p), ...     p                                    0..=6
+//! bit(n), bit varying(n)         n
 //! interval fields (p)            (field mask << 16) | p               p 0xffff: full, mask 0x7fff: full
 //! ```
 
@@ -47,6 +48,7 @@ impl Type {
     pub const UNKNOWN: Type = Type::new(oid::UNKNOWN);
     pub const DATE: Type = Type::new(oid::DATE);
     pub const TIME: Type = Type::new(oid::TIME);
+    pub const TIMETZ: Type = Type::new(oid::TIMETZ);
     pub const TIMESTAMP: Type = Type::new(oid::TIMESTAMP);
     pub const TIMESTAMPTZ: Type = Type::new(oid::TIMESTAMPTZ);
     pub const INTERVAL: Type = Type::new(oid::INTERVAL);
@@ -55,6 +57,9 @@ impl Type {
     pub const RECORD: Type = Type::new(oid::RECORD);
     pub const JSON: Type = Type::new(oid::JSON);
     pub const JSONB: Type = Type::new(oid::JSONB);
+    pub const BIT: Type = Type::new(oid::BIT);
+    pub const VARBIT: Type = Type::new(oid::VARBIT);
+    pub const JSONPATH: Type = Type::new(oid::JSONPATH);
 
     /// The type without a modifier.
     pub const fn new(oid: Oid) -> Type {
@@ -137,6 +142,7 @@ impl Type {
             },
             oid::TIME | oid::TIMESTAMP => format_with_precision(info.sql_name, " without", self.typmod),
             oid::TIMETZ | oid::TIMESTAMPTZ => format_with_precision(info.sql_name, " with", self.typmod),
+            oid::BIT | oid::VARBIT => format!("{}({})", info.sql_name, self.typmod),
             oid::INTERVAL => format!("interval{}", interval_typmod::format(self.typmod)),
             _ => info.sql_name.to_string(),
         }

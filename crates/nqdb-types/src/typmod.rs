@@ -6,7 +6,7 @@
 use nqdb_sqlstate::{STRING_DATA_RIGHT_TRUNCATION, SqlError, SqlResult};
 
 use crate::calendar::{MICROS_PER_HOUR, MICROS_PER_MINUTE};
-use crate::{Array, Datum, Interval, Type, interval_typmod, oid};
+use crate::{Array, Datum, Interval, TimeTz, Type, interval_typmod, oid};
 
 /// Fits a value to its type's modifier.
 ///
@@ -29,6 +29,9 @@ pub fn apply_typmod(datum: Datum, ty: Type, explicit: bool) -> SqlResult<Datum> 
         },
         Datum::Numeric(number) => Datum::Numeric(number.apply_typmod(ty)?),
         Datum::Time(micros) if ty.oid == oid::TIME => Datum::Time(round_micros(micros, ty.typmod)),
+        Datum::TimeTz(time) => Datum::TimeTz(TimeTz { micros: round_micros(time.micros, ty.typmod), ..time }),
+        Datum::Bits(bits) if ty.oid == oid::BIT => Datum::bits(bits.fitted(ty.typmod as usize, explicit)?),
+        Datum::Bits(bits) if ty.oid == oid::VARBIT => Datum::bits(bits.shortened(ty.typmod as usize, explicit)?),
         Datum::Timestamp(micros) if ty.oid == oid::TIMESTAMP => Datum::Timestamp(round_timestamp(micros, ty.typmod)),
         Datum::TimestampTz(micros) if ty.oid == oid::TIMESTAMPTZ => {
             Datum::TimestampTz(round_timestamp(micros, ty.typmod))

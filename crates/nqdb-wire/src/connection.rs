@@ -247,8 +247,12 @@ impl Requests<'_> {
                 turn.is_idle = false;
                 self.session.begin_command();
             }
-            let after = self.handle(header, &turn).await?;
-            self.input.advance(header.total_len);
+            let (after, taken) = if turn.phase == Phase::CopyIn && header.tag == b'd' {
+                self.take_copy_data(header, &turn).await?
+            } else {
+                (self.handle(header, &turn).await?, header.total_len)
+            };
+            self.input.advance(taken);
             match after {
                 After::Next => {}
                 After::Skip => turn.skipping = true,
@@ -289,7 +293,8 @@ impl Requests<'_> {
             if let Some(header) = header {
                 self.input.reserve(header.total_len.min(self.input.len() + INPUT_BYTES_AT_ONCE) - self.input.len());
             } else {
-                self.input.reserve(INPUT_BYTES_AT_ONCE / 8);
+                let is_bulk = turn.phase == Phase::CopyIn;
+                self.input.reserve(if is_bulk { INPUT_BYTES_AT_ONCE } else { INPUT_BYTES_AT_ONCE / 8 });
             }
             if self.read(turn).await? == 0 {
                 return Ok(None);
@@ -315,6 +320,30 @@ impl Requests<'_> {
             () = backend.termination() => Err(terminated().into()),
             error = idle => Err(error.into()),
         }
+    }
+
+    /// Takes the data of a COPY: of all its messages that have come complete before rows are stored, since clients send
+    /// a message for each row. Also says how many bytes of input that was.
+    async fn take_copy_data(&mut self, first: Header, turn: &Turn) -> Result<(After, usize), Failure> {
+        let mut header = first;
+        let mut taken = 0;
+        let result = loop {
+            let data = &self.input[taken + frame::HEADER_LEN..taken + header.total_len];
+            if let Err(failure) = self.session.copy_data(data) {
+                break Err(failure);
+            }
+            taken += header.total_len;
+            let rest = &self.input[taken..];
+            match frame::read_header(rest, turn.phase, self.message_bytes_max)? {
+                Some(next) if next.tag == b'd' && rest.len() >= next.total_len => header = next,
+                _ => break self.session.store_copied().await,
+            }
+        };
+        let after = match result {
+            Ok(()) => After::Next,
+            Err(failure) => copy_failure(self.session, self.client, failure, turn).await?,
+        };
+        Ok((after, taken))
     }
 
     async fn handle(&mut self, header: Header, turn: &Turn) -> Result<After, Failure> {
@@ -449,7 +478,7 @@ async fn bind_portal(session: &mut Session, bind: &Bind<'_>) -> SqlResult<()> {
         .await
 }
 
-/// A message inside COPY FROM STDIN.
+/// A message inside COPY FROM STDIN that is not its data.
 async fn copy_request(
     session: &mut Session,
     client: &mut Client,
@@ -458,8 +487,7 @@ async fn copy_request(
     turn: &Turn,
 ) -> Result<After, Failure> {
     let result = match request {
-        Request::CopyData(data) => session.copy_data(data).await.map(|()| None),
-        Request::CopyDone => session.copy_done(client).await.map(Some),
+        Request::CopyDone => session.copy_done(client).await,
         Request::CopyFail { message } => Err(nqdb_session::Failure::Sql(session.copy_failed(message))),
         Request::Flush | Request::Sync => return Ok(After::Next),
         Request::Terminate => return Ok(After::Leave),
@@ -468,14 +496,25 @@ async fn copy_request(
         )))),
     };
     match result {
-        Ok(None) => Ok(After::Next),
-        Ok(Some(CommandEnd::CopyIn)) => Ok(After::CopyIn { simple: turn.copy_is_simple }),
-        Ok(Some(CommandEnd::Complete)) if turn.copy_is_simple => Ok(After::Ready),
-        Ok(Some(CommandEnd::Complete)) => Ok(After::Next),
-        Err(nqdb_session::Failure::Sql(error)) => {
+        Ok(CommandEnd::CopyIn) => Ok(After::CopyIn { simple: turn.copy_is_simple }),
+        Ok(CommandEnd::Complete) if turn.copy_is_simple => Ok(After::Ready),
+        Ok(CommandEnd::Complete) => Ok(After::Next),
+        Err(failure) => copy_failure(session, client, failure, turn).await,
+    }
+}
+
+/// Reports what ended a COPY FROM STDIN.
+async fn copy_failure(
+    session: &mut Session,
+    client: &mut Client,
+    failure: nqdb_session::Failure,
+    turn: &Turn,
+) -> Result<After, Failure> {
+    match failure {
+        nqdb_session::Failure::Sql(error) => {
             fail(session, client, error).await?;
             Ok(if turn.copy_is_simple { After::Ready } else { After::Skip })
         }
-        Err(nqdb_session::Failure::Client(error)) => Err(error.into()),
+        nqdb_session::Failure::Client(error) => Err(error.into()),
     }
 }

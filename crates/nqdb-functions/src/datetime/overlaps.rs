@@ -21,6 +21,7 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &ZONED_LENGTHS,
     &ZONED_SECOND_LENGTH,
     &ZONED_FIRST_LENGTH,
+    &OFFSET_TIMES,
     &TIMES,
     &TIME_LENGTHS,
     &TIME_SECOND_LENGTH,
@@ -64,6 +65,11 @@ fn zoned_second_length(context: &mut FunctionContext<'_>, args: &[Datum]) -> Sql
 
 #[sql_function("overlaps(timestamptz, interval, timestamptz, timestamptz) -> bool", oid = 1307, stable, called_on_null)]
 fn zoned_first_length(context: &mut FunctionContext<'_>, args: &[Datum]) -> SqlResult<Option<bool>> {
+    overlaps(context, args)
+}
+
+#[sql_function("overlaps(timetz, timetz, timetz, timetz) -> bool", oid = 1271, called_on_null)]
+fn offset_times(context: &mut FunctionContext<'_>, args: &[Datum]) -> SqlResult<Option<bool>> {
     overlaps(context, args)
 }
 

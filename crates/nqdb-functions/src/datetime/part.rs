@@ -7,7 +7,7 @@ use nqdb_types::calendar::{
     MONTHS_PER_YEAR, SECONDS_PER_DAY, UNIX_EPOCH_DAYS, UNIX_EPOCH_MICROS, civil_from_days, civil_from_time,
     day_of_week, days_from_civil, is_date_finite, is_timestamp_finite, split_days,
 };
-use nqdb_types::{Interval, Numeric, oid};
+use nqdb_types::{Interval, Numeric, TimeTz, oid};
 
 use super::cast::date_to_timestamp;
 use super::unit::{Unit, unsupported};
@@ -18,11 +18,13 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &EXTRACT_ZONED,
     &EXTRACT_DATE,
     &EXTRACT_TIME,
+    &EXTRACT_TIME_TZ,
     &EXTRACT_INTERVAL,
     &PART_OF_TIMESTAMP,
     &PART_OF_ZONED,
     &PART_OF_DATE,
     &PART_OF_TIME,
+    &PART_OF_TIME_TZ,
     &PART_OF_INTERVAL,
 ];
 
@@ -179,6 +181,18 @@ fn time_part(name: &str, time: i64) -> SqlResult<Part> {
     }
 }
 
+fn time_tz_part(name: &str, time: TimeTz) -> SqlResult<Part> {
+    let unit = Unit::parse(name, oid::TIMETZ)?;
+    let east_seconds = -i64::from(time.seconds_west);
+    Ok(match unit {
+        Unit::TimeZone => Part::Integer(east_seconds),
+        Unit::TimeZoneHour => Part::Integer(east_seconds / 3600),
+        Unit::TimeZoneMinute => Part::Integer(east_seconds / 60 % 60),
+        Unit::Epoch => seconds(time.utc_micros()),
+        _ => clock_part(&civil_from_time(time.micros), unit).ok_or_else(|| unsupported(name, oid::TIMETZ))?,
+    })
+}
+
 fn interval_part(name: &str, interval: &Interval) -> SqlResult<Part> {
     let unit = Unit::parse(name, oid::INTERVAL)?;
     let (years, months) = (interval.months / MONTHS_PER_YEAR, interval.months % MONTHS_PER_YEAR);
@@ -228,6 +242,11 @@ fn extract_time(name: &str, time: i64) -> SqlResult<Option<Numeric>> {
     time_part(name, time)?.numeric()
 }
 
+#[sql_function("extract(text, timetz) -> numeric", oid = 6201)]
+fn extract_time_tz(name: &str, time: TimeTz) -> SqlResult<Option<Numeric>> {
+    time_tz_part(name, time)?.numeric()
+}
+
 #[sql_function("extract(text, interval) -> numeric", oid = 6204)]
 fn extract_interval(name: &str, interval: Interval) -> SqlResult<Option<Numeric>> {
     interval_part(name, &interval)?.numeric()
@@ -251,6 +270,11 @@ fn part_of_date(name: &str, date: i32) -> SqlResult<Option<f64>> {
 #[sql_function("date_part(text, time) -> float8", oid = 1385)]
 fn part_of_time(name: &str, time: i64) -> SqlResult<Option<f64>> {
     Ok(time_part(name, time)?.float())
+}
+
+#[sql_function("date_part(text, timetz) -> float8", oid = 1273)]
+fn part_of_time_tz(name: &str, time: TimeTz) -> SqlResult<Option<f64>> {
+    Ok(time_tz_part(name, time)?.float())
 }
 
 #[sql_function("date_part(text, interval) -> float8", oid = 1172)]

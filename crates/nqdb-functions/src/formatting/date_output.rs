@@ -28,7 +28,7 @@ pub(super) const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub(super) const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const ROMAN_MONTHS: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
 
 /// A date and time taken apart, or an interval: then there is no weekday, and the fields may be negative.
@@ -97,7 +97,7 @@ impl Moment {
         let mut out = String::new();
         for piece in parse(template) {
             match piece {
-                Piece::Literal(literal) => out.push(literal),
+                Piece::Literal(literal) | Piece::Quoted(literal) => out.push(literal),
                 Piece::Pattern { field, case, fill, ordinal } => {
                     let text = self.field(field, case, fill)?;
                     out.push_str(&text);

@@ -67,6 +67,8 @@ impl Case {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     Literal(char),
+    /// Out of a text in double quotes.
+    Quoted(char),
     Pattern {
         field: Field,
         case: Case,
@@ -135,6 +137,85 @@ const PATTERNS: &[(&str, Field)] = &[
     ("Y", Field::Year(1)),
 ];
 
+impl Field {
+    /// The pattern that stands for it.
+    pub(super) fn name(self) -> &'static str {
+        PATTERNS.iter().find(|(_, field)| *field == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether it is written in digits, so that only its place says where the number before it ends.
+    pub(super) fn is_digits(self) -> bool {
+        !matches!(
+            self,
+            Field::Era { .. }
+                | Field::Meridiem { .. }
+                | Field::DayName
+                | Field::DayNameShort
+                | Field::MonthName
+                | Field::MonthNameShort
+                | Field::RomanMonth
+                | Field::ZoneName
+                | Field::Offset
+                | Field::OffsetHours
+                | Field::Fraction(_)
+                | Field::Exact
+        )
+    }
+
+    /// Whether it belongs to dates by ISO weeks, or to those by months; none for what goes with both.
+    pub(super) fn is_iso(self) -> Option<bool> {
+        match self {
+            Field::IsoDayOfYear | Field::IsoDayOfWeek | Field::IsoWeek | Field::IsoYear(_) => Some(true),
+            Field::DayOfYear
+            | Field::DayOfMonth
+            | Field::DayOfWeek
+            | Field::Month
+            | Field::MonthName
+            | Field::MonthNameShort
+            | Field::RomanMonth
+            | Field::WeekOfYear
+            | Field::WeekOfMonth
+            | Field::YearWithComma
+            | Field::Year(_) => Some(false),
+            _ => None,
+        }
+    }
+
+    fn is_of_time(self) -> bool {
+        matches!(
+            self,
+            Field::Meridiem { .. }
+                | Field::Fraction(_)
+                | Field::Hour24
+                | Field::Hour12
+                | Field::Minute
+                | Field::Milliseconds
+                | Field::SecondOfDay
+                | Field::Second
+                | Field::Microseconds
+        )
+    }
+
+    fn is_of_zone(self) -> bool {
+        matches!(self, Field::Offset | Field::OffsetHours | Field::OffsetMinutes | Field::ZoneName)
+    }
+}
+
+impl Piece {
+    pub(super) fn is_of_time(&self) -> bool {
+        matches!(self, Piece::Pattern { field, .. } if field.is_of_time())
+    }
+
+    pub(super) fn is_of_zone(&self) -> bool {
+        matches!(self, Piece::Pattern { field, .. } if field.is_of_zone())
+    }
+
+    pub(super) fn is_of_date(&self) -> bool {
+        let is_date = |field: Field| field != Field::Exact && !field.is_of_time() && !field.is_of_zone();
+        matches!(self, Piece::Pattern { field, .. } if is_date(*field))
+    }
+}
+
 /// Takes a prefix off, in any case.
 fn strip<'a>(text: &'a str, upper: &str) -> Option<&'a str> {
     let head = text.get(..upper.len())?;
@@ -151,7 +232,7 @@ pub(super) fn parse(template: &str) -> Vec<Piece> {
             if let Some(after) = strip(rest, "FM") {
                 fill = true;
                 rest = after;
-            } else if let Some(after) = rest.strip_prefix("TM") {
+            } else if let Some(after) = strip(rest, "TM") {
                 rest = after;
             } else {
                 break;
@@ -193,8 +274,8 @@ fn quoted_text<'a>(quoted: &'a str, pieces: &mut Vec<Piece>) -> &'a str {
     while let Some(character) = characters.next() {
         match character {
             '"' => break,
-            '\\' => pieces.extend(characters.next().map(Piece::Literal)),
-            _ => pieces.push(Piece::Literal(character)),
+            '\\' => pieces.extend(characters.next().map(Piece::Quoted)),
+            _ => pieces.push(Piece::Quoted(character)),
         }
     }
     characters.as_str()

@@ -7,17 +7,23 @@
 //! | `rows` | a value's parts as rows |
 //! | `inspect` | what a value is and what it contains |
 //! | `change` | other values made out of a jsonb |
+//! | `path_query` | jsonpath: `@?`, `@@`, jsonb_path_query and its kin |
+//! | `path_run`, `path_datetime`, `path_ids` | a path, run |
 //! | `convert` | jsonb as numbers and truth values, comparisons |
 //!
 //! A `json` is its text, of which functions give pieces as they stand; a `jsonb` is a value.
 //!
-//! Not here: jsonpath, json_populate_record and json_to_record.
+//! Not here: json_populate_record and json_to_record.
 
 mod change;
 mod convert;
 mod encode;
 mod inspect;
 mod path;
+mod path_datetime;
+mod path_ids;
+mod path_query;
+mod path_run;
 mod rows;
 
 use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SqlError};
@@ -27,8 +33,15 @@ use nqdb_types::{Datum, Json};
 use crate::Function;
 pub(crate) use encode::{json_of, json_text_of};
 
-pub(crate) static TABLES: &[&[&[Function]]] =
-    &[change::FUNCTIONS, convert::FUNCTIONS, encode::FUNCTIONS, inspect::FUNCTIONS, path::FUNCTIONS, rows::FUNCTIONS];
+pub(crate) static TABLES: &[&[&[Function]]] = &[
+    change::FUNCTIONS,
+    convert::FUNCTIONS,
+    encode::FUNCTIONS,
+    inspect::FUNCTIONS,
+    path::FUNCTIONS,
+    path_query::FUNCTIONS,
+    rows::FUNCTIONS,
+];
 
 /// 22023, as most misuses of these functions are.
 fn invalid(message: impl Into<String>) -> SqlError {

@@ -1,15 +1,11 @@
-//! `~` and its kin, `regexp_replace`, `regexp_like`, `regexp_count`, `regexp_substr`, `substring(text, pattern)`.
+//! Functions over regular expressions that look for one match or count them: `~` and its kin, `regexp_like`,
+//! `regexp_count`, `regexp_instr`, `regexp_substr`, `substring(text, pattern)` (manual 9.7.3).
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
-use ::regex::{Regex, RegexBuilder};
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SqlError, SqlResult};
 
 use super::length::to_int4;
-use super::regex_syntax::{RegexOptions, invalid, translate};
-use super::{LEN_MAX, too_long};
+use crate::regex_engine::{Captures, Pattern, RegexOptions, Search};
 use crate::{Function, FunctionContext};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[
@@ -25,73 +21,28 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &name::MATCHES_NOT,
     &name::IMATCHES,
     &name::IMATCHES_NOT,
-    &REPLACE,
-    &REPLACE_FLAGS,
     &LIKE,
     &LIKE_FLAGS,
     &COUNT,
     &COUNT_FROM,
     &COUNT_FLAGS,
+    &INSTR,
+    &INSTR_FROM,
+    &INSTR_NTH,
+    &INSTR_END,
+    &INSTR_FLAGS,
+    &INSTR_GROUP,
     &SUBSTRING_MATCH,
     &SUBSTR,
+    &SUBSTR_FROM,
+    &SUBSTR_NTH,
+    &SUBSTR_FLAGS,
+    &SUBSTR_GROUP,
 ];
 
-/// Compiled patterns that a thread keeps.
-const CACHED_PATTERNS_MAX: usize = 64;
-/// Matches between two looks at whether the statement may go on.
-const ROUNDS_UNCHECKED: u32 = 256;
-/// Bytes that one compiled pattern may take.
-const COMPILED_LEN_MAX: usize = 8 << 20;
-
-thread_local! {
-    static COMPILED: RefCell<HashMap<(String, RegexOptions), Regex>> = RefCell::new(HashMap::new());
-}
-
-/// The compiled pattern, out of the thread's cache when it was used before. 2201B for an invalid one.
-pub(super) fn compiled(pattern: &str, options: RegexOptions) -> SqlResult<Regex> {
-    let key = (pattern.to_string(), options);
-    if let Some(regex) = COMPILED.with_borrow(|cache| cache.get(&key).cloned()) {
-        return Ok(regex);
-    }
-    let regex = compile(pattern, options)?;
-    COMPILED.with_borrow_mut(|cache| {
-        if cache.len() >= CACHED_PATTERNS_MAX {
-            cache.clear();
-        }
-        cache.insert(key, regex.clone());
-    });
-    Ok(regex)
-}
-
-fn compile(pattern: &str, options: RegexOptions) -> SqlResult<Regex> {
-    let (translated, options) = translate(pattern, options)?;
-    RegexBuilder::new(&translated)
-        .case_insensitive(options.ignores_case)
-        .dot_matches_new_line(!options.stops_at_newline)
-        .multi_line(options.multi_line)
-        .ignore_whitespace(options.expanded)
-        .size_limit(COMPILED_LEN_MAX)
-        .build()
-        .map_err(|error| {
-            let text = error.to_string();
-            invalid(if text.contains("unclosed group") || text.contains("unopened group") {
-                "parentheses () not balanced"
-            } else if text.contains("unclosed character class") {
-                "brackets [] not balanced"
-            } else if text.contains("invalid character class range") {
-                "invalid character range"
-            } else if text.contains("counted repetition") || text.contains("repetition quantifier") {
-                "invalid repetition count(s)"
-            } else if text.contains("repetition operator") {
-                "quantifier operand invalid"
-            } else {
-                "regular expression is too complex"
-            })
-        })
-}
-
-fn matches(value: &str, pattern: &str, ignores_case: bool) -> SqlResult<bool> {
-    Ok(compiled(pattern, RegexOptions { ignores_case, ..RegexOptions::DEFAULT })?.is_match(value))
+fn matches(context: &FunctionContext<'_>, value: &str, pattern: &str, ignores_case: bool) -> SqlResult<bool> {
+    let pattern = Pattern::compiled(pattern, RegexOptions { ignores_case, ..RegexOptions::DEFAULT })?;
+    pattern.is_match(value, &|| context.check_interruption())
 }
 
 macro_rules! match_family {
@@ -101,20 +52,20 @@ macro_rules! match_family {
             use super::*;
 
             #[sql_function($matches, oid = $matches_oid)]
-            fn matches(value: &str, pattern: &str) -> SqlResult<bool> {
-                super::matches(value, pattern, false)
+            fn matches(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+                super::matches(context, value, pattern, false)
             }
             #[sql_function($not, oid = $not_oid)]
-            fn matches_not(value: &str, pattern: &str) -> SqlResult<bool> {
-                Ok(!super::matches(value, pattern, false)?)
+            fn matches_not(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+                Ok(!super::matches(context, value, pattern, false)?)
             }
             #[sql_function($imatches, oid = $imatches_oid)]
-            fn imatches(value: &str, pattern: &str) -> SqlResult<bool> {
-                super::matches(value, pattern, true)
+            fn imatches(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+                super::matches(context, value, pattern, true)
             }
             #[sql_function($inot, oid = $inot_oid)]
-            fn imatches_not(value: &str, pattern: &str) -> SqlResult<bool> {
-                Ok(!super::matches(value, pattern, true)?)
+            fn imatches_not(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+                Ok(!super::matches(context, value, pattern, true)?)
             }
         }
     };
@@ -133,82 +84,6 @@ match_family! { name;
     "nameicregexeq(name, text) -> bool" 1240, "nameicregexne(name, text) -> bool" 1241,
 }
 
-/// Replaces the first match, or all. In the replacement `\1` to `\9` are the groups, `\&` the match, `\\` one `\`.
-fn replaced(
-    context: &FunctionContext<'_>,
-    value: &str,
-    regex: &Regex,
-    replacement: &str,
-    all: bool,
-) -> SqlResult<String> {
-    let mut out = String::with_capacity(value.len());
-    let (mut copied, mut from, mut rounds) = (0, 0, 0_u32);
-    while from <= value.len() {
-        rounds += 1;
-        if rounds % ROUNDS_UNCHECKED == 0 {
-            context.check_interruption()?;
-            context.admit_bytes(out.len())?;
-        }
-        let Some(groups) = regex.captures_at(value, from) else { break };
-        let Some(whole) = groups.get(0) else { break };
-        out.push_str(&value[copied..whole.start()]);
-        let mut characters = replacement.chars();
-        while let Some(character) = characters.next() {
-            if character != '\\' {
-                out.push(character);
-                continue;
-            }
-            match characters.next() {
-                Some('&') => out.push_str(whole.as_str()),
-                Some('\\') => out.push('\\'),
-                Some(digit @ '1'..='9') => {
-                    let group = digit.to_digit(10).and_then(|number| groups.get(number as usize));
-                    out.push_str(group.map_or("", |group| group.as_str()));
-                }
-                Some(other) => out.extend(['\\', other]),
-                None => out.push('\\'),
-            }
-        }
-        if out.len() > LEN_MAX {
-            return Err(too_long());
-        }
-        copied = whole.end();
-        // An empty match may follow another match at once, but not itself.
-        from = match whole.is_empty() {
-            true => copied + value[copied..].chars().next().map_or(1, char::len_utf8),
-            false => copied,
-        };
-        if !all {
-            break;
-        }
-    }
-    out.push_str(&value[copied..]);
-    Ok(out)
-}
-
-#[sql_function("regexp_replace(text, text, text) -> text", oid = 2284)]
-fn replace(context: &mut FunctionContext<'_>, value: &str, pattern: &str, replacement: &str) -> SqlResult<String> {
-    replaced(context, value, &compiled(pattern, RegexOptions::DEFAULT)?, replacement, false)
-}
-
-#[sql_function("regexp_replace(text, text, text, text) -> text", oid = 2285)]
-fn replace_flags(
-    context: &mut FunctionContext<'_>,
-    value: &str,
-    pattern: &str,
-    replacement: &str,
-    flags: &str,
-) -> SqlResult<String> {
-    if flags.starts_with(|first: char| first.is_ascii_digit()) {
-        let first = flags.chars().next().unwrap_or('0');
-        return Err(SqlError::new(INVALID_PARAMETER_VALUE, format!("invalid regular expression option: \"{first}\""))
-            .with_hint("If you meant to use regexp_replace() with a start parameter, cast the fourth argument to integer explicitly."));
-    }
-    let options = RegexOptions::parse(flags)?;
-    let regex = compiled(pattern, RegexOptions { global: false, ..options })?;
-    replaced(context, value, &regex, replacement, options.global)
-}
-
 /// Flags of a function that does not take `g`.
 pub(super) fn flags_without_global(flags: &str, function: &str) -> SqlResult<RegexOptions> {
     let options = RegexOptions::parse(flags)?;
@@ -219,19 +94,60 @@ pub(super) fn flags_without_global(flags: &str, function: &str) -> SqlResult<Reg
     Ok(options)
 }
 
+/// An argument that must be `least` at least; 22023 otherwise.
+pub(super) fn at_least(least: i32, name: &str, value: i32) -> SqlResult<usize> {
+    usize::try_from(value).ok().filter(|_| value >= least).ok_or_else(|| {
+        SqlError::new(INVALID_PARAMETER_VALUE, format!("invalid value for parameter \"{name}\": {value}"))
+    })
+}
+
+/// The byte of the `start`-th character; that of the end for the one behind it, and none beyond.
+pub(super) fn byte_of_start(value: &str, start: usize) -> Option<usize> {
+    value.char_indices().map(|(offset, _)| offset).chain([value.len()]).nth(start.checked_sub(1)?)
+}
+
+/// Where the search behind a match starts: an empty match may follow another match at once, but not itself.
+pub(super) fn after(value: &str, (start, end): (usize, usize)) -> usize {
+    match start == end {
+        true => end + value.get(end..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8),
+        false => end,
+    }
+}
+
+/// Counts matches from a byte on, up to `most` of them; gives the last one too.
+fn walk(
+    context: &FunctionContext<'_>,
+    value: &str,
+    pattern: &Pattern,
+    from: usize,
+    most: usize,
+) -> SqlResult<(usize, Option<Captures>)> {
+    let search = Search::new(pattern, value);
+    let (mut count, mut last, mut from) = (0, None, from);
+    while count < most {
+        context.check_interruption()?;
+        let Some(found) = search.find(from, &|| context.check_interruption())? else { break };
+        count += 1;
+        from = after(value, found.whole());
+        last = Some(found);
+    }
+    Ok((count, last))
+}
+
 #[sql_function("regexp_like(text, text) -> bool", oid = 6263)]
-fn like(value: &str, pattern: &str) -> SqlResult<bool> {
-    matches(value, pattern, false)
+fn like(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+    matches(context, value, pattern, false)
 }
 
 #[sql_function("regexp_like(text, text, text) -> bool", oid = 6264)]
-fn like_flags(value: &str, pattern: &str, flags: &str) -> SqlResult<bool> {
-    Ok(compiled(pattern, flags_without_global(flags, "regexp_like()")?)?.is_match(value))
+fn like_flags(context: &mut FunctionContext<'_>, value: &str, pattern: &str, flags: &str) -> SqlResult<bool> {
+    let pattern = Pattern::compiled(pattern, flags_without_global(flags, "regexp_like()")?)?;
+    pattern.is_match(value, &|| context.check_interruption())
 }
 
 #[sql_function("regexp_count(text, text) -> int4", oid = 6254)]
 fn count(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<i32> {
-    count_from(context, value, pattern, 1)
+    count_flags(context, value, pattern, 1, "")
 }
 
 #[sql_function("regexp_count(text, text, int4) -> int4", oid = 6255)]
@@ -247,40 +163,187 @@ fn count_flags(
     start: i32,
     flags: &str,
 ) -> SqlResult<i32> {
-    if start <= 0 {
-        let message = format!("invalid value for parameter \"start\": {start}");
-        return Err(SqlError::new(INVALID_PARAMETER_VALUE, message));
-    }
-    let regex = compiled(pattern, flags_without_global(flags, "regexp_count()")?)?;
-    let Some((offset, _)) = value.char_indices().chain([(value.len(), ' ')]).nth(start as usize - 1) else {
-        return Ok(0);
-    };
-    let mut count = 0;
-    let mut at = offset;
-    while let Some(found) = value.get(at..).and_then(|_| regex.find_at(value, at)) {
-        count += 1;
-        if count % ROUNDS_UNCHECKED as usize == 0 {
-            context.check_interruption()?;
-        }
-        at = if found.is_empty() {
-            found.end() + value[found.end()..].chars().next().map_or(1, char::len_utf8)
-        } else {
-            found.end()
-        };
-    }
-    to_int4(count)
+    let start = at_least(1, "start", start)?;
+    let pattern = Pattern::compiled(pattern, flags_without_global(flags, "regexp_count()")?)?;
+    let Some(from) = byte_of_start(value, start) else { return Ok(0) };
+    to_int4(walk(context, value, &pattern, from, usize::MAX)?.0)
 }
 
-/// The first parenthesized group of the first match, or the whole match if the pattern has no groups.
-#[sql_function("substring(text, text) -> text", oid = 2073)]
-fn substring_match<'a>(value: &'a str, pattern: &str) -> SqlResult<Option<&'a str>> {
-    let regex = compiled(pattern, RegexOptions::DEFAULT)?;
-    let group = usize::from(regex.captures_len() > 1);
-    Ok(regex.captures(value).and_then(|groups| groups.get(group)).map(|found| found.as_str()))
+/// The stretch of the n-th match from a place on: of a group, or of the whole for group 0.
+struct NthMatch<'a> {
+    start: i32,
+    nth: i32,
+    flags: &'a str,
+    group: i32,
+}
+
+impl NthMatch<'_> {
+    const FIRST: NthMatch<'static> = NthMatch { start: 1, nth: 1, flags: "", group: 0 };
+
+    fn find(
+        &self,
+        context: &FunctionContext<'_>,
+        value: &str,
+        pattern: &str,
+        function: &str,
+        check: impl Fn() -> SqlResult<()>,
+    ) -> SqlResult<Option<(usize, usize)>> {
+        let start = at_least(1, "start", self.start)?;
+        let nth = at_least(1, "n", self.nth)?;
+        check()?;
+        let group = at_least(0, "subexpr", self.group)?;
+        let pattern = Pattern::compiled(pattern, flags_without_global(self.flags, function)?)?;
+        let Some(from) = byte_of_start(value, start).filter(|_| group <= pattern.group_count().max(1)) else {
+            return Ok(None);
+        };
+        let (count, last) = walk(context, value, &pattern, from, nth)?;
+        // A pattern without groups is one itself.
+        let group = group.min(pattern.group_count());
+        Ok(last.filter(|_| count == nth).and_then(|found| found.group(group)))
+    }
+}
+
+fn position(
+    context: &FunctionContext<'_>,
+    value: &str,
+    pattern: &str,
+    wanted: &NthMatch<'_>,
+    endoption: i32,
+) -> SqlResult<i32> {
+    let check = || match endoption {
+        0 | 1 => Ok(()),
+        _ => Err(SqlError::new(
+            INVALID_PARAMETER_VALUE,
+            format!("invalid value for parameter \"endoption\": {endoption}"),
+        )),
+    };
+    let Some((start, end)) = wanted.find(context, value, pattern, "regexp_instr()", check)? else { return Ok(0) };
+    let byte = if endoption == 1 { end } else { start };
+    to_int4(value.get(..byte).map_or(0, |before| before.chars().count()) + 1)
+}
+
+#[sql_function("regexp_instr(text, text) -> int4", oid = 6257)]
+fn instr(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<i32> {
+    position(context, value, pattern, &NthMatch::FIRST, 0)
+}
+
+#[sql_function("regexp_instr(text, text, int4) -> int4", oid = 6258)]
+fn instr_from(context: &mut FunctionContext<'_>, value: &str, pattern: &str, start: i32) -> SqlResult<i32> {
+    position(context, value, pattern, &NthMatch { start, ..NthMatch::FIRST }, 0)
+}
+
+#[sql_function("regexp_instr(text, text, int4, int4) -> int4", oid = 6259)]
+fn instr_nth(context: &mut FunctionContext<'_>, value: &str, pattern: &str, start: i32, nth: i32) -> SqlResult<i32> {
+    position(context, value, pattern, &NthMatch { start, nth, ..NthMatch::FIRST }, 0)
+}
+
+#[sql_function("regexp_instr(text, text, int4, int4, int4) -> int4", oid = 6260)]
+fn instr_end(
+    context: &mut FunctionContext<'_>,
+    value: &str,
+    pattern: &str,
+    start: i32,
+    nth: i32,
+    endoption: i32,
+) -> SqlResult<i32> {
+    position(context, value, pattern, &NthMatch { start, nth, ..NthMatch::FIRST }, endoption)
+}
+
+#[sql_function("regexp_instr(text, text, int4, int4, int4, text) -> int4", oid = 6261)]
+fn instr_flags(
+    context: &mut FunctionContext<'_>,
+    value: &str,
+    pattern: &str,
+    start: i32,
+    nth: i32,
+    endoption: i32,
+    flags: &str,
+) -> SqlResult<i32> {
+    position(context, value, pattern, &NthMatch { start, nth, flags, group: 0 }, endoption)
+}
+
+#[expect(clippy::too_many_arguments, reason = "they are the SQL function's")]
+#[sql_function("regexp_instr(text, text, int4, int4, int4, text, int4) -> int4", oid = 6262)]
+fn instr_group(
+    context: &mut FunctionContext<'_>,
+    value: &str,
+    pattern: &str,
+    start: i32,
+    nth: i32,
+    endoption: i32,
+    flags: &str,
+    group: i32,
+) -> SqlResult<i32> {
+    position(context, value, pattern, &NthMatch { start, nth, flags, group }, endoption)
+}
+
+fn part<'a>(
+    context: &FunctionContext<'_>,
+    value: &'a str,
+    pattern: &str,
+    wanted: &NthMatch<'_>,
+) -> SqlResult<Option<&'a str>> {
+    let found = wanted.find(context, value, pattern, "regexp_substr()", || Ok(()))?;
+    Ok(found.and_then(|(start, end)| value.get(start..end)))
 }
 
 /// The first match.
 #[sql_function("regexp_substr(text, text) -> text", oid = 6265)]
-fn substr<'a>(value: &'a str, pattern: &str) -> SqlResult<Option<&'a str>> {
-    Ok(compiled(pattern, RegexOptions::DEFAULT)?.find(value).map(|found| found.as_str()))
+fn substr<'a>(context: &mut FunctionContext<'_>, value: &'a str, pattern: &str) -> SqlResult<Option<&'a str>> {
+    part(context, value, pattern, &NthMatch::FIRST)
+}
+
+#[sql_function("regexp_substr(text, text, int4) -> text", oid = 6266)]
+fn substr_from<'a>(
+    context: &mut FunctionContext<'_>,
+    value: &'a str,
+    pattern: &str,
+    start: i32,
+) -> SqlResult<Option<&'a str>> {
+    part(context, value, pattern, &NthMatch { start, ..NthMatch::FIRST })
+}
+
+#[sql_function("regexp_substr(text, text, int4, int4) -> text", oid = 6267)]
+fn substr_nth<'a>(
+    context: &mut FunctionContext<'_>,
+    value: &'a str,
+    pattern: &str,
+    start: i32,
+    nth: i32,
+) -> SqlResult<Option<&'a str>> {
+    part(context, value, pattern, &NthMatch { start, nth, ..NthMatch::FIRST })
+}
+
+#[sql_function("regexp_substr(text, text, int4, int4, text) -> text", oid = 6268)]
+fn substr_flags<'a>(
+    context: &mut FunctionContext<'_>,
+    value: &'a str,
+    pattern: &str,
+    start: i32,
+    nth: i32,
+    flags: &str,
+) -> SqlResult<Option<&'a str>> {
+    part(context, value, pattern, &NthMatch { start, nth, flags, group: 0 })
+}
+
+#[sql_function("regexp_substr(text, text, int4, int4, text, int4) -> text", oid = 6269)]
+fn substr_group<'a>(
+    context: &mut FunctionContext<'_>,
+    value: &'a str,
+    pattern: &str,
+    start: i32,
+    nth: i32,
+    flags: &str,
+    group: i32,
+) -> SqlResult<Option<&'a str>> {
+    part(context, value, pattern, &NthMatch { start, nth, flags, group })
+}
+
+/// The first parenthesized group of the first match, or the whole match if the pattern has no groups.
+#[sql_function("substring(text, text) -> text", oid = 2073)]
+fn substring_match<'a>(context: &mut FunctionContext<'_>, value: &'a str, pattern: &str) -> SqlResult<Option<&'a str>> {
+    let pattern = Pattern::compiled(pattern, RegexOptions::DEFAULT)?;
+    let found = Search::new(&pattern, value).find(0, &|| context.check_interruption())?;
+    let stretch = found.and_then(|found| found.group(usize::from(pattern.group_count() > 0)));
+    Ok(stretch.and_then(|(start, end)| value.get(start..end)))
 }

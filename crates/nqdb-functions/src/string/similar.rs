@@ -6,9 +6,8 @@
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::{INVALID_ESCAPE_SEQUENCE, INVALID_USE_OF_ESCAPE_CHARACTER, SqlError, SqlResult};
 
-use super::regex::compiled;
-use super::regex_syntax::RegexOptions;
-use crate::Function;
+use crate::regex_engine::{Pattern, RegexOptions, Search};
+use crate::{Function, FunctionContext};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[&TO_ESCAPE, &TO_ESCAPE_WITH, &ESCAPE, &SUBSTRING];
 
@@ -30,18 +29,18 @@ fn escape(pattern: Option<&str>, escape: Option<&str>) -> SqlResult<Option<Strin
     joined(pattern, escape).map(Some)
 }
 
-/// The marked part of a string that matches, or all of it when nothing is marked. What stands before the mark matches
-/// as little as it can.
+/// The marked part of a string that matches, or all of it when nothing is marked.
 #[sql_function("substring(text, text, text) -> text", oid = 2074)]
-fn substring<'a>(value: &'a str, pattern: &str, escape: &str) -> SqlResult<Option<&'a str>> {
-    let parts = translate(pattern, escape_character(escape)?)?;
-    let pattern = match parts.as_slice() {
-        [before, marked] => format!("^(?:{})({marked})$", before.replace(".*", ".*?")),
-        [before, marked, after] => format!("^(?:{})({marked})(?:{after})$", before.replace(".*", ".*?")),
-        parts => format!("^({})$", parts.concat()),
-    };
-    let regex = compiled(&pattern, RegexOptions::DEFAULT)?;
-    Ok(regex.captures(value).and_then(|groups| groups.get(1)).map(|found| found.as_str()))
+fn substring<'a>(
+    context: &mut FunctionContext<'_>,
+    value: &'a str,
+    pattern: &str,
+    escape: &str,
+) -> SqlResult<Option<&'a str>> {
+    let pattern = Pattern::compiled(&joined(pattern, escape_character(escape)?)?, RegexOptions::DEFAULT)?;
+    let found = Search::new(&pattern, value).find(0, &|| context.check_interruption())?;
+    let stretch = found.and_then(|found| found.group(usize::from(pattern.group_count() > 0)));
+    Ok(stretch.and_then(|(start, end)| value.get(start..end)))
 }
 
 /// One character, or none of an empty string: 22025 otherwise.

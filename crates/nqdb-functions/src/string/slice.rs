@@ -1,7 +1,7 @@
 //! Parts of strings: substring, left, right, overlay, split_part.
 
 use nqdb_functions_macros::sql_function;
-use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SqlError, SqlResult, SqlState};
+use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SUBSTRING_ERROR, SqlError, SqlResult};
 
 use crate::Function;
 
@@ -16,8 +16,6 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &OVERLAY_FOR,
     &SPLIT_PART,
 ];
-
-const SUBSTRING_ERROR: SqlState = SqlState::new("22011");
 
 /// The zero-based span of elements that `FROM start FOR length` means; start counts from 1 and may lie before it.
 fn span(start: i32, length: Option<i32>) -> SqlResult<(usize, Option<usize>)> {

@@ -158,4 +158,13 @@ pub(crate) static CASTS: &[(Oid, Oid, CastContext, Oid)] = &[
     (REGCOLLATION, INT8, Assignment, 1288),
     (REGCOLLATION, INT4, Assignment, 0),
     (REGCOLLATION, OID, Implicit, 0),
+    (TIME, TIMETZ, Implicit, 2047),
+    (TIMESTAMPTZ, TIMETZ, Assignment, 1388),
+    (TIMETZ, TIME, Assignment, 2046),
+    (BIT, VARBIT, Implicit, 0),
+    (VARBIT, BIT, Implicit, 0),
+    (INT8, BIT, Explicit, 2075),
+    (INT4, BIT, Explicit, 1683),
+    (BIT, INT8, Explicit, 2076),
+    (BIT, INT4, Explicit, 1684),
 ];

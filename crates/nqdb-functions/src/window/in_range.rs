@@ -35,6 +35,7 @@ pub fn in_range_support(column: Oid) -> &'static [(Oid, InRange)] {
         oid::TIMESTAMPTZ => &[(oid::INTERVAL, zoned_timestamps)],
         oid::INTERVAL => &[(oid::INTERVAL, intervals)],
         oid::TIME => &[(oid::INTERVAL, times)],
+        oid::TIMETZ => &[(oid::INTERVAL, offset_times)],
         _ => &[],
     }
 }
@@ -206,4 +207,25 @@ fn times(
     }
     let bound = i128::from(*base) + if subtract { -i128::from(offset.micros) } else { i128::from(offset.micros) };
     Ok(answer(i128::from(*value).cmp(&bound), less))
+}
+
+/// As [`times`]; times of one moment are told apart by their offsets.
+fn offset_times(
+    _: &FunctionContext<'_>,
+    value: &Datum,
+    base: &Datum,
+    offset: &Datum,
+    subtract: bool,
+    less: bool,
+) -> SqlResult<bool> {
+    let (Datum::TimeTz(value), Datum::TimeTz(base), Datum::Interval(offset)) = (value, base, offset) else {
+        return Err(wrong_type());
+    };
+    if offset.micros < 0 {
+        return Err(invalid_size());
+    }
+    let distance = if subtract { -i128::from(offset.micros) } else { i128::from(offset.micros) };
+    let bound = i128::from(base.utc_micros()) + distance;
+    let order = i128::from(value.utc_micros()).cmp(&bound).then(value.seconds_west.cmp(&base.seconds_west));
+    Ok(answer(order, less))
 }

@@ -229,13 +229,16 @@ impl Settings {
         Ok(shown)
     }
 
-    /// A number without its unit, as `pg_settings` shows it; `None` for a setting that is no number.
-    pub fn plain_value(&self, name: &str) -> Option<String> {
-        let key = self.key(name, false).ok()?;
-        match self.values.get(&key)?.current.as_ref()? {
-            Value::Integer(number) => Some(number.to_string()),
-            Value::Bool(_) | Value::Real(_) | Value::Text(_) => None,
-        }
+    /// The values of a setting as `pg_settings` shows them, numbers without their unit: now, and after RESET.
+    pub fn plain_values(&self, definition: &Definition) -> Option<(String, String)> {
+        let values = self.values.get(&self.key(definition.name, false).ok()?)?;
+        Some((plain(definition, values.current.as_ref()?), plain(definition, values.reset.as_ref()?)))
+    }
+
+    /// The default of a setting, in the same form.
+    pub fn plain_default(definition: &Definition) -> String {
+        let parsed = Value::parse(definition, definition.default, definition.default);
+        parsed.map_or_else(|_| definition.default.to_owned(), |value| plain(definition, &value))
     }
 
     /// The setting's name as the table spells it; also the column name of SHOW.
@@ -528,6 +531,14 @@ fn check_custom_name(name: &str) -> SqlResult<()> {
     }
     Err(SqlError::new(INVALID_NAME, format!("invalid configuration parameter name \"{name}\""))
         .with_detail("Custom parameter names must be two or more simple identifiers separated by dots."))
+}
+
+/// A number without its unit; anything else as SHOW has it.
+fn plain(definition: &Definition, value: &Value) -> String {
+    match value {
+        Value::Integer(number) => number.to_string(),
+        Value::Bool(_) | Value::Real(_) | Value::Text(_) => value.show(definition),
+    }
 }
 
 #[cfg(test)]

@@ -365,8 +365,7 @@ impl Binder<'_> {
     /// CURRENT_DATE and the other functions that are written without parentheses.
     pub(super) fn bind_value_function(&mut self, name: &str, position: Option<u32>) -> SqlResult<Option<Expr>> {
         let function = match name {
-            "current_timestamp" | "current_date" | "localtime" | "localtimestamp" => "now",
-            "current_time" => return Err(SqlError::unsupported("type time with time zone").or_position(position)),
+            "current_timestamp" | "current_date" | "current_time" | "localtime" | "localtimestamp" => "now",
             "current_user" | "current_role" | "user" => "current_user",
             "session_user" => "session_user",
             "current_catalog" => "current_database",
@@ -376,6 +375,7 @@ impl Binder<'_> {
         let value = self.call_named(function, Vec::new(), position)?;
         let target = match name {
             "current_date" => Type::DATE,
+            "current_time" => Type::TIMETZ,
             "localtime" => Type::TIME,
             "localtimestamp" => Type::TIMESTAMP,
             _ => return Ok(Some(value)),

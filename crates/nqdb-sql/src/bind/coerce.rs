@@ -7,6 +7,7 @@ use nqdb_types::{Datum, FormatContext, Oid, Type, apply_typmod, oid, parse_text,
 use sqlparser::ast;
 
 use super::Binder;
+use super::literal::literal;
 use crate::ir::{Expr, ExprKind};
 use crate::params::undetermined;
 
@@ -60,7 +61,12 @@ impl Binder<'_> {
         let (nullable, position) = (expr.nullable, expr.position);
         let kind = match method {
             CastMethod::Relabel => ExprKind::Relabel(Box::new(expr)),
-            CastMethod::Function(function) => ExprKind::Call { function, args: vec![expr] },
+            CastMethod::Function(function) => {
+                // A second argument is the target's modifier: an integer becomes so many bits.
+                let modifier =
+                    (function.args.len() == 2).then(|| literal(Datum::Int4(target.typmod), Type::INT4, None));
+                ExprKind::Call { function, args: std::iter::once(expr).chain(modifier).collect() }
+            }
             CastMethod::Convert(convert) => ExprKind::Convert { arg: Box::new(expr), convert },
             CastMethod::Elements => return self.map_elements(expr, target.oid, context),
             CastMethod::ViaText => ExprKind::ViaText(Box::new(expr)),

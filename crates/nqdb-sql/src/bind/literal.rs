@@ -2,7 +2,7 @@
 
 use nqdb_functions::CastContext;
 use nqdb_sqlstate::{SYNTAX_ERROR, SqlError, SqlResult};
-use nqdb_types::{Datum, Numeric, Type};
+use nqdb_types::{Bits, Datum, Numeric, Type};
 use sqlparser::ast::{self, Interval, TypedString, Value, ValueWithSpan};
 
 use super::{Binder, span_position, types};
@@ -36,9 +36,8 @@ impl Binder<'_> {
                 let expr = literal(Datum::text(string.as_str()), Type::UNKNOWN, position);
                 self.coerce(expr, Type::BPCHAR, CastContext::Explicit, None)
             }
-            Value::SingleQuotedByteStringLiteral(_) | Value::HexStringLiteral(_) => {
-                Err(SqlError::unsupported("a bit string").or_position(position))
-            }
+            Value::SingleQuotedByteStringLiteral(digits) => bit_string('b', digits, position),
+            Value::HexStringLiteral(digits) => bit_string('x', digits, position),
             Value::TripleSingleQuotedString(_)
             | Value::TripleDoubleQuotedString(_)
             | Value::DoubleQuotedByteStringLiteral(_)
@@ -108,6 +107,12 @@ impl Binder<'_> {
         let expr = self.bind_value(constant)?;
         self.coerce(expr, types::interval(fields, precision), CastContext::Explicit, None)
     }
+}
+
+/// `B'101'` or `X'1f'`.
+fn bit_string(radix: char, digits: &str, position: Option<u32>) -> SqlResult<Expr> {
+    let bits = Bits::parse(&format!("{radix}{digits}")).map_err(|error| error.or_position(position))?;
+    Ok(literal(Datum::bits(bits), Type::BIT, position))
 }
 
 /// A constant.

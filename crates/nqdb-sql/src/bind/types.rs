@@ -5,6 +5,7 @@ use nqdb_sqlstate::{
     INVALID_PARAMETER_VALUE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT,
 };
 use nqdb_types::array::{array_type, element_type};
+use nqdb_types::bits::LENGTH_MODIFIER_MAX;
 use nqdb_types::{Oid, Type, interval_typmod, is_domain, oid, type_by_name, type_info};
 use sqlparser::ast::{
     ArrayElemTypeDef, CharacterLength, DataType, DateTimeField, ExactNumberInfo, IntervalFields, ObjectName,
@@ -99,7 +100,7 @@ fn type_with(written: &DataType, lookup: &mut Lookup<'_>) -> SqlResult<Type> {
         DataType::Date => plain(oid::DATE),
         DataType::Time(precision, zone) => match zone {
             TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => seconds(oid::TIME, *precision),
-            TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => Err(SqlError::unsupported("type time with time zone")),
+            TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => seconds(oid::TIMETZ, *precision),
         },
         DataType::Timestamp(precision, zone) => match zone {
             TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => seconds(oid::TIMESTAMP, *precision),
@@ -114,7 +115,8 @@ fn type_with(written: &DataType, lookup: &mut Lookup<'_>) -> SqlResult<Type> {
         DataType::JSONB => plain(oid::JSONB),
         DataType::TsVector => Err(SqlError::unsupported("type tsvector")),
         DataType::TsQuery => Err(SqlError::unsupported("type tsquery")),
-        DataType::Bit(_) | DataType::BitVarying(_) | DataType::VarBit(_) => Err(SqlError::unsupported("type bit")),
+        DataType::Bit(length) => bits(oid::BIT, Some(length.unwrap_or(1))),
+        DataType::BitVarying(length) | DataType::VarBit(length) => bits(oid::VARBIT, *length),
         DataType::Array(element) => array(element, lookup),
         DataType::GeometricType(_) => Err(SqlError::unsupported("a geometric type")),
         DataType::Trigger => Err(SqlError::unsupported("type trigger")),
@@ -182,6 +184,19 @@ fn characters(type_oid: Oid, length: u64) -> SqlResult<i32> {
         return Err(invalid(format!("length for type {name} cannot exceed {CHARACTERS_MAX}")));
     }
     Ok(length as i32)
+}
+
+/// `bit(n)`, or `bit varying(n)`, which may have no length.
+fn bits(type_oid: Oid, length: Option<u64>) -> SqlResult<Type> {
+    let Some(length) = length else { return Ok(Type::new(type_oid)) };
+    let name = if type_oid == oid::BIT { "bit" } else { "varbit" };
+    if length == 0 {
+        return Err(invalid(format!("length for type {name} must be at least 1")));
+    }
+    match i32::try_from(length) {
+        Ok(length) if length <= LENGTH_MODIFIER_MAX => Ok(Type::with_typmod(type_oid, length)),
+        _ => Err(invalid(format!("length for type {name} cannot exceed {LENGTH_MODIFIER_MAX}"))),
+    }
 }
 
 fn numeric(info: ExactNumberInfo) -> SqlResult<Type> {

@@ -301,7 +301,7 @@ impl CopyIn {
             }
             match self.read_row(&plan, cx) {
                 Ok(Read::Row) => {
-                    self.batch.push(std::mem::take(&mut self.state.row));
+                    self.batch.push(&mut self.state.row);
                     self.line_numbers.push(self.input.number());
                 }
                 Ok(Read::Skipped) => {}
@@ -366,7 +366,7 @@ impl CopyIn {
             Input::Tuples(tuples) => self.read_tuple(tuples, plan, cx.functions.format)?,
         };
         let mut rt = runtime(plan, &mut self.frame, &self.view, cx);
-        let built = plan.target.build(&mut values.into_iter(), &mut self.state, plan.predicate.as_ref(), &mut rt);
+        let built = plan.target.build(values.into_iter(), &mut self.state, plan.predicate.as_ref(), &mut rt);
         built.map_err(|error| self.in_line(error))
     }
 

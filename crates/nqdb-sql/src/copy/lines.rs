@@ -7,6 +7,8 @@
 //!    escaped or quoted.
 //! 3. `\.` alone on a line ends the data; what follows is read and ignored.
 
+use std::ops::Range;
+
 use nqdb_sqlstate::{BAD_COPY_FILE_FORMAT, CHARACTER_NOT_IN_REPERTOIRE, SqlError, SqlResult};
 
 use crate::statement::{CopyFormat, CopyOptions};
@@ -31,9 +33,10 @@ enum LineEnd {
 /// One field of a row.
 #[derive(Clone, Copy, Debug)]
 struct Field {
-    /// Where its text lies in `text`.
+    /// Where its text lies: in `text` if it had to be rewritten, else in `buffer`.
     start: usize,
     end: usize,
+    rewritten: bool,
     quoted: bool,
     /// It is spelled as NULL is.
     matches_null: bool,
@@ -52,13 +55,17 @@ pub(super) struct Lines {
     /// How far the next line was searched for its end, and in which state.
     scanned: usize,
     in_quotes: bool,
+    /// A backslash was met in the next line, of the text format.
+    has_escapes: bool,
     line_end: Option<LineEnd>,
     input_ended: bool,
     data_ended: bool,
     /// Lines read so far: the number of the line at hand.
     pub number: u64,
-    line: Vec<u8>,
+    /// Where the line at hand lies in `buffer`; empty once more input has come.
+    line: Range<usize>,
     fields: Vec<Field>,
+    /// What fields with escapes or quotes say.
     text: Vec<u8>,
 }
 
@@ -74,11 +81,12 @@ impl Lines {
             start: 0,
             scanned: 0,
             in_quotes: false,
+            has_escapes: false,
             line_end: None,
             input_ended: false,
             data_ended: false,
             number: 0,
-            line: Vec::new(),
+            line: 0..0,
             fields: Vec::new(),
             text: Vec::new(),
         }
@@ -93,6 +101,8 @@ impl Lines {
             self.buffer.drain(..self.start);
             self.scanned -= self.start;
             self.start = 0;
+            self.line = 0..0;
+            self.fields.clear();
         }
         self.buffer.extend_from_slice(bytes);
     }
@@ -109,7 +119,11 @@ impl Lines {
 
     /// The line at hand, for error contexts.
     pub fn line(&self) -> String {
-        String::from_utf8_lossy(&self.line).into_owned()
+        String::from_utf8_lossy(self.line_bytes()).into_owned()
+    }
+
+    fn line_bytes(&self) -> &[u8] {
+        self.buffer.get(self.line.clone()).unwrap_or_default()
     }
 
     pub fn field_count(&self) -> usize {
@@ -123,7 +137,8 @@ impl Lines {
         if is_null {
             return Ok(None);
         }
-        check_utf8(self.text.get(field.start..field.end).unwrap_or_default()).map(Some)
+        let source = if field.rewritten { &self.text } else { &self.buffer };
+        check_utf8(source.get(field.start..field.end).unwrap_or_default()).map(Some)
     }
 
     /// Takes the next row apart.
@@ -134,7 +149,7 @@ impl Lines {
         if !self.next_line()? {
             return Ok(if self.input_ended { Found::End } else { Found::Nothing });
         }
-        if self.line == b"\\." {
+        if self.line_bytes() == b"\\." {
             self.data_ended = true;
             return Ok(Found::End);
         }
@@ -142,18 +157,18 @@ impl Lines {
         self.text.clear();
         if self.csv {
             self.split_csv()?
+        } else if std::mem::take(&mut self.has_escapes) {
+            self.split_escaped();
         } else {
-            self.split_text()
+            self.split_plain();
         }
         Ok(Found::Row)
     }
 
-    /// Copies the next complete line into `line`.
+    /// Finds the next complete line.
     fn next_line(&mut self) -> SqlResult<bool> {
         loop {
-            if !self.csv {
-                self.skip_plain_text();
-            }
+            self.skip_plain();
             let Some(byte) = self.buffer.get(self.scanned).copied() else {
                 return self.last_line();
             };
@@ -171,6 +186,7 @@ impl Lines {
                     if self.scanned + 1 == self.buffer.len() && !self.input_ended {
                         return Ok(false);
                     }
+                    self.has_escapes = true;
                     self.scanned += 2.min(self.buffer.len() - self.scanned);
                 }
                 _ if self.csv && self.in_quotes && byte == self.escape && self.escape != self.quote => {
@@ -189,10 +205,15 @@ impl Lines {
         }
     }
 
-    /// Moves on to the next byte that means something in the text format, or to the end.
-    fn skip_plain_text(&mut self) {
+    /// Moves on to the next byte that may end the line or change what the bytes behind it mean, or to the end.
+    fn skip_plain(&mut self) {
         let rest = self.buffer.get(self.scanned..).unwrap_or_default();
-        self.scanned += memchr::memchr3(b'\n', b'\r', b'\\', rest).unwrap_or(rest.len());
+        let stop = match (self.csv, self.in_quotes) {
+            (false, _) => memchr::memchr3(b'\n', b'\r', b'\\', rest),
+            (true, false) => memchr::memchr3(b'\n', b'\r', self.quote, rest),
+            (true, true) => memchr::memchr2(self.quote, self.escape, rest),
+        };
+        self.scanned += stop.unwrap_or(rest.len());
     }
 
     /// The end of the buffer: a line only if the input has ended and something is left.
@@ -208,8 +229,7 @@ impl Lines {
     }
 
     fn take_line(&mut self, end: usize, end_length: usize) {
-        self.line.clear();
-        self.line.extend_from_slice(&self.buffer[self.start..end]);
+        self.line = self.start..end;
         self.start = end + end_length;
         self.scanned = self.start;
         self.number += 1;
@@ -227,7 +247,7 @@ impl Lines {
             return Ok(if found == LineEnd::CrLf { 2 } else { 1 });
         }
         self.number += 1;
-        self.line.clear();
+        self.line = 0..0;
         let what = if found == LineEnd::Lf { "newline" } else { "carriage return" };
         let (kind, hint) = match (self.csv, found) {
             (true, LineEnd::Lf) => ("unquoted", "Use quoted CSV field to represent newline."),
@@ -238,8 +258,21 @@ impl Lines {
         Err(bad_format(format!("{kind} {what} found in data")).with_hint(hint))
     }
 
-    fn split_text(&mut self) {
-        let mut rest = self.line.as_slice();
+    /// Splits a line without escapes: its fields are pieces of the buffer.
+    fn split_plain(&mut self) {
+        let line = self.buffer.get(self.line.clone()).unwrap_or_default();
+        let mut start = 0;
+        let ends = memchr::memchr_iter(self.delimiter, line).chain([line.len()]);
+        for end in ends {
+            let matches_null = line[start..end] == self.null[..];
+            let (from, to) = (self.line.start + start, self.line.start + end);
+            self.fields.push(Field { start: from, end: to, rewritten: false, quoted: false, matches_null });
+            start = end + 1;
+        }
+    }
+
+    fn split_escaped(&mut self) {
+        let mut rest = self.buffer.get(self.line.clone()).unwrap_or_default();
         loop {
             let start = self.text.len();
             let mut at = 0;
@@ -258,7 +291,7 @@ impl Lines {
                 at = rest.len();
             }
             let matches_null = rest[..at] == self.null[..];
-            self.fields.push(Field { start, end: self.text.len(), quoted: false, matches_null });
+            self.fields.push(Field { start, end: self.text.len(), rewritten: true, quoted: false, matches_null });
             if at == rest.len() {
                 return;
             }
@@ -267,42 +300,54 @@ impl Lines {
     }
 
     fn split_csv(&mut self) -> SqlResult<()> {
-        let line = &self.line;
+        let line = self.buffer.get(self.line.clone()).unwrap_or_default();
         let mut at = 0;
         loop {
-            let start = self.text.len();
-            let mut quoted = false;
-            let mut in_quotes = false;
-            while let Some(byte) = line.get(at).copied() {
-                if in_quotes {
-                    let next = line.get(at + 1).copied();
-                    if byte == self.escape && next.is_some_and(|next| next == self.escape || next == self.quote) {
-                        self.text.extend(next);
-                        at += 2;
-                        continue;
-                    }
-                    if byte == self.quote { in_quotes = false } else { self.text.push(byte) }
-                } else if byte == self.delimiter {
-                    break;
-                } else if byte == self.quote {
-                    quoted = true;
-                    in_quotes = true;
-                } else {
-                    self.text.push(byte);
-                }
-                at += 1;
+            // A field without a quote is a piece of the buffer.
+            let rest = line.get(at..).unwrap_or_default();
+            let stop = memchr::memchr2(self.delimiter, self.quote, rest);
+            if stop.is_none_or(|stop| rest[stop] == self.delimiter) {
+                let end = at + stop.unwrap_or(rest.len());
+                let matches_null = line[at..end] == self.null[..];
+                let (start, to) = (self.line.start + at, self.line.start + end);
+                self.fields.push(Field { start, end: to, rewritten: false, quoted: false, matches_null });
+                at = end;
+            } else {
+                let start = self.text.len();
+                at = unquote(line, at, [self.delimiter, self.quote, self.escape], &mut self.text)?;
+                let matches_null = self.text[start..] == self.null[..];
+                self.fields.push(Field { start, end: self.text.len(), rewritten: true, quoted: true, matches_null });
             }
-            if in_quotes {
-                return Err(bad_format("unterminated CSV quoted field"));
-            }
-            let matches_null = self.text[start..] == self.null[..];
-            self.fields.push(Field { start, end: self.text.len(), quoted, matches_null });
             if at >= line.len() {
                 return Ok(());
             }
             at += 1;
         }
     }
+}
+
+/// Appends what a csv field with quotes says, which starts at `at`; gives where it ends.
+fn unquote(line: &[u8], mut at: usize, [delimiter, quote, escape]: [u8; 3], text: &mut Vec<u8>) -> SqlResult<usize> {
+    let mut in_quotes = false;
+    while let Some(byte) = line.get(at).copied() {
+        if in_quotes {
+            let next = line.get(at + 1).copied();
+            if byte == escape && next.is_some_and(|next| next == escape || next == quote) {
+                text.extend(next);
+                at += 2;
+                continue;
+            }
+            if byte == quote { in_quotes = false } else { text.push(byte) }
+        } else if byte == delimiter {
+            break;
+        } else if byte == quote {
+            in_quotes = true;
+        } else {
+            text.push(byte);
+        }
+        at += 1;
+    }
+    if in_quotes { Err(bad_format("unterminated CSV quoted field")) } else { Ok(at) }
 }
 
 /// What follows a backslash: appends its meaning, gives its length.

@@ -14,6 +14,7 @@ use nqdb_types::Datum;
 use super::contract::{CommandTag, ExecContext, RowSink, Step};
 use super::expression::{Eval, Slot};
 use super::insert::{Attempt, InsertPlan, InsertState};
+use super::insert_batch::{Flushed, InsertBatch};
 use super::merge::{MergePlan, MergeState};
 use super::modify::{ModifyPlan, ModifyState};
 use super::operator::{NodeStatistics, PlanNode, Pull, State};
@@ -100,6 +101,17 @@ struct WriteState {
     buffered: Option<Vec<Vec<Datum>>>,
     given: usize,
     scratch: Vec<Datum>,
+    gathered: GatheredRows,
+}
+
+/// Rows of an INSERT that are stored together.
+#[derive(Default)]
+struct GatheredRows {
+    batch: InsertBatch,
+    /// What RETURNING says of them.
+    returned: Vec<Vec<Datum>>,
+    /// What went wrong with the row behind them: told once these are stored, for the first error is the one to report.
+    failure: Option<SqlError>,
 }
 
 enum RowState {
@@ -256,6 +268,7 @@ impl WriteState {
             buffered: None,
             given: 0,
             scratch: Vec::new(),
+            gathered: GatheredRows::default(),
         }))
     }
 
@@ -329,18 +342,19 @@ impl Run<'_, '_, '_> {
         if first {
             plan.source.open(&mut state.source, &mut self.rt)?;
         }
-        let RowState::Insert(row) = &mut state.row else {
-            return Err(SqlError::internal("an INSERT has no row to fill"));
-        };
+        if plan.target.on_conflict.is_some() {
+            self.insert_singly(plan, state)
+        } else {
+            self.insert_together(plan, state)
+        }
+    }
+
+    /// Stores each row before it asks for the next one: ON CONFLICT must meet the rows before it.
+    fn insert_singly(&mut self, plan: &InsertPlan, state: &mut WriteState) -> SqlResult<Step> {
         while !state.source_ended {
             if !state.pending {
-                match plan.source.next(&mut state.source, &mut self.rt)? {
-                    Pull::Row => {
-                        let mut values = Vec::with_capacity(plan.source_slots.len());
-                        values.extend(plan.source_slots.iter().map(|slot| self.rt.frame.slots[*slot].clone()));
-                        plan.target.build(&mut values.into_iter(), row, None, &mut self.rt)?;
-                        state.pending = true;
-                    }
+                match self.build_insert(plan, state)? {
+                    Pull::Row => state.pending = true,
                     Pull::End => {
                         state.source_ended = true;
                         break;
@@ -348,6 +362,7 @@ impl Run<'_, '_, '_> {
                     Pull::Yield => return Ok(self.pause()),
                 }
             }
+            let RowState::Insert(row) = &mut state.row else { return Err(no_row_to_fill()) };
             match plan.target.attempt(row, &mut self.rt)? {
                 Attempt::Done => {
                     *self.rows += 1;
@@ -359,6 +374,63 @@ impl Run<'_, '_, '_> {
             state.pending = false;
         }
         self.finish_write(state, CommandTag::Insert(*self.rows))
+    }
+
+    /// Stores rows in batches.
+    fn insert_together(&mut self, plan: &InsertPlan, state: &mut WriteState) -> SqlResult<Step> {
+        loop {
+            let ends = state.source_ended || state.gathered.failure.is_some();
+            let GatheredRows { batch, returned, failure } = &mut state.gathered;
+            if batch.is_full() || (ends && !batch.is_empty()) {
+                match plan.target.flush(batch, &mut self.rt).map_err(|(_, error)| error)? {
+                    Flushed::Done(count) => *self.rows += count as u64,
+                    Flushed::Wait(wait) => return Ok(Step::Wait(wait)),
+                }
+                for row in returned.drain(..) {
+                    self.give(row, &mut state.buffered)?;
+                }
+            }
+            if let Some(error) = failure.take() {
+                return Err(error);
+            }
+            if state.source_ended {
+                return self.finish_write(state, CommandTag::Insert(*self.rows));
+            }
+            match self.gather(plan, state) {
+                Ok(Pull::Row) => {}
+                Ok(Pull::End) => state.source_ended = true,
+                Ok(Pull::Yield) => return Ok(self.pause()),
+                Err(error) => state.gathered.failure = Some(error),
+            }
+        }
+    }
+
+    /// Adds the source's next row to the batch, with what RETURNING says of it.
+    fn gather(&mut self, plan: &InsertPlan, state: &mut WriteState) -> SqlResult<Pull> {
+        let pull = self.build_insert(plan, state)?;
+        if let Pull::Row = pull {
+            let RowState::Insert(insert) = &mut state.row else { return Err(no_row_to_fill()) };
+            state.gathered.batch.push(&mut insert.row);
+            if let Some(columns) = &plan.returning {
+                let returned = columns.iter().map(|column| column.eval(&mut self.rt)).collect::<SqlResult<_>>()?;
+                state.gathered.returned.push(returned);
+            }
+        }
+        Ok(pull)
+    }
+
+    /// Computes the row that the source's next one becomes.
+    fn build_insert(&mut self, plan: &InsertPlan, state: &mut WriteState) -> SqlResult<Pull> {
+        let WriteState { source, row: RowState::Insert(row), scratch, .. } = state else {
+            return Err(no_row_to_fill());
+        };
+        let pull = plan.source.next(source, &mut self.rt)?;
+        if let Pull::Row = pull {
+            scratch.clear();
+            scratch.extend(plan.source_slots.iter().map(|slot| self.rt.frame.slots[*slot].clone()));
+            plan.target.build(scratch.drain(..), row, None, &mut self.rt)?;
+        }
+        Ok(pull)
     }
 
     fn modify(&mut self, plan: &ModifyPlan, state: &mut WriteState, first: bool) -> SqlResult<Step> {
@@ -444,13 +516,20 @@ impl Run<'_, '_, '_> {
             scratch.push(column.eval(&mut self.rt)?);
         }
         match buffered {
+            Some(_) => self.give(std::mem::take(scratch), buffered),
+            None => self.sink.row(scratch),
+        }
+    }
+
+    /// Sends, or keeps, a row of RETURNING.
+    fn give(&mut self, row: Vec<Datum>, buffered: &mut Option<Vec<Vec<Datum>>>) -> SqlResult<()> {
+        match buffered {
             Some(rows) => {
-                let bytes = scratch.iter().map(|datum| size_of::<Datum>() + datum.heap_size()).sum();
-                self.rt.charge(bytes)?;
-                rows.push(std::mem::take(scratch));
+                self.rt.charge(row.iter().map(|datum| size_of::<Datum>() + datum.heap_size()).sum())?;
+                rows.push(row);
                 Ok(())
             }
-            None => self.sink.row(scratch),
+            None => self.sink.row(&row),
         }
     }
 
@@ -511,4 +590,8 @@ impl Run<'_, '_, '_> {
         }
         Ok(Step::Done(CommandTag::Other("EXPLAIN")))
     }
+}
+
+fn no_row_to_fill() -> SqlError {
+    SqlError::internal("an INSERT has no row to fill")
 }

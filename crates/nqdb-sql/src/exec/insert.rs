@@ -53,7 +53,7 @@ pub(crate) struct InsertTarget {
     /// The position in the table of each value of the source.
     pub positions: Box<[usize]>,
     pub defaults: Box<[(usize, Eval)]>,
-    /// The slots of the new row, for checks, RETURNING and EXCLUDED.
+    /// The slots of the new row, for checks, RETURNING and EXCLUDED; none when nothing reads them.
     pub row_slots: Box<[(usize, Slot)]>,
     /// Generated columns, computed over `row_slots`.
     pub generated: Box<[(usize, Eval)]>,
@@ -89,7 +89,7 @@ impl InsertTarget {
     /// WHERE).
     pub fn build(
         &self,
-        values: &mut dyn Iterator<Item = Datum>,
+        values: impl Iterator<Item = Datum>,
         state: &mut InsertState,
         predicate: Option<&Eval>,
         rt: &mut Runtime<'_, '_>,

@@ -1,4 +1,4 @@
-//! Rows on their way into a table together: what COPY gathers and stores in batches.
+//! Rows on their way into a table together: what COPY and INSERT gather and store in batches.
 //!
 //! ```text
 //! gathered --> stored at once
@@ -23,6 +23,8 @@ const BATCH_BYTES_MAX: usize = 256 * 1024;
 #[derive(Default)]
 pub(crate) struct InsertBatch {
     rows: Vec<Vec<Datum>>,
+    /// Rows without values, to be filled again.
+    spare: Vec<Vec<Datum>>,
     bytes: usize,
     /// The row to go on with, once the batch turned out to need single inserts.
     one_by_one: Option<usize>,
@@ -36,9 +38,11 @@ pub(crate) enum Flushed {
 }
 
 impl InsertBatch {
-    pub fn push(&mut self, row: Vec<Datum>) {
+    /// Takes a row and leaves an empty one in its place.
+    pub fn push(&mut self, row: &mut Vec<Datum>) {
         self.bytes += row.iter().map(|datum| size_of::<Datum>() + datum.heap_size()).sum::<usize>();
-        self.rows.push(row);
+        let empty = self.spare.pop().unwrap_or_default();
+        self.rows.push(std::mem::replace(row, empty));
     }
 
     pub fn is_empty(&self) -> bool {
@@ -51,7 +55,10 @@ impl InsertBatch {
 
     fn clear(&mut self) -> Flushed {
         let count = self.rows.len();
-        self.rows.clear();
+        self.spare.extend(self.rows.drain(..).map(|mut row| {
+            row.clear();
+            row
+        }));
         (self.bytes, self.one_by_one) = (0, None);
         Flushed::Done(count)
     }
@@ -66,6 +73,8 @@ impl InsertTarget {
         let mut next = match batch.one_by_one {
             Some(next) => next,
             None if batch.is_empty() => return Ok(batch.clear()),
+            // A batch takes more preparation than it saves for a row alone.
+            None if batch.rows.len() == 1 => 0,
             None => match store.insert_batch(rt.cx.txn, &batch.rows) {
                 Ok(Some(_)) => return Ok(batch.clear()),
                 Ok(None) => 0,

@@ -46,7 +46,7 @@ pub(crate) struct ModifyPlan {
 #[derive(Clone, Debug)]
 pub(crate) struct UpdatePlan {
     pub set: Box<[(usize, Eval)]>,
-    /// The slots of the new row, for checks and RETURNING.
+    /// The slots of the new row, for checks and RETURNING; none when nothing reads them.
     pub row_slots: Box<[(usize, Slot)]>,
     /// Generated columns, computed over `row_slots`.
     pub generated: Box<[(usize, Eval)]>,

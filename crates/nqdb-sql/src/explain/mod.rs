@@ -21,6 +21,17 @@ use crate::exec::NodeStatistics;
 use crate::plan::Plan;
 use crate::statement::{ExplainFormat, ExplainOptions};
 
+/// The operators of a plan, without what stands in their conditions.
+pub(crate) fn outline(plan: &Plan) -> Vec<String> {
+    fn add(node: &node::Shown<'_>, depth: usize, out: &mut Vec<String>) {
+        out.push(format!("{depth} {}{}", node.kind, node.target));
+        node.children.iter().for_each(|child| add(child, depth + 1, out));
+    }
+    let mut out = Vec::new();
+    add(&node::tree(plan), 0, &mut out);
+    out
+}
+
 /// What is to be printed.
 pub(crate) struct Rendering<'a> {
     pub plan: &'a Plan,

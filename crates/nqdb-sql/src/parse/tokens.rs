@@ -76,7 +76,8 @@ impl Tokens {
                     tokens.positions.push(start.characters + 1);
                     let location = Location { line, column: u64::from(start.characters) + 1 };
                     let end = Location { line, column: u64::from(end.characters) + 1 };
-                    for token in split_operator(token) {
+                    let (token, second) = split_operator(token);
+                    for token in std::iter::once(token).chain(second) {
                         kept.push(TokenWithSpan { token, span: Span { start: location, end } });
                     }
                     // An operator that was split into two keeps one number per token.
@@ -153,6 +154,19 @@ impl Tokens {
     pub fn token_text(&self, index: usize) -> &str {
         let Some(&(start, end)) = self.ranges.get(index) else { return "" };
         self.text.get(start as usize..end as usize).unwrap_or("")
+    }
+
+    /// The byte of the query string that a token starts at.
+    pub fn start_of(&self, index: usize) -> Option<usize> {
+        self.ranges.get(index).map(|(start, _)| *start as usize)
+    }
+
+    /// Whether a string constant may name a moment that the clock decides (manual, section 8.5.1.4): `'now'`, `'today'`.
+    pub fn mention_the_clock(&self) -> bool {
+        const WORDS: [&str; 4] = ["now", "today", "tomorrow", "yesterday"];
+        let texts = (0..self.len()).map(|index| self.token_text(index));
+        let mut strings = texts.filter(|text| text.contains(['\'', '$'])).map(str::to_ascii_lowercase);
+        strings.any(|text| text.contains('\\') || WORDS.iter().any(|word| text.contains(word)))
     }
 
     /// Position of a token: characters, counted from 1.
@@ -304,10 +318,10 @@ fn join_strings(previous: &mut Token, next: &Token) -> bool {
 
 /// An operator of several characters does not end in `+` or `-` unless it also contains one of `~!@#%^&|` and
 /// the like (manual, section 4.1.3): `a*-1` is a product with a negative number.
-fn split_operator(token: Token) -> Vec<Token> {
+fn split_operator(token: Token) -> (Token, Option<Token>) {
     if token == Token::DoubleEq {
         // Other databases spell equality like this; here it is an operator that somebody would have to create.
-        return vec![Token::CustomBinaryOperator("==".to_string())];
+        return (Token::CustomBinaryOperator("==".to_string()), None);
     }
     if let Token::CustomBinaryOperator(operator) = &token
         && !operator.contains(['~', '!', '@', '#', '%', '^', '&', '|', '`', '?'])
@@ -317,7 +331,7 @@ fn split_operator(token: Token) -> Vec<Token> {
         } else if let Some(head) = operator.strip_suffix('+') {
             (head, Token::Plus)
         } else {
-            return vec![token];
+            return (token, None);
         };
         let head = match head {
             "=" => Token::Eq,
@@ -330,11 +344,11 @@ fn split_operator(token: Token) -> Vec<Token> {
             "/" => Token::Div,
             "+" => Token::Plus,
             "-" => Token::Minus,
-            _ => return vec![token],
+            _ => return (token, None),
         };
-        return vec![head, sign];
+        return (head, Some(sign));
     }
-    vec![token]
+    (token, None)
 }
 
 /// What PostgreSQL's scanner says about text that never ends.

@@ -12,7 +12,7 @@ use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid, oid};
 
 use super::compile::{comparison_of, is_integer, is_plain_text};
-use super::cost::{EQUAL_SELECTIVITY, NULL_SELECTIVITY, RANGE_SELECTIVITY};
+use super::cost::{EQUAL_SELECTIVITY, NULL_SELECTIVITY, RANGE_PAIR_SELECTIVITY, RANGE_SELECTIVITY};
 use super::mentions::{Columns, is_volatile, mentioned};
 use super::slots::Planner;
 use crate::exec::{Comparison, IndexAccess, KeyRange, KeyValue};
@@ -219,8 +219,12 @@ impl ScanTarget<'_> {
             *side = Some((value, inclusive));
             choice.range_column = Some(key);
             choice.served.push(candidate.condition);
-            choice.selectivity *= RANGE_SELECTIVITY;
         }
+        choice.selectivity *= match (choice.lower, choice.upper) {
+            (Some(_), Some(_)) => RANGE_PAIR_SELECTIVITY,
+            (None, None) => 1.0,
+            _ => RANGE_SELECTIVITY,
+        };
     }
 
     /// The direction in which the index gives the wanted order.

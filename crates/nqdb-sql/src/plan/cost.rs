@@ -12,6 +12,8 @@ use super::compile::comparison_of;
 /// PostgreSQL's guesses where there are no statistics.
 pub(crate) const EQUAL_SELECTIVITY: f64 = 0.005;
 pub(crate) const RANGE_SELECTIVITY: f64 = 0.3333;
+/// Of a range with both ends.
+pub(crate) const RANGE_PAIR_SELECTIVITY: f64 = 0.005;
 pub(crate) const NULL_SELECTIVITY: f64 = 0.005;
 const OTHER_SELECTIVITY: f64 = 0.3333;
 

@@ -101,7 +101,7 @@ impl PlanContext {
 #[derive(Debug)]
 pub struct Plan {
     /// The columns that go to the client, none when no rows do.
-    pub output: Option<Vec<OutputColumn>>,
+    pub output: Option<Arc<[OutputColumn]>>,
     /// Types of the parameters.
     pub parameters: Vec<Oid>,
     /// Locks to take before execution. Afterwards the catalog version must still be the plan's.
@@ -178,6 +178,33 @@ impl Plan {
             }
             _ => self.analytical = None,
         }
+    }
+
+    /// Whether it runs as another plan does: by the same operators, over the same relations, with the same result columns.
+    /// What stands in their conditions may differ. False where the analytical executor is asked.
+    pub fn does_as(&self, other: &Plan) -> bool {
+        let traits = |plan: &Plan| {
+            (
+                plan.catalog_version,
+                plan.locks_rows,
+                plan.writes,
+                plan.needs_snapshot,
+                plan.needs_number,
+                plan.node_count,
+            )
+        };
+        let columns = |plan: &Plan| -> Vec<_> {
+            let columns = plan.output.iter().flat_map(|columns| columns.iter());
+            columns.map(|column| (column.name.clone(), column.ty, column.origin)).collect()
+        };
+        self.analytical.is_none()
+            && other.analytical.is_none()
+            && self.current_of.is_empty()
+            && traits(self) == traits(other)
+            && self.relations == other.relations
+            && self.output.is_some() == other.output.is_some()
+            && columns(self) == columns(other)
+            && crate::explain::outline(self) == crate::explain::outline(other)
     }
 
     /// Whether it prints a plan instead of running it.

@@ -122,6 +122,7 @@ impl Planner<'_> {
             .map(|(position, id)| (*position, self.define_of_table(table, alias, *position, *id)))
             .collect();
         let target = ScanTarget { table, columns, rows: cost::table_rows(table.store.estimated_rows()) };
+        self.full_scans_cost += cost::full_scan(target.rows, target.rows, 0).total_cost;
         let choice = self.cheapest(&target, conditions, wishes);
         let rows = self.target_rows(&target, conditions, choice.as_ref());
         let (access, served, ordered, estimate) = match &choice {

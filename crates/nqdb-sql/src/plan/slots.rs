@@ -33,6 +33,8 @@ pub(crate) struct Planner<'a> {
     /// There is a FOR UPDATE in it.
     pub locks_rows: bool,
     pub relations: Vec<(u32, RelationLock)>,
+    /// What full scans of all the tables would cost.
+    pub full_scans_cost: f64,
     /// A compiled expression calls `txid_current`.
     pub needs_number: bool,
     pub current_of: Vec<CurrentOf>,
@@ -68,6 +70,7 @@ impl<'a> Planner<'a> {
             early_with: Vec::new(),
             locks_rows: false,
             relations: Vec::new(),
+            full_scans_cost: 0.0,
             needs_number: false,
             current_of: Vec::new(),
             reads_session: false,

@@ -28,6 +28,9 @@ use nqdb_functions::quote_identifier;
 /// The row plan's cost from which on the analytical executor is asked: about 70,000 rows that are looked at.
 const ANALYTICAL_COST_MIN: f64 = 1000.0;
 
+/// How much less a row costs the analytical executor in a full scan, roughly.
+const ANALYTICAL_SPEEDUP: f64 = 8.0;
+
 /// Positions in a table and the slots of their values.
 type RowSlots = Box<[(usize, Slot)]>;
 
@@ -50,7 +53,7 @@ pub fn explain(
     let plan = plan_statement(&bound, params, cx, statistics, true, false)?;
     let planning_micros = Some(clock_micros() - started);
     Ok(Plan {
-        output: Some(vec![explain_column(options)]),
+        output: Some(Arc::from([explain_column(options)])),
         parameters: params.to_vec(),
         relations: plan.relations.clone(),
         catalog_version: plan.catalog_version,
@@ -87,7 +90,7 @@ pub(crate) fn plan_copy_target(
     cx: &PlanContext,
 ) -> SqlResult<CopyTargetPlan> {
     let mut planner = Planner::new(cx, false);
-    let plan = planner.plan_insert(insert)?;
+    let plan = planner.plan_insert(insert, predicate.is_some())?;
     let predicate = predicate.map(|predicate| planner.compile(predicate)).transpose()?;
     let slot_count = planner.slot_count();
     Ok(CopyTargetPlan {
@@ -139,7 +142,7 @@ pub(super) fn plan_statement(
         (Bound::Query(query), Root::Query(plan))
             if !tells_rows
                 && !planner.relations.is_empty()
-                && is_for_analysis(cx.executor, plan.node.note.total_cost) =>
+                && is_for_analysis(cx.executor, plan.node.note.total_cost, planner.full_scans_cost) =>
         {
             Some(Arc::new(query.clone()))
         }
@@ -147,7 +150,7 @@ pub(super) fn plan_statement(
     };
     let writes = !changes.is_empty() || !matches!(root, Root::Query(_));
     Ok(Plan {
-        output: bound.output(),
+        output: bound.output().map(Arc::from),
         parameters: params.to_vec(),
         needs_snapshot: reads || (!writes && !planner.relations.is_empty()),
         slot_count: planner.slot_count(),
@@ -171,10 +174,11 @@ pub(super) fn plan_statement(
     })
 }
 
-/// Whether the analytical executor is to be asked for a query of this estimated cost.
-fn is_for_analysis(choice: ExecutorChoice, total_cost: f64) -> bool {
+/// Whether the analytical executor is to be asked for a query of this estimated cost. It knows full scans only: a plan that
+/// reads a small part of its tables through an index beats it however large they are.
+fn is_for_analysis(choice: ExecutorChoice, total_cost: f64, full_scans_cost: f64) -> bool {
     match choice {
-        ExecutorChoice::Auto => total_cost > ANALYTICAL_COST_MIN,
+        ExecutorChoice::Auto => total_cost > ANALYTICAL_COST_MIN.max(full_scans_cost / ANALYTICAL_SPEEDUP),
         ExecutorChoice::Row => false,
         ExecutorChoice::Analytical => true,
     }
@@ -199,7 +203,7 @@ impl Planner<'_> {
         Ok(match bound {
             Bound::Query(query) => (Root::Query(self.plan_root_query(query)?), false),
             Bound::Insert(insert) => {
-                let root = Root::Insert(Box::new(self.plan_insert(insert)?));
+                let root = Root::Insert(Box::new(self.plan_insert(insert, false)?));
                 // What the source reads was locked so far; the target follows.
                 let reads = !self.relations.is_empty() || insert.on_conflict.is_some();
                 self.lock(insert.table.oid, RelationLock::RowExclusive);
@@ -227,7 +231,8 @@ impl Planner<'_> {
         query.output.iter().map(|column| self.slot(column.id)).collect()
     }
 
-    pub(crate) fn plan_insert(&mut self, insert: &Insert) -> SqlResult<InsertPlan> {
+    /// `has_predicate`: a condition over the new row follows.
+    pub(crate) fn plan_insert(&mut self, insert: &Insert, has_predicate: bool) -> SqlResult<InsertPlan> {
         let source = self.plan_query(&insert.source, None)?;
         let source_slots = self.output_slots(&insert.source)?;
         let row_slots = self.define_row(&insert.table, &insert.row, &insert.table.name);
@@ -239,11 +244,15 @@ impl Planner<'_> {
             None => None,
         };
         let returning = self.compile_returning(insert.returning.as_ref())?;
+        let is_read = has_predicate
+            || on_conflict.is_some()
+            || returning.is_some()
+            || !(generated.is_empty() && checks.is_empty());
         let target = InsertTarget {
             table: insert.table.clone(),
             positions: insert.targets.clone().into(),
             defaults,
-            row_slots,
+            row_slots: if is_read { row_slots } else { Box::default() },
             generated,
             checks,
             on_conflict,
@@ -278,6 +287,8 @@ impl Planner<'_> {
         let generated = self.compile_assignments(&update.generated)?;
         let checks = self.compile_checks(&update.checks)?;
         let returning = self.compile_returning(update.returning.as_ref())?;
+        let is_read = returning.is_some() || !(generated.is_empty() && checks.is_empty());
+        let row_slots = if is_read { row_slots } else { Box::default() };
         let changes = Some(UpdatePlan { set, row_slots, generated, checks });
         Ok(ModifyPlan { source, address, table: update.table.clone(), old, recheck, update: changes, returning })
     }

@@ -77,9 +77,11 @@ pub struct SettingFacts {
     pub min: Option<String>,
     pub max: Option<String>,
     pub choices: &'static [&'static str],
-    pub default: &'static str,
-    /// It differs from its default.
-    pub changed: bool,
+    pub default: String,
+    /// What RESET sets.
+    pub reset: String,
+    /// Where the value comes from: `default`, `client` or `session`.
+    pub source: &'static str,
 }
 
 /// A session, as the server tells it.
@@ -111,7 +113,7 @@ fn settings(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> 
             short_desc: text(setting.description),
             context: text(setting.context),
             vartype: text(setting.kind),
-            source: text(if setting.changed { "session" } else { "default" }),
+            source: text(setting.source),
             min_val: optional_text(setting.min.as_deref()),
             max_val: optional_text(setting.max.as_deref()),
             enumvals: if setting.choices.is_empty() {
@@ -119,8 +121,8 @@ fn settings(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> 
             } else {
                 text_array(setting.choices.iter().copied())
             },
-            boot_val: text(setting.default),
-            reset_val: text(setting.default),
+            boot_val: text(&setting.default),
+            reset_val: text(&setting.reset),
             pending_restart: boolean(false),
             ..Setting::default()
         })

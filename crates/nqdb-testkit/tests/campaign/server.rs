@@ -189,7 +189,7 @@ async fn run(mut session: Session, mut out: Recorder, sql: String, copy: Option<
     session.begin_command();
     let mut end = session.simple_query(&sql, &mut out).await;
     if let Ok(CommandEnd::CopyIn) = end {
-        end = match session.copy_data(copy.as_deref().unwrap_or_default().as_bytes()).await {
+        end = match session.copy_data(copy.as_deref().unwrap_or_default().as_bytes()) {
             Ok(()) => session.copy_done(&mut out).await,
             Err(failure) => Err(failure),
         };

@@ -19,7 +19,8 @@ use crate::view::{HEADER_BYTES, RowHeader};
 use nqdb_storage::Need;
 use nqdb_storage::tree::RunEntry;
 use nqdb_types::Datum;
-use nqdb_types::row::RowBuilder;
+use nqdb_types::row::append_image;
+use std::ops::Range;
 
 /// Rows of one batch: unique keys are locked for all of them at once.
 pub const BATCH_ROWS_MAX: usize = 64;
@@ -34,14 +35,7 @@ impl TableStore {
         if rows.len() > BATCH_ROWS_MAX {
             return Err(TxnError::corrupt("a batch of too many rows"));
         }
-        let mut images = Vec::with_capacity(rows.len());
-        for row in rows {
-            let builder = RowBuilder::new(row);
-            if builder.image_len() > ROW_IMAGE_LEN_MAX {
-                return Ok(None);
-            }
-            images.push(builder.finish_inline(ROW_IMAGE_LEN_MAX)?);
-        }
+        let Some(images) = Images::of(rows) else { return Ok(None) };
         let Some(keys) = self.keys_of_batch(rows) else { return Ok(None) };
         let system = txn.system().clone();
         let first = self.counters.take_row_ids(rows.len() as u64);
@@ -56,10 +50,10 @@ impl TableStore {
             Err(error) => return Err(error),
         };
         let row_keys: Vec<_> = (0..rows.len() as u64).map(|n| RowId(first.0 + n).key()).collect();
-        self.insert_rows(txn, &row_keys, &images)?;
-        for (position, keys) in keys.iter().enumerate() {
+        self.insert_rows(txn, &row_keys, images)?;
+        for (position, keys) in keys.into_iter().enumerate() {
             let mut entries: Vec<Vec<u8>> =
-                keys.iter().zip(first.0..).map(|(key, row_id)| key.entry(RowId(row_id))).collect();
+                keys.into_iter().zip(first.0..).map(|(key, row_id)| key.into_entry(RowId(row_id))).collect();
             entries.sort_unstable();
             self.insert_entries(txn, position, &entries)?;
         }
@@ -86,15 +80,12 @@ impl TableStore {
         Some(all)
     }
 
-    fn insert_rows(&self, txn: &mut Transaction, keys: &[[u8; 8]], images: &[Vec<u8>]) -> Result<()> {
-        let run: Vec<RunEntry<'_>> = keys
-            .iter()
-            .zip(images)
-            .map(|(key, image)| RunEntry { key, value_bytes: HEADER_BYTES + image.len() })
-            .collect();
+    fn insert_rows(&self, txn: &mut Transaction, keys: &[[u8; 8]], mut images: Images) -> Result<()> {
+        let run: Vec<RunEntry<'_>> =
+            keys.iter().zip(&images.values).map(|(key, value)| RunEntry { key, value_bytes: value.len() }).collect();
         let count_bytes = size_of::<u32>();
         let log_bytes = Need::record_bytes(CHANGE_OVERHEAD_BYTES + size_of::<RowId>() + count_bytes);
-        let (mut value, mut payload) = (Vec::new(), Vec::new());
+        let mut payload = Vec::new();
         let mut done = 0;
         while done < run.len() {
             let rest = &run[done..];
@@ -105,11 +96,9 @@ impl TableStore {
                 let before = RowHeader::default();
                 let change = self.row_change(txn, ChangeKind::RowInsertRun, before, false, &keys[done], &count);
                 let undo = txn.note_change(xid, &change, &mut payload);
-                for image in &images[done..done + edit.len()] {
-                    value.clear();
-                    RowHeader { xid, flags: 0, undo }.write(&mut value);
-                    value.extend_from_slice(image);
-                    edit.insert(&value, xid.0);
+                let header = RowHeader { xid, flags: 0, undo };
+                for number in done..done + edit.len() {
+                    edit.insert(images.value(number, header), xid.0);
                 }
                 edit.log(ChangeKind::RowInsertRun as u8, &payload);
             })?;
@@ -158,6 +147,33 @@ impl TableStore {
             image: &image,
         };
         txn.note_change(xid, &change, payload);
+    }
+}
+
+/// The values of rows as they will stand in the row tree, end to end, with room for their headers.
+struct Images {
+    bytes: Vec<u8>,
+    values: Vec<Range<usize>>,
+}
+
+impl Images {
+    /// `None` when a row does not fit without moving values out.
+    fn of(rows: &[Vec<Datum>]) -> Option<Images> {
+        let mut images = Images { bytes: Vec::with_capacity(rows.len() * 128), values: Vec::with_capacity(rows.len()) };
+        for row in rows {
+            let start = images.bytes.len();
+            images.bytes.extend_from_slice(&[0; HEADER_BYTES]);
+            append_image(&mut images.bytes, row, ROW_IMAGE_LEN_MAX)?;
+            images.values.push(start..images.bytes.len());
+        }
+        Some(images)
+    }
+
+    /// The value of a row, with its header.
+    fn value(&mut self, number: usize, header: RowHeader) -> &[u8] {
+        let value = &mut self.bytes[self.values[number].clone()];
+        value[..HEADER_BYTES].copy_from_slice(&header.bytes());
+        value
     }
 }
 

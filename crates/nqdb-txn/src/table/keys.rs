@@ -29,6 +29,13 @@ impl RowKey {
         entry.extend_from_slice(&row_id.key());
         entry
     }
+
+    /// As [`RowKey::entry`], of a key that is needed no more.
+    pub(super) fn into_entry(self, row_id: RowId) -> Vec<u8> {
+        let mut entry = self.prefix;
+        entry.extend_from_slice(&row_id.key());
+        entry
+    }
 }
 
 impl IndexStore {

@@ -51,8 +51,13 @@ impl TableStore {
             claims.iter().map(|claim| locks.slot(claim.index.tree.id().0, claim.prefix)).collect();
         slots.extend(row_guard.map(|row| self.row_slot(system, row)));
         let guard = locks.lock(&mut slots);
-        for claim in claims {
-            self.check_claim(txn, system, row_id, claim)?;
+        for claims in claims.chunk_by(|one, next| one.position == next.position) {
+            if claims.len() > 1 && lie_in_a_gap(claims)? {
+                continue;
+            }
+            for claim in claims {
+                self.check_claim(txn, system, row_id, claim)?;
+            }
         }
         Ok(Some(guard))
     }
@@ -117,6 +122,23 @@ impl TableStore {
     fn has_claimed_key(&self, claim: &KeyClaim<'_>, image: &[u8]) -> Result<bool> {
         Ok(self.key_of_image(claim.index, &RowImage::new(self, image)?)?.prefix == claim.prefix)
     }
+}
+
+/// Whether the index has no entry at all from the least of these keys to the greatest: so it is with keys that count up.
+fn lie_in_a_gap(claims: &[KeyClaim<'_>]) -> Result<bool> {
+    let prefixes = || claims.iter().map(|claim| claim.prefix);
+    let (Some(first), Some(least), Some(greatest)) = (claims.first(), prefixes().min(), prefixes().max()) else {
+        return Ok(true);
+    };
+    let (low, high) = ([least, &[0; ROW_ID_BYTES]].concat(), [greatest, &[u8::MAX; ROW_ID_BYTES]].concat());
+    let mut scan = first.index.tree.scan(Bound::Included(&low), Bound::Included(&high), Direction::Forward);
+    let mut is_gap = true;
+    while scan.next_leaf(&mut |_, _, _| {
+        is_gap = false;
+        ControlFlow::Break(())
+    })? && is_gap
+    {}
+    Ok(is_gap)
 }
 
 /// What a look at a row said.

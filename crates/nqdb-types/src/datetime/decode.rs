@@ -133,6 +133,11 @@ pub(super) fn decode_timestamp(text: &str, cx: &FormatContext) -> Result<Fields,
 
 /// Reads a time of day; a date before it is read and left.
 pub(super) fn decode_time(text: &str, cx: &FormatContext) -> Result<Fields, Refusal> {
+    decode_dated_time(text, cx).map(|(fields, _)| fields)
+}
+
+/// As [`decode_time`]; also whether there was a date.
+pub(super) fn decode_dated_time(text: &str, cx: &FormatContext) -> Result<(Fields, bool), Refusal> {
     let mut values = Fields::new(true);
     let known = values.decode(&fields::split(text)?, cx)?;
     values.finish(known)?;
@@ -147,7 +152,7 @@ pub(super) fn decode_time(text: &str, cx: &FormatContext) -> Result<Fields, Refu
     {
         return Err(Refusal::BadFormat);
     }
-    Ok(values)
+    Ok((values, known.contains(Mask::DATE)))
 }
 
 impl Fields {

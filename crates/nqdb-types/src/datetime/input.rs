@@ -3,11 +3,11 @@
 use nqdb_sqlstate::{DATETIME_FIELD_OVERFLOW, SqlError, SqlResult};
 
 use super::decode::{self, Fields, Meaning, Zone};
-use crate::FormatContext;
 use crate::calendar::{
     self, DATE_INFINITY, DATE_NEGATIVE_INFINITY, MICROS_PER_SECOND, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY,
     UNIX_EPOCH_DAYS, UNIX_EPOCH_MICROS,
 };
+use crate::{FormatContext, TimeTz};
 
 /// Reads a date: days since 2000-01-01.
 pub(crate) fn parse_date(text: &str, cx: &FormatContext) -> SqlResult<i32> {
@@ -26,6 +26,24 @@ pub(crate) fn parse_date(text: &str, cx: &FormatContext) -> SqlResult<i32> {
 pub(crate) fn parse_time(text: &str, cx: &FormatContext) -> SqlResult<i64> {
     let fields = decode::decode_time(text, cx).map_err(|refusal| refusal.into_error(text, "time"))?;
     Ok(fields.time_micros())
+}
+
+/// Reads a time of day with its offset. Without one it is the session's: that of the date in the text, or of today.
+pub(crate) fn parse_time_tz(text: &str, cx: &FormatContext) -> SqlResult<TimeTz> {
+    let (fields, has_date) =
+        decode::decode_dated_time(text, cx).map_err(|refusal| refusal.into_error(text, "time with time zone"))?;
+    let micros = fields.time_micros();
+    let days = match has_date {
+        true => calendar::date_from_civil(fields.year, fields.month, fields.day).map(i64::from),
+        false => Some(calendar::split_days(cx.time_zone.utc_to_local(cx.now_micros)).0),
+    };
+    let local = days.ok_or_else(|| out_of_range("time", text))? * calendar::MICROS_PER_DAY + micros;
+    let seconds_east = match &fields.zone {
+        Zone::Session => cx.time_zone.seconds_east_at_local(local),
+        Zone::Offset(seconds_east) => *seconds_east,
+        Zone::Named(zone) => zone.seconds_east_at_local(local),
+    };
+    Ok(TimeTz { micros, seconds_west: -seconds_east })
 }
 
 /// Reads a timestamp without time zone: µs since 2000-01-01. A zone in the text is read and left.

@@ -20,10 +20,10 @@ use nqdb_sqlstate::{
     INVALID_TIME_ZONE_DISPLACEMENT_VALUE, SqlError,
 };
 
-pub(crate) use input::{parse_date, parse_time, parse_timestamp, parse_timestamp_tz};
+pub(crate) use input::{parse_date, parse_time, parse_time_tz, parse_timestamp, parse_timestamp_tz};
 pub(crate) use interval_input::parse_interval;
 pub(crate) use interval_output::write_interval;
-pub(crate) use output::{write_date, write_time, write_timestamp, write_timestamp_tz};
+pub(crate) use output::{write_date, write_time, write_time_tz, write_timestamp, write_timestamp_tz};
 
 /// Why a date, time or interval could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

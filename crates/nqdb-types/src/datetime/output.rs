@@ -8,7 +8,7 @@
 use crate::calendar::{
     self, CivilDate, CivilTime, DATE_INFINITY, DATE_NEGATIVE_INFINITY, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY,
 };
-use crate::{DateOrder, DateStyleFormat, FormatContext, LocalTimeType, Sink};
+use crate::{DateOrder, DateStyleFormat, FormatContext, LocalTimeType, Sink, TimeTz};
 
 const DAY_NAMES: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTH_NAMES: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -29,6 +29,12 @@ pub(crate) fn write_date<S: Sink>(out: &mut S, days: i32, cx: &FormatContext) {
 /// Appends a time of day.
 pub(crate) fn write_time<S: Sink>(out: &mut S, micros: i64) {
     put_clock(out, &calendar::civil_from_time(micros));
+}
+
+/// Appends a time of day and its offset.
+pub(crate) fn write_time_tz<S: Sink>(out: &mut S, time: TimeTz) {
+    put_clock(out, &calendar::civil_from_time(time.micros));
+    put_offset(out, -time.seconds_west);
 }
 
 /// Appends a timestamp without time zone.

@@ -11,6 +11,8 @@
 //! timestamp, timestamptz
 //! oid, reg types               big-endian
 //! uuid                         its 16 bytes
+//! timetz                       µs since midnight UTC, then seconds west: big-endian, sign bits flipped
+//! bit, varbit                  its bytes as those of a bytea, then the length in 4 bytes, big-endian
 //! float4 float8                big-endian bits: sign flipped if positive, all inverted if negative
 //! interval                     comparison value in µs: 10 bytes, big-endian, sign bit flipped
 //! text types, bytea            00 becomes 00 FF; ends with 00 00
@@ -33,9 +35,10 @@ mod nested;
 mod numeric;
 
 use crate::array::element_type;
+use crate::calendar::MICROS_PER_SECOND;
 use crate::datum::without_trailing_blanks;
 use crate::row::Corrupt;
-use crate::{Datum, EnumValue, Interval, Oid, Type, is_composite, is_enum, oid};
+use crate::{Bits, Datum, EnumValue, Interval, Oid, TimeTz, Type, is_composite, is_enum, oid};
 
 const MARKER_NULL_FIRST: u8 = 0x00;
 const MARKER_VALUE: u8 = 0x01;
@@ -120,6 +123,16 @@ fn encode_ascending(out: &mut Vec<u8>, datum: &Datum, type_oid: Oid) {
         Datum::Record(value) => nested::encode_record(out, value),
         Datum::Jsonb(value) => json::encode(out, value),
         Datum::Enum(value) => out.extend_from_slice(&value.order.to_be_bytes()),
+        Datum::TimeTz(value) => {
+            out.extend_from_slice(&(value.utc_micros().cast_unsigned() ^ 1 << 63).to_be_bytes());
+            out.extend_from_slice(&(value.seconds_west.cast_unsigned() ^ 1 << 31).to_be_bytes());
+        }
+        Datum::Bits(value) => {
+            encode_bytes(out, value.bytes());
+            out.extend_from_slice(&(value.len() as u32).to_be_bytes());
+        }
+        // No operator class orders paths, so no index has them; their text keeps the codec total.
+        Datum::JsonPath(value) => encode_bytes(out, value.to_text().as_bytes()),
     }
 }
 
@@ -208,6 +221,24 @@ fn decode_value(input: &mut &[u8], column: &KeyColumn, nesting: u16) -> Result<D
         oid::TIMESTAMP => Datum::Timestamp(take_i64(input, inverted)?),
         oid::TIMESTAMPTZ => Datum::TimestampTz(take_i64(input, inverted)?),
         oid::UUID => Datum::Uuid(take(input, inverted)?),
+        oid::TIMETZ => {
+            let utc_micros = take_i64(input, inverted)?;
+            let seconds_west = take_i32(input, inverted)?;
+            let micros = utc_micros.wrapping_sub(i64::from(seconds_west).wrapping_mul(MICROS_PER_SECOND));
+            Datum::TimeTz(TimeTz { micros, seconds_west })
+        }
+        oid::BIT | oid::VARBIT => {
+            let bytes = take_bytes(input, inverted)?;
+            let len = u32::from_be_bytes(take(input, inverted)?) as usize;
+            if len.div_ceil(8) != bytes.len() {
+                return Err(Corrupt::new("a bit string in a key does not have its length"));
+            }
+            Datum::bits(Bits::from_bytes(bytes, len))
+        }
+        oid::JSONPATH => {
+            take_bytes(input, inverted)?;
+            return Ok(Decoded::Inexact);
+        }
         oid::BYTEA => Datum::bytea(take_bytes(input, inverted)?),
         oid::FLOAT4 => {
             take::<4>(input, inverted)?;

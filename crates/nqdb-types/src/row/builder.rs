@@ -26,6 +26,40 @@ enum Column {
     External(ValueRef),
 }
 
+/// Appends the image of a row, all of whose values stay in it, and says how long it is. `None`, with nothing appended, when
+/// it would be longer than `inline_limit` or has too many columns: then [`RowBuilder`] knows what to do, or what to say.
+pub fn append_image(out: &mut Vec<u8>, datums: &[Datum], inline_limit: usize) -> Option<usize> {
+    if datums.len() > COLUMN_COUNT_MAX {
+        return None;
+    }
+    let start = out.len();
+    let frame_len = frame_len(datums.len());
+    let (nulls_at, ends_at) = (start + COUNT_LEN, start + COUNT_LEN + datums.len().div_ceil(8));
+    let data_at = start + frame_len;
+    out.resize(data_at, 0);
+    out[start..nulls_at].copy_from_slice(&(datums.len() as u16).to_le_bytes());
+    for (index, datum) in datums.iter().enumerate() {
+        if datum.is_null() {
+            out[nulls_at + index / 8] |= 1 << (index % 8);
+        } else {
+            encode_value(out, datum);
+        }
+        let data_len = out.len() - data_at;
+        if data_len > DATA_LEN_MAX || frame_len + data_len > inline_limit {
+            out.truncate(start);
+            return None;
+        }
+        let end_at = ends_at + index * END_LEN;
+        out[end_at..end_at + END_LEN].copy_from_slice(&(data_len as u16).to_le_bytes());
+    }
+    Some(out.len() - start)
+}
+
+/// Length of what stands before a row's data.
+fn frame_len(columns: usize) -> usize {
+    COUNT_LEN + columns.div_ceil(8) + columns * END_LEN
+}
+
 impl Column {
     fn image_len(&self) -> usize {
         match self {
@@ -76,7 +110,7 @@ impl RowBuilder {
     /// Length of the image in bytes if it were built now.
     pub fn image_len(&self) -> usize {
         let data: usize = self.columns.iter().map(Column::image_len).sum();
-        COUNT_LEN + self.columns.len().div_ceil(8) + self.columns.len() * END_LEN + data
+        frame_len(self.columns.len()) + data
     }
 
     /// Builds the image of at most `inline_limit` bytes.
@@ -116,8 +150,7 @@ impl RowBuilder {
     }
 
     fn fits(&self, image_len: usize, inline_limit: usize) -> bool {
-        let frame_len = COUNT_LEN + self.columns.len().div_ceil(8) + self.columns.len() * END_LEN;
-        image_len <= inline_limit && image_len - frame_len <= DATA_LEN_MAX
+        image_len <= inline_limit && image_len - frame_len(self.columns.len()) <= DATA_LEN_MAX
     }
 
     /// The longest value whose place a reference would make shorter: column, start, length.

@@ -32,7 +32,7 @@ use std::fmt;
 
 use nqdb_sqlstate::{DATA_CORRUPTED, SqlError};
 
-pub use builder::{RowBuilder, RowError};
+pub use builder::{RowBuilder, RowError, append_image};
 pub use value::{ScaledNumeric, decode_scaled_numeric, decode_value, encode_value};
 
 use crate::{Datum, Type};

@@ -42,6 +42,28 @@ fn the_image_has_the_bytes_that_are_drawn() {
 }
 
 #[test]
+fn an_image_is_appended_just_as_it_is_built() {
+    let wide: Vec<Datum> = (0..20).map(|n| if n % 3 == 0 { Datum::Null } else { Datum::Int8(n) }).collect();
+    for datums in [row(), wide, Vec::new()] {
+        let mut out = b"before".to_vec();
+        let built = encode_row(&datums).expect("fits");
+        assert_eq!(append_image(&mut out, &datums, built.len()), Some(built.len()));
+        assert_eq!(out, [b"before", &built[..]].concat());
+    }
+}
+
+#[test]
+fn nothing_is_appended_for_a_row_that_does_not_fit() {
+    let datums = [Datum::text("a".repeat(1000)), Datum::text("b".repeat(1000))];
+    let len = encode_row(&datums).expect("fits").len();
+    let mut out = b"before".to_vec();
+    assert_eq!(append_image(&mut out, &datums, len - 1), None);
+    assert_eq!(append_image(&mut out, &vec![Datum::Null; COLUMN_COUNT_MAX + 1], 8000), None);
+    assert_eq!(append_image(&mut out, &[Datum::text("c".repeat(DATA_LEN_MAX + 1))], usize::MAX), None);
+    assert_eq!(out, b"before");
+}
+
+#[test]
 fn a_row_without_columns_has_an_image() {
     let image = encode_row(&[]).expect("fits");
     assert_eq!(image, [0, 0]);

@@ -12,6 +12,9 @@
 //! arrays and records      see the `nested` file
 //! enums                   the order of the label, u64
 //! jsonb                   see `json::stored`
+//! timetz                  micros i64 | seconds west i32
+//! bit, varbit             length u32 | bytes
+//! jsonpath                its text
 //! numeric                 head | scale u16, only if the head says so | magnitude, little-endian, no zero at its end
 //!
 //! head of a numeric:      bits 0..3 kind: 0 NaN, 1 infinity, 2 -infinity, 3 positive or zero, 4 negative
@@ -27,7 +30,7 @@ use crate::array::element_type;
 use crate::json;
 use crate::numeric::SCALE_MAX;
 use crate::sql_type::is_oid_like;
-use crate::{Datum, EnumValue, Interval, Numeric, Type, is_composite, is_enum, oid};
+use crate::{Bits, Datum, EnumValue, Interval, JsonPath, Numeric, TimeTz, Type, is_composite, is_enum, oid};
 
 const KIND_NAN: u8 = 0;
 const KIND_INFINITY: u8 = 1;
@@ -65,6 +68,15 @@ pub fn encode_value(out: &mut Vec<u8>, datum: &Datum) {
         Datum::Record(value) => nested::encode_record(out, value),
         Datum::Jsonb(value) => json::encode(out, value),
         Datum::Enum(value) => out.extend_from_slice(&value.order.to_le_bytes()),
+        Datum::TimeTz(value) => {
+            out.extend_from_slice(&value.micros.to_le_bytes());
+            out.extend_from_slice(&value.seconds_west.to_le_bytes());
+        }
+        Datum::Bits(value) => {
+            out.extend_from_slice(&(value.len() as u32).to_le_bytes());
+            out.extend_from_slice(value.bytes());
+        }
+        Datum::JsonPath(value) => value.write_to(out),
     }
 }
 
@@ -101,6 +113,15 @@ pub(super) fn decode_nested_value(bytes: &[u8], ty: Type, nesting: u16) -> Resul
             })
         }
         oid::UUID => Datum::Uuid(exact(bytes)?),
+        oid::TIMETZ => {
+            let [m0, m1, m2, m3, m4, m5, m6, m7, z0, z1, z2, z3] = exact(bytes)?;
+            Datum::TimeTz(TimeTz {
+                micros: i64::from_le_bytes([m0, m1, m2, m3, m4, m5, m6, m7]),
+                seconds_west: i32::from_le_bytes([z0, z1, z2, z3]),
+            })
+        }
+        oid::BIT | oid::VARBIT => Datum::bits(decode_bits(bytes)?),
+        oid::JSONPATH => decode_json_path(bytes)?,
         oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME => decode_text(bytes)?,
         oid::RECORD => Datum::record(nested::decode_record(bytes, nesting)?),
         oid::JSONB => Datum::jsonb(json::decode(bytes)?),
@@ -110,6 +131,20 @@ pub(super) fn decode_nested_value(bytes: &[u8], ty: Type, nesting: u16) -> Resul
         _ if element_type(ty.oid).is_some() => Datum::array(nested::decode_array(bytes, nesting)?),
         _ => decode_text(bytes)?,
     })
+}
+
+fn decode_bits(bytes: &[u8]) -> Result<Bits, Corrupt> {
+    let (len, bytes) = bytes.split_first_chunk::<4>().ok_or(Corrupt::new("a stored bit string has no length"))?;
+    let len = u32::from_le_bytes(*len) as usize;
+    if len.div_ceil(8) != bytes.len() {
+        return Err(Corrupt::new("a stored bit string does not have its length"));
+    }
+    Ok(Bits::from_bytes(bytes.to_vec(), len))
+}
+
+fn decode_json_path(bytes: &[u8]) -> Result<Datum, Corrupt> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Corrupt::new("a stored jsonpath is not UTF-8"))?;
+    JsonPath::parse(text).map(Datum::json_path).map_err(|_| Corrupt::new("a stored jsonpath is none"))
 }
 
 fn decode_text(bytes: &[u8]) -> Result<Datum, Corrupt> {

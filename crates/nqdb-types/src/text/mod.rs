@@ -8,6 +8,7 @@
 //! | `string` | bool, text types, bytea, uuid |
 //! | `crate::datetime` | date, time, timestamp, interval |
 //! | `crate::numeric` | numeric |
+//! | `crate::bits`, `crate::jsonpath` | bit, varbit, jsonpath |
 //! | `crate::array`, `crate::record` | arrays and records |
 
 pub(crate) mod enumeration;
@@ -25,7 +26,8 @@ use crate::json::JsonText;
 use crate::record::write_record_text;
 use crate::sql_type::is_oid_like;
 use crate::{
-    Datum, FormatContext, Json, Numeric, Sink, Type, apply_typmod, datetime, is_enum, is_user_type, oid, type_info,
+    Bits, Datum, FormatContext, Json, JsonPath, Numeric, Sink, Type, apply_typmod, datetime, is_enum, is_user_type,
+    oid, type_info,
 };
 
 /// Writes a value in PostgreSQL's spelling. NULL writes nothing: the protocol marks it outside the value.
@@ -59,6 +61,9 @@ pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCont
         Datum::Record(value) => write_record_text(out, value, cx),
         Datum::Jsonb(value) => value.write_to(out),
         Datum::Enum(value) => enumeration::write(out, *value, cx),
+        Datum::TimeTz(value) => datetime::write_time_tz(out, *value),
+        Datum::Bits(value) => value.write_to(out),
+        Datum::JsonPath(value) => value.write_to(out),
     }
 }
 
@@ -90,6 +95,7 @@ pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> 
         oid::UUID => Datum::Uuid(string::parse_uuid(text)?),
         oid::DATE => Datum::Date(datetime::parse_date(text, cx)?),
         oid::TIME => Datum::Time(datetime::parse_time(text, cx)?),
+        oid::TIMETZ => Datum::TimeTz(datetime::parse_time_tz(text, cx)?),
         oid::TIMESTAMP => Datum::Timestamp(datetime::parse_timestamp(text, cx)?),
         oid::TIMESTAMPTZ => Datum::TimestampTz(datetime::parse_timestamp_tz(text, cx)?),
         oid::INTERVAL => Datum::Interval(datetime::parse_interval(text, ty.typmod, cx.interval_style)?),
@@ -105,6 +111,8 @@ pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> 
             Datum::text(text)
         }
         oid::JSONB => Datum::jsonb(Json::parse(text)?),
+        oid::BIT | oid::VARBIT => Datum::bits(Bits::parse(text)?),
+        oid::JSONPATH => Datum::json_path(JsonPath::parse(text)?),
         oid::INT2VECTOR | oid::OIDVECTOR => {
             let element = Type::new(element_type(ty.oid).unwrap_or(oid::INVALID));
             Datum::array(parse_vector(text, element.oid, |text| parse_text(text, element, cx))?)

@@ -48,7 +48,7 @@ fn text_holds_no_nul_and_an_unknown_type_is_refused() {
     let code = |text, ty| parse_text(text, ty, &cx).map_err(|error| error.code());
     assert_eq!(code("a\0b", Type::TEXT), Err(CHARACTER_NOT_IN_REPERTOIRE));
     assert_eq!(code("{1,2}", Type::new(oid::XML)), Err(FEATURE_NOT_SUPPORTED));
-    assert_eq!(code("{}", Type::new(oid::JSONPATH)), Err(FEATURE_NOT_SUPPORTED));
+    assert_eq!(code("{}", Type::new(oid::TSVECTOR)), Err(FEATURE_NOT_SUPPORTED));
 }
 
 #[test]
