@@ -1,8 +1,11 @@
 //! Runs the files of `sql-tests/slt` against nqdb or against PostgreSQL 15.
 //!
 //! ```text
-//! sqllogictest-runner --engine nqdb|postgresql [--update] [FILE ...]
+//! sqllogictest-runner --engine nqdb|postgresql [--executor analytical|row] [--update] [FILE ...]
 //! ```
+//!
+//! With `--executor` every session of nqdb begins with that setting of `nqdb.executor`: whatever executor takes a query, the
+//! files' answers are to be the same.
 //!
 //! Without `--target` the server is started here, with a new data directory, and stopped at the end. Each file runs in a
 //! database state of its own: the schema `public` is dropped and made again before it. A file's statements and rows
@@ -25,11 +28,30 @@ struct Arguments {
     /// A running server, as a libpq-style string.
     #[arg(long)]
     target: Option<String>,
+    /// What `nqdb.executor` is in every session.
+    #[arg(long, value_enum)]
+    executor: Option<Executor>,
     /// Writes what the server answers into the files instead of comparing (PostgreSQL is the reference).
     #[arg(long)]
     update: bool,
     /// Files to run; all of sql-tests/slt when none is given.
     files: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum, PartialEq)]
+enum Executor {
+    Analytical,
+    Row,
+}
+
+impl Executor {
+    /// What a connection string says so that the session begins, and is reset, to it.
+    fn option(self) -> &'static str {
+        match self {
+            Executor::Analytical => " options='-c nqdb.executor=analytical'",
+            Executor::Row => " options='-c nqdb.executor=row'",
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum, PartialEq)]
@@ -74,11 +96,18 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let files = if arguments.files.is_empty() { all_files() } else { arguments.files };
     let started = arguments.target.is_none().then(|| Started::start(arguments.engine));
-    let target = match (&arguments.target, &started) {
+    let mut target = match (&arguments.target, &started) {
         (Some(target), _) => target.clone(),
         (None, Some(server)) => server.target(),
         (None, None) => unreachable!("a server was started when no target was given"),
     };
+    if let Some(executor) = arguments.executor {
+        if arguments.engine != Engine::Nqdb {
+            eprintln!("--executor is a setting of nqdb");
+            return ExitCode::FAILURE;
+        }
+        target.push_str(executor.option());
+    }
     let mut statements = 0;
     let mut failed = 0;
     for file in &files {

@@ -28,6 +28,7 @@ use nqdb_types::{Datum, FormatContext};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use crate::cache::{CacheStats, ColumnCache};
 use crate::column::datum_at;
 use crate::expression::{Constants, EvalContext, SubqueryValues};
 use crate::failure::{Failure, Outcome};
@@ -49,6 +50,7 @@ pub struct Analytics {
     runtime: Option<Runtime>,
     environment: Arc<RuntimeEnv>,
     memory: Arc<StatementMemory>,
+    cache: Arc<ColumnCache>,
     partitions: usize,
 }
 
@@ -82,6 +84,7 @@ pub(crate) struct Statement {
     cx: Arc<EvalContext>,
     environment: Arc<RuntimeEnv>,
     pub memory: Arc<StatementMemory>,
+    cache: Arc<ColumnCache>,
     /// The WITH queries that were run.
     pub with: WithRows,
     partitions: usize,
@@ -105,12 +108,18 @@ impl Analytics {
             .thread_stack_size(STACK_BYTES)
             .build()
             .map_err(|error| SqlError::internal(format!("the analytical executor's threads do not start: {error}")))?;
+        let cache = ColumnCache::new(memory.clone());
         let memory = Arc::new(StatementMemory(memory));
         let environment = RuntimeEnvBuilder::new()
             .with_memory_pool(memory.clone())
             .build_arc()
             .map_err(|error| SqlError::internal(format!("the analytical executor does not start: {error}")))?;
-        Ok(Analytics { runtime: Some(runtime), environment, memory, partitions: threads })
+        Ok(Analytics { runtime: Some(runtime), environment, memory, cache, partitions: threads })
+    }
+
+    /// What the column cache has done.
+    pub fn cache_stats(&self) -> CacheStats {
+        self.cache.stats()
     }
 
     /// Starts a statement; its rows, or why there are none, come from [`Running::next`].
@@ -128,6 +137,7 @@ impl Analytics {
             cx: Arc::new(cx),
             environment: self.environment.clone(),
             memory: self.memory.clone(),
+            cache: self.cache.clone(),
             with: WithRows::default(),
             partitions: self.partitions,
             stop: stop.clone(),
@@ -178,7 +188,14 @@ impl Analytics {
         }
         assume_nulls(query, &mut values);
         let constants = Constants::new(request.params.clone(), cx.clone(), values);
-        let lowering = Lowering { constants: &constants, with, view: &request.view, partitions: self.partitions, stop };
+        let lowering = Lowering {
+            constants: &constants,
+            with,
+            view: &request.view,
+            cache: &self.cache,
+            partitions: self.partitions,
+            stop,
+        };
         lowering.query(query)
     }
 }
@@ -251,6 +268,7 @@ impl Statement {
             constants: &constants,
             with: &self.with,
             view: &self.view,
+            cache: &self.cache,
             partitions: self.partitions,
             stop: &self.stop,
         };

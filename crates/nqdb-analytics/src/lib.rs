@@ -11,6 +11,7 @@
 //! | `subquery` | uncorrelated subqueries, run before |
 //! | `expression` | scalar expressions over batches |
 //! | `aggregate` | aggregates over groups |
+//! | `cache` | columns of tables that scans have read, while they are true |
 //! | `scan`, `kept` | tables, and the rows of WITH queries, into batches |
 //! | `memory` | the statements' pool |
 //! | `shape`, `column` | how values lie in arrays |
@@ -24,6 +25,7 @@
 //! 3. Nothing in here writes, waits for a lock, or asks a session.
 
 mod aggregate;
+mod cache;
 mod column;
 pub mod executor;
 mod expression;
@@ -36,5 +38,6 @@ mod scan;
 mod shape;
 mod subquery;
 
+pub use cache::CacheStats;
 pub use executor::{Analytics, Batch, Request, Running};
 pub use failure::Failure;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nqdb_analytics::Analytics;
+use nqdb_analytics::{Analytics, CacheStats};
 use nqdb_catalog::Catalog;
 use nqdb_sql::exec::MemoryPool;
 use nqdb_sqlstate::SqlResult;
@@ -74,6 +74,11 @@ impl Instance {
         // A second call would have nothing to do.
         self.analytics.set(Analytics::new(threads, self.statement_memory.clone())?).ok();
         Ok(())
+    }
+
+    /// What the analytical executor's column cache has done.
+    pub fn column_cache_stats(&self) -> CacheStats {
+        self.analytics.get().map(Analytics::cache_stats).unwrap_or_default()
     }
 
     /// Takes a place for a session; 53300 when all are taken.

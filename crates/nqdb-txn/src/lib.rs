@@ -68,7 +68,7 @@ pub use system::TxnSabotage;
 pub use system::{SYSTEM_TREES, TxnOptions, TxnStats, TxnSystem};
 pub use table::{
     BATCH_ROWS_MAX, IndexScan, IndexStore, LeafScan, Modified, Newest, ROW_IMAGE_LEN_MAX, RowImage, RowScan,
-    TableCounters, TableStore, UsableFrom,
+    SEGMENT_ROWS, Settled, TableCounters, TableStore, UsableFrom,
 };
 pub use transaction::{Commit, Isolation, SavepointMark, Transaction};
 pub use view::{ReadView, RowVersion};

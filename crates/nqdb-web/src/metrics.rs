@@ -28,6 +28,7 @@ fn session_figures(instance: &Instance) -> Vec<Figure> {
     use Figure::{Counter, Gauge};
     let metrics = &instance.metrics;
     let count = |counter: &nqdb_session::Counter| counter.get() as f64;
+    let cache = instance.column_cache_stats();
     let uptime_seconds = (instance.now_micros() - instance.started_micros()) as f64 / 1e6;
     vec![
         Gauge("nqdb_uptime_seconds", "Time since the start of the server.", uptime_seconds),
@@ -49,6 +50,13 @@ fn session_figures(instance: &Instance) -> Vec<Figure> {
             "nqdb_analytical_planner_calls_total",
             "Queries given to the analytical executor.",
             count(&metrics.analytical_planner_calls),
+        ),
+        Counter("nqdb_column_cache_hits_total", "Segments of tables found in the column cache.", cache.hits as f64),
+        Counter("nqdb_column_cache_misses_total", "Segments of tables read for it.", cache.misses as f64),
+        Gauge(
+            "nqdb_column_cache_bytes",
+            "Bytes of the statements' memory in the column cache.",
+            cache.held_bytes as f64,
         ),
     ]
 }

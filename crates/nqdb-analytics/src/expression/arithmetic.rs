@@ -109,6 +109,11 @@ fn decimals(
         }
         .filter(|value| value.abs() < DECIMAL_LIMIT)
     };
+    // Of two numbers of 64 bits the product, and the sum after a change of scale by up to 18 digits, is below the limit.
+    let is_small = left_factor.max(right_factor) <= SMALL_FACTOR_MAX && fit_64_bits(a) && fit_64_bits(b);
+    if is_small && let Some(value) = small_decimals(operation, (left, left_factor), (right, right_factor), result) {
+        return Ok(value);
+    }
     let values = match (left.is_one(), right.is_one()) {
         (false, false) => {
             let nulls = NullBuffer::union(a.nulls(), b.nulls());
@@ -129,6 +134,48 @@ fn decimals(
     };
     let array: ArrayRef = Arc::new(values.with_data_type(result.data_type()));
     Ok(if left.is_one() && right.is_one() { Value::One(array) } else { Value::Array(array) })
+}
+
+/// 10 to the power of 18.
+const SMALL_FACTOR_MAX: i128 = 1_000_000_000_000_000_000;
+
+/// Whether all values fit 64 bits; what stands in the place of a NULL counts too.
+pub(crate) fn fit_64_bits(array: &Decimal128Array) -> bool {
+    array.values().iter().fold(true, |fit, value| fit & (i128::from(*value as i64) == *value))
+}
+
+/// Decimals of 64 bits, which need no checks; `None` where one side is a constant NULL.
+fn small_decimals(
+    operation: Operation,
+    (left, left_factor): (&Value, i128),
+    (right, right_factor): (&Value, i128),
+    result: Shape,
+) -> Option<Value> {
+    let (a, b) = (left.array().as_primitive::<Decimal128Type>(), right.array().as_primitive::<Decimal128Type>());
+    let (left_factor, right_factor) = (left_factor as i64, right_factor as i64);
+    let wide = |a: i128, b: i64| i128::from(a as i64) * i128::from(b);
+    let one = |a: i128, b: i128| match operation {
+        Operation::Multiply => wide(a, b as i64),
+        Operation::Add => wide(a, left_factor) + wide(b, right_factor),
+        Operation::Subtract => wide(a, left_factor) - wide(b, right_factor),
+    };
+    let (values, nulls): (Vec<i128>, Option<NullBuffer>) = match (left.is_one(), right.is_one()) {
+        (false, false) => {
+            let values = a.values().iter().zip(b.values()).map(|(a, b)| one(*a, *b)).collect();
+            (values, NullBuffer::union(a.nulls(), b.nulls()))
+        }
+        (false, true) if b.is_valid(0) => {
+            let b = b.value(0);
+            (a.values().iter().map(|a| one(*a, b)).collect(), a.nulls().cloned())
+        }
+        (true, false) if a.is_valid(0) => {
+            let a = a.value(0);
+            (b.values().iter().map(|b| one(a, *b)).collect(), b.nulls().cloned())
+        }
+        _ => return None,
+    };
+    let array = Decimal128Array::new(values.into(), nulls).with_data_type(result.data_type());
+    Some(Value::Array(Arc::new(array)))
 }
 
 /// Multiplies; numbers of 64 bits, the usual ones, cannot overflow.

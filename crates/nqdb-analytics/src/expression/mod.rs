@@ -35,6 +35,7 @@ use nqdb_functions::Function;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Datum, FormatContext, Type};
 
+pub(crate) use arithmetic::fit_64_bits;
 pub(crate) use call::{is_comparison, is_equality};
 pub(crate) use compile::{Columns, Compiler, Constants, SubqueryValues, subquery_key};
 pub(crate) use evaluate::{Rows, holding, lifted};
@@ -137,6 +138,19 @@ pub(crate) enum Comparison {
     NotEqual,
     GreaterEqual,
     Greater,
+}
+
+impl Comparison {
+    /// The comparison that says the same with its sides exchanged.
+    pub fn exchanged(self) -> Comparison {
+        match self {
+            Comparison::Less => Comparison::Greater,
+            Comparison::LessEqual => Comparison::GreaterEqual,
+            Comparison::GreaterEqual => Comparison::LessEqual,
+            Comparison::Greater => Comparison::Less,
+            same @ (Comparison::Equal | Comparison::NotEqual) => same,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use datafusion_physical_expr::Partitioning;
 use datafusion_physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion_physical_expr::expressions::Column;
@@ -9,7 +10,7 @@ use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
 use datafusion_physical_plan::aggregates::{AggregateExec, AggregateMode, PhysicalGroupBy};
 use datafusion_physical_plan::repartition::RepartitionExec;
 use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties};
-use nqdb_sql::ir::{AggregateCall, ColumnId, Expr, Rel};
+use nqdb_sql::ir::{AggregateCall, ColumnId, Expr, ExprKind, Rel};
 use nqdb_sql::plan::{Columns as ColumnSet, mentioned, visible};
 use nqdb_types::{Datum, Type};
 
@@ -17,6 +18,7 @@ use super::{Lowered, Lowering, in_one_stream};
 use crate::aggregate::{Call, aggregate_function};
 use crate::expression::{Columns, Expression};
 use crate::failure::{Failure, Outcome};
+use crate::shape::Shape;
 
 /// Group keys, aggregates, and what rows each aggregate takes in.
 struct Parts {
@@ -42,36 +44,74 @@ impl Lowering<'_> {
             call.args.iter().chain(&call.filter).for_each(|expr| inner.extend(mentioned(expr)));
         }
         let input = self.relation(input, &inner)?;
-        let schema = input.schema();
-        let mut columns = Columns::default();
-        let mut parts = Parts { keys: Vec::new(), functions: Vec::new(), filters: Vec::new(), mergeable: true };
+        let mut places = Columns::default();
+        let mut compiled = Vec::with_capacity(keys.len());
         for (index, (id, key)) in keys.iter().enumerate() {
             let key = self.compile(key, &input.columns)?;
-            if !key.shape.groups_by_itself() {
-                return Err(Failure::Declined("groups of values that do not compare by their bytes"));
-            }
-            columns.insert(*id, index, key.shape);
-            parts.keys.push((self.physical(key, &schema), format!("k{index}")));
+            places.insert(*id, index, grouping_shape(&key)?);
+            compiled.push(key);
         }
+        if let Some(argument) = distinct_argument(&aggregates) {
+            return self.distinct_aggregates(input, compiled, places, argument, &aggregates);
+        }
+        let mut parts = self.parts(compiled, &input.schema());
         for (id, aggregate) in aggregates {
             let index = parts.keys.len() + parts.functions.len();
-            let call = self.add_aggregate(aggregate, &input, &mut parts)?;
-            columns.insert(*id, index, call.result);
+            let args = aggregate.args.iter().map(|arg| self.compile(arg, &input.columns)).collect::<Outcome<_>>()?;
+            let call = self.add_aggregate(aggregate, args, aggregate.distinct, &input, &mut parts)?;
+            places.insert(*id, index, call.result);
         }
-        Ok(Lowered { plan: group(input.plan, parts)?, columns })
+        Ok(Lowered { plan: group(input.plan, parts)?, columns: places })
     }
 
-    fn add_aggregate(&self, aggregate: &AggregateCall, input: &Lowered, parts: &mut Parts) -> Outcome<Call> {
+    /// Aggregates of which all take in the different values of one argument: each value of a group once, by a grouping of
+    /// its own, then the aggregates over these. Both can be done in phases, by all streams.
+    fn distinct_aggregates(
+        &self,
+        input: Lowered,
+        mut keys: Vec<Expression>,
+        mut places: Columns,
+        argument: &Expr,
+        aggregates: &[&(ColumnId, AggregateCall)],
+    ) -> Outcome<Lowered> {
+        let argument = self.compile(argument, &input.columns)?;
+        let shape = grouping_shape(&argument)?;
+        let key_shapes: Vec<Shape> = keys.iter().map(|key| key.shape).collect();
+        keys.push(argument);
+        let parts = self.parts(keys, &input.schema());
+        let values = Lowered { plan: group(input.plan, parts)?, columns: Columns::default() };
+        let keys = key_shapes.iter().enumerate().map(|(index, shape)| Expression::column(index, *shape)).collect();
+        let mut parts = self.parts(keys, &values.schema());
+        for (id, aggregate) in aggregates {
+            let index = parts.keys.len() + parts.functions.len();
+            let value = Expression::column(key_shapes.len(), shape);
+            let call = self.add_aggregate(aggregate, vec![value], false, &values, &mut parts)?;
+            places.insert(*id, index, call.result);
+        }
+        Ok(Lowered { plan: group(values.plan, parts)?, columns: places })
+    }
+
+    /// Groups by these keys, without aggregates.
+    fn parts(&self, keys: Vec<Expression>, schema: &Schema) -> Parts {
+        let keys = keys.into_iter().enumerate();
+        let keys = keys.map(|(index, key)| (self.physical(key, schema), format!("k{index}"))).collect();
+        Parts { keys, functions: Vec::new(), filters: Vec::new(), mergeable: true }
+    }
+
+    fn add_aggregate(
+        &self,
+        aggregate: &AggregateCall,
+        mut args: Vec<Expression>,
+        distinct: bool,
+        input: &Lowered,
+        parts: &mut Parts,
+    ) -> Outcome<Call> {
         if !aggregate.order.is_empty() || !aggregate.direct.is_empty() {
             return Err(Failure::Declined("an aggregate over rows in order"));
         }
         let schema = input.schema();
-        let mut args = Vec::with_capacity(aggregate.args.len());
-        for arg in &aggregate.args {
-            args.push(self.compile(arg, &input.columns)?);
-        }
         let shapes = args.iter().map(|arg| arg.shape).collect();
-        let call = Call::new(aggregate.aggregate, shapes, aggregate.ty, aggregate.distinct)?;
+        let call = Call::new(aggregate.aggregate, shapes, aggregate.ty, distinct)?;
         if call.may_decline {
             self.constants.may_decline.set(true);
         }
@@ -102,21 +142,49 @@ impl Lowering<'_> {
 
     /// Each combination of these columns once.
     pub(super) fn distinct_rows(&self, input: Lowered, on: &[ColumnId]) -> Outcome<Lowered> {
-        let schema = input.schema();
-        let mut columns = Columns::default();
-        let mut parts = Parts { keys: Vec::new(), functions: Vec::new(), filters: Vec::new(), mergeable: true };
+        let mut places = Columns::default();
+        let mut keys = Vec::with_capacity(on.len());
         for (place, id) in on.iter().enumerate() {
             let (index, shape) = input.columns.get(*id).ok_or(super::OUTER_COLUMN)?;
-            if !shape.groups_by_itself() {
-                return Err(Failure::Declined("groups of values that do not compare by their bytes"));
-            }
-            columns.insert(*id, place, shape);
-            parts.keys.push((self.physical(Expression::column(index, shape), &schema), format!("k{place}")));
+            let key = Expression::column(index, shape);
+            places.insert(*id, place, grouping_shape(&key)?);
+            keys.push(key);
         }
-        if parts.keys.is_empty() {
+        if keys.is_empty() {
             return Err(Failure::Declined("DISTINCT without columns"));
         }
-        Ok(Lowered { plan: group(input.plan, parts)?, columns })
+        let parts = self.parts(keys, &input.schema());
+        Ok(Lowered { plan: group(input.plan, parts)?, columns: places })
+    }
+}
+
+/// The shape of a key; declines where any value of a group does not stand for all of them.
+fn grouping_shape(key: &Expression) -> Outcome<Shape> {
+    if key.shape.groups_by_itself() {
+        Ok(key.shape)
+    } else {
+        Err(Failure::Declined("groups of values that do not compare by their bytes"))
+    }
+}
+
+/// The argument whose different values all aggregates take in, if that is so: any one for a single aggregate, the same column
+/// for several.
+fn distinct_argument<'e>(aggregates: &[&'e (ColumnId, AggregateCall)]) -> Option<&'e Expr> {
+    let ((_, first), others) = aggregates.split_first()?;
+    let first = single_distinct(first)?;
+    let is_same =
+        |(_, call): &&(ColumnId, AggregateCall)| match (single_distinct(call).map(|arg| &arg.kind), &first.kind) {
+            (Some(ExprKind::Column(other)), ExprKind::Column(first)) => other == first,
+            _ => false,
+        };
+    others.iter().all(is_same).then_some(first)
+}
+
+/// The argument of an aggregate with DISTINCT and nothing else.
+fn single_distinct(call: &AggregateCall) -> Option<&Expr> {
+    match call.args.as_slice() {
+        [argument] if call.distinct && call.filter.is_none() => Some(argument),
+        _ => None,
     }
 }
 

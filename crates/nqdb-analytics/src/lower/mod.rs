@@ -32,6 +32,7 @@ use nqdb_sql::ir::{ColumnId, Expr, Query};
 use nqdb_sql::plan::Columns as ColumnSet;
 use nqdb_txn::ReadView;
 
+use crate::cache::ColumnCache;
 use crate::expression::{Columns, Compiler, Constants, Expression, physical};
 use crate::failure::{Failure, Outcome};
 use crate::shape::Shape;
@@ -55,6 +56,7 @@ pub(crate) struct Lowering<'a> {
     /// The rows of WITH queries.
     pub with: &'a WithRows,
     pub view: &'a ReadView,
+    pub cache: &'a Arc<ColumnCache>,
     /// Streams that a large table is read in.
     pub partitions: usize,
     /// Set when nobody wants the rows any more.

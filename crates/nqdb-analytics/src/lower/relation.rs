@@ -137,6 +137,7 @@ impl Lowering<'_> {
             filters: filters.collect::<Outcome<Vec<Expression>>>()?,
             output,
             partitions: self.partitions_for(table.store.estimated_rows()),
+            cache: self.cache.clone(),
             cx: self.constants.cx.clone(),
             stop: self.stop.clone(),
         });

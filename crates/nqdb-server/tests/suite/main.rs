@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod blocks;
+mod column_cache;
 mod damage;
 mod limits;
 mod login;

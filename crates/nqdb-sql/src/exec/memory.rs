@@ -6,9 +6,11 @@
 //! 1. The pool counts what its shares hold; a share gives everything back when its execution is dropped.
 //! 2. A share grows and shrinks in whole [`GRANULE_BYTES`], and the first [`FREE_BYTES`] of an execution are not counted,
 //!    so that small statements never touch what all sessions write to.
+//! 3. What is kept only because there is room for it (a cache) is taken by [`MemoryPool::take_spare`], and its owner gives
+//!    it back when a statement needs the room: no statement fails for the sake of a cache.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use nqdb_sqlstate::{OUT_OF_MEMORY, SqlError, SqlResult};
 
@@ -17,17 +19,38 @@ const GRANULE_BYTES: usize = 1 << 20;
 /// What an execution may hold without asking.
 pub(crate) const FREE_BYTES: usize = 256 << 10;
 
+/// Gives back at least so many bytes of what was taken as spare, if there are so many.
+type Reclaim = Box<dyn Fn(usize) + Send + Sync>;
+
 /// The memory that the statements of a server share.
-#[derive(Debug)]
 pub struct MemoryPool {
     limit_bytes: usize,
     held_bytes: AtomicUsize,
+    reclaim: OnceLock<Reclaim>,
+}
+
+impl std::fmt::Debug for MemoryPool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("MemoryPool");
+        shown.field("limit_bytes", &self.limit_bytes).field("held_bytes", &self.held_bytes).finish_non_exhaustive()
+    }
 }
 
 impl MemoryPool {
     /// A pool of so many bytes.
     pub fn new(limit_bytes: usize) -> Arc<MemoryPool> {
-        Arc::new(MemoryPool { limit_bytes, held_bytes: AtomicUsize::new(0) })
+        Arc::new(MemoryPool { limit_bytes, held_bytes: AtomicUsize::new(0), reclaim: OnceLock::new() })
+    }
+
+    /// What all may hold together.
+    pub fn limit_bytes(&self) -> usize {
+        self.limit_bytes
+    }
+
+    /// Names who gives spare memory back; it must not be waiting for the pool while it is called. Once only.
+    pub fn set_reclaim(&self, reclaim: impl Fn(usize) + Send + Sync + 'static) {
+        let is_first = self.reclaim.set(Box::new(reclaim)).is_ok();
+        debug_assert!(is_first, "one cache gives memory back");
     }
 
     /// What statements hold now.
@@ -37,15 +60,36 @@ impl MemoryPool {
 
     /// Whether one more value of this size has room beside what is held; 53200 when it has not.
     pub fn admit(&self, bytes: usize) -> SqlResult<()> {
-        if self.held_bytes().saturating_add(bytes) > self.limit_bytes { Err(self.exhausted(bytes)) } else { Ok(()) }
+        let lacks_room = || self.held_bytes().saturating_add(bytes) > self.limit_bytes;
+        if lacks_room() {
+            self.make_room(bytes);
+        }
+        if lacks_room() { Err(self.exhausted(bytes)) } else { Ok(()) }
     }
 
     /// Takes so much out of the pool; 53200 when it has not so much. Give it back with [`MemoryPool::release`].
     pub fn take(&self, bytes: usize) -> SqlResult<()> {
+        if self.take_spare(bytes) {
+            return Ok(());
+        }
+        self.make_room(bytes);
+        if self.take_spare(bytes) { Ok(()) } else { Err(self.exhausted(bytes)) }
+    }
+
+    /// Takes so much if nobody has to give anything back for it.
+    pub fn take_spare(&self, bytes: usize) -> bool {
         let taken = self.held_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             held.checked_add(bytes).filter(|held| *held <= self.limit_bytes)
         });
-        taken.map(|_| ()).map_err(|_| self.exhausted(bytes))
+        taken.is_ok()
+    }
+
+    #[cold]
+    fn make_room(&self, bytes: usize) {
+        if let Some(reclaim) = self.reclaim.get() {
+            let missing = self.held_bytes().saturating_add(bytes).saturating_sub(self.limit_bytes);
+            reclaim(missing);
+        }
     }
 
     /// Takes so much even if the pool has not so much: for what is there already and small.
@@ -107,6 +151,24 @@ impl Drop for MemoryShare {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spare_memory_is_given_back_to_statements() {
+        let pool = MemoryPool::new(100);
+        assert!(pool.take_spare(80));
+        assert!(!pool.take_spare(30));
+        assert_eq!(pool.take(30).unwrap_err().code(), OUT_OF_MEMORY);
+        let spare = std::sync::Arc::downgrade(&pool);
+        pool.set_reclaim(move |bytes| {
+            if let Some(pool) = spare.upgrade() {
+                pool.release(bytes.min(80));
+            }
+        });
+        pool.take(30).unwrap();
+        assert_eq!(pool.held_bytes(), 100);
+        pool.admit(40).unwrap();
+        assert_eq!(pool.held_bytes(), 60);
+    }
 
     #[test]
     fn the_sum_of_all_shares_is_bounded_and_comes_back() {

@@ -96,6 +96,9 @@ impl TableStore {
                 let before = RowHeader::default();
                 let change = self.row_change(txn, ChangeKind::RowInsertRun, before, false, &keys[done], &count);
                 let undo = txn.note_change(xid, &change, &mut payload);
+                if let Some(first) = keys.get(done).and_then(|key| RowId::from_key_end(key)) {
+                    self.counters.marks.touch(first, edit.len() as u64);
+                }
                 let header = RowHeader { xid, flags: 0, undo };
                 for number in done..done + edit.len() {
                     edit.insert(images.value(number, header), xid.0);

@@ -12,6 +12,7 @@
 //!    rows of one leaf need not come in the order of their ids.
 
 use super::TableStore;
+use super::segments::Settled;
 use crate::error::{Result, TxnError};
 use crate::ids::RowId;
 use crate::view::{ReadView, RowHeader};
@@ -25,6 +26,8 @@ pub struct LeafScan {
     scan: Scan,
     /// Rows of the current leaf that must be looked up in the undo.
     unsettled: Vec<(RowHeader, Vec<u8>)>,
+    /// `None` once a leaf was met with something on it that not everybody with this view's snapshot sees.
+    settled: Option<Settled>,
 }
 
 impl TableStore {
@@ -32,7 +35,7 @@ impl TableStore {
     pub fn leaf_scan(&self, view: ReadView, rows: Range<RowId>) -> LeafScan {
         let (low, high) = (rows.start.key(), rows.end.key());
         let scan = self.rows.scan(Bound::Included(&low), Bound::Excluded(&high), Direction::Forward);
-        LeafScan { view, scan, unsettled: Vec::new() }
+        LeafScan { view, scan, unsettled: Vec::new(), settled: Some(Settled::default()) }
     }
 }
 
@@ -40,13 +43,18 @@ impl LeafScan {
     /// Gives the next leaf's visible rows to `f`. Answers whether more may follow; a call may give none. An error of
     /// `f` ends the scan.
     pub fn next_leaf(&mut self, f: &mut dyn FnMut(RowView<'_>) -> Result<()>) -> Result<bool> {
-        let (view, unsettled) = (&self.view, &mut self.unsettled);
+        let (view, unsettled, settled) = (&self.view, &mut self.unsettled, &mut self.settled);
         let mut outcome = Ok(());
         let more = self.scan.next_leaf(&mut |_, entry, leaf| {
             outcome = RowHeader::split(entry.value).and_then(|(header, image)| {
-                if !view.sees_all_of(leaf.newest_xid) && !view.sees(header) {
-                    unsettled.push((header, image.to_vec()));
-                    return Ok(());
+                if view.sees_all_of(leaf.newest_xid) {
+                    *settled = settled.map(|settled| settled.max(Settled(leaf.newest_xid)));
+                } else {
+                    *settled = None;
+                    if !view.sees(header) {
+                        unsettled.push((header, image.to_vec()));
+                        return Ok(());
+                    }
                 }
                 if header.is_deleted() { Ok(()) } else { f(frame(image)?) }
             });
@@ -59,6 +67,12 @@ impl LeafScan {
             }
         }
         Ok(more)
+    }
+
+    /// Whether all rows so far were in their final version: no transaction is at them that may still run, the view's own
+    /// one included.
+    pub fn settled(&self) -> Option<Settled> {
+        self.settled
     }
 }
 

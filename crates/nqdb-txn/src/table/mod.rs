@@ -24,6 +24,7 @@ mod keys;
 mod leaf_scan;
 pub(crate) mod overflow;
 mod row_scan;
+mod segments;
 mod unique;
 mod write;
 
@@ -33,6 +34,7 @@ pub use image::RowImage;
 pub use index_scan::IndexScan;
 pub use leaf_scan::LeafScan;
 pub use row_scan::RowScan;
+pub use segments::{SEGMENT_ROWS, Settled};
 pub use write::Modified;
 
 use crate::error::Result;
@@ -88,6 +90,8 @@ pub struct TableCounters {
     next_row: AtomicU64,
     next_value: AtomicU64,
     rows: AtomicI64,
+    /// Which parts of the table have changed.
+    marks: segments::SegmentMarks,
 }
 
 impl TableCounters {
@@ -102,6 +106,7 @@ impl TableCounters {
             next_row: AtomicU64::new(last_row + 1),
             next_value: AtomicU64::new(last_value + 1),
             rows: AtomicI64::new(last_row as i64),
+            marks: segments::SegmentMarks::default(),
         }))
     }
 

@@ -104,6 +104,7 @@ impl TableStore {
             let undo = txn.note_change(xid, &change, &mut payload);
             RowHeader { xid, flags: 0, undo }.write(&mut value);
             value.extend_from_slice(image);
+            self.counters.marks.touch(row_id, 1);
             edit.insert(&value, false, xid.0);
             edit.log(ChangeKind::RowInsert as u8, &payload);
             true
@@ -213,6 +214,7 @@ impl TableStore {
             }
             RowHeader { xid, flags, undo }.write(&mut value);
             value.extend_from_slice(image);
+            self.counters.marks.touch(row_id, 1);
             edit.replace(&value, false, xid.0);
             edit.log(ChangeKind::RowUpdate as u8, &payload);
             Ok(Some(Attempt::Done))
@@ -304,6 +306,7 @@ impl TableStore {
                 let undo = txn.note_change(xid, &change, &mut payload);
                 RowHeader { xid, flags: DELETED | KEY_CHANGED, undo }.write(&mut value);
                 value.extend_from_slice(image);
+                self.counters.marks.touch(row_id, 1);
                 edit.replace(&value, true, xid.0);
                 edit.log(ChangeKind::RowDelete as u8, &payload);
                 Ok(None)

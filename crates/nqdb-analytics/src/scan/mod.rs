@@ -1,0 +1,194 @@
+//! Reading a table into record batches.
+//!
+//! The partitions of a scan share one cursor over the row ids and take a segment of them at a time, so that none is left
+//! with more work than the others. A segment whose columns are in the cache comes from there; else it is read from the tree,
+//! and kept. Conditions are tested on the batch.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `reader` | one partition: segments from the cache, or from the tree |
+//! | `admit` | the rows that pass, and of them the columns that are wanted |
+//! | `prune` | segments of which no row can pass, by their least and greatest values |
+
+mod admit;
+mod prune;
+mod reader;
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion_common::Result;
+use datafusion_common::tree_node::TreeNodeRecursion;
+use datafusion_execution::{SendableRecordBatchStream, TaskContext};
+use datafusion_physical_expr::EquivalenceProperties;
+use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
+use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
+use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use nqdb_txn::{ReadView, SEGMENT_ROWS, TableStore};
+use nqdb_types::Type;
+
+use crate::cache::{ColumnCache, ColumnKey};
+use crate::expression::{EvalContext, Expression};
+use crate::shape::Shape;
+use prune::{Bound, bounds_of};
+use reader::{Reader, Step};
+
+/// Rows of a batch, at most: a segment is one.
+pub(crate) const BATCH_ROWS: usize = SEGMENT_ROWS as usize;
+/// A batch whose texts are longer than this goes out before it is full.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// A scan of one table through a view.
+#[derive(Debug)]
+pub(crate) struct ScanExec {
+    shared: Arc<Shared>,
+    properties: Arc<PlanProperties>,
+}
+
+/// What all partitions of a scan use.
+struct Shared {
+    table: Arc<TableStore>,
+    view: ReadView,
+    /// Position in the table and shape of each column of a batch.
+    columns: Vec<(usize, Shape)>,
+    /// The same for the cache.
+    keys: Vec<ColumnKey>,
+    /// Conditions, in the order in which they are tested.
+    filters: Vec<Expression>,
+    /// Which columns they read.
+    tested: Vec<bool>,
+    /// What they say about single columns.
+    bounds: Vec<Bound>,
+    /// Columns that only the conditions read are left out of what is given on.
+    output: Vec<usize>,
+    schema: SchemaRef,
+    cx: Arc<EvalContext>,
+    /// Set when nobody wants the rows any more.
+    stop: Arc<AtomicBool>,
+    next_segment: AtomicU64,
+    end_row: u64,
+    cache: Arc<ColumnCache>,
+    /// When it began, by the cache's clock.
+    began: u64,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan").field("table", &self.table.id).finish_non_exhaustive()
+    }
+}
+
+/// What a scan is made of.
+pub(crate) struct ScanParts {
+    pub table: Arc<TableStore>,
+    pub view: ReadView,
+    /// Positions in the table.
+    pub columns: Vec<(usize, Type)>,
+    pub shapes: Vec<Shape>,
+    pub filters: Vec<Expression>,
+    /// Positions in `columns` that go out.
+    pub output: Vec<usize>,
+    pub partitions: usize,
+    pub cache: Arc<ColumnCache>,
+    pub cx: Arc<EvalContext>,
+    pub stop: Arc<AtomicBool>,
+}
+
+impl ScanExec {
+    pub fn new(parts: ScanParts) -> ScanExec {
+        let fields: Vec<Field> = parts
+            .output
+            .iter()
+            .filter_map(|index| parts.shapes.get(*index))
+            .enumerate()
+            .map(|(index, shape)| Field::new(format!("c{index}"), shape.data_type(), true))
+            .collect();
+        let schema = Arc::new(Schema::new(fields));
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema.clone()),
+            Partitioning::UnknownPartitioning(parts.partitions.max(1)),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        )
+        .with_scheduling_type(SchedulingType::NonCooperative);
+        let end_row = parts.table.counters.next_row_id().0;
+        let keys = parts.columns.iter().map(|(position, ty)| ColumnKey::of(&parts.table, *position, *ty)).collect();
+        let columns: Vec<(usize, Shape)> =
+            parts.columns.iter().map(|(position, _)| *position).zip(parts.shapes).collect();
+        let mut tested = vec![false; columns.len()];
+        parts.filters.iter().for_each(|filter| filter.mark_columns(&mut tested));
+        let shared = Shared {
+            table: parts.table,
+            view: parts.view,
+            columns,
+            keys,
+            tested,
+            bounds: bounds_of(&parts.filters),
+            filters: parts.filters,
+            output: parts.output,
+            schema,
+            cx: parts.cx,
+            stop: parts.stop,
+            next_segment: AtomicU64::new(0),
+            end_row,
+            began: parts.cache.now(),
+            cache: parts.cache,
+        };
+        ScanExec { shared: Arc::new(shared), properties: Arc::new(properties) }
+    }
+}
+
+impl DisplayAs for ScanExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScanExec: table={}", self.shared.table.id)
+    }
+}
+
+impl ExecutionPlan for ScanExec {
+    fn name(&self) -> &'static str {
+        "ScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let reader = Reader::new(self.shared.clone());
+        let stream = futures::stream::unfold(Some(reader), async |reader| {
+            let mut reader = reader?;
+            loop {
+                // Others get their turn after each batch that was read, whether any of its rows passed or not.
+                tokio::task::yield_now().await;
+                match reader.step() {
+                    Ok(Step::Batch(batch)) => return Some((Ok(batch), Some(reader))),
+                    Ok(Step::Nothing) => {}
+                    Ok(Step::End) => return None,
+                    Err(failure) => return Some((Err(failure.into()), None)),
+                }
+            }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.shared.schema.clone(), stream)))
+    }
+}
+
+const _: fn(&ScanExec) -> &dyn Any = |scan| scan;
