@@ -128,6 +128,11 @@ pub trait CatalogFunctions {
         None
     }
 
+    /// What can be done to the rows of a relation, or to one of its columns: see `pg_relation_is_updatable`.
+    fn relation_changes(&self, _relation: Oid, _column: Option<i16>) -> SqlResult<i32> {
+        Ok(0)
+    }
+
     fn routine_text(&self, _routine: Oid, _part: RoutineText) -> Option<String> {
         None
     }

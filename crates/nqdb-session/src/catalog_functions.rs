@@ -53,6 +53,10 @@ impl CatalogFunctions for Surroundings {
         system::comment(&self.catalog.borrow(), class, object, column)
     }
 
+    fn relation_changes(&self, relation: u32, column: Option<i16>) -> SqlResult<i32> {
+        self.with_bind_context(|cx| system::relation_changes(relation, column, cx))
+    }
+
     fn routine_text(&self, routine: u32, part: RoutineText) -> Option<String> {
         system::routine_text(routine, part)
     }

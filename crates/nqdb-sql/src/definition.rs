@@ -133,6 +133,11 @@ pub enum AlterAction {
     },
     SetSchema(String),
     Owner(String),
+    /// ALTER COLUMN ... SET DEFAULT and DROP DEFAULT, of views: SQL text.
+    ColumnDefault {
+        column: String,
+        default: Option<String>,
+    },
     /// SET (name = value, ...), of views.
     SetOptions(Vec<(String, String)>),
     /// RESET (name, ...), of views.

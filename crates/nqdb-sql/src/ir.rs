@@ -656,6 +656,8 @@ pub enum MergeAction {
 pub struct Check {
     pub name: String,
     pub predicate: Expr,
+    /// It is the condition of the view of that name, with CHECK OPTION: it must be true, NULL is not enough.
+    pub of_view: bool,
 }
 
 #[derive(Clone, Debug)]

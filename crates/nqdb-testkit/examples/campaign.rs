@@ -16,6 +16,8 @@ mod server;
 mod sink;
 #[path = "../tests/campaign/statements.rs"]
 mod statements;
+#[path = "../tests/campaign/twins.rs"]
+mod twins;
 
 use std::process::ExitCode;
 use std::time::Instant;

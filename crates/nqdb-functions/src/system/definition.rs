@@ -23,6 +23,8 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &FUNCTION_BODY,
     &FUNCTION_ARGUMENT_DEFAULT,
     &SERIAL_SEQUENCE,
+    &RELATION_IS_UPDATABLE,
+    &COLUMN_IS_UPDATABLE,
     &VIEW,
     &VIEW_PRETTY,
     &VIEW_WRAPPED,
@@ -116,6 +118,24 @@ fn function_argument_default(_context: &mut FunctionContext<'_>, routine: u32, a
 #[sql_function("pg_get_serial_sequence(text, text) -> text", oid = 1665, stable)]
 fn serial_sequence(context: &mut FunctionContext<'_>, table: &str, column: &str) -> SqlResult<Option<String>> {
     context.session.serial_sequence(table, column)
+}
+
+/// What can be done to the rows of a relation: 4 for UPDATE, 8 for INSERT, 16 for DELETE, added up. There are no triggers.
+#[sql_function("pg_relation_is_updatable(regclass, bool) -> int4", oid = 3842, stable)]
+fn relation_is_updatable(context: &mut FunctionContext<'_>, relation: u32, _triggers: bool) -> SqlResult<i32> {
+    context.session.relation_changes(relation, None)
+}
+
+#[sql_function("pg_column_is_updatable(regclass, int2, bool) -> bool", oid = 3843, stable)]
+fn column_is_updatable(
+    context: &mut FunctionContext<'_>,
+    relation: u32,
+    column: i16,
+    _triggers: bool,
+) -> SqlResult<bool> {
+    const UPDATE_AND_DELETE: i32 = 4 + 16;
+    let changes = context.session.relation_changes(relation, Some(column))?;
+    Ok(column > 0 && changes & UPDATE_AND_DELETE == UPDATE_AND_DELETE)
 }
 
 #[sql_function("pg_get_viewdef(oid) -> text", oid = 1641, stable)]

@@ -3,9 +3,11 @@
 //! A column counts as read when an expression of the user names it; what checks, generated columns and locks look at does not
 //! count. While a view's query is bound, what it names is noted for the view's owner.
 
-use nqdb_catalog::TableDef;
+use std::sync::Arc;
+
 use nqdb_catalog::rights::{ColumnNeeds, Rights, SecuredKind};
-use nqdb_sqlstate::SqlResult;
+use nqdb_catalog::{TableDef, ViewDef};
+use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::Oid;
 
 use super::Binder;
@@ -22,8 +24,13 @@ pub(super) struct NotedAccess {
 }
 
 /// A place among the noted accesses.
+///
+/// Behind a view follow those of what is below it, `count` in all.
 #[derive(Clone, Copy)]
-pub(super) struct AccessPlace(usize);
+pub(super) struct AccessPlace {
+    first: usize,
+    count: usize,
+}
 
 impl Binder<'_> {
     /// Notes that the statement reads a relation; which columns shows at the end.
@@ -40,7 +47,7 @@ impl Binder<'_> {
             columns: ColumnNeeds::default(),
         };
         self.accesses.push(NotedAccess { access, readable });
-        AccessPlace(self.accesses.len() - 1)
+        AccessPlace { first: self.accesses.len() - 1, count: 1 }
     }
 
     /// Notes that the statement reads the relation of an item of FROM, whose columns have these attribute numbers.
@@ -51,45 +58,94 @@ impl Binder<'_> {
 
     /// Says which columns of a noted relation can be read, once they have ids.
     pub(super) fn note_columns(&mut self, place: AccessPlace, readable: Vec<(i16, ColumnId)>) {
-        if let Some(noted) = self.accesses.get_mut(place.0) {
+        if let Some(noted) = self.accesses.get_mut(place.first) {
             noted.readable = readable;
         }
     }
 
-    /// Notes that the statement changes a table, and reads those columns of the row at hand that it names.
-    pub(super) fn note_change(&mut self, table: &TableDef, needed: Rights, row: &Row) -> AccessPlace {
-        let number = |at: &usize| table.columns.get(*at).map(|column| column.attnum);
-        let readable = row.iter().filter_map(|(at, id)| Some((number(at)?, *id))).collect();
-        self.note(table.oid, needed, readable)
+    /// Notes that the statement changes a table, and reads those columns of the row at hand that it names. Behind a view its
+    /// owner needs the same rights.
+    pub(super) fn note_change(&mut self, table: &Arc<TableDef>, needed: Rights, row: &Row) -> SqlResult<AccessPlace> {
+        let Some(target) = self.view_behind(table) else {
+            let readable = row.iter().map(|(at, id)| (self.number_of(table, *at), *id)).collect();
+            return Ok(self.note(table.oid, needed, readable));
+        };
+        let ids = self.view_ids(&target, row)?;
+        let views: Vec<&Arc<ViewDef>> = target.layers.iter().map(|layer| &layer.view).collect();
+        let Some(outermost) = views.first() else { return Err(SqlError::internal("a view without a layer")) };
+        let mut place = self.note(outermost.oid, needed, (1..).zip(ids).collect());
+        let outer_role = self.acting_role;
+        let below = views.iter().skip(1).map(|view| view.oid).chain([target.base.oid]);
+        for (view, object) in views.iter().zip(below) {
+            if !view.security_invoker() {
+                self.acting_role = Some(view.owner);
+            }
+            self.note(object, needed, Vec::new());
+            place.count += 1;
+        }
+        self.acting_role = outer_role;
+        Ok(place)
+    }
+
+    /// The attribute number under which the statement names a column of its target.
+    fn number_of(&self, table: &Arc<TableDef>, at: usize) -> i16 {
+        match self.view_behind(table) {
+            Some(target) => {
+                let position = target.columns.iter().position(|column| *column == Some(at));
+                position.and_then(|position| i16::try_from(position + 1).ok()).unwrap_or(0)
+            }
+            None => table.columns.get(at).map_or(0, |column| column.attnum),
+        }
+    }
+
+    /// Adds a right that is needed of the target, and by owners of what is below it.
+    pub(super) fn note_needed(&mut self, place: AccessPlace, needed: Rights) {
+        for noted in self.accesses.iter_mut().skip(place.first).take(place.count) {
+            noted.access.needed = noted.access.needed.with(needed);
+        }
+    }
+
+    /// Notes columns of the target, and the same columns of the table at its bottom.
+    fn note_numbers(
+        &mut self,
+        place: AccessPlace,
+        table: &Arc<TableDef>,
+        positions: &[usize],
+        list: fn(&mut ColumnNeeds) -> &mut Vec<i16>,
+    ) {
+        let named: Vec<i16> = positions.iter().map(|at| self.number_of(table, *at)).collect();
+        self.note_more(place, |access| list(&mut access.columns).extend(named));
+        if place.count > 1 {
+            let own = positions.iter().filter_map(|at| table.columns.get(*at)).map(|column| column.attnum);
+            let own: Vec<i16> = own.collect();
+            let base = AccessPlace { first: place.first + place.count - 1, count: 1 };
+            self.note_more(base, |access| list(&mut access.columns).extend(own));
+        }
     }
 
     /// Adds to what is needed of a noted relation.
     pub(super) fn note_more(&mut self, place: AccessPlace, change: impl FnOnce(&mut Access)) {
-        if let Some(noted) = self.accesses.get_mut(place.0) {
+        if let Some(noted) = self.accesses.get_mut(place.first) {
             change(&mut noted.access);
         }
     }
 
     /// Notes the columns that an INSERT names.
-    pub(super) fn note_inserted(&mut self, place: AccessPlace, table: &TableDef, targets: &[usize]) {
-        let numbers = targets.iter().filter_map(|at| table.columns.get(*at)).map(|column| column.attnum);
-        let numbers: Vec<i16> = numbers.collect();
-        self.note_more(place, |access| access.columns.inserted.extend(numbers));
+    pub(super) fn note_inserted(&mut self, place: AccessPlace, table: &Arc<TableDef>, targets: &[usize]) {
+        self.note_numbers(place, table, targets, |columns| &mut columns.inserted);
     }
 
     /// Notes the columns by which ON CONFLICT finds rows: that is reading.
-    pub(super) fn note_arbiters(&mut self, place: AccessPlace, table: &TableDef, arbiters: &[usize]) {
+    pub(super) fn note_arbiters(&mut self, place: AccessPlace, table: &Arc<TableDef>, arbiters: &[usize]) {
         let keys = arbiters.iter().filter_map(|at| table.indexes.get(*at)).flat_map(|index| &index.key);
-        let numbers = keys.filter_map(|key| table.columns.get(key.column)).map(|column| column.attnum);
-        let numbers: Vec<i16> = numbers.collect();
-        self.note_more(place, |access| access.columns.selected.extend(numbers));
+        let positions: Vec<usize> = keys.map(|key| key.column).collect();
+        self.note_numbers(place, table, &positions, |columns| &mut columns.selected);
     }
 
     /// Notes the columns that a SET names.
-    pub(super) fn note_updated(&mut self, place: AccessPlace, table: &TableDef, set: &[(usize, Expr)]) {
-        let numbers = set.iter().filter_map(|(at, _)| table.columns.get(*at)).map(|column| column.attnum);
-        let numbers: Vec<i16> = numbers.collect();
-        self.note_more(place, |access| access.columns.updated.extend(numbers));
+    pub(super) fn note_updated(&mut self, place: AccessPlace, table: &Arc<TableDef>, set: &[(usize, Expr)]) {
+        let positions: Vec<usize> = set.iter().map(|(at, _)| *at).collect();
+        self.note_numbers(place, table, &positions, |columns| &mut columns.updated);
     }
 
     /// The table whose row has this column is to be locked: that needs the right to change it.
@@ -109,21 +165,26 @@ impl Binder<'_> {
         self.note_more(place, |access| access.kind = SecuredKind::Function);
     }
 
-    /// Runs `work` and says which columns of a row it reads.
+    /// Runs `work` and says which columns of rows of the target it reads.
     pub(super) fn reading<T>(
         &mut self,
-        table: &TableDef,
-        row: &Row,
+        table: &Arc<TableDef>,
+        rows: &[&Row],
         work: impl FnOnce(&mut Self) -> SqlResult<T>,
     ) -> SqlResult<(T, Vec<i16>)> {
-        let before: Vec<bool> = row.iter().map(|(_, id)| self.set_read(*id, false)).collect();
+        let mut cells: Vec<(i16, ColumnId)> = Vec::new();
+        for row in rows {
+            match self.view_behind(table) {
+                Some(target) => cells.extend((1..).zip(self.view_ids(&target, row)?)),
+                None => cells.extend(row.iter().map(|(at, id)| (self.number_of(table, *at), *id))),
+            }
+        }
+        let before: Vec<bool> = cells.iter().map(|(_, id)| self.set_read(*id, false)).collect();
         let result = work(self)?;
         let mut read = Vec::new();
-        for ((at, id), was_read) in row.iter().zip(before) {
-            if self.set_read(*id, was_read)
-                && let Some(column) = table.columns.get(*at)
-            {
-                read.push(column.attnum);
+        for ((number, id), was_read) in cells.into_iter().zip(before) {
+            if self.set_read(id, was_read) {
+                read.push(number);
             }
         }
         Ok((result, read))

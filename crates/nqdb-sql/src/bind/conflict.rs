@@ -10,7 +10,7 @@ use sqlparser::ast::{self, ConflictTarget, ObjectNamePart, OnConflictAction, OnI
 use super::Binder;
 use super::access::AccessPlace;
 use super::scope::{Clause, Scope};
-use super::table_row::{Row, row_table};
+use super::table_row::Row;
 use crate::ir::{ConflictAction, OnConflict};
 use crate::names::name_of;
 
@@ -47,9 +47,11 @@ impl Binder<'_> {
             }
             OnConflictAction::DoUpdate(ast::DoUpdate { assignments, selection }) => {
                 let existing = self.new_row(table, false);
-                self.note_more(place, |access| access.needed = access.needed.with(Rights::UPDATE));
+                self.note_needed(place, Rights::UPDATE);
                 let mut scope = Scope::new(Clause::Update);
-                for item in [row_table(table, alias, &existing), excluded_table(table, row)] {
+                let mut excluded = self.target_table(table, "excluded", row)?;
+                excluded.hidden_name = None;
+                for item in [self.target_table(table, alias, &existing)?, excluded] {
                     scope.columns.extend(item.columns.iter().cloned());
                     scope.tables.push(item);
                 }
@@ -66,8 +68,7 @@ impl Binder<'_> {
                 };
                 let in_scope = |binder: &mut Self| binder.in_scope(scope, update);
                 // What EXCLUDED gives is read of the table too, as far as privileges go.
-                let both: Row = existing.iter().chain(row).copied().collect();
-                let ((set, predicate), read) = self.reading(table, &both, in_scope)?;
+                let ((set, predicate), read) = self.reading(table, &[&existing, row], in_scope)?;
                 self.note_more(place, |access| access.columns.selected.extend(read));
                 ConflictAction::Update { existing, set, predicate }
             }
@@ -80,13 +81,6 @@ impl Binder<'_> {
         let tokens = &self.tokens;
         (1..tokens.len()).rev().find(|at| tokens.is(*at, "conflict") && tokens.is(at - 1, "on")).map(|at| at - 1)
     }
-}
-
-/// EXCLUDED: the row that was to be inserted, without a schema.
-fn excluded_table(table: &Arc<TableDef>, row: &Row) -> super::scope::ScopeTable {
-    let mut excluded = row_table(table, "excluded", row);
-    excluded.hidden_name = None;
-    excluded
 }
 
 /// The unique indexes over exactly the named columns (inference), or the one of the named constraint.

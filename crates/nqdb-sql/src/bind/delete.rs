@@ -6,6 +6,7 @@ use sqlparser::ast::{self, FromTable};
 
 use super::Binder;
 use super::scope::{Clause, Scope};
+use super::view_target::ViewChange;
 use crate::ir::Delete;
 use crate::parse::cursor_of;
 
@@ -32,12 +33,13 @@ impl Binder<'_> {
         let [item] = items.as_slice() else {
             return Err(SqlError::new(SYNTAX_ERROR, "syntax error: DELETE takes one table"));
         };
-        let (table, alias) = self.bind_changed_table(item)?;
+        let (table, alias) = self.bind_changed_table(item, Some(ViewChange::Delete))?;
         self.in_scope(Scope::new(Clause::From), |binder| {
             let old = binder.new_row(&table, false);
-            binder.note_change(&table, Rights::DELETE, &old);
+            binder.note_change(&table, Rights::DELETE, &old)?;
             let others = binder.bind_other_tables(&table, &alias, &old, using.as_deref().unwrap_or_default())?;
-            *binder.scope() = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Where);
+            let scope = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Where)?;
+            *binder.scope() = scope;
             let current_of = selection.as_ref().and_then(cursor_of);
             if current_of.is_some() && others.is_some() {
                 return Err(SqlError::unsupported("WHERE CURRENT OF beside other tables"));
@@ -47,10 +49,14 @@ impl Binder<'_> {
                 Some(selection) => Some(binder.bind_boolean(selection, "WHERE")?),
                 None => None,
             };
-            let scope = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Returning);
+            let predicate = binder.with_view_conditions(&table, &old, predicate)?;
+            let scope = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Returning)?;
             let returning = binder.bind_returning(returning.as_ref(), scope)?;
             let using = others.map(|others| binder.join_changed(&table, &alias, &old, others));
-            Ok(Delete { table, old, alias, using, current_of, predicate, returning })
+            let table = binder.real_table(&table);
+            let mut delete = Delete { table, old, alias, using, current_of, predicate, returning };
+            binder.put_view_values_in(delete.predicate.iter_mut(), &mut delete.returning);
+            Ok(delete)
         })
     }
 }

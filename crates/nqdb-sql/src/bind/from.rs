@@ -234,7 +234,7 @@ impl Binder<'_> {
     }
 
     /// 42501 for a name in a schema that the role may not use.
-    fn expect_schema_usage(&self, schema: Option<&str>, position: Option<u32>) -> SqlResult<()> {
+    pub(super) fn expect_schema_usage(&self, schema: Option<&str>, position: Option<u32>) -> SqlResult<()> {
         let Some(schema) = schema.and_then(|schema| self.cx.catalog.schema(schema)) else { return Ok(()) };
         if self.in_system_view || self.cx.catalog.may_use_schema(self.cx.role, schema.oid) {
             return Ok(());
@@ -275,7 +275,9 @@ impl Binder<'_> {
             Ok(Some(Relation::Index(..))) => {
                 Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{name}\" is an index")).or_position(position))
             }
-            Ok(Some(Relation::View(_))) => Err(SqlError::unsupported("a change through a view")),
+            Ok(Some(Relation::View(_))) => {
+                Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{name}\" is not a table")).or_position(position))
+            }
             Ok(Some(Relation::Sequence(_))) => {
                 Err(SqlError::unsupported("a sequence in the place of a table").or_position(position))
             }

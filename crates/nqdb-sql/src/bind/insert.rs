@@ -13,8 +13,9 @@ use sqlparser::ast::{self, ObjectNamePart, SetExpr, TableObject};
 use super::from::{TableName, table_name};
 use super::scope::{Clause, Scope};
 use super::subscript_target::{ArrayPart, default_in_part};
+use super::view_target::ViewChange;
 use super::{Binder, span_position};
-use crate::ir::{Expr, ExprKind, Insert, OutputColumn, Query, Rel};
+use crate::ir::{ConflictAction, Expr, ExprKind, Insert, OnConflict, OutputColumn, Query, Rel};
 use crate::names::name_of;
 use crate::statement::Overriding;
 
@@ -88,7 +89,7 @@ impl Binder<'_> {
             return Err(SqlError::unsupported("this form of INSERT"));
         };
         let TableName { schema, name, position } = table_name(name)?;
-        let table = self.find_target(schema.as_deref(), &name, position)?;
+        let table = self.find_target(schema.as_deref(), &name, position, Some(ViewChange::Insert))?;
         let alias = match table_alias {
             Some(ast::TableAliasWithoutColumns { explicit: _, alias }) => name_of(alias),
             None => table.name.clone(),
@@ -99,7 +100,7 @@ impl Binder<'_> {
                 None => (Query { rel: Rel::OneRow, output: Vec::new() }, Vec::new()),
                 Some(source) => binder.bind_source(&table, source, targets, !columns.is_empty(), overriding)?,
             };
-            let place = binder.note_change(&table, Rights::INSERT, &Vec::new());
+            let place = binder.note_change(&table, Rights::INSERT, &Vec::new())?;
             binder.note_inserted(place, &table, &targets);
             let mut defaults = Vec::new();
             for (at, _) in table.live_columns() {
@@ -108,33 +109,58 @@ impl Binder<'_> {
                 }
             }
             let row = binder.new_row(&table, true);
-            let generated = binder.bind_generated(&table, &row)?;
-            let checks = binder.bind_checks(&table, &row)?;
+            let real = binder.real_table(&table);
+            let generated = binder.bind_generated(&real, &row)?;
+            let mut checks = binder.bind_checks(&real, &row)?;
+            checks.extend(binder.view_checks(&table, &row)?);
             let on_conflict = match on {
                 None => None,
                 Some(on) => Some(binder.bind_on_conflict(on, &table, &alias, &row, place)?),
             };
-            let scope = binder.row_scope(&table, &alias, &row, Clause::Returning);
+            let scope = binder.target_scope(&table, &alias, &row, Clause::Returning)?;
             let (returning, read) =
-                binder.reading(&table, &row, |binder| binder.bind_returning(returning.as_ref(), scope))?;
+                binder.reading(&table, &[&row], |binder| binder.bind_returning(returning.as_ref(), scope))?;
             binder.note_more(place, |access| access.columns.selected.extend(read));
-            Ok(Insert { table, source, targets, defaults, row, generated, checks, on_conflict, returning })
+            let mut insert =
+                Insert { table: real, source, targets, defaults, row, generated, checks, on_conflict, returning };
+            let mut parts: Vec<&mut Expr> = Vec::new();
+            if let Some(OnConflict { action: ConflictAction::Update { set, predicate, .. }, .. }) =
+                &mut insert.on_conflict
+            {
+                parts.extend(set.iter_mut().map(|(_, expr)| expr).chain(predicate));
+            }
+            binder.put_view_values_in(parts, &mut insert.returning);
+            Ok(insert)
         })
     }
 
     /// The table that a statement changes: 42809 for anything else.
     pub(super) fn find_target(
-        &self,
+        &mut self,
         schema: Option<&str>,
         name: &str,
         position: Option<u32>,
+        change: Option<ViewChange>,
     ) -> SqlResult<Arc<TableDef>> {
+        self.view_target = None;
         if schema.is_none() && self.common_tables.iter().any(|table| table.name == name) {
             let message = format!("relation \"{name}\" cannot be the target of a modifying statement");
             return Err(SqlError::new(WRONG_OBJECT_TYPE, message).or_position(position));
         }
         if let Ok(Some(Relation::Sequence(_))) = self.cx.catalog.resolve(self.cx.search_path, schema, name) {
             return Err(SqlError::new(WRONG_OBJECT_TYPE, format!("cannot change sequence \"{name}\"")));
+        }
+        if let Ok(Some(Relation::View(view))) = self.cx.catalog.resolve(self.cx.search_path, schema, name) {
+            self.expect_schema_usage(schema, position)?;
+            let view = Arc::clone(view);
+            return match change {
+                Some(change) => self.open_view_target(&view, change),
+                None => {
+                    let message = format!("cannot execute MERGE on relation \"{name}\"");
+                    let detail = "This operation is not supported for views.";
+                    Err(SqlError::new(nqdb_sqlstate::FEATURE_NOT_SUPPORTED, message).with_detail(detail))
+                }
+            };
         }
         let table = self.find_stored_table(schema, name, position)?;
         if table.materialized.is_some() {
@@ -145,7 +171,14 @@ impl Binder<'_> {
     }
 
     /// The columns that get values: those listed, or all in order.
-    pub(super) fn bind_targets(&mut self, table: &TableDef, columns: &[ast::ObjectName]) -> SqlResult<Vec<Target>> {
+    pub(super) fn bind_targets(
+        &mut self,
+        table: &Arc<TableDef>,
+        columns: &[ast::ObjectName],
+    ) -> SqlResult<Vec<Target>> {
+        if let Some(order) = self.view_order(table).filter(|_| columns.is_empty()) {
+            return Ok(order.into_iter().map(|at| Target { at, position: None, part: None }).collect());
+        }
         if columns.is_empty() {
             return Ok(table.live_columns().map(|(at, _)| Target { at, position: None, part: None }).collect());
         }
@@ -156,6 +189,7 @@ impl Binder<'_> {
             };
             let position = span_position(identifier.span);
             let name = name_of(identifier);
+            self.expect_view_column(table, &name, ViewChange::Insert)?;
             let at = target_column(table, &name, position)?;
             let part = match table.columns.get(at) {
                 Some(definition) => self.array_part(definition, identifier)?,

@@ -10,7 +10,7 @@ use sqlparser::ast;
 use super::Binder;
 use super::lateral::Sibling;
 use super::scope::{Clause, Scope, ScopeColumn, ScopeTable, check_unique};
-use super::table_row::{Row, row_table};
+use super::table_row::Row;
 use crate::ir::{ColumnId, JoinKind, JoinedChange, Rel};
 
 /// The bound FROM of an UPDATE, or USING of a DELETE.
@@ -33,7 +33,7 @@ impl Binder<'_> {
         if from.is_empty() {
             return Ok(None);
         }
-        let changed = row_table(table, alias, old);
+        let changed = self.target_table(table, alias, old)?;
         let columns = changed.columns.clone();
         let scope = self.scope();
         scope.changed_table = Some(changed.name.clone());
@@ -51,20 +51,20 @@ impl Binder<'_> {
 
     /// What conditions, new values and RETURNING see: a row of the table, and the other tables.
     pub(super) fn changed_scope(
-        &self,
+        &mut self,
         table: &Arc<TableDef>,
         alias: &str,
         row: &Row,
         others: Option<&OtherTables>,
         clause: Clause,
-    ) -> Scope {
-        let mut scope = self.row_scope(table, alias, row, clause);
+    ) -> SqlResult<Scope> {
+        let mut scope = self.target_scope(table, alias, row, clause)?;
         if let Some(others) = others {
             scope.tables.extend(others.tables.iter().cloned());
             scope.columns.extend(others.columns.iter().cloned());
             scope.invisible.extend(others.invisible.iter().cloned());
         }
-        scope
+        Ok(scope)
     }
 
     /// The join of the table with the others, once everything that reads it is bound.
@@ -86,7 +86,7 @@ impl Binder<'_> {
     pub(super) fn changed_scan(&mut self, table: &Arc<TableDef>, alias: &str, old: &Row) -> (Rel, ColumnId) {
         let address = self.new_column(Type::BYTEA, true, None);
         let scan = Rel::Scan {
-            table: Arc::clone(table),
+            table: self.real_table(table),
             alias: alias.to_string(),
             columns: old.clone(),
             address: Some(address),

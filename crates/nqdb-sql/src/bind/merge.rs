@@ -22,11 +22,11 @@ impl Binder<'_> {
             return Err(SqlError::new(SYNTAX_ERROR, "syntax error in MERGE"));
         }
         let target = ast::TableWithJoins { relation: table.clone(), joins: Vec::new() };
-        let (table, alias) = self.bind_changed_table(&target)?;
+        let (table, alias) = self.bind_changed_table(&target, None)?;
         check_reachable(clauses)?;
         self.in_scope(Scope::new(Clause::From), |binder| {
             let old = binder.new_row(&table, false);
-            let place = binder.note_change(&table, Rights::NONE, &old);
+            let place = binder.note_change(&table, Rights::NONE, &old)?;
             let source = [ast::TableWithJoins { relation: source.clone(), joins: Vec::new() }];
             let others = binder.bind_other_tables(&table, &alias, &old, &source).map_err(|error| {
                 if error.code() != DUPLICATE_ALIAS {
@@ -35,10 +35,12 @@ impl Binder<'_> {
                 SqlError::new(DUPLICATE_ALIAS, format!("name \"{alias}\" specified more than once"))
                     .with_detail("The name is used both as MERGE target table and data source.")
             })?;
-            *binder.scope() = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::JoinCondition);
+            let scope = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::JoinCondition)?;
+            *binder.scope() = scope;
             let on = binder.bind_boolean(on, "JOIN/ON")?;
-            let both = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::MergeWhen);
-            let mut source_only = binder.changed_scope(&table, &alias, &Row::new(), others.as_ref(), Clause::MergeWhen);
+            let both = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::MergeWhen)?;
+            let mut source_only =
+                binder.changed_scope(&table, &alias, &Row::new(), others.as_ref(), Clause::MergeWhen)?;
             // The table without its columns: naming it says why that does not work.
             source_only.tables.retain(|other| other.name != alias);
             source_only.invisible.push(row_table(&table, &alias, &old));
@@ -105,7 +107,7 @@ impl Binder<'_> {
             ast::MergeAction::Update(_) => Rights::UPDATE,
             ast::MergeAction::Insert(_) => Rights::INSERT,
         };
-        self.note_more(place, |access| access.needed = access.needed.with(needed));
+        self.note_needed(place, needed);
         let action = match action {
             ast::MergeAction::DoNothing { .. } => MergeAction::Nothing,
             ast::MergeAction::Delete { .. } => MergeAction::Delete,

@@ -10,6 +10,7 @@
 //! | `locking` | FOR UPDATE |
 //! | `with`, `with_recursive`, `with_inline` | WITH |
 //! | `from`, `from_function`, `lateral`, `system_relation` | FROM |
+//! | `view_target` | changes through views |
 //! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `merge`, `returning`, `table_row`, `subscript_target` | changes |
 //! | `access` | what the statement needs to be allowed |
 //! | `output_name` | what a column without an alias is called |
@@ -65,6 +66,7 @@ mod system_relation;
 mod table_row;
 mod types;
 mod update;
+mod view_target;
 mod walk;
 mod window;
 mod with;
@@ -90,6 +92,7 @@ pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
 pub use stored_query::{AnalyzedQuery, analyze_query, bind_fill, bind_refill};
 pub use types::{built_in_type, data_type};
+pub use view_target::updatable_columns;
 pub(crate) use walk::any as any_expression;
 use with::{CommonTable, PendingWith, Recursion};
 
@@ -361,6 +364,11 @@ struct Binder<'a> {
     views: usize,
     /// Conversions to domains that were bound so far.
     domain_values: u32,
+    /// The view that the change at hand goes through, and what it computes over the rows at hand: the ids of its columns by
+    /// the first id of the row, and the values of those that are no columns of the table.
+    view_target: Option<Arc<view_target::ViewTarget>>,
+    view_rows: Vec<(ColumnId, Vec<ColumnId>)>,
+    view_values: Vec<(ColumnId, Expr)>,
     /// What was touched so far.
     accesses: Vec<access::NotedAccess>,
     /// Whose privileges count for what is bound: the owner's of the view whose query it is.
@@ -394,6 +402,9 @@ impl<'a> Binder<'a> {
             recorded_types: None,
             views: 0,
             domain_values: 0,
+            view_target: None,
+            view_rows: Vec::new(),
+            view_values: Vec::new(),
             accesses: Vec::new(),
             acting_role: None,
         }

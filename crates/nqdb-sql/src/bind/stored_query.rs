@@ -112,7 +112,7 @@ fn query_of(parsed: &Parsed) -> SqlResult<&ast::Query> {
     }
 }
 
-fn parse_stored(stored: &StoredQuery) -> SqlResult<(Arc<Tokens>, ast::Query)> {
+pub(super) fn parse_stored(stored: &StoredQuery) -> SqlResult<(Arc<Tokens>, ast::Query)> {
     let mut parsed = parse(&stored.text).map_err(SqlError::without_position)?;
     let Some(parsed) = parsed.pop() else { return Err(SqlError::internal("a view without a query")) };
     let query = ast::Query::clone(query_of(&parsed)?);
@@ -216,7 +216,17 @@ impl Binder<'_> {
     /// Binds a stored query; it sees none of the names around it.
     fn bind_stored(&mut self, stored: &StoredQuery) -> SqlResult<Query> {
         let (tokens, parsed) = parse_stored(stored)?;
-        let outer_tokens = std::mem::replace(&mut self.tokens, tokens);
+        self.in_stored(stored, &tokens, |binder| binder.bind_query(&parsed))
+    }
+
+    /// Runs `work` on a part of a stored query, which sees none of the names around it.
+    pub(super) fn in_stored<T>(
+        &mut self,
+        stored: &StoredQuery,
+        tokens: &Arc<Tokens>,
+        work: impl FnOnce(&mut Self) -> SqlResult<T>,
+    ) -> SqlResult<T> {
+        let outer_tokens = std::mem::replace(&mut self.tokens, Arc::clone(tokens));
         let outer_scopes = std::mem::take(&mut self.scopes);
         let outer_common_tables = std::mem::take(&mut self.common_tables);
         let outer_stored = self.stored.replace(stored.clone());
@@ -226,7 +236,7 @@ impl Binder<'_> {
         let outer_later_names = std::mem::take(&mut self.later_with_names);
         // Its scopes count on from those around it.
         self.scopes = outer_scopes.iter().map(|scope| Scope::new(scope.clause)).collect();
-        let bound = self.bind_query(&parsed);
+        let bound = work(self);
         self.tokens = outer_tokens;
         self.scopes = outer_scopes;
         self.common_tables = outer_common_tables;

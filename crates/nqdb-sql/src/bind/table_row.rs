@@ -56,6 +56,21 @@ impl Binder<'_> {
         scope
     }
 
+    /// As [`Binder::row_scope`], for the target of a change, which may be a view.
+    pub(super) fn target_scope(
+        &mut self,
+        table: &Arc<TableDef>,
+        name: &str,
+        row: &Row,
+        clause: Clause,
+    ) -> SqlResult<Scope> {
+        let mut scope = Scope::new(clause);
+        let item = self.target_table(table, name, row)?;
+        scope.columns.clone_from(&item.columns);
+        scope.tables.push(item);
+        Ok(scope)
+    }
+
     /// The CHECK constraints of a table over its new row.
     pub(super) fn bind_checks(&mut self, table: &Arc<TableDef>, row: &[(usize, ColumnId)]) -> SqlResult<Vec<Check>> {
         let mut checks = Vec::with_capacity(table.checks.len());
@@ -69,7 +84,7 @@ impl Binder<'_> {
             self.tokens = outer_tokens;
             let mut predicate = bound.map_err(SqlError::without_position)?;
             predicate.position = None;
-            checks.push(Check { name: check.name.clone(), predicate });
+            checks.push(Check { name: check.name.clone(), predicate, of_view: false });
         }
         Ok(checks)
     }

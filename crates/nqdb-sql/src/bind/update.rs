@@ -13,6 +13,7 @@ use super::insert::{is_default, target_column};
 use super::rows::row_items;
 use super::scope::Clause;
 use super::subscript_target::{ArrayPart, default_in_part};
+use super::view_target::ViewChange;
 use super::{Binder, span_position, walk};
 use crate::ir::{Expr, ExprKind, Update};
 use crate::names::name_of;
@@ -43,12 +44,13 @@ impl Binder<'_> {
         if output.is_some() || or.is_some() || !order_by.is_empty() || limit.is_some() {
             return Err(SqlError::unsupported("this clause of UPDATE"));
         }
-        let (table, alias) = self.bind_changed_table(table)?;
+        let (table, alias) = self.bind_changed_table(table, Some(ViewChange::Update))?;
         self.in_scope(super::scope::Scope::new(Clause::From), |binder| {
             let old = binder.new_row(&table, false);
-            let place = binder.note_change(&table, Rights::UPDATE, &old);
+            let place = binder.note_change(&table, Rights::UPDATE, &old)?;
             let others = binder.bind_other_tables(&table, &alias, &old, from)?;
-            *binder.scope() = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Update);
+            let scope = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Update)?;
+            *binder.scope() = scope;
             let set = binder.bind_assignments(&table, assignments)?;
             binder.note_updated(place, &table, &set);
             let current_of = selection.as_ref().and_then(cursor_of);
@@ -62,20 +64,31 @@ impl Binder<'_> {
                 }
                 None => None,
             };
+            let predicate = binder.with_view_conditions(&table, &old, predicate)?;
             let row = binder.new_row(&table, true);
-            let generated = binder.bind_generated(&table, &row)?;
-            let checks = binder.bind_checks(&table, &row)?;
-            let scope = binder.changed_scope(&table, &alias, &row, others.as_ref(), Clause::Returning);
+            let real = binder.real_table(&table);
+            let generated = binder.bind_generated(&real, &row)?;
+            let mut checks = binder.bind_checks(&real, &row)?;
+            checks.extend(binder.view_checks(&table, &row)?);
+            let scope = binder.changed_scope(&table, &alias, &row, others.as_ref(), Clause::Returning)?;
             let (returning, read) =
-                binder.reading(&table, &row, |binder| binder.bind_returning(returning.as_ref(), scope))?;
+                binder.reading(&table, &[&row], |binder| binder.bind_returning(returning.as_ref(), scope))?;
             binder.note_more(place, |access| access.columns.selected.extend(read));
             let from = others.map(|others| binder.join_changed(&table, &alias, &old, others));
-            Ok(Update { table, old, alias, from, current_of, predicate, set, row, generated, checks, returning })
+            let mut update =
+                Update { table: real, old, alias, from, current_of, predicate, set, row, generated, checks, returning };
+            let parts = update.set.iter_mut().map(|(_, expr)| expr).chain(&mut update.predicate);
+            binder.put_view_values_in(parts, &mut update.returning);
+            Ok(update)
         })
     }
 
     /// The one table of UPDATE or DELETE, with its alias.
-    pub(super) fn bind_changed_table(&mut self, item: &ast::TableWithJoins) -> SqlResult<(Arc<TableDef>, String)> {
+    pub(super) fn bind_changed_table(
+        &mut self,
+        item: &ast::TableWithJoins,
+        change: Option<ViewChange>,
+    ) -> SqlResult<(Arc<TableDef>, String)> {
         let ast::TableWithJoins { relation, joins } = item;
         let TableFactor::Table {
             name,
@@ -96,7 +109,7 @@ impl Binder<'_> {
             return Err(SqlError::new(SYNTAX_ERROR, "syntax error in the table to change"));
         }
         let TableName { schema, name, position } = table_name(name)?;
-        let table = self.find_target(schema.as_deref(), &name, position)?;
+        let table = self.find_target(schema.as_deref(), &name, position, change)?;
         let alias = match alias {
             None => table.name.clone(),
             Some(ast::TableAlias { explicit: _, name, columns, at }) => {
@@ -150,12 +163,13 @@ impl Binder<'_> {
     /// The part of a column that a target names, if it names one: position and name of the column.
     fn assigned_part(
         &mut self,
-        table: &TableDef,
+        table: &Arc<TableDef>,
         name: &ObjectName,
         set: &[(usize, Expr)],
     ) -> SqlResult<Option<(usize, String, ArrayPart)>> {
         let [ObjectNamePart::Identifier(identifier)] = name.0.as_slice() else { return Ok(None) };
         let column = name_of(identifier);
+        self.expect_view_column(table, &column, ViewChange::Update)?;
         let Some(definition) = table.column_named(&column).and_then(|at| table.columns.get(at)) else {
             return Ok(None);
         };

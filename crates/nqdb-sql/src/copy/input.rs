@@ -159,7 +159,10 @@ fn insert_into(
     let checks = table
         .checks
         .iter()
-        .map(|check| Ok(Check { name: check.name.clone(), predicate: bind_check(&check.expression, table, row, cx)? }))
+        .map(|check| {
+            let predicate = bind_check(&check.expression, table, row, cx)?;
+            Ok(Check { name: check.name.clone(), predicate, of_view: false })
+        })
         .collect::<SqlResult<_>>()?;
     Ok(Insert {
         table: table.clone(),

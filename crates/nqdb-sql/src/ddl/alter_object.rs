@@ -36,6 +36,9 @@ pub(super) fn alter(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<Comman
             cx.expect_not_open(relation.oid(), relation.name(), "ALTER TABLE")?;
             cx.writer().set_relation_owner(relation.oid(), owner)?;
         }
+        AlterAction::ColumnDefault { column, default } => {
+            view::set_column_default(&relation, column, default.as_deref(), cx)?;
+        }
         AlterAction::SetOptions(options) => view::set_options(&relation, options, cx)?,
         AlterAction::ResetOptions(names) => view::reset_options(&relation, names, cx)?,
     }
@@ -187,6 +190,7 @@ fn alter_schema(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnErr
         }
         AlterAction::SetSchema(_)
         | AlterAction::RenameColumn { .. }
+        | AlterAction::ColumnDefault { .. }
         | AlterAction::SetOptions(_)
         | AlterAction::ResetOptions(_) => Err(SqlError::unsupported("this form of ALTER SCHEMA").into()),
     }

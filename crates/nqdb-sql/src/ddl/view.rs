@@ -1,18 +1,21 @@
-//! CREATE [OR REPLACE] VIEW.
+//! CREATE [OR REPLACE] VIEW, and options of views.
+
+use std::sync::Arc;
 
 use nqdb_catalog::request::NewView;
-use nqdb_catalog::{Relation, StoredQuery, ViewColumn};
+use nqdb_catalog::{Relation, StoredQuery, ViewColumn, ViewDef};
 use nqdb_sqlstate::{
-    DUPLICATE_COLUMN, INVALID_PARAMETER_VALUE, INVALID_TABLE_DEFINITION, Notice, SUCCESSFUL_COMPLETION, SYNTAX_ERROR,
-    SqlError, SqlResult, WRONG_OBJECT_TYPE,
+    DUPLICATE_COLUMN, FEATURE_NOT_SUPPORTED, INVALID_PARAMETER_VALUE, INVALID_TABLE_DEFINITION, Notice,
+    SUCCESSFUL_COMPLETION, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN, WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Type;
 
 use super::DdlContext;
-use crate::bind::{AnalyzedQuery, analyze_query};
+use crate::bind::{AnalyzedQuery, analyze_query, bind_scalar, updatable_columns};
 use crate::definition::CreateView;
 use crate::exec::CommandTag;
+use crate::parse::parse_expression;
 use crate::statement::{NamedAt, Parsed};
 
 pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
@@ -26,8 +29,9 @@ pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> R
     }
     let schema = cx.relation_schema(&create.name, create.temporary || reads_temporary)?;
     expect_view_options(&create.options)?;
-    let columns = columns.into_iter().map(|(name, ty)| ViewColumn::new(name, ty)).collect();
+    let columns: Vec<ViewColumn> = columns.into_iter().map(|(name, ty)| ViewColumn::new(name, ty)).collect();
     let name = create.name.name.clone();
+    cx.expect_check_option(&create.options, &columns, &analyzed.stored)?;
     let new = NewView { schema, name, columns, query: analyzed.stored, options: create.options.clone() };
     let existing = cx.draft.snapshot().relation(schema, &create.name.name).cloned();
     match existing {
@@ -50,6 +54,27 @@ pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> R
     Ok(CommandTag::Other("CREATE VIEW"))
 }
 
+/// ALTER VIEW ... ALTER COLUMN ... SET DEFAULT and DROP DEFAULT.
+pub(super) fn set_column_default(
+    relation: &Relation,
+    column: &str,
+    default: Option<&str>,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<(), TxnError> {
+    let Relation::View(view) = relation else { return Err(SqlError::internal("a default of no view").into()) };
+    let Some(position) = view.columns.iter().position(|known| known.name == column) else {
+        let message = format!("column \"{column}\" of relation \"{}\" does not exist", view.name);
+        return Err(SqlError::new(UNDEFINED_COLUMN, message).into());
+    };
+    if let (Some(text), Some(column)) = (default, view.columns.get(position)) {
+        let (tokens, expression) = parse_expression(text)?;
+        let snapshot = cx.draft.snapshot();
+        bind_scalar(&expression, &tokens, Some(column.ty()), &cx.bind_context(&snapshot))
+            .map_err(SqlError::without_position)?;
+    }
+    cx.writer().set_view_default(view.oid, position, default.map(str::to_owned))
+}
+
 /// ALTER VIEW ... SET (...).
 pub(super) fn set_options(
     relation: &Relation,
@@ -60,6 +85,7 @@ pub(super) fn set_options(
     let Relation::View(view) = relation else { return Err(SqlError::internal("options of no view").into()) };
     // What is set again goes behind what stays.
     let is_set = |name: &str| options.iter().any(|(other, _)| other == name);
+    cx.expect_check_option(options, &view.columns, &view.query)?;
     let mut changed: Vec<(String, String)> = view.options.iter().filter(|(known, _)| !is_set(known)).cloned().collect();
     changed.extend(options.iter().cloned());
     cx.writer().set_view_options(view.oid, changed)
@@ -76,6 +102,39 @@ pub(super) fn reset_options(
     cx.writer().set_view_options(view.oid, kept)
 }
 
+impl DdlContext<'_, '_> {
+    /// 0A000 for a CHECK OPTION of a view that nothing can be changed through.
+    fn expect_check_option(
+        &mut self,
+        options: &[(String, String)],
+        columns: &[ViewColumn],
+        query: &StoredQuery,
+    ) -> SqlResult<()> {
+        if !options.iter().any(|(name, _)| name == "check_option") {
+            return Ok(());
+        }
+        let view = Arc::new(ViewDef {
+            oid: 0,
+            schema: 0,
+            name: String::new(),
+            owner: self.role,
+            columns: columns.to_vec(),
+            query: query.clone(),
+            options: Vec::new(),
+        });
+        let snapshot = self.draft.snapshot();
+        match updatable_columns(&view, &self.bind_context(&snapshot))? {
+            Ok(columns) if columns.contains(&true) => Ok(()),
+            other => {
+                let none = "Views that have no updatable columns are not automatically updatable.";
+                let reason = other.err().unwrap_or(none);
+                let message = "WITH CHECK OPTION is supported only on automatically updatable views";
+                Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).with_hint(reason))
+            }
+        }
+    }
+}
+
 /// 22023 for an option that views do not have, or a value that it cannot have.
 fn expect_view_options(options: &[(String, String)]) -> SqlResult<()> {
     let invalid = |message: String| Err(SqlError::new(INVALID_PARAMETER_VALUE, message));
@@ -88,8 +147,12 @@ fn expect_view_options(options: &[(String, String)]) -> SqlResult<()> {
             "security_barrier" | "security_invoker" => {
                 return invalid(format!("invalid value for boolean option \"{name}\": {value}"));
             }
-            // No row can be changed through a view yet that it would have to check.
-            "check_option" => return Err(SqlError::unsupported("WITH CHECK OPTION")),
+            "check_option" if matches!(value.as_str(), "local" | "cascaded") => {}
+            "check_option" => {
+                let message = format!("invalid value for enum option \"check_option\": {value}");
+                return Err(SqlError::new(INVALID_PARAMETER_VALUE, message)
+                    .with_detail("Valid values are \"local\" and \"cascaded\"."));
+            }
             _ => return invalid(format!("unrecognized parameter \"{name}\"")),
         }
     }

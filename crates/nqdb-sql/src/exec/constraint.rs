@@ -1,7 +1,9 @@
 //! What a new row must satisfy, and how a client hears that it does not: PostgreSQL's words and details.
 
 use nqdb_catalog::TableDef;
-use nqdb_sqlstate::{CHECK_VIOLATION, NOT_NULL_VIOLATION, SqlError, SqlResult, UNIQUE_VIOLATION};
+use nqdb_sqlstate::{
+    CHECK_VIOLATION, NOT_NULL_VIOLATION, SqlError, SqlResult, UNIQUE_VIOLATION, WITH_CHECK_OPTION_VIOLATION,
+};
 use nqdb_txn::TxnError;
 use nqdb_types::{Datum, FormatContext, write_text};
 
@@ -16,6 +18,8 @@ const VALUE_BYTES_MAX: usize = 64;
 pub(crate) struct CheckConstraint {
     pub name: String,
     pub predicate: Eval,
+    /// The condition of a view: it must be true.
+    pub of_view: bool,
 }
 
 /// NOT NULL, then CHECK: 23502 or 23514.
@@ -38,6 +42,17 @@ pub(crate) fn check_row(
         }
     }
     for check in checks {
+        if check.of_view {
+            if check.predicate.test(rt)? != Some(true) {
+                let message = format!("new row violates check option for view \"{}\"", check.name);
+                return Err(SqlError::new(WITH_CHECK_OPTION_VIOLATION, message).with_detail(failing_row(
+                    table,
+                    row,
+                    rt.cx.functions.format,
+                )));
+            }
+            continue;
+        }
         if check.predicate.test(rt)? == Some(false) {
             let message =
                 format!("new row for relation \"{}\" violates check constraint \"{}\"", table.name, check.name);

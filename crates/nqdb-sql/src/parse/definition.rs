@@ -355,6 +355,9 @@ fn alter_action(cursor: &mut Cursor<'_>, kind: ObjectKind) -> SqlResult<Option<A
     if cursor.take_all(&["set", "schema"]) {
         return Ok(Some(AlterAction::SetSchema(cursor.identifier()?)));
     }
+    if kind == ObjectKind::View && cursor.take("alter") {
+        return parse_column_default(cursor).map(Some);
+    }
     if kind == ObjectKind::View && cursor.peek_is(0, "set") && cursor.peek_is_symbol(1, &Token::LParen) {
         cursor.skip();
         return Ok(Some(AlterAction::SetOptions(parse_view_options(cursor)?)));
@@ -373,6 +376,22 @@ fn alter_action(cursor: &mut Cursor<'_>, kind: ObjectKind) -> SqlResult<Option<A
         return Ok(Some(AlterAction::RenameColumn { column, new_name: cursor.identifier()? }));
     }
     Ok(None)
+}
+
+/// `[COLUMN] name { SET DEFAULT expression | DROP DEFAULT }`.
+fn parse_column_default(cursor: &mut Cursor<'_>) -> SqlResult<AlterAction> {
+    cursor.take("column");
+    let column = cursor.identifier()?;
+    if cursor.take_all(&["drop", "default"]) {
+        return Ok(AlterAction::ColumnDefault { column, default: None });
+    }
+    cursor.expect("set")?;
+    cursor.expect("default")?;
+    let start = cursor.place();
+    if cursor.rest().is_empty() {
+        return Err(cursor.syntax_error());
+    }
+    Ok(AlterAction::ColumnDefault { column, default: Some(cursor.text_from(start)) })
 }
 
 /// `COMMENT ON object IS { 'text' | NULL }`.

@@ -385,7 +385,10 @@ impl Planner<'_> {
     pub fn compile_checks(&mut self, checks: &[Check]) -> SqlResult<Box<[CheckConstraint]>> {
         checks
             .iter()
-            .map(|check| Ok(CheckConstraint { name: check.name.clone(), predicate: self.compile(&check.predicate)? }))
+            .map(|check| {
+                let predicate = self.compile(&check.predicate)?;
+                Ok(CheckConstraint { name: check.name.clone(), predicate, of_view: check.of_view })
+            })
             .collect()
     }
 

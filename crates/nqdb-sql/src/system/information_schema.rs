@@ -46,7 +46,8 @@ relation! {
         SELECT current_database(), n.nspname, c.relname,
                CASE WHEN c.relpersistence = 't' THEN 'LOCAL TEMPORARY' WHEN c.relkind = 'v' THEN 'VIEW' ELSE 'BASE TABLE' END,
                NULL, NULL, NULL, NULL, NULL,
-               CASE WHEN c.relkind IN ('r', 'p') THEN 'YES' ELSE 'NO' END,
+               CASE WHEN c.relkind IN ('r', 'p') OR c.relkind = 'v' AND pg_relation_is_updatable(c.oid, false) & 8 = 8
+                    THEN 'YES' ELSE 'NO' END,
                'NO', NULL
         FROM pg_namespace n JOIN pg_class c ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'v', 'f', 'p') AND NOT pg_is_other_temp_schema(n.oid)
@@ -66,7 +67,10 @@ relation! {
     VIEWS = "views" 13483, row_type 13485, information_schema View, query "
         SELECT current_database(), n.nspname, c.relname,
                CASE WHEN pg_has_role(c.relowner, 'USAGE') THEN pg_get_viewdef(c.oid) END,
-               'NONE', 'NO', 'NO', 'NO', 'NO', 'NO'
+               CASE WHEN 'check_option=cascaded' = ANY (c.reloptions) THEN 'CASCADED'
+                    WHEN 'check_option=local' = ANY (c.reloptions) THEN 'LOCAL' ELSE 'NONE' END,
+               CASE WHEN pg_relation_is_updatable(c.oid, false) & 20 = 20 THEN 'YES' ELSE 'NO' END,
+               CASE WHEN pg_relation_is_updatable(c.oid, false) & 8 = 8 THEN 'YES' ELSE 'NO' END, 'NO', 'NO', 'NO'
         FROM pg_namespace n JOIN pg_class c ON n.oid = c.relnamespace
         WHERE c.relkind = 'v' AND NOT pg_is_other_temp_schema(n.oid)
           AND (pg_has_role(c.relowner, 'USAGE')
@@ -112,7 +116,8 @@ relation! {
                CASE WHEN a.attidentity IN ('a', 'd') THEN CASE WHEN seq.seqcycle THEN 'YES' ELSE 'NO' END ELSE 'NO' END,
                CASE WHEN a.attgenerated = '' THEN 'NEVER' ELSE 'ALWAYS' END,
                CASE WHEN a.attgenerated <> '' THEN a.generation END,
-               CASE WHEN a.relkind IN ('r', 'p') THEN 'YES' ELSE 'NO' END
+               CASE WHEN a.relkind IN ('r', 'p') OR a.relkind = 'v' AND pg_column_is_updatable(a.attrelid, a.attnum, false)
+                    THEN 'YES' ELSE 'NO' END
         FROM (SELECT n.nspname, c.relname, c.relkind, a.attrelid, a.attname, a.attnum, a.attnotnull, a.attidentity,
                      a.attgenerated,
                      CASE WHEN a.attgenerated = '' THEN pg_get_expr(ad.adbin, ad.adrelid) END AS column_default,

@@ -48,6 +48,7 @@ mod session_state;
 mod size;
 mod type_functions;
 mod types;
+mod updatable;
 mod user_types;
 mod value;
 mod views;
@@ -71,6 +72,7 @@ pub(crate) use session_objects::tells_of_session;
 pub use session_objects::{CursorFacts, PreparedFacts, SessionObjects};
 pub use session_state::{SessionFacts, SettingFacts};
 pub use size::relation_size;
+pub use updatable::relation_changes;
 pub use visibility::is_visible;
 
 /// Every system relation, by subject.

@@ -11,6 +11,7 @@ use crate::model::{State, Table};
 use crate::run::Run;
 use crate::server::{Broken, Server};
 use crate::sink::Row;
+use crate::twins;
 
 /// How much to do.
 #[derive(Clone, Copy)]
@@ -59,6 +60,7 @@ pub fn campaign(plan: Plan) -> (Summary, Result<(), String>) {
 /// find it while the workload goes on. The last one really fails every call from there on.
 fn one_run(seed: u64, plan: &Plan, summary: &mut Summary) -> Result<(), String> {
     let mut rng = StdRng::seed_from_u64(seed ^ 0x5eed);
+    twins::old_groups_stay_behind(&mut StdRng::seed_from_u64(seed ^ 0x7715), plan, summary)?;
     let disk = SimDisk::new();
     let calls_apart = 2 * rng.random_range(3..12u64);
     let mut cuts = 0;
@@ -79,11 +81,13 @@ fn one_run(seed: u64, plan: &Plan, summary: &mut Summary) -> Result<(), String> 
         if !disk.has_crashed() {
             stepped?;
         }
-        let mut images = disk.take_captured();
+        let mut images: Vec<_> = disk.take_captured().into_iter().map(|image| (image, acknowledged)).collect();
         if disk.has_crashed() {
-            images.push(disk.clone());
+            // Whatever clients are told from here on has to be true of the disk all the same.
+            run.hear_out();
+            images.push((disk.clone(), run.history.acknowledged()));
         }
-        for image in images {
+        for (image, acknowledged) in images {
             let states = run.history.possible(acknowledged);
             check_cut(&image, states, &mut rng, plan, summary).map_err(|what| format!("step {steps}: {what}"))?;
             cuts += 1;

@@ -1,4 +1,5 @@
-//! What `nqdb check` must notice: a flipped bit in any kind of page, a page in another's place, a missing index entry.
+//! What `nqdb check` must notice: a flipped bit in any kind of page, a page in another's place, a missing index entry,
+//! damage to the log that the next start needs.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
@@ -149,4 +150,69 @@ fn an_index_entry_that_is_missing_is_reported() {
         let damage = check(&damaged);
         assert!(damage.iter().any(|line| line.contains("is missing in index")), "{damage:?}");
     }
+}
+
+/// What a client finds in the tables of [`killed`]; the error when the server does not start.
+fn found(disk: &SimDisk) -> Result<Vec<crate::sink::Row>, String> {
+    let server = Server::open(disk, Broken::NOTHING)?;
+    let mut client = server.client();
+    let sql = "SELECT count(*), sum(t.id), (SELECT count(*) FROM u) FROM t";
+    Ok(server.query(&mut client, sql)?.rows().to_vec())
+}
+
+/// A database whose process was killed, or stopped cleanly, after a few short transactions.
+fn killed(is_clean: bool) -> SimDisk {
+    let disk = SimDisk::new();
+    let server = Server::open(&disk, Broken::NOTHING).expect("a new database");
+    let mut client = server.client();
+    for sql in [
+        "CREATE TABLE t (id bigint PRIMARY KEY, v text)",
+        "INSERT INTO t SELECT g, repeat('a', 100) FROM generate_series(1, 100) g",
+        "CREATE TABLE u (id bigint PRIMARY KEY)",
+        "INSERT INTO u VALUES (1), (2)",
+        "DELETE FROM t WHERE id % 7 = 0",
+    ] {
+        server.query(&mut client, sql).expect("a sound server");
+    }
+    drop(client);
+    if is_clean {
+        server.system.close().expect("it closes");
+    }
+    disk.crash(CrashMode::AllWrites)
+}
+
+#[test]
+fn damage_to_the_log_is_reported_or_harms_nothing() {
+    const PATH: &str = "wal/0000000000000001";
+    let mut reported = 0;
+    for is_clean in [false, true] {
+        let disk = killed(is_clean);
+        let sound = found(&disk.crash(CrashMode::AllWrites)).expect("it opens");
+        let log = disk.content(PATH).expect("the first segment");
+        let used = log.iter().rposition(|byte| *byte != 0).expect("a log") + 1;
+        for block in [4096, 8192] {
+            for (first, second) in (0..used.div_ceil(block)).flat_map(|at| [(at, at + 1), (0, at + 1), (at, 30)]) {
+                let damaged = disk.crash(CrashMode::AllWrites);
+                let file = damaged.open(PATH, OpenMode::Existing).expect("the first segment");
+                let blocks = [first, second].map(|at| (at * block) as u64);
+                for (from, to) in [(blocks[0], blocks[1]), (blocks[1], blocks[0])] {
+                    let bytes = &log[from as usize..from as usize + block];
+                    file.write_all_at(bytes, to).expect("a write");
+                }
+                file.sync_data().expect("a sync");
+                drop(file);
+                let what = format!("blocks {first} and {second} of {block} bytes swapped, stopped cleanly: {is_clean}");
+                let damage = check(&damaged);
+                match found(&damaged) {
+                    Ok(rows) => assert_eq!((&damage, &rows), (&Vec::new(), &sound), "{what}"),
+                    Err(error) => {
+                        assert!(error.contains("data is damaged"), "{what}: {error}");
+                        assert!(damage.iter().any(|line| line.contains("log")), "{what}: {damage:?}");
+                        reported += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(reported > 5, "{reported}");
 }

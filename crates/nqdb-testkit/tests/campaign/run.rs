@@ -90,6 +90,18 @@ impl Run {
         Ok(())
     }
 
+    /// The power is off: lets the clients have the answers that the server still gives.
+    pub fn hear_out(&mut self) {
+        for _ in 0..3 {
+            for at in 0..CLIENTS {
+                if self.workers[at].client.is_busy() {
+                    // What they are told by now may be anything but an acknowledgement.
+                    let _ = self.poll(at, &mut Coverage::default());
+                }
+            }
+        }
+    }
+
     fn background(
         &mut self,
         what: &str,
