@@ -71,7 +71,7 @@ impl Binder<'_> {
         for (name, text) in texts {
             let mut predicate = self.bind_domain_check(&text, value).map_err(SqlError::without_position)?;
             renumber(&mut predicate, value, own);
-            checks.push(Check { name, predicate });
+            checks.push(Check { name, predicate, of_view: false });
         }
         Ok(Some(DomainRules { schema, type_name, display, ty, over_elements, not_null, value: own, checks }))
     }
