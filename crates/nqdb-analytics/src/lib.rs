@@ -33,7 +33,6 @@ pub mod failure;
 mod kept;
 mod lower;
 mod memory;
-mod no_session;
 mod scan;
 mod shape;
 mod subquery;

@@ -6,19 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::{
-    IndexStore, Isolation, Sequence, TableCounters, TableStore, Transaction, TreeId, TxnError, TxnSystem, UsableFrom,
+    Computation, IndexStore, Isolation, Sequence, TableCounters, TableStore, Transaction, TreeId, TxnError, TxnSystem,
 };
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid};
 use parking_lot::{Mutex, RwLock};
 use serde::de::DeserializeOwned;
 
+use crate::computation::{IndexBinder, Unbound};
 use crate::definition::{ColumnDef, CommentDef, IndexDef, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
 use crate::draft::Draft;
 use crate::objects::{Kind, ObjectRow, Objects, Space};
 use crate::rights::{PG_DATABASE_OWNER, RightsChange, predefined_roles};
 use crate::snapshot::{Change, Snapshot};
-use crate::stored::{StoredIndex, StoredTable, from_json, to_json};
+use crate::stored::{StoredIndex, StoredKeyColumn, StoredTable, from_json, to_json};
 use crate::user_type::StoredType;
 use crate::view::ViewDef;
 use crate::writer::CatalogWriter;
@@ -49,6 +50,7 @@ pub const INFORMATION_SCHEMA_OID: Oid = 13207;
 pub struct Catalog {
     system: Arc<TxnSystem>,
     objects: Objects,
+    binder: Arc<dyn IndexBinder>,
     committed: RwLock<Arc<Snapshot>>,
     last_version: AtomicU64,
     /// Sequences whose drop has committed and whose counters still exist.
@@ -57,12 +59,12 @@ pub struct Catalog {
 
 impl Catalog {
     /// Reads the catalog; makes it, with the role `postgres` and the schema `public`, at the first start.
-    pub fn open(system: Arc<TxnSystem>) -> SqlResult<Arc<Catalog>> {
+    pub fn open(system: Arc<TxnSystem>, binder: Arc<dyn IndexBinder>) -> SqlResult<Arc<Catalog>> {
         let objects = Objects::open(&system)?;
         let rows = objects.load(system.latest_view())?;
         let is_new = rows.is_empty();
-        let snapshot = load(&system, rows)?.with(&built_in(), 1);
-        let catalog = Arc::new(Catalog::of(system, objects, snapshot));
+        let snapshot = load(&system, rows, &*binder)?.with(&built_in(), 1);
+        let catalog = Arc::new(Catalog::of(system, objects, binder, snapshot));
         if is_new {
             catalog.bootstrap()?;
         } else {
@@ -103,11 +105,12 @@ impl Catalog {
         unused.map(|id| Sequence { id, ..OID_COUNTER }).try_for_each(|counter| counter.drop(&self.system))
     }
 
-    fn of(system: Arc<TxnSystem>, objects: Objects, snapshot: Snapshot) -> Catalog {
+    fn of(system: Arc<TxnSystem>, objects: Objects, binder: Arc<dyn IndexBinder>, snapshot: Snapshot) -> Catalog {
         let last_version = AtomicU64::new(snapshot.version);
         Catalog {
             system,
             objects,
+            binder,
             committed: RwLock::new(Arc::new(snapshot)),
             last_version,
             dropped_sequences: Mutex::default(),
@@ -131,6 +134,11 @@ impl Catalog {
     /// The catalog's own table, for checks of the whole data directory.
     pub fn own_tables(&self) -> [&Arc<TableStore>; 1] {
         [self.objects.store()]
+    }
+
+    /// What makes functions out of the texts of indexes.
+    pub(crate) fn binder(&self) -> &dyn IndexBinder {
+        &*self.binder
     }
 
     pub(crate) fn objects(&self) -> &Objects {
@@ -232,7 +240,7 @@ pub(crate) fn schema_row(schema: &SchemaDef) -> ObjectRow {
 }
 
 /// Builds the state out of its rows.
-fn load(system: &Arc<TxnSystem>, rows: Vec<ObjectRow>) -> SqlResult<Snapshot> {
+fn load(system: &Arc<TxnSystem>, rows: Vec<ObjectRow>, binder: &dyn IndexBinder) -> SqlResult<Snapshot> {
     let mut schema_names: BTreeMap<Oid, String> = BTreeMap::new();
     let mut indexes: BTreeMap<Oid, Vec<(Oid, String, StoredIndex)>> = BTreeMap::new();
     let mut tables = Vec::new();
@@ -265,12 +273,17 @@ fn load(system: &Arc<TxnSystem>, rows: Vec<ObjectRow>) -> SqlResult<Snapshot> {
             Kind::Table => tables.push(row),
         }
     }
+    // Expressions of indexes name functions and types, and columns of their own table.
+    let without_tables = Snapshot::default().with(&changes, 1);
     for row in tables {
         let stored: StoredTable = from_json(&row.definition)?;
         let mut own_indexes = indexes.remove(&row.oid).unwrap_or_default();
         own_indexes.sort_by_key(|(oid, ..)| *oid);
         let schema_name = schema_names.get(&row.parent).cloned().unwrap_or_default();
-        changes.push(Change::PutTable(Arc::new(open_table(system, row, schema_name, stored, own_indexes)?)));
+        let table = open_table(system, row, schema_name, stored, own_indexes)?;
+        let table = bind_indexes(table, binder, &without_tables);
+        system.register_table(table.store.clone());
+        changes.push(Change::PutTable(Arc::new(table)));
     }
     changes.extend(statistics.into_iter().map(|statistics| Change::PutStatistics(Arc::new(statistics))));
     Ok(Snapshot::default().with(&changes, 1))
@@ -300,13 +313,11 @@ fn open_table(
     let mut stores = Vec::with_capacity(stored_indexes.len());
     for (position, (oid, name, index)) in stored_indexes.into_iter().enumerate() {
         let tree = system.open_tree(TreeId(index.tree))?;
-        let key: Vec<KeyColumn> = index.key.iter().map(|column| column.over(&columns)).collect::<SqlResult<_>>()?;
+        let of_table = |column: &StoredKeyColumn| column.over(&columns, index.computation.as_ref());
+        let key: Vec<KeyColumn> = index.key.iter().map(of_table).collect::<SqlResult<_>>()?;
         stores.push(Arc::new(IndexStore {
-            id: oid,
-            tree,
-            unique: index.unique,
-            key: key.clone(),
-            usable_from: UsableFrom::default(),
+            nulls_not_distinct: index.nulls_not_distinct,
+            ..IndexStore::over_columns(oid, tree, index.unique, key.clone())
         }));
         indexes.push(Arc::new(IndexDef {
             oid,
@@ -314,7 +325,11 @@ fn open_table(
             unique: index.unique,
             primary: index.primary,
             constraint: index.constraint,
+            nulls_not_distinct: index.nulls_not_distinct,
             key,
+            options: index.key.iter().map(|column| column.options).collect(),
+            included: index.included,
+            computation: index.computation.map(Arc::new),
             position,
         }));
     }
@@ -327,7 +342,6 @@ fn open_table(
         indexes: stores,
         counters,
     });
-    system.register_table(store.clone());
     Ok(TableDef {
         oid: row.oid,
         schema: row.parent,
@@ -343,4 +357,24 @@ fn open_table(
         version: stored.version,
         statistics: None,
     })
+}
+
+/// Gives the indexes over expressions their functions.
+fn bind_indexes(table: TableDef, binder: &dyn IndexBinder, catalog: &Snapshot) -> TableDef {
+    if table.indexes.iter().all(|index| index.is_plain()) {
+        return table;
+    }
+    let table = Arc::new(table);
+    let mut store = TableStore::clone(&table.store);
+    for index in table.indexes.iter().filter(|index| !index.is_plain()) {
+        let function: Arc<dyn Computation> = binder.bind(&table, index, catalog).unwrap_or_else(|error| {
+            tracing::error!(index = index.name, %error, "the expressions of an index do not bind");
+            Arc::new(Unbound(error))
+        });
+        if let Some(own) = store.indexes.get_mut(index.position) {
+            let tree = own.tree.clone();
+            *own = Arc::new(IndexStore { computation: Some(function), ..own.over_tree(tree) });
+        }
+    }
+    TableDef { store: Arc::new(store), ..TableDef::clone(&table) }
 }

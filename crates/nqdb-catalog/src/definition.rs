@@ -123,9 +123,81 @@ pub struct IndexDef {
     pub primary: bool,
     /// Made by PRIMARY KEY or UNIQUE rather than by CREATE INDEX.
     pub constraint: bool,
+    /// NULLs count as equal where keys must be unique.
+    pub nulls_not_distinct: bool,
     pub key: Vec<KeyColumn>,
+    /// What was said of each part of the key besides its order, in the order of `key`.
+    pub options: Vec<KeyOptions>,
+    /// Positions of the columns of INCLUDE. Only the definition has them: entries do not.
+    pub included: Vec<usize>,
+    /// There when the key has expressions, or when the index is a partial one.
+    pub computation: Option<Arc<IndexComputation>>,
     /// Position in [`TableStore::indexes`].
     pub position: usize,
+}
+
+impl IndexDef {
+    /// Whether the key is columns of the table, and every row is in the index.
+    pub fn is_plain(&self) -> bool {
+        self.computation.is_none()
+    }
+
+    /// The condition of a partial index.
+    pub fn predicate(&self) -> Option<&str> {
+        self.computation.as_ref()?.predicate.as_deref()
+    }
+
+    /// The expression that a part of the key is.
+    pub fn expression(&self, key: &KeyColumn) -> Option<&IndexExpression> {
+        self.computation.as_ref()?.expressions.get(key.computed()?)
+    }
+
+    /// Whether the index goes with a column of its table.
+    pub fn needs_column(&self, position: usize, attnum: i16) -> bool {
+        self.key.iter().any(|key| key.column == position)
+            || self.included.contains(&position)
+            || self.computation.as_ref().is_some_and(|computation| computation.columns.contains(&attnum))
+    }
+}
+
+/// Operator class and collation of a part of a key, where they were named: numbers in `pg_opclass` and `pg_collation`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyOptions {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Oid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collation: Option<Oid>,
+}
+
+/// The expressions of an index, over the columns of its table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexComputation {
+    /// A part of the key is the expression number [`KeyColumn::computed`].
+    pub expressions: Vec<IndexExpression>,
+    /// SQL text of the condition that rows with an entry meet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicate: Option<String>,
+    /// Attribute numbers of the columns that expressions and condition name.
+    pub columns: Vec<i16>,
+    /// The search path under which the texts were written.
+    pub search_path: Vec<Oid>,
+}
+
+/// An expression in a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexExpression {
+    /// SQL text, without outer parentheses.
+    pub text: String,
+    /// The name of the index's column.
+    pub name: String,
+    pub type_oid: Oid,
+    pub typmod: i32,
+}
+
+impl IndexExpression {
+    pub fn ty(&self) -> Type {
+        Type::with_typmod(self.type_oid, self.typmod)
+    }
 }
 
 /// A CHECK constraint.

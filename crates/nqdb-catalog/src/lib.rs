@@ -10,6 +10,7 @@
 //! Left out: what expressions mean (they are SQL text here), and pg_catalog, which is computed from snapshots.
 
 mod catalog;
+mod computation;
 mod definition;
 mod draft;
 mod names;
@@ -24,6 +25,7 @@ mod view;
 mod writer;
 
 pub use catalog::{Catalog, FIRST_USER_OID, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
+pub use computation::{IndexBinder, NoExpressions};
 pub use definition::*;
 pub use draft::{Draft, DraftMark};
 pub use names::{NAME_BYTES_MAX, choose_name, clip};

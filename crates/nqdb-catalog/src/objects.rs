@@ -14,7 +14,7 @@ use std::sync::Arc;
 use nqdb_sqlstate::{DATA_CORRUPTED, INTERNAL_ERROR, SqlError};
 use nqdb_txn::{
     Direction, IndexStore, Modified, Newest, ReadView, Result, RowId, RowImage, RowVersion, TableCounters, TableStore,
-    Transaction, TreeId, TxnError, TxnSystem, UsableFrom, Wait,
+    Transaction, TreeId, TxnError, TxnSystem, Wait,
 };
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid, Type};
@@ -97,7 +97,7 @@ impl Objects {
         let counters = TableCounters::open(&rows, &overflow)?;
         let index = |id: Oid, tree: TreeId, positions: &[usize]| -> Result<Arc<IndexStore>> {
             let tree = system.open_tree(tree)?;
-            Ok(Arc::new(IndexStore { id, tree, unique: true, key: key(positions), usable_from: UsableFrom::default() }))
+            Ok(Arc::new(IndexStore::over_columns(id, tree, true, key(positions))))
         };
         let store = Arc::new(TableStore {
             id: OBJECTS_OID,

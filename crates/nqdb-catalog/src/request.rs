@@ -2,7 +2,7 @@
 
 use nqdb_types::{Datum, Oid, Type};
 
-use crate::definition::OnCommit;
+use crate::definition::{IndexComputation, KeyOptions, OnCommit};
 use crate::view::{Materialized, StoredQuery, ViewColumn};
 
 /// CREATE TABLE.
@@ -94,14 +94,43 @@ pub struct NewIndex {
     pub table: Oid,
     pub name: Option<String>,
     pub unique: bool,
+    pub nulls_not_distinct: bool,
     pub key: Vec<NewKeyColumn>,
+    /// Columns of INCLUDE.
+    pub included: Vec<String>,
+    /// There when the key has expressions or the index has a condition.
+    pub computation: Option<IndexComputation>,
+}
+
+impl NewIndex {
+    /// An index over columns.
+    pub fn over_columns(table: Oid, name: Option<String>, unique: bool, key: Vec<NewKeyColumn>) -> NewIndex {
+        let (included, computation) = (Vec::new(), None);
+        NewIndex { table, name, unique, nulls_not_distinct: false, key, included, computation }
+    }
 }
 
 #[derive(Clone, Debug)]
 pub struct NewKeyColumn {
-    pub column: String,
+    pub part: NewKeyPart,
     pub descending: bool,
     pub nulls_first: bool,
+    pub options: KeyOptions,
+}
+
+impl NewKeyColumn {
+    /// A column in ascending order.
+    pub fn column(name: &str) -> NewKeyColumn {
+        let part = NewKeyPart::Column(name.to_owned());
+        NewKeyColumn { part, descending: false, nulls_first: false, options: KeyOptions::default() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewKeyPart {
+    Column(String),
+    /// The number of an expression in [`NewIndex::computation`].
+    Expression(usize),
 }
 
 /// The clauses of CREATE and ALTER SEQUENCE; `None` keeps the default or the present value.

@@ -9,7 +9,7 @@ use nqdb_types::{Datum, Oid, Type, row};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::definition::{CheckDef, ColumnDef, Identity, OnCommit};
+use crate::definition::{CheckDef, ColumnDef, Identity, IndexComputation, KeyOptions, OnCommit};
 use crate::view::Materialized;
 
 /// A table without its indexes, which have rows of their own.
@@ -55,7 +55,13 @@ pub(crate) struct StoredIndex {
     pub unique: bool,
     pub primary: bool,
     pub constraint: bool,
+    #[serde(default)]
+    pub nulls_not_distinct: bool,
     pub key: Vec<StoredKeyColumn>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub included: Vec<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computation: Option<IndexComputation>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,6 +69,8 @@ pub(crate) struct StoredKeyColumn {
     pub column: usize,
     pub descending: bool,
     pub nulls_first: bool,
+    #[serde(flatten)]
+    pub options: KeyOptions,
 }
 
 impl StoredColumn {
@@ -129,12 +137,26 @@ fn damaged(cause: &dyn std::fmt::Display) -> SqlError {
 }
 
 impl StoredKeyColumn {
-    pub(crate) fn of(key: &KeyColumn) -> StoredKeyColumn {
-        StoredKeyColumn { column: key.column, descending: key.descending, nulls_first: key.nulls_first }
+    pub(crate) fn of(key: &KeyColumn, options: &KeyOptions) -> StoredKeyColumn {
+        let KeyColumn { column, ty: _, descending, nulls_first } = *key;
+        StoredKeyColumn { column, descending, nulls_first, options: *options }
     }
 
-    pub(crate) fn over(&self, columns: &[ColumnDef]) -> SqlResult<KeyColumn> {
-        let column = columns.get(self.column).ok_or_else(|| damaged(&"an index names a column that is not there"))?;
-        Ok(KeyColumn { column: self.column, ty: column.ty, descending: self.descending, nulls_first: self.nulls_first })
+    pub(crate) fn over(&self, columns: &[ColumnDef], computation: Option<&IndexComputation>) -> SqlResult<KeyColumn> {
+        let missing = || damaged(&"an index names a column that is not there");
+        let mut key = KeyColumn {
+            column: self.column,
+            ty: Type::TEXT,
+            descending: self.descending,
+            nulls_first: self.nulls_first,
+        };
+        key.ty = match key.computed() {
+            None => columns.get(self.column).ok_or_else(missing)?.ty,
+            Some(number) => {
+                let expression = computation.and_then(|computation| computation.expressions.get(number));
+                expression.ok_or_else(missing)?.ty()
+            }
+        };
+        Ok(key)
     }
 }

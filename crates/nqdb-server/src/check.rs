@@ -51,7 +51,7 @@ pub fn check_disk(disk: Arc<dyn Disk>, memory_bytes: u64) -> Result<Vec<String>,
         }
         Err(error) => return Err(error),
     };
-    match Catalog::open(system.clone()) {
+    match Catalog::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions)) {
         Ok(catalog) => Ok(check_open(&system, &catalog)),
         Err(error) if error.code() == DATA_CORRUPTED => {
             let mut damage = vec![format!("the catalog: {}", error.message())];
@@ -154,7 +154,7 @@ mod tests {
                 ..Options::default()
             };
             let system = TxnSystem::create(Arc::new(disk.clone()), engine, TxnOptions::default()).unwrap();
-            let catalog = Catalog::open(system.clone()).unwrap();
+            let catalog = Catalog::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions)).unwrap();
             let database = Database { disk, system, catalog };
             database.fill();
             database

@@ -64,7 +64,8 @@ impl Data {
         let opened =
             if is_new { TxnSystem::create(disk, engine, options) } else { TxnSystem::open(disk, engine, options) };
         let system = opened.map_err(failed)?;
-        let catalog = Catalog::open(system.clone()).map_err(ServerError::Catalog)?;
+        let catalog =
+            Catalog::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions)).map_err(ServerError::Catalog)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let purge = start_purge(system.clone(), stopping.clone())?;
         Ok(Data { system, catalog, purge: Some(purge), stopping })

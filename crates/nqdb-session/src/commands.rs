@@ -50,10 +50,15 @@ impl Session {
         }
         let tag = match &parsed.kind {
             StatementKind::Transaction(statement) => self.transaction_statement(statement).await?,
-            StatementKind::Ddl(_)
-            | StatementKind::Define(_)
-            | StatementKind::Sequence(_)
-            | StatementKind::Analyze { .. } => self.run_definition(parsed).await?,
+            StatementKind::Define(definition) => {
+                if let Some(command) = definition.alone() {
+                    self.refuse_in_block(command)?;
+                }
+                self.run_definition(parsed).await?
+            }
+            StatementKind::Ddl(_) | StatementKind::Sequence(_) | StatementKind::Analyze { .. } => {
+                self.run_definition(parsed).await?
+            }
             StatementKind::Vacuum(_) => {
                 self.refuse_in_block("VACUUM")?;
                 self.run_definition(parsed).await?

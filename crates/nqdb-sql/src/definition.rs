@@ -20,6 +20,9 @@ pub enum Definition {
         concurrently: bool,
         with_data: bool,
     },
+    Index(Box<CreateIndex>),
+    DropIndexConcurrently(DropIndexConcurrently),
+    Reindex(Reindex),
     Alter(Alter),
     CreateType(CreateType),
     AlterType(AlterType),
@@ -88,6 +91,83 @@ pub struct LikeOptions {
     pub generated: bool,
     pub identity: bool,
     pub indexes: bool,
+}
+
+/// `CREATE [UNIQUE] INDEX`.
+#[derive(Clone, Debug)]
+pub struct CreateIndex {
+    pub unique: bool,
+    pub concurrently: bool,
+    pub if_not_exists: bool,
+    pub name: Option<NamedAt>,
+    pub table: QualifiedName,
+    /// USING.
+    pub method: Option<String>,
+    pub parts: Vec<IndexPart>,
+    pub included: Vec<IndexPart>,
+    pub nulls_not_distinct: bool,
+    /// Storage parameters, `name = value`.
+    pub options: Vec<ast::Expr>,
+    pub predicate: Option<IndexText>,
+}
+
+/// DROP INDEX CONCURRENTLY.
+#[derive(Clone, Debug)]
+pub struct DropIndexConcurrently {
+    pub if_exists: bool,
+    pub names: Vec<QualifiedName>,
+    pub cascade: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Reindex {
+    pub target: ReindexTarget,
+    pub concurrently: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum ReindexTarget {
+    Index(QualifiedName),
+    Table(QualifiedName),
+    Schema(NamedAt),
+    Database(NamedAt),
+}
+
+impl Definition {
+    /// The words of a command that must not be part of a larger transaction (25001); `None` for all others.
+    pub fn alone(&self) -> Option<&'static str> {
+        match self {
+            Definition::Index(create) if create.concurrently => Some("CREATE INDEX CONCURRENTLY"),
+            Definition::DropIndexConcurrently(_) => Some("DROP INDEX CONCURRENTLY"),
+            Definition::Reindex(Reindex { concurrently: true, .. }) => Some("REINDEX CONCURRENTLY"),
+            Definition::Reindex(Reindex { target: ReindexTarget::Schema(_), .. }) => Some("REINDEX SCHEMA"),
+            Definition::Reindex(Reindex { target: ReindexTarget::Database(_), .. }) => Some("REINDEX DATABASE"),
+            _ => None,
+        }
+    }
+}
+
+/// A part of an index's key.
+#[derive(Clone, Debug)]
+pub struct IndexPart {
+    pub source: IndexSource,
+    pub collation: Option<QualifiedName>,
+    pub class: Option<QualifiedName>,
+    pub descending: bool,
+    pub nulls_first: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
+pub enum IndexSource {
+    Column(NamedAt),
+    Expression(Box<IndexText>),
+}
+
+/// An expression, and how it was written.
+#[derive(Clone, Debug)]
+pub struct IndexText {
+    pub expression: ast::Expr,
+    pub text: String,
 }
 
 /// The kinds of objects that ALTER ... RENAME, SET SCHEMA, OWNER and COMMENT ON name.

@@ -13,6 +13,7 @@
 //! | [`plan`], [`exec`] | the row executor: access paths, operators, writes with their waits |
 //! | [`copy`], [`explain`] | COPY's formats and its two directions; EXPLAIN |
 //! | [`ddl`] | definitions, ANALYZE |
+//! | [`IndexExpressions`] | keys of indexes over expressions, for the layers below |
 //! | [`system`] | `pg_catalog` and `information_schema` |
 //!
 //! What always holds: nothing in here waits, sleeps or reads a clock; a wait comes out as a value, and whoever called
@@ -24,8 +25,10 @@ pub mod ddl;
 pub mod definition;
 pub mod exec;
 pub mod explain;
+mod index_expression;
 pub mod ir;
 mod names;
+mod no_session;
 pub mod params;
 pub mod parse;
 pub mod plan;
@@ -34,3 +37,6 @@ pub mod rights;
 pub mod rights_command;
 pub mod statement;
 pub mod system;
+
+pub use index_expression::IndexExpressions;
+pub use no_session::NoSession;

@@ -14,7 +14,7 @@ use nqdb_txn::RelationLock;
 use nqdb_types::Type;
 use sqlparser::ast;
 
-use crate::definition::Definition;
+use crate::definition::{Definition, IndexPart, IndexText};
 use crate::parse::Tokens;
 
 /// One statement of a query string.
@@ -163,6 +163,15 @@ pub struct RowsStatement {
     pub overriding: Option<Overriding>,
     /// Brackets behind target columns, which the syntax tree has no place for either.
     pub target_subscripts: Vec<TargetSubscripts>,
+    /// Targets of ON CONFLICT that are more than columns; the syntax tree has a name with their number instead.
+    pub conflict_targets: Vec<ConflictInference>,
+}
+
+/// `(part, ..) [WHERE condition]` of ON CONFLICT: which unique indexes it means.
+#[derive(Clone, Debug)]
+pub struct ConflictInference {
+    pub parts: Vec<IndexPart>,
+    pub predicate: Option<IndexText>,
 }
 
 /// The brackets behind a column that is assigned to.

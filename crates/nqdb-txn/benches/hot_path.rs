@@ -38,7 +38,7 @@ fn table(system: &Arc<TxnSystem>, txn: &mut Transaction, id: u32, types: &[u32],
     let (rows, overflow) = (tree(), tree());
     let indexes = keyed.then(|| {
         let key = vec![KeyColumn::ascending(0, columns[0])];
-        Arc::new(IndexStore { id: id + 1, tree: tree(), unique: true, key, usable_from: UsableFrom::default() })
+        Arc::new(IndexStore::over_columns(id + 1, tree(), true, key))
     });
     let counters = TableCounters::open(&rows, &overflow).expect("empty");
     let (missing, indexes) = (vec![Datum::Null; columns.len()], indexes.into_iter().collect());

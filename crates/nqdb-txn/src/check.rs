@@ -130,7 +130,7 @@ impl Check<'_> {
             row.datum(column)?;
         }
         for index in &self.table.indexes {
-            let entry = self.table.entry_of_image(index, image, row_id)?;
+            let Some(entry) = self.table.entry_of_image(index, image, row_id)? else { continue };
             let found = index.tree.get(&entry, |entry, _| entry.map(|entry| entry.marked))?;
             match found {
                 Some(false) => {}
@@ -165,8 +165,8 @@ impl Check<'_> {
                         self.problem(format!("index {} has a wrong key for row {row_id}", index.id));
                     }
                     let prefix = key.get(..key.len() - 8).unwrap_or_default().to_vec();
-                    let has_null = self.table.key_has_null(&index, &image)?;
-                    if index.unique && !has_null && !header.is_deleted() && !live.insert(prefix) {
+                    let is_exclusive = self.table.has_exclusive_key(&index, &image)?;
+                    if is_exclusive && !header.is_deleted() && !live.insert(prefix) {
                         self.problem(format!("index {} is unique and has row {row_id} with another's key", index.id));
                     }
                 }

@@ -67,8 +67,8 @@ pub use snapshot::Snapshot;
 pub use system::TxnSabotage;
 pub use system::{SYSTEM_TREES, TxnOptions, TxnStats, TxnSystem};
 pub use table::{
-    BATCH_ROWS_MAX, IndexScan, IndexStore, LeafScan, Modified, Newest, ROW_IMAGE_LEN_MAX, RowImage, RowScan,
-    SEGMENT_ROWS, Settled, TableCounters, TableStore, UsableFrom,
+    BATCH_ROWS_MAX, Computation, IndexScan, IndexStore, LeafScan, Modified, Newest, ROW_IMAGE_LEN_MAX, RowImage,
+    RowScan, SEGMENT_ROWS, Settled, TableCounters, TableStore, UsableFrom,
 };
 pub use transaction::{Commit, Isolation, SavepointMark, Transaction};
 pub use view::{ReadView, RowVersion};

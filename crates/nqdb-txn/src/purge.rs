@@ -8,13 +8,14 @@
 //!
 //! 1. A row goes only when it is deleted by a version that everybody sees; its entries and values go before it, so that
 //!    a crash in between leaves the row's mark to find the rest by.
-//! 2. An entry goes only when it is marked and no version in its row's chain has its key. The row is kept from changing
+//! 2. An entry goes only when it is marked and no version in its row's chain has its key, which is computed from each
+//!    version (see [`crate::Computation`]). The row is kept from changing
 //!    its keys in between by a short lock that such changes take too.
 //! 3. A tree that no definition names is left alone: it is about to be destroyed, or was. What an unfinished transaction has
 //!    dropped, or made, is served until its end (see [`crate::definitions`]).
 //! 4. One purge runs at a time; it does little at a step and can stop anywhere.
 
-use crate::error::Result;
+use crate::error::{Result, TxnError};
 use crate::ids::{Csn, RowId, UndoPosition, Xid};
 use crate::record::ChangeKind;
 use crate::snapshot::Horizon;
@@ -250,8 +251,12 @@ fn purge_row(system: &TxnSystem, table: &TableStore, key: &[u8], horizon: Horizo
         return Ok(());
     }
     for index in &table.indexes {
-        let entry = table.entry_of_image(index, &image, row_id)?;
-        remove_entry(&index.tree, &entry, false)?;
+        match table.entry_of_image(index, &image, row_id) {
+            Ok(Some(entry)) => remove_entry(&index.tree, &entry, false)?,
+            // A key that cannot be computed was never entered: the row was deleted before the index was built.
+            Ok(None) | Err(TxnError::Sql(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     for (_, reference) in RowImage::new(table, &image)?.raw().external_values() {
         table.remove_value(reference.value_id)?;
@@ -271,7 +276,11 @@ fn purge_entry(system: &TxnSystem, table: &TableStore, tree: TreeId, key: &[u8],
     let Some(index) = table.indexes.iter().find(|index| index.tree.id() == tree) else { return Ok(()) };
     let Some(row_id) = RowId::from_key_end(key) else { return Ok(()) };
     let _guard = system.key_locks().lock(&mut vec![table.row_slot(system, row_id)]);
-    let is_used = any_version(system, table, row_id, horizon, |image| table.has_key(index, image, key))?;
+    let is_used = any_version(system, table, row_id, horizon, |image| match table.has_key(index, image, key) {
+        // A version from before the index was built. What stays is a marked entry, which is allowed at any time.
+        Err(TxnError::Sql(_)) => Ok(true),
+        other => other,
+    })?;
     if !is_used {
         remove_entry(&index.tree, key, true)?;
     }

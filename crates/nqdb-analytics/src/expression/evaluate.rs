@@ -10,8 +10,8 @@ use nqdb_types::{Datum, Type, apply_typmod, parse_text, write_text};
 use super::{EvalContext, Expression, Node, RowOperation, arithmetic, compare, key, text};
 use crate::column::{ColumnBuilder, datum_at, repeated, reshaped};
 use crate::failure::{Failure, Outcome};
-use crate::no_session::NoSession;
 use crate::shape::Shape;
+use nqdb_sql::NoSession;
 
 /// Rows to evaluate over; columns that the expression does not read may be missing.
 #[derive(Clone)]
@@ -172,7 +172,7 @@ pub(crate) fn row_by_row(
     argument_types: &[Type],
     mut call: impl FnMut(&mut FunctionContext<'_>, &[Datum]) -> Outcome<Datum>,
 ) -> Outcome<Value> {
-    let session = NoSession;
+    let session = NoSession::UNBOUNDED;
     let mut functions = FunctionContext {
         format: &cx.format,
         transaction_time_micros: cx.transaction_time_micros,

@@ -11,8 +11,8 @@ use nqdb_types::{Datum, FormatContext, Type};
 use super::{Columns, Compiler, Constants, EvalContext, Node, Rows};
 use crate::column::{ColumnBuilder, datum_at};
 use crate::failure::Failure;
-use crate::no_session::NoSession;
 use crate::shape::Shape;
+use nqdb_sql::NoSession;
 
 fn constants() -> Constants {
     let cx = EvalContext { format: FormatContext::default(), transaction_time_micros: 0, statement_time_micros: 0 };
@@ -73,7 +73,7 @@ fn function(oid: u32) -> &'static Function {
 
 fn call_rows(function: &Function, rows: impl Iterator<Item = Vec<Datum>>) -> SqlResult<Vec<Datum>> {
     let format = FormatContext::default();
-    let mut cx = FunctionContext::new(&format, 0, 0, &NoSession);
+    let mut cx = FunctionContext::new(&format, 0, 0, &NoSession::UNBOUNDED);
     rows.map(|args| (function.eval)(&mut cx, &args)).collect()
 }
 

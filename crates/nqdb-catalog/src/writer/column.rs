@@ -6,9 +6,9 @@ use nqdb_sqlstate::{DUPLICATE_COLUMN, INVALID_TABLE_DEFINITION, SqlError, TOO_MA
 use nqdb_txn::{RelationLock, Result, TableStore};
 use nqdb_types::{Datum, Oid};
 
-use super::CatalogWriter;
 use super::table::{COLUMNS_MAX, owned_sequences};
-use crate::definition::TableDef;
+use super::{CatalogWriter, index_row};
+use crate::definition::{IndexComputation, IndexDef, TableDef};
 use crate::request::{NewColumn, NewColumnSequence};
 
 impl CatalogWriter<'_> {
@@ -60,7 +60,7 @@ impl CatalogWriter<'_> {
         let table = self.lock_table(table_oid, RelationLock::AccessExclusive)?;
         let attnum = table.columns[position].attnum;
         for index in &table.indexes {
-            if index.key.iter().any(|key| key.column == position) {
+            if index.needs_column(position, attnum) {
                 let current = self.lock_table(table_oid, RelationLock::AccessExclusive)?;
                 self.remove_index(&current, index.oid)?;
             }
@@ -84,13 +84,15 @@ impl CatalogWriter<'_> {
         self.remove_access_lists(table_oid, Some(attnum))
     }
 
-    /// Gives a column another name; `checks` are the new texts of the checks that name it, by position.
+    /// Gives a column another name; `checks` are the new texts of the checks that name it, by position, and `indexes` those
+    /// of the indexes whose expressions name it, by number.
     pub fn rename_column(
         &mut self,
         table: Oid,
         position: usize,
         name: &str,
         checks: Vec<(usize, String)>,
+        indexes: Vec<(Oid, IndexComputation)>,
     ) -> Result<()> {
         let table = self.lock_table(table, RelationLock::AccessExclusive)?;
         if table.column_named(name).is_some() {
@@ -100,6 +102,14 @@ impl CatalogWriter<'_> {
         successor.columns[position].name = name.to_owned();
         for (check, expression) in checks {
             successor.checks[check].expression = expression;
+        }
+        for (oid, computation) in indexes {
+            let Some(at) = successor.indexes.iter().position(|index| index.oid == oid) else { continue };
+            let index =
+                IndexDef { computation: Some(Arc::new(computation)), ..IndexDef::clone(&successor.indexes[at]) };
+            successor.indexes[at] = Arc::new(index);
+            let row = index_row(&successor, &successor.indexes[at]);
+            self.catalog.objects().replace(self.txn, &row)?;
         }
         self.put_table(successor)
     }

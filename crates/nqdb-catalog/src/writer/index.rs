@@ -6,15 +6,15 @@ use nqdb_sqlstate::{
     DEPENDENT_OBJECTS_STILL_EXIST, INVALID_TABLE_DEFINITION, SqlError, TOO_MANY_COLUMNS, UNDEFINED_COLUMN,
     UNIQUE_VIOLATION,
 };
-use nqdb_txn::{IndexStore, Newest, RelationLock, Result, RowImage, TableStore, Transaction, TxnError, UsableFrom};
-use nqdb_types::key::KeyColumn;
-use nqdb_types::{FormatContext, Oid, write_text};
+use nqdb_txn::{IndexStore, Newest, RelationLock, Result, RowImage, TableStore, Transaction, TxnError};
+use nqdb_types::key::{COMPUTED_FROM, KeyColumn};
+use nqdb_types::{Datum, FormatContext, Oid, write_text};
 
 use super::{CatalogWriter, duplicate_relation, index_row};
 use crate::definition::{IndexDef, TableDef};
-use crate::names::choose_name;
+use crate::names::{NAME_BYTES_MAX, choose_name, clip};
 use crate::objects::Space;
-use crate::request::{NewIndex, NewKeyColumn};
+use crate::request::{NewIndex, NewKeyColumn, NewKeyPart};
 use crate::user_type::TypesView;
 
 /// PostgreSQL's INDEX_MAX_KEYS.
@@ -34,15 +34,17 @@ impl CatalogWriter<'_> {
     /// Errors: 42P07 when the name is taken, 23505 when `unique` and the rows have duplicates.
     pub fn create_index(&mut self, new: &NewIndex) -> Result<Oid> {
         let table = self.lock_table(new.table, RelationLock::Share)?;
+        let mut new = NewIndex::clone(new);
+        let names = name_columns(&mut new);
         let name = match &new.name {
             Some(name) => {
                 self.expect_free_name(table.schema, name)?;
                 name.clone()
             }
-            None => self.index_name(&table, &new.key, "idx"),
+            None => self.index_name(&table, &names, "idx"),
         };
         let purpose = Purpose { unique: new.unique, primary: false, constraint: false };
-        self.add_index(&table, name, purpose, &new.key)
+        self.add_index(&table, name, purpose, &new)
     }
 
     /// Adds a PRIMARY KEY or UNIQUE constraint to a table that is locked already.
@@ -60,10 +62,6 @@ impl CatalogWriter<'_> {
             )
             .into());
         }
-        let key: Vec<NewKeyColumn> = columns
-            .iter()
-            .map(|column| NewKeyColumn { column: column.clone(), descending: false, nulls_first: false })
-            .collect();
         let name = match name {
             Some(name) => {
                 self.expect_free_name(table.schema, name)?;
@@ -73,20 +71,17 @@ impl CatalogWriter<'_> {
                 let snapshot = self.snapshot();
                 choose_name(&table.name, None, "pkey", |name| snapshot.relation(table.schema, name).is_some())
             }
-            None => self.index_name(table, &key, "key"),
+            None => self.index_name(table, columns, "key"),
         };
-        self.add_index(table, name, Purpose { unique: true, primary, constraint: true }, &key)
+        let key = columns.iter().map(|column| NewKeyColumn::column(column)).collect();
+        let new = NewIndex::over_columns(table.oid, None, true, key);
+        self.add_index(table, name, Purpose { unique: true, primary, constraint: true }, &new)
     }
 
-    fn add_index(
-        &mut self,
-        table: &Arc<TableDef>,
-        name: String,
-        purpose: Purpose,
-        columns: &[NewKeyColumn],
-    ) -> Result<Oid> {
+    fn add_index(&mut self, table: &Arc<TableDef>, name: String, purpose: Purpose, new: &NewIndex) -> Result<Oid> {
         self.hold_schema(table.schema)?;
-        let key = resolve_key(table, columns)?;
+        let key = resolve_key(table, new)?;
+        let included: Result<Vec<usize>> = new.included.iter().map(|name| resolve_column(table, name)).collect();
         let tree = self.catalog.system().create_tree(self.txn)?;
         let position = table.store.indexes.len();
         let index = IndexDef {
@@ -95,24 +90,31 @@ impl CatalogWriter<'_> {
             unique: purpose.unique,
             primary: purpose.primary,
             constraint: purpose.constraint,
+            nulls_not_distinct: new.nulls_not_distinct,
             key: key.clone(),
+            options: new.key.iter().map(|key| key.options).collect(),
+            included: included?,
+            computation: new.computation.clone().map(Arc::new),
             position,
         };
         let oid = index.oid;
+        let snapshot = self.snapshot();
+        let computation = match &index.computation {
+            Some(_) => Some(self.catalog.binder().bind(table, &index, &snapshot)?),
+            None => None,
+        };
         let mut store = TableStore::clone(&table.store);
         store.indexes.push(Arc::new(IndexStore {
-            id: oid,
-            tree,
-            unique: purpose.unique,
-            key,
-            usable_from: UsableFrom::default(),
+            nulls_not_distinct: index.nulls_not_distinct,
+            computation,
+            ..IndexStore::over_columns(oid, tree, purpose.unique, key)
         }));
         let store = Arc::new(store);
         self.txn.define_table(store.clone());
         if let Err(error) = store.build_index(self.txn, position) {
-            let types = TypesView::new(self.snapshot(), self.search_path.clone().into(), str::to_owned);
-            let format = FormatContext::of_types(Arc::new(types));
-            return Err(duplicate_rows(error, table, &index, &format, self.txn));
+            let names = self.catalog.binder().key_names(table, &index, &snapshot);
+            let format = self.label_format();
+            return Err(duplicate_rows(error, (table, &store), (&index, names), &format, self.txn));
         }
         let mut successor = TableDef::clone(table);
         successor.store = store;
@@ -122,6 +124,30 @@ impl CatalogWriter<'_> {
         self.insert_relation(&row).map_err(|error| super::taken(error, duplicate_relation(&row_name)))?;
         self.put_table(successor)?;
         Ok(oid)
+    }
+
+    /// Builds an index anew from the rows of its table: its tree is replaced by a new one.
+    ///
+    /// Errors: 23505 when it is unique and the rows have duplicates.
+    pub fn rebuild_index(&mut self, table: Oid, index: Oid) -> Result<()> {
+        let table = self.lock_table(table, RelationLock::AccessExclusive)?;
+        let Some(definition) = table.indexes.iter().find(|candidate| candidate.oid == index) else { return Ok(()) };
+        let position = definition.position;
+        let tree = self.catalog.system().create_tree(self.txn)?;
+        let mut store = TableStore::clone(&table.store);
+        let old =
+            std::mem::replace(&mut store.indexes[position], Arc::new(table.store.indexes[position].over_tree(tree)));
+        let store = Arc::new(store);
+        self.txn.define_table(store.clone());
+        if let Err(error) = store.build_index(self.txn, position) {
+            let snapshot = self.snapshot();
+            let names = self.catalog.binder().key_names(&table, definition, &snapshot);
+            return Err(duplicate_rows(error, (&table, &store), (definition, names), &self.label_format(), self.txn));
+        }
+        let successor = TableDef { store, ..TableDef::clone(&table) };
+        self.catalog.objects().replace(self.txn, &index_row(&successor, definition))?;
+        self.catalog.system().drop_tree(self.txn, old.tree.id())?;
+        self.put_table(successor)
     }
 
     /// Drops an index that no constraint needs; its table is locked.
@@ -183,61 +209,112 @@ impl CatalogWriter<'_> {
         self.put_table(successor)
     }
 
-    fn index_name(&mut self, table: &TableDef, key: &[NewKeyColumn], label: &str) -> String {
+    fn index_name(&mut self, table: &TableDef, columns: &[String], label: &str) -> String {
         let snapshot = self.snapshot();
-        let columns: Vec<&str> = key.iter().map(|column| column.column.as_str()).collect();
         choose_name(&table.name, Some(&columns.join("_")), label, |name| {
             snapshot.relation(table.schema, name).is_some()
         })
     }
 }
 
-fn resolve_key(table: &TableDef, columns: &[NewKeyColumn]) -> Result<Vec<KeyColumn>> {
-    if columns.len() > KEY_COLUMNS_MAX {
+/// The names of an index's columns, no two alike (PostgreSQL's `ChooseIndexColumnNames`); expressions take theirs.
+fn name_columns(new: &mut NewIndex) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(new.key.len() + new.included.len());
+    let mut choose = |wanted: &str| {
+        let mut name = wanted.to_owned();
+        let mut number = 0;
+        while names.contains(&name) {
+            number += 1;
+            let suffix = number.to_string();
+            name = format!("{}{suffix}", clip(wanted, NAME_BYTES_MAX - suffix.len()));
+        }
+        names.push(name.clone());
+        name
+    };
+    for key in &new.key {
+        match &key.part {
+            NewKeyPart::Column(column) => {
+                choose(column);
+            }
+            NewKeyPart::Expression(number) => {
+                let expressions = new.computation.as_mut().map(|computation| &mut computation.expressions);
+                if let Some(expression) = expressions.and_then(|expressions| expressions.get_mut(*number)) {
+                    expression.name = choose(&expression.name);
+                }
+            }
+        }
+    }
+    for column in &new.included {
+        choose(column);
+    }
+    names
+}
+
+fn resolve_column(table: &TableDef, name: &str) -> Result<usize> {
+    let missing = || SqlError::new(UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"));
+    table.column_named(name).ok_or_else(|| missing().into())
+}
+
+fn resolve_key(table: &TableDef, new: &NewIndex) -> Result<Vec<KeyColumn>> {
+    if new.key.len() + new.included.len() > KEY_COLUMNS_MAX {
         return Err(SqlError::new(
             TOO_MANY_COLUMNS,
             format!("cannot use more than {KEY_COLUMNS_MAX} columns in an index"),
         )
         .into());
     }
-    columns
-        .iter()
-        .map(|wanted| match table.column_named(&wanted.column) {
-            Some(column) => Ok(KeyColumn {
-                column,
-                ty: table.columns[column].ty,
-                descending: wanted.descending,
-                nulls_first: wanted.nulls_first,
-            }),
-            None => Err(SqlError::new(UNDEFINED_COLUMN, format!("column \"{}\" does not exist", wanted.column)).into()),
-        })
-        .collect()
+    let resolve = |wanted: &NewKeyColumn| {
+        let (column, ty) = match &wanted.part {
+            NewKeyPart::Column(name) => {
+                let column = resolve_column(table, name)?;
+                (column, table.columns[column].ty)
+            }
+            NewKeyPart::Expression(number) => {
+                let expressions = new.computation.as_ref().map(|computation| &computation.expressions);
+                let expression = expressions.and_then(|expressions| expressions.get(*number));
+                let lost = || SqlError::internal("an index key names an expression that is not there");
+                (COMPUTED_FROM + number, expression.ok_or_else(lost)?.ty())
+            }
+        };
+        Ok(KeyColumn { column, ty, descending: wanted.descending, nulls_first: wanted.nulls_first })
+    };
+    new.key.iter().map(resolve).collect()
+}
+
+impl CatalogWriter<'_> {
+    /// What messages spell keys with.
+    fn label_format(&mut self) -> FormatContext {
+        let types = TypesView::new(self.snapshot(), self.search_path.clone().into(), str::to_owned);
+        FormatContext::of_types(Arc::new(types))
+    }
 }
 
 /// 23505 in the words of an index build, with the key of the row that was met second.
 fn duplicate_rows(
     error: TxnError,
-    table: &TableDef,
-    index: &IndexDef,
+    (table, store): (&TableDef, &TableStore),
+    (index, names): (&IndexDef, Vec<String>),
     format: &FormatContext,
     txn: &Transaction,
 ) -> TxnError {
     let TxnError::UniqueViolation { row_id, .. } = error else { return error };
     let texts = |image: RowImage<'_>, _| {
-        let text = |key: &KeyColumn| {
-            let value = image.datum(key.column)?;
+        let values = store.key_values(index.position, &image.datums()?)?.unwrap_or_default();
+        let text = |(value, key): (&Datum, &KeyColumn)| {
+            if value.is_null() {
+                return "null".to_owned();
+            }
             let mut text = Vec::new();
-            write_text(&mut text, &value, table.columns[key.column].ty, format);
-            Ok(String::from_utf8_lossy(&text).into_owned())
+            write_text(&mut text, value, key.ty, format);
+            String::from_utf8_lossy(&text).into_owned()
         };
-        index.key.iter().map(text).collect::<Result<Vec<String>>>()
+        Ok::<_, TxnError>(values.iter().zip(&index.key).map(text).collect::<Vec<String>>())
     };
     let error = SqlError::new(UNIQUE_VIOLATION, format!("could not create unique index \"{}\"", index.name))
         .with_table(&table.schema_name, &table.name)
         .with_constraint(index.name.clone());
-    match table.store.read_newest(txn, row_id, texts) {
+    match store.read_newest(txn, row_id, texts) {
         Ok(Newest::Row(Ok(values))) => {
-            let names: Vec<&str> = index.key.iter().map(|key| table.columns[key.column].name.as_str()).collect();
             let detail = format!("Key ({})=({}) is duplicated.", names.join(", "), values.join(", "));
             error.with_detail(detail).into()
         }

@@ -163,7 +163,10 @@ fn index_row(table: &TableDef, index: &IndexDef) -> ObjectRow {
         unique: index.unique,
         primary: index.primary,
         constraint: index.constraint,
-        key: index.key.iter().map(StoredKeyColumn::of).collect(),
+        nulls_not_distinct: index.nulls_not_distinct,
+        key: index.key.iter().zip(&index.options).map(|(key, options)| StoredKeyColumn::of(key, options)).collect(),
+        included: index.included.clone(),
+        computation: index.computation.as_deref().cloned(),
     };
     ObjectRow {
         space: Space::Relation,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{DUPLICATE_COLUMN, DUPLICATE_OBJECT, SqlError, TOO_MANY_COLUMNS, UNDEFINED_OBJECT};
-use nqdb_txn::{IndexStore, RelationLock, Result, TableCounters, TableStore, UsableFrom};
+use nqdb_txn::{RelationLock, Result, TableCounters, TableStore};
 use nqdb_types::{Datum, Oid};
 
 use super::sequence::nextval_call;
@@ -193,13 +193,7 @@ impl CatalogWriter<'_> {
         let mut store = self.new_store(oid, &table.columns)?;
         for index in &table.store.indexes {
             let tree = self.catalog.system().create_tree(self.txn)?;
-            store.indexes.push(Arc::new(IndexStore {
-                id: index.id,
-                tree,
-                unique: index.unique,
-                key: index.key.clone(),
-                usable_from: UsableFrom::default(),
-            }));
+            store.indexes.push(Arc::new(index.over_tree(tree)));
         }
         self.drop_trees(&table.store)?;
         successor.store = Arc::new(store);

@@ -4,7 +4,7 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use nqdb_catalog::request::{NewColumn, NewIndex, NewKeyColumn, NewTable};
-use nqdb_catalog::{Catalog, CatalogWriter, Draft, PUBLIC_SCHEMA_OID, SUPERUSER_OID, TableDef};
+use nqdb_catalog::{Catalog, CatalogWriter, Draft, NoExpressions, PUBLIC_SCHEMA_OID, SUPERUSER_OID, TableDef};
 use nqdb_storage::Options;
 use nqdb_storage::disk::SimDisk;
 use nqdb_txn::{
@@ -49,8 +49,7 @@ pub fn two_columns(name: &str) -> NewTable {
 
 /// An index on the column `a`.
 pub fn index_on_a(table: Oid) -> NewIndex {
-    let column = NewKeyColumn { column: "a".to_owned(), descending: false, nulls_first: false };
-    NewIndex { table, name: Some("by_a".to_owned()), unique: false, key: vec![column] }
+    NewIndex::over_columns(table, Some("by_a".to_owned()), false, vec![NewKeyColumn::column("a")])
 }
 
 /// The rows that `view` sees.
@@ -96,13 +95,13 @@ impl Bed {
 
     pub fn on(disk: SimDisk) -> Bed {
         let system = TxnSystem::create(Arc::new(disk), engine_options(), txn_options()).expect("a new database");
-        Bed { catalog: Catalog::open(system).expect("a new catalog") }
+        Bed { catalog: Catalog::open(system, Arc::new(NoExpressions)).expect("a new catalog") }
     }
 
     /// Opens what a crash left.
     pub fn open(disk: SimDisk) -> Bed {
         let system = TxnSystem::open(Arc::new(disk), engine_options(), txn_options()).expect("a database");
-        Bed { catalog: Catalog::open(system).expect("a catalog") }
+        Bed { catalog: Catalog::open(system, Arc::new(NoExpressions)).expect("a catalog") }
     }
 
     /// A committed table `t` with the rows (0, 0) to (count - 1, count - 1), and an index on `a` if wanted.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::Catalog;
+use nqdb_catalog::{Catalog, NoExpressions};
 use nqdb_storage::disk::{Call, CrashMode, Fault, SimDisk};
 use nqdb_storage::verify::verify_file;
 use nqdb_storage::{Engine, PageId, TreeId};
@@ -12,7 +12,7 @@ use crate::bed::{Bed, engine_options, txn_options};
 
 fn first_start(disk: &SimDisk) -> Option<Bed> {
     let system = TxnSystem::create(Arc::new(disk.clone()), engine_options(), txn_options()).ok()?;
-    Some(Bed { catalog: Catalog::open(system).ok()? })
+    Some(Bed { catalog: Catalog::open(system, Arc::new(NoExpressions)).ok()? })
 }
 
 /// What a server does with a directory.
@@ -22,7 +22,7 @@ fn start(disk: &SimDisk) -> Result<Bed, String> {
     let system =
         if is_there { TxnSystem::open(disk, engine, options) } else { TxnSystem::create(disk, engine, options) };
     let system = system.map_err(|error| format!("a database is there: {is_there}; {error}"))?;
-    Ok(Bed { catalog: Catalog::open(system).map_err(|error| format!("{error:?}"))? })
+    Ok(Bed { catalog: Catalog::open(system, Arc::new(NoExpressions)).map_err(|error| format!("{error:?}"))? })
 }
 
 /// Uses the database and checks every page of it.

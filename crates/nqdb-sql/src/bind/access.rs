@@ -138,7 +138,10 @@ impl Binder<'_> {
     /// Notes the columns by which ON CONFLICT finds rows: that is reading.
     pub(super) fn note_arbiters(&mut self, place: AccessPlace, table: &Arc<TableDef>, arbiters: &[usize]) {
         let keys = arbiters.iter().filter_map(|at| table.indexes.get(*at)).flat_map(|index| &index.key);
-        let positions: Vec<usize> = keys.map(|key| key.column).collect();
+        let mut positions: Vec<usize> = keys.map(|key| key.column).filter(|at| *at < table.columns.len()).collect();
+        let computed = arbiters.iter().filter_map(|at| table.indexes.get(*at)?.computation.as_ref());
+        let numbers = computed.flat_map(|computation| computation.columns.iter());
+        positions.extend(numbers.filter_map(|number| usize::try_from(number - 1).ok()));
         self.note_numbers(place, table, &positions, |columns| &mut columns.selected);
     }
 

@@ -85,9 +85,10 @@ use sqlparser::tokenizer::Span;
 use crate::ir::{Bound, ColumnId, Expr, WithQuery};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse_expression};
-use crate::rewrite::fold_constants;
+use crate::rewrite::{fold_constants, fold_expression};
 use crate::rights::Access;
-use crate::statement::{Overriding, Parsed, StatementKind, TargetSubscripts};
+use crate::statement::{ConflictInference, Overriding, Parsed, StatementKind, TargetSubscripts};
+pub(crate) use output_name::index_column_name;
 pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
 pub use stored_query::{AnalyzedQuery, analyze_query, bind_fill, bind_refill};
@@ -120,6 +121,7 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
     };
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), params);
     binder.target_subscripts.clone_from(&statement.target_subscripts);
+    binder.conflict_targets.clone_from(&statement.conflict_targets);
     let mut bound = match &statement.ast {
         ast::Statement::Query(query) => binder.bind_query_statement(query, statement.overriding)?,
         ast::Statement::Insert(insert) => Bound::Insert(binder.bind_insert(insert, statement.overriding)?),
@@ -277,6 +279,33 @@ pub fn bind_stored_expression(text: &str, table: Option<&Arc<TableDef>>, cx: &Bi
     binder.resolve_unknown(bound)
 }
 
+/// Binds an expression of an index, or the condition of a partial one, over the columns of its table: the id of a column is
+/// its position.
+pub(crate) fn bind_for_index(
+    expression: &ast::Expr,
+    tokens: &Arc<Tokens>,
+    table: &Arc<TableDef>,
+    is_predicate: bool,
+    cx: &BindContext<'_>,
+) -> SqlResult<Expr> {
+    let row: Vec<(usize, ColumnId)> =
+        table.live_columns().map(|(position, _)| (position, ColumnId(position as u32))).collect();
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, Arc::clone(tokens), &mut params);
+    binder.adopt_row(table, &row);
+    let clause = if is_predicate { Clause::IndexPredicate } else { Clause::IndexExpression };
+    let scope = binder.row_scope(table, &table.name, &row, clause);
+    let mut bound = binder.in_scope(scope, |binder| match is_predicate {
+        true => binder.bind_boolean(expression, "WHERE"),
+        false => {
+            let bound = binder.bind_expr(expression)?;
+            binder.resolve_unknown(bound)
+        }
+    })?;
+    fold_expression(&mut bound, &mut binder.function_context());
+    Ok(bound)
+}
+
 /// Binds an expression over nothing: an argument of EXECUTE, an option of a definition.
 ///
 /// With a target it is coerced as an assignment; without one an unknown literal becomes text.
@@ -337,6 +366,7 @@ struct Binder<'a> {
     common_tables: Vec<CommonTable>,
     /// Brackets behind the columns that the statement assigns to.
     target_subscripts: Vec<TargetSubscripts>,
+    conflict_targets: Vec<ConflictInference>,
     /// The shapes of records: the modifier of a type `record` is a position here, as long as it is in the binder.
     shapes: Vec<Arc<RecordShape>>,
     /// Those of the query at hand, to be put around it.
@@ -394,6 +424,7 @@ impl<'a> Binder<'a> {
             at_top: false,
             statement_with: Vec::new(),
             target_subscripts: Vec::new(),
+            conflict_targets: Vec::new(),
             shapes: Vec::new(),
             depth: 0,
             in_system_view: false,

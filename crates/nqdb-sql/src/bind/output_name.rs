@@ -12,6 +12,11 @@ pub(super) fn output_name(expression: &ast::Expr) -> String {
     own_name(expression).map_or_else(|| "?column?".to_string(), |(name, _)| name)
 }
 
+/// What the column of an index is called that an expression makes (PostgreSQL's FigureIndexColname).
+pub(crate) fn index_column_name(expression: &ast::Expr) -> String {
+    own_name(expression).map_or_else(|| "expr".to_string(), |(name, _)| name)
+}
+
 /// How much a name is worth: a cast's type name gives way to the name of what is cast.
 #[derive(PartialEq)]
 enum Strength {

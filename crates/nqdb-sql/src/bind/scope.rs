@@ -45,6 +45,8 @@ pub(super) enum Clause {
     Generated,
     Parameter,
     CopyWhere,
+    IndexExpression,
+    IndexPredicate,
 }
 
 impl Clause {
@@ -74,6 +76,8 @@ impl Clause {
             Clause::Generated => "aggregate functions are not allowed in column generation expressions",
             Clause::Parameter => "aggregate functions are not allowed in EXECUTE parameters",
             Clause::CopyWhere => "aggregate functions are not allowed in COPY FROM WHERE conditions",
+            Clause::IndexExpression => "aggregate functions are not allowed in index expressions",
+            Clause::IndexPredicate => "aggregate functions are not allowed in index predicates",
         })
     }
 
@@ -122,6 +126,8 @@ impl Clause {
             Clause::Default => "DEFAULT",
             Clause::Generated => "GENERATED AS",
             Clause::Parameter => "EXECUTE",
+            Clause::IndexExpression => "index expressions",
+            Clause::IndexPredicate => "index predicates",
         }
     }
 }

@@ -122,7 +122,8 @@ fn rename_column(
             let position = table.column_named(column).ok_or_else(missing)?;
             let checks = rename::renamed_checks(&table, position, new_name)?;
             let generated = rename::renamed_generations(&table, position, new_name)?;
-            cx.writer().rename_column(table.oid, position, new_name, checks)?;
+            let indexes = rename::renamed_indexes(&table, position, new_name)?;
+            cx.writer().rename_column(table.oid, position, new_name, checks, indexes)?;
             for (at, text, columns) in generated {
                 cx.writer().set_generated(table.oid, at, text, columns)?;
             }

@@ -44,6 +44,21 @@ pub(super) fn drop_objects(
     Ok(CommandTag::Other(tag))
 }
 
+/// DROP INDEX of names that are split already.
+pub(super) fn drop_indexes(
+    names: &[QualifiedName],
+    if_exists: bool,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<CommandTag, TxnError> {
+    let mut roots = Vec::with_capacity(names.len());
+    for name in names {
+        let root = relation_root(name, "index", if_exists, cx)?;
+        roots.extend(root.filter(|root| !roots.contains(root)));
+    }
+    cx.drop_with(&roots, DropBehavior::Restrict)?;
+    Ok(CommandTag::Other("DROP INDEX"))
+}
+
 /// The relation to drop; none when it is missing and IF EXISTS says that this is no error.
 fn relation_root(
     name: &QualifiedName,

@@ -235,8 +235,20 @@ pub(super) fn is_subquery(expr: &Expr) -> bool {
     )
 }
 
-fn is_not_immutable(expr: &Expr) -> bool {
-    matches!(&expr.kind, ExprKind::Call { function, .. } if function.volatility != Volatility::Immutable)
+/// Whether the same arguments may give another value under other settings, or at another time.
+pub(super) fn is_not_immutable(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Call { function, .. } => function.volatility != Volatility::Immutable,
+        ExprKind::ViaText(arg) => text_depends_on_settings(arg.ty.oid) || text_depends_on_settings(expr.ty.oid),
+        _ => false,
+    }
+}
+
+/// Whether a value of the type is read from its text, or written, as a setting says: DateStyle, TimeZone, the search path.
+fn text_depends_on_settings(type_oid: Oid) -> bool {
+    let category = nqdb_types::type_category(type_oid);
+    // Dates and times, intervals, arrays, composites, enums; the reg types count as numbers.
+    matches!(category, Some('D' | 'T' | 'A' | 'P' | 'E')) || nqdb_functions::is_object_reference(type_oid)
 }
 
 fn is_volatile(expr: &Expr) -> bool {

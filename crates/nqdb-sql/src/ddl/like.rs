@@ -1,7 +1,7 @@
 //! CREATE TABLE ... (LIKE source ...): what the new table takes over from another one.
 
 use nqdb_catalog::request::{
-    ColumnSequenceKind, NewColumn, NewColumnSequence, NewIndex, NewKeyColumn, SequenceOptions,
+    ColumnSequenceKind, NewColumn, NewColumnSequence, NewIndex, NewKeyColumn, NewKeyPart, SequenceOptions,
 };
 use nqdb_catalog::{IndexDef, Relation, SequenceDef, TableDef};
 use nqdb_sqlstate::{SqlError, SqlResult, WRONG_OBJECT_TYPE};
@@ -19,9 +19,16 @@ pub(super) struct Copied {
     pub constraints: Vec<WrittenConstraint>,
     /// Position and expression of generated columns.
     pub generated: Vec<(usize, String)>,
-    indexes: Vec<(bool, Vec<NewKeyColumn>)>,
+    indexes: Vec<CopiedIndex>,
     /// Column name and text.
     comments: Vec<(String, String)>,
+}
+
+/// An index of the source, over columns by their names.
+struct CopiedIndex {
+    new: NewIndex,
+    /// The columns that its expressions name.
+    computed_from: Vec<String>,
 }
 
 impl Copied {
@@ -107,18 +114,32 @@ impl Copied {
             });
             return;
         }
-        let key = index.key.iter().map(|key| NewKeyColumn {
-            column: name(key.column),
+        let key = index.key.iter().zip(&index.options).map(|(key, options)| NewKeyColumn {
+            part: key.computed().map_or_else(|| NewKeyPart::Column(name(key.column)), NewKeyPart::Expression),
             descending: key.descending,
             nulls_first: key.nulls_first,
+            options: *options,
         });
-        self.indexes.push((index.unique, key.collect()));
+        let computed = index.computation.iter().flat_map(|computation| &computation.columns);
+        let computed_from = computed.map(|attnum| name(usize::try_from(attnum - 1).unwrap_or(usize::MAX))).collect();
+        let new = NewIndex {
+            nulls_not_distinct: index.nulls_not_distinct,
+            included: index.included.iter().map(|position| name(*position)).collect(),
+            computation: index.computation.as_deref().cloned(),
+            ..NewIndex::over_columns(0, None, index.unique, key.collect())
+        };
+        self.indexes.push(CopiedIndex { new, computed_from });
     }
 
     /// Makes the copied indexes and comments, once the table is there.
     pub fn finish(self, table: Oid, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
-        for (unique, key) in self.indexes {
-            cx.writer().create_index(&NewIndex { table, name: None, unique, key })?;
+        for CopiedIndex { mut new, computed_from } in self.indexes {
+            new.table = table;
+            if let (Some(computation), Some(own)) = (&mut new.computation, cx.draft.snapshot().table_by_oid(table)) {
+                let number = |name: &String| Some(own.columns.get(own.column_named(name)?)?.attnum);
+                computation.columns = computed_from.iter().filter_map(number).collect();
+            }
+            cx.writer().create_index(&new)?;
         }
         let definition = cx.draft.snapshot().table_by_oid(table).cloned();
         for (column, text) in self.comments {

@@ -25,6 +25,7 @@ mod open_query;
 mod place;
 mod privilege;
 mod query;
+mod reindex;
 mod rename;
 mod rights;
 mod role;
@@ -108,6 +109,9 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::TableAs(create) => table_as::create_table_as(create, cx),
         Definition::TableLike(create) => create_table::create_table_like(parsed, create, cx),
         Definition::Refresh { name, concurrently, with_data } => table_as::refresh(name, *concurrently, *with_data, cx),
+        Definition::Index(create) => create_index::create_index(create, &parsed.tokens, cx),
+        Definition::DropIndexConcurrently(drop) => reindex::drop_concurrently(drop, cx),
+        Definition::Reindex(reindex) => reindex::reindex(reindex, cx),
         Definition::Alter(alter) => alter_object::alter(alter, cx),
         Definition::CreateType(create) => user_type::create_type(create, cx),
         Definition::AlterType(alter) => user_type::alter_type(alter, cx),
@@ -122,7 +126,6 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
 fn run_statement(parsed: &Parsed, statement: &Statement, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     match statement {
         Statement::CreateTable(create) => create_table::create_table(parsed, create, cx),
-        Statement::CreateIndex(create) => create_index::create_index(create, cx),
         Statement::CreateSchema {
             schema_name,
             or_replace: false,

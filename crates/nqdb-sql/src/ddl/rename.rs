@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use nqdb_catalog::TableDef;
-use nqdb_sqlstate::SqlResult;
+use nqdb_catalog::{IndexComputation, TableDef};
+use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_types::Oid;
 use sqlparser::ast::{Expr, Ident, VisitMut, visit_expressions_mut};
 
 use crate::names::name_of;
@@ -39,6 +40,34 @@ pub(super) fn renamed_generations(
             rename_column(&mut expression, &column.name, new_name);
             renamed.push((at, expression.to_string(), columns.clone()));
         }
+    }
+    Ok(renamed)
+}
+
+/// The indexes of a table whose expressions or condition name a column, with that column under its new name.
+pub(super) fn renamed_indexes(
+    table: &TableDef,
+    position: usize,
+    new_name: &str,
+) -> SqlResult<Vec<(Oid, IndexComputation)>> {
+    let column = &table.columns[position];
+    let mut renamed = Vec::new();
+    for index in &table.indexes {
+        let Some(computation) = index.computation.as_ref().filter(|found| found.columns.contains(&column.attnum))
+        else {
+            continue;
+        };
+        let rename = |text: &str| {
+            let (_, mut expression) = parse_expression(text)?;
+            rename_column(&mut expression, &column.name, new_name);
+            Ok::<_, SqlError>(expression.to_string())
+        };
+        let mut computation = IndexComputation::clone(computation);
+        for expression in &mut computation.expressions {
+            expression.text = rename(&expression.text)?;
+        }
+        computation.predicate = computation.predicate.as_deref().map(rename).transpose()?;
+        renamed.push((index.oid, computation));
     }
     Ok(renamed)
 }

@@ -102,7 +102,7 @@ fn expect_concurrent_refresh(table: &TableDef, with_data: bool) -> Result<(), Sq
         let message = "CONCURRENTLY cannot be used when the materialized view is not populated";
         return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
     }
-    if !table.indexes.iter().any(|index| index.unique) {
+    if !table.indexes.iter().any(|index| index.unique && index.is_plain()) {
         let name = format!("{}.{}", table.schema_name, table.name);
         let message = format!("cannot refresh materialized view \"{name}\" concurrently");
         let hint = "Create a unique index with no WHERE clause on one or more columns of the materialized view.";

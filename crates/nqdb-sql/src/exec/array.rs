@@ -12,8 +12,8 @@ use nqdb_sqlstate::{ARRAY_SUBSCRIPT_ERROR, NULL_VALUE_NOT_ALLOWED, SqlError, Sql
 use nqdb_types::array::{Dimension, check_dimensions, too_many_dimensions};
 use nqdb_types::{Array, Datum, Oid, Record};
 
+use super::evaluation::Evaluation;
 use super::expression::{Equality, Eval, Slot};
-use super::runtime::Runtime;
 
 /// One pair of brackets.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ fn subscript_error(message: &str) -> SqlError {
 }
 
 /// `ARRAY[..]`; arrays as items become its outer dimension.
-pub(super) fn construct(items: &[Eval], element_type: Oid, nested: bool, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+pub(super) fn construct(items: &[Eval], element_type: Oid, nested: bool, rt: &mut impl Evaluation) -> SqlResult<Datum> {
     let mut values = Vec::with_capacity(items.len());
     for item in items {
         values.push(item.eval(rt)?);
@@ -79,7 +79,7 @@ pub(super) fn stack(element_type: Oid, items: Vec<Datum>) -> SqlResult<Array> {
 }
 
 /// `array[..]..`.
-pub(super) fn subscript(array: &Eval, subscripts: &[EvalSubscript], rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+pub(super) fn subscript(array: &Eval, subscripts: &[EvalSubscript], rt: &mut impl Evaluation) -> SqlResult<Datum> {
     let array = array.eval(rt)?;
     let Some(bounds) = read_bounds(subscripts, rt)? else { return Ok(Datum::Null) };
     let array = match &array {
@@ -95,7 +95,7 @@ pub(super) fn subscript(array: &Eval, subscripts: &[EvalSubscript], rt: &mut Run
 }
 
 /// The brackets' values; `None` when one of them is NULL.
-fn read_bounds(subscripts: &[EvalSubscript], rt: &mut Runtime<'_, '_>) -> SqlResult<Option<Vec<Bounds>>> {
+fn read_bounds(subscripts: &[EvalSubscript], rt: &mut impl Evaluation) -> SqlResult<Option<Vec<Bounds>>> {
     let any_slice = subscripts.iter().any(|subscript| subscript.is_slice);
     let mut bounds = Vec::with_capacity(subscripts.len());
     for subscript in subscripts {
@@ -159,7 +159,7 @@ pub(super) fn assign(
     subscripts: &[EvalSubscript],
     value: &Eval,
     element_type: Oid,
-    rt: &mut Runtime<'_, '_>,
+    rt: &mut impl Evaluation,
 ) -> SqlResult<Datum> {
     let array = match array.eval(rt)? {
         Datum::Null => Arc::new(Array::empty(element_type)),
@@ -294,7 +294,7 @@ pub(super) fn map_elements(
     slot: Slot,
     element: &Eval,
     element_type: Oid,
-    rt: &mut Runtime<'_, '_>,
+    rt: &mut impl Evaluation,
 ) -> SqlResult<Datum> {
     let value = array.eval(rt)?;
     let Datum::Array(array) = &value else { return Ok(value) };
@@ -304,7 +304,7 @@ pub(super) fn map_elements(
             elements.push(Datum::Null);
             continue;
         }
-        rt.frame.slots[slot] = value.clone();
+        rt.set_slot(slot, value.clone());
         elements.push(element.eval(rt)?);
     }
     Array::new(element_type, array.dimensions().to_vec(), elements).map(Datum::array)
@@ -316,7 +316,7 @@ pub(super) fn quantified(
     op: &Equality,
     array: &Eval,
     all: bool,
-    rt: &mut Runtime<'_, '_>,
+    rt: &mut impl Evaluation,
 ) -> SqlResult<Option<bool>> {
     let arg = arg.eval(rt)?;
     let array = array.eval(rt)?;
@@ -333,7 +333,7 @@ pub(super) fn quantified(
 }
 
 /// The value of a field; NULL of a record that is NULL.
-pub(super) fn field(record: &Eval, index: usize, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+pub(super) fn field(record: &Eval, index: usize, rt: &mut impl Evaluation) -> SqlResult<Datum> {
     match record.eval(rt)? {
         Datum::Null => Ok(Datum::Null),
         Datum::Record(record) => record

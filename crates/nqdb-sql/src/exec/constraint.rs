@@ -1,14 +1,18 @@
 //! What a new row must satisfy, and how a client hears that it does not: PostgreSQL's words and details.
 
-use nqdb_catalog::TableDef;
+use std::sync::Arc;
+
+use nqdb_catalog::{SUPERUSER_OID, TableDef};
 use nqdb_sqlstate::{
     CHECK_VIOLATION, NOT_NULL_VIOLATION, SqlError, SqlResult, UNIQUE_VIOLATION, WITH_CHECK_OPTION_VIOLATION,
 };
 use nqdb_txn::TxnError;
-use nqdb_types::{Datum, FormatContext, write_text};
+use nqdb_types::{Datum, FormatContext, Type, write_text};
 
 use super::expression::Eval;
 use super::runtime::Runtime;
+use crate::bind::BindContext;
+use crate::system::key_text;
 
 /// Characters of one value in a detail; longer ones are cut.
 const VALUE_BYTES_MAX: usize = 64;
@@ -66,9 +70,9 @@ pub(crate) fn check_row(
 }
 
 /// A failure of a write, with the names and values that the layer below does not know.
-pub(crate) fn write_error(table: &TableDef, row: &[Datum], error: TxnError, format: &FormatContext) -> SqlError {
+pub(crate) fn write_error(table: &Arc<TableDef>, row: &[Datum], error: TxnError, rt: &Runtime<'_, '_>) -> SqlError {
     match error {
-        TxnError::UniqueViolation { index, .. } => unique_violation(table, row, index, format),
+        TxnError::UniqueViolation { index, .. } => unique_violation(table, row, index, rt),
         TxnError::KeyTooLong { index, size, max } => {
             let name = index_definition(table, index).map_or("", |definition| definition.name.as_str());
             let message = format!("index row size {size} exceeds maximum {max} for index \"{name}\"");
@@ -79,17 +83,30 @@ pub(crate) fn write_error(table: &TableDef, row: &[Datum], error: TxnError, form
 }
 
 /// 23505 for a row whose key is there already. `index` is the position in the table's store.
-fn unique_violation(table: &TableDef, row: &[Datum], index: usize, format: &FormatContext) -> SqlError {
+fn unique_violation(table: &Arc<TableDef>, row: &[Datum], index: usize, rt: &Runtime<'_, '_>) -> SqlError {
     let Some(definition) = index_definition(table, index) else {
         return SqlError::internal("a unique violation names an unknown index");
     };
+    let functions = &rt.cx.functions;
+    let catalog = rt.cx.system.catalog();
+    let search_path = definition.computation.as_ref().map_or(&[][..], |computation| &computation.search_path);
+    let cx = BindContext {
+        catalog: &catalog,
+        search_path,
+        format: functions.format,
+        session: functions.session,
+        role: SUPERUSER_OID,
+    };
+    let names: Vec<String> = definition.key.iter().map(|key| key_text(table, definition, key, false, &cx)).collect();
+    let values = match table.store.key_values(index, row) {
+        Ok(values) => values.unwrap_or_default(),
+        Err(error) => return error.into(),
+    };
+    let texts = definition.key.iter().zip(&values).map(|(key, value)| text(value, key.ty, functions.format));
+    let texts: Vec<String> = texts.collect();
     let message = format!("duplicate key value violates unique constraint \"{}\"", definition.name);
-    let names: Vec<&str> =
-        definition.key.iter().filter_map(|key| table.columns.get(key.column)).map(|c| c.name.as_str()).collect();
-    let values: Vec<String> =
-        definition.key.iter().filter_map(|key| Some(text(row.get(key.column)?, table, key.column, format))).collect();
     SqlError::new(UNIQUE_VIOLATION, message)
-        .with_detail(format!("Key ({})=({}) already exists.", names.join(", "), values.join(", ")))
+        .with_detail(format!("Key ({})=({}) already exists.", names.join(", "), texts.join(", ")))
         .with_table(&table.schema_name, &table.name)
         .with_constraint(&definition.name)
 }
@@ -102,8 +119,8 @@ fn index_definition(table: &TableDef, position: usize) -> Option<&nqdb_catalog::
 fn failing_row(table: &TableDef, row: &[Datum], format: &FormatContext) -> String {
     let values: Vec<String> = table
         .live_columns()
-        .filter_map(|(position, _)| {
-            let mut value = text(row.get(position)?, table, position, format);
+        .filter_map(|(position, column)| {
+            let mut value = text(row.get(position)?, column.ty, format);
             if value.len() > VALUE_BYTES_MAX {
                 let cut = (0..=VALUE_BYTES_MAX).rev().find(|at| value.is_char_boundary(*at)).unwrap_or(0);
                 value.truncate(cut);
@@ -115,11 +132,11 @@ fn failing_row(table: &TableDef, row: &[Datum], format: &FormatContext) -> Strin
     format!("Failing row contains ({}).", values.join(", "))
 }
 
-fn text(value: &Datum, table: &TableDef, position: usize, format: &FormatContext) -> String {
+fn text(value: &Datum, ty: Type, format: &FormatContext) -> String {
     if value.is_null() {
         return "null".to_string();
     }
     let mut bytes = Vec::new();
-    write_text(&mut bytes, value, table.columns[position].ty, format);
+    write_text(&mut bytes, value, ty, format);
     String::from_utf8_lossy(&bytes).into_owned()
 }

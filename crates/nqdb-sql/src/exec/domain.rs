@@ -5,8 +5,8 @@ use std::sync::Arc;
 use nqdb_sqlstate::{CHECK_VIOLATION, NOT_NULL_VIOLATION, SqlError, SqlResult};
 use nqdb_types::Datum;
 
+use super::evaluation::Evaluation;
 use super::expression::{Eval, Slot};
-use super::runtime::Runtime;
 use crate::ir::DomainRules;
 
 /// The conversion of a value to a domain, or of an array's elements.
@@ -21,7 +21,7 @@ pub(crate) struct DomainCheck {
 
 impl DomainCheck {
     /// The value, if it meets the rules; else 23502 or 23514.
-    pub(super) fn eval(&self, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+    pub(super) fn eval(&self, rt: &mut impl Evaluation) -> SqlResult<Datum> {
         let value = self.arg.eval(rt)?;
         if !self.rules.over_elements {
             self.test(&value, rt)?;
@@ -35,7 +35,7 @@ impl DomainCheck {
         Ok(value)
     }
 
-    fn test(&self, value: &Datum, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+    fn test(&self, value: &Datum, rt: &mut impl Evaluation) -> SqlResult<()> {
         let rules = &self.rules;
         if rules.not_null && value.is_null() {
             let message = format!("domain {} does not allow null values", rules.display);
@@ -44,7 +44,7 @@ impl DomainCheck {
         if self.checks.is_empty() {
             return Ok(());
         }
-        rt.frame.slots[self.slot] = value.clone();
+        rt.set_slot(self.slot, value.clone());
         for (check, known) in self.checks.iter().zip(&rules.checks) {
             if check.test(rt)? == Some(false) {
                 let name = &known.name;

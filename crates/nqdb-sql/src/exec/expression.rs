@@ -11,12 +11,12 @@ use std::sync::Arc;
 use nqdb_functions::{CastMethod, Function, FunctionContext, apply_cast, is_object_reference};
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::array::element_type;
-use nqdb_types::{Datum, Oid, Record, RecordShape, Type, apply_typmod, parse_text, write_text};
+use nqdb_types::{Datum, FormatContext, Oid, Record, RecordShape, Type, apply_typmod, parse_text, write_text};
 
 use super::array::{self, EvalSubscript};
 use super::constant_set::ConstantSet;
 use super::domain::DomainCheck;
-use super::runtime::Runtime;
+use super::evaluation::Evaluation;
 
 /// A slot of the row frame.
 pub(crate) type Slot = usize;
@@ -214,7 +214,7 @@ pub(crate) enum Equality {
 
 impl Equality {
     /// Three-valued: `None` when the comparison yields NULL.
-    pub fn test(&self, left: &Datum, right: &Datum, rt: &mut Runtime<'_, '_>) -> SqlResult<Option<bool>> {
+    pub fn test(&self, left: &Datum, right: &Datum, rt: &mut impl Evaluation) -> SqlResult<Option<bool>> {
         match self {
             Equality::Datums { comparison, type_oid } => {
                 if left.is_null() || right.is_null() {
@@ -223,7 +223,7 @@ impl Equality {
                 Ok(Some(comparison.holds(left.compare_as(right, *type_oid))))
             }
             Equality::Function(function) => {
-                let result = (function.eval)(&mut rt.cx.functions, &[left.clone(), right.clone()])?;
+                let result = rt.call(function, &[left.clone(), right.clone()])?;
                 Ok(result.as_bool())
             }
         }
@@ -237,36 +237,37 @@ fn boolean(value: Option<bool>) -> Datum {
 
 impl Eval {
     /// The value of the expression over the current slots.
-    pub fn eval(&self, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+    pub fn eval(&self, rt: &mut impl Evaluation) -> SqlResult<Datum> {
         match self {
             Eval::Constant(datum) => Ok(datum.clone()),
-            Eval::Param(index) => rt.param(*index),
-            Eval::Slot(slot) => Ok(rt.frame.slots[*slot].clone()),
+            Eval::Param(index) => rt.param(*index).cloned(),
+            Eval::Slot(slot) => Ok(rt.slot(*slot).clone()),
             Eval::Call1 { function, arg } => {
                 let arg = arg.eval(rt)?;
-                (function.eval)(&mut rt.cx.functions, &[arg])
+                rt.call(function, &[arg])
             }
             Eval::Call2 { function, args } => {
                 let left = args[0].eval(rt)?;
                 let right = args[1].eval(rt)?;
-                (function.eval)(&mut rt.cx.functions, &[left, right])
+                rt.call(function, &[left, right])
             }
             Eval::Call { function, args } => {
                 let args = args.iter().map(|arg| arg.eval(rt)).collect::<SqlResult<Vec<Datum>>>()?;
-                (function.eval)(&mut rt.cx.functions, &args)
+                rt.call(function, &args)
             }
             Eval::TypedCall { function, args, types } => {
                 let args = args.iter().map(|arg| arg.eval(rt)).collect::<SqlResult<Vec<Datum>>>()?;
-                let outer = &rt.cx.functions;
-                let mut functions = FunctionContext {
-                    format: outer.format,
-                    transaction_time_micros: outer.transaction_time_micros,
-                    statement_time_micros: outer.statement_time_micros,
-                    session: outer.session,
-                    argument_types: types,
-                    result_columns: &[],
-                };
-                (function.eval)(&mut functions, &args)
+                rt.with_functions(|outer| {
+                    let mut functions = FunctionContext {
+                        format: outer.format,
+                        transaction_time_micros: outer.transaction_time_micros,
+                        statement_time_micros: outer.statement_time_micros,
+                        session: outer.session,
+                        argument_types: types,
+                        result_columns: &[],
+                    };
+                    (function.eval)(&mut functions, &args)
+                })
             }
             Eval::Convert { arg, convert } => {
                 let value = arg.eval(rt)?;
@@ -298,7 +299,8 @@ impl Eval {
             }
             Eval::Case { operand, arms, otherwise } => {
                 if let Some((slot, operand)) = operand {
-                    rt.frame.slots[*slot] = operand.eval(rt)?;
+                    let operand = operand.eval(rt)?;
+                    rt.set_slot(*slot, operand);
                 }
                 for (condition, result) in arms {
                     if condition.test(rt)? == Some(true) {
@@ -357,7 +359,7 @@ impl Eval {
     }
 
     /// The value of a boolean expression, `None` for NULL.
-    pub fn test(&self, rt: &mut Runtime<'_, '_>) -> SqlResult<Option<bool>> {
+    pub fn test(&self, rt: &mut impl Evaluation) -> SqlResult<Option<bool>> {
         match self {
             Eval::Compare { comparison, type_oid, args } => compare(*comparison, *type_oid, args, rt),
             Eval::And(args) => {
@@ -419,7 +421,7 @@ impl Eval {
     }
 
     /// Whether the row passes: NULL does not.
-    pub fn passes(&self, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
+    pub fn passes(&self, rt: &mut impl Evaluation) -> SqlResult<bool> {
         Ok(self.test(rt)? == Some(true))
     }
 }
@@ -429,7 +431,7 @@ fn compare(
     comparison: Comparison,
     type_oid: Oid,
     args: &[Eval; 2],
-    rt: &mut Runtime<'_, '_>,
+    rt: &mut impl Evaluation,
 ) -> SqlResult<Option<bool>> {
     let holds = |left: &Datum, right: &Datum| {
         if left.is_null() || right.is_null() {
@@ -438,11 +440,9 @@ fn compare(
         Some(comparison.holds(left.compare_as(right, type_oid)))
     };
     match args {
-        [Eval::Slot(left), Eval::Constant(right)] => Ok(holds(&rt.frame.slots[*left], right)),
-        [Eval::Slot(left), Eval::Slot(right)] => Ok(holds(&rt.frame.slots[*left], &rt.frame.slots[*right])),
-        [Eval::Slot(left), Eval::Param(right)] if *right < rt.params.len() => {
-            Ok(holds(&rt.frame.slots[*left], &rt.params[*right]))
-        }
+        [Eval::Slot(left), Eval::Constant(right)] => Ok(holds(rt.slot(*left), right)),
+        [Eval::Slot(left), Eval::Slot(right)] => Ok(holds(rt.slot(*left), rt.slot(*right))),
+        [Eval::Slot(left), Eval::Param(right)] => Ok(holds(rt.slot(*left), rt.param(*right)?)),
         [left, right] => {
             let left = left.eval(rt)?;
             let right = right.eval(rt)?;
@@ -452,14 +452,17 @@ fn compare(
 }
 
 /// Output function, then input function.
-fn via_text(value: &Datum, from: Type, to: Type, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+fn via_text(value: &Datum, from: Type, to: Type, rt: &mut impl Evaluation) -> SqlResult<Datum> {
     if value.is_null() {
         return Ok(Datum::Null);
     }
     if names_objects(from.oid) || names_objects(to.oid) {
-        return apply_cast(CastMethod::ViaText, value, from, to, &mut rt.cx.functions);
+        return rt.with_functions(|functions| apply_cast(CastMethod::ViaText, value, from, to, functions));
     }
-    let format = rt.cx.functions.format;
+    rt.with_functions(|functions| via_text_of(value, from, to, functions.format))
+}
+
+fn via_text_of(value: &Datum, from: Type, to: Type, format: &FormatContext) -> SqlResult<Datum> {
     if let Some(text) = value.as_text() {
         return parse_text(text, to, format);
     }
@@ -475,7 +478,7 @@ fn names_objects(type_oid: Oid) -> bool {
 }
 
 /// GREATEST and LEAST: NULLs are ignored.
-fn min_max(args: &[Eval], greatest: bool, type_oid: Oid, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+fn min_max(args: &[Eval], greatest: bool, type_oid: Oid, rt: &mut impl Evaluation) -> SqlResult<Datum> {
     let mut best = Datum::Null;
     for arg in args {
         let value = arg.eval(rt)?;

@@ -138,11 +138,11 @@ impl InsertTarget {
                         }
                         None => {
                             let error = TxnError::UniqueViolation { index, row_id };
-                            return Err(write_error(&self.table, &state.row, error, rt.cx.functions.format));
+                            return Err(write_error(&self.table, &state.row, error, rt));
                         }
                     }
                 }
-                Err(error) => return Err(write_error(&self.table, &state.row, error, rt.cx.functions.format)),
+                Err(error) => return Err(write_error(&self.table, &state.row, error, rt)),
             }
         }
     }
@@ -176,8 +176,9 @@ impl InsertTarget {
     fn find_key(&self, index: usize, row: &[Datum], view: &ReadView) -> SqlResult<Option<RowId>> {
         let store = &self.table.store;
         let Some(definition) = store.indexes.get(index) else { return Ok(None) };
-        let values: Vec<Datum> = definition.key.iter().filter_map(|key| row.get(key.column).cloned()).collect();
-        if values.iter().any(Datum::is_null) {
+        // A row without an entry is in nobody's way, and neither is one whose key equals no other.
+        let Some(values) = store.key_values(index, row)? else { return Ok(None) };
+        if !definition.nulls_not_distinct && values.iter().any(Datum::is_null) {
             return Ok(None);
         }
         let prefix = definition.key_prefix(&values);
@@ -260,7 +261,7 @@ impl InsertTarget {
                     self.show_row(&state.row, rt);
                     return Ok(Some(Attempt::Wait(wait)));
                 }
-                Err(error) => return Err(write_error(&self.table, &new, error, rt.cx.functions.format)),
+                Err(error) => return Err(write_error(&self.table, &new, error, rt)),
             }
         }
     }

@@ -68,8 +68,7 @@ impl InsertTarget {
     /// Stores the rows of a batch; after a wait it is called again. An error comes with the position of its row.
     pub fn flush(&self, batch: &mut InsertBatch, rt: &mut Runtime<'_, '_>) -> Result<Flushed, (usize, SqlError)> {
         let store = &self.table.store;
-        let describe =
-            |row: &[Datum], error, rt: &Runtime<'_, '_>| write_error(&self.table, row, error, rt.cx.functions.format);
+        let describe = |row: &[Datum], error, rt: &Runtime<'_, '_>| write_error(&self.table, row, error, rt);
         let mut next = match batch.one_by_one {
             Some(next) => next,
             None if batch.is_empty() => return Ok(batch.clear()),

@@ -114,7 +114,7 @@ impl MergePlan {
                     state.chosen = None;
                 }
                 Err(TxnError::Wait(wait)) => return Ok(Attempt::Wait(wait)),
-                Err(error) => return Err(write_error(&self.table, &state.new, error, rt.cx.functions.format)),
+                Err(error) => return Err(write_error(&self.table, &state.new, error, rt)),
             }
         }
     }

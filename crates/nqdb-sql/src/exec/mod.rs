@@ -7,6 +7,7 @@
 //! | `memory` | what the statements of all sessions hold together |
 //! | `runtime`, `operator`, `expression` | slots, operators, compiled expressions |
 //! | `domain` | what values of a domain must meet |
+//! | `evaluation` | what expressions run in |
 //! | `array` | subscripts, constructors, element-wise work |
 //! | `scan`, `index_range` | reading tables |
 //! | `nested_loop`, `hash_join`, `aggregate`, `sort`, ... | one operator each |
@@ -21,6 +22,7 @@ mod constraint;
 mod contract;
 mod distinct;
 mod domain;
+mod evaluation;
 mod execution;
 mod expression;
 mod function_scan;
@@ -57,6 +59,7 @@ pub(crate) use constant_set::ConstantSet;
 pub(crate) use constraint::CheckConstraint;
 pub(crate) use distinct::Distinct;
 pub(crate) use domain::DomainCheck;
+pub(crate) use evaluation::{Evaluation, RowEvaluation};
 pub(crate) use execution::{ExplainPlan, QueryPlan, Root, WithChange};
 pub(crate) use expression::{Comparison, Equality, Eval, Slot};
 pub(crate) use function_scan::{FunctionScan, FunctionSource};

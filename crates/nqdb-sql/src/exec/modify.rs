@@ -103,7 +103,7 @@ impl ModifyPlan {
                 Ok(Modified::Gone | Modified::OwnStatement) => return Ok(Attempt::Skipped),
                 Ok(Modified::Changed) => state.stale = true,
                 Err(TxnError::Wait(wait)) => return Ok(Attempt::Wait(wait)),
-                Err(error) => return Err(write_error(&self.table, &state.new, error, rt.cx.functions.format)),
+                Err(error) => return Err(write_error(&self.table, &state.new, error, rt)),
             }
         }
     }

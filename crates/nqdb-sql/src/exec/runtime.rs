@@ -124,14 +124,6 @@ pub(crate) struct Runtime<'r, 'c> {
 }
 
 impl Runtime<'_, '_> {
-    /// The value of a parameter.
-    pub fn param(&self, index: usize) -> SqlResult<Datum> {
-        self.params
-            .get(index)
-            .cloned()
-            .ok_or_else(|| SqlError::internal(format!("parameter ${} has no value", index + 1)))
-    }
-
     /// Counts one unit of work. True when the slice is over and the operator must yield; it calls this before it
     /// changes anything, so that it can be called again.
     pub fn slice_is_over(&mut self) -> SqlResult<bool> {

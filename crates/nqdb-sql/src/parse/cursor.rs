@@ -132,6 +132,36 @@ impl<'a> Cursor<'a> {
         self.at = place;
     }
 
+    /// The tokens from a [`Cursor::place`] up to here.
+    pub(super) fn since(&self, place: usize) -> &'a [TokenWithSpan] {
+        self.own.get(place..self.at).unwrap_or_default()
+    }
+
+    pub(super) fn tokens(&self) -> &'a Arc<Tokens> {
+        self.tokens
+    }
+
+    /// Takes a pair of parentheses, and gives what is between them.
+    pub(super) fn parentheses(&mut self) -> SqlResult<&'a [TokenWithSpan]> {
+        self.expect_symbol(&Token::LParen)?;
+        let start = self.at;
+        let mut depth = 0usize;
+        while let Some(token) = self.peek() {
+            match token {
+                Token::LParen => depth += 1,
+                Token::RParen if depth == 0 => {
+                    let inner = self.since(start);
+                    self.at += 1;
+                    return Ok(inner);
+                }
+                Token::RParen => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+        }
+        Err(self.syntax_error())
+    }
+
     /// The source text from a [`Cursor::place`] up to, not including, the next token.
     pub(super) fn text_from(&self, place: usize) -> String {
         let (first, _) = token_range(self.own);

@@ -29,9 +29,14 @@ pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<Stateme
         return Ok(Some(StatementKind::Define(Box::new(Definition::Rights(Box::new(command))))));
     }
     let definition = if cursor.peek_is(0, "create") {
-        parse_create(cursor)?
+        match super::index::parse(cursor)? {
+            Some(index) => Some(Definition::Index(Box::new(index))),
+            None => parse_create(cursor)?,
+        }
     } else if cursor.peek_is(0, "alter") {
         parse_alter(cursor)?
+    } else if cursor.peek_is(0, "drop") {
+        super::reindex::parse_drop(cursor)?
     } else if cursor.peek_is(0, "comment") {
         Some(Definition::Comment(parse_comment(cursor)?))
     } else {

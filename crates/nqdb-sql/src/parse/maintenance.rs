@@ -7,15 +7,15 @@ use super::cursor::Cursor;
 use crate::statement::{ExplainFormat, ExplainOptions, MaintenanceTable, StatementKind, VacuumStatement};
 
 /// One `NAME [value]` of an option list.
-struct OptionItem {
-    name: String,
+pub(super) struct OptionItem {
+    pub name: String,
     value: Option<String>,
     position: u32,
 }
 
 impl OptionItem {
     /// The value as a boolean; on when it was left out.
-    fn boolean(&self) -> SqlResult<bool> {
+    pub(super) fn boolean(&self) -> SqlResult<bool> {
         match self.value.as_deref() {
             None | Some("true" | "on" | "1") => Ok(true),
             Some("false" | "off" | "0") => Ok(false),
@@ -28,7 +28,7 @@ impl OptionItem {
 }
 
 /// `(NAME [value], ...)`.
-fn parse_option_list(cursor: &mut Cursor<'_>) -> SqlResult<Vec<OptionItem>> {
+pub(super) fn parse_option_list(cursor: &mut Cursor<'_>) -> SqlResult<Vec<OptionItem>> {
     let mut items = Vec::new();
     for own in cursor.parenthesized_items()? {
         items.push(option_item(cursor, own)?);
@@ -53,7 +53,7 @@ fn option_item(cursor: &Cursor<'_>, own: &[TokenWithSpan]) -> SqlResult<OptionIt
     Ok(OptionItem { name, value, position })
 }
 
-fn unrecognized(command: &str, item: &OptionItem) -> SqlError {
+pub(super) fn unrecognized(command: &str, item: &OptionItem) -> SqlError {
     let message = format!("unrecognized {command} option \"{}\"", item.name);
     SqlError::new(SYNTAX_ERROR, message).with_position(item.position)
 }

@@ -8,6 +8,7 @@
 //!
 //! Left out: what `sqlparser` accepts and PostgreSQL refuses inside a statement; the binder refuses it.
 
+mod conflict;
 mod copy;
 mod current_of;
 mod cursor;
@@ -20,11 +21,13 @@ mod expression_forms;
 mod from_clause;
 mod grant;
 mod grouping;
+mod index;
 mod lock_table;
 mod locking;
 mod maintenance;
 mod position;
 mod refused;
+mod reindex;
 mod role;
 mod sequence;
 mod session_commands;
@@ -48,6 +51,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use crate::definition::{CreateTableLike, Definition};
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
+pub(crate) use conflict::CONFLICT_TARGET;
 pub(crate) use current_of::cursor_of;
 use cursor::Cursor;
 pub use depth::NESTING_MAX;
@@ -156,7 +160,8 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "refresh" => definition::parse_refresh(&mut cursor),
         "reassign" => definition::parse_reassign(&mut cursor),
         "lock" => lock_table::parse(tokens, own),
-        "cluster" | "reindex" | "call" | "do" | "load" | "security" | "import" => {
+        "reindex" => reindex::parse(&mut cursor),
+        "cluster" | "call" | "do" | "load" | "security" | "import" => {
             Err(SqlError::unsupported(word.to_ascii_uppercase()))
         }
         _ => Err(tokens.syntax_error(token_range(&own).0)),
@@ -180,6 +185,7 @@ fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResul
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     let overriding = take_overriding(&mut own);
     let target_subscripts = targets::take_subscripts(tokens, &mut own)?;
+    let conflict_targets = conflict::take_targets(tokens, &mut own)?;
     current_of::rewrite(&mut own);
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
@@ -197,7 +203,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
         | ast::Statement::Update(_)
         | ast::Statement::Delete(_)
         | ast::Statement::Merge(_) => {
-            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_subscripts })))
+            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_subscripts, conflict_targets })))
         }
         _ => Err(SqlError::unsupported("this form of statement")),
     }

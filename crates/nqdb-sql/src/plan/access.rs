@@ -3,24 +3,31 @@
 //! A condition serves when it compares a column of the table with something that is known before the scan starts: a
 //! constant, a parameter, a column of an outer row. For each index the longest prefix of equalities is taken, then a
 //! range on the next column. What a chosen index does not serve is tested row by row.
+//!
+//! A part of a key that is an expression is served by conditions on that very expression. A partial index comes into question
+//! where the conditions imply its own.
 
 use nqdb_catalog::{IndexDef, TableDef};
 use nqdb_sqlstate::SqlResult;
 use nqdb_txn::Direction;
 use nqdb_types::array::element_type;
-use nqdb_types::key::KeyColumn;
+use nqdb_types::key::{COMPUTED_FROM, KeyColumn};
 use nqdb_types::{Datum, Oid, oid};
 
 use super::compile::{comparison_of, is_integer, is_plain_text};
 use super::cost::{EQUAL_SELECTIVITY, NULL_SELECTIVITY, RANGE_PAIR_SELECTIVITY, RANGE_SELECTIVITY};
-use super::mentions::{Columns, is_volatile, mentioned};
+use super::implied::implied;
+use super::mentions::{Columns, is_volatile, mentioned, with_columns};
 use super::slots::Planner;
+use crate::bind::same_expr;
 use crate::exec::{Comparison, IndexAccess, KeyRange, KeyValue};
+use crate::index_expression::BoundIndex;
 use crate::ir::{ColumnId, Expr, ExprKind, SortKey};
 
 /// A condition that an index can serve.
+#[derive(Clone, Copy)]
 struct Candidate<'e> {
-    /// Position of the column in the table.
+    /// The part of the key, as [`KeyColumn::column`] names it.
     position: usize,
     /// Position in the list of conditions.
     condition: usize,
@@ -53,8 +60,10 @@ pub(crate) struct IndexChoice<'e> {
     lower: Option<(&'e Expr, bool)>,
     upper: Option<(&'e Expr, bool)>,
     range_column: Option<KeyColumn>,
-    /// Positions of the conditions that need no test any more.
+    /// Positions of the conditions that need no test any more, because of the range.
     pub served: Vec<usize>,
+    /// Positions of those that every row of the index meets.
+    pub implied: Vec<usize>,
     /// The fraction of the table that is read.
     pub selectivity: f64,
     pub is_point: bool,
@@ -70,9 +79,44 @@ pub(crate) struct ScanTarget<'e> {
     /// Position in the table and id.
     pub columns: &'e [(usize, ColumnId)],
     pub rows: f64,
+    /// Columns that are computed of this table's above the scan, by which an order may be wanted.
+    pub computed: &'e [(ColumnId, Expr)],
+}
+
+/// What an index computes, over the columns of the scan.
+struct Computed {
+    /// In the order of their numbers; none where the scan does not read all of its columns.
+    expressions: Vec<Option<Expr>>,
+    predicate: Vec<Expr>,
 }
 
 impl ScanTarget<'_> {
+    /// What an index computes; `None` when a partial index cannot be used, because the conditions do not imply its own.
+    fn computed(&self, index: &IndexDef, conditions: &[Expr]) -> Option<Computed> {
+        let mut computed = Computed { expressions: Vec::new(), predicate: Vec::new() };
+        let Some(bound) = self.table.store.indexes.get(index.position).and_then(|store| BoundIndex::of(store)) else {
+            return index.is_plain().then_some(computed);
+        };
+        computed.expressions.extend(bound.expressions.iter().map(|expr| self.over_scan(expr)));
+        for conjunct in &bound.predicate {
+            computed.predicate.push(self.over_scan(conjunct).filter(|conjunct| implied(conditions, conjunct))?);
+        }
+        Some(computed)
+    }
+
+    /// An expression over positions, over the columns of the scan.
+    fn over_scan(&self, expr: &Expr) -> Option<Expr> {
+        let positions = mentioned(expr);
+        let own: Option<Vec<(ColumnId, ColumnId)>> = positions
+            .iter()
+            .map(|id| {
+                let position = id.0 as usize;
+                self.columns.iter().find(|(own, _)| *own == position).map(|(_, column)| (*id, *column))
+            })
+            .collect();
+        Some(with_columns(expr, &own?))
+    }
+
     fn position(&self, expr: &Expr) -> Option<usize> {
         match &expr.kind {
             ExprKind::Column(id) => self.columns.iter().find(|(_, own)| own == id).map(|(position, _)| *position),
@@ -92,65 +136,27 @@ impl ScanTarget<'_> {
     }
 
     fn candidates<'e>(&self, conditions: &'e [Expr]) -> Vec<Candidate<'e>> {
+        self.candidates_for(conditions, &|expr| {
+            let position = self.position(expr)?;
+            Some((position, self.table.columns.get(position)?.ty.oid))
+        })
+    }
+
+    /// The conditions on what `part` recognizes: the part of a key, and its type.
+    fn candidates_for<'e>(
+        &self,
+        conditions: &'e [Expr],
+        part: &dyn Fn(&Expr) -> Option<(usize, Oid)>,
+    ) -> Vec<Candidate<'e>> {
         let own: Columns = self.columns.iter().map(|(_, id)| *id).collect();
         conditions
             .iter()
             .enumerate()
             .filter_map(|(condition, expr)| {
-                let (position, test) = self.recognize(expr, &own)?;
+                let (position, test) = recognize(expr, &own, part)?;
                 Some(Candidate { position, condition, test })
             })
             .collect()
-    }
-
-    fn recognize<'e>(&self, expr: &'e Expr, own: &Columns) -> Option<(usize, Test<'e>)> {
-        let known = |value: &Expr| !is_volatile(value) && mentioned(value).is_disjoint(own);
-        match &expr.kind {
-            ExprKind::Call { function, args } => {
-                let [left, right] = args.as_slice() else { return None };
-                let operator = comparison_of(function)?;
-                if operator.comparison == Comparison::NotEqual {
-                    return None;
-                }
-                if let Some(position) = self.position(left)
-                    && self.key_compares(position, operator.left, operator.right)
-                    && known(right)
-                {
-                    return Some((position, Test::Compare(operator.comparison, right)));
-                }
-                let position = self.position(right)?;
-                let fits = self.key_compares(position, operator.right, operator.left) && known(left);
-                fits.then_some((position, Test::Compare(operator.comparison.commuted(), left)))
-            }
-            ExprKind::InList { arg, list, equal, negated: false } => {
-                let operator = comparison_of(equal)?;
-                let position = self.position(arg)?;
-                let fits = operator.comparison == Comparison::Equal
-                    && self.key_compares(position, operator.left, operator.right)
-                    && list.iter().all(known);
-                fits.then_some((position, Test::Any(list)))
-            }
-            ExprKind::QuantifiedArray { arg, function, array, all: false } => {
-                let operator = comparison_of(function)?;
-                let position = self.position(arg)?;
-                let fits = operator.comparison == Comparison::Equal
-                    && self.key_compares(position, operator.left, operator.right)
-                    && known(array);
-                fits.then_some((position, Test::AnyElement(array)))
-            }
-            ExprKind::IsNull { arg, negated: false } => Some((self.position(arg)?, Test::IsNull)),
-            _ => None,
-        }
-    }
-
-    /// Whether the order of the column's keys is that of the operator.
-    fn key_compares(&self, position: usize, left: Oid, right: Oid) -> bool {
-        let column = self.table.columns[position].ty.oid;
-        let is_array = |ty: Oid| ty == oid::ANYARRAY || ty == column;
-        (column == left && column == right && column != oid::UNKNOWN)
-            || (element_type(column).is_some() && is_array(left) && is_array(right))
-            || (is_integer(column) && is_integer(left) && is_integer(right))
-            || (is_plain_text(column) && is_plain_text(left) && is_plain_text(right))
     }
 
     /// What one index does for the conditions and the order.
@@ -160,6 +166,7 @@ impl ScanTarget<'_> {
         index: &IndexDef,
         candidates: &[Candidate<'e>],
         wanted: &[SortKey],
+        computed: &Computed,
     ) -> IndexChoice<'e> {
         let mut choice = IndexChoice {
             definition,
@@ -168,6 +175,7 @@ impl ScanTarget<'_> {
             upper: None,
             range_column: None,
             served: Vec::new(),
+            implied: Vec::new(),
             selectivity: 1.0,
             is_point: false,
             probes: 1.0,
@@ -199,7 +207,7 @@ impl ScanTarget<'_> {
             choice.selectivity = choice.probes / self.rows.max(1.0);
             choice.is_point = !choice.has_any();
         }
-        choice.ordered = self.order(index, &choice, wanted);
+        choice.ordered = self.order(index, &choice, wanted, computed);
         choice
     }
 
@@ -228,7 +236,13 @@ impl ScanTarget<'_> {
     }
 
     /// The direction in which the index gives the wanted order.
-    fn order(&self, index: &IndexDef, choice: &IndexChoice<'_>, wanted: &[SortKey]) -> Option<Direction> {
+    fn order(
+        &self,
+        index: &IndexDef,
+        choice: &IndexChoice<'_>,
+        wanted: &[SortKey],
+        computed: &Computed,
+    ) -> Option<Direction> {
         if wanted.is_empty() || choice.has_any() {
             return None;
         }
@@ -236,11 +250,11 @@ impl ScanTarget<'_> {
         let mut keys = index.key[choice.prefix.len()..].iter();
         let mut direction = None;
         for sort in wanted {
-            let (position, _) = self.columns.iter().find(|(_, id)| *id == sort.column)?;
-            if fixed.contains(position) {
+            let position = self.sorted_part(sort, computed)?;
+            if fixed.contains(&position) {
                 continue;
             }
-            let key = keys.next().filter(|key| key.column == *position)?;
+            let key = keys.next().filter(|key| key.column == position)?;
             let forward = key.descending == sort.descending;
             if (key.nulls_first == sort.nulls_first) != forward {
                 return None;
@@ -253,16 +267,117 @@ impl ScanTarget<'_> {
         Some(direction.unwrap_or(Direction::Forward))
     }
 
-    /// All indexes that serve a condition or the order.
-    pub fn choices<'e>(&self, conditions: &'e [Expr], wanted: &[SortKey]) -> Vec<IndexChoice<'e>> {
-        let candidates = self.candidates(conditions);
-        self.table
-            .indexes
-            .iter()
-            .enumerate()
-            .map(|(definition, index)| self.choose(definition, index, &candidates, wanted))
-            .filter(|choice| !choice.served.is_empty() || choice.ordered.is_some())
-            .collect()
+    /// The part of a key that a sort key is, as [`KeyColumn::column`] names it.
+    fn sorted_part(&self, sort: &SortKey, computed: &Computed) -> Option<usize> {
+        if let Some((position, _)) = self.columns.iter().find(|(_, id)| *id == sort.column) {
+            return Some(*position);
+        }
+        let (_, expr) = self.computed.iter().find(|(id, _)| *id == sort.column)?;
+        let is_same = |own: &Option<Expr>| own.as_ref().is_some_and(|own| same_expr(own, expr));
+        computed.expressions.iter().position(is_same).map(|number| COMPUTED_FROM + number)
+    }
+
+    /// All indexes that serve a condition or the order, or hold a part of the rows only that is wanted. `fraction`: the part of
+    /// the rows that meet all of some conditions.
+    pub fn choices<'e>(
+        &self,
+        conditions: &'e [Expr],
+        wanted: &[SortKey],
+        fraction: &dyn Fn(&[Expr]) -> f64,
+    ) -> Vec<IndexChoice<'e>> {
+        let columns = self.candidates(conditions);
+        let mut choices = Vec::new();
+        for (definition, index) in self.table.indexes.iter().enumerate() {
+            let Some(computed) = self.computed(index, conditions) else { continue };
+            let mut choice = if computed.expressions.is_empty() {
+                self.choose(definition, index, &columns, wanted, &computed)
+            } else {
+                let part = |expr: &Expr| {
+                    let is_same = |own: &Option<Expr>| {
+                        own.as_ref().is_some_and(|own| same_expr(without_relabels(own), without_relabels(expr)))
+                    };
+                    let number = computed.expressions.iter().position(is_same)?;
+                    Some((COMPUTED_FROM + number, computed.expressions.get(number)?.as_ref()?.ty.oid))
+                };
+                let mut candidates = columns.clone();
+                candidates.extend(self.candidates_for(conditions, &part));
+                self.choose(definition, index, &candidates, wanted, &computed)
+            };
+            if !computed.predicate.is_empty() {
+                let is_implied = |at: &usize| {
+                    !choice.served.contains(at)
+                        && conditions.get(*at).is_some_and(|condition| implied(&computed.predicate, condition))
+                };
+                choice.implied = (0..conditions.len()).filter(is_implied).collect();
+                choice.selectivity *= fraction(&computed.predicate);
+            } else if choice.served.is_empty() && choice.ordered.is_none() {
+                continue;
+            }
+            choices.push(choice);
+        }
+        choices
+    }
+}
+
+/// The condition as a test of the part of a key that `part` recognizes; the columns of the scan are not known before it.
+fn recognize<'e>(
+    expr: &'e Expr,
+    own: &Columns,
+    part: &dyn Fn(&Expr) -> Option<(usize, Oid)>,
+) -> Option<(usize, Test<'e>)> {
+    let known = |value: &Expr| !is_volatile(value) && mentioned(value).is_disjoint(own);
+    match &expr.kind {
+        ExprKind::Call { function, args } => {
+            let [left, right] = args.as_slice() else { return None };
+            let operator = comparison_of(function)?;
+            if operator.comparison == Comparison::NotEqual {
+                return None;
+            }
+            if let Some((position, ty)) = part(left)
+                && key_compares(ty, operator.left, operator.right)
+                && known(right)
+            {
+                return Some((position, Test::Compare(operator.comparison, right)));
+            }
+            let (position, ty) = part(right)?;
+            let fits = key_compares(ty, operator.right, operator.left) && known(left);
+            fits.then_some((position, Test::Compare(operator.comparison.commuted(), left)))
+        }
+        ExprKind::InList { arg, list, equal, negated: false } => {
+            let operator = comparison_of(equal)?;
+            let (position, ty) = part(arg)?;
+            let fits = operator.comparison == Comparison::Equal
+                && key_compares(ty, operator.left, operator.right)
+                && list.iter().all(known);
+            fits.then_some((position, Test::Any(list)))
+        }
+        ExprKind::QuantifiedArray { arg, function, array, all: false } => {
+            let operator = comparison_of(function)?;
+            let (position, ty) = part(arg)?;
+            let fits = operator.comparison == Comparison::Equal
+                && key_compares(ty, operator.left, operator.right)
+                && known(array);
+            fits.then_some((position, Test::AnyElement(array)))
+        }
+        ExprKind::IsNull { arg, negated: false } => Some((part(arg)?.0, Test::IsNull)),
+        _ => None,
+    }
+}
+
+/// Whether the order of keys of a type is that of the operator.
+fn key_compares(ty: Oid, left: Oid, right: Oid) -> bool {
+    let is_array = |operand: Oid| operand == oid::ANYARRAY || operand == ty;
+    (ty == left && ty == right && ty != oid::UNKNOWN)
+        || (element_type(ty).is_some() && is_array(left) && is_array(right))
+        || (is_integer(ty) && is_integer(left) && is_integer(right))
+        || (is_plain_text(ty) && is_plain_text(left) && is_plain_text(right))
+}
+
+/// An expression under the plain-text types that its value passes through.
+fn without_relabels(expr: &Expr) -> &Expr {
+    match &expr.kind {
+        ExprKind::Relabel(arg) if is_plain_text(arg.ty.oid) && is_plain_text(expr.ty.oid) => without_relabels(arg),
+        _ => expr,
     }
 }
 
@@ -277,6 +392,11 @@ impl Test<'_> {
 }
 
 impl IndexChoice<'_> {
+    /// Positions of the conditions that need no test any more.
+    pub fn done(&self) -> impl Iterator<Item = usize> {
+        self.served.iter().chain(&self.implied).copied()
+    }
+
     fn has_any(&self) -> bool {
         self.prefix.iter().any(|(_, test)| matches!(test, Test::Any(_) | Test::AnyElement(_)))
     }

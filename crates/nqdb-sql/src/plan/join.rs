@@ -119,7 +119,7 @@ impl Planner<'_> {
             .into_iter()
             .partition(|condition| !is_movable(condition) || !mentioned(condition).is_disjoint(&right_columns));
         let rows = wishes.rows.filter(|_| above.is_empty());
-        let left_side = self.plan_side(left, below, Wishes { order: wishes.order, rows })?;
+        let left_side = self.plan_side(left, below, Wishes { order: wishes.order, computed: &[], rows })?;
         let mut join = Vec::new();
         if let Some(on) = on {
             split_conjuncts(on, &mut join);
@@ -145,7 +145,7 @@ impl Planner<'_> {
     ) -> SqlResult<Planned> {
         let (above, below): (Vec<Expr>, Vec<Expr>) =
             conditions.into_iter().partition(|condition| !is_movable(condition));
-        let left_side = self.plan_side(left, below, Wishes { order: wishes.order, rows: None })?;
+        let left_side = self.plan_side(left, below, Wishes { order: wishes.order, computed: &[], rows: None })?;
         let mut join = Vec::new();
         if let Some(on) = on {
             split_conjuncts(on, &mut join);

@@ -28,7 +28,7 @@ impl Planner<'_> {
             return Err(SqlError::internal("nothing to lock"));
         };
         let rows = wishes.rows.filter(|_| conditions.is_empty());
-        let planned = self.plan_rel(input, Vec::new(), Wishes { order: wishes.order, rows })?;
+        let planned = self.plan_rel(input, Vec::new(), Wishes { order: wishes.order, computed: &[], rows })?;
         let mut locked = Vec::with_capacity(locks.len());
         for lock in locks {
             self.lock(lock.table.oid, RelationLock::RowShare);

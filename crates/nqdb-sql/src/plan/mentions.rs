@@ -420,6 +420,13 @@ pub(crate) fn substitute(expr: &Expr, copies: &[(ColumnId, ColumnId)], forbidden
     mentioned(&expr).is_disjoint(forbidden).then_some(expr)
 }
 
+/// An expression with columns in the place of others, all of which are named.
+pub(crate) fn with_columns(expr: &Expr, columns: &[(ColumnId, ColumnId)]) -> Expr {
+    let mut expr = expr.clone();
+    replace(&mut expr, columns);
+    expr
+}
+
 /// Whether a subquery stands anywhere in the expression.
 pub(crate) fn contains_subquery(expr: &Expr) -> bool {
     match &expr.kind {

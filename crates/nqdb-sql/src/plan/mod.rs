@@ -7,6 +7,7 @@
 //! | `relation` | the operators of a relation: where conditions go, who is scanned how, who is joined how |
 //! | `system_scan` | scans of `pg_catalog` |
 //! | `access` | which index serves a condition or an order |
+//! | `implied` | whether conditions imply that of a partial index |
 //! | `cost` | how many rows come, and what that costs |
 //! | `join` | which side first, by which method |
 //! | `mentions` | which columns an expression takes from where |
@@ -27,6 +28,7 @@ mod aggregate;
 pub(crate) mod compile;
 pub(crate) mod cost;
 mod cursor;
+mod implied;
 mod join;
 mod lock_rows;
 pub(crate) mod mentions;
@@ -49,10 +51,11 @@ use crate::ir::{OutputColumn, Query};
 use crate::rights::Access;
 
 pub use cursor::{CursorPlan, plan_cursor};
+pub(crate) use implied::implied;
 pub use mentions::{
     Columns, expressions, free_columns, inputs, mentioned, operands, scan_count, split_conjuncts, subquery, visible,
 };
-pub(crate) use slots::ColumnName;
+pub(crate) use slots::{ColumnName, Planner};
 pub(crate) use statement::plan_copy_target;
 pub use statement::{explain, explain_column, plan};
 

@@ -35,6 +35,8 @@ pub(crate) struct Planned {
 pub(crate) struct Wishes<'w> {
     /// The order, if any.
     pub order: &'w [SortKey],
+    /// Columns that are made above of the columns of a single table, and that the order may name.
+    pub computed: &'w [(ColumnId, Expr)],
     /// Only so many rows will be asked for.
     pub rows: Option<f64>,
 }
@@ -42,7 +44,7 @@ pub(crate) struct Wishes<'w> {
 impl Planner<'_> {
     /// Plans a query; `rows`: how many of its rows are asked for.
     pub fn plan_query(&mut self, query: &Query, rows: Option<f64>) -> SqlResult<Planned> {
-        let planned = self.plan_rel(&query.rel, Vec::new(), Wishes { order: &[], rows })?;
+        let planned = self.plan_rel(&query.rel, Vec::new(), Wishes { order: &[], computed: &[], rows })?;
         Ok(planned)
     }
 
@@ -121,7 +123,8 @@ impl Planner<'_> {
             .iter()
             .map(|(position, id)| (*position, self.define_of_table(table, alias, *position, *id)))
             .collect();
-        let target = ScanTarget { table, columns, rows: cost::table_rows(table.store.estimated_rows()) };
+        let rows = cost::table_rows(table.store.estimated_rows());
+        let target = ScanTarget { table, columns, rows, computed: wishes.computed };
         self.full_scans_cost += cost::full_scan(target.rows, target.rows, 0).total_cost;
         let choice = self.cheapest(&target, conditions, wishes);
         let rows = self.target_rows(&target, conditions, choice.as_ref());
@@ -129,13 +132,14 @@ impl Planner<'_> {
             Some(choice) => {
                 let access = Access::Index(Box::new(choice.compile(table, self)?));
                 let read = target.rows * choice.selectivity;
-                let left = conditions.len() - choice.served.len();
+                let left = conditions.len() - choice.done().count();
                 let estimate = cost::index_scan(read, rows, choice.probes, left);
                 (access, choice.served.as_slice(), choice.ordered.is_some(), estimate)
             }
             None => (Access::Sequential, &[][..], false, self.full_scan_cost(&target, rows, conditions.len())),
         };
-        let is_served = |position: &usize| served.contains(position);
+        let done: Vec<usize> = choice.iter().flat_map(IndexChoice::done).collect();
+        let is_served = |position: &usize| done.contains(position);
         let rest: Vec<Expr> =
             (0..conditions.len()).filter(|position| !is_served(position)).map(|p| conditions[p].clone()).collect();
         let filter = self.compile_conjunction(&rest)?;
@@ -155,8 +159,8 @@ impl Planner<'_> {
 
     /// Rows that a scan gives out.
     fn target_rows(&self, target: &ScanTarget<'_>, conditions: &[Expr], choice: Option<&IndexChoice<'_>>) -> f64 {
-        let served: &[usize] = choice.map_or(&[], |choice| &choice.served);
-        let rest = conditions.iter().enumerate().filter(|(position, _)| !served.contains(position));
+        let done: Vec<usize> = choice.into_iter().flat_map(IndexChoice::done).collect();
+        let rest = conditions.iter().enumerate().filter(|(position, _)| !done.contains(position));
         let selectivity = self.selectivity(rest.map(|(_, condition)| condition));
         (target.rows * choice.map_or(1.0, |choice| choice.selectivity) * selectivity).max(1.0)
     }
@@ -196,12 +200,12 @@ impl Planner<'_> {
         let rows = self.target_rows(target, conditions, None);
         let full = price(self.full_scan_cost(target, rows, conditions.len()), false);
         target
-            .choices(conditions, wishes.order)
+            .choices(conditions, wishes.order, &|conditions| self.selectivity(conditions.iter()))
             .into_iter()
             .map(|choice| {
                 let rows = self.target_rows(target, conditions, Some(&choice));
                 let read = target.rows * choice.selectivity;
-                let left = conditions.len() - choice.served.len();
+                let left = conditions.len() - choice.done().count();
                 let estimate = cost::index_scan(read, rows, choice.probes, left);
                 (price(estimate, choice.ordered.is_some()), choice)
             })
@@ -278,7 +282,7 @@ impl Planner<'_> {
         let (below, above) = push_down(conditions, &[], &defined);
         let keeps_order = wishes.order.iter().all(|key| !defined.contains(&key.column));
         let order = if keeps_order { wishes.order } else { &[] };
-        let input = self.plan_rel(input, below, Wishes { order, rows: None })?;
+        let input = self.plan_rel(input, below, Wishes { order, computed: &[], rows: None })?;
         let sets = self.plan_function_scan(functions, None, &[])?;
         let estimate = Estimate {
             rows: input.estimate.rows * sets.estimate.rows,
@@ -301,9 +305,14 @@ impl Planner<'_> {
         let defined: Columns = columns.iter().map(|(id, _)| *id).collect();
         let copies = plain_copies(columns);
         let (below, above) = push_down(conditions, &copies, &defined);
-        let order = copied_order(wishes.order, &copies, &defined);
+        // An index over an expression has rows in the order of a column that is computed here.
+        let (computed, computed_here) = match reads_one_table(input) {
+            true => (columns, Columns::default()),
+            false => (&[][..], defined.clone()),
+        };
+        let order = copied_order(wishes.order, &copies, &computed_here);
         let wishes_below =
-            Wishes { order: order.as_deref().unwrap_or(&[]), rows: wishes.rows.filter(|_| above.is_empty()) };
+            Wishes { order: order.as_deref().unwrap_or(&[]), computed, rows: wishes.rows.filter(|_| above.is_empty()) };
         let input = self.plan_rel(input, below, wishes_below)?;
         let ordered = wishes.order.is_empty() || (order.is_some() && input.ordered);
         let mut values = Vec::with_capacity(columns.len());
@@ -326,7 +335,7 @@ impl Planner<'_> {
         conditions: Vec<Expr>,
         wishes: Wishes<'_>,
     ) -> SqlResult<Planned> {
-        let planned = self.plan_rel(input, conditions, Wishes { order: keys, rows: wishes.rows })?;
+        let planned = self.plan_rel(input, conditions, Wishes { order: keys, computed: &[], rows: wishes.rows })?;
         if planned.ordered && !keys.is_empty() {
             return Ok(planned);
         }
@@ -373,7 +382,7 @@ impl Planner<'_> {
         let (below, above): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(|condition| {
             mentioned(condition).iter().all(|column| keys.contains(column) || !inside.contains(column))
         });
-        let planned = self.plan_rel(input, below, Wishes { order: wishes.order, rows: None })?;
+        let planned = self.plan_rel(input, below, Wishes { order: wishes.order, computed: &[], rows: None })?;
         let ordered = planned.ordered;
         let types = on.iter().map(|id| Ok(self.column(*id)?.1.oid)).collect::<SqlResult<Box<[Oid]>>>()?;
         let mut estimate = planned.estimate;
@@ -394,7 +403,7 @@ impl Planner<'_> {
         };
         let limit_rows = count(limit, LIMIT_ROWS_GUESS);
         let rows = limit_rows.map(|rows| rows + count(offset, LIMIT_ROWS_GUESS).unwrap_or(0.0));
-        let mut planned = self.plan_rel(input, Vec::new(), Wishes { order: &[], rows })?;
+        let mut planned = self.plan_rel(input, Vec::new(), Wishes { order: &[], computed: &[], rows })?;
         let bounds = Bounds {
             limit: limit.map(|limit| self.compile(limit)).transpose()?,
             offset: offset.map(|offset| self.compile(offset)).transpose()?,
@@ -452,6 +461,15 @@ impl Planner<'_> {
         };
         let node = self.node(Operator::SetOperation(Box::new(operation)), estimate);
         self.filtered(Planned { node, estimate, ordered: false }, conditions)
+    }
+}
+
+/// Whether the rows of one table come, filtered at most.
+fn reads_one_table(rel: &Rel) -> bool {
+    match rel {
+        Rel::Scan { .. } => true,
+        Rel::Filter { input, .. } => reads_one_table(input),
+        _ => false,
     }
 }
 

@@ -366,10 +366,9 @@ fn stored_facts(table: &TableDef, position: usize, rows: f64) -> ColumnFacts {
             width_bytes: column.average_width_bytes,
         },
         None => {
-            let unique = table
-                .indexes
-                .iter()
-                .any(|index| index.unique && matches!(&index.key[..], [key] if key.column == position));
+            let unique = table.indexes.iter().any(|index| {
+                index.unique && index.is_plain() && matches!(&index.key[..], [key] if key.column == position)
+            });
             let distinct = if unique { rows } else { rows.min(DISTINCT_DEFAULT) };
             ColumnFacts { distinct, null_fraction: 0.0, width_bytes: WIDTH_BYTES }
         }

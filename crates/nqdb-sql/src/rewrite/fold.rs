@@ -33,6 +33,11 @@ pub(crate) fn fold_constants(bound: &mut Bound, cx: &mut FunctionContext<'_>) {
     }
 }
 
+/// Folds the constants of an expression that stands alone.
+pub(crate) fn fold_expression(expr: &mut Expr, cx: &mut FunctionContext<'_>) {
+    fold(expr, cx);
+}
+
 fn fold_query(query: &mut Query, cx: &mut FunctionContext<'_>) {
     fold_rel(&mut query.rel, cx);
 }

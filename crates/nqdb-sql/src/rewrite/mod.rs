@@ -49,7 +49,7 @@ use facts::{Failure, failure};
 
 pub(crate) use estimate::Statistics;
 pub use estimate::{Estimate, estimate};
-pub(crate) use fold::fold_constants;
+pub(crate) use fold::{fold_constants, fold_expression};
 
 /// What the rewrite may do.
 #[derive(Clone, Copy, Debug)]

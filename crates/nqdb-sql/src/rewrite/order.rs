@@ -185,7 +185,9 @@ fn leading_columns(rel: &Rel) -> Columns {
     match rel {
         Rel::Scan { table, columns, .. } => {
             let leads = |position: usize| {
-                table.indexes.iter().any(|index| index.key.first().is_some_and(|key| key.column == position))
+                table.indexes.iter().any(|index| {
+                    index.predicate().is_none() && index.key.first().is_some_and(|key| key.column == position)
+                })
             };
             columns.iter().filter(|(position, _)| leads(*position)).map(|(_, id)| *id).collect()
         }

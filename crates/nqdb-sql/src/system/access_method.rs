@@ -86,6 +86,9 @@ static BTREE_CLASSES: &[BtreeClass] = &[
     class(3126, "text_ops", 1994, "text_ops", types::TEXT, true),
     class(3127, "timestamptz_ops", 434, "datetime_ops", types::TIMESTAMPTZ, true),
     class(3128, "timestamp_ops", 434, "datetime_ops", types::TIMESTAMP, true),
+    class(4217, "text_pattern_ops", 2095, "text_pattern_ops", types::TEXT, false),
+    class(4218, "varchar_pattern_ops", 2095, "text_pattern_ops", types::TEXT, false),
+    class(4219, "bpchar_pattern_ops", 2097, "bpchar_pattern_ops", types::BPCHAR, false),
     class(10000, "array_ops", 397, "array_ops", types::ANYARRAY, true),
     class(10003, "bool_ops", 424, "bool_ops", types::BOOL, true),
     class(10004, "bpchar_ops", 426, "bpchar_ops", types::BPCHAR, true),
@@ -95,7 +98,7 @@ static BTREE_CLASSES: &[BtreeClass] = &[
     class(10022, "interval_ops", 1982, "interval_ops", types::INTERVAL, true),
     class(10028, "name_ops", 1994, "text_ops", types::NAME, true),
     class(10038, "time_ops", 1996, "time_ops", types::TIME, true),
-    class(10044, "varchar_ops", 1994, "text_ops", types::VARCHAR, false),
+    class(10044, "varchar_ops", 1994, "text_ops", types::TEXT, false),
     class(10065, "uuid_ops", 2968, "uuid_ops", types::UUID, true),
     class(10069, "enum_ops", 3522, "enum_ops", types::ANYENUM, true),
     class(10088, "jsonb_ops", 4033, "jsonb_ops", types::JSONB, true),
@@ -115,6 +118,11 @@ pub(crate) fn default_class(type_oid: Oid) -> Option<&'static BtreeClass> {
         };
         BTREE_CLASSES.iter().find(|class| class.is_default && class.input == input)
     })
+}
+
+/// The class of that name. All classes of a type order its values alike: by bytes, where they are texts.
+pub(crate) fn class_named(name: &str) -> Option<&'static BtreeClass> {
+    BTREE_CLASSES.iter().find(|class| class.name == name)
 }
 
 /// The class with that number.

@@ -119,10 +119,23 @@ fn index_attributes(
     rows: &mut SystemRows<'_>,
 ) -> SqlResult<()> {
     let Some(index) = table.indexes.get(position) else { return Ok(()) };
-    for (number, key) in (1..).zip(&index.key) {
-        let name = table.columns.get(key.column).map_or("expr", |column| column.name.as_str());
-        let column = Column { relation: index.oid, name, number, ty: key.ty, not_null: false };
-        rows.push(attribute(cx, &column))?;
+    let mut number = 0;
+    for (key, options) in index.key.iter().zip(&index.options) {
+        number += 1;
+        let name = match index.expression(key) {
+            Some(expression) => &expression.name,
+            None => table.columns.get(key.column).map_or("", |column| &column.name),
+        };
+        let mut row = attribute(cx, &Column { relation: index.oid, name, number, ty: key.ty, not_null: false });
+        if let Some(collation) = options.collation {
+            row.attcollation = oid(collation);
+        }
+        rows.push(row)?;
+    }
+    for column in index.included.iter().filter_map(|position| table.columns.get(*position)) {
+        number += 1;
+        let described = Column { relation: index.oid, name: &column.name, number, ty: column.ty, not_null: false };
+        rows.push(attribute(cx, &described))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::object_name::COLLATIONS;
 use super::relation::{SystemRelation, relation};
 use super::types::COLLATION_DEFAULT;
 use super::value::{boolean, int4, letter, oid, text};
-use nqdb_types::Datum;
+use nqdb_types::{Datum, Oid};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_COLLATION, &PG_CONVERSION];
 
@@ -27,6 +27,16 @@ relation! {
     {     oid: OID not_null, conname: NAME not_null, connamespace: OID not_null, conowner: OID not_null,
     conforencoding: INT4 not_null, contoencoding: INT4 not_null, conproc: REGPROC not_null,
     condefault: BOOL not_null, }
+}
+
+/// The number of a collation.
+pub(crate) fn collation_number(name: &str) -> Option<Oid> {
+    COLLATIONS.iter().find(|(_, known)| *known == name).map(|(number, _)| *number)
+}
+
+/// The name of a collation.
+pub(super) fn collation_name(number: Oid) -> Option<&'static str> {
+    COLLATIONS.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
 }
 
 fn collations(_cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {

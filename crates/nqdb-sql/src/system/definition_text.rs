@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::{IndexDef, Relation, Snapshot, TableDef};
+use nqdb_catalog::{IndexDef, KeyOptions, Relation, Snapshot, TableDef};
 use nqdb_functions::{RoutineText, quote_identifier};
 use nqdb_sqlstate::{SqlError, SqlResult, UNDEFINED_COLUMN};
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Oid, Type, oid as types};
 
+use super::access_method::class_by_oid;
+use super::collation::collation_name;
 use super::constraint::{self, Constraint};
-use super::expression_text::{domain_expression_text, expression_text};
+use super::expression_text::{domain_expression_text, expression_text, key_expression_text};
 use super::object_name::{object_number, relation_name};
 use super::routine::{self, Routine, RoutineKind};
 use crate::bind::BindContext;
@@ -19,15 +21,66 @@ pub fn index_definition(index: Oid, column: i32, pretty: bool, cx: &BindContext<
     let Relation::Index(table, position) = cx.catalog.relation_by_oid(index)? else { return None };
     let index = table.indexes.get(*position)?;
     if column != 0 {
-        let key = usize::try_from(column).ok().and_then(|column| index.key.get(column.checked_sub(1)?));
-        return Some(key.map(|key| key_name(table, key)).unwrap_or_default());
+        let at = usize::try_from(column).ok().and_then(|column| column.checked_sub(1));
+        let included = |at: usize| index.included.get(at.checked_sub(index.key.len())?);
+        return Some(match at.map(|at| (index.key.get(at), included(at))) {
+            Some((Some(key), _)) => key_text(table, index, key, pretty, cx),
+            Some((None, Some(position))) => column_name(table, *position),
+            _ => String::new(),
+        });
     }
     let unique = if index.unique { "UNIQUE " } else { "" };
     let table_name =
         if pretty { relation_name(cx.catalog, cx.search_path, table.oid)? } else { qualified_name(cx.catalog, table)? };
-    let keys: Vec<String> = index.key.iter().map(|key| format!("{}{}", key_name(table, key), key_order(key))).collect();
+    let keys: Vec<String> = index
+        .key
+        .iter()
+        .zip(&index.options)
+        .map(|(key, options)| {
+            let text = key_text(table, index, key, pretty, cx);
+            format!("{text}{}{}", key_options(options), key_order(key))
+        })
+        .collect();
     let name = quote_identifier(&index.name);
-    Some(format!("CREATE {unique}INDEX {name} ON {table_name} USING btree ({})", keys.join(", ")))
+    let mut text = format!("CREATE {unique}INDEX {name} ON {table_name} USING btree ({})", keys.join(", "));
+    if !index.included.is_empty() {
+        let included: Vec<String> = index.included.iter().map(|position| column_name(table, *position)).collect();
+        text.push_str(&format!(" INCLUDE ({})", included.join(", ")));
+    }
+    if index.nulls_not_distinct {
+        text.push_str(" NULLS NOT DISTINCT");
+    }
+    if let Some(predicate) = index.predicate() {
+        let condition = expression_text(predicate, Some(table), pretty, cx);
+        text.push_str(&format!(" WHERE {condition}"));
+    }
+    Some(text)
+}
+
+/// A part of a key: a column, a call, or any other expression in parentheses.
+pub(crate) fn key_text(
+    table: &Arc<TableDef>,
+    index: &IndexDef,
+    key: &KeyColumn,
+    pretty: bool,
+    cx: &BindContext<'_>,
+) -> String {
+    match index.expression(key) {
+        Some(expression) => key_expression_text(&expression.text, table, pretty, cx),
+        None => column_name(table, key.column),
+    }
+}
+
+/// Collation and operator class, where they are not the type's own.
+fn key_options(options: &KeyOptions) -> String {
+    let mut text = String::new();
+    if let Some(name) = options.collation.and_then(collation_name) {
+        text.push_str(&format!(" COLLATE {}", quote_identifier(name)));
+    }
+    if let Some(class) = options.class.and_then(class_by_oid) {
+        text.push_str(&format!(" {}", class.name));
+    }
+    text
 }
 
 fn qualified_name(catalog: &Snapshot, table: &TableDef) -> Option<String> {
@@ -35,8 +88,8 @@ fn qualified_name(catalog: &Snapshot, table: &TableDef) -> Option<String> {
     Some(format!("{}.{}", quote_identifier(schema), quote_identifier(&table.name)))
 }
 
-fn key_name(table: &TableDef, key: &KeyColumn) -> String {
-    table.columns.get(key.column).map(|column| quote_identifier(&column.name)).unwrap_or_default()
+fn column_name(table: &TableDef, position: usize) -> String {
+    table.columns.get(position).map(|column| quote_identifier(&column.name)).unwrap_or_default()
 }
 
 /// What differs from the order that a key has by itself.
@@ -67,7 +120,7 @@ pub fn constraint_definition(number: Oid, pretty: bool, cx: &BindContext<'_>) ->
 }
 
 fn key_definition(table: &TableDef, index: &IndexDef) -> String {
-    let keys: Vec<String> = index.key.iter().map(|key| key_name(table, key)).collect();
+    let keys: Vec<String> = index.key.iter().map(|key| column_name(table, key.column)).collect();
     format!("{} ({})", if index.primary { "PRIMARY KEY" } else { "UNIQUE" }, keys.join(", "))
 }
 

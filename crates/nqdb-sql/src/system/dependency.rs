@@ -86,10 +86,14 @@ fn index_dependencies(table: &TableDef, index: &IndexDef, rows: &mut SystemRows<
     if index.constraint {
         rows.push(dependency((CLASS, index.oid, 0), (CONSTRAINTS, index.oid, 0), 'i'))?;
     }
-    index.key.iter().try_for_each(|key| {
-        let column = (CLASS, table.oid, attribute_number(table, key));
-        rows.push(dependency((catalog, index.oid, 0), column, 'a'))
-    })
+    let keys = index.key.iter().filter(|key| key.computed().is_none()).map(|key| attribute_number(table, key));
+    let included = index.included.iter().filter_map(|position| Some(table.columns.get(*position)?.attnum));
+    let computed = index.computation.iter().flat_map(|computation| computation.columns.iter().copied());
+    let mut columns = keys.chain(included).chain(computed).peekable();
+    if columns.peek().is_none() {
+        rows.push(dependency((catalog, index.oid, 0), (CLASS, table.oid, 0), 'a'))?;
+    }
+    columns.try_for_each(|column| rows.push(dependency((catalog, index.oid, 0), (CLASS, table.oid, column), 'a')))
 }
 
 fn sequence_dependencies(sequence: &SequenceDef, rows: &mut SystemRows<'_>) -> SqlResult<()> {

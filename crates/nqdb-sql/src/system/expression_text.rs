@@ -33,6 +33,25 @@ pub(super) fn domain_expression_text(stored: &str, base: Type, pretty: bool, cx:
     writer.expression(&bound).unwrap_or_else(|| written.to_string())
 }
 
+/// The text of an expression in the key of an index: in parentheses, unless it is a call.
+pub(super) fn key_expression_text(stored: &str, table: &Arc<TableDef>, pretty: bool, cx: &BindContext<'_>) -> String {
+    let text = expression_text(stored, Some(table), pretty, cx);
+    let is_call = bind_stored_expression(stored, Some(table), cx).is_ok_and(|bound| looks_like_call(&bound));
+    if is_call { text } else { format!("({text})") }
+}
+
+/// Functions, and what is written as one; no operators and no casts.
+fn looks_like_call(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Call { function, args } => {
+            let is_cast = matches!(args.as_slice(), [arg] if is_cast(function, arg.ty, expr.ty));
+            !is_cast && operator_symbol(function, args).is_none()
+        }
+        ExprKind::Coalesce(_) | ExprKind::MinMax { .. } | ExprKind::NullIf { .. } => true,
+        _ => false,
+    }
+}
+
 /// Functions that are written as bare words.
 const WORDS: [&str; 9] = [
     "CURRENT_DATE",
@@ -94,6 +113,12 @@ impl Writer<'_> {
                 let word = if *negated { "<> ALL" } else { "= ANY" };
                 self.enclosed(format!("{} {word} (ARRAY[{}])", self.operand(arg)?, self.list(list)?))
             }
+            ExprKind::QuantifiedArray { arg, function, array, all } => {
+                let symbol = comparison_symbol(function)?;
+                let word = if *all { "ALL" } else { "ANY" };
+                self.enclosed(format!("{} {symbol} {word} ({})", self.operand(arg)?, self.expression(array)?))
+            }
+            ExprKind::Array { items, nested: false } => format!("ARRAY[{}]", self.list(items)?),
             _ => return None,
         })
     }
@@ -129,7 +154,8 @@ impl Writer<'_> {
             .iter()
             .map(|arg| {
                 let text = self.expression(arg)?;
-                let needs = self.pretty && !is_or && matches!(arg.kind, ExprKind::Or(_));
+                let is_list = matches!(arg.kind, ExprKind::InList { .. } | ExprKind::QuantifiedArray { .. });
+                let needs = self.pretty && (is_list || (!is_or && matches!(arg.kind, ExprKind::Or(_))));
                 Some(if needs { format!("({text})") } else { text })
             })
             .collect();
@@ -272,6 +298,12 @@ fn operator_symbol(function: &Function, args: &[Expr]) -> Option<&'static str> {
             operator.function.oid == function.oid && operator.left.is_some() == (args.len() == 2) && args.len() < 3
         })
         .map(|operator| operator.name)
+}
+
+/// The operator of two operands that a function implements.
+fn comparison_symbol(function: &Function) -> Option<&'static str> {
+    let is_it = |operator: &&nqdb_functions::Operator| operator.function.oid == function.oid && operator.left.is_some();
+    all_operators().find(is_it).map(|operator| operator.name)
 }
 
 /// The field of EXTRACT, as it was written.

@@ -2,15 +2,15 @@
 
 use nqdb_catalog::{IndexDef, Relation, TableDef};
 use nqdb_sqlstate::SqlResult;
-use nqdb_types::Oid;
 use nqdb_types::key::KeyColumn;
+use nqdb_types::{Datum, Oid};
 
 use super::access_method::default_class;
 use super::class::relations_wanted;
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
 use super::types::type_facts;
-use super::value::{boolean, int2, int2_vector, oid, oid_vector};
+use super::value::{boolean, int2, int2_vector, oid, oid_vector, text};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_INDEX];
 
@@ -50,14 +50,18 @@ fn indexes(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
 }
 
 fn index_row(cx: &SystemContext<'_>, table: &TableDef, index: &IndexDef) -> IndexRow {
-    let columns = index.key.len();
+    let classes =
+        index.key.iter().zip(&index.options).map(|(key, options)| {
+            options.class.or_else(|| default_class(key.ty.oid).map(|class| class.oid)).unwrap_or(0)
+        });
+    let included = index.included.iter().map(|position| table.columns.get(*position).map_or(0, |column| column.attnum));
     IndexRow {
         indexrelid: oid(index.oid),
         indrelid: oid(table.oid),
-        indnatts: int2(columns),
-        indnkeyatts: int2(columns),
+        indnatts: int2(index.key.len() + index.included.len()),
+        indnkeyatts: int2(index.key.len()),
         indisunique: boolean(index.unique),
-        indnullsnotdistinct: boolean(false),
+        indnullsnotdistinct: boolean(index.nulls_not_distinct),
         indisprimary: boolean(index.primary),
         indisexclusion: boolean(false),
         indimmediate: boolean(true),
@@ -67,12 +71,26 @@ fn index_row(cx: &SystemContext<'_>, table: &TableDef, index: &IndexDef) -> Inde
         indisready: boolean(true),
         indislive: boolean(true),
         indisreplident: boolean(false),
-        indkey: int2_vector(index.key.iter().map(|key| attribute_number(table, key))),
-        indcollation: oid_vector(index.key.iter().map(|key| collation(cx, key))),
-        indclass: oid_vector(index.key.iter().map(|key| default_class(key.ty.oid).map_or(0, |class| class.oid))),
+        indkey: int2_vector(index.key.iter().map(|key| attribute_number(table, key)).chain(included)),
+        indcollation: oid_vector(
+            index
+                .key
+                .iter()
+                .zip(&index.options)
+                .map(|(key, options)| options.collation.unwrap_or_else(|| collation(cx, key))),
+        ),
+        indclass: oid_vector(classes),
         indoption: int2_vector(index.key.iter().map(options)),
-        ..IndexRow::default()
+        indexprs: expressions(index),
+        indpred: index.predicate().map_or(Datum::Null, text),
     }
+}
+
+/// The expressions of the key, in the form that `pg_get_expr` takes: their texts, with commas between them.
+fn expressions(index: &IndexDef) -> Datum {
+    let texts: Vec<&str> =
+        index.key.iter().filter_map(|key| index.expression(key)).map(|expression| expression.text.as_str()).collect();
+    if texts.is_empty() { Datum::Null } else { text(&texts.join(", ")) }
 }
 
 /// The number of a key's column; 0 for an expression.

@@ -57,10 +57,15 @@ mod visibility;
 use nqdb_catalog::{PG_CATALOG_OID, Relation, Snapshot};
 use nqdb_types::Oid;
 
+pub(crate) use access_method::{BtreeClass, class_by_oid, class_named, default_class};
+pub(crate) use attribute::SYSTEM_COLUMNS;
+pub(crate) use collation::collation_number;
 pub use context::SystemSession;
 pub(crate) use context::{SystemContext, SystemRows};
 pub use database::DATABASE_OID;
+pub(crate) use definition_text::key_text;
 pub use definition_text::{constraint_definition, index_definition, routine_text, serial_sequence, stored_expression};
+pub(crate) use expression_text::expression_text;
 pub use locks::{LockObject, LockedObject};
 pub use object_name::{object_name, object_number, relation_name, type_name};
 pub use privilege::has_privilege;
@@ -72,6 +77,7 @@ pub(crate) use session_objects::tells_of_session;
 pub use session_objects::{CursorFacts, PreparedFacts, SessionObjects};
 pub use session_state::{SessionFacts, SettingFacts};
 pub use size::relation_size;
+pub(crate) use types::collation_of_type;
 pub use updatable::relation_changes;
 pub use visibility::is_visible;
 

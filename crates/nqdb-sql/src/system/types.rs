@@ -97,6 +97,11 @@ fn facts_of(info: &TypeInfo) -> TypeFacts {
     }
 }
 
+/// The collation of a type's values; 0 where they have none.
+pub(crate) fn collation_of_type(type_oid: Oid) -> Oid {
+    nqdb_types::type_info(type_oid).map_or(0, collation_of)
+}
+
 /// `typcollation`: of an array that of its elements.
 fn collation_of(info: &TypeInfo) -> Oid {
     match info.oid {

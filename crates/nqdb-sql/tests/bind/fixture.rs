@@ -105,11 +105,23 @@ fn column(attnum: i16, name: &str, ty: Type) -> ColumnDef {
 }
 
 fn index(oid: u32, name: &str, columns: &[(usize, Type)], primary: bool) -> Arc<IndexDef> {
-    let key = columns
+    let key: Vec<_> = columns
         .iter()
         .map(|(column, ty)| KeyColumn { column: *column, ty: *ty, descending: false, nulls_first: false })
         .collect();
-    Arc::new(IndexDef { oid, name: name.to_string(), unique: true, primary, constraint: true, key, position: 0 })
+    Arc::new(IndexDef {
+        oid,
+        name: name.to_string(),
+        unique: true,
+        primary,
+        constraint: true,
+        nulls_not_distinct: false,
+        options: vec![Default::default(); key.len()],
+        key,
+        included: Vec::new(),
+        computation: None,
+        position: 0,
+    })
 }
 
 fn table(system: &Arc<TxnSystem>, txn: &mut Transaction, oid: u32, name: &str, columns: Vec<ColumnDef>) -> TableDef {

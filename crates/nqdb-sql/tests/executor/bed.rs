@@ -74,7 +74,7 @@ impl Bed {
         };
         let options = TxnOptions { wall_clock_micros: || 0, ..TxnOptions::default() };
         let system = TxnSystem::create(Arc::new(SimDisk::new()), engine, options).expect("a new database");
-        let catalog = Catalog::open(system).expect("a new catalog");
+        let catalog = Catalog::open(system, Arc::new(nqdb_sql::IndexExpressions)).expect("a new catalog");
         Bed {
             catalog,
             functions: TestFunctions::default(),

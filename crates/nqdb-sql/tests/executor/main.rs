@@ -5,6 +5,7 @@ mod concurrency;
 mod copying;
 mod defining;
 mod explaining;
+mod indexes;
 mod planning;
 mod reading;
 mod rewriting;

@@ -83,8 +83,8 @@ impl Server {
         let start = if exists { TxnSystem::open } else { TxnSystem::create };
         let system = start(Arc::new(disk.clone()), engine_options(broken), txn_options(broken))
             .map_err(|error| format!("the database does not open: {error}"))?;
-        let catalog =
-            Catalog::open(system.clone()).map_err(|error| format!("the catalog does not open: {}", error.message()))?;
+        let catalog = Catalog::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions))
+            .map_err(|error| format!("the catalog does not open: {}", error.message()))?;
         let settings = Settings::new();
         let mut instance =
             Instance::new(system.clone(), catalog.clone(), settings, 10, 256 << 20).expect("random numbers");

@@ -53,7 +53,7 @@ impl TableStore {
         self.insert_rows(txn, &row_keys, images)?;
         for (position, keys) in keys.into_iter().enumerate() {
             let mut entries: Vec<Vec<u8>> =
-                keys.into_iter().zip(first.0..).map(|(key, row_id)| key.into_entry(RowId(row_id))).collect();
+                keys.into_iter().zip(first.0..).filter_map(|(key, id)| Some(key?.into_entry(RowId(id)))).collect();
             entries.sort_unstable();
             self.insert_entries(txn, position, &entries)?;
         }
@@ -61,15 +61,16 @@ impl TableStore {
         Ok(Some(first))
     }
 
-    /// The keys of all rows in each index; `None` when two rows have one key that must be unique, or one is too long.
-    fn keys_of_batch(&self, rows: &[Vec<Datum>]) -> Option<Vec<Vec<RowKey>>> {
+    /// The keys of all rows in each index; `None` when two rows have one key that must be unique, or one is too long
+    /// or cannot be computed.
+    fn keys_of_batch(&self, rows: &[Vec<Datum>]) -> Option<Vec<Vec<Option<RowKey>>>> {
         let mut all = Vec::with_capacity(self.indexes.len());
         for (position, index) in self.indexes.iter().enumerate() {
-            let keys: Vec<RowKey> =
+            let keys: Vec<Option<RowKey>> =
                 rows.iter().map(|row| self.key_of_datums(position, row)).collect::<Result<_>>().ok()?;
             if index.unique {
-                let mut prefixes: Vec<&[u8]> =
-                    keys.iter().filter(|key| !key.has_null).map(|key| key.prefix.as_slice()).collect();
+                let exclusive = keys.iter().flatten().filter(|key| index.is_exclusive(key));
+                let mut prefixes: Vec<&[u8]> = exclusive.map(|key| key.prefix.as_slice()).collect();
                 prefixes.sort_unstable();
                 if prefixes.windows(2).any(|pair| pair[0] == pair[1]) {
                     return None;

@@ -49,8 +49,8 @@ impl TableStore {
                 return Err(error);
             }
             for (row_id, image) in leaf.drain(..) {
-                let key = self.key_of_image(index, &super::RowImage::new(self, &image)?)?;
-                let unique_len = (index.unique && !key.has_null).then_some(key.prefix.len());
+                let Some(key) = self.key_of_image(index, &super::RowImage::new(self, &image)?)? else { continue };
+                let unique_len = index.is_exclusive(&key).then_some(key.prefix.len());
                 self.check_key_length(position, &key.prefix)?;
                 keys.push(&key.entry(row_id), unique_len)?;
             }

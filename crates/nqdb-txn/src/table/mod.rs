@@ -13,10 +13,13 @@
 //!    of its new keys, then the entries of its old keys are marked. Only purge takes an entry away, or the undo of the
 //!    step that added it. An index is therefore a superset: who finds a row through it checks the key again.
 //! 3. A deleted row's entries stay unmarked; purge finds them from the row's image.
-//! 4. Nothing is read from disk, and no undo, under a latch: what a latch protects is copied out.
+//! 4. A row without a key in an index (a partial one) has no entry there. Keys are computed again from stored versions, so
+//!    what computes them always gives the same answer (see [`Computation`]).
+//! 5. Nothing is read from disk, and no undo, under a latch: what a latch protects is copied out.
 
 mod batch;
 mod build;
+mod computation;
 mod fetch;
 mod image;
 mod index_scan;
@@ -29,6 +32,7 @@ mod unique;
 mod write;
 
 pub use batch::BATCH_ROWS_MAX;
+pub use computation::Computation;
 pub use fetch::Newest;
 pub use image::RowImage;
 pub use index_scan::IndexScan;
@@ -73,7 +77,11 @@ pub struct IndexStore {
     pub tree: Tree,
     /// No two live rows have the same key, unless a column of it is NULL.
     pub unique: bool,
+    /// NULLs count as equal to each other where keys must be unique.
+    pub nulls_not_distinct: bool,
     pub key: Vec<KeyColumn>,
+    /// There when the key, or whether a row has an entry, is more than columns of the row.
+    pub computation: Option<Arc<dyn Computation>>,
     /// Older snapshots do not find everything in it.
     pub usable_from: UsableFrom,
 }
@@ -147,6 +155,30 @@ impl TableStore {
 }
 
 impl IndexStore {
+    /// An index over columns, as old as the rows in it.
+    pub fn over_columns(id: u32, tree: Tree, unique: bool, key: Vec<KeyColumn>) -> IndexStore {
+        let usable_from = UsableFrom::default();
+        IndexStore { id, tree, unique, nulls_not_distinct: false, key, computation: None, usable_from }
+    }
+
+    /// The same index over another tree, which is empty.
+    pub fn over_tree(&self, tree: Tree) -> IndexStore {
+        IndexStore {
+            id: self.id,
+            tree,
+            unique: self.unique,
+            nulls_not_distinct: self.nulls_not_distinct,
+            key: self.key.clone(),
+            computation: self.computation.clone(),
+            usable_from: UsableFrom::default(),
+        }
+    }
+
+    /// Whether the key is columns of the row, and every row has an entry.
+    pub fn is_plain(&self) -> bool {
+        self.computation.is_none()
+    }
+
     /// Whether every row that `view` sees is found through this index.
     pub fn usable_by(&self, view: &ReadView) -> bool {
         self.usable_from.csn() <= view.snapshot().csn

@@ -28,9 +28,10 @@ const ROW_SPACE: u64 = 1 << 63;
 
 impl TableStore {
     /// What must be checked before `key` is written into the index at `position`; nothing when it cannot conflict.
-    pub(super) fn claim<'a>(&'a self, (position, key): (usize, &'a RowKey)) -> Option<KeyClaim<'a>> {
+    pub(super) fn claim<'a>(&'a self, (position, key): (usize, &'a Option<RowKey>)) -> Option<KeyClaim<'a>> {
         let index = &self.indexes[position];
-        (index.unique && !key.has_null).then_some(KeyClaim { position, index, prefix: &key.prefix })
+        let key = key.as_ref().filter(|key| index.is_exclusive(key))?;
+        Some(KeyClaim { position, index, prefix: &key.prefix })
     }
 
     /// Takes the keys' locks (and the row's, against purge) and checks that no other row has them.
@@ -120,7 +121,8 @@ impl TableStore {
     }
 
     fn has_claimed_key(&self, claim: &KeyClaim<'_>, image: &[u8]) -> Result<bool> {
-        Ok(self.key_of_image(claim.index, &RowImage::new(self, image)?)?.prefix == claim.prefix)
+        let key = self.key_of_image(claim.index, &RowImage::new(self, image)?)?;
+        Ok(key.is_some_and(|key| key.prefix == claim.prefix))
     }
 }
 

@@ -85,7 +85,9 @@ impl TableStore {
         let image = self.build_image(txn, row_id, row)?;
         let xid = self.insert_row(txn, row_id, &image)?;
         for (index, key) in self.indexes.iter().zip(&keys) {
-            self.add_entry(txn, xid, index, &key.entry(row_id))?;
+            if let Some(key) = key {
+                self.add_entry(txn, xid, index, &key.entry(row_id))?;
+            }
         }
         self.counters.count_rows(1);
         Ok(row_id)
@@ -240,14 +242,16 @@ impl TableStore {
             };
         }
         let old_image = super::RowImage::new(self, &old.image)?;
-        let mut changed: Vec<(usize, RowKey, RowKey)> = Vec::new();
+        let mut changed: Vec<(usize, Option<RowKey>, Option<RowKey>)> = Vec::new();
         for (position, index) in self.indexes.iter().enumerate() {
             let (before, after) = (self.key_of_image(index, &old_image)?, self.key_of_datums(position, new)?);
-            if before.prefix != after.prefix {
+            if before != after {
                 changed.push((position, before, after));
             }
         }
-        let changes_unique_key = changed.iter().any(|(position, ..)| self.indexes[*position].unique);
+        // A foreign key can refer to plain unique keys only: PostgreSQL locks for them and for no others.
+        let is_key = |position: usize| self.indexes[position].unique && self.indexes[position].is_plain();
+        let changes_unique_key = changed.iter().any(|(position, ..)| is_key(*position));
         let (flags, mode) = if changes_unique_key { (KEY_CHANGED, RowLock::Update) } else { (0, RowLock::NoKeyUpdate) };
         let claims: Vec<KeyClaim<'_>> = changed.iter().filter_map(|(p, _, after)| self.claim((*p, after))).collect();
         let row_guard = (!changed.is_empty()).then_some(row_id);
@@ -275,8 +279,12 @@ impl TableStore {
         let xid = txn.xid().expect("a row was written");
         for (position, before, after) in &changed {
             let index = &self.indexes[*position];
-            self.add_entry(txn, xid, index, &after.entry(row_id))?;
-            self.mark_entry(txn, xid, index, &before.entry(row_id))?;
+            if let Some(after) = after {
+                self.add_entry(txn, xid, index, &after.entry(row_id))?;
+            }
+            if let Some(before) = before {
+                self.mark_entry(txn, xid, index, &before.entry(row_id))?;
+            }
         }
         self.mark_values(txn, &old.image)?;
         Ok(Some(Modified::Done))

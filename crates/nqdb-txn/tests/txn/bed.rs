@@ -41,13 +41,7 @@ pub fn table_over(system: &Arc<TxnSystem>) -> Result<Arc<TableStore>> {
     let counters = TableCounters::open(&rows, &overflow)?;
     let columns = vec![Type::new(20), Type::new(23), Type::new(25)];
     let index = |id, tree, unique, column: usize| {
-        Arc::new(IndexStore {
-            id,
-            tree,
-            unique,
-            key: vec![KeyColumn::ascending(column, columns[column])],
-            usable_from: UsableFrom::default(),
-        })
+        Arc::new(IndexStore::over_columns(id, tree, unique, vec![KeyColumn::ascending(column, columns[column])]))
     };
     let indexes = vec![index(16_385, tree(1002)?, true, 0), index(16_386, tree(1003)?, false, 1)];
     let missing = vec![Datum::Null; 3];

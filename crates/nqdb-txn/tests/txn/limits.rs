@@ -54,7 +54,7 @@ fn an_index_built_later_finds_every_row_or_says_which_is_double() {
     let build = |txn: &mut Transaction, column: usize, ty| {
         let tree = bed.system.create_tree(txn).expect("a tree");
         let key = vec![KeyColumn::ascending(column, Type::new(ty))];
-        let index = Arc::new(IndexStore { id: 9, tree, unique: true, key, usable_from: UsableFrom::default() });
+        let index = Arc::new(IndexStore::over_columns(9, tree, true, key));
         let old = &bed.table;
         let mut indexes = old.indexes.clone();
         indexes.push(index);
@@ -288,7 +288,7 @@ fn keys_and_rows_have_limits() {
     let mut txn = bed.begin();
     let tree = bed.system.create_tree(&mut txn).expect("a tree");
     let key = vec![KeyColumn::ascending(2, Type::new(25))];
-    let index = Arc::new(IndexStore { id: 9, tree, unique: false, key, usable_from: UsableFrom::default() });
+    let index = Arc::new(IndexStore::over_columns(9, tree, false, key));
     let old = &bed.table;
     let table = TableStore {
         id: old.id,

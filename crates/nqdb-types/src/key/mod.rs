@@ -51,10 +51,14 @@ const END_OF_STRING: u8 = 0x00;
 
 const INTERVAL_LEN: usize = 10;
 
+/// Positions from here on stand for values that are computed from a row, counted from 0: a row has at most 1,600 columns.
+pub const COMPUTED_FROM: usize = 1 << 16;
+
 /// One column of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyColumn {
-    /// Position of the column in its row. The codec does not look at it.
+    /// Position of the column in its row, or from [`COMPUTED_FROM`] on which computed value it is. The codec does not
+    /// look at it.
     pub column: usize,
     pub ty: Type,
     pub descending: bool,
@@ -63,6 +67,11 @@ pub struct KeyColumn {
 }
 
 impl KeyColumn {
+    /// Which of the values that are computed from the row it is; `None` for a column of the row.
+    pub const fn computed(&self) -> Option<usize> {
+        self.column.checked_sub(COMPUTED_FROM)
+    }
+
     /// An ascending column with NULLs last.
     pub const fn ascending(column: usize, ty: Type) -> KeyColumn {
         KeyColumn { column, ty, descending: false, nulls_first: false }

@@ -1,12 +1,23 @@
-//! The session that functions find on the analytical executor's threads: none.
+//! The session that functions find where there is none: on the analytical executor's threads, and where the keys of an
+//! index are computed.
 //!
-//! Functions that ask a session anything are not compiled (see `expression/call.rs`), so every answer here is a
-//! fault of ours.
+//! Functions that ask a session anything are not compiled there (`expression/call.rs` of the analytical executor; an index
+//! takes immutable functions only), so every answer here is a fault of ours.
 
 use nqdb_functions::{CatalogFunctions, SessionFunctions};
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sqlstate::{OUT_OF_MEMORY, SqlError, SqlResult};
 
-pub(crate) struct NoSession;
+/// Nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct NoSession {
+    /// The largest value that a function may make: 53200 above it.
+    pub value_bytes_max: usize,
+}
+
+impl NoSession {
+    /// For callers that bound their memory in another way.
+    pub const UNBOUNDED: NoSession = NoSession { value_bytes_max: usize::MAX };
+}
 
 fn none<T>() -> SqlResult<T> {
     Err(SqlError::internal("a function asked for its session on a thread that has none"))
@@ -66,6 +77,14 @@ impl SessionFunctions for NoSession {
     }
     fn transaction_id(&self) -> SqlResult<i64> {
         none()
+    }
+    fn admit_bytes(&self, bytes: usize) -> SqlResult<()> {
+        if bytes > self.value_bytes_max {
+            let detail =
+                format!("A value of {bytes} bytes was to be made, and {} are allowed here.", self.value_bytes_max);
+            return Err(SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(detail));
+        }
+        Ok(())
     }
     fn sleep(&self, _: i64) -> SqlResult<()> {
         none()
