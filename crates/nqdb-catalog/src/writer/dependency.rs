@@ -201,6 +201,14 @@ fn collect(snapshot: &Snapshot, roots: &[ObjectId]) -> Vec<Going> {
         walk.visit(*root, *root, true);
     }
     walk.list.reverse();
+    // What is part of a relation that goes as a whole goes with it: a column whose type is in the same schema, say.
+    let relations: HashSet<ObjectId> = walk.list.iter().map(|entry| entry.object).collect();
+    walk.list.retain(|entry| match entry.object {
+        ObjectId::Column(table, _) | ObjectId::Default(table, _) | ObjectId::Constraint(table, _) => {
+            !relations.contains(&ObjectId::Relation(table))
+        }
+        _ => true,
+    });
     walk.list
 }
 
