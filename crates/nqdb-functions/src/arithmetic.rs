@@ -1,7 +1,9 @@
 //! Arithmetic on numbers: operators and mathematical functions. Overflow is 22003, division by zero 22012.
 
 pub(crate) mod float;
+mod float_degrees;
 mod float_functions;
+mod float_hyperbolic;
 mod integer;
 mod integer_functions;
 mod numeric;
@@ -15,7 +17,9 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     integer::FUNCTIONS,
     integer_functions::FUNCTIONS,
     float::FUNCTIONS,
+    float_degrees::FUNCTIONS,
     float_functions::FUNCTIONS,
+    float_hyperbolic::FUNCTIONS,
     numeric::FUNCTIONS,
 ];
 

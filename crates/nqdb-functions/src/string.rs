@@ -7,6 +7,7 @@ mod bytes;
 mod case;
 mod concat;
 mod encode;
+mod encoding;
 mod format;
 mod identifier;
 mod length;
@@ -19,6 +20,7 @@ mod regex_replace;
 mod search;
 mod similar;
 mod slice;
+mod unicode;
 
 use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, SqlError};
 
@@ -32,6 +34,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     case::FUNCTIONS,
     concat::FUNCTIONS,
     encode::FUNCTIONS,
+    encoding::FUNCTIONS,
     format::FUNCTIONS,
     identifier::FUNCTIONS,
     length::FUNCTIONS,
@@ -44,6 +47,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     search::FUNCTIONS,
     similar::FUNCTIONS,
     slice::FUNCTIONS,
+    unicode::FUNCTIONS,
 ];
 
 /// The longest value of PostgreSQL's: 1 GiB less one byte.

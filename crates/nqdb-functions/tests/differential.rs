@@ -31,6 +31,10 @@ const SKIPPED: &[&str] = &[
     "timeofday",
     "gen_random_uuid",
     "pg_sleep",
+    "pg_sleep_for",
+    "pg_sleep_until",
+    "pg_indexes_size",
+    "pg_column_size",
     "set_config",
     "current_setting",
     "current_user",
@@ -146,7 +150,23 @@ fn argument_values(function: &Function, index: usize) -> Vec<Option<&'static str
         ("decode", 0) => &["", "6162", "616", "YWJj", "YW Jj\n", "YQ==", "YQ=", "a\\\\b", "a\\001", "zz"],
         ("format", 0) => &["%s", "%I", "%L", "%%", "a%5s|", "%-5s|", "%2$s %1$s", "%", "%x", "%s %s", "%*s"],
         ("pg_encoding_to_char", 0) => &["0", "6", "8", "41", "42", "-1"],
-        ("pg_char_to_encoding", 0) => &["utf8", "UTF-8", "latin1", "nope"],
+        ("pg_char_to_encoding", 0) => {
+            &["utf8", "UTF-8", "latin1", "nope", "ISO 8859-15", "windows1252", "win", "cp1252", "Unicode", "sqlascii"]
+        }
+        ("convert_from" | "convert", 0) => BYTES,
+        ("length", 0) if function.args.len() == 2 => BYTES,
+        ("convert_from" | "convert_to" | "convert" | "length", 1) | ("convert", 2) => {
+            &["UTF8", "latin1", "LATIN9", "win1252", "SQL_ASCII", "mule_internal", "koi8r", "sjis", "nope"]
+        }
+        ("convert_to", 0) => &["", "abc", "äöÿ", "€Š", "a\u{91}b", "日本", "😀"],
+        ("to_ascii", 1) if type_oid == oid::NAME => &["utf8", "latin1", "nope"],
+        ("to_ascii", 1) => &["6", "8", "42", "-1", "33"],
+        ("unistr", 0) => UNICODE_ESCAPES,
+        ("pg_size_bytes", 0) => SIZES,
+        ("overlay", 2..) if type_oid == oid::INT4 => &["0", "1", "2", "3", "-1", "9", "2147483647"],
+        ("pg_relation_size", 1) => &["main", "MAIN"],
+        ("sind" | "cosd" | "tand" | "cotd", 0) => ANGLES,
+        ("asind" | "acosd" | "atand" | "asinh" | "acosh" | "atanh", 0) => RATIOS,
         ("make_date" | "make_timestamp" | "make_timestamptz", 0) => &["2024", "-44", "0", "300000"],
         ("make_date" | "make_timestamp" | "make_timestamptz", 1) => &["2", "13"],
         ("make_date" | "make_timestamp" | "make_timestamptz", 2) => &["29", "30"],
@@ -212,6 +232,77 @@ fn argument_values(function: &Function, index: usize) -> Vec<Option<&'static str
     special.iter().map(|value| Some(*value)).chain([None]).collect()
 }
 
+const BYTES: &[&str] =
+    &["", "\\x6162", "\\xc3a4", "\\xe282ac", "\\xe9", "\\x80a4bd", "\\x61008e", "\\x81", "\\xc3", "\\xf09f9880"];
+const UNICODE_ESCAPES: &[&str] = &[
+    "plain ä",
+    "\\00e4\\\\\\u00e4\\+01F600\\U0001F600",
+    "\\d83d\\de00x",
+    "\\d83d",
+    "\\d83dx",
+    "\\d83d\\\\",
+    "\\de00",
+    "\\0000",
+    "\\+110000",
+    "\\Uffffffff",
+    "\\x",
+    "\\",
+    "\\u12",
+    "\\00e€",
+    "\\+12345",
+];
+const SIZES: &[&str] = &[
+    "1",
+    " -1.5 ",
+    "1.5 kb",
+    " -.5e3 MB ",
+    "1e",
+    "12 bytes",
+    "x",
+    "1 AB",
+    "9223372036854775807 kB",
+    "1e5e",
+    "1B",
+    "1 k B",
+    "1e100000000 MB",
+    "+1.",
+    ".5",
+    "-",
+    "",
+    ".",
+    "1e+",
+    "1e4 TB",
+    "9223372036854775807.9",
+    "-8192 PB",
+    "3e-1GB",
+];
+const ANGLES: &[&str] = &[
+    "0", "-0", "15", "30", "45", "60", "90", "100", "135", "180", "-30", "-45", "200.5", "270", "359.9", "360", "-725",
+    "1e15", "1e308", "1e-300", "NaN", "Infinity",
+];
+const RATIOS: &[&str] = &[
+    "0",
+    "-0",
+    "0.1",
+    "0.3",
+    "-0.5",
+    "0.49999",
+    "0.75",
+    "1",
+    "-1",
+    "1.0000001",
+    "1.5",
+    "2",
+    "-3.25",
+    "7e7",
+    "1e9",
+    "1e308",
+    "1e-9",
+    "1e-300",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+];
 const DATE_FORMATS: &[&str] = &[
     "YYYY-MM-DD HH24:MI:SS.US",
     "FMDay, DD FMMonth YYYY",
@@ -393,7 +484,9 @@ fn functions_answer_as_postgresql_does() {
     let mut wrong: Vec<String> = Vec::new();
     for ((function, expression, ours), row) in cases.iter().zip(&theirs) {
         // What a template or pattern asks for and nqdb does not have is refused, which is never a wrong answer.
-        let may_refuse = function.name.starts_with("to_") || function.name.contains("reg") || function.name == "char";
+        let may_refuse = ["to_", "convert", "length"].iter().any(|start| function.name.starts_with(start))
+            || function.name.contains("reg")
+            || function.name == "char";
         let refused = may_refuse && ours.as_deref() == Some("!0A000");
         if *ours != row[1] && !refused && !is_known_difference(function, expression, ours.as_deref(), row[1].as_deref())
         {

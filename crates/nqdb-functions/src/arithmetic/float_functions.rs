@@ -163,12 +163,12 @@ fn to_radians(degrees: f64) -> f64 {
     degrees * (PI / 180.0)
 }
 
-fn input_out_of_range() -> SqlError {
+pub(super) fn input_out_of_range() -> SqlError {
     SqlError::new(NUMERIC_VALUE_OUT_OF_RANGE, "input is out of range")
 }
 
 /// Angles must be finite; NaN stays NaN.
-fn angle(value: f64) -> SqlResult<f64> {
+pub(super) fn angle(value: f64) -> SqlResult<f64> {
     if value.is_infinite() { Err(input_out_of_range()) } else { Ok(value) }
 }
 
@@ -192,7 +192,8 @@ fn cotangent(value: f64) -> SqlResult<f64> {
     Ok(1.0 / angle(value)?.tan())
 }
 
-fn ratio(value: f64) -> SqlResult<f64> {
+/// Sines and cosines lie between -1 and 1; NaN stays NaN.
+pub(super) fn ratio(value: f64) -> SqlResult<f64> {
     if value.abs() > 1.0 { Err(input_out_of_range()) } else { Ok(value) }
 }
 

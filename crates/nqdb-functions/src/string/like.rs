@@ -23,7 +23,11 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &BYTEA_LIKE,
     &BYTEA_NOT_LIKE,
     &LIKE_ESCAPE,
+    &LIKE_ESCAPE_BYTES,
     &LIKE_FUNCTION,
+    &NOT_LIKE_FUNCTION,
+    &LIKE_NAME_FUNCTION,
+    &NOT_LIKE_NAME_FUNCTION,
 ];
 
 /// How long a character is that starts with this byte.
@@ -199,27 +203,56 @@ fn like_function(context: &mut FunctionContext<'_>, value: &str, pattern: &str) 
     like(context, value, pattern)
 }
 
+#[sql_function("notlike(text, text) -> bool", oid = 1570)]
+fn not_like_function(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+    Ok(!like(context, value, pattern)?)
+}
+
+#[sql_function("like(name, text) -> bool", oid = 1571)]
+fn like_name_function(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+    like(context, value, pattern)
+}
+
+#[sql_function("notlike(name, text) -> bool", oid = 1572)]
+fn not_like_name_function(context: &mut FunctionContext<'_>, value: &str, pattern: &str) -> SqlResult<bool> {
+    Ok(!like(context, value, pattern)?)
+}
+
 /// The pattern of `LIKE pattern ESCAPE escape` with the standard escape character.
 #[sql_function("like_escape(text, text) -> text", oid = 1637)]
 fn like_escape(pattern: &str, escape: &str) -> SqlResult<String> {
-    let mut characters = escape.chars();
-    let escape = characters.next();
-    if characters.next().is_some() {
+    let out = with_standard_escape(pattern.chars(), escape.chars(), '\\')?;
+    Ok(out.into_iter().collect())
+}
+
+#[sql_function("like_escape(bytea, bytea) -> bytea", oid = 2009)]
+fn like_escape_bytes(pattern: &[u8], escape: &[u8]) -> SqlResult<Vec<u8>> {
+    with_standard_escape(pattern.iter().copied(), escape.iter().copied(), b'\\')
+}
+
+/// The elements of a pattern with `standard` in the place of its own escape character, which may be none.
+fn with_standard_escape<T: Copy + PartialEq>(
+    pattern: impl Iterator<Item = T>,
+    mut escape: impl Iterator<Item = T>,
+    standard: T,
+) -> SqlResult<Vec<T>> {
+    let escape_character = escape.next();
+    if escape.next().is_some() {
         return Err(SqlError::new(INVALID_ESCAPE_SEQUENCE, "invalid escape string")
             .with_hint("Escape string must be empty or one character."));
     }
-    let mut out = String::with_capacity(pattern.len());
+    let mut out = Vec::with_capacity(pattern.size_hint().0);
     let mut is_escaped = false;
-    for character in pattern.chars() {
-        if Some(character) == escape && !is_escaped {
-            out.push('\\');
+    for element in pattern {
+        if Some(element) == escape_character && !is_escaped {
+            out.push(standard);
             is_escaped = true;
             continue;
         }
-        if character == '\\' && escape != Some('\\') && !is_escaped {
-            out.push('\\');
+        if element == standard && escape_character != Some(standard) && !is_escaped {
+            out.push(standard);
         }
-        out.push(character);
+        out.push(element);
         is_escaped = false;
     }
     Ok(out)

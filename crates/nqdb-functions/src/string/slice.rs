@@ -14,6 +14,8 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &RIGHT,
     &OVERLAY,
     &OVERLAY_FOR,
+    &OVERLAY_BYTES,
+    &OVERLAY_BYTES_FOR,
     &SPLIT_PART,
 ];
 
@@ -91,11 +93,16 @@ fn right(value: &str, count: i32) -> &str {
     }
 }
 
-fn overlaid(value: &str, replacement: &str, start: i32, length: i32) -> SqlResult<String> {
+/// The place behind the replaced part; both it and the start count from 1.
+fn behind_overlay(start: i32, length: i32) -> SqlResult<i32> {
     if start <= 0 {
         return Err(SqlError::new(SUBSTRING_ERROR, "negative substring length not allowed"));
     }
-    let after = start.checked_add(length).ok_or_else(|| crate::arithmetic::out_of_range("integer"))?;
+    start.checked_add(length).ok_or_else(|| crate::arithmetic::out_of_range("integer"))
+}
+
+fn overlaid(value: &str, replacement: &str, start: i32, length: i32) -> SqlResult<String> {
+    let after = behind_overlay(start, length)?;
     let before = substring(value, 1, Some(start - 1))?;
     Ok(format!("{before}{replacement}{}", substring(value, after, None)?))
 }
@@ -108,6 +115,22 @@ fn overlay(value: &str, replacement: &str, start: i32) -> SqlResult<String> {
 #[sql_function("overlay(text, text, int4, int4) -> text", oid = 1404)]
 fn overlay_for(value: &str, replacement: &str, start: i32, length: i32) -> SqlResult<String> {
     overlaid(value, replacement, start, length)
+}
+
+fn overlaid_bytes(value: &[u8], replacement: &[u8], start: i32, length: i32) -> SqlResult<Vec<u8>> {
+    let after = behind_overlay(start, length)?;
+    let before = substring_bytes(value, 1, Some(start - 1))?;
+    Ok([before, replacement, substring_bytes(value, after, None)?].concat())
+}
+
+#[sql_function("overlay(bytea, bytea, int4) -> bytea", oid = 752)]
+fn overlay_bytes(value: &[u8], replacement: &[u8], start: i32) -> SqlResult<Vec<u8>> {
+    overlaid_bytes(value, replacement, start, super::length::to_int4(replacement.len())?)
+}
+
+#[sql_function("overlay(bytea, bytea, int4, int4) -> bytea", oid = 749)]
+fn overlay_bytes_for(value: &[u8], replacement: &[u8], start: i32, length: i32) -> SqlResult<Vec<u8>> {
+    overlaid_bytes(value, replacement, start, length)
 }
 
 /// The n-th part between delimiters, counted from 1, or from the end by negative numbers.

@@ -1,4 +1,4 @@
-//! What tools ask of the catalog: names of types and roles, descriptions, encodings, types of expressions.
+//! What tools ask of the catalog: names of types and roles, descriptions, types of expressions.
 
 use nqdb_functions_macros::sql_function;
 use nqdb_types::{Datum, Type, oid};
@@ -9,61 +9,12 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &TYPE_OF,
     &FORMAT_TYPE,
     &USER_BY_ID,
-    &ENCODING_TO_CHAR,
-    &CHAR_TO_ENCODING,
-    &DATABASE_ENCODING,
     &COUNT_NULLS,
     &COUNT_NON_NULLS,
     &OBJECT_DESCRIPTION,
     &OBJECT_DESCRIPTION_UNQUALIFIED,
     &COLUMN_DESCRIPTION,
     &SHARED_DESCRIPTION,
-];
-
-/// `pg_encoding` numbers with names; only UTF8 is used.
-const ENCODINGS: [&str; 42] = [
-    "SQL_ASCII",
-    "EUC_JP",
-    "EUC_CN",
-    "EUC_KR",
-    "EUC_TW",
-    "EUC_JIS_2004",
-    "UTF8",
-    "MULE_INTERNAL",
-    "LATIN1",
-    "LATIN2",
-    "LATIN3",
-    "LATIN4",
-    "LATIN5",
-    "LATIN6",
-    "LATIN7",
-    "LATIN8",
-    "LATIN9",
-    "LATIN10",
-    "WIN1256",
-    "WIN1258",
-    "WIN866",
-    "WIN874",
-    "KOI8R",
-    "WIN1251",
-    "WIN1252",
-    "ISO_8859_5",
-    "ISO_8859_6",
-    "ISO_8859_7",
-    "ISO_8859_8",
-    "WIN1250",
-    "WIN1253",
-    "WIN1254",
-    "WIN1255",
-    "WIN1257",
-    "KOI8U",
-    "SJIS",
-    "BIG5",
-    "GBK",
-    "UHC",
-    "GB18030",
-    "JOHAB",
-    "SHIFT_JIS_2004",
 ];
 
 #[sql_function("pg_typeof(any) -> regtype", oid = 1619, stable, called_on_null)]
@@ -87,23 +38,6 @@ fn format_type(context: &mut FunctionContext<'_>, type_oid: Option<u32>, typmod:
 #[sql_function("pg_get_userbyid(oid) -> name", oid = 1642, stable)]
 fn user_by_id(context: &mut FunctionContext<'_>, role: u32) -> String {
     context.session.role_name(role).unwrap_or_else(|| format!("unknown (OID={role})"))
-}
-
-#[sql_function("pg_encoding_to_char(int4) -> name", oid = 1597, stable)]
-fn encoding_to_char(encoding: i32) -> &'static str {
-    usize::try_from(encoding).ok().and_then(|index| ENCODINGS.get(index)).copied().unwrap_or("")
-}
-
-#[sql_function("getdatabaseencoding() -> name", oid = 1039, stable)]
-fn database_encoding(_context: &mut FunctionContext<'_>) -> &'static str {
-    "UTF8"
-}
-
-#[sql_function("pg_char_to_encoding(name) -> int4", oid = 1264, stable)]
-fn char_to_encoding(name: &str) -> i32 {
-    let wanted = name.replace(['-', '_'], "");
-    let found = ENCODINGS.iter().position(|known| known.replace('_', "").eq_ignore_ascii_case(&wanted));
-    found.map_or(-1, |index| index as i32)
 }
 
 #[sql_function("num_nulls(variadic any) -> int4", oid = 438, called_on_null)]

@@ -2,13 +2,17 @@
 
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::SqlResult;
+use nqdb_types::Interval;
 
+use crate::datetime::add_interval;
 use crate::{Function, FunctionContext};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &VERSION,
     &BACKEND_PID,
     &SLEEP,
+    &SLEEP_FOR,
+    &SLEEP_UNTIL,
     &CANCEL_BACKEND,
     &TERMINATE_BACKEND,
     &TRANSACTION_ID,
@@ -32,6 +36,26 @@ fn backend_pid(context: &mut FunctionContext<'_>) -> i32 {
 fn sleep(context: &mut FunctionContext<'_>, seconds: f64) -> SqlResult<()> {
     let micros = (seconds * 1_000_000.0).ceil();
     if micros > 0.0 { context.session.sleep(micros as i64) } else { Ok(()) }
+}
+
+/// Nothing, when the interval has been added to now.
+#[sql_function("pg_sleep_for(interval) -> void", oid = 3935, volatile)]
+fn sleep_for(context: &mut FunctionContext<'_>, interval: Interval) -> SqlResult<()> {
+    let now = context.session.clock_micros();
+    let end = add_interval(now, &interval, Some(&context.format.time_zone))?;
+    sleep_between(context, now, end)
+}
+
+/// Nothing, at that time.
+#[sql_function("pg_sleep_until(timestamptz) -> void", oid = 3936, volatile)]
+fn sleep_until(context: &mut FunctionContext<'_>, end: i64) -> SqlResult<()> {
+    let now = context.session.clock_micros();
+    sleep_between(context, now, end)
+}
+
+fn sleep_between(context: &FunctionContext<'_>, now: i64, end: i64) -> SqlResult<()> {
+    let micros = end.saturating_sub(now);
+    if micros > 0 { context.session.sleep(micros) } else { Ok(()) }
 }
 
 #[sql_function("pg_cancel_backend(int4) -> bool", oid = 2171, volatile)]
