@@ -20,6 +20,7 @@ use crate::objects::{Kind, ObjectRow, Objects, Space};
 use crate::rights::{PG_DATABASE_OWNER, RightsChange, predefined_roles};
 use crate::snapshot::{Change, Snapshot};
 use crate::stored::{StoredIndex, StoredKeyColumn, StoredTable, from_json, to_json};
+use crate::user_type::StoredType;
 use crate::view::ViewDef;
 use crate::writer::CatalogWriter;
 
@@ -168,7 +169,8 @@ impl Catalog {
             _ => None,
         });
         self.dropped_sequences.lock().extend(dropped);
-        *committed = Arc::new(committed.with(changes, version));
+        let changes: Vec<Change> = changes.iter().map(Change::committed).collect();
+        *committed = Arc::new(committed.with(&changes, version));
     }
 
     /// Removes the counters of sequences whose drop has committed: outside of the commit, because it changes pages.
@@ -255,6 +257,10 @@ fn load(system: &Arc<TxnSystem>, rows: Vec<ObjectRow>, binder: &dyn IndexBinder)
             Kind::Sequence => changes.push(Change::PutSequence(Arc::new(from_json::<SequenceDef>(&row.definition)?))),
             Kind::Comment => changes.push(Change::PutComment(Arc::new(from_json::<CommentDef>(&row.definition)?))),
             Kind::View => changes.push(Change::PutView(Arc::new(from_json::<ViewDef>(&row.definition)?))),
+            Kind::Type => {
+                let stored: StoredType = from_json(&row.definition)?;
+                changes.push(Change::PutType(Arc::new(stored.into_type(row.oid, row.parent, row.name))));
+            }
             Kind::Access => changes.push(rights(&row, RightsChange::PutList)?),
             Kind::DefaultAccess => changes.push(rights(&row, RightsChange::PutDefault)?),
             Kind::Membership => changes.push(rights(&row, RightsChange::PutMembership)?),

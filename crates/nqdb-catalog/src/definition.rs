@@ -337,6 +337,15 @@ impl Relation {
         }
     }
 
+    /// How many columns its rows have, dropped ones included; `None` for what has no rows.
+    pub fn row_columns_max(&self) -> Option<usize> {
+        match self {
+            Relation::Table(table) => Some(table.columns.len()),
+            Relation::View(view) => Some(view.columns.len()),
+            Relation::Index(..) | Relation::Sequence(_) => None,
+        }
+    }
+
     /// The word of PostgreSQL's messages.
     pub fn kind_name(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The catalog: schemas, tables, indexes, sequences and roles, stored as rows in the same trees as everything else.
+//! The catalog: schemas, tables, indexes, sequences, types and roles, stored as rows in the same trees as everything else.
 //!
 //! What always holds:
 //! 1. The stored rows are the truth. [`Snapshot`] is derived from them at start and kept up by every commit.
@@ -20,6 +20,7 @@ pub mod request;
 pub mod rights;
 mod snapshot;
 mod stored;
+mod user_type;
 mod view;
 mod writer;
 
@@ -30,5 +31,9 @@ pub use draft::{Draft, DraftMark};
 pub use names::{NAME_BYTES_MAX, choose_name, clip};
 pub use password::{ScramVerifier, stored_password};
 pub use snapshot::{Change, Snapshot};
-pub use view::{CheckOption, Materialized, NamedColumn, NamedRelation, StoredQuery, ViewColumn, ViewDef};
+pub use user_type::{
+    DomainBase, DomainCheck, DomainDef, LABELS_MAX, TypeDef, TypeDetails, TypesView, array_type_name, referenced_type,
+    type_reference,
+};
+pub use view::{CheckOption, Materialized, NamedColumn, NamedRelation, NamedType, StoredQuery, ViewColumn, ViewDef};
 pub use writer::{CatalogWriter, ObjectId};

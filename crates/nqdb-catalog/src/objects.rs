@@ -39,6 +39,7 @@ pub(crate) enum Space {
     DefaultAccess = 7,
     Membership = 8,
     RoleSettings = 9,
+    Type = 10,
 }
 
 /// Which definition the row holds.
@@ -56,6 +57,7 @@ pub(crate) enum Kind {
     DefaultAccess,
     Membership,
     RoleSettings,
+    Type,
 }
 
 /// One row.
@@ -257,7 +259,7 @@ impl ObjectRow {
 
 impl Space {
     fn from_number(number: i16) -> Option<Space> {
-        const ALL: [Space; 9] = [
+        const ALL: [Space; 10] = [
             Space::Schema,
             Space::Relation,
             Space::Role,
@@ -267,6 +269,7 @@ impl Space {
             Space::DefaultAccess,
             Space::Membership,
             Space::RoleSettings,
+            Space::Type,
         ];
         ALL.into_iter().find(|space| *space as i16 == number)
     }

@@ -148,6 +148,28 @@ pub struct SequenceOptions {
     pub owned_by: Option<Option<(Oid, i16)>>,
 }
 
+/// CREATE DOMAIN.
+#[derive(Clone, Debug)]
+pub struct NewDomain {
+    pub schema: Oid,
+    pub name: String,
+    pub base: Type,
+    pub not_null: bool,
+    /// SQL text of the default expression.
+    pub default: Option<String>,
+    pub collate_c: bool,
+    /// Name, if one was given, and SQL text.
+    pub checks: Vec<(Option<String>, String)>,
+}
+
+/// Where ALTER TYPE ... ADD VALUE puts a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelPlace {
+    Last,
+    Before(String),
+    After(String),
+}
+
 /// CREATE ROLE and ALTER ROLE; `None` keeps the default or the present value.
 #[derive(Clone, Debug, Default)]
 pub struct RoleOptions {

@@ -13,6 +13,7 @@ use nqdb_types::Oid;
 
 use crate::definition::{CommentDef, Relation, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
 use crate::rights::{Granted, RightsChange};
+use crate::user_type::TypeDef;
 use crate::view::ViewDef;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
@@ -26,6 +27,8 @@ pub struct Snapshot {
     schema_names: Map<String, Oid>,
     relations: Map<Oid, Relation>,
     relation_names: Map<Oid, Map<String, Oid>>,
+    types: Map<Oid, Arc<TypeDef>>,
+    type_names: Map<Oid, Map<String, Oid>>,
     roles: Map<Oid, Arc<RoleDef>>,
     role_names: Map<String, Oid>,
     comments: Map<Oid, Arc<CommentDef>>,
@@ -47,10 +50,22 @@ pub enum Change {
     DropComment(Oid),
     PutView(Arc<ViewDef>),
     DropView(Oid),
+    PutType(Arc<TypeDef>),
+    DropType(Oid),
     PutRole(Arc<RoleDef>),
     DropRole(Oid),
     PutStatistics(Arc<TableStatistics>),
     Rights(RightsChange),
+}
+
+impl Change {
+    /// The change as everybody sees it once its transaction has committed.
+    pub(crate) fn committed(&self) -> Change {
+        match self {
+            Change::PutType(def) => Change::PutType(Arc::new(def.committed())),
+            other => other.clone(),
+        }
+    }
 }
 
 impl Snapshot {
@@ -154,6 +169,25 @@ impl Snapshot {
         self.comments.values()
     }
 
+    pub fn type_by_oid(&self, oid: Oid) -> Option<&Arc<TypeDef>> {
+        self.types.get(&oid)
+    }
+
+    /// The type that was made under that name in one schema.
+    pub fn type_named(&self, schema: Oid, name: &str) -> Option<&Arc<TypeDef>> {
+        self.types.get(self.type_names.get(&schema)?.get(name)?)
+    }
+
+    pub fn types(&self) -> impl Iterator<Item = &Arc<TypeDef>> {
+        self.types.values()
+    }
+
+    /// The types that were made in one schema.
+    pub fn types_of(&self, schema: Oid) -> impl Iterator<Item = &Arc<TypeDef>> {
+        let names = self.type_names.get(&schema);
+        names.into_iter().flat_map(|names| names.values()).filter_map(|oid| self.types.get(oid))
+    }
+
     pub fn role(&self, name: &str) -> Option<&Arc<RoleDef>> {
         self.roles.get(self.role_names.get(name)?)
     }
@@ -199,6 +233,7 @@ impl Snapshot {
                     self.schema_names.remove(&old.name);
                 }
                 self.relation_names.remove(oid);
+                self.type_names.remove(oid);
             }
             Change::PutTable(table) => self.put_table(table),
             Change::DropTable(oid) => self.remove_table(*oid),
@@ -220,6 +255,12 @@ impl Snapshot {
                 self.put_relation(view.schema, &view.name, Relation::View(view.clone()));
             }
             Change::DropSequence(oid) | Change::DropView(oid) => self.remove_relation(*oid),
+            Change::PutType(def) => {
+                self.remove_type(def.oid);
+                self.type_names.entry(def.schema).or_default().insert(def.name.clone(), def.oid);
+                self.types.insert(def.oid, def.clone());
+            }
+            Change::DropType(oid) => self.remove_type(*oid),
             Change::PutRole(role) => {
                 if let Some(old) = self.roles.insert(role.oid, role.clone()) {
                     self.role_names.remove(&old.name);
@@ -264,6 +305,15 @@ impl Snapshot {
             self.remove_relation(index.oid);
         }
         self.remove_relation(oid);
+    }
+
+    fn remove_type(&mut self, oid: Oid) {
+        let Some(old) = self.types.remove(&oid) else { return };
+        if let Some(names) = self.type_names.get_mut(&old.schema)
+            && names.get(&old.name) == Some(&oid)
+        {
+            names.remove(&old.name);
+        }
     }
 
     fn put_relation(&mut self, schema: Oid, name: &str, relation: Relation) {

@@ -32,6 +32,8 @@ pub(crate) struct StoredColumn {
     pub name: String,
     pub type_oid: Oid,
     pub typmod: i32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub domain: Oid,
     pub not_null: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
@@ -77,6 +79,7 @@ impl StoredColumn {
             name: column.name.clone(),
             type_oid: column.ty.oid,
             typmod: column.ty.typmod,
+            domain: column.ty.domain,
             not_null: column.not_null,
             default: column.default.clone(),
             identity: column.identity,
@@ -91,7 +94,7 @@ impl StoredColumn {
     }
 
     pub(crate) fn into_column(self, position: usize) -> SqlResult<ColumnDef> {
-        let ty = Type::with_typmod(self.type_oid, self.typmod);
+        let ty = Type::with_typmod(self.type_oid, self.typmod).as_domain(self.domain);
         let missing: Option<Datum> = match self.missing {
             Some(bytes) => Some(row::decode_value(&bytes, ty).map_err(|corrupt| damaged(&corrupt))?),
             None => None,
@@ -108,6 +111,11 @@ impl StoredColumn {
             dropped: self.dropped,
         })
     }
+}
+
+/// Whether a number says that there is nothing.
+pub(crate) fn is_zero(number: &Oid) -> bool {
+    *number == 0
 }
 
 /// The attribute number of a position; a table never has more than 1,600 columns.

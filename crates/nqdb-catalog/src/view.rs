@@ -8,6 +8,8 @@
 use nqdb_types::{Oid, Type};
 use serde::{Deserialize, Serialize};
 
+use crate::stored::is_zero;
+
 /// A view: a name for a query.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewDef {
@@ -58,14 +60,21 @@ pub struct ViewColumn {
     pub name: String,
     pub type_oid: Oid,
     pub typmod: i32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub domain: Oid,
     /// SQL text of the value that an INSERT through the view gives the column; none for that of the table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
 }
 
 impl ViewColumn {
+    /// A column of a name and a type.
+    pub fn new(name: String, ty: Type) -> ViewColumn {
+        ViewColumn { name, type_oid: ty.oid, typmod: ty.typmod, domain: ty.domain, default: None }
+    }
+
     pub fn ty(&self) -> Type {
-        Type::with_typmod(self.type_oid, self.typmod)
+        Type::with_typmod(self.type_oid, self.typmod).as_domain(self.domain)
     }
 }
 
@@ -81,12 +90,35 @@ pub enum CheckOption {
 pub struct StoredQuery {
     pub text: String,
     pub relations: Vec<NamedRelation>,
+    /// What the names of users' types in the text stand for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<NamedType>,
+}
+
+/// The name of a type in a stored query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedType {
+    /// As it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    pub name: String,
+    pub oid: Oid,
 }
 
 impl StoredQuery {
     /// What a relation name in the text stands for.
     pub fn relation(&self, schema: Option<&str>, name: &str) -> Option<&NamedRelation> {
         self.relations.iter().find(|relation| relation.schema.as_deref() == schema && relation.name == name)
+    }
+
+    /// What the name of a user's type in the text stands for.
+    pub fn type_named(&self, schema: Option<&str>, name: &str) -> Option<Oid> {
+        self.types.iter().find(|named| named.schema.as_deref() == schema && named.name == name).map(|named| named.oid)
+    }
+
+    /// Whether the text names a type.
+    pub fn names_type(&self, type_oid: Oid) -> bool {
+        self.types.iter().any(|named| named.oid == type_oid)
     }
 
     /// Whether the text reads a relation.

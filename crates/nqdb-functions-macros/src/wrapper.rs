@@ -209,7 +209,7 @@ fn representation(type_name: &str) -> &str {
         "bit" | "varbit" => "bits",
         "regclass" | "regtype" | "regproc" | "regprocedure" | "regoper" | "regoperator" | "regnamespace"
         | "regrole" | "regcollation" => "oid",
-        "any" | "anyelement" | "anynonarray" | "anycompatible" | "anycompatiblenonarray" => "datum",
+        "any" | "anyelement" | "anynonarray" | "anyenum" | "anycompatible" | "anycompatiblenonarray" => "datum",
         "anyarray" | "anycompatiblearray" | "int2vector" | "oidvector" => "array",
         other if other.ends_with("_array") => "array",
         other => other,

@@ -150,6 +150,8 @@ pub(crate) static AGGREGATES: &[Aggregate] = aggregates! {
     2143 "min" (TIMESTAMPTZ) TIMESTAMPTZ false extreme::state::<false, { TIMESTAMPTZ }>;
     2050 "max" (ANYARRAY) ANYARRAY false extreme::state::<true, { ANYARRAY }>;
     2051 "min" (ANYARRAY) ANYARRAY false extreme::state::<false, { ANYARRAY }>;
+    3526 "max" (ANYENUM) ANYENUM false extreme::state::<true, { ANYENUM }>;
+    3527 "min" (ANYENUM) ANYENUM false extreme::state::<false, { ANYENUM }>;
     3175 "json_agg" (ANYELEMENT) JSON false json::array;
     3267 "jsonb_agg" (ANYELEMENT) JSONB false json::array_b;
     3197 "json_object_agg" (ANY, ANY) JSON false json::object;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use nqdb_sqlstate::{CANNOT_COERCE, NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult};
 use nqdb_types::array::{element_type, parse_array_with};
-use nqdb_types::{Array, Datum, Oid, Type, TypeInfo, apply_typmod, oid, parse_text, type_info, write_text};
+use nqdb_types::{Array, Datum, Oid, Type, apply_typmod, oid, parse_text, type_category, write_text};
 
 use crate::tables::casts::CASTS;
 use crate::{Function, FunctionContext, registry};
@@ -138,10 +138,9 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
     if from == to || to == oid::ANY {
         return Some(CastMethod::Relabel);
     }
-    let source = type_info(from)?;
-    let target = type_info(to)?;
+    let (source, target) = (type_category(from)?, type_category(to)?);
     if from == oid::UNKNOWN {
-        return (target.category != 'P').then_some(CastMethod::ViaText);
+        return (target != 'P').then_some(CastMethod::ViaText);
     }
     if let Some(cast) = registry::cast_between(from, to) {
         return (context >= cast.context).then_some(cast.method);
@@ -152,12 +151,12 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
     {
         return Some(CastMethod::Elements);
     }
-    let is_record = |info: &TypeInfo| matches!(info.oid, oid::RECORD | oid::RECORD_ARRAY);
-    if source.category == 'P' && !is_record(source) || target.category == 'P' && !is_record(target) {
+    let is_record = |type_oid: Oid| matches!(type_oid, oid::RECORD | oid::RECORD_ARRAY);
+    if source == 'P' && !is_record(from) || target == 'P' && !is_record(to) {
         return None;
     }
-    let to_text = context >= CastContext::Assignment && target.category == 'S';
-    let from_text = context >= CastContext::Explicit && source.category == 'S';
+    let to_text = context >= CastContext::Assignment && target == 'S';
+    let from_text = context >= CastContext::Explicit && source == 'S';
     (to_text || from_text).then_some(CastMethod::ViaText)
 }
 
@@ -217,8 +216,12 @@ fn cast_elements(datum: &Datum, from: Type, to: Type, context: &mut FunctionCont
 
 /// Casts a value explicitly, modifier included. 42846 if there is no such cast.
 pub fn cast_value(datum: &Datum, from: Type, to: Type, context: &mut FunctionContext<'_>) -> SqlResult<Datum> {
-    let method = coercion(from.oid, to.oid, CastContext::Explicit)
-        .ok_or_else(|| SqlError::new(CANNOT_COERCE, format!("cannot cast type {} to {}", from.name(), to.name())))?;
+    let method = coercion(from.oid, to.oid, CastContext::Explicit).ok_or_else(|| {
+        SqlError::new(
+            CANNOT_COERCE,
+            format!("cannot cast type {} to {}", context.format.type_name(from), context.format.type_name(to)),
+        )
+    })?;
     let value = apply_cast(method, datum, from, to, context)?;
     if to.typmod < 0 { Ok(value) } else { apply_typmod(value, to, true) }
 }

@@ -81,6 +81,7 @@ impl Function {
                 oid::ANY
                     | oid::ANYELEMENT
                     | oid::ANYNONARRAY
+                    | oid::ANYENUM
                     | oid::ANYARRAY
                     | oid::ANYCOMPATIBLE
                     | oid::ANYCOMPATIBLEARRAY

@@ -33,6 +33,7 @@ mod context;
 mod conversion;
 mod datetime;
 mod definition;
+mod enumeration;
 mod formatting;
 mod json;
 mod ordered_set;

@@ -18,6 +18,7 @@ static MODULES: &[&[&[&[Function]]]] = &[
     crate::array::TABLES,
     crate::conversion::TABLES,
     crate::datetime::TABLES,
+    crate::enumeration::TABLES,
     crate::formatting::TABLES,
     crate::json::TABLES,
     crate::record::TABLES,

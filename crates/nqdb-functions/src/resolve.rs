@@ -13,7 +13,7 @@ pub use named::{NamedCall, Place, resolve_named_call};
 pub use operator::{ResolvedOperator, equality, less, resolve_operator};
 
 use nqdb_sqlstate::{AMBIGUOUS_FUNCTION, DATATYPE_MISMATCH, SqlError, UNDEFINED_FUNCTION, UNDEFINED_OBJECT};
-use nqdb_types::{Oid, Type};
+use nqdb_types::{FormatContext, Oid, Type};
 
 /// Why no function or operator was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub enum ResolveError {
 
 impl ResolveError {
     /// The errors that are the same for functions and operators.
-    fn polymorphic_error(self) -> Option<SqlError> {
+    fn polymorphic_error(self, format: &FormatContext) -> Option<SqlError> {
         match self {
             ResolveError::Undetermined => Some(SqlError::new(
                 DATATYPE_MISMATCH,
@@ -40,22 +40,22 @@ impl ResolveError {
             )),
             ResolveError::NoArrayType(element) => Some(SqlError::new(
                 UNDEFINED_OBJECT,
-                format!("could not find array type for data type {}", Type::new(element).name()),
+                format!("could not find array type for data type {}", format.type_name(Type::new(element))),
             )),
             _ => None,
         }
     }
 
     /// PostgreSQL's error for a call of `name` with these argument types.
-    pub fn function_error(self, name: &str, args: &[Oid]) -> SqlError {
-        self.named_call_error(name, args, &[])
+    pub fn function_error(self, name: &str, args: &[Oid], format: &FormatContext) -> SqlError {
+        self.named_call_error(name, args, &[], format)
     }
 
     /// The same for a call whose last arguments have these names.
-    pub fn named_call_error(self, name: &str, args: &[Oid], names: &[String]) -> SqlError {
+    pub fn named_call_error(self, name: &str, args: &[Oid], names: &[String], format: &FormatContext) -> SqlError {
         let positional = args.len() - names.len();
         let written = |(at, &arg): (usize, &Oid)| {
-            let ty = Type::new(arg).name();
+            let ty = format.type_name(Type::new(arg));
             match at.checked_sub(positional).and_then(|named| names.get(named)) {
                 Some(name) => format!("{name} => {ty}"),
                 None => ty,
@@ -63,7 +63,7 @@ impl ResolveError {
         };
         let types: Vec<String> = args.iter().enumerate().map(written).collect();
         let call = format!("{name}({})", types.join(", "));
-        if let Some(error) = self.polymorphic_error() {
+        if let Some(error) = self.polymorphic_error(format) {
             return error;
         }
         match self {
@@ -76,15 +76,17 @@ impl ResolveError {
     }
 
     /// PostgreSQL's error for an operator between these types.
-    pub fn operator_error(self, name: &str, left: Option<Oid>, right: Oid) -> SqlError {
-        let right = Type::new(right).name();
+    pub fn operator_error(self, name: &str, left: Option<Oid>, right: Oid, format: &FormatContext) -> SqlError {
+        let right = format.type_name(Type::new(right));
         let (expression, arguments, casts) = match left {
-            Some(left) => {
-                (format!("{} {name} {right}", Type::new(left).name()), "argument types", "explicit type casts")
-            }
+            Some(left) => (
+                format!("{} {name} {right}", format.type_name(Type::new(left))),
+                "argument types",
+                "explicit type casts",
+            ),
             None => (format!("{name} {right}"), "argument type", "an explicit type cast"),
         };
-        if let Some(error) = self.polymorphic_error() {
+        if let Some(error) = self.polymorphic_error(format) {
             return error;
         }
         match self {

@@ -13,7 +13,8 @@ impl Surroundings {
     fn with_bind_context<T>(&self, call: impl FnOnce(&BindContext<'_>) -> T) -> T {
         let catalog = self.catalog.borrow().clone();
         let search_path = self.search_path.borrow().clone();
-        let format = self.settings.borrow().effective().format.clone();
+        let mut format = self.settings.borrow().effective().format.clone();
+        format.types = self.types();
         let role = self.current_role();
         call(&BindContext { catalog: &catalog, role, search_path: &search_path, format: &format, session: self })
     }
@@ -65,7 +66,7 @@ impl CatalogFunctions for Surroundings {
     }
 
     fn type_name(&self, type_oid: u32) -> Option<String> {
-        system::type_name(type_oid)
+        system::type_name(&self.catalog.borrow(), &self.search_path.borrow(), type_oid)
     }
 
     fn has_privilege(&self, request: &PrivilegeRequest<'_>) -> SqlResult<Option<bool>> {

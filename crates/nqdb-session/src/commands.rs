@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nqdb_catalog::rights::PG_CHECKPOINT;
-use nqdb_sql::bind::bind_scalar;
+use nqdb_sql::bind::{bind_scalar, data_type};
 use nqdb_sql::exec::{CommandTag, Execution, Step};
 use nqdb_sql::ir::{Bound, ColumnId, Expr, OutputColumn, Query, Rel};
 use nqdb_sql::plan::plan;
@@ -13,7 +13,7 @@ use nqdb_sqlstate::{
     NO_ACTIVE_SQL_TRANSACTION, SYNTAX_ERROR, SqlError, SqlResult,
 };
 use nqdb_types::{Datum, Type};
-use sqlparser::ast;
+use sqlparser::ast::{self, DataType};
 
 use crate::block::{Block, parse_isolation};
 use crate::client_sink::ClientSink;
@@ -24,6 +24,18 @@ use crate::session::{Failure, Session};
 use crate::settings::{DEFINITIONS, is_of_the_transaction, parse_bool};
 
 impl Session {
+    /// The types that PREPARE declares; one that is left open is UNKNOWN.
+    fn declared_types(&mut self, written: &[Option<DataType>]) -> SqlResult<Vec<u32>> {
+        self.ensure_transaction()?;
+        self.with_planner(|cx, _| {
+            let declared = written.iter().map(|written| match written {
+                Some(written) => data_type(written, cx).map(|ty| ty.oid),
+                None => Ok(Type::UNKNOWN.oid),
+            });
+            declared.collect()
+        })
+    }
+
     /// Runs a statement that is no query: everything but what returns rows.
     pub(crate) async fn run_command<C: ClientSink>(
         &mut self,
@@ -60,7 +72,7 @@ impl Session {
                 CommandTag::Other("RESET")
             }
             StatementKind::Prepare { name, types, inner } => {
-                let declared: Vec<u32> = types.iter().map(|ty| ty.oid).collect();
+                let declared = self.declared_types(types)?;
                 self.prepare(name, Statement::with_parameters(Parsed::clone(inner), &declared))?;
                 if let Some(prepared) = self.prepared.get_mut(name) {
                     prepared.from_sql = true;

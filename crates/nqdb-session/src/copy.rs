@@ -223,7 +223,7 @@ impl Session {
             format: &self.format,
             session: &self.surroundings,
         };
-        call(&cx, &planner.context(catalog.version))
+        call(&cx, &planner.context(catalog.version, self.format.types.clone()))
     }
 
     /// Lends the transaction and what goes with it for one step.

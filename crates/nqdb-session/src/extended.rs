@@ -125,7 +125,7 @@ impl Session {
             let ty = Type::new(*oid);
             datums.push(match value {
                 None => Datum::Null,
-                Some(bytes) if formats.is_binary(at) => read_binary(bytes, ty)?,
+                Some(bytes) if formats.is_binary(at) => read_binary(bytes, ty, &self.format)?,
                 Some(bytes) => parse_text(check_text_value(bytes)?, ty, &self.format)?,
             });
         }

@@ -344,15 +344,17 @@ impl Session {
         if settings_changed {
             self.surroundings.tell_superuser();
         }
-        if settings_changed || self.seen.catalog != Some(catalog.version) {
+        let catalog_changed = self.seen.catalog != Some(catalog.version);
+        if settings_changed || catalog_changed {
             let path = self.surroundings.resolve_search_path(&catalog);
             *self.surroundings.search_path.borrow_mut() = path;
             *self.surroundings.catalog.borrow_mut() = catalog.clone();
             self.seen.catalog = Some(catalog.version);
         }
-        if settings_changed {
-            let format = self.surroundings.settings.borrow().effective().format.clone();
-            if !format.reads_as(&self.format) {
+        if settings_changed || catalog_changed {
+            let mut format = self.surroundings.settings.borrow().effective().format.clone();
+            format.types = self.surroundings.types();
+            if settings_changed && !format.reads_as(&self.format) {
                 // Constants were read by the old settings.
                 self.plan_cache.clear();
                 self.shapes.clear();

@@ -12,8 +12,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use nqdb_catalog::rights::{PG_READ_ALL_SETTINGS, PG_SIGNAL_BACKEND, Rights};
-use nqdb_catalog::{Relation, SequenceDef, Snapshot};
-use nqdb_functions::{AdvisoryLock, SessionFunctions};
+use nqdb_catalog::{Relation, SequenceDef, Snapshot, TypesView};
+use nqdb_functions::{AdvisoryLock, SessionFunctions, quote_identifier};
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
 use nqdb_sqlstate::{
@@ -23,6 +23,7 @@ use nqdb_sqlstate::{
 };
 use nqdb_storage::Lsn;
 use nqdb_txn::{Isolation, Sequence, Transaction, TxnError};
+use nqdb_types::TypeCatalog;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use ring::rand::SecureRandom;
@@ -236,6 +237,12 @@ impl Surroundings {
         let all = implicit_temporary.into_iter().chain(implicit).chain(named);
         let found = all.filter_map(|name| catalog.schema(name)).map(|schema| schema.oid);
         found.filter(|schema| catalog.may_use_schema(role, *schema)).collect()
+    }
+
+    /// Users' types as the statement at hand sees them.
+    pub fn types(&self) -> Arc<dyn TypeCatalog> {
+        let (catalog, path) = (self.catalog.borrow().clone(), self.search_path.borrow().clone());
+        Arc::new(TypesView::new(catalog, path, quote_identifier))
     }
 
     /// Whether the current role has the privileges of another one.

@@ -1,6 +1,7 @@
 //! Definitions that have a grammar of our own (`parse::definition`): what was written, before any name is looked up.
 
 use nqdb_catalog::OnCommit;
+use nqdb_catalog::request::LabelPlace;
 use sqlparser::ast;
 
 pub use crate::ddl::QualifiedName;
@@ -23,6 +24,11 @@ pub enum Definition {
     DropIndexConcurrently(DropIndexConcurrently),
     Reindex(Reindex),
     Alter(Alter),
+    CreateType(CreateType),
+    AlterType(AlterType),
+    DropType(DropType),
+    CreateDomain(Box<CreateDomain>),
+    AlterDomain(Box<AlterDomain>),
     Comment(CommentOn),
     Rights(Box<RightsCommand>),
 }
@@ -218,6 +224,78 @@ pub enum AlterAction {
     ResetOptions(Vec<String>),
 }
 
+/// CREATE TYPE.
+#[derive(Clone, Debug)]
+pub struct CreateType {
+    pub name: QualifiedName,
+    pub kind: NewTypeKind,
+}
+
+#[derive(Clone, Debug)]
+pub enum NewTypeKind {
+    /// The labels.
+    Enum(Vec<String>),
+}
+
+/// ALTER TYPE.
+#[derive(Clone, Debug)]
+pub struct AlterType {
+    pub name: QualifiedName,
+    pub action: AlterTypeAction,
+}
+
+#[derive(Clone, Debug)]
+pub enum AlterTypeAction {
+    AddValue { label: String, if_not_exists: bool, place: LabelPlace },
+    RenameValue { label: String, new_label: String },
+    Rename(String),
+    SetSchema(String),
+    Owner(String),
+}
+
+/// CREATE DOMAIN.
+#[derive(Clone, Debug)]
+pub struct CreateDomain {
+    pub name: QualifiedName,
+    pub base: ast::DataType,
+    pub collation: Option<QualifiedName>,
+    /// None when neither NULL nor NOT NULL was written.
+    pub not_null: Option<bool>,
+    pub default: Option<ast::Expr>,
+    /// Name, if one was written, and condition.
+    pub checks: Vec<(Option<String>, ast::Expr)>,
+}
+
+/// ALTER DOMAIN.
+#[derive(Clone, Debug)]
+pub struct AlterDomain {
+    pub name: QualifiedName,
+    pub action: AlterDomainAction,
+}
+
+#[derive(Clone, Debug)]
+pub enum AlterDomainAction {
+    SetDefault(Option<ast::Expr>),
+    SetNotNull(bool),
+    AddCheck { name: Option<String>, expression: ast::Expr, not_valid: bool },
+    DropConstraint { name: String, if_exists: bool },
+    RenameConstraint { name: String, new_name: String },
+    ValidateConstraint(String),
+    Rename(String),
+    SetSchema(String),
+    Owner(String),
+}
+
+/// DROP TYPE and DROP DOMAIN.
+#[derive(Clone, Debug)]
+pub struct DropType {
+    /// It says DOMAIN: anything else is refused.
+    pub is_domain: bool,
+    pub names: Vec<QualifiedName>,
+    pub if_exists: bool,
+    pub cascade: bool,
+}
+
 /// `COMMENT ON object IS text`; none for NULL.
 #[derive(Clone, Debug)]
 pub struct CommentOn {
@@ -230,6 +308,9 @@ pub enum CommentTarget {
     Object(ObjectKind, QualifiedName),
     Column { relation: QualifiedName, column: String },
     Constraint { name: String, table: QualifiedName },
+    Type(QualifiedName),
+    Domain(QualifiedName),
+    DomainConstraint { name: String, domain: QualifiedName },
     Role(String),
     Database(String),
 }

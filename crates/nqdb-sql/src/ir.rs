@@ -161,11 +161,35 @@ pub enum ExprKind {
         shape: Arc<RecordShape>,
         absent_if_null: bool,
     },
+    /// A value as one of a domain: its rules are checked.
+    Domain {
+        arg: Box<Expr>,
+        rules: Arc<DomainRules>,
+    },
     /// `(record).field`, by position.
     Field {
         record: Box<Expr>,
         index: usize,
     },
+}
+
+/// What a value must meet to be one of a domain.
+#[derive(Clone, Debug)]
+pub struct DomainRules {
+    /// Schema and name, for the fields of an error.
+    pub schema: String,
+    pub type_name: String,
+    /// The name as messages spell it.
+    pub display: String,
+    /// The base type.
+    pub ty: Type,
+    /// The value is an array, each of whose elements must meet the rules.
+    pub over_elements: bool,
+    pub not_null: bool,
+    /// What the checks call VALUE. No relation defines it: the conversion does, for its checks alone.
+    pub value: ColumnId,
+    /// In the order in which they are checked.
+    pub checks: Vec<Check>,
 }
 
 /// One pair of brackets behind an array; int4. A bound of a slice may be left out; an index is `upper`.

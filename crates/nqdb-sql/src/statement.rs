@@ -54,10 +54,10 @@ pub enum StatementKind {
     Show(Option<String>),
     /// `RESET name`, or `RESET ALL` when there is no name.
     Reset(Option<String>),
-    /// `PREPARE name (types) AS inner`; a type that was left out or `unknown` has OID UNKNOWN.
+    /// `PREPARE name (types) AS inner`; a type `unknown` is none.
     Prepare {
         name: String,
-        types: Vec<Type>,
+        types: Vec<Option<ast::DataType>>,
         inner: Box<Parsed>,
     },
     Execute {

@@ -139,6 +139,7 @@ pub const OBJECT_NOT_IN_PREREQUISITE_STATE: SqlState = SqlState::new("55000");
 pub const OBJECT_IN_USE: SqlState = SqlState::new("55006");
 pub const CANT_CHANGE_RUNTIME_PARAM: SqlState = SqlState::new("55P02");
 pub const LOCK_NOT_AVAILABLE: SqlState = SqlState::new("55P03");
+pub const UNSAFE_NEW_ENUM_VALUE_USAGE: SqlState = SqlState::new("55P04");
 pub const OPERATOR_INTERVENTION: SqlState = SqlState::new("57000");
 pub const QUERY_CANCELED: SqlState = SqlState::new("57014");
 pub const ADMIN_SHUTDOWN: SqlState = SqlState::new("57P01");

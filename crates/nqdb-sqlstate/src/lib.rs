@@ -132,6 +132,12 @@ impl SqlError {
         self
     }
 
+    /// The schema of a table or data type.
+    pub fn with_schema(mut self, schema: impl Into<String>) -> SqlError {
+        self.0.schema = Some(schema.into());
+        self
+    }
+
     pub fn with_table(mut self, schema: impl Into<String>, table: impl Into<String>) -> SqlError {
         self.0.schema = Some(schema.into());
         self.0.table = Some(table.into());

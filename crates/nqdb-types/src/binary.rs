@@ -5,6 +5,7 @@
 //! interval           micros i64 | days i32 | months i32
 //! arrays             see `array::binary`    records               see `record`
 //! jsonb              1, its text            json                  its text
+//! enums              their labels
 //! timetz             micros i64 | seconds west i32           bit, varbit           see `bits`
 //! jsonpath           1, its text
 //! text types, bytea  as they are             uuid 16 bytes         numeric  see `numeric::wire`
@@ -20,11 +21,14 @@ use crate::calendar::{self, DATE_END, DATE_MIN, MICROS_PER_DAY};
 use crate::json::JsonText;
 use crate::record::write_record;
 use crate::sql_type::is_oid_like;
+use crate::text::enumeration;
 use crate::time_tz::OFFSET_SECONDS_END;
-use crate::{Bits, Datum, Interval, Json, JsonPath, Numeric, Sink, TimeTz, Type, apply_typmod, oid};
+use crate::{
+    Bits, Datum, FormatContext, Interval, Json, JsonPath, Numeric, Sink, TimeTz, Type, apply_typmod, is_enum, oid,
+};
 
 /// Appends a value's binary form, without a length. NULL writes nothing.
-pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type) {
+pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatContext) {
     match datum {
         Datum::Null => {}
         Datum::Bool(value) => out.put_byte(u8::from(*value)),
@@ -47,12 +51,13 @@ pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type) {
         }
         Datum::Uuid(value) => out.put(value),
         Datum::Oid(value) => out.put(&value.to_be_bytes()),
-        Datum::Array(value) => write_array(out, value),
-        Datum::Record(value) => write_record(out, value),
+        Datum::Array(value) => write_array(out, value, cx),
+        Datum::Record(value) => write_record(out, value, cx),
         Datum::Jsonb(value) => {
             out.put_byte(JSONB_VERSION);
             value.write_to(out);
         }
+        Datum::Enum(value) => enumeration::write(out, *value, cx),
         Datum::TimeTz(value) => {
             out.put(&value.micros.to_be_bytes());
             out.put(&value.seconds_west.to_be_bytes());
@@ -74,7 +79,7 @@ const JSONPATH_VERSION: u8 = 1;
 ///
 /// Errors: 22P03 for bytes too many, 08P01 for too few, 22021 for text that is not UTF-8 or holds a NUL,
 /// 22008 for dates out of range, and those of [`apply_typmod`].
-pub fn read_binary(bytes: &[u8], ty: Type) -> SqlResult<Datum> {
+pub fn read_binary(bytes: &[u8], ty: Type, cx: &FormatContext) -> SqlResult<Datum> {
     let datum = match ty.oid {
         oid::BOOL => Datum::Bool(exact::<1>(bytes)? != [0]),
         oid::INT2 => Datum::Int2(i16::from_be_bytes(exact(bytes)?)),
@@ -131,10 +136,11 @@ pub fn read_binary(bytes: &[u8], ty: Type) -> SqlResult<Datum> {
             let message = "input of anonymous composite types is not implemented";
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
         }
+        other if is_enum(other) => enumeration::parse(text_of_bytes(bytes)?, other, cx)?,
         other => match element_type(other) {
             // The modifier is the elements': it is applied as they are read.
-            Some(element) => return Ok(Datum::array(read_array(bytes, Type::with_typmod(element, ty.typmod))?)),
-            None => return Err(SqlError::unsupported(format!("binary input of type {}", ty.name()))),
+            Some(element) => return Ok(Datum::array(read_array(bytes, Type::with_typmod(element, ty.typmod), cx)?)),
+            None => return Err(SqlError::unsupported(format!("binary input of type {}", cx.type_name(ty)))),
         },
     };
     if ty.typmod < 0 { Ok(datum) } else { apply_typmod(datum, ty, false) }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::array::array_type;
 use crate::json::Json;
-use crate::{Array, Bits, Interval, JsonPath, Numeric, Oid, Record, TimeTz, oid};
+use crate::{Array, Bits, EnumValue, Interval, JsonPath, Numeric, Oid, Record, TimeTz, oid};
 
 /// A value of one of PostgreSQL's types, or NULL.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,7 @@ pub enum Datum {
     Record(Arc<Record>),
     /// `jsonb`. A `json` is its text.
     Jsonb(Arc<Json>),
+    Enum(EnumValue),
     /// `bit` and `bit varying`.
     Bits(Arc<Bits>),
     JsonPath(Arc<JsonPath>),
@@ -115,6 +116,7 @@ impl Datum {
             Datum::Array(array) => return array_type(array.element_type()),
             Datum::Record(record) => record.shape().type_oid,
             Datum::Jsonb(_) => oid::JSONB,
+            Datum::Enum(value) => value.type_oid,
             Datum::TimeTz(_) => oid::TIMETZ,
             Datum::Bits(_) => oid::VARBIT,
             Datum::JsonPath(_) => oid::JSONPATH,
@@ -144,6 +146,7 @@ impl Datum {
             (Datum::Array(a), Datum::Array(b)) => a.compare(b),
             (Datum::Record(a), Datum::Record(b)) => a.compare(b),
             (Datum::Jsonb(a), Datum::Jsonb(b)) => a.compare(b),
+            (Datum::Enum(a), Datum::Enum(b)) => a.compare(*b),
             (Datum::TimeTz(a), Datum::TimeTz(b)) => a.compare(*b),
             (Datum::Bits(a), Datum::Bits(b)) => a.compare(b),
             // Paths have no order of PostgreSQL's; any will do.
@@ -197,6 +200,7 @@ impl Datum {
             Datum::Array(value) => value.hash_into(state),
             Datum::Record(value) => value.hash_into(state),
             Datum::Jsonb(value) => value.hash_into(state),
+            Datum::Enum(value) => value.hash(state),
             Datum::TimeTz(value) => value.hash(state),
             Datum::Bits(value) => value.hash(state),
             Datum::JsonPath(value) => value.to_text().hash(state),
@@ -333,6 +337,7 @@ impl Datum {
             Datum::TimeTz(_) => 17,
             Datum::Bits(_) => 18,
             Datum::JsonPath(_) => 19,
+            Datum::Enum(_) => 20,
             Datum::Null => u8::MAX,
         }
     }

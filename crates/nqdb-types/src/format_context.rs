@@ -1,6 +1,8 @@
-//! The session settings that input and output of values depend on.
+//! What input and output of values depend on besides the value: settings of the session, and users' types.
 
-use crate::TimeZone;
+use std::sync::Arc;
+
+use crate::{NoUserTypes, TimeZone, Type, TypeCatalog, array, oid};
 
 /// What text input and output need of the session.
 #[derive(Clone, Debug)]
@@ -17,6 +19,29 @@ pub struct FormatContext {
     pub bytea_output: ByteaOutput,
     /// Start of the transaction, µs since 2000-01-01 UTC: what the inputs `now` and `today` mean.
     pub now_micros: i64,
+    /// What the labels, fields and names of users' types are.
+    pub types: Arc<dyn TypeCatalog>,
+}
+
+impl FormatContext {
+    /// PostgreSQL's defaults, with the types of a catalog.
+    pub fn of_types(types: Arc<dyn TypeCatalog>) -> FormatContext {
+        FormatContext { types, ..FormatContext::default() }
+    }
+
+    /// The type as `format_type` prints it, also one that a user made.
+    pub fn type_name(&self, ty: Type) -> String {
+        if ty.domain != oid::INVALID {
+            return self.type_name(Type::new(ty.domain));
+        }
+        if let Some(name) = self.types.type_name(ty.oid) {
+            return name;
+        }
+        match array::element_type(ty.oid).and_then(|element| self.types.type_name(element)) {
+            Some(element) => format!("{element}[]"),
+            None => ty.name(),
+        }
+    }
 }
 
 impl Default for FormatContext {
@@ -29,6 +54,7 @@ impl Default for FormatContext {
             extra_float_digits: 1,
             bytea_output: ByteaOutput::Hex,
             now_micros: 0,
+            types: Arc::new(NoUserTypes),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | [`parse_text`], [`write_text`] | PostgreSQL's spelling, under a [`FormatContext`] |
 //! | [`read_binary`], [`write_binary`] | PostgreSQL's binary wire form |
 //! | [`apply_typmod`] | length and precision coercion |
+//! | [`user_type`], [`TypeCatalog`] | which type is a user's, and what its labels and fields are |
 //! | [`mod@bits`], [`jsonpath`] | bit strings, SQL/JSON paths |
 //! | [`calendar`], [`TimeZone`] | dates, times of day, zones |
 //! | [`key`] | bytes that sort as the values do |
@@ -19,7 +20,7 @@
 //! 2. Input from clients and bytes from disk never panic: they give a `SqlError` or a [`row::Corrupt`].
 //! 3. Nothing here reads a clock or a setting: both come in through [`FormatContext`].
 //!
-//! Not here: ranges and enums. Their OIDs are known so that they are refused by name.
+//! Not here: ranges. Their OIDs are known so that they are refused by name.
 
 pub mod array;
 mod binary;
@@ -43,6 +44,7 @@ mod time_tz;
 mod time_zone;
 mod type_info;
 mod typmod;
+mod user_type;
 
 pub use array::{Array, Dimension};
 pub use binary::{read_binary, text_of_bytes, write_binary};
@@ -56,11 +58,15 @@ pub use numeric::Numeric;
 pub use record::{Record, RecordField, RecordShape, parse_record_with, read_record};
 pub use sink::Sink;
 pub use sql_type::{Type, interval_typmod};
-pub use text::{parse_text, write_text};
+pub use text::{enum_label_value, parse_text, write_text};
 pub use time_tz::TimeTz;
 pub use time_zone::{LocalTimeType, TimeZone, zone_names};
-pub use type_info::{TypeInfo, TypeKind, all_types, type_by_name, type_info};
+pub use type_info::{TypeInfo, TypeKind, all_types, type_by_name, type_category, type_info, type_len};
 pub use typmod::apply_typmod;
+pub use user_type::{
+    EnumLabel, EnumType, EnumValue, NoUserTypes, TypeCatalog, USER_TYPE_NUMBER_MAX, UserTypeKind, is_composite,
+    is_domain, is_enum, is_user_type, user_type, user_type_kind, user_type_object,
+};
 
 /// PostgreSQL's object number.
 pub type Oid = u32;

@@ -206,7 +206,7 @@ fn take_field(text: &str) -> Option<(Option<String>, &str)> {
 }
 
 /// Appends a record's binary form: the number of fields, then type, length (-1 for NULL) and value of each.
-pub(crate) fn write_record<S: Sink>(out: &mut S, record: &Record) {
+pub(crate) fn write_record<S: Sink>(out: &mut S, record: &Record, cx: &FormatContext) {
     out.put(&(record.values.len() as i32).to_be_bytes());
     let mut bytes = Vec::new();
     for (value, field) in record.values.iter().zip(&record.shape.fields) {
@@ -216,7 +216,7 @@ pub(crate) fn write_record<S: Sink>(out: &mut S, record: &Record) {
             continue;
         }
         bytes.clear();
-        write_binary(&mut bytes, value, field.ty);
+        write_binary(&mut bytes, value, field.ty, cx);
         out.put(&(bytes.len() as i32).to_be_bytes());
         out.put(&bytes);
     }
@@ -225,7 +225,7 @@ pub(crate) fn write_record<S: Sink>(out: &mut S, record: &Record) {
 /// Reads a record's binary form as a shape.
 ///
 /// Errors: 42804 for another number or other types of fields, 08P01 for too few bytes, 22P03 for too many.
-pub fn read_record(mut bytes: &[u8], shape: &Arc<RecordShape>) -> SqlResult<Record> {
+pub fn read_record(mut bytes: &[u8], shape: &Arc<RecordShape>, cx: &FormatContext) -> SqlResult<Record> {
     let input = &mut bytes;
     let count = take_i32(input)?;
     if usize::try_from(count) != Ok(shape.fields.len()) {
@@ -238,9 +238,9 @@ pub fn read_record(mut bytes: &[u8], shape: &Arc<RecordShape>) -> SqlResult<Reco
         if sent != field.ty.oid {
             let message = format!(
                 "binary data has type {sent} ({}) instead of expected {} ({}) in record column {}",
-                Type::new(sent).name(),
+                cx.type_name(Type::new(sent)),
                 field.ty.oid,
-                Type::new(field.ty.oid).name(),
+                cx.type_name(Type::new(field.ty.oid)),
                 at + 1
             );
             return Err(SqlError::new(DATATYPE_MISMATCH, message));
@@ -255,7 +255,7 @@ pub fn read_record(mut bytes: &[u8], shape: &Arc<RecordShape>) -> SqlResult<Reco
             .and_then(|len| input.split_at_checked(len))
             .ok_or_else(|| SqlError::new(INVALID_BINARY_REPRESENTATION, "insufficient data left in message"))?;
         *input = rest;
-        values.push(read_binary(value, field.ty)?);
+        values.push(read_binary(value, field.ty, cx)?);
     }
     if !input.is_empty() {
         return Err(SqlError::new(INVALID_BINARY_REPRESENTATION, "incorrect binary data format"));
@@ -300,8 +300,8 @@ mod tests {
             let record = parse(read).expect(read);
             assert_eq!(spelled(&record), written);
             let mut wire = Vec::new();
-            write_record(&mut wire, &record);
-            assert_eq!(spelled(&read_record(&wire, &shape()).expect("binary")), written);
+            write_record(&mut wire, &record, &FormatContext::default());
+            assert_eq!(spelled(&read_record(&wire, &shape(), &FormatContext::default()).expect("binary")), written);
             let mut stored = Vec::new();
             row::encode_value(&mut stored, &Datum::Record(Arc::new(record)));
             match row::decode_value(&stored, Type::RECORD) {

@@ -13,10 +13,15 @@
 use crate::{Oid, TypeKind, oid, type_info};
 
 /// A type with its modifier; the modifier is -1 when there is none.
+///
+/// A domain is its base type with a mark: `oid` and `typmod` are those of the type that it is over in the end, so that nobody
+/// who works with values has to know of domains, and `domain` says which one it is (of an array over a domain, the array).
 #[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Type {
     pub oid: Oid,
     pub typmod: i32,
+    /// 0 when it is none.
+    pub domain: Oid,
 }
 
 /// The size of PostgreSQL's length word, which its modifiers count in.
@@ -58,12 +63,32 @@ impl Type {
 
     /// The type without a modifier.
     pub const fn new(oid: Oid) -> Type {
-        Type { oid, typmod: -1 }
+        Type { oid, typmod: -1, domain: oid::INVALID }
     }
 
     /// The type with a modifier in PostgreSQL's encoding.
     pub const fn with_typmod(oid: Oid, typmod: i32) -> Type {
-        Type { oid, typmod }
+        Type { oid, typmod, domain: oid::INVALID }
+    }
+
+    /// A domain over this type.
+    pub const fn as_domain(self, domain: Oid) -> Type {
+        Type { domain, ..self }
+    }
+
+    /// The type that a domain is over in the end.
+    pub const fn base(self) -> Type {
+        Type { domain: oid::INVALID, ..self }
+    }
+
+    /// The same type without a modifier.
+    pub const fn bare(self) -> Type {
+        Type { typmod: -1, ..self }
+    }
+
+    /// The number under which the catalog has the type: the domain's, if it is one.
+    pub const fn declared_oid(self) -> Oid {
+        if self.domain == oid::INVALID { self.oid } else { self.domain }
     }
 
     /// `varchar(n)`.

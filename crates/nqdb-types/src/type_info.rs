@@ -4,7 +4,7 @@
 //! nqdb does not have is "not supported" (0A000) and not "does not exist" (42704); [`TypeInfo::supported`]
 //! tells the two apart. Domains, enums and composite types are not here: they live in the catalog.
 
-use crate::{Oid, oid};
+use crate::{Oid, UserTypeKind, is_enum, is_user_type, oid, user_type_kind};
 
 /// One row of the built-in part of `pg_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,22 @@ pub fn all_types() -> &'static [TypeInfo] {
 pub fn type_info(oid: Oid) -> Option<&'static TypeInfo> {
     let index = TYPES.binary_search_by_key(&oid, |info| info.oid).ok()?;
     TYPES.get(index)
+}
+
+/// `pg_type.typlen` of any type that a client is told of.
+pub fn type_len(oid: Oid) -> i16 {
+    if is_enum(oid) { 4 } else { type_info(oid).map_or(-1, |info| info.len) }
+}
+
+/// `pg_type.typcategory` of any type, users' types included; a domain has that of its base type, which is not known here.
+pub fn type_category(oid: Oid) -> Option<char> {
+    match user_type_kind(oid) {
+        Some(UserTypeKind::Enum) => Some('E'),
+        Some(UserTypeKind::Composite) => Some('C'),
+        Some(UserTypeKind::Domain) => None,
+        None if is_user_type(oid) => Some('A'),
+        None => type_info(oid).map(|info| info.category),
+    }
 }
 
 /// The OID of a built-in type by its `pg_type` name or its SQL spelling, in lower case, without modifiers.

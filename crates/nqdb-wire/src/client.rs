@@ -10,7 +10,7 @@ use bytes::{BufMut, BytesMut};
 use nqdb_session::{ClientSink, Formats, OutputColumn, PENDING_BYTES_MAX};
 
 use nqdb_sqlstate::{Notice, NoticeSeverity, PROGRAM_LIMIT_EXCEEDED, SqlError, SqlResult};
-use nqdb_types::{Datum, FormatContext, Oid, type_info, write_binary, write_text};
+use nqdb_types::{Datum, FormatContext, Oid, type_len, write_binary, write_text};
 use pgwire::messages::Message;
 use pgwire::messages::copy::{CopyInResponse, CopyOutResponse};
 use pgwire::messages::response::{ErrorResponse, NoticeResponse};
@@ -111,7 +111,7 @@ impl ClientSink for Client {
                 output.put_u32(table);
                 output.put_i16(attribute);
                 output.put_u32(column.ty.oid);
-                output.put_i16(type_info(column.ty.oid).map_or(-1, |info| info.len));
+                output.put_i16(type_len(column.ty.oid));
                 output.put_i32(column.ty.typmod);
                 output.put_i16(i16::from(formats.is_binary(at)));
             }
@@ -151,7 +151,7 @@ impl ClientSink for Client {
             let start = output.len();
             output.put_i32(0);
             if formats.is_binary(at) {
-                write_binary(output, value, column.ty);
+                write_binary(output, value, column.ty, format);
             } else {
                 write_text(output, value, column.ty, format);
             }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use nqdb_sqlstate::{DEPENDENT_OBJECTS_STILL_EXIST, SqlError};
 use nqdb_txn::{RelationLock, Result, TxnError};
-use nqdb_types::Oid;
+use nqdb_types::{Oid, Type, array, user_type_object};
 
 use super::CatalogWriter;
 use super::sequence::nextval_call;
@@ -19,16 +19,20 @@ use super::table::owned_sequences;
 use crate::definition::{Relation, TableDef};
 use crate::request::DropBehavior;
 use crate::snapshot::Snapshot;
+use crate::user_type::{TypeDef, type_reference};
 
 /// Something that can be dropped, or that something can depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ObjectId {
     Schema(Oid),
+    Type(Oid),
     /// A table, view, index or sequence.
     Relation(Oid),
     Column(Oid, i16),
     /// The default of a column.
     Default(Oid, i16),
+    /// A CHECK constraint of a table, by number.
+    Constraint(Oid, Oid),
 }
 
 /// One entry of the list of what goes.
@@ -77,8 +81,12 @@ impl CatalogWriter<'_> {
     }
 
     fn lock_object(&mut self, object: ObjectId) -> Result<()> {
-        let (ObjectId::Schema(oid) | ObjectId::Relation(oid) | ObjectId::Column(oid, _) | ObjectId::Default(oid, _)) =
-            object;
+        let (ObjectId::Schema(oid)
+        | ObjectId::Type(oid)
+        | ObjectId::Relation(oid)
+        | ObjectId::Column(oid, _)
+        | ObjectId::Default(oid, _)
+        | ObjectId::Constraint(oid, _)) = object;
         let oid = match self.snapshot().relation_by_oid(oid) {
             Some(Relation::Index(table, _)) => table.oid,
             _ => oid,
@@ -89,7 +97,14 @@ impl CatalogWriter<'_> {
     fn remove_object(&mut self, object: ObjectId) -> Result<()> {
         match object {
             ObjectId::Schema(oid) => self.remove_schema(oid),
+            ObjectId::Type(oid) => self.remove_type(oid),
             ObjectId::Column(table, attnum) => self.drop_column(table, position_of(attnum)),
+            ObjectId::Constraint(table, oid) => {
+                let known = self.snapshot().table_by_oid(table).and_then(|table| {
+                    table.checks.iter().find(|check| check.oid == oid).map(|check| check.name.clone())
+                });
+                known.map_or(Ok(()), |name| self.drop_constraint(table, &name))
+            }
             ObjectId::Default(table, attnum) => {
                 if self.snapshot().table_by_oid(table).is_some() {
                     self.set_default(table, position_of(attnum), None)?;
@@ -148,8 +163,17 @@ impl CatalogWriter<'_> {
                 let name = snapshot.schema_by_oid(oid).map_or("", |schema| schema.name.as_str());
                 format!("schema {name}")
             }
+            ObjectId::Type(oid) => {
+                let name = snapshot.type_name(&self.search_path, oid, str::to_owned).unwrap_or_default();
+                format!("type {name}")
+            }
             ObjectId::Relation(oid) => relation(oid),
             ObjectId::Column(table, attnum) => column(table, attnum),
+            ObjectId::Constraint(table, oid) => {
+                let known =
+                    snapshot.table_by_oid(table).and_then(|table| table.checks.iter().find(|check| check.oid == oid));
+                format!("constraint {} on {}", known.map_or("", |check| check.name.as_str()), relation(table))
+            }
             ObjectId::Default(table, attnum) => format!("default value for {}", column(table, attnum)),
         }
     }
@@ -177,6 +201,14 @@ fn collect(snapshot: &Snapshot, roots: &[ObjectId]) -> Vec<Going> {
         walk.visit(*root, *root, true);
     }
     walk.list.reverse();
+    // What is part of a relation that goes as a whole goes with it: a column whose type is in the same schema, say.
+    let relations: HashSet<ObjectId> = walk.list.iter().map(|entry| entry.object).collect();
+    walk.list.retain(|entry| match entry.object {
+        ObjectId::Column(table, _) | ObjectId::Default(table, _) | ObjectId::Constraint(table, _) => {
+            !relations.contains(&ObjectId::Relation(table))
+        }
+        _ => true,
+    });
     walk.list
 }
 
@@ -198,7 +230,7 @@ impl Walk<'_> {
         // Newest first, as PostgreSQL walks; the reversed list then has the oldest first.
         next.sort_by_key(|(dependent, _)| std::cmp::Reverse(age(*dependent)));
         for (dependent, is_part) in next {
-            if let ObjectId::Default(table, _) = dependent
+            if let ObjectId::Default(table, _) | ObjectId::Constraint(table, _) = dependent
                 && self.seen.contains(&ObjectId::Relation(table))
             {
                 // It goes with its table, which goes too.
@@ -213,7 +245,10 @@ impl Walk<'_> {
 fn age(object: ObjectId) -> (Oid, i16) {
     match object {
         ObjectId::Schema(oid) | ObjectId::Relation(oid) => (oid, 0),
+        // The array over a type is made before it.
+        ObjectId::Type(oid) => (user_type_object(oid), if array::element_type(oid).is_some() { -1 } else { 0 }),
         ObjectId::Column(oid, attnum) | ObjectId::Default(oid, attnum) => (oid, attnum),
+        ObjectId::Constraint(_, oid) => (oid, 0),
     }
 }
 
@@ -225,6 +260,7 @@ fn parts(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
     match object {
         ObjectId::Relation(oid) if snapshot.table_by_oid(oid).is_some() => owned(oid, None),
         ObjectId::Column(table, attnum) => owned(table, Some(attnum)),
+        ObjectId::Type(oid) => array::array_type(oid).into_iter().map(ObjectId::Type).collect(),
         _ => Vec::new(),
     }
 }
@@ -239,8 +275,10 @@ fn dependents(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
                 Relation::Table(_) | Relation::View(_) => false,
             };
             let inside = snapshot.relations_of(schema).filter(|relation| !belongs_to_column(relation));
-            inside.map(|relation| ObjectId::Relation(relation.oid())).collect()
+            let relations = inside.map(|relation| ObjectId::Relation(relation.oid()));
+            relations.chain(snapshot.types_of(schema).map(|found| ObjectId::Type(found.oid))).collect()
         }
+        ObjectId::Type(oid) => users_of_type(snapshot, oid),
         ObjectId::Relation(oid) => {
             let mut found = readers(snapshot, &|query| query.reads(oid));
             if let Some(sequence) = snapshot.sequence_by_oid(oid) {
@@ -253,7 +291,7 @@ fn dependents(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
             found.extend(generated_from(snapshot, table, attnum));
             found
         }
-        ObjectId::Default(..) => Vec::new(),
+        ObjectId::Default(..) | ObjectId::Constraint(..) => Vec::new(),
     }
 }
 
@@ -272,6 +310,34 @@ fn generated_from(snapshot: &Snapshot, table: Oid, attnum: i16) -> Vec<ObjectId>
     };
     let columns = table.live_columns().map(|(_, column)| column).filter(names);
     columns.map(|column| ObjectId::Column(table.oid, column.attnum)).collect()
+}
+
+/// What needs a type: columns of it, views that have such columns or name it, expressions that name it.
+fn users_of_type(snapshot: &Snapshot, oid: Oid) -> Vec<ObjectId> {
+    let is_of_type = |ty: Type| ty.declared_oid() == oid;
+    let reference = type_reference(oid);
+    let is_over = |def: &&Arc<TypeDef>| def.domain().is_some_and(|domain| is_of_type(domain.base.ty()));
+    let mut users: Vec<ObjectId> = snapshot.types().filter(is_over).map(|def| ObjectId::Type(def.oid)).collect();
+    for table in snapshot.tables() {
+        for (_, column) in table.live_columns() {
+            if is_of_type(column.ty) {
+                users.push(ObjectId::Column(table.oid, column.attnum));
+            } else if column.default.as_ref().is_some_and(|default| default.contains(&reference)) {
+                users.push(ObjectId::Default(table.oid, column.attnum));
+            }
+        }
+        for check in table.checks.iter().filter(|check| check.expression.contains(&reference)) {
+            users.push(ObjectId::Constraint(table.oid, check.oid));
+        }
+    }
+    for view in snapshot.views() {
+        if view.columns.iter().any(|column| is_of_type(column.ty())) || view.query.names_type(oid) {
+            users.push(ObjectId::Relation(view.oid));
+        }
+    }
+    let names_type = |table: &&Arc<TableDef>| table.materialized.as_ref().is_some_and(|m| m.query.names_type(oid));
+    users.extend(snapshot.tables().filter(names_type).map(|table| ObjectId::Relation(table.oid)));
+    users
 }
 
 /// The defaults that draw from a sequence.

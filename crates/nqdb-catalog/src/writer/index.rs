@@ -15,6 +15,7 @@ use crate::definition::{IndexDef, TableDef};
 use crate::names::{NAME_BYTES_MAX, choose_name, clip};
 use crate::objects::Space;
 use crate::request::{NewIndex, NewKeyColumn, NewKeyPart};
+use crate::user_type::TypesView;
 
 /// PostgreSQL's INDEX_MAX_KEYS.
 const KEY_COLUMNS_MAX: usize = 32;
@@ -112,7 +113,8 @@ impl CatalogWriter<'_> {
         self.txn.define_table(store.clone());
         if let Err(error) = store.build_index(self.txn, position) {
             let names = self.catalog.binder().key_names(table, &index, &snapshot);
-            return Err(duplicate_rows(error, (table, &store), (&index, names), self.txn));
+            let format = self.label_format();
+            return Err(duplicate_rows(error, (table, &store), (&index, names), &format, self.txn));
         }
         let mut successor = TableDef::clone(table);
         successor.store = store;
@@ -140,7 +142,7 @@ impl CatalogWriter<'_> {
         if let Err(error) = store.build_index(self.txn, position) {
             let snapshot = self.snapshot();
             let names = self.catalog.binder().key_names(&table, definition, &snapshot);
-            return Err(duplicate_rows(error, (&table, &store), (definition, names), self.txn));
+            return Err(duplicate_rows(error, (&table, &store), (definition, names), &self.label_format(), self.txn));
         }
         let successor = TableDef { store, ..TableDef::clone(&table) };
         self.catalog.objects().replace(self.txn, &index_row(&successor, definition))?;
@@ -279,11 +281,20 @@ fn resolve_key(table: &TableDef, new: &NewIndex) -> Result<Vec<KeyColumn>> {
     new.key.iter().map(resolve).collect()
 }
 
+impl CatalogWriter<'_> {
+    /// What messages spell keys with.
+    fn label_format(&mut self) -> FormatContext {
+        let types = TypesView::new(self.snapshot(), self.search_path.clone().into(), str::to_owned);
+        FormatContext::of_types(Arc::new(types))
+    }
+}
+
 /// 23505 in the words of an index build, with the key of the row that was met second.
 fn duplicate_rows(
     error: TxnError,
     (table, store): (&TableDef, &TableStore),
     (index, names): (&IndexDef, Vec<String>),
+    format: &FormatContext,
     txn: &Transaction,
 ) -> TxnError {
     let TxnError::UniqueViolation { row_id, .. } = error else { return error };
@@ -294,7 +305,7 @@ fn duplicate_rows(
                 return "null".to_owned();
             }
             let mut text = Vec::new();
-            write_text(&mut text, value, key.ty, &FormatContext::default());
+            write_text(&mut text, value, key.ty, format);
             String::from_utf8_lossy(&text).into_owned()
         };
         Ok::<_, TxnError>(values.iter().zip(&index.key).map(text).collect::<Vec<String>>())

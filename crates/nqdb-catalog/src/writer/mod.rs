@@ -9,6 +9,7 @@
 mod alter;
 mod column;
 mod dependency;
+mod domain;
 mod index;
 mod owned;
 mod rights;
@@ -18,6 +19,7 @@ mod sequence;
 mod sequence_options;
 mod table;
 mod temporary;
+mod user_type;
 mod view;
 
 use std::sync::Arc;

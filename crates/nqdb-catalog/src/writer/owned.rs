@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nqdb_sqlstate::{DEPENDENT_OBJECTS_STILL_EXIST, OBJECT_IN_USE, SqlError};
 use nqdb_txn::{RelationLock, Result};
-use nqdb_types::Oid;
+use nqdb_types::{Oid, is_user_type, user_type_object};
 
 use super::{CatalogWriter, ObjectId};
 use crate::definition::Relation;
@@ -44,8 +44,8 @@ impl CatalogWriter<'_> {
     fn dependents_of_role(&self, snapshot: &Snapshot, role: Oid) -> Vec<String> {
         let mut lines: Vec<((Oid, i16), String)> = Vec::new();
         for object in owned_objects(snapshot, role) {
-            let (ObjectId::Schema(oid) | ObjectId::Relation(oid)) = object else { continue };
-            lines.push(((oid, 0), format!("owner of {}", self.describe(snapshot, object))));
+            let (ObjectId::Schema(oid) | ObjectId::Relation(oid) | ObjectId::Type(oid)) = object else { continue };
+            lines.push(((user_type_or(oid), 0), format!("owner of {}", self.describe(snapshot, object))));
         }
         for list in snapshot.access_lists().filter(|list| names_role(&list.items, role)) {
             // The owner's own items go with the ownership.
@@ -76,6 +76,9 @@ impl CatalogWriter<'_> {
             class if class == SecuredKind::Database.class() => format!("database {}", self.database_name()),
             class if class == SecuredKind::Function.class() => format!("function {}", list.object),
             class if class == SecuredKind::Type.class() => {
+                if is_user_type(list.object) {
+                    return self.describe(snapshot, ObjectId::Type(list.object));
+                }
                 let name = nqdb_types::type_info(list.object).map_or("", |info| info.name);
                 format!("type {name}")
             }
@@ -117,7 +120,8 @@ impl CatalogWriter<'_> {
             match object {
                 ObjectId::Relation(oid) => self.set_relation_owner(oid, new_owner)?,
                 ObjectId::Schema(oid) => self.alter_schema(oid, None, Some(new_owner))?,
-                ObjectId::Column(..) | ObjectId::Default(..) => {}
+                ObjectId::Type(oid) => self.set_type_owner(oid, new_owner)?,
+                ObjectId::Column(..) | ObjectId::Default(..) | ObjectId::Constraint(..) => {}
             }
         }
         let defaults: Vec<Arc<DefaultAccessDef>> =
@@ -158,11 +162,18 @@ fn owned_objects(snapshot: &Snapshot, role: Oid) -> Vec<ObjectId> {
     let owned = relations.filter(|relation| relation.owner() == role).filter(stands_alone);
     let mut found: Vec<ObjectId> = owned.map(|relation| ObjectId::Relation(relation.oid())).collect();
     found.extend(snapshot.schemas().filter(|schema| schema.owner == role).map(|schema| ObjectId::Schema(schema.oid)));
+    found.extend(snapshot.types().filter(|def| def.owner == role).map(|def| ObjectId::Type(def.oid)));
     found.sort_unstable_by_key(|object| match object {
         ObjectId::Schema(oid) | ObjectId::Relation(oid) => *oid,
-        ObjectId::Column(oid, _) | ObjectId::Default(oid, _) => *oid,
+        ObjectId::Type(oid) => user_type_or(*oid),
+        ObjectId::Column(oid, _) | ObjectId::Default(oid, _) | ObjectId::Constraint(oid, _) => *oid,
     });
     found
+}
+
+/// The number that tells an object's age: of a type that of the object in it.
+fn user_type_or(oid: Oid) -> Oid {
+    if is_user_type(oid) { user_type_object(oid) } else { oid }
 }
 
 fn sorted_lists(snapshot: &Snapshot) -> Vec<Arc<AccessListDef>> {
@@ -181,6 +192,7 @@ fn owner_of(snapshot: &Snapshot, list: &AccessListDef) -> Option<Oid> {
         class if class == SecuredKind::Table.class() => snapshot.relation_by_oid(list.object).map(Relation::owner),
         class if class == SecuredKind::Schema.class() => snapshot.schema_by_oid(list.object).map(|schema| schema.owner),
         class if class == SecuredKind::Database.class() => Some(snapshot.database_owner()),
+        class if class == SecuredKind::Type.class() => snapshot.type_by_oid(list.object).map(|def| def.owner),
         _ => None,
     }
 }

@@ -261,6 +261,8 @@ impl CatalogWriter<'_> {
         new: &NewColumn,
     ) -> Result<ColumnDef> {
         let (table_oid, table_name) = table;
+        self.hold_type(new.ty.declared_oid())?;
+        self.hold_type(new.ty.oid)?;
         let attnum = attribute_number(position);
         let mut column = ColumnDef {
             attnum,

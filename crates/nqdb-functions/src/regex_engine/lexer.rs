@@ -135,7 +135,6 @@ impl<'p> Lexer<'p> {
             '+' => self.quantifier(1, None),
             '?' => self.quantifier(0, Some(1)),
             '{' if self.rest.starts_with(|next: char| next.is_ascii_digit()) => return self.bounds(),
-            '{' if self.rest.is_empty() => return Err(invalid("braces {} not balanced")),
             '^' => Token::Place(if self.options.multi_line { Place::LineStart } else { Place::TextStart }),
             '$' => Token::Place(if self.options.multi_line { Place::LineEnd } else { Place::TextEnd }),
             '.' if self.options.stops_at_newline => Token::Set(Arc::new(CharSet::all().without('\n'))),

@@ -1,6 +1,6 @@
 //! The choice among several candidates: rules 4a to 4f of manual sections 10.2 and 10.3.
 
-use nqdb_types::{Oid, oid, type_info};
+use nqdb_types::{Oid, oid, type_category, type_info};
 
 use super::polymorphic::{is_consistent, is_polymorphic};
 use crate::{CastContext, coercion};
@@ -121,7 +121,7 @@ fn choose_by_known_type<T>(left: &mut Vec<Candidate<T>>, args: &[Oid]) {
 }
 
 fn category(type_oid: Oid) -> char {
-    type_info(type_oid).map_or('X', |info| info.category)
+    type_category(type_oid).unwrap_or('X')
 }
 
 fn is_preferred(type_oid: Oid) -> bool {

@@ -1,6 +1,6 @@
 //! The one type of several expressions: manual section 10.5 (UNION, CASE, VALUES, ARRAY, GREATEST).
 
-use nqdb_types::{Oid, oid, type_info};
+use nqdb_types::{Oid, oid, type_category, type_info};
 
 use crate::{CastContext, coercion};
 
@@ -14,13 +14,12 @@ pub fn common_type(types: &[Oid]) -> Option<Oid> {
             chosen = ty;
             continue;
         }
-        let (current, next) = (type_info(chosen)?, type_info(ty)?);
-        if current.category != next.category {
+        if type_category(chosen)? != type_category(ty)? {
             return None;
         }
         let widens = coercion(chosen, ty, CastContext::Implicit).is_some()
             && coercion(ty, chosen, CastContext::Implicit).is_none();
-        if !current.preferred && widens {
+        if !type_info(chosen).is_some_and(|info| info.preferred) && widens {
             chosen = ty;
         }
     }

@@ -5,7 +5,7 @@
 //! type of manual 10.5. An argument of unknown type says nothing; it gets what the others decided.
 
 use nqdb_types::array::{array_type, element_type};
-use nqdb_types::{Oid, oid};
+use nqdb_types::{Oid, is_enum, oid};
 
 use super::{ResolveError, common_type};
 use crate::{CastContext, coercion};
@@ -56,6 +56,9 @@ fn concrete(declared: &[Oid], given: &[Oid]) -> Option<Concrete> {
         if *found.element.get_or_insert(element) != element {
             return None;
         }
+    }
+    if declared.contains(&oid::ANYENUM) && !found.element.is_some_and(is_enum) {
+        return None;
     }
     if declared.contains(&oid::ANYNONARRAY) && found.element.is_some_and(|element| element_type(element).is_some()) {
         return None;

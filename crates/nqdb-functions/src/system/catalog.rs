@@ -20,7 +20,7 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
 #[sql_function("pg_typeof(any) -> regtype", oid = 1619, stable, called_on_null)]
 fn type_of(context: &mut FunctionContext<'_>, values: &[Datum]) -> u32 {
     let natural = || values.first().and_then(Datum::natural_oid).unwrap_or(oid::UNKNOWN);
-    context.argument_type(0).map_or_else(natural, |ty| ty.oid)
+    context.argument_type(0).map_or_else(natural, Type::declared_oid)
 }
 
 #[sql_function("format_type(oid, int4) -> text", oid = 1081, stable, called_on_null)]
@@ -29,10 +29,10 @@ fn format_type(context: &mut FunctionContext<'_>, type_oid: Option<u32>, typmod:
     if type_oid == 0 {
         return Some("-".to_string());
     }
-    if nqdb_types::type_info(type_oid).is_none() {
+    if nqdb_types::type_info(type_oid).is_none() && !nqdb_types::is_user_type(type_oid) {
         return Some(context.session.type_name(type_oid).unwrap_or_else(|| "???".to_string()));
     }
-    Some(Type::with_typmod(type_oid, typmod.unwrap_or(-1)).name())
+    Some(context.format.type_name(Type::with_typmod(type_oid, typmod.unwrap_or(-1))))
 }
 
 #[sql_function("pg_get_userbyid(oid) -> name", oid = 1642, stable)]

@@ -14,6 +14,7 @@ mod search_path;
 mod value;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nqdb_sql::plan::{ExecutorChoice, PlanContext};
@@ -21,7 +22,7 @@ use nqdb_sqlstate::{
     CANT_CHANGE_RUNTIME_PARAM, INSUFFICIENT_PRIVILEGE, INVALID_NAME, INVALID_PARAMETER_VALUE, NoticeSeverity, SqlError,
     SqlResult, UNDEFINED_OBJECT,
 };
-use nqdb_types::{ByteaOutput, DateStyle, FormatContext, IntervalStyle, TimeZone};
+use nqdb_types::{ByteaOutput, DateStyle, FormatContext, IntervalStyle, NoUserTypes, TimeZone, TypeCatalog};
 
 use definition::position;
 pub use definition::{Context, DEFINITIONS, Definition, Kind, SERVER_VERSION, Unit};
@@ -104,7 +105,7 @@ pub struct PlannerSettings {
 
 impl PlannerSettings {
     /// For a statement bound against one version of the catalog.
-    pub fn context(self, catalog_version: u64) -> PlanContext {
+    pub fn context(self, catalog_version: u64, types: Arc<dyn TypeCatalog>) -> PlanContext {
         PlanContext {
             catalog_version,
             enable_seqscan: self.seqscan,
@@ -113,6 +114,7 @@ impl PlannerSettings {
             enable_nestloop: self.nestloop,
             enable_sort: self.sort,
             executor: self.executor,
+            types,
         }
     }
 }
@@ -413,6 +415,7 @@ impl Settings {
                 extra_float_digits: i32::try_from(self.integer("extra_float_digits")).unwrap_or(1),
                 bytea_output: ByteaOutput::parse(&self.text("bytea_output")).unwrap_or(ByteaOutput::Hex),
                 now_micros: 0,
+                types: Arc::new(NoUserTypes),
             },
             search_path: search_path::split(&self.text("search_path")).unwrap_or_default(),
             statement_timeout: self.timeout("statement_timeout"),

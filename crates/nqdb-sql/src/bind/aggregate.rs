@@ -110,14 +110,14 @@ impl Binder<'_> {
             })
         };
         if let Some(hint) = hint {
-            let types: Vec<String> = args.iter().map(|arg| Type::new(arg.ty.oid).name()).collect();
+            let types: Vec<String> = args.iter().map(|arg| self.cx.format.type_name(arg.ty.bare())).collect();
             let message = format!("function {name}({}) does not exist", types.join(", "));
             return Err(SqlError::new(UNDEFINED_FUNCTION, message).with_hint(hint).or_position(form.position));
         }
         if kind.is_hypothetical() {
             let (hypothetical, sorted) = args.split_at_mut(direct);
             for (value, column) in hypothetical.iter_mut().zip(sorted) {
-                let target = common_of(&[column.clone(), value.clone()], "WITHIN GROUP")?;
+                let target = common_of(&[column.clone(), value.clone()], "WITHIN GROUP", self.cx.format)?;
                 *value = self.coerce_to_common(value.clone(), target, "WITHIN GROUP")?;
                 *column = self.coerce_to_common(column.clone(), target, "WITHIN GROUP")?;
             }

@@ -45,7 +45,7 @@ impl Binder<'_> {
                     .or_position(position));
             }
             None => {
-                let common = common_of(&items, "ARRAY")?;
+                let common = common_of(&items, "ARRAY", self.cx.format)?;
                 // A type that is an array already stays: its items are the rows of the result.
                 if nested { common } else { Type::with_typmod(array_over(common.oid, position)?, common.typmod) }
             }
@@ -85,7 +85,7 @@ impl Binder<'_> {
         let Some(element) = element_type(array.ty.oid) else {
             let message = format!(
                 "cannot subscript type {} because it does not support subscripting",
-                Type::new(array.ty.oid).name()
+                self.cx.format.type_name(array.ty.bare())
             );
             return Err(SqlError::new(DATATYPE_MISMATCH, message).or_position(array.position));
         };
@@ -173,8 +173,9 @@ impl Binder<'_> {
             other => element_type(other).ok_or_else(|| wrong("requires array on right side"))?,
         };
         let name = if name == "!=" { "<>" } else { name };
-        let resolved = resolve_operator(name, Some(arg.ty.oid), element)
-            .map_err(|error| error.operator_error(name, Some(arg.ty.oid), element).or_position(position))?;
+        let resolved = resolve_operator(name, Some(arg.ty.oid), element).map_err(|error| {
+            error.operator_error(name, Some(arg.ty.oid), element, self.cx.format).or_position(position)
+        })?;
         if resolved.returns != oid::BOOL {
             return Err(wrong("requires operator to yield boolean"));
         }

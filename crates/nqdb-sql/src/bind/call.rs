@@ -169,7 +169,9 @@ impl Binder<'_> {
                 let Some(arg) = args.pop() else { return Err(SqlError::internal("a cast without an argument")) };
                 return self.coerce(arg, Type::new(target), CastContext::Explicit, position);
             }
-            Err(error) => return Err(error.named_call_error(name, &given, names).or_position(position)),
+            Err(error) => {
+                return Err(error.named_call_error(name, &given, names, self.cx.format).or_position(position));
+            }
         };
         let resolved = &found.function;
         if let Callee::Aggregate(aggregate) = resolved.callee {
@@ -303,7 +305,9 @@ impl Binder<'_> {
         let resolved = match resolve_function(name, &given) {
             Ok(resolved) => resolved,
             Err(error) => {
-                return Err(error.function_error(&format!("pg_catalog.{name}"), &given).or_position(position));
+                return Err(error
+                    .function_error(&format!("pg_catalog.{name}"), &given, self.cx.format)
+                    .or_position(position));
             }
         };
         let args = self.convert_args(args, &resolved)?;

@@ -3,7 +3,7 @@
 use nqdb_catalog::ColumnDef;
 use nqdb_functions::{CastContext, CastMethod, apply_cast, coercion, common_type, is_object_reference};
 use nqdb_sqlstate::{CANNOT_COERCE, DATATYPE_MISMATCH, SqlError, SqlResult};
-use nqdb_types::{Datum, Oid, Type, apply_typmod, oid, parse_text, type_info};
+use nqdb_types::{Datum, FormatContext, Oid, Type, apply_typmod, oid, parse_text, type_category};
 use sqlparser::ast;
 
 use super::Binder;
@@ -28,8 +28,11 @@ impl Binder<'_> {
         match self.try_coerce(expr, target, context)? {
             Some(expr) => Ok(expr),
             None => {
-                let message =
-                    format!("cannot cast type {} to {}", Type::new(from.oid).name(), Type::new(target.oid).name());
+                let message = format!(
+                    "cannot cast type {} to {}",
+                    self.cx.format.type_name(from.bare()),
+                    self.cx.format.type_name(target.bare())
+                );
                 Err(SqlError::new(CANNOT_COERCE, message).or_position(position))
             }
         }
@@ -37,6 +40,11 @@ impl Binder<'_> {
 
     /// As [`Binder::coerce`]; `None` when the types have no such conversion.
     pub(super) fn try_coerce(&mut self, expr: Expr, target: Type, context: CastContext) -> SqlResult<Option<Expr>> {
+        if target.domain != oid::INVALID {
+            return self.coerce_to_domain(expr, target, context);
+        }
+        let mut expr = expr;
+        expr.ty = expr.ty.base();
         let Some(converted) = self.convert_type(expr, target, context)? else { return Ok(None) };
         Ok(Some(self.apply_modifier(converted, target, context == CastContext::Explicit)))
     }
@@ -69,11 +77,11 @@ impl Binder<'_> {
     /// Gives an unknown literal or parameter its type: the literal is read now, as PostgreSQL does.
     fn convert_unknown(&mut self, expr: Expr, target: Type) -> SqlResult<Option<Expr>> {
         let Expr { kind, ty, nullable, position } = expr;
-        let info = type_info(target.oid);
+        let category = type_category(target.oid);
         let takes_values = |oid: Oid| matches!(oid, oid::ANY | oid::RECORD | oid::RECORD_ARRAY);
         // The catalog has columns of type anyarray; a NULL may stand beside them.
         let is_null = target.oid == oid::ANYARRAY && matches!(kind, ExprKind::Literal(Datum::Null));
-        if info.is_none_or(|info| info.category == 'P' && !takes_values(target.oid) && !is_null) {
+        if category.is_none_or(|category| category == 'P' && !takes_values(target.oid) && !is_null) {
             return Ok(None);
         }
         match kind {
@@ -154,8 +162,8 @@ impl Binder<'_> {
             None => {
                 let message = format!(
                     "column \"{name}\" is of type {} but expression is of type {}",
-                    Type::new(column.ty.oid).name(),
-                    Type::new(from.oid).name()
+                    self.cx.format.type_name(column.ty.bare()),
+                    self.cx.format.type_name(from.bare())
                 );
                 Err(SqlError::new(DATATYPE_MISMATCH, message)
                     .with_hint("You will need to rewrite or cast the expression.")
@@ -183,8 +191,8 @@ impl Binder<'_> {
             None => {
                 let message = format!(
                     "argument of {construct} must be type {}, not type {}",
-                    target.name(),
-                    Type::new(from.oid).name()
+                    self.cx.format.type_name(target),
+                    self.cx.format.type_name(from.bare())
                 );
                 Err(SqlError::new(DATATYPE_MISMATCH, message).or_position(position))
             }
@@ -195,7 +203,7 @@ impl Binder<'_> {
     ///
     /// Fails with 42804 `CASE types text and integer cannot be matched` at the expression that does not fit.
     pub(super) fn unify(&mut self, exprs: Vec<Expr>, construct: &str) -> SqlResult<(Vec<Expr>, Type)> {
-        let target = common_of(&exprs, construct)?;
+        let target = common_of(&exprs, construct, self.cx.format)?;
         let mut unified = Vec::with_capacity(exprs.len());
         for expr in exprs {
             unified.push(self.coerce_to_common(expr, target, construct)?);
@@ -211,8 +219,8 @@ impl Binder<'_> {
             None => {
                 let message = format!(
                     "{construct} could not convert type {} to {}",
-                    Type::new(from.oid).name(),
-                    Type::new(target.oid).name()
+                    self.cx.format.type_name(from.bare()),
+                    self.cx.format.type_name(target.bare())
                 );
                 Err(SqlError::new(CANNOT_COERCE, message).or_position(position))
             }
@@ -221,10 +229,17 @@ impl Binder<'_> {
 }
 
 /// The common type of some expressions; its modifier is theirs when they all agree.
-pub(super) fn common_of(exprs: &[Expr], construct: &str) -> SqlResult<Type> {
+pub(super) fn common_of(exprs: &[Expr], construct: &str, format: &FormatContext) -> SqlResult<Type> {
     let types: Vec<Oid> = exprs.iter().map(|expr| expr.ty.oid).collect();
+    // A domain stays one only where all are of it.
+    if let [first, others @ ..] = exprs
+        && first.ty.domain != oid::INVALID
+        && others.iter().all(|other| other.ty == first.ty)
+    {
+        return Ok(first.ty);
+    }
     let Some(common) = common_type(&types) else {
-        return Err(mismatch(exprs, construct));
+        return Err(mismatch(exprs, construct, format));
     };
     let mut modifiers = exprs.iter().map(|expr| if expr.ty.oid == common { expr.ty.typmod } else { -1 });
     let first = modifiers.next().unwrap_or(-1);
@@ -233,8 +248,8 @@ pub(super) fn common_of(exprs: &[Expr], construct: &str) -> SqlResult<Type> {
 }
 
 /// 42804 at the first expression whose type category is another one than that of those before it.
-fn mismatch(exprs: &[Expr], construct: &str) -> SqlError {
-    let category = |ty: Oid| type_info(ty).map_or('X', |info| info.category);
+fn mismatch(exprs: &[Expr], construct: &str, format: &FormatContext) -> SqlError {
+    let category = |ty: Oid| type_category(ty).unwrap_or('X');
     let mut chosen: Option<Oid> = None;
     for (at, expr) in exprs.iter().enumerate() {
         if expr.ty.oid == oid::UNKNOWN {
@@ -246,8 +261,8 @@ fn mismatch(exprs: &[Expr], construct: &str) -> SqlError {
                 let so_far = common_type(&before).unwrap_or(so_far);
                 let message = format!(
                     "{construct} types {} and {} cannot be matched",
-                    Type::new(so_far).name(),
-                    Type::new(expr.ty.oid).name()
+                    format.type_name(Type::new(so_far)),
+                    format.type_name(expr.ty.bare())
                 );
                 return SqlError::new(DATATYPE_MISMATCH, message).or_position(expr.position);
             }

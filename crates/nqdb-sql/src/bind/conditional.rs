@@ -80,7 +80,11 @@ impl Binder<'_> {
         let Some(less) = less(ty.oid) else {
             return Err(no_operator("ordering", ty.oid, position));
         };
-        let compared = less.args.first().copied().filter(|compared| *compared != nqdb_types::oid::ANYARRAY);
+        let compared = less
+            .args
+            .first()
+            .copied()
+            .filter(|compared| !matches!(*compared, nqdb_types::oid::ANYARRAY | nqdb_types::oid::ANYENUM));
         let mut converted = Vec::with_capacity(args.len());
         for arg in args {
             converted.push(self.coerce_operand(arg, compared)?);

@@ -8,7 +8,7 @@ use sqlparser::ast::{self, CastKind, Ident, ObjectName, ObjectNamePart};
 
 use super::record::RowItem;
 use super::scope::{Clause, find_column, find_table, missing_column, missing_column_of, missing_from};
-use super::{Binder, EXPRESSION_DEPTH_MAX, leftmost, span_position, types};
+use super::{Binder, EXPRESSION_DEPTH_MAX, leftmost, span_position};
 use crate::ir::{Expr, ExprKind};
 use crate::names::{is_reserved, name_of};
 use crate::parse::{Tokens, with_deep_stack};
@@ -234,7 +234,7 @@ impl Binder<'_> {
             CastKind::DoubleColon => self.double_colon_position(inner),
             CastKind::TryCast | CastKind::SafeCast => return Err(self.unsupported("this form of CAST", whole)),
         };
-        let target = types::data_type(data_type).map_err(|error| match (kind, position) {
+        let target = self.data_type(data_type).map_err(|error| match (kind, position) {
             // The name of the type stands right behind the two colons.
             (CastKind::DoubleColon, Some(position)) => error.or_position(Some(position + 2)),
             _ => error.or_position(position),
@@ -299,8 +299,7 @@ impl Binder<'_> {
         let bound = self.bind_expr(inner)?;
         let bound = self.resolve_unknown(bound)?;
         if type_info(bound.ty.oid).is_none_or(|info| info.category != 'S') {
-            let message =
-                format!("collations are not supported by type {}", nqdb_types::Type::new(bound.ty.oid).name());
+            let message = format!("collations are not supported by type {}", self.cx.format.type_name(bound.ty.bare()));
             return Err(SqlError::new(nqdb_sqlstate::DATATYPE_MISMATCH, message).or_position(position));
         }
         Ok(bound)

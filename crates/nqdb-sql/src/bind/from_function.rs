@@ -116,7 +116,9 @@ impl Binder<'_> {
         let found = match resolve_call(&name, &given, &names, false) {
             Ok(found) => found,
             Err(ResolveError::CastSyntax(_)) => return self.bind_value_item(&call_expression(written, args)),
-            Err(error) => return Err(error.named_call_error(&name, &given, &names).or_position(position)),
+            Err(error) => {
+                return Err(error.named_call_error(&name, &given, &names, self.cx.format).or_position(position));
+            }
         };
         let resolved = &found.function;
         let Callee::Function(function) = resolved.callee else {
@@ -204,7 +206,7 @@ impl Binder<'_> {
         let mut types = Vec::new();
         for ast::TableAliasColumnDef { name, data_type } in columns {
             if let Some(data_type) = data_type {
-                types.push(super::data_type(data_type)?);
+                types.push(self.data_type(data_type)?);
             }
             names.push(name_of(name));
         }

@@ -78,7 +78,7 @@ impl Binder<'_> {
         if *uses_odbc_syntax {
             return Err(self.syntax_error_at(position, "{"));
         }
-        let target = types::data_type(data_type)?;
+        let target = self.data_type(data_type)?;
         let expr = self.bind_value(value)?;
         self.coerce(expr, target, CastContext::Explicit, None)
     }

@@ -34,6 +34,7 @@ mod coerce;
 mod conditional;
 mod conflict;
 mod delete;
+mod domain;
 mod expression;
 mod from;
 mod from_function;
@@ -78,7 +79,7 @@ use std::sync::Arc;
 use nqdb_catalog::{ColumnDef, Snapshot, TableDef};
 use nqdb_functions::{CastContext, FunctionContext, SessionFunctions};
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{FormatContext, RecordShape, Type};
+use nqdb_types::{FormatContext, RecordShape, Type, oid};
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
@@ -92,7 +93,7 @@ pub(crate) use output_name::index_column_name;
 pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
 pub use stored_query::{AnalyzedQuery, analyze_query, bind_fill, bind_refill};
-pub use types::data_type;
+pub use types::{built_in_type, data_type};
 pub use view_target::updatable_columns;
 pub(crate) use walk::any as any_expression;
 use with::{CommonTable, PendingWith, Recursion};
@@ -182,6 +183,20 @@ pub fn bind_default(text: &str, column: &ColumnDef, cx: &BindContext<'_>) -> Sql
     Ok(bound)
 }
 
+/// What a column gets when nothing is said: its own default, or that of its domain; `None` for a plain NULL.
+pub fn bind_default_of(column: &ColumnDef, cx: &BindContext<'_>) -> SqlResult<Option<Expr>> {
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, Arc::new(Tokens::default()), &mut params);
+    match column.default.clone().or_else(|| binder.domain_default(column.ty)) {
+        Some(text) => bind_default(&text, column, cx).map(Some),
+        None if column.ty.domain != oid::INVALID => {
+            let null = literal::literal(nqdb_types::Datum::Null, Type::UNKNOWN, None);
+            binder.coerce(null, column.ty, CastContext::Assignment, None).map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
 /// Binds a CHECK expression over a row of the table; `row` gives the columns' ids by position in the table.
 pub fn bind_check(
     text: &str,
@@ -218,6 +233,33 @@ pub fn bind_new_check(text: &str, table: &Arc<TableDef>, cx: &BindContext<'_>) -
     let row: Vec<(usize, ColumnId)> =
         table.live_columns().enumerate().map(|(id, (position, _))| (position, ColumnId(id as u32))).collect();
     bind_check(text, table, &row, cx)
+}
+
+/// Binds the check of a domain over a type: a condition over `VALUE`.
+pub fn bind_domain_check(text: &str, ty: Type, cx: &BindContext<'_>) -> SqlResult<Expr> {
+    let (tokens, expression) = parse_expression(text)?;
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, tokens, &mut params);
+    binder.bind_check_over(&expression, ty)
+}
+
+/// Binds the conversion of a column's value, of its base type, to the column's domain; `None` when that checks nothing.
+pub fn bind_domain_of_column(
+    table: &Arc<TableDef>,
+    position: usize,
+    row: &[(usize, ColumnId)],
+    cx: &BindContext<'_>,
+) -> SqlResult<Option<Expr>> {
+    let column = table.columns.get(position).filter(|column| column.ty.domain != oid::INVALID);
+    let id = row.iter().find(|(at, _)| *at == position).map(|(_, id)| *id);
+    let (Some(column), Some(id)) = (column, id) else { return Ok(None) };
+    let mut params = ParamTypes::none();
+    let mut binder = Binder::new(cx, Arc::new(Tokens::default()), &mut params);
+    binder.adopt_row(table, row);
+    let mut value = binder.column_expr(id, None);
+    value.ty = column.ty.base();
+    let checked = binder.coerce(value, column.ty, CastContext::Assignment, None)?;
+    Ok(matches!(checked.kind, crate::ir::ExprKind::Domain { .. }).then_some(checked))
 }
 
 /// Binds a default or a check for printing, over a table's columns or over none: the ids number its live columns.
@@ -347,8 +389,12 @@ struct Binder<'a> {
     stored: Option<nqdb_catalog::StoredQuery>,
     /// The relations that were named so far, while a query is analysed that is to be stored.
     recorded: Option<Vec<stored_query::Recorded>>,
+    /// The users' types that it named.
+    recorded_types: Option<Vec<nqdb_catalog::NamedType>>,
     /// Views that were bound so far.
     views: usize,
+    /// Conversions to domains that were bound so far.
+    domain_values: u32,
     /// The view that the change at hand goes through, and what it computes over the rows at hand: the ids of its columns by
     /// the first id of the row, and the values of those that are no columns of the table.
     view_target: Option<Arc<view_target::ViewTarget>>,
@@ -385,7 +431,9 @@ impl<'a> Binder<'a> {
             in_system_view: false,
             stored: None,
             recorded: None,
+            recorded_types: None,
             views: 0,
+            domain_values: 0,
             view_target: None,
             view_rows: Vec::new(),
             view_values: Vec::new(),

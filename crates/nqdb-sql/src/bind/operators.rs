@@ -135,7 +135,7 @@ impl Binder<'_> {
     fn apply_prefix(&mut self, name: &str, arg: Expr, position: Option<u32>) -> SqlResult<Expr> {
         let given = arg.ty.oid;
         let resolved = resolve_operator(name, None, given)
-            .map_err(|error| error.operator_error(name, None, given).or_position(position))?;
+            .map_err(|error| error.operator_error(name, None, given, self.cx.format).or_position(position))?;
         let operator = resolved.operator;
         let arg = self.coerce_operand(arg, resolved.arg_types.first().copied())?;
         let start = leftmost(position, arg.position);
@@ -175,8 +175,9 @@ impl Binder<'_> {
     ) -> SqlResult<BinaryCall> {
         let name = if name == "!=" { "<>" } else { name };
         let (left_oid, right_oid) = (left.ty.oid, right.ty.oid);
-        let resolved = resolve_operator(name, Some(left_oid), right_oid)
-            .map_err(|error| error.operator_error(name, Some(left_oid), right_oid).or_position(position))?;
+        let resolved = resolve_operator(name, Some(left_oid), right_oid).map_err(|error| {
+            error.operator_error(name, Some(left_oid), right_oid, self.cx.format).or_position(position)
+        })?;
         let left = self.coerce_operand(left, resolved.arg_types.first().copied())?;
         let right = self.coerce_operand(right, resolved.arg_types.get(1).copied())?;
         Ok(BinaryCall { function: resolved.operator.function, left, right, returns: resolved.returns })
@@ -362,7 +363,7 @@ impl Binder<'_> {
         // The operator is looked up between the argument and the list's common type, as for `= ANY (array)`.
         let given = if arg.ty.oid == oid::UNKNOWN { common } else { arg.ty.oid };
         let resolved = resolve_operator("=", Some(given), common)
-            .map_err(|error| error.operator_error("=", Some(given), common).or_position(position))?;
+            .map_err(|error| error.operator_error("=", Some(given), common, self.cx.format).or_position(position))?;
         let arg = self.coerce_operand(arg, resolved.arg_types.first().copied())?;
         let mut list = Vec::with_capacity(items.len());
         for item in items {

@@ -71,7 +71,7 @@ impl Binder<'_> {
             return Ok(name == "~>~");
         }
         let found = resolve_operator(name, Some(ty.oid), ty.oid)
-            .map_err(|error| error.operator_error(name, Some(ty.oid), ty.oid).or_position(position))?;
+            .map_err(|error| error.operator_error(name, Some(ty.oid), ty.oid, self.cx.format).or_position(position))?;
         match found.operator.strategy {
             Some(Strategy::Lt) => Ok(false),
             Some(Strategy::Gt) => Ok(true),

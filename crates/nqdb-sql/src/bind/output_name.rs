@@ -4,7 +4,7 @@ use nqdb_types::array::element_type;
 use nqdb_types::type_info;
 use sqlparser::ast::{self, ObjectNamePart, TrimWhereField};
 
-use super::types::data_type;
+use super::types::built_in_type;
 use crate::names::name_of;
 
 /// The name of an expression's column: `?column?` when it has none of its own.
@@ -91,7 +91,17 @@ fn subquery_name(body: &ast::SetExpr) -> Option<String> {
 
 /// The catalog's name of a type: `integer` is called `int4`.
 fn type_name(written: &ast::DataType) -> Option<String> {
-    let ty = data_type(written).ok()?;
+    // A user's type is called as it was written.
+    let bare = match written {
+        ast::DataType::Array(
+            ast::ArrayElemTypeDef::SquareBracket(element, _) | ast::ArrayElemTypeDef::Qualified(element, _),
+        ) => element,
+        other => other,
+    };
+    let Ok(ty) = built_in_type(written) else {
+        let ast::DataType::Custom(name, _) = bare else { return None };
+        return name.0.last().and_then(|part| part.as_ident()).map(name_of);
+    };
     // Of an array the name of its elements' type, unless the array's own name was written (`_int4`).
     let named = match written {
         ast::DataType::Array(_) => element_type(ty.oid).unwrap_or(ty.oid),

@@ -236,7 +236,11 @@ impl Binder<'_> {
         for at in 0..width {
             let column: Vec<Expr> = rows.iter().filter_map(|row| row.get(at).cloned()).collect();
             let all_unknown = column.iter().all(|expr| expr.ty.oid == oid::UNKNOWN);
-            types.push(if all_unknown && !resolve { Type::UNKNOWN } else { common_of(&column, "VALUES")? });
+            types.push(if all_unknown && !resolve {
+                Type::UNKNOWN
+            } else {
+                common_of(&column, "VALUES", self.cx.format)?
+            });
         }
         let mut unified = Vec::with_capacity(rows.len());
         for row in rows {
@@ -289,7 +293,7 @@ impl Binder<'_> {
         let mut output = Vec::with_capacity(left_query.output.len());
         for at in 0..left_query.output.len() {
             let sides = [self.branch_column(&left_query, at, left), self.branch_column(&right_query, at, right)];
-            let ty = common_of(&sides, name)?;
+            let ty = common_of(&sides, name, self.cx.format)?;
             self.retype_output(&mut left_query, at, ty, name)?;
             self.retype_output(&mut right_query, at, ty, name)?;
             if !all && equality(ty.oid).is_none() {

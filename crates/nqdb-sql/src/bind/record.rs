@@ -96,7 +96,7 @@ impl Binder<'_> {
     /// `(record).field`.
     pub(super) fn field_of(&mut self, record: Expr, name: &str, position: Option<u32>) -> SqlResult<Expr> {
         let start = leftmost(record.position, position);
-        let type_name = Type::new(record.ty.oid).name();
+        let type_name = self.cx.format.type_name(record.ty.bare());
         if record.ty.oid != oid::RECORD {
             let message = format!("column notation .{name} applied to type {type_name}, which is not a composite type");
             return Err(SqlError::new(WRONG_OBJECT_TYPE, message).or_position(record.position));

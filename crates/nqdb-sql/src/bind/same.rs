@@ -72,6 +72,7 @@ fn same_kind(a: &ExprKind, b: &ExprKind) -> bool {
         (K::Subscript { array: a, subscripts: x }, K::Subscript { array: b, subscripts: y }) => {
             same_expr(a, b) && same_subscripts(x, y)
         }
+        (K::Domain { arg: a, .. }, K::Domain { arg: b, .. }) => same_expr(a, b),
         (K::MapElements { array: a, element: x }, K::MapElements { array: b, element: y }) => {
             same_expr(a, b) && same_expr(x, y)
         }

@@ -45,8 +45,10 @@ pub fn analyze_query(parsed: &Parsed, cx: &BindContext<'_>) -> SqlResult<Analyze
     let mut params = ParamTypes::none();
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), &mut params);
     binder.recorded = Some(Vec::new());
+    binder.recorded_types = Some(Vec::new());
     let bound = binder.bind_statement_query(query)?;
     let recorded = binder.recorded.take().unwrap_or_default();
+    let types = binder.recorded_types.take().unwrap_or_default();
     let mut relations: Vec<NamedRelation> = Vec::new();
     for relation in recorded {
         let is_used = |id: &ColumnId| binder.columns.get(id.0 as usize).is_some_and(|info| info.used);
@@ -71,7 +73,7 @@ pub fn analyze_query(parsed: &Parsed, cx: &BindContext<'_>) -> SqlResult<Analyze
     }
     binder.params.finish()?;
     let columns = bound.output.iter().map(|column| (column.name.clone(), column.ty)).collect();
-    Ok(AnalyzedQuery { columns, stored: StoredQuery { text: parsed.text.to_string(), relations } })
+    Ok(AnalyzedQuery { columns, stored: StoredQuery { text: parsed.text.to_string(), relations, types } })
 }
 
 /// Binds the filling of a new table with the rows of a query, whose columns are the table's.
@@ -229,6 +231,7 @@ impl Binder<'_> {
         let outer_common_tables = std::mem::take(&mut self.common_tables);
         let outer_stored = self.stored.replace(stored.clone());
         let outer_recorded = self.recorded.take();
+        let outer_recorded_types = self.recorded_types.take();
         let outer_recursion = std::mem::take(&mut self.recursion);
         let outer_later_names = std::mem::take(&mut self.later_with_names);
         // Its scopes count on from those around it.
@@ -239,6 +242,7 @@ impl Binder<'_> {
         self.common_tables = outer_common_tables;
         self.stored = outer_stored;
         self.recorded = outer_recorded;
+        self.recorded_types = outer_recorded_types;
         self.recursion = outer_recursion;
         self.later_with_names = outer_later_names;
         bound.map_err(SqlError::without_position)

@@ -115,7 +115,11 @@ impl Binder<'_> {
         let BinaryCall { function, left: arg, right: column, returns } =
             self.resolve_binary(name, arg, column, position)?;
         if returns != Type::BOOL.oid {
-            let message = format!("operator {} must return a boolean, not type {}", name, Type::new(returns).name());
+            let message = format!(
+                "operator {} must return a boolean, not type {}",
+                name,
+                self.cx.format.type_name(Type::new(returns))
+            );
             return Err(SqlError::new(nqdb_sqlstate::DATATYPE_MISMATCH, message).or_position(position));
         }
         if !matches!(column.kind, ExprKind::Column(_)) {

@@ -7,7 +7,7 @@ use nqdb_catalog::{ColumnDef, TableDef};
 use nqdb_functions::CastContext;
 use nqdb_sqlstate::{DATATYPE_MISMATCH, FEATURE_NOT_SUPPORTED, SqlError, SqlResult};
 use nqdb_types::array::element_type;
-use nqdb_types::{Datum, Type};
+use nqdb_types::{Datum, Oid, Type, is_domain, oid};
 use sqlparser::ast;
 
 use super::{Binder, literal};
@@ -46,13 +46,16 @@ impl Binder<'_> {
         let Some(element) = element_type(column.ty.oid) else {
             let message = format!(
                 "cannot subscript type {} because it does not support subscripting",
-                Type::new(column.ty.oid).name()
+                self.cx.format.type_name(column.ty.bare())
             );
             return Err(SqlError::new(DATATYPE_MISMATCH, message).or_position(super::span_position(name.span)));
         };
+        if is_domain(column.ty.domain) {
+            return Err(SqlError::unsupported("an assignment to a part of a value of a domain"));
+        }
         let subscripts = self.bind_brackets(&written.iter().collect::<Vec<_>>())?;
         let is_slice = subscripts.iter().any(|subscript| subscript.is_slice);
-        let ty = if is_slice { column.ty } else { Type::with_typmod(element, column.ty.typmod) };
+        let ty = if is_slice { column.ty } else { element_of(column.ty, element) };
         Ok(Some(ArrayPart { subscripts, ty, position: super::span_position(name.span) }))
     }
 
@@ -62,8 +65,8 @@ impl Binder<'_> {
         self.try_coerce(value, part.ty, CastContext::Assignment)?.ok_or_else(|| {
             let message = format!(
                 "subscripted assignment to \"{column}\" requires type {} but expression is of type {}",
-                Type::new(part.ty.oid).name(),
-                Type::new(from.oid).name()
+                self.cx.format.type_name(part.ty.bare()),
+                self.cx.format.type_name(from.bare())
             );
             SqlError::new(DATATYPE_MISMATCH, message)
                 .with_hint("You will need to rewrite or cast the expression.")
@@ -146,6 +149,12 @@ impl Binder<'_> {
         query.output = outputs;
         Ok((query, targets))
     }
+}
+
+/// The type of an array's elements, which may be a domain.
+fn element_of(array: Type, element: Oid) -> Type {
+    let domain = element_type(array.domain).unwrap_or(oid::INVALID);
+    Type::with_typmod(element, array.typmod).as_domain(domain)
 }
 
 /// 0A000 `cannot set an array element to DEFAULT`.

@@ -9,7 +9,7 @@ use nqdb_types::{Datum, Type, oid};
 
 use super::literal::literal;
 use super::scope::{Clause, Scope, ScopeColumn, ScopeTable};
-use super::{Binder, bind_default};
+use super::{Binder, bind_default_of};
 use crate::ir::{Check, ColumnId, Expr};
 use crate::parse::parse_expression;
 
@@ -133,10 +133,13 @@ impl Binder<'_> {
             let value = self.call_named("nextval", vec![sequence], None)?;
             return self.coerce(value, column.ty, CastContext::Assignment, None);
         }
-        match &column.default {
+        if column.generated.is_some() {
             // It is computed when the rest of the row is there.
-            Some(_) if column.generated.is_some() => Ok(literal(Datum::Null, column.ty, None)),
-            Some(text) => bind_default(text, column, self.cx).map_err(SqlError::without_position),
+            return Ok(literal(Datum::Null, column.ty, None));
+        }
+        let default = bind_default_of(column, self.cx).map_err(SqlError::without_position)?;
+        match default {
+            Some(default) => Ok(default),
             None => Ok(literal(Datum::Null, column.ty, None)),
         }
     }

@@ -1,20 +1,80 @@
 //! Type names: from what was written to a [`Type`], or a refusal.
 
-use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT};
+use nqdb_catalog::{NamedType, referenced_type};
+use nqdb_sqlstate::{
+    INVALID_PARAMETER_VALUE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT,
+};
+use nqdb_types::array::{array_type, element_type};
 use nqdb_types::bits::LENGTH_MODIFIER_MAX;
-use nqdb_types::{Oid, Type, interval_typmod, oid, type_by_name, type_info};
+use nqdb_types::{Oid, Type, interval_typmod, is_domain, oid, type_by_name, type_info};
 use sqlparser::ast::{
     ArrayElemTypeDef, CharacterLength, DataType, DateTimeField, ExactNumberInfo, IntervalFields, ObjectName,
     ObjectNamePart, TimezoneInfo,
 };
 
-use super::span_position;
+use super::{BindContext, Binder, span_position};
 use crate::names::name_of;
+
+/// What a name that is no built-in type's means: a user's type, with its schema if one was written.
+type Lookup<'a> = dyn FnMut(Option<&str>, &str) -> SqlResult<Option<Type>> + 'a;
 
 /// The type that a type name means.
 ///
 /// Fails with 42704 (no such type), 0A000 (PostgreSQL's, not ours) or 22023 (a bad modifier).
-pub fn data_type(written: &DataType) -> SqlResult<Type> {
+pub fn data_type(written: &DataType, cx: &BindContext<'_>) -> SqlResult<Type> {
+    type_with(written, &mut |schema, name| find_type(schema, name, cx)?.map(|oid| type_of_number(oid, cx)).transpose())
+}
+
+/// As [`data_type`], where only built-in types make sense.
+pub fn built_in_type(written: &DataType) -> SqlResult<Type> {
+    type_with(written, &mut |_, _| Ok(None))
+}
+
+/// A user's type by its name. Errors: 3F000 when the schema does not exist.
+fn find_type(schema: Option<&str>, name: &str, cx: &BindContext<'_>) -> SqlResult<Option<Oid>> {
+    if let (None, Some(referenced)) = (schema, referenced_type(name)) {
+        return Ok(cx.format.types.type_name(referenced).map(|_| referenced));
+    }
+    if let Some(schema) = schema
+        && schema != "pg_temp"
+        && cx.catalog.schema(schema).is_none()
+    {
+        return Err(SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist")));
+    }
+    Ok(cx.catalog.resolve_type(cx.search_path, schema, name))
+}
+
+/// A user's type by its number.
+fn type_of_number(type_oid: Oid, cx: &BindContext<'_>) -> SqlResult<Type> {
+    if !is_domain(element_type(type_oid).unwrap_or(type_oid)) {
+        return Ok(Type::new(type_oid));
+    }
+    let found = cx.format.types.domain_type(type_oid);
+    found.ok_or_else(|| SqlError::unsupported("an array over a domain over an array"))
+}
+
+impl Binder<'_> {
+    /// The type that a type name means; in a stored query what it meant when that was stored.
+    pub(super) fn data_type(&mut self, written: &DataType) -> SqlResult<Type> {
+        type_with(written, &mut |schema, name| {
+            if let Some(stored) = &self.stored
+                && let Some(found) = stored.type_named(schema, name)
+            {
+                return type_of_number(found, self.cx).map(Some);
+            }
+            let found = find_type(schema, name, self.cx)?;
+            if let (Some(types), Some(oid)) = (&mut self.recorded_types, found) {
+                let named = NamedType { schema: schema.map(str::to_owned), name: name.to_owned(), oid };
+                if !types.contains(&named) {
+                    types.push(named);
+                }
+            }
+            found.map(|found| type_of_number(found, self.cx)).transpose()
+        })
+    }
+}
+
+fn type_with(written: &DataType, lookup: &mut Lookup<'_>) -> SqlResult<Type> {
     let plain = |oid: Oid| Ok(Type::new(oid));
     match written {
         DataType::Character(length) | DataType::Char(length) => character(oid::BPCHAR, length.as_ref(), 1),
@@ -50,33 +110,41 @@ pub fn data_type(written: &DataType) -> SqlResult<Type> {
         DataType::Regclass => plain(oid::REGCLASS),
         DataType::Text => plain(oid::TEXT),
         DataType::Bytea => plain(oid::BYTEA),
-        DataType::Custom(name, modifiers) => named(name, modifiers),
+        DataType::Custom(name, modifiers) => named(name, modifiers, lookup),
         DataType::JSON => plain(oid::JSON),
         DataType::JSONB => plain(oid::JSONB),
         DataType::TsVector => Err(SqlError::unsupported("type tsvector")),
         DataType::TsQuery => Err(SqlError::unsupported("type tsquery")),
         DataType::Bit(length) => bits(oid::BIT, Some(length.unwrap_or(1))),
         DataType::BitVarying(length) | DataType::VarBit(length) => bits(oid::VARBIT, *length),
-        DataType::Array(element) => array(element),
+        DataType::Array(element) => array(element, lookup),
         DataType::GeometricType(_) => Err(SqlError::unsupported("a geometric type")),
         DataType::Trigger => Err(SqlError::unsupported("type trigger")),
-        other => Err(unknown_type(&other.to_string().to_ascii_lowercase(), None)),
+        // A word that means a type elsewhere; here a user may have made one of the name.
+        other => {
+            let name = other.to_string().to_ascii_lowercase();
+            match lookup(None, &name)? {
+                Some(found) => Ok(found),
+                None => Err(unknown_type(&name, None)),
+            }
+        }
     }
 }
 
 /// An array type: dimensions and sizes that a type's name tells mean nothing (manual 8.15.1).
-fn array(element: &ArrayElemTypeDef) -> SqlResult<Type> {
+fn array(element: &ArrayElemTypeDef, lookup: &mut Lookup<'_>) -> SqlResult<Type> {
     let written = match element {
         ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::Qualified(element, _) => element,
         ArrayElemTypeDef::None | ArrayElemTypeDef::AngleBracket(_) | ArrayElemTypeDef::Parenthesis(_) => {
             return Err(unknown_type("array", None));
         }
     };
-    let element = data_type(written)?;
+    let element = type_with(written, lookup)?;
     if matches!(**written, DataType::Array(_)) {
         return Ok(element);
     }
-    Ok(Type::with_typmod(super::array::array_over(element.oid, None)?, element.typmod))
+    let array = Type::with_typmod(super::array::array_over(element.oid, None)?, element.typmod);
+    Ok(array.as_domain(array_type(element.domain).unwrap_or(oid::INVALID)))
 }
 
 fn invalid(message: impl Into<String>) -> SqlError {
@@ -207,7 +275,7 @@ pub(super) fn interval_range(first: &DateTimeField, last: Option<&DateTimeField>
 }
 
 /// A type by its name in the catalog, such as `oid`, `bpchar(3)`, `pg_catalog.int4`.
-fn named(name: &ObjectName, modifiers: &[String]) -> SqlResult<Type> {
+fn named(name: &ObjectName, modifiers: &[String], lookup: &mut Lookup<'_>) -> SqlResult<Type> {
     let mut parts = Vec::new();
     for part in &name.0 {
         match part {
@@ -221,13 +289,25 @@ fn named(name: &ObjectName, modifiers: &[String]) -> SqlResult<Type> {
     let position = parts.first().and_then(|part| span_position(part.span));
     let simple = name_of(last);
     let written = parts.iter().map(|part| name_of(part)).collect::<Vec<_>>().join(".");
-    if qualifiers > 1 || qualifiers == 1 && parts.first().is_none_or(|schema| name_of(schema) != "pg_catalog") {
+    if qualifiers > 1 {
         return Err(unknown_type(&written, position));
     }
+    let schema = parts.first().filter(|_| qualifiers == 1).map(|schema| name_of(schema));
     // `"char"` in quotes is the one-byte type; type_by_name knows the SQL spellings of unquoted names.
     let quoted = last.quote_style.is_some();
-    let found = if quoted { by_catalog_name(&simple) } else { type_by_name(&simple) };
-    let Some(found) = found else { return Err(unknown_type(&written, position)) };
+    let built_in = match schema.as_deref() {
+        None | Some("pg_catalog") if quoted => by_catalog_name(&simple),
+        None | Some("pg_catalog") => type_by_name(&simple),
+        Some(_) => None,
+    };
+    let Some(found) = built_in else {
+        let found = lookup(schema.as_deref(), &simple).map_err(|error| error.or_position(position))?;
+        let found = found.ok_or_else(|| unknown_type(&written, position))?;
+        if !modifiers.is_empty() {
+            return Err(no_modifier(&simple).or_position(position));
+        }
+        return Ok(found);
+    };
     let supported = type_info(found).is_some_and(|info| info.supported && info.category != 'P');
     if !supported {
         return Err(SqlError::unsupported(format!("type {}", Type::new(found).name())).or_position(position));

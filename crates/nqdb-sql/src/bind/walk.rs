@@ -55,7 +55,7 @@ pub(super) fn parts_mut(expr: &mut Expr) -> (Vec<&mut Expr>, Vec<&mut Query>) {
             inner.extend(subscripts.iter_mut().flat_map(Subscript::bounds_mut));
             inner.push(value);
         }
-        ExprKind::Field { record, .. } => inner.push(record),
+        ExprKind::Field { record, .. } | ExprKind::Domain { arg: record, .. } => inner.push(record),
     }
     (inner, queries)
 }
@@ -252,6 +252,6 @@ fn collect_parts<'a>(expr: &'a Expr, inner: &mut Vec<&'a Expr>, queries: &mut Ve
             inner.extend(subscripts.iter().flat_map(Subscript::bounds));
             inner.push(value);
         }
-        ExprKind::Field { record, .. } => inner.push(record),
+        ExprKind::Field { record, .. } | ExprKind::Domain { arg: record, .. } => inner.push(record),
     }
 }

@@ -323,7 +323,7 @@ impl Binder<'_> {
     /// Chooses among the offset types of the ORDER BY column's type, as PostgreSQL chooses its `in_range` functions.
     fn range_offset(&mut self, offset: Expr, column: Type) -> SqlResult<FrameOffset> {
         let given = offset.ty.oid;
-        let column_name = Type::new(column.oid).name();
+        let column_name = self.cx.format.type_name(column.bare());
         let refuse = |what: String| {
             let message = format!("RANGE with offset PRECEDING/FOLLOWING {what}");
             Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).or_position(offset.position))
@@ -335,7 +335,7 @@ impl Binder<'_> {
         let preferred = if given == oid::UNKNOWN { column.oid } else { given };
         let fits: Vec<_> =
             support.iter().filter(|(ty, _)| coercion(given, *ty, CastContext::Implicit).is_some()).collect();
-        let given_name = Type::new(given).name();
+        let given_name = self.cx.format.type_name(Type::new(given));
         let chosen = match fits.as_slice() {
             [] => {
                 return refuse(format!("is not supported for column type {column_name} and offset type {given_name}"))

@@ -160,13 +160,13 @@ impl Binder<'_> {
         let sides = [self.branch_column(seed, at, left), self.branch_column(step, at, right)];
         let [first, _] = &sides;
         let (of_seed, position) = (first.ty, first.position);
-        let overall = common_of(&sides, "UNION")?;
+        let overall = common_of(&sides, "UNION", self.cx.format)?;
         if overall != of_seed {
             let message = format!(
                 "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",
                 at + 1,
-                of_seed.name(),
-                overall.name()
+                self.cx.format.type_name(of_seed),
+                self.cx.format.type_name(overall)
             );
             return Err(SqlError::new(DATATYPE_MISMATCH, message)
                 .with_hint("Cast the output of the non-recursive term to the correct type.")

@@ -10,12 +10,14 @@ use nqdb_catalog::TableDef;
 use nqdb_catalog::rights::Rights;
 use nqdb_sqlstate::{OUT_OF_MEMORY, SqlError, SqlResult};
 use nqdb_txn::{ReadView, RelationLock, Wait};
-use nqdb_types::{Datum, Type, parse_text, read_binary};
+use nqdb_types::{Datum, FormatContext, Type, parse_text, read_binary};
 
 use super::lines::{Found, Lines, bad_format};
 use super::target;
 use super::tuples::Tuples;
-use crate::bind::{BindContext, bind_check, bind_copy_predicate, bind_default, bind_generation};
+use crate::bind::{
+    BindContext, bind_check, bind_copy_predicate, bind_default_of, bind_domain_of_column, bind_generation,
+};
 use crate::exec::{
     CommandTag, Eval, ExecContext, Flushed, Frame, InsertBatch, InsertState, InsertTarget, Runtime, Step, Subplan,
     WithPlan,
@@ -138,16 +140,22 @@ fn insert_into(
     for (position, column) in table.live_columns().filter(|(position, _)| !positions.contains(position)) {
         if let Some(identity) = &column.identity {
             defaults.push((position, next_identity(identity.sequence, column.ty)?));
-        } else if let Some(text) = column.default.as_ref().filter(|_| column.generated.is_none()) {
-            defaults.push((position, bind_default(text, column, cx)?));
+        } else if column.generated.is_none()
+            && let Some(default) = bind_default_of(column, cx)?
+        {
+            defaults.push((position, default));
         }
     }
-    let generated = table
+    let mut generated: Vec<(usize, Expr)> = table
         .live_columns()
         .filter(|(_, column)| column.generated.is_some())
         .filter_map(|(position, column)| Some((position, column.default.as_ref()?)))
         .map(|(position, text)| Ok((position, bind_generation(text, table, position, row, cx)?)))
         .collect::<SqlResult<_>>()?;
+    // What was read as the base type of a domain has yet to meet the domain's rules.
+    for position in positions {
+        generated.extend(bind_domain_of_column(table, *position, row, cx)?.map(|checked| (*position, checked)));
+    }
     let checks = table
         .checks
         .iter()
@@ -358,7 +366,7 @@ impl CopyIn {
     fn build_row(&mut self, plan: &CopyInPlan, cx: &mut ExecContext<'_>) -> SqlResult<bool> {
         let values = match &self.input {
             Input::Lines(lines) => self.read_line(lines, plan, cx)?,
-            Input::Tuples(tuples) => self.read_tuple(tuples, plan)?,
+            Input::Tuples(tuples) => self.read_tuple(tuples, plan, cx.functions.format)?,
         };
         let mut rt = runtime(plan, &mut self.frame, &self.view, cx);
         let built = plan.target.build(values.into_iter(), &mut self.state, plan.predicate.as_ref(), &mut rt);
@@ -386,9 +394,11 @@ impl CopyIn {
         Ok(values)
     }
 
-    fn read_tuple(&self, tuples: &Tuples, plan: &CopyInPlan) -> SqlResult<Vec<Datum>> {
+    fn read_tuple(&self, tuples: &Tuples, plan: &CopyInPlan, format: &FormatContext) -> SqlResult<Vec<Datum>> {
         let read = |(number, column): (usize, &CopyColumn)| match tuples.field(number) {
-            Some(bytes) => read_binary(bytes, column.ty).map_err(|error| self.in_column(error, &column.name, None)),
+            Some(bytes) => {
+                read_binary(bytes, column.ty, format).map_err(|error| self.in_column(error, &column.name, None))
+            }
             None => Ok(Datum::Null),
         };
         plan.columns.iter().enumerate().map(read).collect()

@@ -116,7 +116,8 @@ impl CopyOut {
     pub fn step(&mut self, cx: &mut ExecContext<'_>, data: &mut dyn FnMut(&[u8]) -> SqlResult<()>) -> SqlResult<Step> {
         let plan = self.plan.clone();
         if plan.is_binary() {
-            let mut tuples = TupleSink { plan: &plan, header_due: &mut self.header_due, bytes: Vec::new(), data };
+            let (format, header_due) = (&self.format, &mut self.header_due);
+            let mut tuples = TupleSink { plan: &plan, format, header_due, bytes: Vec::new(), data };
             let step = self.execution.step(cx, &mut tuples, 0)?;
             if let Step::Done(_) = step {
                 tuples.end()?;
@@ -142,6 +143,7 @@ fn copied(step: Step) -> Step {
 /// Writes rows in the binary format.
 struct TupleSink<'a> {
     plan: &'a CopyOutPlan,
+    format: &'a FormatContext,
     header_due: &'a mut bool,
     bytes: Vec<u8>,
     data: &'a mut dyn FnMut(&[u8]) -> SqlResult<()>,
@@ -175,7 +177,7 @@ impl RowSink for TupleSink<'_> {
             }
             let start = self.bytes.len();
             self.bytes.extend_from_slice(&[0; 4]);
-            write_binary(&mut self.bytes, value, column.ty);
+            write_binary(&mut self.bytes, value, column.ty, self.format);
             let length = i32::try_from(self.bytes.len() - start - 4)
                 .map_err(|_| SqlError::new(PROGRAM_LIMIT_EXCEEDED, "a value is too long for COPY"))?;
             if let Some(place) = self.bytes.get_mut(start..start + 4) {

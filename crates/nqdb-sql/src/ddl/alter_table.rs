@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::request::{DropBehavior, NewColumn};
-use nqdb_catalog::{ObjectId, TableDef};
+use nqdb_catalog::request::DropBehavior;
+use nqdb_catalog::{ObjectId, TableDef, type_reference};
 use nqdb_sqlstate::{
     CHECK_VIOLATION, DUPLICATE_COLUMN, NOT_NULL_VIOLATION, Notice, SqlError, SqlResult, UNDEFINED_COLUMN,
     UNDEFINED_OBJECT, UNDEFINED_TABLE,
 };
 use nqdb_txn::{RelationLock, TxnError};
-use nqdb_types::Oid;
+use nqdb_types::{Oid, Type, is_user_type};
 use sqlparser::ast::{AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, Ident, TableConstraint};
 
 use super::DdlContext;
@@ -97,8 +97,16 @@ fn add_column(
         return Ok(());
     }
     let has_rows = cx.any_row(&definition, "true")?;
+    let default = match &written.new.default {
+        Some(default) => Some(default.clone()),
+        None => cx.default_of_domain(written.new.ty),
+    };
+    if let (None, Some(default)) = (&written.new.default, &default) {
+        let checked = cx.check_default(default.clone(), &written.new.name, written.new.ty)?;
+        written.default_is_volatile |= checked.volatile;
+    }
     if has_rows && !written.default_is_volatile {
-        written.new.missing = constant_default(&written.new, cx)?;
+        written.new.missing = constant_default(written.new.ty, default.as_deref(), cx)?;
     }
     let lacks_value = written.new.missing.as_ref().is_none_or(|value| value.is_null());
     if has_rows && written.new.not_null && !written.default_is_volatile && lacks_value {
@@ -121,11 +129,18 @@ fn add_column(
 }
 
 /// The value that rows get which are there already.
-fn constant_default(column: &NewColumn, cx: &mut DdlContext<'_, '_>) -> Result<Option<nqdb_types::Datum>, TxnError> {
-    match &column.default {
+fn constant_default(
+    ty: Type,
+    default: Option<&str>,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<Option<nqdb_types::Datum>, TxnError> {
+    // A domain may not take a NULL.
+    match default.or((ty.domain != 0).then_some("NULL")) {
         None => Ok(None),
         Some(text) => {
-            let value = cx.evaluate(&format!("CAST(({text}) AS {})", column.ty.name()))?;
+            let declared = ty.declared_oid();
+            let name = if is_user_type(declared) { format!("\"{}\"", type_reference(declared)) } else { ty.name() };
+            let value = cx.evaluate(&format!("CAST(({text}) AS {name})"))?;
             Ok((!value.is_null()).then_some(value))
         }
     }

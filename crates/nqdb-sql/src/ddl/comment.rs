@@ -13,6 +13,7 @@ use crate::system::DATABASE_OID;
 
 /// The system catalogs that comments are filed under, by PostgreSQL's numbers.
 pub(super) const PG_CLASS: Oid = 1259;
+const PG_TYPE: Oid = 1247;
 const PG_AUTHID: Oid = 1260;
 const PG_DATABASE: Oid = 1262;
 const PG_CONSTRAINT: Oid = 2606;
@@ -28,6 +29,9 @@ pub(super) fn comment(comment: &CommentOn, cx: &mut DdlContext<'_, '_>) -> Resul
         }
         CommentTarget::Column { relation, column } => column_place(relation, column, cx)?,
         CommentTarget::Constraint { name, table } => (PG_CONSTRAINT, constraint(name, table, cx)?, 0),
+        CommentTarget::Type(name) => (PG_TYPE, user_type(name, cx)?, 0),
+        CommentTarget::Domain(name) => (PG_TYPE, cx.own_domain(name)?.oid, 0),
+        CommentTarget::DomainConstraint { name, domain } => (PG_CONSTRAINT, domain_constraint(name, domain, cx)?, 0),
         CommentTarget::Role(name) => (PG_AUTHID, role(name, cx)?, 0),
         CommentTarget::Database(name) => (PG_DATABASE, database(name, cx)?, 0),
     };
@@ -82,6 +86,21 @@ fn constraint(name: &str, table: &QualifiedName, cx: &mut DdlContext<'_, '_>) ->
     let index = table.indexes.iter().find(|index| index.constraint && index.name == name).map(|index| index.oid);
     check.or(index).ok_or_else(|| {
         let message = format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
+        SqlError::new(UNDEFINED_OBJECT, message)
+    })
+}
+
+fn user_type(name: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
+    let found = cx.own_type(name)?;
+    cx.expect_owner(found.owner, "type", &found.name)?;
+    Ok(found.oid)
+}
+
+fn domain_constraint(name: &str, domain: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
+    let found = cx.own_domain(domain)?;
+    let mut checks = found.domain().into_iter().flat_map(|domain| &domain.checks);
+    checks.find(|check| check.name == name).map(|check| check.oid).ok_or_else(|| {
+        let message = format!("constraint \"{name}\" for domain {} does not exist", found.name);
         SqlError::new(UNDEFINED_OBJECT, message)
     })
 }

@@ -15,7 +15,6 @@ use sqlparser::ast::{
 
 use super::like::Copied;
 use super::{DdlContext, place, sequence, storage_parameters};
-use crate::bind::data_type;
 use crate::definition::{CreateTableLike, Like};
 use crate::exec::CommandTag;
 use crate::names::name_of;
@@ -165,7 +164,7 @@ pub(super) fn column_of(
             let serial = NewColumnSequence { kind: ColumnSequenceKind::Serial, options: SequenceOptions::default() };
             (ty, Some(serial))
         }
-        None => (data_type(&column.data_type)?, None),
+        None => (cx.data_type(&column.data_type)?, None),
     };
     let mut written = WrittenColumn {
         new: NewColumn {

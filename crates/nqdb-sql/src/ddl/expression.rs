@@ -4,16 +4,16 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use nqdb_catalog::request::NewConstraint;
-use nqdb_catalog::{ColumnDef, Relation, Snapshot, TableDef};
+use nqdb_catalog::{ColumnDef, Relation, Snapshot, TableDef, type_reference};
 use nqdb_functions::Volatility;
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_OBJECT_DEFINITION, SqlError, SqlResult};
 use nqdb_txn::{RelationLock, TxnError};
-use nqdb_types::{Oid, Type};
+use nqdb_types::{Oid, Type, is_user_type};
 use sqlparser::ast::{self, visit_expressions_mut};
 
 use super::query::placeless;
 use super::{DdlContext, place};
-use crate::bind::{any_expression, bind_default, bind_generation, bind_new_check};
+use crate::bind::{any_expression, bind_default, bind_generation, bind_new_check, data_type};
 use crate::ir::{ColumnId, Expr, ExprKind};
 use crate::names::name_of;
 use crate::parse::{Tokens, parse_expression};
@@ -28,7 +28,7 @@ pub(super) struct CheckedDefault {
 impl DdlContext<'_, '_> {
     /// Binds a column's default as INSERT will.
     pub(super) fn check_default(&mut self, text: String, name: &str, ty: Type) -> SqlResult<CheckedDefault> {
-        let text = self.name_sequences_by_number(text)?;
+        let text = self.name_objects_by_number(text)?;
         let bound = placeless(self.bind_column_default(&text, name, ty))?;
         if any_expression(&bound, &mut |expr| is_subquery(expr)) {
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "cannot use subquery in DEFAULT expression"));
@@ -71,6 +71,7 @@ impl DdlContext<'_, '_> {
     /// Makes a column of a table a generated one. Errors: 42P17 for an expression that is not immutable or names a generated
     /// column.
     pub(super) fn generate_column(&mut self, table: Oid, position: usize, text: String) -> Result<(), TxnError> {
+        let text = self.name_objects_by_number(text)?;
         let table = self.writer().lock_table(table, RelationLock::AccessExclusive)?;
         let snapshot = self.draft.snapshot();
         let live = table.live_columns().enumerate();
@@ -108,13 +109,16 @@ impl DdlContext<'_, '_> {
         self.writer().set_generated(table.oid, position, text, columns)
     }
 
-    /// Writes the sequence of `nextval('name')` as its number, so that a renamed one is still found, and a drop knows who
-    /// needs it.
-    fn name_sequences_by_number(&mut self, text: String) -> SqlResult<String> {
+    /// Writes the sequence of `nextval('name')` and users' types as their numbers, so that a renamed one is still found, and
+    /// a drop knows who needs it.
+    pub(super) fn name_objects_by_number(&mut self, text: String) -> SqlResult<String> {
         let (_, mut expression) = placeless(parse_expression(&text))?;
         let mut renamed = false;
         let snapshot = self.draft.snapshot();
         let _: ControlFlow<()> = visit_expressions_mut(&mut expression, |expression| {
+            if let Some(written) = type_of_expression(expression) {
+                renamed |= self.name_type_by_number(written, &snapshot);
+            }
             if let ast::Expr::Function(call) = expression
                 && let Some(literal) = sequence_literal(call)
                 && let ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::SingleQuotedString(name), .. }) =
@@ -135,6 +139,23 @@ impl DdlContext<'_, '_> {
         Ok(if renamed { expression.to_string() } else { text })
     }
 
+    /// Whether the name was one of a user's type.
+    fn name_type_by_number(&self, written: &mut ast::DataType, snapshot: &Snapshot) -> bool {
+        match written {
+            ast::DataType::Array(
+                ast::ArrayElemTypeDef::SquareBracket(element, _) | ast::ArrayElemTypeDef::Qualified(element, _),
+            ) => self.name_type_by_number(element, snapshot),
+            other => match data_type(other, &self.bind_context(snapshot)) {
+                Ok(ty) if is_user_type(ty.declared_oid()) => {
+                    let name = ast::Ident::with_quote('"', type_reference(ty.declared_oid()));
+                    *other = ast::DataType::Custom(vec![name].into(), Vec::new());
+                    true
+                }
+                _ => false,
+            },
+        }
+    }
+
     /// Binds a CHECK expression over a table and says which columns it names.
     pub(super) fn check_constraint(
         &mut self,
@@ -142,6 +163,7 @@ impl DdlContext<'_, '_> {
         text: String,
         table: &Arc<TableDef>,
     ) -> SqlResult<NewConstraint> {
+        let text = self.name_objects_by_number(text)?;
         let snapshot = self.draft.snapshot();
         let bound = placeless(bind_new_check(&text, table, &self.bind_context(&snapshot)))?;
         if any_expression(&bound, &mut |expr| is_subquery(expr)) {
@@ -162,6 +184,15 @@ impl DdlContext<'_, '_> {
             .map(|(_, (_, column))| column.name.clone())
             .collect();
         Ok(NewConstraint::Check { name, expression: text, columns })
+    }
+}
+
+/// The type that an expression names, where it is one that names a type.
+fn type_of_expression(expression: &mut ast::Expr) -> Option<&mut ast::DataType> {
+    match expression {
+        ast::Expr::Cast { data_type, .. } => Some(data_type),
+        ast::Expr::TypedString(typed) => Some(&mut typed.data_type),
+        _ => None,
     }
 }
 
@@ -215,7 +246,7 @@ pub(super) fn is_not_immutable(expr: &Expr) -> bool {
 
 /// Whether a value of the type is read from its text, or written, as a setting says: DateStyle, TimeZone, the search path.
 fn text_depends_on_settings(type_oid: Oid) -> bool {
-    let category = nqdb_types::type_info(type_oid).map(|info| info.category);
+    let category = nqdb_types::type_category(type_oid);
     // Dates and times, intervals, arrays, composites, enums; the reg types count as numbers.
     matches!(category, Some('D' | 'T' | 'A' | 'P' | 'E')) || nqdb_functions::is_object_reference(type_oid)
 }

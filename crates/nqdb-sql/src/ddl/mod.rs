@@ -13,6 +13,7 @@ mod comment;
 mod create_index;
 mod create_table;
 mod default_privileges;
+mod domain;
 mod drop;
 mod expression;
 mod grant;
@@ -34,6 +35,7 @@ mod sequence;
 mod storage_parameters;
 mod table_as;
 mod truncate;
+mod user_type;
 mod view;
 
 use std::sync::Arc;
@@ -41,10 +43,10 @@ use std::sync::Arc;
 use nqdb_catalog::{CatalogWriter, Draft, Snapshot};
 use nqdb_sqlstate::{Notice, SqlError, SqlResult};
 use nqdb_txn::TxnError;
-use nqdb_types::Oid;
-use sqlparser::ast::Statement;
+use nqdb_types::{Oid, Type};
+use sqlparser::ast::{DataType, Statement};
 
-use crate::bind::BindContext;
+use crate::bind::{BindContext, data_type};
 use crate::definition::Definition;
 use crate::exec::{CommandTag, ExecContext, Step};
 use crate::statement::{MaintenanceTable, Parsed, StatementKind};
@@ -111,6 +113,11 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::DropIndexConcurrently(drop) => reindex::drop_concurrently(drop, cx),
         Definition::Reindex(reindex) => reindex::reindex(reindex, cx),
         Definition::Alter(alter) => alter_object::alter(alter, cx),
+        Definition::CreateType(create) => user_type::create_type(create, cx),
+        Definition::AlterType(alter) => user_type::alter_type(alter, cx),
+        Definition::CreateDomain(create) => domain::create_domain(create, cx),
+        Definition::AlterDomain(alter) => domain::alter_domain(alter, cx),
+        Definition::DropType(drop) => user_type::drop_types(drop, cx),
         Definition::Comment(comment) => comment::comment(comment, cx),
         Definition::Rights(command) => rights::run(command, cx),
     }
@@ -151,6 +158,12 @@ impl DdlContext<'_, '_> {
 
     fn notice(&mut self, notice: Notice) {
         self.exec.notices.push(notice);
+    }
+
+    /// The type that a type name means.
+    fn data_type(&mut self, written: &DataType) -> SqlResult<Type> {
+        let snapshot = self.draft.snapshot();
+        data_type(written, &self.bind_context(&snapshot))
     }
 
     /// What the binder needs, over a snapshot of the catalog.

@@ -10,7 +10,6 @@ use nqdb_txn::TxnError;
 use sqlparser::ast::{ColumnDef, ColumnOption, Expr};
 
 use super::DdlContext;
-use crate::bind::data_type;
 use crate::names::name_of;
 use crate::parse::{Tokens, start_of};
 
@@ -55,7 +54,7 @@ pub(super) fn placed<T>(error: SqlError, again: impl FnOnce() -> Option<SqlResul
 /// Places an error of a column's type or default.
 pub(super) fn in_column(error: TxnError, column: &ColumnDef, tokens: &Tokens, cx: &mut DdlContext<'_, '_>) -> TxnError {
     let TxnError::Sql(error) = error else { return error };
-    let ty = match data_type(&column.data_type) {
+    let ty = match cx.data_type(&column.data_type) {
         Ok(ty) => ty,
         Err(second) if second.message() == error.message() => {
             let place = Tokens::index_of(column.name.span).and_then(|name| tokens.position(name + 1));

@@ -28,10 +28,7 @@ pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> R
     }
     let schema = cx.relation_schema(&create.name, create.temporary || reads_temporary)?;
     expect_view_options(&create.options)?;
-    let columns: Vec<ViewColumn> = columns
-        .into_iter()
-        .map(|(name, ty)| ViewColumn { name, type_oid: ty.oid, typmod: ty.typmod, default: None })
-        .collect();
+    let columns: Vec<ViewColumn> = columns.into_iter().map(|(name, ty)| ViewColumn::new(name, ty)).collect();
     let name = create.name.name.clone();
     cx.expect_check_option(&create.options, &columns, &analyzed.stored)?;
     let new = NewView { schema, name, columns, query: analyzed.stored, options: create.options.clone() };

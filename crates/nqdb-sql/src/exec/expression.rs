@@ -15,6 +15,7 @@ use nqdb_types::{Datum, FormatContext, Oid, Record, RecordShape, Type, apply_typ
 
 use super::array::{self, EvalSubscript};
 use super::constant_set::ConstantSet;
+use super::domain::DomainCheck;
 use super::evaluation::Evaluation;
 
 /// A slot of the row frame.
@@ -159,6 +160,8 @@ pub(crate) enum Eval {
         record: Box<Eval>,
         index: usize,
     },
+    /// A value that must meet the rules of a domain.
+    Domain(Box<DomainCheck>),
     /// The same array under another element type (`varchar[]` as `text[]`).
     RelabelArray {
         arg: Box<Eval>,
@@ -336,6 +339,7 @@ impl Eval {
                 Record::new(Arc::clone(shape), values).map(Datum::record)
             }
             Eval::Field { record, index } => array::field(record, *index, rt),
+            Eval::Domain(check) => check.eval(rt),
             Eval::RelabelArray { arg, element_type } => Ok(match arg.eval(rt)? {
                 Datum::Array(array) => Datum::array(array.relabelled(*element_type)),
                 other => other,

@@ -6,6 +6,7 @@
 //! | `execution` | one execution of a plan, step by step |
 //! | `memory` | what the statements of all sessions hold together |
 //! | `runtime`, `operator`, `expression` | slots, operators, compiled expressions |
+//! | `domain` | what values of a domain must meet |
 //! | `evaluation` | what expressions run in |
 //! | `array` | subscripts, constructors, element-wise work |
 //! | `scan`, `index_range` | reading tables |
@@ -20,6 +21,7 @@ mod constant_set;
 mod constraint;
 mod contract;
 mod distinct;
+mod domain;
 mod evaluation;
 mod execution;
 mod expression;
@@ -56,6 +58,7 @@ pub(crate) use array::EvalSubscript;
 pub(crate) use constant_set::ConstantSet;
 pub(crate) use constraint::CheckConstraint;
 pub(crate) use distinct::Distinct;
+pub(crate) use domain::DomainCheck;
 pub(crate) use evaluation::{Evaluation, RowEvaluation};
 pub(crate) use execution::{ExplainPlan, QueryPlan, Root, WithChange};
 pub(crate) use expression::{Comparison, Equality, Eval, Slot};

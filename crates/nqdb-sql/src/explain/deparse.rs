@@ -1,15 +1,34 @@
 //! Expressions as text, in the spelling of PostgreSQL's EXPLAIN: `((a > 1) AND (b = 'x'::text))`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use nqdb_functions::{Function, all_operators};
-use nqdb_types::{Datum, FormatContext, Type, oid, write_text};
+use nqdb_types::{Datum, FormatContext, Type, TypeCatalog, oid, write_text};
 
 use crate::ir::{AggregateCall, AggregateKey, ColumnId, Expr, ExprKind, Subscript, WindowCall, WindowCallee};
 use crate::plan::ColumnName;
 
-pub(crate) type Names = HashMap<ColumnId, ColumnName, RandomState>;
+/// What EXPLAIN calls columns, and how it spells values.
+pub(crate) struct Names {
+    columns: HashMap<ColumnId, ColumnName, RandomState>,
+    format: FormatContext,
+}
+
+impl Names {
+    pub fn new(types: Arc<dyn TypeCatalog>) -> Names {
+        Names { columns: HashMap::default(), format: FormatContext::of_types(types) }
+    }
+
+    pub fn insert(&mut self, id: ColumnId, name: ColumnName) {
+        self.columns.insert(id, name);
+    }
+
+    pub fn get(&self, id: &ColumnId) -> Option<&ColumnName> {
+        self.columns.get(id)
+    }
+}
 
 /// A column under its name, qualified where the statement has several relations.
 pub(crate) fn column(id: ColumnId, names: &Names) -> String {
@@ -84,12 +103,14 @@ pub(crate) fn window_call(call: &WindowCall, names: &Names) -> String {
 pub(crate) fn expression(expr: &Expr, names: &Names) -> String {
     let of = |expr: &Expr| expression(expr, names);
     match &expr.kind {
-        ExprKind::Literal(datum) => literal(datum, expr.ty),
+        ExprKind::Literal(datum) => literal(datum, expr.ty, names),
         ExprKind::Param(index) => format!("${}", index + 1),
         ExprKind::Column(id) => column(*id, names),
         ExprKind::Call { function, args } => call(function, args, names),
-        ExprKind::Relabel(arg) | ExprKind::ViaText(arg) | ExprKind::Convert { arg, .. } => cast(&of(arg), expr.ty),
-        ExprKind::Typmod { arg, .. } => cast(&of(arg), expr.ty),
+        ExprKind::Relabel(arg) | ExprKind::ViaText(arg) | ExprKind::Convert { arg, .. } => {
+            cast(&of(arg), expr.ty, names)
+        }
+        ExprKind::Typmod { arg, .. } => cast(&of(arg), expr.ty, names),
         ExprKind::And(args) => joined(args, " AND ", names),
         ExprKind::Or(args) => joined(args, " OR ", names),
         ExprKind::Not(arg) => format!("(NOT {})", of(arg)),
@@ -144,8 +165,9 @@ pub(crate) fn expression(expr: &Expr, names: &Names) -> String {
         ExprKind::AssignSubscript { array, subscripts, value } => {
             format!("{}{} := {}", of(array), brackets(subscripts, names), of(value))
         }
-        ExprKind::MapElements { array, .. } => cast(&of(array), expr.ty),
+        ExprKind::MapElements { array, .. } => cast(&of(array), expr.ty, names),
         ExprKind::Row { fields, .. } => format!("ROW({})", list(fields, names)),
+        ExprKind::Domain { arg, .. } => cast(&of(arg), expr.ty, names),
         ExprKind::Field { record, index } => format!("({}).f{}", of(record), index + 1),
     }
 }
@@ -183,20 +205,20 @@ fn operator_symbol(function: &Function) -> Option<&'static str> {
     all_operators().find(|operator| operator.function.oid == function.oid).map(|operator| operator.name)
 }
 
-fn cast(text: &str, ty: Type) -> String {
+fn cast(text: &str, ty: Type, names: &Names) -> String {
     if text.starts_with('(') || text.starts_with('\'') {
-        format!("{text}::{}", ty.name())
+        format!("{text}::{}", names.format.type_name(ty))
     } else {
-        format!("({text})::{}", ty.name())
+        format!("({text})::{}", names.format.type_name(ty))
     }
 }
 
-fn literal(datum: &Datum, ty: Type) -> String {
+fn literal(datum: &Datum, ty: Type, names: &Names) -> String {
     if datum.is_null() {
-        return format!("NULL::{}", ty.name());
+        return format!("NULL::{}", names.format.type_name(ty));
     }
     let mut bytes = Vec::new();
-    write_text(&mut bytes, datum, ty, &FormatContext::default());
+    write_text(&mut bytes, datum, ty, &names.format);
     let text = String::from_utf8_lossy(&bytes).into_owned();
     match ty.oid {
         oid::BOOL => {
@@ -207,6 +229,6 @@ fn literal(datum: &Datum, ty: Type) -> String {
             }
         }
         oid::INT4 | oid::NUMERIC if text.starts_with(|c: char| c.is_ascii_digit()) => text,
-        _ => format!("'{}'::{}", text.replace('\'', "''"), ty.name()),
+        _ => format!("'{}'::{}", text.replace('\'', "''"), names.format.type_name(ty)),
     }
 }

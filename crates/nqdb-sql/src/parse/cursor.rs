@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::Type;
 use sqlparser::ast;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -323,8 +322,8 @@ impl<'a> Cursor<'a> {
         expression_of(self.tokens, rest.to_vec())
     }
 
-    pub(super) fn data_type(&self, own: &[TokenWithSpan]) -> SqlResult<Type> {
-        crate::bind::data_type(&data_type_of(self.tokens, own.to_vec())?)
+    pub(super) fn data_type(&self, own: &[TokenWithSpan]) -> SqlResult<ast::DataType> {
+        data_type_of(self.tokens, own.to_vec())
     }
 
     /// All tokens that are left, as a statement.

@@ -7,9 +7,8 @@ use nqdb_catalog::OnCommit;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::Tokens;
 use super::cursor::Cursor;
-use super::{grant, role};
+use super::{Tokens, domain, grant, role, user_type};
 use crate::definition::{
     Alter, AlterAction, CommentOn, CommentTarget, CreateTableAs, CreateView, Definition, ObjectKind, QualifiedName,
     TableAsKind,
@@ -19,6 +18,13 @@ use crate::statement::StatementKind;
 
 /// A statement of this grammar; `None` when it is another's.
 pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<StatementKind>> {
+    let of_type = match user_type::parse(cursor)? {
+        Some(definition) => Some(definition),
+        None => domain::parse(cursor)?,
+    };
+    if let Some(definition) = of_type {
+        return Ok(Some(StatementKind::Define(Box::new(definition))));
+    }
     if let Some(command) = parse_rights(cursor)? {
         return Ok(Some(StatementKind::Define(Box::new(Definition::Rights(Box::new(command))))));
     }
@@ -413,9 +419,14 @@ fn parse_comment(cursor: &mut Cursor<'_>) -> SqlResult<CommentOn> {
         let constraint = cursor.identifier()?;
         cursor.expect("on")?;
         if cursor.take("domain") {
-            return Err(SqlError::unsupported("COMMENT ON CONSTRAINT ... ON DOMAIN"));
+            CommentTarget::DomainConstraint { name: constraint, domain: name(cursor)? }
+        } else {
+            CommentTarget::Constraint { name: constraint, table: name(cursor)? }
         }
-        CommentTarget::Constraint { name: constraint, table: name(cursor)? }
+    } else if cursor.take("type") {
+        CommentTarget::Type(name(cursor)?)
+    } else if cursor.take("domain") {
+        CommentTarget::Domain(name(cursor)?)
     } else if cursor.take("role") {
         CommentTarget::Role(cursor.identifier()?)
     } else if cursor.take("database") {

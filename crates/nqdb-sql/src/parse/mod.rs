@@ -15,6 +15,7 @@ mod cursor;
 mod cursor_statement;
 mod definition;
 mod depth;
+mod domain;
 mod escapes;
 mod expression_forms;
 mod from_clause;
@@ -35,6 +36,7 @@ mod table_like;
 mod targets;
 mod tokens;
 mod transaction;
+mod user_type;
 mod variadic;
 mod window;
 

@@ -1,7 +1,6 @@
 //! SET, SHOW, RESET, PREPARE, EXECUTE, DEALLOCATE, DISCARD, LISTEN, UNLISTEN, NOTIFY.
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::Type;
 use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
@@ -194,7 +193,7 @@ pub(super) fn parse_prepare(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind>
     if cursor.peek() == Some(&Token::LParen) {
         for item in cursor.parenthesized_items()? {
             let is_unknown = matches!(item, [only] if only.token.to_string().eq_ignore_ascii_case("unknown"));
-            types.push(if is_unknown { Type::UNKNOWN } else { cursor.data_type(item)? });
+            types.push(if is_unknown { None } else { Some(cursor.data_type(item)?) });
         }
     }
     cursor.expect("as")?;

@@ -11,7 +11,7 @@ use nqdb_types::{Oid, oid};
 
 use super::mentions::{free_columns, locks_rows, query_is_volatile};
 use super::slots::Planner;
-use crate::exec::{Comparison, ConstantSet, Equality, Eval, EvalSubscript, Subplan};
+use crate::exec::{Comparison, ConstantSet, DomainCheck, Equality, Eval, EvalSubscript, Subplan};
 use crate::ir::{ColumnId, Expr, ExprKind, Query, Subscript};
 
 /// `txid_current()`, by its number in `pg_proc`.
@@ -207,6 +207,12 @@ impl Planner<'_> {
                 shape: Arc::clone(shape),
                 absent_if_null: *absent_if_null,
             },
+            ExprKind::Domain { arg, rules } => Eval::Domain(Box::new(DomainCheck {
+                arg: self.compile(arg)?,
+                slot: self.define(rules.value, rules.ty),
+                checks: rules.checks.iter().map(|check| self.compile(&check.predicate)).collect::<SqlResult<_>>()?,
+                rules: Arc::clone(rules),
+            })),
             ExprKind::Field { record, index } => Eval::Field { record: self.compile_box(record)?, index: *index },
         })
     }

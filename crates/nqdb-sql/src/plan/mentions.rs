@@ -32,6 +32,7 @@ pub fn operands(expr: &Expr) -> Vec<&Expr> {
         | ExprKind::IsNull { arg, .. }
         | ExprKind::IsBool { arg, .. }
         | ExprKind::Field { record: arg, .. }
+        | ExprKind::Domain { arg, .. }
         | ExprKind::Quantified { arg, .. } => vec![arg],
         ExprKind::IsDistinct { left, right, .. }
         | ExprKind::NullIf { left, right, .. }
@@ -467,6 +468,7 @@ pub(crate) fn operands_mut(expr: &mut Expr) -> Vec<&mut Expr> {
         | ExprKind::IsNull { arg, .. }
         | ExprKind::IsBool { arg, .. }
         | ExprKind::Field { record: arg, .. }
+        | ExprKind::Domain { arg, .. }
         | ExprKind::Quantified { arg, .. } => vec![arg],
         ExprKind::IsDistinct { left, right, .. }
         | ExprKind::NullIf { left, right, .. }

@@ -44,7 +44,7 @@ mod with;
 use std::sync::Arc;
 
 use nqdb_txn::RelationLock;
-use nqdb_types::Oid;
+use nqdb_types::{NoUserTypes, Oid, TypeCatalog};
 
 use crate::exec::{Root, Subplan, WithChange, WithPlan};
 use crate::ir::{OutputColumn, Query};
@@ -60,7 +60,7 @@ pub(crate) use statement::plan_copy_target;
 pub use statement::{explain, explain_column, plan};
 
 /// What the planner may use; the `enable_*` settings of PostgreSQL.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PlanContext {
     /// `Snapshot::version` that the statement was bound against.
     pub catalog_version: u64,
@@ -70,6 +70,8 @@ pub struct PlanContext {
     pub enable_nestloop: bool,
     pub enable_sort: bool,
     pub executor: ExecutorChoice,
+    /// How EXPLAIN spells values and names of users' types.
+    pub types: Arc<dyn TypeCatalog>,
 }
 
 /// Which executor runs a query: the setting `nqdb.executor`.
@@ -93,6 +95,7 @@ impl PlanContext {
             enable_nestloop: true,
             enable_sort: true,
             executor: ExecutorChoice::Auto,
+            types: Arc::new(NoUserTypes),
         }
     }
 }

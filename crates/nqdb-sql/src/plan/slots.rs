@@ -11,6 +11,7 @@ use super::CurrentOf;
 use super::with::{RecursionPlace, WithPlace};
 use super::{PlanContext, cost};
 use crate::exec::{NodeNote, Operator, PlanNode, Slot, Subplan, WithPlan};
+use crate::explain::deparse::Names;
 use crate::ir::{ColumnId, Expr, WithId};
 use crate::rewrite::Statistics;
 
@@ -42,7 +43,7 @@ pub(crate) struct Planner<'a> {
     /// Slots of the operands of the CASEs around the expression at hand.
     pub case_slots: Vec<Slot>,
     /// What EXPLAIN calls a column.
-    pub names: HashMap<ColumnId, ColumnName, RandomState>,
+    pub names: Names,
     columns: HashMap<ColumnId, (Slot, Type), RandomState>,
     slot_count: usize,
     node_count: usize,
@@ -74,7 +75,7 @@ impl<'a> Planner<'a> {
             current_of: Vec::new(),
             reads_session: false,
             case_slots: Vec::new(),
-            names: HashMap::default(),
+            names: Names::new(cx.types.clone()),
             columns: HashMap::default(),
             slot_count: 0,
             node_count: 0,

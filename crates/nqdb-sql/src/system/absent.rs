@@ -7,7 +7,6 @@ use super::relation::{SystemRelation, relation};
 pub(super) static RELATIONS: &[&SystemRelation] = &[
     &PG_REWRITE,
     &PG_STATISTIC,
-    &PG_ENUM,
     &PG_INHERITS,
     &PG_PARTITIONED_TABLE,
     &PG_TRIGGER,
@@ -606,12 +605,5 @@ relation! {
         stanumbers3: FLOAT4_ARRAY nullable, stanumbers4: FLOAT4_ARRAY nullable, stanumbers5: FLOAT4_ARRAY nullable,
         stavalues1: ANYARRAY nullable, stavalues2: ANYARRAY nullable, stavalues3: ANYARRAY nullable,
         stavalues4: ANYARRAY nullable, stavalues5: ANYARRAY nullable,
-    }
-}
-
-relation! {
-    PG_ENUM = "pg_enum" 3501, row_type 10045, Table, empty;
-    {
-        oid: OID not_null, enumtypid: OID not_null, enumsortorder: FLOAT4 not_null, enumlabel: NAME not_null,
     }
 }

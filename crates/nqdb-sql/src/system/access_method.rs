@@ -6,7 +6,7 @@
 use nqdb_catalog::{PG_CATALOG_OID, SUPERUSER_OID};
 use nqdb_functions::{Strategy, all_operators};
 use nqdb_sqlstate::SqlResult;
-use nqdb_types::{Datum, Oid, oid as types, type_info};
+use nqdb_types::{Datum, Oid, oid as types, type_category};
 
 use super::class::{BTREE, HEAP};
 use super::context::{SystemContext, SystemRows};
@@ -108,12 +108,13 @@ static BTREE_CLASSES: &[BtreeClass] = &[
 pub(crate) fn default_class(type_oid: Oid) -> Option<&'static BtreeClass> {
     let exact = BTREE_CLASSES.iter().find(|class| class.is_default && class.input == type_oid);
     exact.or_else(|| {
-        let info = type_info(type_oid)?;
+        let category = type_category(type_oid)?;
         let input = match type_oid {
             types::VARCHAR => types::TEXT,
-            _ if info.category == 'A' => types::ANYARRAY,
+            _ if category == 'A' => types::ANYARRAY,
+            _ if category == 'E' => types::ANYENUM,
             // The reg types compare as numbers.
-            _ if info.category == 'N' => types::OID,
+            _ if category == 'N' => types::OID,
             _ => return None,
         };
         BTREE_CLASSES.iter().find(|class| class.is_default && class.input == input)

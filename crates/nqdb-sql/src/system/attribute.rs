@@ -1,8 +1,8 @@
 //! `pg_attribute` and `pg_attrdef`: columns and their defaults.
 
-use nqdb_catalog::{ColumnDef, Relation, TableDef, ViewDef};
+use nqdb_catalog::{ColumnDef, Relation, TableDef, ViewDef, type_reference};
 use nqdb_sqlstate::SqlResult;
-use nqdb_types::{Datum, Oid, Type, oid as types};
+use nqdb_types::{Datum, Oid, Type, is_user_type, oid as types};
 
 use super::class::relations_wanted;
 use super::context::{SystemContext, SystemRows};
@@ -168,11 +168,13 @@ fn system_columns(cx: &SystemContext<'_>, relation: Oid, rows: &mut SystemRows<'
 }
 
 fn attribute(cx: &SystemContext<'_>, column: &Column<'_>) -> Attribute {
-    let facts = type_facts(cx.catalog, column.ty.oid).unwrap_or_default();
+    let facts = type_facts(cx.catalog, column.ty.declared_oid()).unwrap_or_default();
+    // What modifies a domain's values belongs to the domain.
+    let typmod = if column.ty.domain == 0 { column.ty.typmod } else { -1 };
     Attribute {
         attnotnull: boolean(column.not_null),
         attacl: column_list_value(cx.catalog, column.relation, column.number),
-        ..attribute_of_type(column.relation, column.name, column.number, column.ty.typmod, &facts)
+        ..attribute_of_type(column.relation, column.name, column.number, typmod, &facts)
     }
 }
 
@@ -229,11 +231,14 @@ fn defaults(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> 
 }
 
 /// A default with the type of its column, where it would have none by itself: a bare literal or NULL.
-fn typed_default(default: &str, column: Type) -> String {
+pub(super) fn typed_default(default: &str, column: Type) -> String {
     let written = default.trim();
     let inner = written.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
     let is_literal = inner.is_some_and(|inner| !inner.replace("''", "").contains('\''));
     if is_literal || written.eq_ignore_ascii_case("null") {
+        if is_user_type(column.declared_oid()) {
+            return format!("{written}::\"{}\"", type_reference(column.declared_oid()));
+        }
         return format!("{written}::{}", Type::new(column.oid).name());
     }
     written.to_string()

@@ -2,7 +2,7 @@
 //!
 //! A constraint that an index keeps has the number of that index.
 
-use nqdb_catalog::{CheckDef, IndexDef, Relation, Snapshot, TableDef};
+use nqdb_catalog::{CheckDef, DomainCheck, IndexDef, Relation, Snapshot, TableDef, TypeDef};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::Oid;
 
@@ -37,20 +37,41 @@ fn constraints(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<(
             rows.push(key_row(&table, index))?;
         }
     }
+    if cx.wanted_oid("conrelid").is_none_or(|wanted| wanted == 0) {
+        for def in super::user_types::in_order(cx.catalog) {
+            for check in def.domain().into_iter().flat_map(|domain| &domain.checks) {
+                rows.push(domain_row(def, check))?;
+            }
+        }
+    }
     Ok(())
+}
+
+fn domain_row(def: &TypeDef, check: &DomainCheck) -> ConstraintRow {
+    ConstraintRow {
+        convalidated: boolean(check.validated),
+        conrelid: oid(0),
+        contypid: oid(def.oid),
+        conbin: text(&check.expression),
+        ..row_in(def.schema, check.oid, &check.name, 0, 'c')
+    }
 }
 
 /// What is the same for all sorts.
 fn plain_row(number: Oid, name: &str, table: &TableDef, kind: char) -> ConstraintRow {
+    row_in(table.schema, number, name, table.oid, kind)
+}
+
+fn row_in(schema: Oid, number: Oid, name: &str, relation: Oid, kind: char) -> ConstraintRow {
     ConstraintRow {
         oid: oid(number),
         conname: text(name),
-        connamespace: oid(table.schema),
+        connamespace: oid(schema),
         contype: letter(kind),
         condeferrable: boolean(false),
         condeferred: boolean(false),
         convalidated: boolean(true),
-        conrelid: oid(table.oid),
+        conrelid: oid(relation),
         contypid: oid(0),
         conindid: oid(0),
         conparentid: oid(0),
@@ -86,6 +107,14 @@ fn key_row(table: &TableDef, index: &IndexDef) -> ConstraintRow {
 pub(crate) enum Constraint<'a> {
     Check(&'a CheckDef),
     Key(&'a IndexDef),
+}
+
+/// Finds a constraint of a domain by its number.
+pub(crate) fn of_domain(catalog: &Snapshot, number: Oid) -> Option<(&TypeDef, &DomainCheck)> {
+    catalog.types().find_map(|def| {
+        let check = def.domain()?.checks.iter().find(|check| check.oid == number)?;
+        Some((&**def, check))
+    })
 }
 
 /// Finds a constraint by its number, with its table.

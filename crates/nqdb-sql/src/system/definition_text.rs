@@ -11,7 +11,7 @@ use nqdb_types::{Oid, Type, oid as types};
 use super::access_method::class_by_oid;
 use super::collation::collation_name;
 use super::constraint::{self, Constraint};
-use super::expression_text::{expression_text, key_expression_text};
+use super::expression_text::{domain_expression_text, expression_text, key_expression_text};
 use super::object_name::{object_number, relation_name};
 use super::routine::{self, Routine, RoutineKind};
 use crate::bind::BindContext;
@@ -104,6 +104,11 @@ fn key_order(key: &KeyColumn) -> &'static str {
 
 /// `pg_get_constraintdef`.
 pub fn constraint_definition(number: Oid, pretty: bool, cx: &BindContext<'_>) -> Option<String> {
+    if let Some((def, check)) = constraint::of_domain(cx.catalog, number) {
+        let base = def.domain()?.base.ty();
+        let not_valid = if check.validated { "" } else { " NOT VALID" };
+        return Some(format!("CHECK ({}){not_valid}", domain_expression_text(&check.expression, base, pretty, cx)));
+    }
     let (table, found) = constraint::find(cx.catalog, number)?;
     Some(match found {
         Constraint::Check(check) => {

@@ -11,7 +11,7 @@ use nqdb_functions::{Function, all_operators, casts, is_object_reference, quote_
 use nqdb_types::{Datum, FormatContext, Type, oid, write_text};
 
 use super::object_name::object_name;
-use crate::bind::{BindContext, bind_stored_expression};
+use crate::bind::{BindContext, bind_domain_check, bind_stored_expression};
 use crate::ir::{ColumnId, Expr, ExprKind};
 
 /// The text of a stored expression over the columns of a table, or over none.
@@ -21,7 +21,15 @@ pub fn expression_text(stored: &str, table: Option<&Arc<TableDef>>, pretty: bool
         return written.to_ascii_uppercase();
     }
     let Ok(bound) = bind_stored_expression(written, table, cx) else { return written.to_string() };
-    let writer = Writer { table, pretty, cx };
+    let writer = Writer { table, is_domain: false, pretty, cx };
+    writer.expression(&bound).unwrap_or_else(|| written.to_string())
+}
+
+/// The text of a domain's check, which is about VALUE.
+pub(super) fn domain_expression_text(stored: &str, base: Type, pretty: bool, cx: &BindContext<'_>) -> String {
+    let written = stored.trim();
+    let Ok(bound) = bind_domain_check(written, base, cx) else { return written.to_string() };
+    let writer = Writer { table: None, is_domain: true, pretty, cx };
     writer.expression(&bound).unwrap_or_else(|| written.to_string())
 }
 
@@ -59,6 +67,8 @@ const WORDS: [&str; 9] = [
 
 struct Writer<'a> {
     table: Option<&'a Arc<TableDef>>,
+    /// Its only column is VALUE.
+    is_domain: bool,
     pretty: bool,
     cx: &'a BindContext<'a>,
 }
@@ -70,9 +80,10 @@ impl Writer<'_> {
             ExprKind::Literal(datum) => self.literal(datum, expr.ty),
             ExprKind::Column(id) => self.column(*id)?,
             ExprKind::Call { function, args } => self.call(function, args, expr.ty)?,
-            ExprKind::Relabel(arg) | ExprKind::ViaText(arg) | ExprKind::Convert { arg, .. } => {
-                self.cast(arg, expr.ty)?
-            }
+            ExprKind::Relabel(arg)
+            | ExprKind::ViaText(arg)
+            | ExprKind::Domain { arg, .. }
+            | ExprKind::Convert { arg, .. } => self.cast(arg, expr.ty)?,
             ExprKind::Typmod { arg, .. } => self.cast(without_cast(arg), expr.ty)?,
             ExprKind::And(args) => self.joined(args, " AND ")?,
             ExprKind::Or(args) => self.joined(args, " OR ")?,
@@ -125,6 +136,9 @@ impl Writer<'_> {
     }
 
     fn column(&self, id: ColumnId) -> Option<String> {
+        if self.is_domain {
+            return Some("VALUE".to_string());
+        }
         let (_, column) = self.table?.live_columns().nth(id.0 as usize)?;
         Some(quote_identifier(&column.name))
     }
@@ -161,7 +175,7 @@ impl Writer<'_> {
         }
         match otherwise {
             Some(otherwise) => text.push_str(&format!("\n    ELSE {}", self.expression(otherwise)?)),
-            None => text.push_str(&format!("\n    ELSE NULL::{}", arms.first()?.1.ty.name())),
+            None => text.push_str(&format!("\n    ELSE NULL::{}", self.cx.format.type_name(arms.first()?.1.ty))),
         }
         Some(text + "\nEND")
     }
@@ -180,7 +194,7 @@ impl Writer<'_> {
             (false, _) if simple || text.starts_with('(') && is_operator_call(arg) => text,
             (false, _) => format!("({text})"),
         };
-        Some(format!("{text}::{}", ty.name()))
+        Some(format!("{text}::{}", self.cx.format.type_name(ty)))
     }
 
     fn call(&self, function: &'static Function, args: &[Expr], ty: Type) -> Option<String> {
@@ -217,7 +231,7 @@ impl Writer<'_> {
     fn literal(&self, datum: &Datum, ty: Type) -> String {
         let bare = Type::new(ty.oid);
         if datum.is_null() {
-            return format!("NULL::{}", bare.name());
+            return format!("NULL::{}", self.cx.format.type_name(bare));
         }
         let named = match datum {
             Datum::Oid(object) if is_object_reference(ty.oid) => {
@@ -227,13 +241,13 @@ impl Writer<'_> {
         };
         let text = named.unwrap_or_else(|| {
             let mut bytes = Vec::new();
-            write_text(&mut bytes, datum, bare, &FormatContext::default());
+            write_text(&mut bytes, datum, bare, &FormatContext::of_types(self.cx.format.types.clone()));
             String::from_utf8_lossy(&bytes).into_owned()
         });
         match ty.oid {
             oid::BOOL => (if text == "t" { "true" } else { "false" }).to_string(),
             oid::INT4 | oid::NUMERIC if text.starts_with(|first: char| first.is_ascii_digit()) => text,
-            _ => format!("'{}'::{}", text.replace('\'', "''"), bare.name()),
+            _ => format!("'{}'::{}", text.replace('\'', "''"), self.cx.format.type_name(bare)),
         }
     }
 }

@@ -8,6 +8,8 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
     &TABLES,
     &VIEWS,
     &COLUMNS,
+    &DOMAINS,
+    &DOMAIN_CONSTRAINTS,
     &TABLE_CONSTRAINTS,
     &CHECK_CONSTRAINTS,
     &KEY_COLUMN_USAGE,
@@ -324,5 +326,68 @@ relation! {
         character_set_name: SQL_IDENTIFIER, character_repertoire: SQL_IDENTIFIER,
         form_of_use: SQL_IDENTIFIER, default_collate_catalog: SQL_IDENTIFIER,
         default_collate_schema: SQL_IDENTIFIER, default_collate_name: SQL_IDENTIFIER,
+    }
+}
+
+relation! {
+    DOMAINS = "domains" 13320, row_type 13322, information_schema View, query "
+        SELECT current_database(), nt.nspname, t.typname,
+               CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN 'ARRAY' WHEN nbt.nspname = 'pg_catalog'
+                    THEN format_type(t.typbasetype, NULL) ELSE 'USER-DEFINED' END,
+               CASE WHEN t.typtypmod <> -1 AND t.typbasetype IN (1042, 1043) THEN t.typtypmod - 4 END,
+               CASE WHEN t.typbasetype NOT IN (25, 1042, 1043) THEN NULL WHEN t.typtypmod = -1 THEN 1073741824
+                    ELSE (t.typtypmod - 4) * 4 END,
+               NULL, NULL, NULL,
+               CASE WHEN nco.nspname IS NOT NULL THEN current_database() END, nco.nspname, co.collname,
+               CASE t.typbasetype WHEN 21 THEN 16 WHEN 23 THEN 32 WHEN 20 THEN 64 WHEN 700 THEN 24 WHEN 701 THEN 53
+                    WHEN 1700 THEN CASE WHEN t.typtypmod <> -1 THEN ((t.typtypmod - 4) >> 16) & 65535 END END,
+               CASE WHEN t.typbasetype IN (20, 21, 23, 700, 701) THEN 2 WHEN t.typbasetype = 1700 THEN 10 END,
+               CASE WHEN t.typbasetype IN (20, 21, 23) THEN 0
+                    WHEN t.typbasetype = 1700 AND t.typtypmod <> -1
+                    THEN (((t.typtypmod - 4) & 2047) # 1024) - 1024 END,
+               CASE WHEN t.typbasetype = 1082 THEN 0
+                    WHEN t.typbasetype IN (1083, 1114, 1184) THEN CASE WHEN t.typtypmod < 0 THEN 6 ELSE t.typtypmod END
+                    WHEN t.typbasetype = 1186 THEN CASE WHEN t.typtypmod < 0 OR t.typtypmod & 65535 = 65535 THEN 6
+                                                        ELSE t.typtypmod & 65535 END END,
+               NULL, NULL, t.typdefault, current_database(), nbt.nspname, bt.typname, NULL, NULL, NULL, NULL, '1'
+        FROM pg_type t
+        JOIN pg_namespace nt ON t.typnamespace = nt.oid
+        JOIN pg_type bt ON t.typbasetype = bt.oid
+        JOIN pg_namespace nbt ON bt.typnamespace = nbt.oid
+        LEFT JOIN pg_collation co ON t.typcollation = co.oid AND co.collname <> 'default'
+        LEFT JOIN pg_namespace nco ON co.collnamespace = nco.oid
+        WHERE t.typtype = 'd'";
+    {
+        domain_catalog: SQL_IDENTIFIER, domain_schema: SQL_IDENTIFIER,
+        domain_name: SQL_IDENTIFIER, data_type: CHARACTER_DATA,
+        character_maximum_length: CARDINAL_NUMBER, character_octet_length: CARDINAL_NUMBER,
+        character_set_catalog: SQL_IDENTIFIER, character_set_schema: SQL_IDENTIFIER,
+        character_set_name: SQL_IDENTIFIER, collation_catalog: SQL_IDENTIFIER,
+        collation_schema: SQL_IDENTIFIER, collation_name: SQL_IDENTIFIER,
+        numeric_precision: CARDINAL_NUMBER, numeric_precision_radix: CARDINAL_NUMBER,
+        numeric_scale: CARDINAL_NUMBER, datetime_precision: CARDINAL_NUMBER,
+        interval_type: CHARACTER_DATA, interval_precision: CARDINAL_NUMBER,
+        domain_default: CHARACTER_DATA, udt_catalog: SQL_IDENTIFIER,
+        udt_schema: SQL_IDENTIFIER, udt_name: SQL_IDENTIFIER,
+        scope_catalog: SQL_IDENTIFIER, scope_schema: SQL_IDENTIFIER,
+        scope_name: SQL_IDENTIFIER, maximum_cardinality: CARDINAL_NUMBER,
+        dtd_identifier: SQL_IDENTIFIER,
+    }
+}
+
+relation! {
+    DOMAIN_CONSTRAINTS = "domain_constraints" 13310, row_type 13312, information_schema View, query "
+        SELECT current_database(), rs.nspname, con.conname, current_database(), n.nspname, t.typname,
+               CASE WHEN con.condeferrable THEN 'YES' ELSE 'NO' END, CASE WHEN con.condeferred THEN 'YES' ELSE 'NO' END
+        FROM pg_constraint con
+        JOIN pg_namespace rs ON rs.oid = con.connamespace
+        JOIN pg_type t ON t.oid = con.contypid
+        JOIN pg_namespace n ON n.oid = t.typnamespace
+        WHERE pg_has_role(t.typowner, 'USAGE')";
+    {
+        constraint_catalog: SQL_IDENTIFIER, constraint_schema: SQL_IDENTIFIER,
+        constraint_name: SQL_IDENTIFIER, domain_catalog: SQL_IDENTIFIER,
+        domain_schema: SQL_IDENTIFIER, domain_name: SQL_IDENTIFIER,
+        is_deferrable: YES_OR_NO, initially_deferred: YES_OR_NO,
     }
 }

@@ -7,8 +7,6 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
     &REFERENTIAL_CONSTRAINTS,
     &TRIGGERS,
     &TRIGGERED_UPDATE_COLUMNS,
-    &DOMAINS,
-    &DOMAIN_CONSTRAINTS,
     &DOMAIN_UDT_USAGE,
     &ELEMENT_TYPES,
     &VIEW_TABLE_USAGE,
@@ -68,36 +66,6 @@ relation! {
         trigger_name: SQL_IDENTIFIER, event_object_catalog: SQL_IDENTIFIER,
         event_object_schema: SQL_IDENTIFIER, event_object_table: SQL_IDENTIFIER,
         event_object_column: SQL_IDENTIFIER,
-    }
-}
-
-relation! {
-    DOMAINS = "domains" 13320, row_type 13322, information_schema View, nothing;
-    {
-        domain_catalog: SQL_IDENTIFIER, domain_schema: SQL_IDENTIFIER,
-        domain_name: SQL_IDENTIFIER, data_type: CHARACTER_DATA,
-        character_maximum_length: CARDINAL_NUMBER, character_octet_length: CARDINAL_NUMBER,
-        character_set_catalog: SQL_IDENTIFIER, character_set_schema: SQL_IDENTIFIER,
-        character_set_name: SQL_IDENTIFIER, collation_catalog: SQL_IDENTIFIER,
-        collation_schema: SQL_IDENTIFIER, collation_name: SQL_IDENTIFIER,
-        numeric_precision: CARDINAL_NUMBER, numeric_precision_radix: CARDINAL_NUMBER,
-        numeric_scale: CARDINAL_NUMBER, datetime_precision: CARDINAL_NUMBER,
-        interval_type: CHARACTER_DATA, interval_precision: CARDINAL_NUMBER,
-        domain_default: CHARACTER_DATA, udt_catalog: SQL_IDENTIFIER,
-        udt_schema: SQL_IDENTIFIER, udt_name: SQL_IDENTIFIER,
-        scope_catalog: SQL_IDENTIFIER, scope_schema: SQL_IDENTIFIER,
-        scope_name: SQL_IDENTIFIER, maximum_cardinality: CARDINAL_NUMBER,
-        dtd_identifier: SQL_IDENTIFIER,
-    }
-}
-
-relation! {
-    DOMAIN_CONSTRAINTS = "domain_constraints" 13310, row_type 13312, information_schema View, nothing;
-    {
-        constraint_catalog: SQL_IDENTIFIER, constraint_schema: SQL_IDENTIFIER,
-        constraint_name: SQL_IDENTIFIER, domain_catalog: SQL_IDENTIFIER,
-        domain_schema: SQL_IDENTIFIER, domain_name: SQL_IDENTIFIER,
-        is_deferrable: YES_OR_NO, initially_deferred: YES_OR_NO,
     }
 }
 

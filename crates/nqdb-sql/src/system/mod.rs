@@ -49,6 +49,7 @@ mod size;
 mod type_functions;
 mod types;
 mod updatable;
+mod user_types;
 mod value;
 mod views;
 mod visibility;
@@ -86,6 +87,7 @@ static RELATIONS: &[&[&SystemRelation]] = &[
     class::RELATIONS,
     attribute::RELATIONS,
     types::RELATIONS,
+    user_types::RELATIONS,
     index::RELATIONS,
     constraint::RELATIONS,
     sequence::RELATIONS,

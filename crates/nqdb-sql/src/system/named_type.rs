@@ -1,13 +1,15 @@
 //! The name of a type, as regtype reads it: with modifiers, which do not count, and brackets for arrays.
 
+use nqdb_catalog::Snapshot;
 use nqdb_sqlstate::{INVALID_NAME, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT};
-use nqdb_types::{Oid, all_types, oid, type_by_name, type_info};
+use nqdb_types::array::array_type;
+use nqdb_types::{Oid, all_types, type_by_name};
 
 use super::object_name::split_name;
 use super::types::domain_number;
 
 /// The number of a type by its name.
-pub(super) fn type_number(text: &str) -> SqlResult<Oid> {
+pub(super) fn type_number(catalog: &Snapshot, search_path: &[Oid], text: &str) -> SqlResult<Oid> {
     let written = text.trim();
     let missing = || SqlError::new(UNDEFINED_OBJECT, format!("type \"{written}\" does not exist"));
     if written.is_empty() {
@@ -16,15 +18,16 @@ pub(super) fn type_number(text: &str) -> SqlResult<Oid> {
     let (element, brackets) = without_brackets(written);
     let (name, behind) = without_modifier(element);
     let full = if behind.is_empty() { name.to_string() } else { format!("{} {behind}", name.trim_end()) };
-    let found = if full.contains('"') || full.contains('.') { qualified(&full)? } else { plain(&full) };
+    let found = if full.contains('"') || full.contains('.') {
+        qualified(catalog, search_path, &full)?
+    } else {
+        plain(&full).or_else(|| catalog.resolve_type(search_path, None, &full.to_lowercase()))
+    };
     let found = found.ok_or_else(missing)?;
     if !brackets {
         return Ok(found);
     }
-    match type_info(found).map(|info| info.array_oid) {
-        Some(array) if array != oid::INVALID => Ok(array),
-        _ => Err(missing()),
-    }
+    array_type(found).ok_or_else(missing)
 }
 
 /// Takes `[]`, `[3]` and `array` off the end; whether there were any.
@@ -59,17 +62,17 @@ fn plain(text: &str) -> Option<Oid> {
 }
 
 /// `"char"`, `pg_catalog.int4`, `information_schema.yes_or_no`.
-fn qualified(text: &str) -> SqlResult<Option<Oid>> {
+fn qualified(catalog: &Snapshot, search_path: &[Oid], text: &str) -> SqlResult<Option<Oid>> {
     let parts = split_name(text)?;
     Ok(match parts.as_slice() {
-        [name] => by_catalog_name(name),
+        [name] => by_catalog_name(name).or_else(|| catalog.resolve_type(search_path, None, name)),
         [schema, name] if schema == "pg_catalog" => by_catalog_name(name),
         [schema, name] if schema == "information_schema" => domain_number(name),
-        [schema, _] => {
+        [schema, _] if schema != "pg_temp" && catalog.schema(schema).is_none() => {
             let message = format!("schema \"{schema}\" does not exist");
-            let known = schema == "public";
-            return if known { Ok(None) } else { Err(SqlError::new(nqdb_sqlstate::INVALID_SCHEMA_NAME, message)) };
+            return Err(SqlError::new(nqdb_sqlstate::INVALID_SCHEMA_NAME, message));
         }
+        [schema, name] => catalog.resolve_type(search_path, Some(schema), name),
         _ => return Err(SqlError::new(INVALID_NAME, format!("improper qualified name: {text}"))),
     })
 }
@@ -81,6 +84,7 @@ fn by_catalog_name(name: &str) -> Option<Oid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nqdb_types::oid;
 
     #[test]
     fn types_are_found_by_all_their_spellings() {
@@ -97,8 +101,8 @@ mod tests {
             ("_text", oid::TEXT_ARRAY),
         ];
         for (text, expected) in cases {
-            assert_eq!(type_number(text), Ok(expected), "{text}");
+            assert_eq!(type_number(&Snapshot::default(), &[], text), Ok(expected), "{text}");
         }
-        assert_eq!(type_number("nonsense").unwrap_err().code(), UNDEFINED_OBJECT);
+        assert_eq!(type_number(&Snapshot::default(), &[], "nonsense").unwrap_err().code(), UNDEFINED_OBJECT);
     }
 }

@@ -22,7 +22,7 @@ const COLLATION_POSIX: Oid = 951;
 pub fn object_name(catalog: &Snapshot, search_path: &[Oid], reg_type: Oid, object: Oid) -> Option<String> {
     match reg_type {
         oid::REGCLASS => relation_name(catalog, search_path, object),
-        oid::REGTYPE => type_name(object),
+        oid::REGTYPE => type_name(catalog, search_path, object),
         oid::REGPROC => {
             let found = routine::by_oid(object)?;
             let name = quote_identifier(found.name);
@@ -55,11 +55,11 @@ pub fn object_name(catalog: &Snapshot, search_path: &[Oid], reg_type: Oid, objec
 pub fn object_number(catalog: &Snapshot, search_path: &[Oid], reg_type: Oid, text: &str) -> SqlResult<Oid> {
     match reg_type {
         oid::REGCLASS => relation_number(catalog, search_path, text),
-        oid::REGTYPE => named_type::type_number(text),
+        oid::REGTYPE => named_type::type_number(catalog, search_path, text),
         oid::REGPROC => routine_number(text),
-        oid::REGPROCEDURE => routine_with_arguments(text),
+        oid::REGPROCEDURE => routine_with_arguments(catalog, search_path, text),
         oid::REGOPER => operator_number(text),
-        oid::REGOPERATOR => operator_with_operands(text),
+        oid::REGOPERATOR => operator_with_operands(catalog, search_path, text),
         oid::REGNAMESPACE => {
             let name = single_name(text)?;
             let found = catalog.schema(&name).map(|schema| schema.oid);
@@ -121,12 +121,13 @@ fn relation_number(catalog: &Snapshot, search_path: &[Oid], text: &str) -> SqlRe
     found.ok_or_else(|| SqlError::new(UNDEFINED_TABLE, format!("relation \"{}\" does not exist", parts.join("."))))
 }
 
-/// As regtype prints a type; qualified outside of `pg_catalog`.
-pub fn type_name(type_oid: Oid) -> Option<String> {
+/// As regtype prints a type; qualified where the search path does not lead to it.
+pub fn type_name(catalog: &Snapshot, search_path: &[Oid], type_oid: Oid) -> Option<String> {
     if type_info(type_oid).is_some() {
         return Some(Type::new(type_oid).name());
     }
-    super::types::domain_name(type_oid).map(|name| format!("information_schema.{name}"))
+    let domain = || super::types::domain_name(type_oid).map(|name| format!("information_schema.{name}"));
+    catalog.type_name(search_path, type_oid, quote_identifier).or_else(domain)
 }
 
 /// Names of types, with commas between them.
@@ -191,9 +192,10 @@ fn split_arguments(text: &str) -> SqlResult<(&str, Vec<&str>)> {
     Ok((name, args))
 }
 
-fn routine_with_arguments(text: &str) -> SqlResult<Oid> {
+fn routine_with_arguments(catalog: &Snapshot, search_path: &[Oid], text: &str) -> SqlResult<Oid> {
     let (name, args) = split_arguments(text)?;
-    let args = args.into_iter().map(named_type::type_number).collect::<SqlResult<Vec<Oid>>>()?;
+    let number = |arg| named_type::type_number(catalog, search_path, arg);
+    let args = args.into_iter().map(number).collect::<SqlResult<Vec<Oid>>>()?;
     let name = in_pg_catalog(name)?.ok_or_else(|| no_function(text))?;
     let found = routine::named(&name).find(|routine| routine.args == args);
     found.map(|routine| routine.oid).ok_or_else(|| no_function(text))
@@ -215,7 +217,7 @@ fn operator_number(text: &str) -> SqlResult<Oid> {
     }
 }
 
-fn operator_with_operands(text: &str) -> SqlResult<Oid> {
+fn operator_with_operands(catalog: &Snapshot, search_path: &[Oid], text: &str) -> SqlResult<Oid> {
     let (name, operands) = split_arguments(text)?;
     let missing = || SqlError::new(UNDEFINED_FUNCTION, format!("operator does not exist: {text}"));
     let [left, right] = operands.as_slice() else {
@@ -224,7 +226,10 @@ fn operator_with_operands(text: &str) -> SqlResult<Oid> {
         return Err(error.with_hint("Provide two argument types for operator."));
     };
     let operand = |text: &str| -> SqlResult<Option<Oid>> {
-        if text.trim().eq_ignore_ascii_case("none") { Ok(None) } else { named_type::type_number(text).map(Some) }
+        if text.trim().eq_ignore_ascii_case("none") {
+            return Ok(None);
+        }
+        named_type::type_number(catalog, search_path, text).map(Some)
     };
     let (left, right) = (operand(left)?, operand(right)?);
     let name = operator_name(name);

@@ -21,7 +21,10 @@ pub fn secured(catalog: &Snapshot, kind: SecuredKind, object: Oid) -> Option<Sec
         }
         SecuredKind::Function => routine::by_oid(object).map(|found| made(SUPERUSER_OID, found.name)),
         SecuredKind::Language => (object == language::INTERNAL_LANGUAGE).then(|| made(SUPERUSER_OID, "internal")),
-        SecuredKind::Type => type_info(object).map(|found| made(SUPERUSER_OID, found.name)),
+        SecuredKind::Type => match catalog.type_by_oid(object) {
+            Some(found) => Some(made(found.owner, &found.name)),
+            None => type_info(object).map(|found| made(SUPERUSER_OID, found.name)),
+        },
         SecuredKind::Tablespace => {
             let found = database::TABLESPACES.iter().find(|(number, _)| *number == object);
             found.map(|(_, name)| made(SUPERUSER_OID, name))

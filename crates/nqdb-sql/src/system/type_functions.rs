@@ -41,6 +41,26 @@ fn functions(row: &[Oid; 8]) -> TypeFunctions {
     TypeFunctions { input, output, receive, send, modifier_input, modifier_output, analyze, subscript }
 }
 
+/// `enum_in` and the others.
+pub(crate) fn enum_functions() -> TypeFunctions {
+    functions(&[3506, 3507, 3532, 3533, 0, 0, 0, 0])
+}
+
+/// Those of a domain: its own to read, its base type's to write.
+pub(crate) fn domain_functions(base: Oid) -> TypeFunctions {
+    let written = match nqdb_types::type_info(base) {
+        Some(info) => type_functions(info),
+        None if nqdb_types::is_enum(base) => enum_functions(),
+        None => array_functions(),
+    };
+    TypeFunctions { input: 2597, receive: 2598, modifier_input: 0, modifier_output: 0, subscript: 0, ..written }
+}
+
+/// `array_in` and the others, of an array over a type without modifiers.
+pub(crate) fn array_functions() -> TypeFunctions {
+    functions(&ARRAY)
+}
+
 /// `array_in` and the others, for all arrays.
 const ARRAY: [Oid; 8] = [750, 751, 2400, 2401, 0, 0, 3816, 6179];
 
@@ -379,6 +399,8 @@ static SUPPORT_FUNCTIONS: &[SupportRow] = &[
     (2501, "cstring_send", BYTEA, &[CSTRING], true, true),
     (2502, "anyarray_recv", ANYARRAY, &[INTERNAL], true, true),
     (2503, "anyarray_send", BYTEA, &[ANYARRAY], true, true),
+    (2597, "domain_in", ANY, &[CSTRING, OID, INT4], false, true),
+    (2598, "domain_recv", ANY, &[INTERNAL, OID, INT4], false, true),
     (2777, "anynonarray_in", ANYNONARRAY, &[CSTRING], true, false),
     (2778, "anynonarray_out", CSTRING, &[ANYNONARRAY], true, false),
     (2893, "xml_in", XML, &[CSTRING], true, true),
@@ -419,6 +441,10 @@ static SUPPORT_FUNCTIONS: &[SupportRow] = &[
     (3447, "macaddr8_send", BYTEA, &[MACADDR8], true, false),
     (3504, "anyenum_in", ANYENUM, &[CSTRING], true, false),
     (3505, "anyenum_out", CSTRING, &[ANYENUM], true, true),
+    (3506, "enum_in", ANYENUM, &[CSTRING, OID], true, true),
+    (3507, "enum_out", CSTRING, &[ANYENUM], true, true),
+    (3532, "enum_recv", ANYENUM, &[INTERNAL, OID], true, true),
+    (3533, "enum_send", BYTEA, &[ANYENUM], true, true),
     (3594, "event_trigger_in", EVENT_TRIGGER, &[CSTRING], false, false),
     (3595, "event_trigger_out", CSTRING, &[EVENT_TRIGGER], true, false),
     (3610, "tsvectorin", TSVECTOR, &[CSTRING], true, false),

@@ -1,9 +1,9 @@
-//! `pg_type`: the built-in types and the domains of `information_schema`.
+//! `pg_type`: the built-in types and the domains of `information_schema`; those of users are in `user_types`.
 
 use nqdb_catalog::rights::SecuredKind;
 use nqdb_catalog::{INFORMATION_SCHEMA_OID, PG_CATALOG_OID, SUPERUSER_OID, Snapshot};
 use nqdb_sqlstate::SqlResult;
-use nqdb_types::{Datum, Oid, Type, TypeInfo, TypeKind, oid as types, type_info};
+use nqdb_types::{Datum, Oid, Type, TypeInfo, TypeKind, is_user_type, oid as types, type_info};
 
 use super::context::{SystemContext, SystemRows};
 use super::relation::column_types::{CARDINAL_NUMBER, CHARACTER_DATA, SQL_IDENTIFIER, TIME_STAMP, YES_OR_NO};
@@ -55,7 +55,10 @@ const DOMAINS: [(Oid, Oid, &str); 5] = [
 ];
 
 /// What the system knows of a type; `None` when it does not exist.
-pub(super) fn type_facts(_catalog: &Snapshot, type_oid: Oid) -> Option<TypeFacts> {
+pub(super) fn type_facts(catalog: &Snapshot, type_oid: Oid) -> Option<TypeFacts> {
+    if is_user_type(type_oid) {
+        return super::user_types::facts(catalog, type_oid);
+    }
     if DOMAINS.iter().any(|(domain, ..)| *domain == type_oid) {
         let base = type_info(domain_base(type_oid).oid)?;
         return Some(TypeFacts { oid: type_oid, collation: domain_collation(base), ..facts_of(base) });
@@ -131,7 +134,7 @@ fn all_types(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()>
             rows.push(row)?;
         }
     }
-    Ok(())
+    super::user_types::type_rows(cx, &is_wanted, rows)
 }
 
 fn built_in(info: &TypeInfo) -> TypeRow {
@@ -162,7 +165,7 @@ fn built_in(info: &TypeInfo) -> TypeRow {
     }
 }
 
-fn with_functions(functions: &TypeFunctions) -> TypeRow {
+pub(super) fn with_functions(functions: &TypeFunctions) -> TypeRow {
     TypeRow {
         typsubscript: oid(functions.subscript),
         typinput: oid(functions.input),

@@ -12,10 +12,10 @@ use nqdb_sqlstate::{DATATYPE_MISMATCH, INVALID_BINARY_REPRESENTATION, PROTOCOL_V
 
 use super::{Array, DIMENSION_COUNT_MAX, Dimension, check_dimensions, too_many_dimensions};
 use crate::binary::{read_binary, write_binary};
-use crate::{Datum, Oid, Sink, Type};
+use crate::{Datum, FormatContext, Oid, Sink, Type};
 
 /// Appends an array's binary form.
-pub(crate) fn write_array<S: Sink>(out: &mut S, array: &Array) {
+pub(crate) fn write_array<S: Sink>(out: &mut S, array: &Array, cx: &FormatContext) {
     let has_nulls = array.elements().iter().any(Datum::is_null);
     out.put(&(array.dimensions().len() as i32).to_be_bytes());
     out.put(&i32::from(has_nulls).to_be_bytes());
@@ -32,14 +32,14 @@ pub(crate) fn write_array<S: Sink>(out: &mut S, array: &Array) {
             continue;
         }
         bytes.clear();
-        write_binary(&mut bytes, element, element_type);
+        write_binary(&mut bytes, element, element_type, cx);
         out.put(&(bytes.len() as i32).to_be_bytes());
         out.put(&bytes);
     }
 }
 
 /// Reads an array's binary form; `element` has the modifier of the array.
-pub(crate) fn read_array(mut bytes: &[u8], element: Type) -> SqlResult<Array> {
+pub(crate) fn read_array(mut bytes: &[u8], element: Type, cx: &FormatContext) -> SqlResult<Array> {
     let input = &mut bytes;
     let dimension_count = take_i32(input)?;
     let count = usize::try_from(dimension_count)
@@ -63,7 +63,7 @@ pub(crate) fn read_array(mut bytes: &[u8], element: Type) -> SqlResult<Array> {
     }
     let mut elements = Vec::with_capacity(element_count);
     for at in 0..element_count {
-        elements.push(read_element(input, element, at)?);
+        elements.push(read_element(input, element, at, cx)?);
     }
     if !input.is_empty() {
         return Err(invalid("incorrect binary data format"));
@@ -71,7 +71,7 @@ pub(crate) fn read_array(mut bytes: &[u8], element: Type) -> SqlResult<Array> {
     Array::new(element.oid, dimensions, elements)
 }
 
-fn read_element(input: &mut &[u8], element: Type, at: usize) -> SqlResult<Datum> {
+fn read_element(input: &mut &[u8], element: Type, at: usize, cx: &FormatContext) -> SqlResult<Datum> {
     let len = take_i32(input)?;
     if len == -1 {
         return Ok(Datum::Null);
@@ -80,7 +80,7 @@ fn read_element(input: &mut &[u8], element: Type, at: usize) -> SqlResult<Datum>
     let (bytes, rest) =
         len.and_then(|len| input.split_at_checked(len)).ok_or_else(|| invalid("insufficient data left in message"))?;
     *input = rest;
-    read_binary(bytes, element).map_err(|error| {
+    read_binary(bytes, element, cx).map_err(|error| {
         if error.code() == INVALID_BINARY_REPRESENTATION && error.message() == "incorrect binary data format" {
             invalid(format!("improper binary format in array element {}", at + 1))
         } else {

@@ -28,6 +28,7 @@ pub(crate) use binary::{read_array, write_array};
 pub(crate) use text::write_array_text;
 pub use text::{parse_array_with, parse_vector};
 
+use crate::user_type::{user_array_type, user_element_type};
 use crate::{Datum, Oid, oid, type_info};
 
 /// The most dimensions of an array (PostgreSQL's limit).
@@ -220,7 +221,10 @@ pub fn element_type(array_type: Oid) -> Option<Oid> {
     match array_type {
         oid::INT2VECTOR => Some(oid::INT2),
         oid::OIDVECTOR => Some(oid::OID),
-        other => type_info(other).filter(|info| is_array(info)).map(|info| info.element_oid),
+        other => match user_element_type(other) {
+            Some(element) => Some(element),
+            None => type_info(other).filter(|info| is_array(info)).map(|info| info.element_oid),
+        },
     }
 }
 
@@ -230,7 +234,8 @@ fn is_array(info: &crate::TypeInfo) -> bool {
 
 /// The array type over a type, `None` where there is none.
 pub fn array_type(element: Oid) -> Option<Oid> {
-    type_info(element).map(|info| info.array_oid).filter(|array| *array != oid::INVALID)
+    let built_in = || type_info(element).map(|info| info.array_oid).filter(|array| *array != oid::INVALID);
+    user_array_type(element).or_else(built_in)
 }
 
 #[cfg(test)]

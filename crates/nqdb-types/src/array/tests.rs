@@ -69,10 +69,13 @@ fn binary_storage_and_keys_go_both_ways() {
     for text in ["{}", "{1,NULL,3}", "[0:1][2:3]={{1,2},{3,4}}"] {
         let datum = integers(text);
         let mut wire = Vec::new();
-        write_binary(&mut wire, &datum, ty);
-        assert_eq!(spelled(&read_binary(&wire, ty).expect("binary"), ty.oid), text);
+        write_binary(&mut wire, &datum, ty, &FormatContext::default());
+        assert_eq!(spelled(&read_binary(&wire, ty, &FormatContext::default()).expect("binary"), ty.oid), text);
         for len in 0..wire.len() {
-            assert!(read_binary(wire.get(..len).expect("in range"), ty).is_err(), "{text} cut to {len}");
+            assert!(
+                read_binary(wire.get(..len).expect("in range"), ty, &FormatContext::default()).is_err(),
+                "{text} cut to {len}"
+            );
         }
         let mut stored = Vec::new();
         row::encode_value(&mut stored, &datum);

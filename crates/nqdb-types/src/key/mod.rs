@@ -18,6 +18,7 @@
 //! text types, bytea            00 becomes 00 FF; ends with 00 00
 //! numeric                      see the `numeric` file
 //! arrays and records           see the `nested` file
+//! enums                        the order of the label, big-endian
 //! jsonb                        see the `json` file
 //! ```
 //!
@@ -37,7 +38,7 @@ use crate::array::element_type;
 use crate::calendar::MICROS_PER_SECOND;
 use crate::datum::without_trailing_blanks;
 use crate::row::Corrupt;
-use crate::{Bits, Datum, Interval, Oid, TimeTz, Type, oid};
+use crate::{Bits, Datum, EnumValue, Interval, Oid, TimeTz, Type, is_composite, is_enum, oid};
 
 const MARKER_NULL_FIRST: u8 = 0x00;
 const MARKER_VALUE: u8 = 0x01;
@@ -130,6 +131,7 @@ fn encode_ascending(out: &mut Vec<u8>, datum: &Datum, type_oid: Oid) {
         Datum::Array(value) => nested::encode_array(out, value),
         Datum::Record(value) => nested::encode_record(out, value),
         Datum::Jsonb(value) => json::encode(out, value),
+        Datum::Enum(value) => out.extend_from_slice(&value.order.to_be_bytes()),
         Datum::TimeTz(value) => {
             out.extend_from_slice(&(value.utc_micros().cast_unsigned() ^ 1 << 63).to_be_bytes());
             out.extend_from_slice(&(value.seconds_west.cast_unsigned() ^ 1 << 31).to_be_bytes());
@@ -269,6 +271,10 @@ fn decode_value(input: &mut &[u8], column: &KeyColumn, nesting: u16) -> Result<D
         }
         oid::RECORD => return nested::skip_record(input, inverted, nesting),
         oid::JSONB => return json::skip(input, inverted),
+        type_oid if is_enum(type_oid) => {
+            Datum::Enum(EnumValue { type_oid, order: u64::from_be_bytes(take(input, inverted)?) })
+        }
+        type_oid if is_composite(type_oid) => return nested::skip_record(input, inverted, nesting),
         _ if crate::sql_type::is_oid_like(column.ty.oid) => Datum::Oid(u32::from_be_bytes(take(input, inverted)?)),
         other if let Some(element) = element_type(other) => {
             return nested::decode_array(input, element, inverted, nesting);

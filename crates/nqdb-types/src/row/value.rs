@@ -10,6 +10,7 @@
 //! interval                micros i64 | days i32 | months i32
 //! oid and reg types       u32
 //! arrays and records      see the `nested` file
+//! enums                   the order of the label, u64
 //! jsonb                   see `json::stored`
 //! timetz                  micros i64 | seconds west i32
 //! bit, varbit             length u32 | bytes
@@ -29,7 +30,7 @@ use crate::array::element_type;
 use crate::json;
 use crate::numeric::SCALE_MAX;
 use crate::sql_type::is_oid_like;
-use crate::{Bits, Datum, Interval, JsonPath, Numeric, TimeTz, Type, oid};
+use crate::{Bits, Datum, EnumValue, Interval, JsonPath, Numeric, TimeTz, Type, is_composite, is_enum, oid};
 
 const KIND_NAN: u8 = 0;
 const KIND_INFINITY: u8 = 1;
@@ -66,6 +67,7 @@ pub fn encode_value(out: &mut Vec<u8>, datum: &Datum) {
         Datum::Array(value) => nested::encode_array(out, value),
         Datum::Record(value) => nested::encode_record(out, value),
         Datum::Jsonb(value) => json::encode(out, value),
+        Datum::Enum(value) => out.extend_from_slice(&value.order.to_le_bytes()),
         Datum::TimeTz(value) => {
             out.extend_from_slice(&value.micros.to_le_bytes());
             out.extend_from_slice(&value.seconds_west.to_le_bytes());
@@ -123,6 +125,8 @@ pub(super) fn decode_nested_value(bytes: &[u8], ty: Type, nesting: u16) -> Resul
         oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME => decode_text(bytes)?,
         oid::RECORD => Datum::record(nested::decode_record(bytes, nesting)?),
         oid::JSONB => Datum::jsonb(json::decode(bytes)?),
+        type_oid if is_enum(type_oid) => Datum::Enum(EnumValue { type_oid, order: u64::from_le_bytes(exact(bytes)?) }),
+        type_oid if is_composite(type_oid) => Datum::record(nested::decode_record(bytes, nesting)?),
         _ if is_oid_like(ty.oid) => Datum::Oid(u32::from_le_bytes(exact(bytes)?)),
         _ if element_type(ty.oid).is_some() => Datum::array(nested::decode_array(bytes, nesting)?),
         _ => decode_text(bytes)?,

@@ -4,16 +4,19 @@
 //! |---|---|
 //! | `integer` | int2, int4, int8, oid |
 //! | `float` | float4, float8 |
+//! | `enumeration` | enums |
 //! | `string` | bool, text types, bytea, uuid |
 //! | `crate::datetime` | date, time, timestamp, interval |
 //! | `crate::numeric` | numeric |
 //! | `crate::bits`, `crate::jsonpath` | bit, varbit, jsonpath |
 //! | `crate::array`, `crate::record` | arrays and records |
 
+pub(crate) mod enumeration;
 pub(crate) mod float;
 mod integer;
 mod string;
 
+pub use enumeration::usable as enum_label_value;
 pub(crate) use string::{nul_in_text, truncate_name};
 
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_TEXT_REPRESENTATION, SqlError, SqlResult};
@@ -22,7 +25,10 @@ use crate::array::{element_type, parse_array_with, parse_vector, write_array_tex
 use crate::json::JsonText;
 use crate::record::write_record_text;
 use crate::sql_type::is_oid_like;
-use crate::{Bits, Datum, FormatContext, Json, JsonPath, Numeric, Sink, Type, apply_typmod, datetime, oid, type_info};
+use crate::{
+    Bits, Datum, FormatContext, Json, JsonPath, Numeric, Sink, Type, apply_typmod, datetime, is_enum, is_user_type,
+    oid, type_info,
+};
 
 /// Writes a value in PostgreSQL's spelling. NULL writes nothing: the protocol marks it outside the value.
 ///
@@ -36,8 +42,8 @@ pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCont
         Datum::Int4(value) => integer::write(out, *value),
         Datum::Int8(value) => integer::write(out, *value),
         Datum::Oid(0) if is_oid_like(ty.oid) && !shows_zero(ty.oid) => out.put(b"-"),
-        Datum::Oid(value) if ty.oid == oid::REGTYPE && type_info(*value).is_some() => {
-            out.put(Type::new(*value).name().as_bytes());
+        Datum::Oid(value) if ty.oid == oid::REGTYPE && (type_info(*value).is_some() || is_user_type(*value)) => {
+            out.put(cx.type_name(Type::new(*value)).as_bytes());
         }
         Datum::Oid(value) => integer::write(out, *value),
         Datum::Float4(value) => float::write_f32(out, *value, cx.extra_float_digits),
@@ -54,6 +60,7 @@ pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCont
         Datum::Array(value) => write_array_text(out, value, ty, cx),
         Datum::Record(value) => write_record_text(out, value, cx),
         Datum::Jsonb(value) => value.write_to(out),
+        Datum::Enum(value) => enumeration::write(out, *value, cx),
         Datum::TimeTz(value) => datetime::write_time_tz(out, *value),
         Datum::Bits(value) => value.write_to(out),
         Datum::JsonPath(value) => value.write_to(out),
@@ -114,6 +121,7 @@ pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> 
             let message = "input of anonymous composite types is not implemented";
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
         }
+        other if is_enum(other) => enumeration::parse(text, other, cx)?,
         other => match element_type(other) {
             // The modifier is the elements': it is applied as they are read.
             Some(element) => {
@@ -121,7 +129,7 @@ pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> 
                 let array = parse_array_with(text, element.oid, |text| parse_text(text, element, cx))?;
                 return Ok(Datum::array(array));
             }
-            None => return Err(SqlError::unsupported(format!("input of type {}", ty.name()))),
+            None => return Err(SqlError::unsupported(format!("input of type {}", cx.type_name(ty)))),
         },
     };
     if ty.typmod < 0 { Ok(datum) } else { apply_typmod(datum, ty, false) }

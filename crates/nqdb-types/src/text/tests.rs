@@ -65,14 +65,14 @@ fn an_assignment_refuses_what_a_cast_cuts() {
 
 #[test]
 fn binary_input_checks_lengths_and_encodings() {
-    let code = |bytes: &[u8], ty| read_binary(bytes, ty).map_err(|error| error.code());
+    let code = |bytes: &[u8], ty| read_binary(bytes, ty, &FormatContext::default()).map_err(|error| error.code());
     assert_eq!(code(&[0, 0, 0, 1], Type::INT4), Ok(Datum::Int4(1)));
     assert_eq!(code(&[0, 0, 1], Type::INT4), Err(PROTOCOL_VIOLATION));
     assert_eq!(code(&[0, 0, 0, 0, 1], Type::INT4), Err(INVALID_BINARY_REPRESENTATION));
     assert_eq!(code(b"a\xc3(", Type::TEXT), Err(CHARACTER_NOT_IN_REPERTOIRE));
     assert_eq!(code(b"a\0", Type::TEXT), Err(CHARACTER_NOT_IN_REPERTOIRE));
     assert_eq!(code(b"abcd", Type::varchar(3)), Err(STRING_DATA_RIGHT_TRUNCATION));
-    let error = read_binary(b"a\xc3(", Type::TEXT).expect_err("not UTF-8");
+    let error = read_binary(b"a\xc3(", Type::TEXT, &FormatContext::default()).expect_err("not UTF-8");
     assert_eq!(error.message(), "invalid byte sequence for encoding \"UTF8\": 0xc3 0x28");
 }
 
@@ -117,8 +117,8 @@ proptest! {
         prop_assert!(read.as_ref().is_ok_and(|read| identical(read, &datum)), "{:?} {} {:?}", datum, text, read);
 
         let mut binary = Vec::new();
-        write_binary(&mut binary, &datum, ty);
-        let read = read_binary(&binary, ty);
+        write_binary(&mut binary, &datum, ty, &FormatContext::default());
+        let read = read_binary(&binary, ty, &FormatContext::default());
         prop_assert!(read.as_ref().is_ok_and(|read| identical(read, &datum)), "{:?} {:?}", datum, read);
 
         let mut stored = Vec::new();
@@ -134,7 +134,7 @@ proptest! {
             for text in [&text, &looks_like_a_date] {
                 let _ = parse_text(text, Type::new(info.oid), &cx);
             }
-            let _ = read_binary(&bytes, Type::new(info.oid));
+            let _ = read_binary(&bytes, Type::new(info.oid), &FormatContext::default());
             let _ = crate::row::decode_value(&bytes, Type::new(info.oid));
         }
     }
