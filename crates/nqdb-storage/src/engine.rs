@@ -33,6 +33,8 @@ use crate::wal::segment::{SegmentShape, Segments, WAL_DIR};
 /// The data file.
 const DATA_PATH: &str = "base.nqdb";
 const LOCK_PATH: &str = "nqdb.lock";
+/// Free pages that only [`Engine::reserve_last`] may take: the catalog's splits and the trees of a few indexes.
+const LAST_PAGES: u32 = 16;
 
 /// How long a request waits for a clean frame before it gives up.
 const FRAME_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -89,7 +91,7 @@ impl EngineState {
         }
     }
 
-    fn reserve(self: &Arc<Self>, need: Need) -> Result<Reservation> {
+    fn reserve(self: &Arc<Self>, need: Need, kept_pages: u32) -> Result<Reservation> {
         held::assert_none("space is reserved");
         let log_bytes = need.total_log_bytes();
         if log_bytes > self.log.group_bytes_max() {
@@ -101,7 +103,7 @@ impl EngineState {
         let mut reservation = Reservation::new(Arc::clone(self), log_bytes);
         if need.new_pages > 0 {
             self.prefer_free_pages(need.new_pages)?;
-            self.reserve_pages(&mut reservation, need.new_pages)?;
+            self.reserve_pages(&mut reservation, need.new_pages, kept_pages)?;
             self.reserve_frames(&mut reservation, need.new_pages)?;
         }
         Ok(reservation)
@@ -116,12 +118,15 @@ impl EngineState {
         Ok(())
     }
 
-    /// Takes room for pages; the file grows only when no page is free.
-    fn reserve_pages(&self, reservation: &mut Reservation, pages: u32) -> Result<()> {
-        while !self.space.try_reserve(pages) {
+    /// Takes room for pages and leaves `kept` of them; the file grows only when no page is free.
+    fn reserve_pages(&self, reservation: &mut Reservation, pages: u32, kept: u32) -> Result<()> {
+        if pages == 0 {
+            return Ok(());
+        }
+        while !self.space.try_reserve(pages, kept) {
             match self.space.next_unready() {
                 Some(unready) => self.space.make_ready(unready, self.fetch(unready.id, Access::Keep)?)?,
-                None => self.space.grow(u64::from(pages))?,
+                None => self.space.grow(u64::from(pages) + u64::from(kept))?,
             }
         }
         reservation.new_pages += pages;
@@ -318,26 +323,38 @@ impl Engine {
 
     /// Takes log space, file space and frames for a change. May wait; the caller holds no latch. `DiskFull` or
     /// `OutOfFrames` leave everything as it was, `LogFailed` is final, `GroupTooLarge` exceeds [`Engine::group_bytes_max`].
+    ///
+    /// Leaves the data file's last pages to [`Engine::reserve_last`].
     pub fn reserve(&self, need: Need) -> Result<Reservation> {
-        self.state.reserve(need)
+        self.state.reserve(need, LAST_PAGES)
+    }
+
+    /// As [`Engine::reserve`], from the last pages too: for what a user needs to get out of a full disk, such as the new
+    /// trees of TRUNCATE.
+    pub fn reserve_last(&self, need: Need) -> Result<Reservation> {
+        self.state.reserve(need, 0)
     }
 
     /// Takes log space, beyond one group's limit if need be, and file space for a transaction's later rollback. Frames are
     /// not taken: they can be waited for then.
     pub fn reserve_credit(&self, log_bytes: usize, new_pages: u32) -> Result<Reservation> {
         held::assert_none("space is reserved");
+        self.take_room(log_bytes, new_pages, LAST_PAGES)
+    }
+
+    /// Log and file space, of which `kept_pages` stay.
+    fn take_room(&self, log_bytes: usize, new_pages: u32, kept_pages: u32) -> Result<Reservation> {
         // Reserving nothing may still fail.
         if log_bytes > 0 {
             self.state.log.reserve(log_bytes)?;
         }
-        let mut credit = Reservation::new(Arc::clone(&self.state), log_bytes);
-        self.state.reserve_pages(&mut credit, new_pages)?;
-        Ok(credit)
+        let mut room = Reservation::new(Arc::clone(&self.state), log_bytes);
+        self.state.reserve_pages(&mut room, new_pages, kept_pages)?;
+        Ok(room)
     }
 
-    /// As [`Engine::reserve`], from `credit` as far as that goes. On an error the credit is what it was.
-    pub fn reserve_from(&self, credit: Option<&mut Reservation>, need: Need) -> Result<Reservation> {
-        let Some(credit) = credit else { return self.reserve(need) };
+    /// As [`Engine::reserve_last`], from `credit` as far as that goes. On an error the credit is what it was.
+    pub fn reserve_from(&self, credit: &mut Reservation, need: Need) -> Result<Reservation> {
         held::assert_none("space is reserved");
         let log_bytes = need.total_log_bytes();
         let mut reservation = credit.take_room(log_bytes, need.new_pages);
@@ -355,7 +372,7 @@ impl Engine {
 
     fn complete(&self, reservation: &mut Reservation, log_bytes: usize, new_pages: u32) -> Result<()> {
         if log_bytes > 0 || new_pages > 0 {
-            reservation.merge(self.reserve_credit(log_bytes, new_pages)?);
+            reservation.merge(self.take_room(log_bytes, new_pages, 0)?);
         }
         Ok(())
     }

@@ -64,6 +64,16 @@ impl fmt::Display for PageId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TreeId(pub u64);
 
+impl TreeId {
+    /// Lower numbers are for trees that say what else there is (directories, catalogs): these may take the data file's last
+    /// pages, so that there is a way out of a full disk.
+    pub const FIRST_ORDINARY: TreeId = TreeId(1000);
+
+    pub fn is_ordinary(self) -> bool {
+        self >= TreeId::FIRST_ORDINARY
+    }
+}
+
 /// A byte position in the log. The LSN on a page is the end of the last group that changed it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Lsn(pub u64);

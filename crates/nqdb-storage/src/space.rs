@@ -131,9 +131,10 @@ impl Space {
         Ok(())
     }
 
-    /// Takes room for `pages` if there is as much.
-    pub(crate) fn try_reserve(&self, pages: u32) -> bool {
-        let take = |available: i64| (available >= i64::from(pages)).then(|| available - i64::from(pages));
+    /// Takes room for `pages` if there is as much and `kept` pages more.
+    pub(crate) fn try_reserve(&self, pages: u32, kept: u32) -> bool {
+        let pages = i64::from(pages);
+        let take = |available: i64| (available - pages >= i64::from(kept)).then_some(available - pages);
         self.available.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_ok()
     }
 
@@ -201,7 +202,7 @@ impl Space {
         list.ready.push_front(ReadyPage { pin, next });
         self.available.fetch_add(1, Ordering::AcqRel);
         if list.ready.len() > self.ready_max
-            && self.try_reserve(1)
+            && self.try_reserve(1, 0)
             && let Some(last) = list.ready.pop_back()
         {
             drop(pool.take_back(last.pin));

@@ -245,14 +245,16 @@ fn a_full_disk_refuses_reservations_and_changes_nothing() {
 fn a_full_disk_refuses_pages_and_changes_nothing() {
     let disk = SimDisk::new();
     let engine = Engine::create(Arc::new(disk.clone()), options()).unwrap();
-    disk.set_capacity(Some(disk.used_bytes() + 10 * 8192));
+    disk.set_capacity(Some(disk.used_bytes() + 26 * 8192));
     let need = |new_pages| Need { log_bytes: 1_000, new_pages };
     let pages = engine.page_count();
     assert!(matches!(engine.reserve(need(11)), Err(StorageError::DiskFull { .. })));
-    // What fits is still given out.
+    // What fits is still given out, but for the last 16 pages.
     let held = engine.reserve(need(10)).unwrap();
     assert!(matches!(engine.reserve(need(1)), Err(StorageError::DiskFull { .. })));
-    drop(held);
+    let last = engine.reserve_last(need(16)).unwrap();
+    assert!(matches!(engine.reserve_last(need(1)), Err(StorageError::DiskFull { .. })));
+    drop((held, last));
     engine.reserve(need(10)).unwrap();
     assert_eq!(engine.page_count(), pages);
     disk.set_capacity(None);

@@ -36,9 +36,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const ACTIVE_SHARD_COUNT: u64 = 64;
 
-/// Trees of users are numbered from here; lower numbers are given by hand.
-const FIRST_USER_TREE: u64 = 1000;
-
 /// The trees that a new database has: the states of sequences, and four for the catalog above.
 pub const SYSTEM_TREES: [TreeId; 5] = [SEQUENCES, TreeId(10), TreeId(11), TreeId(12), TreeId(13)];
 
@@ -202,7 +199,7 @@ impl TxnSystem {
             SYSTEM_TREES.into_iter().try_for_each(|id| made.create_system_tree(engine, id).map(drop))
         })?;
         let directory = directory.ok_or_else(|| TxnError::corrupt("the tree directory was not made"))?;
-        let found = Found { next_xid: Xid(1), next_csn: Csn(1), next_tree: FIRST_USER_TREE, purged: true };
+        let found = Found { next_xid: Xid(1), next_csn: Csn(1), next_tree: TreeId::FIRST_ORDINARY.0, purged: true };
         let spilling = Spilling::new(&disk, &options);
         Ok(TxnSystem::assemble(spilling, engine, background_threads, options, directory, &found, Lsn::MAX))
     }

@@ -64,7 +64,7 @@ impl Tree {
         records: impl FnOnce(PageId) -> Vec<(u8, Vec<u8>)>,
     ) -> Result<Tree> {
         let need = Need { log_bytes: 256 + log_bytes, new_pages: 1 };
-        let mut mtr = engine.mtr(engine.reserve(need)?);
+        let mut mtr = engine.mtr(engine.reserve_last(need)?);
         let handle = mtr.allocate_page()?;
         let root = mtr.page_id(handle);
         mtr.apply(handle, &PageOp::Format(Shape { tree: id, level: 0, flags: 0, low: &[], high: None, right: None }));

@@ -105,7 +105,12 @@ impl Tree {
             false => Some(self.descend(Seek::At(key), level + 1, LeafUse::Keep)?),
         };
         let need = if parent_pin.is_none() { ROOT_SPLIT_NEED } else { SPLIT_NEED };
-        let mut mtr = self.engine.mtr(self.engine.reserve_from(credit.as_deref_mut(), need)?);
+        let reservation = match credit.as_deref_mut() {
+            Some(credit) => self.engine.reserve_from(credit, need)?,
+            None if self.id.is_ordinary() => self.engine.reserve(need)?,
+            None => self.engine.reserve_last(need)?,
+        };
+        let mut mtr = self.engine.mtr(reservation);
         let attempt = self.split_latched(&mut mtr, pin, parent_pin, key, value_len, level)?;
         // Where the attempt ended early, this only gives the latches back.
         let (_, unused) = mtr.commit_keeping();

@@ -210,6 +210,7 @@ fn what_is_deleted_on_a_full_disk_makes_room_for_new_rows() {
     let disk = Arc::new(SimDisk::new());
     let bed = Bed::on(disk.clone(), engine_options(), txn_options());
     fill_some(&bed);
+    write_segments_of_log(&bed);
     disk.set_capacity(Some(disk.used_bytes() + (512 << 10)));
     let filled = fill(&bed, 1000);
     assert!(filled >= 150, "{filled}");
@@ -238,6 +239,20 @@ fn what_is_deleted_on_a_full_disk_makes_room_for_new_rows() {
         bed.commit(txn);
     }
     assert_eq!(bed.check_nothing_leaked().rows, 200 + filled as u64);
+}
+
+/// Writes more log than one segment holds, so that there are old ones to use again: a disk that is full before has no room
+/// for the second.
+fn write_segments_of_log(bed: &Bed) {
+    for round in 0..40 {
+        let mut txn = bed.begin();
+        for id in 0..200 {
+            assert_eq!(bed.update(&mut txn, id, &row(id, round, &"y".repeat(300))).expect("update"), Modified::Done);
+        }
+        bed.commit(txn);
+        bed.purge();
+        bed.system.engine().checkpoint().expect("a checkpoint");
+    }
 }
 
 fn fill_some(bed: &Bed) {
