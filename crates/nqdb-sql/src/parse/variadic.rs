@@ -1,13 +1,17 @@
-//! `f(a, VARIADIC b)`, which `sqlparser` does not know, as `f(a, <variadic>(b))`: see `from_clause` for such names.
+//! Arguments of calls that `sqlparser` does not know: `f(a, VARIADIC b)` as `f(a, <variadic>(b))` (see `from_clause` for such
+//! names), and `f(a := b)`, the older form of `f(a => b)`.
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// The function that stands for the word VARIADIC.
 pub(crate) const VARIADIC: &str = "\u{1}variadic";
 
-/// Rewrites all of them. The word is reserved for types and functions, so behind a parenthesis or a comma it can be
+/// Rewrites all of them. VARIADIC is reserved for types and functions, so behind a parenthesis or a comma it can be
 /// a column only where no expression follows it.
 pub(super) fn rewrite(own: &mut Vec<TokenWithSpan>) {
+    for token in own.iter_mut().filter(|token| token.token == Token::Assignment) {
+        token.token = Token::RArrow;
+    }
     let mut at = 1;
     while at + 1 < own.len() {
         if is_variadic(own, at)
