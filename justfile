@@ -44,3 +44,8 @@ campaign points="5000" seed="1":
 # Fuzz one target (pages, log, codecs, sql, frames) for so many seconds; needs cargo-fuzz and a nightly compiler
 fuzz target seconds="120":
     cd fuzz && cargo +nightly fuzz run {{target}} --features {{target}} -- -max_total_time={{seconds}} -max_len=65536
+
+# Generated statements on nqdb and PostgreSQL 15; CI runs a short form of it
+differential statements="100000" seed="1":
+    cargo build --release -p nqdb
+    cargo run --release -p nqdb-testkit --example differential -- --statements {{statements}} --seed {{seed}}

@@ -133,7 +133,7 @@ impl Kind {
                 "2 hours",
                 "-3 days",
                 "1 month",
-                "30 days",
+                "29 days",
                 "1 year 2 months 3 days 04:05:06.7",
                 "0",
                 "-00:00:01",
