@@ -23,7 +23,7 @@ use nqdb_txn::TxnSabotage;
 use server::Broken;
 
 const PLAN: Plan =
-    Plan { points: 300, first_seed: 1, points_per_run: 60, steps: 600, broken: Broken::NOTHING, trace: false };
+    Plan { points: 480, first_seed: 1, points_per_run: 60, steps: 600, broken: Broken::NOTHING, trace: false };
 
 #[test]
 fn no_power_cut_loses_what_was_acknowledged() {
