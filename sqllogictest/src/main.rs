@@ -132,6 +132,7 @@ async fn main() -> ExitCode {
 
 /// Runs one file in a fresh schema; returns how many statements and queries it has for this engine.
 async fn run_file(file: &Path, target: &str, engine: Engine, update: bool) -> Result<usize, String> {
+    remove_server_files().map_err(|error| format!("files of COPY: {error}"))?;
     reset(target, engine).await.map_err(|error| format!("reset: {error:?}"))?;
     let name = engine.name();
     let target = target.to_owned();
@@ -153,6 +154,19 @@ async fn run_file(file: &Path, target: &str, engine: Engine, update: bool) -> Re
     }
     runner.shutdown_async().await;
     Ok(count)
+}
+
+/// What COPY TO wrote on the server's side: another server, run by another user, is to write there again.
+fn remove_server_files() -> std::io::Result<()> {
+    /// The names of such files begin like this, in `/tmp`.
+    const PREFIX: &str = "nqdb_slt_";
+    for entry in std::fs::read_dir("/tmp")? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 async fn reset(target: &str, engine: Engine) -> Result<(), Box<dyn std::error::Error>> {
