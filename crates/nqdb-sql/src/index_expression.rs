@@ -12,10 +12,11 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use nqdb_catalog::{IndexBinder, IndexDef, SUPERUSER_OID, Snapshot, TableDef};
+use nqdb_catalog::{IndexBinder, IndexDef, SUPERUSER_OID, Snapshot, TableDef, TypesView};
+use nqdb_functions::quote_identifier;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::{Computation, IndexStore};
-use nqdb_types::{Datum, FormatContext};
+use nqdb_types::{Datum, FormatContext, Oid};
 
 use crate::bind::{BindContext, bind_for_index};
 use crate::exec::{Eval, Evaluation, RowEvaluation, Slot};
@@ -34,7 +35,7 @@ impl IndexBinder for IndexExpressions {
         let Some(computation) = &index.computation else {
             return Err(SqlError::internal("an index without expressions has nothing to bind"));
         };
-        let format = FormatContext::default();
+        let format = format_for(catalog, &computation.search_path);
         let session = NoSession::UNBOUNDED;
         let cx = BindContext {
             catalog,
@@ -54,12 +55,18 @@ impl IndexBinder for IndexExpressions {
     }
 
     fn key_names(&self, table: &Arc<TableDef>, index: &IndexDef, catalog: &Snapshot) -> Vec<String> {
-        let format = FormatContext::default();
         let session = NoSession::UNBOUNDED;
         let search_path = index.computation.as_ref().map_or(&[][..], |computation| &computation.search_path);
+        let format = format_for(catalog, search_path);
         let cx = BindContext { catalog, search_path, format: &format, session: &session, role: SUPERUSER_OID };
         index.key.iter().map(|key| key_text(table, index, key, false, &cx)).collect()
     }
+}
+
+/// PostgreSQL's defaults, so that no setting changes what a constant means, with the users' types that constants may be of.
+fn format_for(catalog: &Snapshot, search_path: &[Oid]) -> FormatContext {
+    let types = TypesView::new(Arc::new(catalog.clone()), search_path.into(), quote_identifier);
+    FormatContext::of_types(Arc::new(types))
 }
 
 /// What an index computes of rows.
@@ -103,6 +110,7 @@ impl BoundIndex {
             condition,
             expressions,
             predicate: conjuncts,
+            // Immutable functions ask nothing of it: labels and names of types are for input and output.
             format: FormatContext::default(),
         })
     }
