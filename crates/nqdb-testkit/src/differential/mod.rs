@@ -5,10 +5,11 @@
 //! 2. Compared are the types of the columns, the rows (as text, as a multiset where the statement fixes no order), the number
 //!    of rows changed, and the SQLSTATE of an error.
 //! 3. SQL leaves open which rows an expression is evaluated for, and in which order. Where only one side meets an error of
-//!    class 22, or both meet others, and the statement reads tables, nothing is decided; such statements are counted apart ([`Verdict::Open`]).
+//!    class 22, or both meet others, and the statement reads tables, nothing is decided; such statements are counted apart
+//!    ([`Verdict::Open`]).
 //!
-//! Left out: sums of floats (their order is open), equal values of different spelling (any may stand for a group), ages of infinite timestamps (PostgreSQL 15 wraps), error messages, time and
-//! randomness.
+//! Left out: sums of floats (their order is open), equal values of different spelling (any may stand for a group), ages of
+//! infinite timestamps (PostgreSQL 15 wraps), error messages, time and randomness.
 
 mod answer;
 mod change;
