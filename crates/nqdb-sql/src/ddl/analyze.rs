@@ -12,7 +12,6 @@ use nqdb_sqlstate::{Notice, SqlError, SqlResult, WARNING};
 use nqdb_txn::{Direction, RelationLock, RowId, TxnError};
 use nqdb_types::{Datum, row};
 
-use super::names::missing_relation;
 use super::{DdlContext, QualifiedName, Targets};
 use crate::exec::CommandTag;
 use crate::statement::VacuumStatement;
@@ -55,7 +54,7 @@ fn tables_of(targets: Targets<'_>, verb: &str, cx: &mut DdlContext<'_, '_>) -> S
         let name =
             QualifiedName { schema: target.schema.clone(), name: target.name.clone(), position: Some(target.position) };
         if cx.find_relation(&name).is_none() {
-            return Err(missing_relation("relation", &name));
+            return Err(cx.missing_relation(&name));
         }
         let table = cx.find_table(&name)?;
         if cx.expect_owner(table.owner, "table", &table.name).is_err() {

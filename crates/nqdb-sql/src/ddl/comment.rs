@@ -5,7 +5,6 @@ use nqdb_sqlstate::{INVALID_SCHEMA_NAME, SqlError, SqlResult, UNDEFINED_COLUMN, 
 use nqdb_txn::TxnError;
 use nqdb_types::Oid;
 
-use super::names::missing_relation;
 use super::{DdlContext, QualifiedName};
 use crate::definition::{CommentOn, CommentTarget, ObjectKind};
 use crate::exec::CommandTag;
@@ -49,7 +48,7 @@ fn schema(name: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
 }
 
 fn column_place(relation: &QualifiedName, column: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<(Oid, Oid, i16)> {
-    let found = cx.find_relation(relation).ok_or_else(|| missing_relation("relation", relation))?;
+    let found = cx.find_relation(relation).ok_or_else(|| cx.missing_relation(relation))?;
     let number = match &found {
         Relation::Table(table) => {
             table.column_named(column).and_then(|at| table.columns.get(at)).map(|column| column.attnum)

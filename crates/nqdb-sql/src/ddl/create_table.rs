@@ -4,7 +4,9 @@ use nqdb_catalog::OnCommit;
 use nqdb_catalog::request::{
     ColumnSequenceKind, NewColumn, NewColumnSequence, NewConstraint, NewTable, SequenceOptions,
 };
-use nqdb_sqlstate::{DUPLICATE_TABLE, INVALID_TABLE_DEFINITION, Notice, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_sqlstate::{
+    DUPLICATE_OBJECT, DUPLICATE_TABLE, INVALID_TABLE_DEFINITION, Notice, SYNTAX_ERROR, SqlError, SqlResult,
+};
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::{Type, oid};
 use sqlparser::ast::{
@@ -134,18 +136,28 @@ pub(super) fn add_constraints(
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<(), TxnError> {
     let mut bound = Vec::with_capacity(constraints.len());
+    let mut check_names = Vec::new();
     for constraint in constraints {
         bound.push(match constraint {
             WrittenConstraint::Key { name, primary, columns, .. } => NewConstraint::Key { name, primary, columns },
             WrittenConstraint::Check { name, text, expression } => {
+                let named = name.clone();
                 let definition = cx.writer().lock_table(table, RelationLock::AccessExclusive)?;
-                match (cx.check_constraint(name, text, &definition), tokens.zip(expression)) {
+                let check = match (cx.check_constraint(name, text, &definition), tokens.zip(expression)) {
                     (Ok(check), _) => check,
                     (Err(error), Some((tokens, expression))) => {
                         return Err(cx.place_check(error.into(), &expression, tokens, &definition));
                     }
                     (Err(error), None) => return Err(error.into()),
+                };
+                if let Some(name) = named {
+                    if check_names.contains(&name) {
+                        let message = format!("check constraint \"{name}\" already exists");
+                        return Err(SqlError::new(DUPLICATE_OBJECT, message).into());
+                    }
+                    check_names.push(name);
                 }
+                check
             }
         });
     }

@@ -10,7 +10,6 @@ use nqdb_types::Oid;
 
 use super::DdlContext;
 use super::create_table::WrittenConstraint;
-use super::names::missing_relation;
 use crate::definition::Like;
 
 /// What LIKE clauses bring besides columns.
@@ -54,7 +53,7 @@ impl Copied {
                         .or_position(like.source.position));
                 }
                 None => {
-                    return Err(missing_relation("relation", &like.source).or_position(like.source.position));
+                    return Err(cx.missing_relation(&like.source).or_position(like.source.position));
                 }
             }
         }
