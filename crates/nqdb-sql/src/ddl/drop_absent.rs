@@ -3,8 +3,8 @@
 
 use nqdb_catalog::Relation;
 use nqdb_sqlstate::{
-    DEPENDENT_OBJECTS_STILL_EXIST, INVALID_SCHEMA_NAME, Notice, SUCCESSFUL_COMPLETION, SqlError, SqlState,
-    UNDEFINED_FUNCTION, UNDEFINED_OBJECT,
+    DEPENDENT_OBJECTS_STILL_EXIST, INVALID_SCHEMA_NAME, Notice, SUCCESSFUL_COMPLETION, SYNTAX_ERROR, SqlError,
+    SqlState, UNDEFINED_FUNCTION, UNDEFINED_OBJECT,
 };
 use nqdb_txn::TxnError;
 use nqdb_types::{Type, array, type_info};
@@ -207,7 +207,10 @@ fn operator(
     }
     let operands = [left.map(|ty| ty.name()), Some(name.display()), right.map(|ty| ty.name())];
     let call: Vec<String> = operands.into_iter().flatten().collect();
-    let missing = Missing::new(UNDEFINED_FUNCTION, format!("operator does not exist: {}", call.join(" ")));
+    let missing = match right {
+        Some(_) => Missing::new(UNDEFINED_FUNCTION, format!("operator does not exist: {}", call.join(" "))),
+        None => Missing::new(SYNTAX_ERROR, "postfix operators are not supported".to_owned()),
+    };
     Ok(Found::Nothing(missing.skipped_as(format!("operator {} does not exist", name.display()))))
 }
 

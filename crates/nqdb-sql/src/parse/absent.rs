@@ -194,11 +194,7 @@ fn operator(cursor: &mut Cursor<'_>) -> SqlResult<AbsentObject> {
         [none] if is_word(none, "none") => Ok(None),
         _ => written_type(cursor, own).map(Some),
     };
-    let (left, right) = (operand(left)?, operand(right)?);
-    if right.is_none() {
-        return Err(SqlError::new(nqdb_sqlstate::SYNTAX_ERROR, "postfix operators are not supported"));
-    }
-    Ok(AbsentObject::Operator { name, left, right })
+    Ok(AbsentObject::Operator { name, left: operand(left)?, right: operand(right)? })
 }
 
 fn written_type(cursor: &Cursor<'_>, own: &[TokenWithSpan]) -> SqlResult<WrittenType> {
