@@ -4,14 +4,13 @@
 
 use std::sync::Arc;
 
-use nqdb_functions::{CastMethod, FunctionContext, apply_cast, is_object_reference};
+use nqdb_functions::read_text;
 use nqdb_sql::statement::StatementKind;
 use nqdb_sqlstate::{
     DUPLICATE_CURSOR, DUPLICATE_PREPARED_STATEMENT, INVALID_CURSOR_NAME, OBJECT_NOT_IN_PREREQUISITE_STATE,
     PROTOCOL_VIOLATION, SYNTAX_ERROR, SqlError, SqlResult,
 };
-use nqdb_types::array::element_type;
-use nqdb_types::{Datum, Oid, Type, parse_text, read_binary};
+use nqdb_types::{Datum, Oid, Type, read_binary};
 
 use crate::block::Block;
 use crate::client_sink::{ClientSink, Formats};
@@ -129,21 +128,13 @@ impl Session {
                 continue;
             };
             let (ty, is_text) = (Type::new(*oid), !formats.is_binary(at));
-            let datum = if is_text { self.read_text(bytes, ty) } else { read_binary(bytes, ty, &self.format) };
+            let datum = match is_text {
+                true => check_text_value(bytes).and_then(|text| read_text(text, ty, &self.format, &self.surroundings)),
+                false => read_binary(bytes, ty, &self.format),
+            };
             datums.push(datum.map_err(|error| in_parameter(error, request.portal, at, bytes, is_text))?);
         }
         Ok(Arc::from(datums))
-    }
-
-    /// A value in text format; names of objects are looked up where the type stands for them.
-    fn read_text(&self, bytes: &[u8], ty: Type) -> SqlResult<Datum> {
-        let text = check_text_value(bytes)?;
-        if !is_object_reference(element_type(ty.oid).unwrap_or(ty.oid)) {
-            return parse_text(text, ty, &self.format);
-        }
-        let now = self.statement_micros;
-        let mut functions = FunctionContext::new(&self.format, now, now, &self.surroundings);
-        apply_cast(CastMethod::ViaText, &Datum::text(text), Type::UNKNOWN, ty, &mut functions)
     }
 
     /// Tells the client the parameters and columns of a prepared statement.

@@ -87,7 +87,7 @@ fn relation_root(
 }
 
 /// 42501 for a relation that the server itself makes.
-fn expect_no_catalog(name: &QualifiedName) -> Result<(), TxnError> {
+pub(super) fn expect_no_catalog(name: &QualifiedName) -> Result<(), TxnError> {
     let is_catalog = match name.schema.as_deref() {
         Some("pg_catalog") | None => crate::system::named(PG_CATALOG_OID, &name.name).is_some(),
         Some(_) => false,

@@ -58,7 +58,8 @@ impl Tokens {
             }
             let mut start = lines.offset(span.start);
             let end = lines.offset(span.end);
-            let operator = operator_part(sql.get(start.bytes as usize..end.bytes as usize).unwrap_or("")).len() as u32;
+            let operator =
+                operator_part(hidden.text.get(start.bytes as usize..end.bytes as usize).unwrap_or("")).len() as u32;
             if operator > 0 {
                 let begun = run.get_or_insert(Run { start, bytes: 0 });
                 begun.bytes += operator;
@@ -72,10 +73,14 @@ impl Tokens {
                 token = Token::Number(number.to_owned(), false);
             }
             tokens.end_run(run.take(), &mut kept);
-            if let Token::EscapedStringLiteral(value) = &mut token
-                && let Some(read) = hidden.value_at(start.bytes as usize)
-            {
-                read.clone_into(value);
+            if let Some(read) = hidden.value_at(start.bytes as usize) {
+                match &mut token {
+                    Token::EscapedStringLiteral(value) => read.value.clone_into(value),
+                    Token::Word(word) => read.value.clone_into(&mut word.value),
+                    _ => {}
+                }
+                start.bytes -= read.lead as u32;
+                start.characters -= read.lead as u32;
             }
             let continues = newline_before;
             newline_before = false;
