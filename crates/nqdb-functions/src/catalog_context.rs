@@ -147,6 +147,11 @@ pub trait CatalogFunctions {
         None
     }
 
+    /// Bytes of a database, named or numbered; `None` when there is none of that number.
+    fn database_size(&self, _database: PrivilegeTarget<'_>) -> SqlResult<Option<i64>> {
+        Ok(None)
+    }
+
     /// Whether a role has a privilege; `None` when the object of that number does not exist.
     fn has_privilege(&self, _request: &PrivilegeRequest<'_>) -> SqlResult<Option<bool>> {
         Ok(None)

@@ -1,12 +1,12 @@
 //! What SQL functions learn of the catalog through their session: `nqdb_sql::system` over the statement's snapshot.
 
-use nqdb_catalog::rights::Rights;
-use nqdb_functions::{CatalogFunctions, ObjectKind, PrivilegeRequest, RoutineText};
+use nqdb_catalog::rights::{PG_READ_ALL_STATS, Rights, SecuredKind};
+use nqdb_functions::{CatalogFunctions, ObjectKind, PrivilegeRequest, PrivilegeTarget, RoutineText};
 use nqdb_sql::bind::BindContext;
 use nqdb_sql::system;
-use nqdb_sqlstate::SqlResult;
+use nqdb_sqlstate::{INVALID_CATALOG_NAME, SqlError, SqlResult};
 
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Surroundings, permission_denied};
 
 impl Surroundings {
     /// Lends what binds stored expressions.
@@ -67,6 +67,27 @@ impl CatalogFunctions for Surroundings {
 
     fn type_name(&self, type_oid: u32) -> Option<String> {
         system::type_name(&self.catalog.borrow(), &self.search_path.borrow(), type_oid)
+    }
+
+    fn database_size(&self, database: PrivilegeTarget<'_>) -> SqlResult<Option<i64>> {
+        let here = self.catalog.borrow().clone();
+        let found = match database {
+            PrivilegeTarget::Number(number) => here.database_by_oid(number),
+            PrivilegeTarget::Name(name) => {
+                let missing = || SqlError::new(INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist"));
+                Some(here.database_named(name).ok_or_else(missing)?)
+            }
+        };
+        let Some(found) = found else { return Ok(None) };
+        let may_connect = system::secured(&here, SecuredKind::Database, found.oid)
+            .is_some_and(|secured| here.may(self.current_role(), &secured, Rights::CONNECT));
+        if !may_connect && !self.has_privileges_of(PG_READ_ALL_STATS) {
+            return Err(permission_denied("database", &found.name));
+        }
+        if found.oid == here.database() {
+            return Ok(Some(system::database_size(&here)));
+        }
+        Ok(self.instance.cluster.catalog(found.oid).map(|other| system::database_size(&other.committed())))
     }
 
     fn has_privilege(&self, request: &PrivilegeRequest<'_>) -> SqlResult<Option<bool>> {

@@ -15,6 +15,10 @@ use crate::session::Session;
 use crate::settings::{Context, DEFINITIONS, Definition, Kind, Settings, Unit, is_of_the_transaction};
 use crate::surroundings::Surroundings;
 
+/// The system catalogs of shared objects, by PostgreSQL's numbers.
+const PG_AUTHID: u32 = 1260;
+const PG_DATABASE: u32 = 1262;
+
 impl SystemSession for Surroundings {
     fn catalog(&self) -> Arc<Snapshot> {
         self.catalog.borrow().clone()
@@ -43,8 +47,10 @@ impl SystemSession for Surroundings {
         let sessions = self.instance.registry.all();
         let pids: HashMap<OwnerId, i32> = sessions.iter().map(|backend| (backend.owner(), backend.pid())).collect();
         let object = |target: LockTarget| match target {
-            LockTarget::Relation(relation) => LockObject::Relation(relation),
-            LockTarget::Advisory(key) => LockObject::Advisory { class: key.high, object: key.low, kind: key.kind() },
+            LockTarget::Relation(relation) => self.locked_relation(relation),
+            LockTarget::Advisory(key) => {
+                LockObject::Advisory { database: key.database, class: key.high, object: key.low, kind: key.kind() }
+            }
         };
         let of_table = self.instance.system.locks().into_iter().map(|lock| LockedObject {
             object: object(lock.target),
@@ -78,6 +84,7 @@ impl SystemSession for Surroundings {
         let mut sessions: Vec<SessionFacts> = activities
             .map(|activity| SessionFacts {
                 pid: activity.pid,
+                database: activity.database,
                 user: activity.user,
                 application_name: activity.application_name,
                 state: activity.state,
@@ -92,6 +99,32 @@ impl SystemSession for Surroundings {
             .collect();
         sessions.sort_unstable_by_key(|session| session.pid);
         sessions
+    }
+}
+
+impl Surroundings {
+    /// What a number in the table of locks stands for. Numbers are unique over all databases; one that none of them has
+    /// committed is of this session's.
+    fn locked_relation(&self, number: u32) -> LockObject {
+        let here = self.catalog.borrow().clone();
+        if here.role_by_oid(number).is_some() {
+            return LockObject::Shared { class: PG_AUTHID, object: number };
+        }
+        if here.database_by_oid(number).is_some() {
+            return LockObject::Shared { class: PG_DATABASE, object: number };
+        }
+        let has = |catalog: &Snapshot| {
+            catalog.relation_by_oid(number).is_some()
+                || catalog.type_by_oid(number).is_some()
+                || catalog.schema_by_oid(number).is_some()
+        };
+        if !has(&here) {
+            let mut others = self.instance.cluster.catalogs().into_iter();
+            if let Some(other) = others.find(|other| has(&other.committed())) {
+                return LockObject::Relation { database: other.database(), relation: number };
+            }
+        }
+        LockObject::Relation { database: here.database(), relation: number }
     }
 }
 

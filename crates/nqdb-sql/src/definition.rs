@@ -4,6 +4,7 @@ use nqdb_catalog::OnCommit;
 use nqdb_catalog::request::LabelPlace;
 use sqlparser::ast;
 
+use crate::database_command::DatabaseCommand;
 pub use crate::ddl::QualifiedName;
 use crate::rights_command::RightsCommand;
 use crate::statement::{NamedAt, Parsed};
@@ -31,6 +32,7 @@ pub enum Definition {
     AlterDomain(Box<AlterDomain>),
     Comment(CommentOn),
     Rights(Box<RightsCommand>),
+    Database(DatabaseCommand),
 }
 
 /// `CREATE [OR REPLACE] [TEMP] VIEW name [(columns)] AS query [WITH [CASCADED | LOCAL] CHECK OPTION]`.
@@ -137,6 +139,7 @@ impl Definition {
     /// The words of a command that must not be part of a larger transaction (25001); `None` for all others.
     pub fn alone(&self) -> Option<&'static str> {
         match self {
+            Definition::Database(command) => command.alone(),
             Definition::Index(create) if create.concurrently => Some("CREATE INDEX CONCURRENTLY"),
             Definition::DropIndexConcurrently(_) => Some("DROP INDEX CONCURRENTLY"),
             Definition::Reindex(Reindex { concurrently: true, .. }) => Some("REINDEX CONCURRENTLY"),

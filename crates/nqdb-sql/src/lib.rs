@@ -21,6 +21,7 @@
 
 pub mod bind;
 pub mod copy;
+pub mod database_command;
 pub mod ddl;
 pub mod definition;
 pub mod exec;

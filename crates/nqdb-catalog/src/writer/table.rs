@@ -243,7 +243,7 @@ impl CatalogWriter<'_> {
         })
     }
 
-    fn drop_trees(&mut self, store: &TableStore) -> Result<()> {
+    pub(super) fn drop_trees(&mut self, store: &TableStore) -> Result<()> {
         let system = self.catalog.system();
         for index in &store.indexes {
             system.drop_tree(self.txn, index.tree.id())?;

@@ -4,9 +4,11 @@ use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SqlError, SqlResult};
 use nqdb_types::{Datum, Numeric, row};
 
-use crate::{Function, FunctionContext};
+use crate::{Function, FunctionContext, PrivilegeTarget};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[
+    &DATABASE_SIZE,
+    &NAMED_DATABASE_SIZE,
     &TABLE_SIZE,
     &RELATION_SIZE,
     &FORK_SIZE,
@@ -17,6 +19,16 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &PRETTY_NUMERIC,
     &BYTES_OF_PRETTY,
 ];
+
+#[sql_function("pg_database_size(oid) -> int8", oid = 2324, volatile)]
+fn database_size(context: &mut FunctionContext<'_>, database: u32) -> SqlResult<Option<i64>> {
+    context.session.database_size(PrivilegeTarget::Number(database))
+}
+
+#[sql_function("pg_database_size(name) -> int8", oid = 2168, volatile)]
+fn named_database_size(context: &mut FunctionContext<'_>, database: &str) -> SqlResult<Option<i64>> {
+    context.session.database_size(PrivilegeTarget::Name(database))
+}
 
 #[sql_function("pg_table_size(regclass) -> int8", oid = 2997, volatile)]
 fn table_size(context: &mut FunctionContext<'_>, relation: u32) -> SqlResult<Option<i64>> {

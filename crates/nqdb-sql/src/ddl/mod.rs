@@ -12,6 +12,7 @@ mod analyze;
 mod comment;
 mod create_index;
 mod create_table;
+mod database;
 mod default_privileges;
 mod domain;
 mod drop;
@@ -51,6 +52,7 @@ use crate::definition::Definition;
 use crate::exec::{CommandTag, ExecContext, Step};
 use crate::statement::{MaintenanceTable, Parsed, StatementKind};
 
+pub use database::{DatabaseClaim, database_claim};
 pub use names::QualifiedName;
 
 /// What definitions need beyond an execution's context.
@@ -120,6 +122,7 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::DropType(drop) => user_type::drop_types(drop, cx),
         Definition::Comment(comment) => comment::comment(comment, cx),
         Definition::Rights(command) => rights::run(command, cx),
+        Definition::Database(command) => database::run(command, cx),
     }
 }
 

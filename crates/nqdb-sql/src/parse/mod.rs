@@ -13,6 +13,7 @@ mod copy;
 mod current_of;
 mod cursor;
 mod cursor_statement;
+mod database;
 mod definition;
 mod depth;
 mod domain;

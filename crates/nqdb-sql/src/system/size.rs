@@ -27,6 +27,12 @@ pub fn relation_size(catalog: &Snapshot, relation: Oid, with_indexes: bool) -> O
     })
 }
 
+/// Bytes of the tables and sequences of a database, their indexes included; its catalog counts as a page.
+pub fn database_size(catalog: &Snapshot) -> i64 {
+    let tables: i64 = catalog.tables().map(|table| table_size(table) + indexes_size(table)).sum();
+    PAGE_LEN as i64 + tables + catalog.sequences().map(|_| PAGE_LEN as i64).sum::<i64>()
+}
+
 /// Bytes of all indexes of a table.
 fn indexes_size(table: &TableDef) -> i64 {
     (0..table.indexes.len()).map(|position| index_size(table, position)).sum()
