@@ -86,6 +86,13 @@ pub enum PrivilegeColumn<'a> {
     Number(i16),
 }
 
+/// What relations are stored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageKind {
+    Database,
+    Tablespace,
+}
+
 /// What functions ask of the catalog; nqdb-sql answers, through the session.
 pub trait CatalogFunctions {
     /// The object as the output function of a reg type spells it; `None` when it does not exist.
@@ -117,6 +124,17 @@ pub trait CatalogFunctions {
         None
     }
 
+    /// The number of a database or a tablespace; `None` when there is none of the name.
+    fn storage_number(&self, _kind: StorageKind, _name: &str) -> Option<Oid> {
+        None
+    }
+
+    /// The bytes of all relations in a database or a tablespace; `None` when it does not exist. Errors: 42501 for a database
+    /// in which the role may not be.
+    fn storage_size(&self, _kind: StorageKind, _object: Oid) -> SqlResult<Option<i64>> {
+        Ok(None)
+    }
+
     /// A view's query as SQL text.
     fn view_definition(&self, _view: Oid, _pretty: bool) -> Option<String> {
         None
@@ -145,11 +163,6 @@ pub trait CatalogFunctions {
     /// The name of a type of the catalog, `None` when it is none.
     fn type_name(&self, _type_oid: Oid) -> Option<String> {
         None
-    }
-
-    /// Bytes of a database, named or numbered; `None` when there is none of that number.
-    fn database_size(&self, _database: PrivilegeTarget<'_>) -> SqlResult<Option<i64>> {
-        Ok(None)
     }
 
     /// Whether a role has a privilege; `None` when the object of that number does not exist.

@@ -11,6 +11,7 @@ pub use common_type::common_type;
 pub use function::{Callee, ResolvedFunction, resolve_function, resolve_variadic_call};
 pub use named::{NamedCall, Place, resolve_named_call};
 pub use operator::{ResolvedOperator, equality, less, resolve_operator};
+pub use polymorphic::column_type;
 
 use nqdb_sqlstate::{AMBIGUOUS_FUNCTION, DATATYPE_MISMATCH, SqlError, UNDEFINED_FUNCTION, UNDEFINED_OBJECT};
 use nqdb_types::{FormatContext, Oid, Type};

@@ -1,10 +1,13 @@
 //! What SQL functions learn of the catalog through their session: `nqdb_sql::system` over the statement's snapshot.
 
+use std::sync::Arc;
+
+use nqdb_catalog::Snapshot;
 use nqdb_catalog::rights::{PG_READ_ALL_STATS, Rights, SecuredKind};
-use nqdb_functions::{CatalogFunctions, ObjectKind, PrivilegeRequest, PrivilegeTarget, RoutineText};
+use nqdb_functions::{CatalogFunctions, ObjectKind, PrivilegeRequest, RoutineText, StorageKind};
 use nqdb_sql::bind::BindContext;
 use nqdb_sql::system;
-use nqdb_sqlstate::{INVALID_CATALOG_NAME, SqlError, SqlResult};
+use nqdb_sqlstate::SqlResult;
 
 use crate::surroundings::{Surroundings, permission_denied};
 
@@ -45,6 +48,28 @@ impl CatalogFunctions for Surroundings {
         self.with_bind_context(|cx| system::constraint_definition(constraint, pretty, cx))
     }
 
+    fn storage_number(&self, kind: StorageKind, name: &str) -> Option<u32> {
+        system::storage_number(&self.catalog.borrow(), kind, name)
+    }
+
+    fn storage_size(&self, kind: StorageKind, object: u32) -> SqlResult<Option<i64>> {
+        let here = self.catalog.borrow().clone();
+        if let Some(found) = here.database_by_oid(object).filter(|_| kind == StorageKind::Database) {
+            let secured = system::secured(&here, SecuredKind::Database, object);
+            let may_connect = secured.is_some_and(|secured| here.may(self.current_role(), &secured, Rights::CONNECT));
+            if !may_connect && !self.has_privileges_of(PG_READ_ALL_STATS) {
+                return Err(permission_denied("database", &found.name));
+            }
+        }
+        let state = |database: u32| -> Option<Arc<Snapshot>> {
+            if database == here.database() {
+                return Some(here.clone());
+            }
+            Some(self.instance.cluster.catalog(database)?.committed())
+        };
+        Ok(system::storage_size(&here, kind, object, &state))
+    }
+
     fn view_definition(&self, view: u32, _pretty: bool) -> Option<String> {
         system::view_definition(&self.catalog.borrow(), view)
     }
@@ -67,27 +92,6 @@ impl CatalogFunctions for Surroundings {
 
     fn type_name(&self, type_oid: u32) -> Option<String> {
         system::type_name(&self.catalog.borrow(), &self.search_path.borrow(), type_oid)
-    }
-
-    fn database_size(&self, database: PrivilegeTarget<'_>) -> SqlResult<Option<i64>> {
-        let here = self.catalog.borrow().clone();
-        let found = match database {
-            PrivilegeTarget::Number(number) => here.database_by_oid(number),
-            PrivilegeTarget::Name(name) => {
-                let missing = || SqlError::new(INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist"));
-                Some(here.database_named(name).ok_or_else(missing)?)
-            }
-        };
-        let Some(found) = found else { return Ok(None) };
-        let may_connect = system::secured(&here, SecuredKind::Database, found.oid)
-            .is_some_and(|secured| here.may(self.current_role(), &secured, Rights::CONNECT));
-        if !may_connect && !self.has_privileges_of(PG_READ_ALL_STATS) {
-            return Err(permission_denied("database", &found.name));
-        }
-        if found.oid == here.database() {
-            return Ok(Some(system::database_size(&here)));
-        }
-        Ok(self.instance.cluster.catalog(found.oid).map(|other| system::database_size(&other.committed())))
     }
 
     fn has_privilege(&self, request: &PrivilegeRequest<'_>) -> SqlResult<Option<bool>> {

@@ -37,6 +37,13 @@ async fn column(client: &Client, sql: &str) -> Vec<String> {
     messages.into_iter().filter_map(first).collect()
 }
 
+/// Runs statements one by one: those about databases do not work beside others.
+async fn one_by_one(client: &Client, statements: &str) {
+    for sql in statements.split(';') {
+        client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+}
+
 /// Code, message and detail of the error that a statement ends with.
 async fn error(client: &Client, sql: &str) -> String {
     let error = client.batch_execute(sql).await.expect_err(sql);
@@ -84,7 +91,7 @@ async fn the_same_names_mean_other_things_in_another_database() {
     other.batch_execute("drop schema s cascade; drop type mood").await.unwrap();
     assert_eq!(column(&one, "select m from s.t where id = 1").await, ["one"]);
     assert_eq!(error(&other, "select m from s.t where id = 1").await, "42P01 relation \"s.t\" does not exist");
-    assert_eq!(error(&other, "drop table other.s.t").await.split(' ').next(), Some("0A000"));
+    assert!(error(&other, "select m from postgres.s.t").await.starts_with("0A000 "), "no way from one into another");
     ends.server.stop().await;
 }
 
@@ -130,7 +137,7 @@ async fn definitions_at_the_same_time_do_not_meet() {
 async fn a_copy_has_everything_of_its_template() {
     let ends = Ends::start().await;
     let admin = ends.client("postgres").await;
-    admin.batch_execute("create role ada login; create database source").await.unwrap();
+    one_by_one(&admin, "create role ada login; create database source").await;
     let source = ends.client("source").await;
     source
         .batch_execute(
@@ -179,10 +186,7 @@ async fn a_copy_has_everything_of_its_template() {
     for database in ["copy", "again"] {
         if database == "again" {
             // A copy is as good a template as any.
-            admin
-                .batch_execute("create database again template copy; drop database copy; drop database source")
-                .await
-                .unwrap();
+            one_by_one(&admin, "create database again template copy; drop database copy; drop database source").await;
         }
         let copy = ends.client(database).await;
         for (question, expected) in questions.iter().zip(&expected) {
@@ -240,13 +244,12 @@ async fn a_database_with_sessions_is_neither_dropped_nor_renamed_nor_copied() {
 async fn a_login_says_why_a_database_is_closed() {
     let ends = Ends::start().await;
     let admin = ends.client("postgres").await;
-    admin
-        .batch_execute(
-            "create role ada login; create database shut allow_connections false; create database private;
+    one_by_one(
+        &admin,
+        "create role ada login; create database shut allow_connections false; create database private;
              revoke all on database private from public; create database small connection limit 1; create database ada",
-        )
-        .await
-        .unwrap();
+    )
+    .await;
     assert_eq!(ends.refused("postgres", "none").await, "3D000 database \"none\" does not exist");
     assert_eq!(
         ends.refused("postgres", "shut").await,
@@ -275,10 +278,8 @@ async fn a_login_says_why_a_database_is_closed() {
 async fn roles_are_shared_and_what_they_own_elsewhere_keeps_them() {
     let ends = Ends::start().await;
     let admin = ends.client("postgres").await;
-    admin
-        .batch_execute("create role ada login; create role bob; create database hers owner ada; create database his")
-        .await
-        .unwrap();
+    one_by_one(&admin, "create role ada login; create role bob; create database hers owner ada; create database his")
+        .await;
     let (hers, his) = (ends.client("hers").await, ends.client("his").await);
     hers.batch_execute("set role ada; create table t (id serial); create table u (id int); reset role; create schema s; grant all on schema s to bob")
         .await
@@ -315,7 +316,7 @@ async fn roles_are_shared_and_what_they_own_elsewhere_keeps_them() {
 async fn settings_advisory_locks_and_activity_know_the_database() {
     let ends = Ends::start().await;
     let admin = ends.client("postgres").await;
-    admin.batch_execute("create database other; alter database other set work_mem = '7MB'").await.unwrap();
+    one_by_one(&admin, "create database other; alter database other set work_mem = '7MB'").await;
     admin.batch_execute("alter role postgres in database other set search_path = elsewhere").await.unwrap();
     let other = ends.client("other").await;
     assert_eq!(column(&other, "show work_mem").await, ["7MB"]);
@@ -341,7 +342,7 @@ async fn databases_outlive_a_restart_and_dropped_ones_give_their_space_back() {
     let parameters = |database: &str, port: u16| format!("host=127.0.0.1 port={port} user=postgres dbname={database}");
     let port = started.postgres_address().port();
     let admin = connect(&parameters("postgres", port)).await.unwrap();
-    admin.batch_execute("create database kept; create database dropped").await.unwrap();
+    one_by_one(&admin, "create database kept; create database dropped").await;
     let kept = connect(&parameters("kept", port)).await.unwrap();
     kept.batch_execute("create table t (id int primary key); insert into t select generate_series(1, 1000)")
         .await
