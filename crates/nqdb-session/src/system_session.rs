@@ -45,16 +45,21 @@ impl SystemSession for Surroundings {
 
     fn locks(&self) -> Vec<LockedObject> {
         let sessions = self.instance.registry.all();
-        let pids: HashMap<OwnerId, i32> = sessions.iter().map(|backend| (backend.owner(), backend.pid())).collect();
-        let object = |target: LockTarget| match target {
-            LockTarget::Relation(relation) => self.locked_relation(relation),
+        let owners: HashMap<OwnerId, (i32, u32)> =
+            sessions.iter().map(|backend| (backend.owner(), (backend.pid(), backend.activity().database))).collect();
+        let here = self.catalog.borrow().clone();
+        let object = |target: LockTarget, owner: OwnerId| match target {
+            LockTarget::Relation(relation) => {
+                let database = owners.get(&owner).map_or(here.database(), |(_, database)| *database);
+                locked_object(&here, database, relation)
+            }
             LockTarget::Advisory(key) => {
                 LockObject::Advisory { database: key.database, class: key.high, object: key.low, kind: key.kind() }
             }
         };
         let of_table = self.instance.system.locks().into_iter().map(|lock| LockedObject {
-            object: object(lock.target),
-            pid: pids.get(&lock.owner).copied(),
+            object: object(lock.target, lock.owner),
+            pid: owners.get(&lock.owner).map(|(pid, _)| *pid),
             mode: lock.mode.name(),
             granted: lock.granted,
         });
@@ -102,30 +107,16 @@ impl SystemSession for Surroundings {
     }
 }
 
-impl Surroundings {
-    /// What a number in the table of locks stands for. Numbers are unique over all databases; one that none of them has
-    /// committed is of this session's.
-    fn locked_relation(&self, number: u32) -> LockObject {
-        let here = self.catalog.borrow().clone();
-        if here.role_by_oid(number).is_some() {
-            return LockObject::Shared { class: PG_AUTHID, object: number };
-        }
-        if here.database_by_oid(number).is_some() {
-            return LockObject::Shared { class: PG_DATABASE, object: number };
-        }
-        let has = |catalog: &Snapshot| {
-            catalog.relation_by_oid(number).is_some()
-                || catalog.type_by_oid(number).is_some()
-                || catalog.schema_by_oid(number).is_some()
-        };
-        if !has(&here) {
-            let mut others = self.instance.cluster.catalogs().into_iter();
-            if let Some(other) = others.find(|other| has(&other.committed())) {
-                return LockObject::Relation { database: other.database(), relation: number };
-            }
-        }
-        LockObject::Relation { database: here.database(), relation: number }
+/// What a number in the table of locks stands for: something that all databases share, or an object of the database whose
+/// session holds the lock.
+fn locked_object(catalog: &Snapshot, database: u32, number: u32) -> LockObject {
+    if catalog.role_by_oid(number).is_some() {
+        return LockObject::Shared { class: PG_AUTHID, object: number };
     }
+    if catalog.database_by_oid(number).is_some() {
+        return LockObject::Shared { class: PG_DATABASE, object: number };
+    }
+    LockObject::Relation { database, relation: number }
 }
 
 impl Session {

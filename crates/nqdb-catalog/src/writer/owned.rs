@@ -79,25 +79,31 @@ impl CatalogWriter<'_> {
 
     /// One line for each object of a database that needs a role, oldest first, as PostgreSQL says it.
     fn dependents_of_role(&self, snapshot: &Snapshot, role: Oid) -> Vec<String> {
-        let mut lines: Vec<((Oid, i16), String)> = Vec::new();
+        let mut lines: Vec<((Oid, i16, Oid), String)> = Vec::new();
+        let sequences = snapshot.sequences().filter(|sequence| sequence.owner == role);
+        for (sequence, owner) in sequences.filter_map(|sequence| Some((sequence, sequence.owned_by?))) {
+            let what = self.describe(snapshot, ObjectId::Relation(sequence.oid));
+            // In PostgreSQL they are older than their table.
+            lines.push(((owner.table, i16::MIN, sequence.oid), format!("owner of {what}")));
+        }
         for object in owned_objects(snapshot, role) {
             let (ObjectId::Schema(oid) | ObjectId::Relation(oid) | ObjectId::Type(oid)) = object else { continue };
-            lines.push(((user_type_or(oid), 0), format!("owner of {}", self.describe(snapshot, object))));
+            lines.push(((user_type_or(oid), 0, 0), format!("owner of {}", self.describe(snapshot, object))));
         }
         let own_lists = snapshot.access_lists().filter(|list| !is_shared_class(list.class));
         for list in own_lists.filter(|list| names_role(&list.items, role)) {
             // The owner's own items go with the ownership.
             if owner_of(snapshot, list) != Some(role) {
                 let what = self.describe_secured(snapshot, list);
-                lines.push(((list.object, list.column), format!("privileges for {what}")));
+                lines.push(((list.object, list.column, 0), format!("privileges for {what}")));
             }
         }
         for default in snapshot.defaults() {
             let what = describe_default(snapshot, default);
             if default.role == role {
-                lines.push(((default.oid, 0), format!("owner of {what}")));
+                lines.push(((default.oid, 0, 0), format!("owner of {what}")));
             } else if names_role(&default.items, role) {
-                lines.push(((default.oid, 0), format!("privileges for {what}")));
+                lines.push(((default.oid, 0, 0), format!("privileges for {what}")));
             }
         }
         lines.sort();

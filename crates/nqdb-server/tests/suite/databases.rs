@@ -147,7 +147,7 @@ async fn a_copy_has_everything_of_its_template() {
                                constraint positive check (id > 0));
              insert into s.t (e, big) select 2 * n, repeat('x', n * 200) from generate_series(1, 100) n;
              delete from s.t where id % 10 = 0;
-             create index lowered on s.t (lower(big)) where e > 4; create unique index on s.t (e desc);
+             create index hashed on s.t (md5(big)) where e > 4; create unique index on s.t (e desc);
              create view s.v as select id, e, 'large'::s.size as size from s.t where nextval('s.t_id_seq') > 0;
              create materialized view s.m as select count(*) as n from s.t; create sequence q start 7; select nextval('q');
              comment on column s.t.e is 'even'; comment on constraint positive on s.t is 'no zero'; comment on type s.size is 'sizes';
@@ -159,7 +159,7 @@ async fn a_copy_has_everything_of_its_template() {
     let questions = [
         "select count(*) || ' ' || sum(id) || ' ' || sum(e) || ' ' || sum(g) || ' ' || sum(i) || ' ' || sum(length(big)) from s.t",
         "select a::text from s.t where e = 8",
-        "select id::text from s.t where lower(big) = repeat('x', 600) and e > 4",
+        "select id::text from s.t where md5(big) = md5(repeat('x', 600)) and e > 4",
         "select n::text from s.m",
         "select string_agg(pg_get_indexdef(indexrelid), '; ' order by indexrelid) from pg_index where indrelid = 's.t'::regclass",
         "select string_agg(pg_get_constraintdef(oid), '; ' order by conname) from pg_constraint where conrelid = 's.t'::regclass",
@@ -329,7 +329,7 @@ async fn settings_advisory_locks_and_activity_know_the_database() {
     let here = "select count(*) from pg_stat_activity where datname = 'other'";
     assert_eq!(column(&admin, here).await, ["1"]);
     assert_eq!(column(&admin, "select numbackends from pg_stat_database where datname = 'other'").await, ["1"]);
-    other.batch_execute("create table public.t (id int); begin; lock table public.t").await.unwrap();
+    one_by_one(&other, "begin; create table public.t (id int)").await;
     let locked = "select d.datname from pg_locks l join pg_database d on d.oid = l.database where locktype = 'relation' and mode = 'AccessExclusiveLock'";
     assert_eq!(column(&admin, locked).await, ["other"]);
     ends.server.stop().await;
@@ -360,7 +360,7 @@ async fn databases_outlive_a_restart_and_dropped_ones_give_their_space_back() {
     }
     drop((admin, kept));
     started.stop().await.unwrap();
-    assert_eq!(nqdb_server::check(directory.path(), 64 << 20).unwrap(), Vec::<String>::new());
+    assert_eq!(nqdb_server::check(&configuration(directory.path()).data_dir, 64 << 20).unwrap(), Vec::<String>::new());
     let started = nqdb_server::start(&configuration(directory.path())).await.unwrap();
     let port = started.postgres_address().port();
     let kept = connect(&parameters("kept", port)).await.unwrap();
