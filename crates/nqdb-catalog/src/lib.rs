@@ -23,6 +23,7 @@ mod password;
 mod renumber;
 pub mod request;
 pub mod rights;
+mod settings;
 mod shared;
 mod snapshot;
 mod stored;
@@ -37,6 +38,7 @@ pub use definition::*;
 pub use draft::{Draft, DraftMark};
 pub use names::{NAME_BYTES_MAX, choose_name, clip};
 pub use password::{ScramVerifier, stored_password};
+pub use settings::{ColumnSettings, IndexSettings, Parameters, ReplicaIdentity, TableSettings};
 pub use shared::{DatabaseDef, POSTGRES_DATABASE, TEMPLATE0_DATABASE, TEMPLATE1_DATABASE, is_shared_class};
 pub use snapshot::{Change, Snapshot};
 pub use user_type::{
@@ -44,4 +46,4 @@ pub use user_type::{
     type_reference,
 };
 pub use view::{CheckOption, Materialized, NamedColumn, NamedRelation, NamedType, StoredQuery, ViewColumn, ViewDef};
-pub use writer::{CatalogWriter, ObjectId};
+pub use writer::{CatalogWriter, ObjectId, TypeChange};

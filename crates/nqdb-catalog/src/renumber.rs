@@ -10,13 +10,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{Oid, Type, is_user_type, user_type_object};
+use nqdb_types::{Array, Datum, EnumValue, Oid, Record, RecordShape, Type, is_user_type, user_type_object};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::definition::{CommentDef, SchemaDef, SequenceDef, TableStatistics};
 use crate::objects::{Kind, ObjectRow};
 use crate::rights::{AccessListDef, DefaultAccessDef, SecuredKind};
+use crate::settings::ReplicaIdentity;
 use crate::stored::{StoredColumn, StoredIndex, StoredTable, from_json, to_json};
 use crate::user_type::{DomainBase, StoredDetails, StoredType, TYPE_REFERENCE};
 use crate::view::{StoredQuery, ViewColumn, ViewDef};
@@ -122,7 +123,7 @@ impl Renumbering {
         table.rows_tree = parts.tree()?;
         table.overflow_tree = parts.tree()?;
         for column in &mut table.columns {
-            self.column(column);
+            self.column(column)?;
         }
         for check in &mut table.checks {
             let number = parts.number()?;
@@ -131,19 +132,47 @@ impl Renumbering {
             check.oid = number;
             check.expression = self.text(&check.expression);
         }
+        if let ReplicaIdentity::Index(index) = &mut table.settings.replica_identity {
+            *index = self.object(*index);
+        }
         if let Some(materialized) = &mut table.materialized {
             self.query(&mut materialized.query);
         }
         Ok(to_json(&table))
     }
 
-    fn column(&self, column: &mut StoredColumn) {
+    fn column(&self, column: &mut StoredColumn) -> SqlResult<()> {
+        if let Some(missing) = column.missing_value()? {
+            column.set_missing(&self.value(missing)?);
+        }
         column.type_oid = self.type_oid(column.type_oid);
         column.domain = self.type_oid(column.domain);
         column.default = column.default.as_deref().map(|text| self.text(text));
         if let Some(identity) = &mut column.identity {
             identity.sequence = self.object(identity.sequence);
         }
+        Ok(())
+    }
+
+    /// A stored value: those of enums, arrays and records know their types.
+    pub(crate) fn value(&self, value: Datum) -> SqlResult<Datum> {
+        Ok(match value {
+            Datum::Enum(label) => Datum::Enum(EnumValue { type_oid: self.type_oid(label.type_oid), ..label }),
+            Datum::Array(array) => {
+                let elements = array.elements().iter().map(|element| self.value(element.clone()));
+                let elements = elements.collect::<SqlResult<Vec<Datum>>>()?;
+                let element_type = self.type_oid(array.element_type());
+                Datum::array(Array::new(element_type, array.dimensions().to_vec(), elements)?)
+            }
+            Datum::Record(record) => {
+                let mut shape = RecordShape::clone(record.shape());
+                shape.type_oid = self.type_oid(shape.type_oid);
+                shape.fields.iter_mut().for_each(|field| field.ty = self.ty(field.ty));
+                let values = record.values().iter().map(|value| self.value(value.clone()));
+                Datum::Record(Arc::new(Record::new(Arc::new(shape), values.collect::<SqlResult<Vec<Datum>>>()?)?))
+            }
+            other => other,
+        })
     }
 
     fn index(&self, row: &ObjectRow, parts: &mut dyn NewParts) -> SqlResult<String> {

@@ -61,7 +61,7 @@ impl CatalogWriter<'_> {
             let copy = snapshot.table_by_oid(numbers.object(table.oid));
             let copy = copy.ok_or_else(|| SqlError::internal("a table is missing in the copy of its database"))?;
             self.txn.define_table(copy.store.clone());
-            copy_rows(&table.store, &copy.store, self.txn)?;
+            copy_rows(&table.store, &copy.store, &numbers, self.txn)?;
         }
         Ok(snapshot)
     }
@@ -132,14 +132,22 @@ impl NewParts for Parts<'_> {
     }
 }
 
-fn copy_rows(from: &Arc<TableStore>, to: &TableStore, txn: &mut Transaction) -> Result<()> {
+fn copy_rows(from: &Arc<TableStore>, to: &TableStore, numbers: &Renumbering, txn: &mut Transaction) -> Result<()> {
+    // Where users' types are, values may hold their numbers.
+    let as_they_are = from.columns == to.columns;
     let mut scan = from.scan(txn.newest_view(), RowId(0)..RowId(u64::MAX), Direction::Forward);
     let mut batch: Vec<Vec<Datum>> = Vec::with_capacity(BATCH_ROWS_MAX);
     let mut more = true;
     while more {
         let mut failure = None;
         more = scan.next_batch(&mut |_, _, image| {
-            match image.datums() {
+            let renumbered = |row: Vec<Datum>| -> Result<Vec<Datum>> {
+                if as_they_are {
+                    return Ok(row);
+                }
+                Ok(row.into_iter().map(|value| numbers.value(value)).collect::<SqlResult<Vec<Datum>>>()?)
+            };
+            match image.datums().and_then(renumbered) {
                 Ok(row) => batch.push(row),
                 Err(error) => failure = Some(error),
             }
