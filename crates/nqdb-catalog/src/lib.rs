@@ -10,6 +10,7 @@
 //! Left out: what expressions mean (they are SQL text here), and pg_catalog, which is computed from snapshots.
 
 mod catalog;
+mod composite;
 mod computation;
 mod definition;
 mod draft;
@@ -25,6 +26,7 @@ mod view;
 mod writer;
 
 pub use catalog::{Catalog, FIRST_USER_OID, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
+pub use composite::{CompositeAttribute, CompositeDef};
 pub use computation::{IndexBinder, NoExpressions};
 pub use definition::*;
 pub use draft::{Draft, DraftMark};
@@ -32,8 +34,10 @@ pub use names::{NAME_BYTES_MAX, choose_name, clip};
 pub use password::{ScramVerifier, stored_password};
 pub use snapshot::{Change, Snapshot};
 pub use user_type::{
-    DomainBase, DomainCheck, DomainDef, LABELS_MAX, TypeDef, TypeDetails, TypesView, array_type_name, referenced_type,
-    type_reference,
+    DeclaredType, DomainCheck, DomainDef, LABELS_MAX, TypeDef, TypeDetails, TypesView, array_type_name,
+    referenced_type, type_reference,
 };
-pub use view::{CheckOption, Materialized, NamedColumn, NamedRelation, NamedType, StoredQuery, ViewColumn, ViewDef};
+pub use view::{
+    CheckOption, Materialized, NamedAttribute, NamedColumn, NamedRelation, NamedType, StoredQuery, ViewColumn, ViewDef,
+};
 pub use writer::{CatalogWriter, ObjectId};

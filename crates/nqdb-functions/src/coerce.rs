@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use nqdb_sqlstate::{CANNOT_COERCE, NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult};
 use nqdb_types::array::{element_type, parse_array_with};
-use nqdb_types::{Array, Datum, Oid, Type, apply_typmod, oid, parse_text, type_category, write_text};
+use nqdb_types::{Array, Datum, Oid, Type, apply_typmod, is_composite, oid, parse_text, type_category, write_text};
 
 use crate::tables::casts::CASTS;
 use crate::{Function, FunctionContext, registry};
@@ -144,6 +144,10 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
     }
     if let Some(cast) = registry::cast_between(from, to) {
         return (context >= cast.context).then_some(cast.method);
+    }
+    // A row of a named type is a row.
+    if is_composite(from) && to == oid::RECORD {
+        return Some(CastMethod::Relabel);
     }
     if let (Some(from), Some(element)) = (element_type(from), element_type(to))
         && !matches!(to, oid::INT2VECTOR | oid::OIDVECTOR)

@@ -149,6 +149,13 @@ pub enum ExprKind {
         subscripts: Vec<Subscript>,
         value: Box<Expr>,
     },
+    /// The record with `value` in the place of a field (`SET c.f = value`); a NULL record counts as one of NULLs.
+    AssignField {
+        record: Box<Expr>,
+        index: usize,
+        value: Box<Expr>,
+        shape: Arc<RecordShape>,
+    },
     /// The array of what `element` makes of each element that is not NULL, which is its [`ExprKind::CaseOperand`].
     MapElements {
         array: Box<Expr>,
@@ -166,10 +173,11 @@ pub enum ExprKind {
         arg: Box<Expr>,
         rules: Arc<DomainRules>,
     },
-    /// `(record).field`, by position.
+    /// `(record).field`, by position; the name is for EXPLAIN.
     Field {
         record: Box<Expr>,
         index: usize,
+        name: Arc<str>,
     },
 }
 

@@ -102,7 +102,7 @@ impl Binder<'_> {
             match written.add(arg)? {
                 None | Some(FunctionArgExpr::Expr(_)) => {}
                 Some(FunctionArgExpr::Wildcard) => form.star = true,
-                Some(FunctionArgExpr::QualifiedWildcard(_)) => return refuse("a whole row as an argument"),
+                Some(FunctionArgExpr::QualifiedWildcard(_)) => return Err(self.syntax_error_at(position, "*")),
                 Some(FunctionArgExpr::WildcardWithOptions(_)) => return Err(self.syntax_error_at(position, "*")),
             }
         }
@@ -146,9 +146,10 @@ impl Binder<'_> {
 
     fn bind_call(&mut self, name: &str, written: &WrittenArguments<'_>, form: CallForm<'_>) -> SqlResult<Expr> {
         let position = form.position;
-        let WrittenArguments { exprs: written, names } = written;
+        let WrittenArguments { exprs, names } = written;
+        let written: Vec<&ast::Expr> = exprs.iter().map(|expr| &**expr).collect();
         if names.is_empty()
-            && let Some(bound) = self.bind_keyword_call(name, written, &form)?
+            && let Some(bound) = self.bind_keyword_call(name, &written, &form)?
         {
             return Ok(bound);
         }
@@ -156,7 +157,7 @@ impl Binder<'_> {
         let sets_before = self.set_call_count();
         let variadic = written.last().is_some_and(|last| variadic_array(last).is_some());
         let mut args = Vec::with_capacity(written.len() + form.within_group.len());
-        for arg in written {
+        for &arg in &written {
             args.push(self.bind_expr(variadic_array(arg).unwrap_or(arg))?);
         }
         for item in form.within_group {
@@ -170,6 +171,11 @@ impl Binder<'_> {
                 return self.coerce(arg, Type::new(target), CastContext::Explicit, position);
             }
             Err(error) => {
+                if let ([record], true, true) = (args.as_slice(), form.is_plain(), names.is_empty())
+                    && let Some(field) = self.projection(record, name, position)
+                {
+                    return Ok(field);
+                }
                 return Err(error.named_call_error(name, &given, names, self.cx.format).or_position(position));
             }
         };
@@ -315,6 +321,30 @@ impl Binder<'_> {
         match resolved.callee {
             Callee::Function(function) if !function.set_returning => Ok(call(function, args, returns, position)),
             _ => Err(SqlError::internal(format!("{name} is no plain function"))),
+        }
+    }
+
+    /// `value.name` as a call of a plain function; `None` when there is none that takes such a value.
+    pub(super) fn call_of_one(&mut self, name: &str, arg: Expr, position: Option<u32>) -> SqlResult<Option<Expr>> {
+        if is_keyword_call(name) {
+            return Ok(None);
+        }
+        match resolve_function(name, &[arg.ty.oid]) {
+            Ok(resolved) => {
+                let args = self.convert_args(vec![arg], &resolved)?;
+                let returns = Type::new(resolved.returns);
+                match resolved.callee {
+                    Callee::Function(function) if function.set_returning => {
+                        self.bind_set_call(function, args, returns, position).map(Some)
+                    }
+                    Callee::Function(function) => Ok(Some(call(function, args, returns, position))),
+                    Callee::Aggregate(_) | Callee::Window(_) => Ok(None),
+                }
+            }
+            Err(ResolveError::CastSyntax(target)) => {
+                self.coerce(arg, Type::new(target), CastContext::Explicit, position).map(Some)
+            }
+            Err(_) => Ok(None),
         }
     }
 

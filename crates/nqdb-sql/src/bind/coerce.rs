@@ -1,9 +1,13 @@
 //! Conversions: which ones happen on their own, and what they are made of.
 
+use std::sync::Arc;
+
 use nqdb_catalog::ColumnDef;
 use nqdb_functions::{CastContext, CastMethod, apply_cast, coercion, common_type, is_object_reference};
 use nqdb_sqlstate::{CANNOT_COERCE, DATATYPE_MISMATCH, SqlError, SqlResult};
-use nqdb_types::{Datum, FormatContext, Oid, Type, apply_typmod, oid, parse_text, type_category};
+use nqdb_types::{
+    Datum, FormatContext, Oid, RecordShape, Type, apply_typmod, is_composite, oid, parse_text, type_category,
+};
 use sqlparser::ast;
 
 use super::Binder;
@@ -56,6 +60,17 @@ impl Binder<'_> {
         }
         if expr.ty.oid == oid::UNKNOWN {
             return self.convert_unknown(expr, target);
+        }
+        if is_composite(target.oid) && expr.ty.oid == oid::RECORD {
+            return self.row_as_composite(expr, target, context);
+        }
+        if is_composite(expr.ty.oid) && target.oid == oid::RECORD {
+            let ty = match self.shape_of(expr.ty) {
+                Some(shape) => self.record_type(&Arc::new(RecordShape { type_oid: oid::RECORD, ..(*shape).clone() })),
+                None => Type::RECORD,
+            };
+            let (nullable, position) = (expr.nullable, expr.position);
+            return Ok(Some(Expr { kind: ExprKind::Relabel(Box::new(expr)), ty, nullable, position }));
         }
         let Some(method) = coercion(expr.ty.oid, target.oid, context) else { return Ok(None) };
         let (nullable, position) = (expr.nullable, expr.position);

@@ -109,7 +109,7 @@ impl Binder<'_> {
         }
         let WrittenArguments { exprs, names } = arguments;
         let mut bound = Vec::with_capacity(args.len());
-        for arg in exprs {
+        for arg in &exprs {
             bound.push(self.bind_expr(arg)?);
         }
         let given: Vec<Oid> = bound.iter().map(|arg| arg.ty.oid).collect();
@@ -191,6 +191,7 @@ impl Binder<'_> {
             columns: columns.clone(),
             hidden_name: None,
             is_value,
+            row: None,
         };
         let rel = Rel::FunctionScan { functions: items, ordinality };
         apply_alias(FromItem { rel, tables: vec![table], columns, hidden: Vec::new() }, alias)

@@ -88,7 +88,7 @@ use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse_expression};
 use crate::rewrite::{fold_constants, fold_expression};
 use crate::rights::Access;
-use crate::statement::{ConflictInference, Overriding, Parsed, StatementKind, TargetSubscripts};
+use crate::statement::{ConflictInference, Overriding, Parsed, StatementKind, TargetPath};
 pub(crate) use output_name::index_column_name;
 pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
@@ -121,7 +121,7 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
         return Err(SqlError::internal("only statements over rows are bound"));
     };
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), params);
-    binder.target_subscripts.clone_from(&statement.target_subscripts);
+    binder.target_paths.clone_from(&statement.target_paths);
     binder.conflict_targets.clone_from(&statement.conflict_targets);
     let mut bound = match &statement.ast {
         ast::Statement::Query(query) => binder.bind_query_statement(query, statement.overriding)?,
@@ -365,8 +365,8 @@ struct Binder<'a> {
     scopes: Vec<Scope>,
     /// WITH queries in reach, innermost last.
     common_tables: Vec<CommonTable>,
-    /// Brackets behind the columns that the statement assigns to.
-    target_subscripts: Vec<TargetSubscripts>,
+    /// Brackets and fields behind the columns that the statement assigns to.
+    target_paths: Vec<TargetPath>,
     conflict_targets: Vec<ConflictInference>,
     /// The shapes of records: the modifier of a type `record` is a position here, as long as it is in the binder.
     shapes: Vec<Arc<RecordShape>>,
@@ -391,6 +391,8 @@ struct Binder<'a> {
     recorded: Option<Vec<stored_query::Recorded>>,
     /// The users' types that it named.
     recorded_types: Option<Vec<nqdb_catalog::NamedType>>,
+    /// The attributes of composite types that it selected.
+    recorded_attributes: Option<Vec<nqdb_catalog::NamedAttribute>>,
     /// Views that were bound so far.
     views: usize,
     /// Conversions to domains that were bound so far.
@@ -424,7 +426,7 @@ impl<'a> Binder<'a> {
             recursion: Recursion::default(),
             at_top: false,
             statement_with: Vec::new(),
-            target_subscripts: Vec::new(),
+            target_paths: Vec::new(),
             conflict_targets: Vec::new(),
             shapes: Vec::new(),
             depth: 0,
@@ -432,6 +434,7 @@ impl<'a> Binder<'a> {
             stored: None,
             recorded: None,
             recorded_types: None,
+            recorded_attributes: None,
             views: 0,
             domain_values: 0,
             view_target: None,

@@ -39,6 +39,7 @@ mod merge;
 mod modify;
 mod nested_loop;
 mod operator;
+mod record;
 mod row_buffer;
 mod runtime;
 mod scan;

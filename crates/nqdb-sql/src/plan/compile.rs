@@ -213,7 +213,13 @@ impl Planner<'_> {
                 checks: rules.checks.iter().map(|check| self.compile(&check.predicate)).collect::<SqlResult<_>>()?,
                 rules: Arc::clone(rules),
             })),
-            ExprKind::Field { record, index } => Eval::Field { record: self.compile_box(record)?, index: *index },
+            ExprKind::Field { record, index, .. } => Eval::Field { record: self.compile_box(record)?, index: *index },
+            ExprKind::AssignField { record, index, value, shape } => Eval::AssignField {
+                record: self.compile_box(record)?,
+                index: *index,
+                value: self.compile_box(value)?,
+                shape: Arc::clone(shape),
+            },
         })
     }
 
