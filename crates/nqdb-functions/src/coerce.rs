@@ -139,8 +139,9 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
         return Some(CastMethod::Relabel);
     }
     let (source, target) = (type_category(from)?, type_category(to)?);
+    let is_record = |type_oid: Oid| matches!(type_oid, oid::RECORD | oid::RECORD_ARRAY);
     if from == oid::UNKNOWN {
-        return (target != 'P').then_some(CastMethod::ViaText);
+        return (target != 'P' || is_record(to)).then_some(CastMethod::ViaText);
     }
     if let Some(cast) = registry::cast_between(from, to) {
         return (context >= cast.context).then_some(cast.method);
@@ -155,7 +156,6 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
     {
         return Some(CastMethod::Elements);
     }
-    let is_record = |type_oid: Oid| matches!(type_oid, oid::RECORD | oid::RECORD_ARRAY);
     if source == 'P' && !is_record(from) || target == 'P' && !is_record(to) {
         return None;
     }

@@ -56,6 +56,7 @@ pub use definition::{
     Accumulator, Aggregate, Function, Operator, OutColumn, RecordFn, Records, Rows, ScalarFn, SetFn, Strategy,
     Volatility,
 };
+pub use json::assign_json;
 pub use ordered_set::{OrderedSetKind, Placement, mode, percentiles, place};
 pub use registry::{
     aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, all_window_functions, casts,

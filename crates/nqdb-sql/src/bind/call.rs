@@ -229,10 +229,12 @@ impl Binder<'_> {
                         format!("OVER specified, but {name} is not a window function nor an aggregate function");
                     return Err(SqlError::new(WRONG_OBJECT_TYPE, message).or_position(position));
                 }
-                if function.set_returning {
+                // One that gives a row of several columns is run like one that gives many.
+                if function.set_returning || function.records.is_some() {
                     return self.bind_set_call(function, args, returns, position);
                 }
-                Ok(call(function, args, returns, position))
+                let bound = call(function, args, returns, position);
+                if reads_fields(function) { self.conformed(bound) } else { Ok(bound) }
             }
         }
     }
@@ -334,7 +336,7 @@ impl Binder<'_> {
                 let args = self.convert_args(vec![arg], &resolved)?;
                 let returns = Type::new(resolved.returns);
                 match resolved.callee {
-                    Callee::Function(function) if function.set_returning => {
+                    Callee::Function(function) if function.set_returning || function.records.is_some() => {
                         self.bind_set_call(function, args, returns, position).map(Some)
                     }
                     Callee::Function(function) => Ok(Some(call(function, args, returns, position))),
@@ -447,6 +449,11 @@ pub(super) fn is_keyword_call(name: &str) -> bool {
         "current_time",
     ];
     NAMES.contains(&name)
+}
+
+/// Whether a function makes a record's fields of texts, without asking the rules of their domains.
+pub(super) fn reads_fields(function: &Function) -> bool {
+    matches!(function.name, "json_populate_record" | "jsonb_populate_record")
 }
 
 /// A call of a plain function.

@@ -65,6 +65,10 @@ impl Binder<'_> {
             return self.row_as_composite(expr, target, context);
         }
         if is_composite(expr.ty.oid) && target.oid == oid::RECORD {
+            // A cast to "record" is obeyed by what is a record already.
+            if context == CastContext::Explicit {
+                return Ok(Some(expr));
+            }
             let ty = match self.shape_of(expr.ty) {
                 Some(shape) => self.record_type(&Arc::new(RecordShape { type_oid: oid::RECORD, ..(*shape).clone() })),
                 None => Type::RECORD,
@@ -84,7 +88,11 @@ impl Binder<'_> {
             }
             CastMethod::Convert(convert) => ExprKind::Convert { arg: Box::new(expr), convert },
             CastMethod::Elements => return self.map_elements(expr, target.oid, context),
-            CastMethod::ViaText => ExprKind::ViaText(Box::new(expr)),
+            CastMethod::ViaText => {
+                let ty = Type::new(target.oid);
+                let read = Expr { kind: ExprKind::ViaText(Box::new(expr)), ty, nullable, position };
+                return self.conformed(read).map(Some);
+            }
         };
         Ok(Some(Expr { kind, ty: Type::new(target.oid), nullable, position }))
     }
@@ -104,11 +112,13 @@ impl Binder<'_> {
                 // Only interval's input depends on its modifier: `interval '1' hour`.
                 let read_as = if target.oid == oid::INTERVAL { target } else { Type::new(target.oid) };
                 let value = self.read_literal(&datum, read_as).map_err(|error| error.or_position(position))?;
-                Ok(Some(Expr { nullable: value.is_null(), kind: ExprKind::Literal(value), ty: read_as, position }))
+                let read = Expr { nullable: value.is_null(), kind: ExprKind::Literal(value), ty: read_as, position };
+                self.conformed(read).map(Some)
             }
             ExprKind::Param(index) => {
                 self.params.infer(usize::from(index), target.oid, position)?;
-                Ok(Some(Expr { kind: ExprKind::Param(index), ty: Type::new(target.oid), nullable: true, position }))
+                let ty = Type::new(target.oid);
+                self.conformed(Expr { kind: ExprKind::Param(index), ty, nullable: true, position }).map(Some)
             }
             // A column of a subquery or VALUES list that stayed unknown: it has been made text by then.
             kind => Ok(Some(Expr {

@@ -79,7 +79,7 @@ use std::sync::Arc;
 use nqdb_catalog::{ColumnDef, Snapshot, TableDef};
 use nqdb_functions::{CastContext, FunctionContext, SessionFunctions};
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{FormatContext, RecordShape, Type, oid};
+use nqdb_types::{FormatContext, RecordShape, Type, holds_records, oid};
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
@@ -243,14 +243,15 @@ pub fn bind_domain_check(text: &str, ty: Type, cx: &BindContext<'_>) -> SqlResul
     binder.bind_check_over(&expression, ty)
 }
 
-/// Binds the conversion of a column's value, of its base type, to the column's domain; `None` when that checks nothing.
+/// Binds the conversion of a value that was read, of a column's base type, to the column's own; `None` when that checks nothing.
 pub fn bind_domain_of_column(
     table: &Arc<TableDef>,
     position: usize,
     row: &[(usize, ColumnId)],
     cx: &BindContext<'_>,
 ) -> SqlResult<Option<Expr>> {
-    let column = table.columns.get(position).filter(|column| column.ty.domain != oid::INVALID);
+    let has_rules = |column: &&ColumnDef| column.ty.domain != oid::INVALID || holds_records(column.ty.oid);
+    let column = table.columns.get(position).filter(has_rules);
     let id = row.iter().find(|(at, _)| *at == position).map(|(_, id)| *id);
     let (Some(column), Some(id)) = (column, id) else { return Ok(None) };
     let mut params = ParamTypes::none();
@@ -258,6 +259,7 @@ pub fn bind_domain_of_column(
     binder.adopt_row(table, row);
     let mut value = binder.column_expr(id, None);
     value.ty = column.ty.base();
+    let value = binder.conformed(value)?;
     let checked = binder.coerce(value, column.ty, CastContext::Assignment, None)?;
     Ok(matches!(checked.kind, crate::ir::ExprKind::Domain { .. }).then_some(checked))
 }

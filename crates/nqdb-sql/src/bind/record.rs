@@ -62,8 +62,10 @@ impl Binder<'_> {
                     fields.extend(self.fields_of(&record)?.into_iter().map(|(_, field)| field));
                 }
                 RowItem::Value(item) => {
+                    // A literal stays unknown: a cast of the row to a composite type gives it its type.
                     let bound = self.bind_expr(item)?;
-                    fields.push(self.resolve_unknown(bound)?);
+                    let is_literal = matches!(bound.kind, ExprKind::Literal(_));
+                    fields.push(if is_literal { bound } else { self.resolve_unknown(bound)? });
                 }
             }
         }
@@ -71,7 +73,8 @@ impl Binder<'_> {
             let message = format!("ROW expressions can have at most {FIELD_COUNT_MAX} entries");
             return Err(SqlError::new(nqdb_sqlstate::TOO_MANY_COLUMNS, message).or_position(position));
         }
-        let shape = Arc::new(RecordShape::anonymous(fields.iter().map(|field| field.ty)));
+        let known = |ty: Type| if ty.oid == oid::UNKNOWN { Type::TEXT } else { ty };
+        let shape = Arc::new(RecordShape::anonymous(fields.iter().map(|field| known(field.ty))));
         let ty = self.record_type(&shape);
         Ok(Expr { kind: ExprKind::Row { fields, shape, absent_if_null: false }, ty, nullable: false, position })
     }
@@ -164,7 +167,7 @@ impl Binder<'_> {
         if let ExprKind::Row { fields, .. } = &record.kind
             && let Some(field) = fields.get(index)
         {
-            return Expr { position, ..field.clone() };
+            return Expr { position, ty, ..field.clone() };
         }
         Expr { kind: ExprKind::Field { record: Box::new(record), index, name }, ty, nullable: true, position }
     }

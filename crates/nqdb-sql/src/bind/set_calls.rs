@@ -9,14 +9,16 @@
 //! 2. Calls of one depth run in lockstep, those in arguments below those that take them (manual 38.5.9).
 //! 3. Calls that GROUP BY needs run below the grouping, all others above it.
 
+use std::sync::Arc;
+
 use nqdb_functions::Function;
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SqlError, SqlResult};
-use nqdb_types::Type;
+use nqdb_types::{RecordShape, Type, oid};
 
 use super::group::Key;
 use super::scope::Clause;
 use super::{Binder, walk};
-use crate::ir::{ColumnId, Expr, ExprKind, FunctionColumn, Rel, TableCall, TableFunction};
+use crate::ir::{ColumnId, Expr, ExprKind, FunctionColumn, Rel, RowForm, TableCall, TableFunction};
 
 /// What PostgreSQL recommends for a set where none may be.
 const MOVE_TO_FROM: &str = "You might be able to move the set-returning function into a LATERAL FROM item.";
@@ -29,6 +31,7 @@ pub(super) struct SetCall {
     pub(super) args: Vec<Expr>,
     /// The type of a row.
     pub(super) ty: Type,
+    pub(super) form: RowForm,
     pub(super) position: Option<u32>,
 }
 
@@ -59,12 +62,20 @@ impl Binder<'_> {
         if let Some(message) = message {
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).or_position(position));
         }
-        if function.rows.is_none() {
-            return Err(SqlError::unsupported("a composite value as the result of a set-returning function")
-                .or_position(position));
-        }
+        let (ty, form) = if function.rows.is_some() {
+            (ty, RowForm::Columns)
+        } else if function.columns.is_empty() {
+            let message = format!("could not determine row type for result of {}", function.name);
+            let hint = "Provide a non-null record argument, or call the function in the FROM clause using a column \
+                        definition list.";
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).with_hint(hint));
+        } else {
+            let columns = function.columns.iter().map(|column| (column.name, Type::new(column.type_oid)));
+            let shape = Arc::new(RecordShape::named(oid::RECORD, columns));
+            (self.record_type(&shape), RowForm::Record(shape))
+        };
         let column = self.new_column(ty, true, None);
-        self.scope().set_calls.push(SetCall { column, function, args, ty, position });
+        self.scope().set_calls.push(SetCall { column, function, args, ty, form, position });
         Ok(self.column_expr(column, position))
     }
 
@@ -149,7 +160,7 @@ fn layered(mut rel: Rel, mut calls: Vec<SetCall>) -> Rel {
 
 fn table_function(call: SetCall) -> TableFunction {
     let columns = vec![FunctionColumn { id: call.column, name: call.function.name.to_string(), ty: call.ty }];
-    TableFunction { call: TableCall::Rows { function: call.function, args: call.args }, columns }
+    TableFunction { call: TableCall::Rows { function: call.function, args: call.args }, form: call.form, columns }
 }
 
 fn add_columns(expr: &Expr, columns: &mut Vec<ColumnId>) {

@@ -38,10 +38,6 @@ impl TargetPart {
     pub(super) fn ty(&self) -> Type {
         self.ty
     }
-
-    fn is_field(&self) -> bool {
-        matches!(self.steps.last(), Some(Step::Field { .. }))
-    }
 }
 
 /// Whether an expression is the assignment of a part.
@@ -97,6 +93,10 @@ impl Binder<'_> {
                 ast::AccessExpr::Dot(_) => None,
             })
             .collect();
+        if container.oid == oid::JSONB {
+            let subscripts = self.bind_json_brackets(&written)?;
+            return Ok(Step::Brackets { subscripts, ty: Type::JSONB });
+        }
         let Some(element) = element_type(container.oid) else {
             let message = format!(
                 "cannot subscript type {} because it does not support subscripting",
@@ -181,13 +181,15 @@ impl Binder<'_> {
     pub(super) fn coerce_for_part(&mut self, value: Expr, part: &TargetPart, column: &str) -> SqlResult<Expr> {
         let (from, position) = (value.ty, part.position);
         self.try_coerce(value, part.ty, CastContext::Assignment)?.ok_or_else(|| {
-            let what = if part.is_field() { "subfield" } else { "subscripted assignment to" };
-            let verb = if part.is_field() { "is of" } else { "requires" };
-            let message = format!(
-                "{what} \"{column}\" {verb} type {} but expression is of type {}",
-                self.cx.format.type_name(part.ty.bare()),
-                self.cx.format.type_name(from.bare())
-            );
+            let (wanted, given) = (self.cx.format.type_name(part.ty.bare()), self.cx.format.type_name(from.bare()));
+            let message = match part.steps.last() {
+                Some(Step::Field { name, .. }) => {
+                    format!("subfield \"{name}\" is of type {wanted} but expression is of type {given}")
+                }
+                _ => {
+                    format!("subscripted assignment to \"{column}\" requires type {wanted} but expression is of type {given}")
+                }
+            };
             SqlError::new(DATATYPE_MISMATCH, message)
                 .with_hint("You will need to rewrite or cast the expression.")
                 .or_position(position)

@@ -31,6 +31,9 @@ pub(super) fn create_type(create: &CreateType, cx: &mut DdlContext<'_, '_>) -> R
 }
 
 pub(super) fn alter_type(alter: &AlterType, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
+    if let AlterTypeAction::Attributes(_) | AlterTypeAction::RenameAttribute { .. } = &alter.action {
+        expect_composite(&alter.name, cx)?;
+    }
     let def = cx.own_type(&alter.name)?;
     cx.expect_owner(def.owner, "type", &def.name)?;
     match &alter.action {
@@ -55,6 +58,18 @@ pub(super) fn alter_type(alter: &AlterType, cx: &mut DdlContext<'_, '_>) -> Resu
         }
     }
     Ok(CommandTag::Other("ALTER TYPE"))
+}
+
+/// 42809 for a type, or a relation, that has no attributes of its own.
+fn expect_composite(name: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> SqlResult<()> {
+    let snapshot = cx.draft.snapshot();
+    let found = snapshot.resolve_type(cx.search_path, name.schema.as_deref(), &name.name);
+    match found.map(|found| snapshot.type_by_oid(found)) {
+        Some(def) if def.is_none_or(|def| def.composite().is_none()) => {
+            Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not a composite type", name.name)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An attribute as it is written. Errors: 42P16 for a pseudo-type.

@@ -17,6 +17,7 @@ use super::array::{self, EvalSubscript};
 use super::constant_set::ConstantSet;
 use super::domain::DomainCheck;
 use super::evaluation::Evaluation;
+use super::json_path;
 use super::record;
 
 /// A slot of the row frame.
@@ -144,6 +145,13 @@ pub(crate) enum Eval {
         subscripts: Box<[EvalSubscript]>,
         value: Box<Eval>,
         element_type: Oid,
+    },
+    /// A jsonb with a value at the end of a path of texts and integers.
+    AssignJson {
+        json: Box<Eval>,
+        path: Box<[Eval]>,
+        starts_as_array: bool,
+        value: Box<Eval>,
     },
     AssignField {
         record: Box<Eval>,
@@ -344,6 +352,9 @@ impl Eval {
                     return Ok(Datum::Null);
                 }
                 Record::new(Arc::clone(shape), values).map(Datum::record)
+            }
+            Eval::AssignJson { json, path, starts_as_array, value } => {
+                json_path::assign(json, path, *starts_as_array, value, rt)
             }
             Eval::Field { record, index } => record::field(record, *index, rt),
             Eval::AssignField { record, index, value, shape } => record::assign_field(record, *index, value, shape, rt),
