@@ -426,14 +426,12 @@ pub struct TableFunction {
 }
 
 /// How what a function gives becomes columns.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowForm {
     /// A value for each column.
     Columns,
     /// Its values are records: each field is a column.
     Fields,
-    /// All that it gives for a row is one record.
-    Record(Arc<RecordShape>),
 }
 
 /// A column that a function gives, under the function's own name for it.

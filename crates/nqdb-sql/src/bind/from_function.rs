@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use nqdb_functions::{Callee, ResolveError};
+use nqdb_functions::{Callee, OutColumn, ResolveError, column_type};
 use nqdb_sqlstate::{GROUPING_ERROR, SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_types::{Datum, Oid, RecordShape, Type, is_composite, oid};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, ObjectName};
@@ -118,6 +118,9 @@ impl Binder<'_> {
         for arg in &exprs {
             bound.push(self.bind_expr(arg)?);
         }
+        if names.is_empty() {
+            super::call::drop_out_parameters(&mut bound);
+        }
         let given: Vec<Oid> = bound.iter().map(|arg| arg.ty.oid).collect();
         let found = match resolve_call(&name, &given, &names, false) {
             Ok(found) => found,
@@ -134,8 +137,8 @@ impl Binder<'_> {
         let args = self.arrange_args(bound, &found)?;
         let result = Type::new(resolved.returns);
         let wants_definitions = function.columns.is_empty() && result.oid == oid::RECORD;
-        let named = function.columns.iter();
-        let named = named.map(|column| (Some(column.name.to_string()), Type::new(column.type_oid))).collect();
+        let typed = |column: &OutColumn| Type::new(column_type(function.args, &given, column.type_oid));
+        let named = function.columns.iter().map(|column| (Some(column.name.to_string()), typed(column))).collect();
         let (columns, form) = match self.shape_of(result) {
             _ if !function.columns.is_empty() => (named, RowForm::Columns),
             Some(shape) => (field_columns(&shape), RowForm::Fields),

@@ -51,6 +51,7 @@ mod order;
 mod output_name;
 mod query;
 mod record;
+mod recursion_clause;
 mod returning;
 mod row_subquery;
 mod rows;
@@ -374,6 +375,8 @@ struct Binder<'a> {
     shapes: Vec<Arc<RecordShape>>,
     /// Those of the query at hand, to be put around it.
     pending_with: Vec<PendingWith>,
+    /// Columns that `*` leaves out: those of SEARCH and CYCLE within their own query.
+    not_in_star: Vec<ColumnId>,
     /// Names of WITH queries that come later in their list.
     later_with_names: Vec<String>,
     next_with: u32,
@@ -423,6 +426,7 @@ impl<'a> Binder<'a> {
             scopes: Vec::new(),
             common_tables: Vec::new(),
             pending_with: Vec::new(),
+            not_in_star: Vec::new(),
             later_with_names: Vec::new(),
             next_with: 0,
             recursion: Recursion::default(),

@@ -15,7 +15,7 @@ use super::from::{TableName, table_name};
 use super::operators::marked_argument;
 use super::scope::{ScopeTable, find_table, missing_from};
 use super::{Binder, leftmost};
-use crate::ir::{ColumnId, Expr, ExprKind};
+use crate::ir::{ColumnId, Expr, ExprKind, FunctionColumn};
 use crate::parse::ALL_FIELDS;
 
 /// PostgreSQL's limit on the fields of a row.
@@ -104,6 +104,16 @@ impl Binder<'_> {
         let shape = Arc::new(RecordShape::named(oid::RECORD, names.zip(fields.iter().map(|field| field.ty))));
         let ty = self.record_type(&shape);
         Expr { kind: ExprKind::Row { fields, shape, absent_if_null }, ty, nullable: absent_if_null, position }
+    }
+
+    /// The row of a function that gives several columns.
+    pub(super) fn row_of_columns(&mut self, columns: &[FunctionColumn], position: Option<u32>) -> Expr {
+        let named = columns.iter().map(|column| (column.name.as_str(), column.ty));
+        let shape = Arc::new(RecordShape::named(oid::RECORD, named));
+        let fields = columns.iter().map(|column| self.column_expr(column.id, position)).collect();
+        let ty = self.record_type(&shape);
+        // Where the rows of another function of the list are more, there is no record.
+        Expr { kind: ExprKind::Row { fields, shape, absent_if_null: true }, ty, nullable: true, position }
     }
 
     /// The columns of `table.*` within a row.

@@ -94,7 +94,7 @@ pub fn run(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> SqlResult<Step> {
 fn run_once(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     cx.exec.txn.begin_statement()?;
     match &parsed.kind {
-        StatementKind::Analyze { verbose: _, tables } => analyze::analyze(tables, cx),
+        StatementKind::Analyze { verbose: _, skip_locked, tables } => analyze::analyze(tables, *skip_locked, cx),
         StatementKind::Vacuum(vacuum) => analyze::vacuum(vacuum, cx),
         StatementKind::Sequence(statement) => sequence::run(statement, cx),
         StatementKind::Define(definition) => define(parsed, definition, cx),

@@ -2,11 +2,9 @@
 //!
 //! What always holds: nothing is kept; a row is asked of a function when it is wanted.
 
-use std::sync::Arc;
-
 use nqdb_functions::{Function, FunctionContext, Records, Rows};
 use nqdb_sqlstate::{DATATYPE_MISMATCH, SqlError, SqlResult};
-use nqdb_types::{Datum, Record, Type};
+use nqdb_types::{Datum, Type};
 
 use super::expression::{Eval, Slot};
 use super::operator::Pull;
@@ -128,10 +126,6 @@ impl Source {
             Source::Rows(rows) => rows.next().transpose()?,
             Source::Records(records) => {
                 let Some(record) = records.next().transpose()? else { return Ok(false) };
-                if let (RowForm::Record(shape), Some(slot)) = (&columns.form, slots.first()) {
-                    rt.frame.slots[*slot] = Record::new(Arc::clone(shape), record).map(Datum::record)?;
-                    return Ok(true);
-                }
                 if record.len() != slots.len() {
                     return Err(SqlError::internal("a function returned another number of columns than it declares"));
                 }
@@ -142,7 +136,7 @@ impl Source {
             }
         };
         let Some(value) = value else { return Ok(false) };
-        match (&columns.form, slots.first()) {
+        match (columns.form, slots.first()) {
             (RowForm::Fields, _) => columns.take_apart(&value, rt)?,
             (_, Some(slot)) => rt.frame.slots[*slot] = value,
             (_, None) => {}

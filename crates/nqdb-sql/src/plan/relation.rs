@@ -263,7 +263,7 @@ impl Planner<'_> {
                 })
                 .collect();
             let types = function.columns.iter().map(|column| column.ty).collect();
-            sources.push(SourceColumns { source, form: function.form.clone(), slots, types });
+            sources.push(SourceColumns { source, form: function.form, slots, types });
         }
         let ordinality = ordinality.map(|id| self.define(id, Type::INT8));
         let estimate = Estimate { rows, startup_cost: 0.0, total_cost: 0.01 * rows };

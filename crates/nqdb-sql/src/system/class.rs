@@ -172,6 +172,8 @@ fn index_class(table: &TableDef, position: usize) -> Option<Class> {
     Some(Class {
         relam: oid(BTREE),
         reltuples: table.statistics.as_ref().map_or(Datum::Float4(0.0), |_| rows_of(table)),
+        // An empty one has its root.
+        relpages: int4(1),
         relnatts: int2(index.key.len() + index.included.len()),
         ..plain_class(index.oid, &index.name, table.schema, table.owner, 'i')
     })
