@@ -19,6 +19,7 @@ mod objects;
 mod password;
 pub mod request;
 pub mod rights;
+mod settings;
 mod snapshot;
 mod stored;
 mod user_type;
@@ -32,6 +33,7 @@ pub use definition::*;
 pub use draft::{Draft, DraftMark};
 pub use names::{NAME_BYTES_MAX, choose_name, clip};
 pub use password::{ScramVerifier, stored_password};
+pub use settings::{ColumnSettings, IndexSettings, Parameters, ReplicaIdentity, TableSettings};
 pub use snapshot::{Change, Snapshot};
 pub use user_type::{
     DeclaredType, DomainCheck, DomainDef, LABELS_MAX, TypeDef, TypeDetails, TypesView, array_type_name,
@@ -40,4 +42,4 @@ pub use user_type::{
 pub use view::{
     CheckOption, Materialized, NamedAttribute, NamedColumn, NamedRelation, NamedType, StoredQuery, ViewColumn, ViewDef,
 };
-pub use writer::{CatalogWriter, ObjectId};
+pub use writer::{CatalogWriter, ObjectId, TypeChange};

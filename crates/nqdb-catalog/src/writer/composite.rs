@@ -16,6 +16,7 @@ use nqdb_types::{Oid, UserTypeKind, is_composite};
 use super::CatalogWriter;
 use super::table::COLUMNS_MAX;
 use crate::composite::{CompositeAttribute, CompositeDef};
+use crate::definition::{Relation, TableDef};
 use crate::snapshot::Snapshot;
 use crate::user_type::{TypeDef, TypeDetails};
 
@@ -108,6 +109,14 @@ impl CatalogWriter<'_> {
             }
         }
         Ok(())
+    }
+
+    /// 0A000 when a column of a table holds rows of another table, which is to give its own rows other values.
+    pub(super) fn expect_rows_unused(&mut self, table: &Arc<TableDef>) -> Result<()> {
+        match Relation::Table(Arc::clone(table)).row_type() {
+            Some(row_type) => self.expect_no_values(row_type, &format!("table \"{}\"", table.name), "its row type"),
+            None => Ok(()),
+        }
     }
 
     /// 42P16 when values of a type hold values of the one at hand.

@@ -193,6 +193,7 @@ impl Binder<'_> {
         if let Callee::Aggregate(aggregate) = resolved.callee {
             self.check_ordered_set(aggregate, &mut args, &form)?;
         }
+        let first = args.first().map(|arg| arg.ty);
         let is_hypothetical = matches!(resolved.callee, Callee::Aggregate(aggregate) if aggregate.variadic);
         let args = if is_hypothetical { args } else { self.arrange_args(args, &found)? };
         if is_aggregate {
@@ -240,11 +241,12 @@ impl Binder<'_> {
                     return Err(SqlError::new(WRONG_OBJECT_TYPE, message).or_position(position));
                 }
                 // One that gives a row of several columns is run like one that gives many.
-                if function.set_returning || function.records.is_some() {
-                    return self.bind_set_call(function, args, returns, position);
-                }
-                let bound = call(function, args, returns, position);
-                if reads_fields(function) { self.conformed(bound) } else { Ok(bound) }
+                let bound = if function.set_returning || function.records.is_some() {
+                    self.bind_set_call(function, args, returns, position)?
+                } else {
+                    call(function, args, returns, position)
+                };
+                self.with_rules_of(function, first, bound)
             }
         }
     }
@@ -333,6 +335,19 @@ impl Binder<'_> {
         match resolved.callee {
             Callee::Function(function) if !function.set_returning => Ok(call(function, args, returns, position)),
             _ => Err(SqlError::internal(format!("{name} is no plain function"))),
+        }
+    }
+
+    /// The result of a function that reads the fields of records: it meets the rules of their domains, and those of the first
+    /// argument's type, if that is a domain over a composite type.
+    pub(super) fn with_rules_of(&mut self, function: &Function, first: Option<Type>, result: Expr) -> SqlResult<Expr> {
+        if !reads_fields(function) {
+            return Ok(result);
+        }
+        let result = self.conformed(result)?;
+        match first.filter(|first| first.domain != oid::INVALID && first.oid == result.ty.oid) {
+            Some(domain) => self.coerce(result, domain, CastContext::Assignment, None),
+            None => Ok(result),
         }
     }
 
@@ -461,9 +476,11 @@ pub(super) fn is_keyword_call(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// Whether a function makes a record's fields of texts, without asking the rules of their domains.
-pub(super) fn reads_fields(function: &Function) -> bool {
-    matches!(function.name, "json_populate_record" | "jsonb_populate_record")
+/// Whether a function makes a record's fields of texts, without asking the rules of domains.
+fn reads_fields(function: &Function) -> bool {
+    const NAMES: [&str; 4] =
+        ["json_populate_record", "jsonb_populate_record", "json_populate_recordset", "jsonb_populate_recordset"];
+    NAMES.contains(&function.name)
 }
 
 /// A call of a plain function.

@@ -15,7 +15,7 @@ use nqdb_types::{Datum, Oid, RecordShape, Type, is_composite, oid};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, ObjectName};
 
 use super::arguments::{WrittenArguments, resolve_call};
-use super::call::{call, reads_fields};
+use super::call::call;
 use super::from::{Alias, FromItem, apply_alias};
 use super::literal::literal;
 use super::scope::{Clause, ScopeColumn, ScopeTable, WholeRow};
@@ -134,6 +134,7 @@ impl Binder<'_> {
             let message = Clause::FromFunction.refuses_aggregates().unwrap_or_default();
             return Err(SqlError::new(GROUPING_ERROR, message).or_position(position));
         };
+        let first = bound.first().map(|arg| arg.ty);
         let args = self.arrange_args(bound, &found)?;
         let result = Type::new(resolved.returns);
         let wants_definitions = function.columns.is_empty() && result.oid == oid::RECORD;
@@ -150,7 +151,7 @@ impl Binder<'_> {
             TableCall::Rows { function, args }
         } else {
             let bound = call(function, args, result, position);
-            TableCall::Value(if reads_fields(function) { self.conformed(bound)? } else { bound })
+            TableCall::Value(self.with_rules_of(function, first, bound)?)
         };
         Ok(BoundFunction { name, call, columns, form, row_type, wants_definitions, position })
     }

@@ -42,6 +42,11 @@ impl Binder<'_> {
         position: Option<u32>,
     ) -> SqlResult<Expr> {
         check_lengths(&left, &right, position)?;
+        if left.is_empty() {
+            return Err(
+                SqlError::new(FEATURE_NOT_SUPPORTED, "cannot compare rows of zero length").or_position(position)
+            );
+        }
         if matches!(name, "<>" | "!=") {
             let mut tests = Vec::with_capacity(left.len());
             for (left, right) in left.into_iter().zip(right) {
