@@ -1,7 +1,7 @@
 //! What SQL functions learn of the catalog through their session: `nqdb_sql::system` over the statement's snapshot.
 
 use nqdb_catalog::rights::Rights;
-use nqdb_functions::{CatalogFunctions, ObjectKind, PrivilegeRequest, RoutineText};
+use nqdb_functions::{CatalogFunctions, ObjectKind, PrivilegeRequest, RoutineText, StorageKind};
 use nqdb_sql::bind::BindContext;
 use nqdb_sql::system;
 use nqdb_sqlstate::SqlResult;
@@ -43,6 +43,14 @@ impl CatalogFunctions for Surroundings {
 
     fn constraint_definition(&self, constraint: u32, pretty: bool) -> Option<String> {
         self.with_bind_context(|cx| system::constraint_definition(constraint, pretty, cx))
+    }
+
+    fn storage_number(&self, kind: StorageKind, name: &str) -> Option<u32> {
+        system::storage_number(kind, name)
+    }
+
+    fn storage_size(&self, kind: StorageKind, object: u32) -> Option<i64> {
+        system::storage_size(&self.catalog.borrow(), kind, object)
     }
 
     fn view_definition(&self, view: u32, _pretty: bool) -> Option<String> {

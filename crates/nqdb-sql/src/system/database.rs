@@ -18,7 +18,7 @@ pub const DATABASE_OID: Oid = 5;
 pub(super) const NAME: &str = "postgres";
 /// PostgreSQL's numbers of its two tablespaces.
 pub(super) const TABLESPACES: [(Oid, &str); 2] = [(DEFAULT_TABLESPACE, "pg_default"), (1664, "pg_global")];
-const DEFAULT_TABLESPACE: Oid = 1663;
+pub(super) const DEFAULT_TABLESPACE: Oid = 1663;
 /// UTF8.
 const ENCODING: i32 = 6;
 

@@ -1,7 +1,10 @@
 //! How many bytes relations take: an estimate from rows and the widths of their columns, in whole pages.
 
 use nqdb_catalog::{Relation, Snapshot, TableDef};
+use nqdb_functions::StorageKind;
 use nqdb_types::{Oid, Type, type_info};
+
+use super::database::{self, DATABASE_OID, DEFAULT_TABLESPACE, TABLESPACES};
 
 const PAGE_LEN: f64 = 8192.0;
 /// What a row takes besides its values: header, slot, null bits.
@@ -25,6 +28,27 @@ pub fn relation_size(catalog: &Snapshot, relation: Oid, with_indexes: bool) -> O
         Relation::Sequence(_) => PAGE_LEN as i64,
         Relation::View(_) => 0,
     })
+}
+
+/// Bytes of all relations in a database or a tablespace; `None` when it does not exist.
+pub fn storage_size(catalog: &Snapshot, kind: StorageKind, object: Oid) -> Option<i64> {
+    match kind {
+        StorageKind::Database if object != DATABASE_OID => return None,
+        StorageKind::Database => {}
+        StorageKind::Tablespace if object == DEFAULT_TABLESPACE => {}
+        // What all databases share takes no pages of relations.
+        StorageKind::Tablespace => return TABLESPACES.iter().any(|(number, _)| *number == object).then_some(0),
+    }
+    let relations = catalog.schemas().flat_map(|schema| catalog.relations_of(schema.oid));
+    Some(relations.filter_map(|relation| relation_size(catalog, relation.oid(), false)).sum())
+}
+
+/// The number of a database or a tablespace.
+pub fn storage_number(kind: StorageKind, name: &str) -> Option<Oid> {
+    match kind {
+        StorageKind::Database => (name == database::NAME).then_some(DATABASE_OID),
+        StorageKind::Tablespace => super::tablespace_named(name),
+    }
 }
 
 /// Bytes of all indexes of a table.
