@@ -60,6 +60,7 @@ pub use definition::{
     Volatility,
 };
 pub use hash::hash_value;
+pub use json::assign_json;
 pub use ordered_set::{OrderedSetKind, Placement, mode, percentiles, place};
 pub use registry::{
     aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, all_window_functions, casts,
@@ -69,5 +70,5 @@ pub use resolve::{
     Callee, NamedCall, Place, ResolveError, ResolvedFunction, ResolvedOperator, column_type, common_type, equality,
     less, resolve_function, resolve_named_call, resolve_operator, resolve_variadic_call,
 };
-pub use string::quote_identifier;
+pub use string::{char_to_encoding, quote_identifier, server_encoding};
 pub use window::{InRange, WindowFunction, WindowKind, in_range_support};

@@ -5,6 +5,7 @@ use nqdb_catalog::request::LabelPlace;
 use sqlparser::ast;
 
 use crate::absent_kind::DropAbsent;
+use crate::database_command::DatabaseCommand;
 pub use crate::ddl::QualifiedName;
 use crate::rights_command::RightsCommand;
 use crate::statement::{NamedAt, Parsed};
@@ -37,6 +38,7 @@ pub enum Definition {
     DropAbsent(DropAbsent),
     Comment(CommentOn),
     Rights(Box<RightsCommand>),
+    Database(DatabaseCommand),
 }
 
 /// `CREATE [OR REPLACE] [TEMP] VIEW name [(columns)] AS query [WITH [CASCADED | LOCAL] CHECK OPTION]`.
@@ -146,6 +148,7 @@ impl Definition {
     /// The words of a command that must not be part of a larger transaction (25001); `None` for all others.
     pub fn alone(&self) -> Option<&'static str> {
         match self {
+            Definition::Database(command) => command.alone(),
             Definition::Index(create) if create.concurrently => Some("CREATE INDEX CONCURRENTLY"),
             Definition::Cluster(Cluster { table: None, .. }) => Some("CLUSTER"),
             Definition::DropIndexConcurrently(_) => Some("DROP INDEX CONCURRENTLY"),
@@ -233,6 +236,23 @@ pub struct CreateType {
 pub enum NewTypeKind {
     /// The labels.
     Enum(Vec<String>),
+    Composite(Vec<NewAttribute>),
+}
+
+/// An attribute of a composite type.
+#[derive(Clone, Debug)]
+pub struct NewAttribute {
+    pub name: String,
+    pub data_type: ast::DataType,
+    pub collation: Option<QualifiedName>,
+}
+
+/// A clause of ALTER TYPE for an attribute.
+#[derive(Clone, Debug)]
+pub enum AlterAttribute {
+    Add(NewAttribute),
+    Drop { name: String, if_exists: bool, cascade: bool },
+    SetType(NewAttribute),
 }
 
 /// ALTER TYPE.
@@ -246,6 +266,8 @@ pub struct AlterType {
 pub enum AlterTypeAction {
     AddValue { label: String, if_not_exists: bool, place: LabelPlace },
     RenameValue { label: String, new_label: String },
+    Attributes(Vec<AlterAttribute>),
+    RenameAttribute { name: String, new_name: String },
     Rename(String),
     SetSchema(String),
     Owner(String),
