@@ -77,13 +77,17 @@ impl From<DataFusionError> for Failure {
                 arrow::error::ArrowError::ExternalError(inner) => Failure::from(DataFusionError::External(inner)),
                 other => unexpected(&other.to_string()),
             },
-            DataFusionError::ResourcesExhausted(detail) => {
-                Failure::Sql(SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(detail))
-            }
+            DataFusionError::ResourcesExhausted(detail) => exhausted(detail),
             DataFusionError::Shared(inner) => shared(&inner),
             other => unexpected(&other.to_string()),
         }
     }
+}
+
+/// The pool of all statements is used up.
+fn exhausted(detail: String) -> Failure {
+    let hint = "Raise the server's --memory, or run fewer large statements at the same time.";
+    Failure::Sql(SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(detail).with_hint(hint))
 }
 
 /// An error that several partitions get alike.
@@ -104,9 +108,7 @@ fn shared(error: &DataFusionError) -> Failure {
             },
             other => unexpected(&other.to_string()),
         },
-        DataFusionError::ResourcesExhausted(detail) => {
-            Failure::Sql(SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(detail.clone()))
-        }
+        DataFusionError::ResourcesExhausted(detail) => exhausted(detail.clone()),
         other => unexpected(&other.to_string()),
     }
 }

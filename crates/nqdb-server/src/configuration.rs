@@ -100,6 +100,8 @@ pub enum HttpListen {
 
 /// The least memory that the parts can share.
 const MEMORY_BYTES_MIN: u64 = 64 << 20;
+/// More than the page frames can be counted for.
+const MEMORY_BYTES_MAX: u64 = 16 << 40;
 /// PostgreSQL's upper limit.
 const MAX_CONNECTIONS_MAX: usize = 262_143;
 
@@ -112,23 +114,26 @@ impl Configuration {
         };
         let memory = options.memory.or(file.memory).unwrap_or_else(|| "1GB".to_owned());
         let memory_bytes = parse_size(&memory)
-            .ok_or_else(|| wrong(format!("memory: \"{memory}\" is no size; use a number and B, kB, MB, GB or TB")))?;
-        if memory_bytes < MEMORY_BYTES_MIN {
-            return Err(wrong(format!("memory: {memory} is too little, at least 64MB are needed")));
-        }
+            .ok_or_else(|| wrong(format!("--memory: \"{memory}\" is no size; use a number and B, kB, MB, GB or TB")))?;
+        expect_possible_memory(&memory, memory_bytes, machine_memory_bytes())?;
         let max_connections = options.max_connections.or(file.max_connections).unwrap_or(100);
         if !(1..=MAX_CONNECTIONS_MAX).contains(&max_connections) {
-            return Err(wrong(format!("max-connections: {max_connections} is not in 1..{MAX_CONNECTIONS_MAX}")));
+            return Err(wrong(format!("--max-connections: {max_connections} is not in 1..{MAX_CONNECTIONS_MAX}")));
         }
         let tls = match (options.tls_cert.or(file.tls_cert), options.tls_key.or(file.tls_key)) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
-            _ => return Err(wrong("tls-cert and tls-key have to be given together".to_owned())),
+            _ => return Err(wrong("--tls-cert and --tls-key have to be given together".to_owned())),
         };
         let http = options.http_listen.or(file.http_listen).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+        let listen = options.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:5432".to_owned());
+        expect_address("--listen", &listen, "HOST:PORT, as in 127.0.0.1:5432")?;
+        if http != "off" {
+            expect_address("--http-listen", &http, "HOST:PORT, as in 127.0.0.1:8080, or off")?;
+        }
         Ok(Configuration {
             data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("./nqdb-data")),
-            listen: options.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:5432".to_owned()),
+            listen,
             http_listen: if http == "off" { HttpListen::Off } else { HttpListen::At(http) },
             memory_bytes,
             max_connections,
@@ -152,6 +157,38 @@ fn read_file(path: &Path) -> Result<Options, ServerError> {
 
 fn wrong(message: String) -> ServerError {
     ServerError::Configuration(message)
+}
+
+/// Refuses what the parts cannot share, or the machine does not have.
+fn expect_possible_memory(written: &str, bytes: u64, machine_bytes: Option<u64>) -> Result<(), ServerError> {
+    if bytes < MEMORY_BYTES_MIN {
+        return Err(wrong(format!("--memory: {written} is too little, at least 64MB are needed")));
+    }
+    if bytes > MEMORY_BYTES_MAX {
+        return Err(wrong(format!("--memory: {written} is too much, 16TB is the limit")));
+    }
+    match machine_bytes {
+        Some(has) if bytes > has => {
+            let message = format!("--memory: {written} is more than this machine has, {}MB", has >> 20);
+            Err(wrong(message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The machine's memory, where the system tells (Linux).
+fn machine_memory_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
+/// An address has a host and a port; names are looked up when it is bound.
+fn expect_address(flag: &str, address: &str, form: &str) -> Result<(), ServerError> {
+    let is_complete =
+        address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if is_complete { Ok(()) } else { Err(wrong(format!("{flag}: \"{address}\" is no address; give {form}"))) }
 }
 
 /// `512MB` in bytes; units count in 1024s, as PostgreSQL's do.
@@ -208,5 +245,24 @@ mod tests {
         assert!(refused(Options { memory: Some("1MB".to_owned()), ..Options::default() }));
         assert!(refused(Options { max_connections: Some(0), ..Options::default() }));
         assert!(refused(Options { tls_cert: Some("cert.pem".into()), ..Options::default() }));
+    }
+
+    #[test]
+    fn an_error_names_its_flag_and_what_it_takes() {
+        let message = |options: Options| Configuration::resolve(options).unwrap_err().to_string();
+        let memory = |size: &str| message(Options { memory: Some(size.to_owned()), ..Options::default() });
+        assert_eq!(memory("100TB"), "--memory: 100TB is too much, 16TB is the limit");
+        assert_eq!(memory("1MB"), "--memory: 1MB is too little, at least 64MB are needed");
+        let beyond = expect_possible_memory("8GB", 8 << 30, Some(4 << 30)).unwrap_err().to_string();
+        assert_eq!(beyond, "--memory: 8GB is more than this machine has, 4096MB");
+        assert!(expect_possible_memory("4GB", 4 << 30, Some(4 << 30)).is_ok());
+        for address in [":6120", "6120", "localhost", "localhost:", "1.2.3.4:99999"] {
+            let listen = message(Options { listen: Some(address.to_owned()), ..Options::default() });
+            assert_eq!(listen, format!("--listen: \"{address}\" is no address; give HOST:PORT, as in 127.0.0.1:5432"));
+            let http = message(Options { http_listen: Some(address.to_owned()), ..Options::default() });
+            assert!(http.starts_with("--http-listen: ") && http.ends_with("or off"), "{http}");
+        }
+        let listen = Some("[::1]:5432".to_owned());
+        assert!(Configuration::resolve(Options { listen, ..Options::default() }).is_ok());
     }
 }

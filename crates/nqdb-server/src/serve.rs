@@ -134,10 +134,36 @@ async fn start_over(
     let data = tokio::task::spawn_blocking(open)
         .await
         .unwrap_or_else(|_| Err(ServerError::Configuration("opening the data directory panicked".to_owned())))?;
-    refuse_open_doors(&data, listeners.address(), configuration)?;
+    let instance = match make_instance(&data, listeners.address(), configuration, has_tls) {
+        Ok(instance) => instance,
+        Err(refused) => {
+            // The next start shall find it closed, not crashed.
+            match tokio::task::spawn_blocking(move || data.close()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "the data could not be closed"),
+                Err(_) => tracing::error!("closing the data directory panicked"),
+            }
+            return Err(refused);
+        }
+    };
+    let (stop, stopped) = watch::channel(false);
+    let postgres_address = listeners.address();
+    let http_address = web.as_ref().map(WebListener::address);
+    let listener = tokio::spawn(listeners.run(instance.clone(), stopped.clone(), STOP_GRACE));
+    let web = web.map(|web| tokio::spawn(web.run(instance.clone(), stopped)));
+    Ok(Running { data, instance, postgres_address, http_address, stop, listener, web })
+}
 
-    let settings = settings(configuration, listeners.address(), has_tls)
-        .map_err(|error| ServerError::Configuration(error.to_string()))?;
+/// What sessions share; refused where roles would be open to others than this machine.
+fn make_instance(
+    data: &Data,
+    address: SocketAddr,
+    configuration: &Configuration,
+    has_tls: bool,
+) -> Result<Arc<Instance>, ServerError> {
+    refuse_open_doors(data, address, configuration)?;
+    let settings =
+        settings(configuration, address, has_tls).map_err(|error| ServerError::Configuration(error.to_string()))?;
     let instance = Instance::new(
         data.system.clone(),
         data.cluster.clone(),
@@ -148,12 +174,7 @@ async fn start_over(
     .map_err(|_| ServerError::Configuration("the system gives no random numbers".to_owned()))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     instance.start_analytics(cores).map_err(|error| ServerError::Configuration(error.to_string()))?;
-    let (stop, stopped) = watch::channel(false);
-    let postgres_address = listeners.address();
-    let http_address = web.as_ref().map(WebListener::address);
-    let listener = tokio::spawn(listeners.run(instance.clone(), stopped.clone(), STOP_GRACE));
-    let web = web.map(|web| tokio::spawn(web.run(instance.clone(), stopped)));
-    Ok(Running { data, instance, postgres_address, http_address, stop, listener, web })
+    Ok(instance)
 }
 
 /// The settings that the configuration decides, for SHOW.
@@ -208,7 +229,7 @@ pub fn serve(configuration: &Configuration) -> Result<(), ServerError> {
         }
         let since = Instant::now();
         running.stop().await.map_err(|source| ServerError::Open { path: configuration.data_dir.clone(), source })?;
-        tracing::info!(seconds = since.elapsed().as_secs_f32(), "stopped");
+        tracing::info!(milliseconds = since.elapsed().as_millis(), "stopped");
         Ok(())
     })
 }

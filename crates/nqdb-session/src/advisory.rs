@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nqdb_functions::{AdvisoryLock, LockScope};
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sqlstate::SqlResult;
 use nqdb_txn::{AdvisoryKey, OwnerId, RelationLock, TxnError, TxnSystem, Wait};
 
 /// A key and how it is locked.
@@ -146,7 +146,6 @@ pub(crate) async fn wait_for(
     owner: OwnerId,
     process_id: i32,
     limits: WaitLimits,
-) -> SqlResult<()> {
-    let waited = wait.wait_as(&system, owner, process_id, limits.deadlock_timeout, limits.lock_timeout).await;
-    waited.map_err(SqlError::from)
+) -> Result<(), TxnError> {
+    wait.wait_as(&system, owner, process_id, limits.deadlock_timeout, limits.lock_timeout).await
 }

@@ -31,6 +31,7 @@ mod copy;
 mod copy_file;
 mod cursor;
 mod database;
+mod deadlock_report;
 pub mod encoding;
 mod extended;
 mod identity;

@@ -471,7 +471,13 @@ impl SessionFunctions for Surroundings {
             self.backend.update_activity(|activity| activity.wait = Some(("Lock", "advisory")));
             let waited = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(waiting));
             self.backend.update_activity(|activity| activity.wait = None);
-            if let Err(error) = waited.and_then(|waited| waited) {
+            let waited = waited.and_then(|waited| {
+                waited.map_err(|error| {
+                    self.report_deadlock(&error);
+                    SqlError::from(error)
+                })
+            });
+            if let Err(error) = waited {
                 self.instance.system.leave_advisory_queue(owner, held(self.database.database(), lock).0);
                 return Err(error);
             }

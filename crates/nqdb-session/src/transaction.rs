@@ -425,7 +425,11 @@ impl Session {
         let waited = wait.wait(&mut open.txn, deadlock_timeout, lock_timeout);
         let waited = self.surroundings.interruptible(waited).await;
         backend.update_activity(|activity| activity.wait = None);
-        Ok(waited??)
+        let waited = waited?;
+        if let Err(error) = &waited {
+            self.surroundings.report_deadlock(error);
+        }
+        Ok(waited?)
     }
 
     /// RELEASE: portals of the released parts belong to what surrounds them now.

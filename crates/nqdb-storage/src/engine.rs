@@ -276,8 +276,8 @@ impl Engine {
         state.pool.set_replaying(true);
         recovery::replay(&state, &segments, &survey, replay)?;
         if !is_clean {
-            let (log_bytes, seconds) = (end.0.saturating_sub(from.0), since.elapsed().as_secs_f32());
-            tracing::info!(log_bytes, pages = state.pool.dirty_count(), seconds, "the log is repeated");
+            let (log_bytes, milliseconds) = (end.0.saturating_sub(from.0), since.elapsed().as_millis());
+            tracing::info!(log_bytes, pages = state.pool.dirty_count(), milliseconds, "the log is repeated");
         }
         state.pool.set_replaying(false);
         let meta = state.fetch(PageId::META, Access::Keep)?;

@@ -13,6 +13,7 @@
 //! through ordinary mini-transactions.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::checkpoint::CheckpointRecord;
 use crate::engine::EngineState;
@@ -26,6 +27,9 @@ use crate::superblock::Superblock;
 use crate::wal::group::{Record, Records};
 use crate::wal::reader::{Group, LogReader};
 use crate::wal::segment::Segments;
+
+/// A recovery that takes longer tells how far it is, again and again.
+const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The layer above, as recovery sees it.
 pub trait LogReplay {
@@ -109,7 +113,13 @@ pub(crate) fn replay(
     client.checkpoint(&checkpoint.payload)?;
     let from = checkpoint.redo.min(checkpoint.start);
     let mut reader = LogReader::new(segments, from, state.options.sabotage);
+    let mut reported = Instant::now();
     while reader.position() < *end {
+        if reported.elapsed() >= REPORT_INTERVAL {
+            reported = Instant::now();
+            let done_bytes = reader.position().0.saturating_sub(from.0);
+            tracing::info!(done_bytes, log_bytes = end.0.saturating_sub(from.0), "recovery goes on");
+        }
         let group = reader.next_group()?;
         let group =
             group.ok_or_else(|| StorageError::corrupt(format!("the log cannot be read before its end {end}")))?;

@@ -27,6 +27,8 @@ pub enum TxnError {
     Deadlock {
         /// PostgreSQL's detail: one line for each member of the cycle.
         detail: String,
+        /// The process numbers of its members, in the same order.
+        processes: Vec<i32>,
     },
     /// `55P03`: `lock_timeout` passed.
     #[error("canceling statement due to lock timeout")]
@@ -95,7 +97,7 @@ impl From<TxnError> for SqlError {
         match error {
             TxnError::Wait(_) => SqlError::internal("a wait was not waited for"),
             TxnError::SerializationFailure { .. } => SqlError::new(sqlstate::SERIALIZATION_FAILURE, message),
-            TxnError::Deadlock { detail } => SqlError::new(sqlstate::DEADLOCK_DETECTED, message)
+            TxnError::Deadlock { detail, processes: _ } => SqlError::new(sqlstate::DEADLOCK_DETECTED, message)
                 .with_detail(detail)
                 .with_hint("See server log for query details."),
             TxnError::LockTimeout | TxnError::LockNotAvailable => SqlError::new(sqlstate::LOCK_NOT_AVAILABLE, message),

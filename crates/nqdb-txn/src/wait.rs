@@ -350,7 +350,9 @@ impl WaitGraph {
             let (what, by) = (edge.describe(*blocker), process_of(blocker));
             format!("Process {} waits for {what}; blocked by process {by}.", edge.process_id)
         });
-        Err(TxnError::Deadlock { detail: lines.collect::<Vec<_>>().join("\n") })
+        let detail = lines.collect::<Vec<_>>().join("\n");
+        let processes = path.iter().filter_map(|(waiter, _)| waits.get(waiter)).map(|edge| edge.process_id).collect();
+        Err(TxnError::Deadlock { detail, processes })
     }
 }
 

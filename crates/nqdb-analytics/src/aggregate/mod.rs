@@ -215,7 +215,8 @@ fn argument(values: &[ArrayRef], index: usize) -> Outcome<&ArrayRef> {
 /// States are asked for where none exist when groups do not fit into memory and are to be spilled.
 fn no_state() -> Failure {
     let detail = "Groups of aggregates with DISTINCT, and of some others, are not spilled to disk.";
-    SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(detail).into()
+    let hint = "Raise the server's --memory, or let the row executor do it (nqdb.executor).";
+    SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(detail).with_hint(hint).into()
 }
 
 fn array<A: Array + 'static>(array: A) -> ArrayRef {

@@ -358,7 +358,8 @@ impl CopyIn {
         if self.input.buffered_bytes() > cx.memory_limit_bytes {
             let limit = cx.memory_limit_bytes;
             let detail = format!("A single line of COPY data exceeds {limit} bytes.");
-            return Err(self.in_line(SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(detail)));
+            let error = SqlError::new(OUT_OF_MEMORY, "out of memory").with_detail(detail);
+            return Err(self.in_line(error.with_hint("Raise the setting work_mem.")));
         }
         Ok(Step::Suspended)
     }

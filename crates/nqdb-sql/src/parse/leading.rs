@@ -13,6 +13,7 @@ use sqlparser::ast::{self, SelectItem};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan};
 
 use super::cursor::Cursor;
+use super::operators::ends_operand;
 use super::tokens::Tokens;
 
 /// What may follow a table of the command TABLE, besides the end and a parenthesis.
@@ -37,7 +38,65 @@ pub(super) fn check(tokens: &Arc<Tokens>, own: &[TokenWithSpan]) -> SqlResult<()
             expect_one_of(&cursor, &clauses)?;
         }
     }
-    check_tables(tokens, own)
+    check_tables(tokens, own)?;
+    check_neighbours(tokens, own)
+}
+
+/// Words that begin a clause, and that no expression and no name of a table can be.
+const CLAUSES: [&str; 13] = [
+    "from",
+    "where",
+    "group",
+    "having",
+    "window",
+    "order",
+    "limit",
+    "offset",
+    "fetch",
+    "for",
+    "union",
+    "intersect",
+    "except",
+];
+
+/// Pairs of neighbours that only a slip can make: ORDER and GROUP without BY, a comma in front of a clause, a name behind `*`.
+fn check_neighbours(tokens: &Arc<Tokens>, own: &[TokenWithSpan]) -> SqlResult<()> {
+    for (at, pair) in own.windows(2).enumerate() {
+        let [left, right] = pair else { continue };
+        let before = at.checked_sub(1).and_then(|before| own.get(before)).map(|before| &before.token);
+        // Elsewhere it is the word itself that cannot stand there.
+        let may_begin_clause = before.is_some_and(|before| ends_operand(before) && !is_word(before, &["set"]));
+        let is_wrong = match (&left.token, &right.token) {
+            (Token::Word(_), _) if !may_begin_clause || before == Some(&Token::Period) => false,
+            (Token::Word(_), right) if is_word(&left.token, &["order"]) => !is_word(right, &["by"]),
+            (Token::Word(_), right) if is_word(&left.token, &["group"]) => {
+                !is_word(right, &["by"]) && *right != Token::LParen
+            }
+            (Token::Comma, right) => is_word(right, &CLAUSES),
+            (Token::Mul, Token::Word(_)) if before.is_some_and(starts_targets) => {
+                !is_word(&right.token, &CLAUSES) && !is_word(&right.token, &["into", "returning", "on"])
+            }
+            _ => false,
+        };
+        if is_wrong && let Some(index) = Tokens::index_of(right.span) {
+            return Err(tokens.syntax_error(index));
+        }
+    }
+    Ok(())
+}
+
+fn is_word(token: &Token, words: &[&str]) -> bool {
+    match token {
+        Token::Word(word) => {
+            word.quote_style.is_none() && words.iter().any(|found| word.value.eq_ignore_ascii_case(found))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a `*` behind this token means all columns.
+fn starts_targets(token: &Token) -> bool {
+    *token == Token::Comma || is_word(token, &["select", "distinct", "all", "returning"])
 }
 
 fn check_insert(cursor: &mut Cursor<'_>) -> SqlResult<()> {
@@ -147,11 +206,7 @@ fn check_tables(tokens: &Arc<Tokens>, own: &[TokenWithSpan]) -> SqlResult<()> {
 fn begins_query(own: &[TokenWithSpan], at: usize) -> bool {
     match at.checked_sub(1).and_then(|before| own.get(before)).map(|before| &before.token) {
         None | Some(Token::LParen) => true,
-        Some(Token::Word(word)) => {
-            let words = ["union", "intersect", "except", "all", "distinct"];
-            word.quote_style.is_none() && words.iter().any(|found| word.value.eq_ignore_ascii_case(found))
-        }
-        _ => false,
+        Some(before) => is_word(before, &["union", "intersect", "except", "all", "distinct"]),
     }
 }
 
@@ -161,4 +216,55 @@ pub(super) fn alias_of_star(select: &ast::Select) -> Option<Span> {
         SelectItem::Wildcard(options) => options.opt_alias.as_ref().map(|alias| alias.span),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::parse::parse;
+
+    #[test]
+    fn slips_are_found_where_the_grammar_stops() {
+        for (sql, near) in [
+            ("select * form t", "form"),
+            ("select a, * form t", "form"),
+            ("select id, from t", "from"),
+            ("select * from t, where id=1", "where"),
+            ("select * from t order id", "id"),
+            ("select * from t group id", "id"),
+            ("update t set order = 3", "order"),
+            ("insert into t valus (1)", "valus"),
+            ("insert into t(id) valus (1)", "valus"),
+            ("insert t values (1)", "t"),
+            ("insert into t value (1)", "value"),
+            ("insert into t (id values (1)", "values"),
+            ("insert into values (1)", "values"),
+            ("delete t where id=1", "t"),
+            ("delete from t were id=1", "id"),
+            ("update t st v='a'", "v"),
+            ("update t v='a'", "="),
+            ("table t where id=1", "where"),
+            ("select * from (table t where true) x", "where"),
+        ] {
+            let message = parse(sql).err().map(|error| error.message().to_owned());
+            assert_eq!(message, Some(format!("syntax error at or near \"{near}\"")), "{sql}");
+        }
+        for sql in [
+            "select *, t.* from t",
+            "select distinct * from t order by 1",
+            "select a * b, count(*) over w from t window w as (order by a)",
+            "select string_agg(a, ',' order by a) within_group, mode() within group (order by a) from t",
+            "select 1 as order, x.group, a.order from t as x(\"group\")",
+            "insert into t as x (a, b[1], c.d) overriding system value select 1",
+            "insert into t (select 1) on conflict do nothing returning *",
+            "insert into t default values",
+            "insert into t table u on conflict do nothing",
+            "update only t as x set a = 1 from u where x.id = u.id returning *",
+            "update t * set a = 1",
+            "delete from only (t) x using u where true",
+            "table t union all table u order by 1 limit 3 for update",
+            "with x as (table t) select * into y from x",
+        ] {
+            assert_eq!(parse(sql).err().map(|error| error.message().to_owned()), None, "{sql}");
+        }
+    }
 }

@@ -148,7 +148,7 @@ pub(super) fn operator_token(operator: &str, before: Option<&Token>) -> Token {
 }
 
 /// Whether an operator behind this token has a left operand.
-fn ends_operand(token: &Token) -> bool {
+pub(super) fn ends_operand(token: &Token) -> bool {
     match token {
         Token::RParen
         | Token::RBracket

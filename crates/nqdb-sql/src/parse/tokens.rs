@@ -279,6 +279,33 @@ impl Tokens {
     }
 }
 
+/// A statement with a `?` in place of each constant, without comments: what a log may hold of it. Text that cannot be read
+/// is not shown.
+pub fn without_constants(text: &str) -> String {
+    let Ok((tokens, kept)) = Tokens::scan(text) else { return "(unreadable)".to_owned() };
+    let mut shown = String::with_capacity(text.len());
+    let mut end_before = None;
+    for (index, token) in kept.iter().enumerate() {
+        if end_before.is_some() && end_before != tokens.start_of(index) {
+            shown.push(' ');
+        }
+        match &token.token {
+            Token::Word(_) => shown.push_str(tokens.token_text(index)),
+            _ if is_symbol(tokens.token_text(index)) => shown.push_str(tokens.token_text(index)),
+            _ => shown.push('?'),
+        }
+        end_before = tokens.ranges.get(index).map(|(_, end)| *end as usize);
+    }
+    shown
+}
+
+/// Whether a token is an operator, punctuation or a parameter.
+fn is_symbol(text: &str) -> bool {
+    let is_parameter = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
+    text.strip_prefix('$').is_some_and(is_parameter)
+        || text.chars().all(|ch| ch.is_ascii_punctuation() && !matches!(ch, '\'' | '"' | '$'))
+}
+
 /// A place in the query string, from 0.
 #[derive(Clone, Copy)]
 struct Place {
@@ -396,4 +423,21 @@ fn unterminated_comment_start(sql: &str) -> Option<usize> {
         }
     }
     start.filter(|_| depth > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_constants;
+
+    #[test]
+    fn a_log_holds_no_constant_and_no_comment() {
+        for (statement, shown) in [
+            ("UPDATE t  SET a = a+1, b = 'secret' WHERE id=17", "UPDATE t SET a = a+?, b = ? WHERE id=?"),
+            ("select $1, $$x$$, e'\\n', U&'y', B'1', .5e3, \"a b\" -- secret", "select $1, ?, ?, ?, ?, ?, \"a b\""),
+            ("select 1 /* secret */ + 2", "select ? + ?"),
+            ("select 'secret", "(unreadable)"),
+        ] {
+            assert_eq!(without_constants(statement), shown);
+        }
+    }
 }

@@ -8,7 +8,7 @@
 //! where the conditions imply its own.
 
 use nqdb_catalog::{IndexDef, TableDef};
-use nqdb_sqlstate::SqlResult;
+use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::Direction;
 use nqdb_types::array::element_type;
 use nqdb_types::key::{COMPUTED_FROM, KeyColumn};
@@ -41,6 +41,7 @@ enum Test<'e> {
     /// `= ANY (array)`.
     AnyElement(&'e Expr),
     IsNull,
+    IsNotNull,
 }
 
 /// How many elements an array is likely to have (PostgreSQL takes ten where it cannot know).
@@ -81,6 +82,8 @@ pub(crate) struct ScanTarget<'e> {
     pub rows: f64,
     /// Columns that are computed of this table's above the scan, by which an order may be wanted.
     pub computed: &'e [(ColumnId, Expr)],
+    /// Positions of conditions that bound a range, and the part of the rows in it, where that is known.
+    pub known_ranges: &'e [(usize, f64)],
 }
 
 /// What an index computes, over the columns of the scan.
@@ -188,7 +191,7 @@ impl ScanTarget<'_> {
                 break;
             };
             choice.selectivity *= match equal.test {
-                Test::IsNull => NULL_SELECTIVITY,
+                Test::IsNull | Test::IsNotNull => NULL_SELECTIVITY,
                 Test::Any(list) => (self.equal_selectivity(key.column) * list.len() as f64).min(1.0),
                 Test::AnyElement(array) => (self.equal_selectivity(key.column) * element_count(array)).min(1.0),
                 Test::Compare(..) => self.equal_selectivity(key.column),
@@ -196,7 +199,7 @@ impl ScanTarget<'_> {
             match equal.test {
                 Test::Any(list) => choice.probes = list.len() as f64,
                 Test::AnyElement(array) => choice.probes = element_count(array),
-                Test::Compare(..) | Test::IsNull => {}
+                Test::Compare(..) | Test::IsNull | Test::IsNotNull => {}
             }
             choice.prefix.push((*key, equal.test));
             choice.served.push(equal.condition);
@@ -228,11 +231,19 @@ impl ScanTarget<'_> {
             choice.range_column = Some(key);
             choice.served.push(candidate.condition);
         }
-        choice.selectivity *= match (choice.lower, choice.upper) {
+        // A range without bounds has all values; one with a bound has no NULL either.
+        let not_null = candidates.iter().filter(|candidate| candidate.position == key.column);
+        for candidate in not_null.filter(|candidate| matches!(candidate.test, Test::IsNotNull)) {
+            choice.range_column = Some(key);
+            choice.served.push(candidate.condition);
+        }
+        let known = |served: &usize| self.known_ranges.iter().find(|(known, _)| known == served).map(|(_, part)| *part);
+        let known = choice.served.iter().filter_map(known).reduce(f64::min);
+        choice.selectivity *= known.unwrap_or(match (choice.lower, choice.upper) {
             (Some(_), Some(_)) => RANGE_PAIR_SELECTIVITY,
             (None, None) => 1.0,
             _ => RANGE_SELECTIVITY,
-        };
+        });
     }
 
     /// The direction in which the index gives the wanted order.
@@ -360,6 +371,7 @@ fn recognize<'e>(
             fits.then_some((position, Test::AnyElement(array)))
         }
         ExprKind::IsNull { arg, negated: false } => Some((part(arg)?.0, Test::IsNull)),
+        ExprKind::IsNull { arg, negated: true } => Some((part(arg)?.0, Test::IsNotNull)),
         _ => None,
     }
 }
@@ -387,6 +399,7 @@ impl Test<'_> {
             Test::Compare(comparison, _) => *comparison == Comparison::Equal,
             Test::Any(_) | Test::AnyElement(_) => !has_any,
             Test::IsNull => true,
+            Test::IsNotNull => false,
         }
     }
 }
@@ -410,6 +423,7 @@ impl IndexChoice<'_> {
                 Test::Any(values) => KeyValue::Any(planner.compile_all(values.iter())?),
                 Test::AnyElement(array) => KeyValue::AnyElement(planner.compile(array)?),
                 Test::IsNull => KeyValue::IsNull,
+                Test::IsNotNull => return Err(SqlError::internal("no value is equal to all values")),
             };
             prefix.push((*key, value));
         }

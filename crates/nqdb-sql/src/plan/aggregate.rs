@@ -23,7 +23,11 @@ impl Planner<'_> {
         } else {
             push_down(conditions, &plain_copies(keys), &defined)
         };
-        let planned = self.plan_rel(input, below, Wishes::default())?;
+        let extremes = if keys.is_empty() && sets.is_none() { self.plan_extremes(input, aggregates)? } else { None };
+        let mut planned = self.plan_rel(input, below, Wishes::default())?;
+        if let Some(extremes) = extremes.filter(|rows| rows.estimate.total_cost < planned.estimate.total_cost) {
+            planned = extremes;
+        }
         let mut key_slots = Vec::with_capacity(keys.len());
         for (id, expr) in keys {
             let value = self.compile(expr)?;

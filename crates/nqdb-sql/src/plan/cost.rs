@@ -8,6 +8,7 @@ use crate::exec::Comparison;
 use crate::ir::{Expr, ExprKind};
 
 use super::compile::comparison_of;
+use super::pattern::range_selectivity;
 
 /// PostgreSQL's guesses where there are no statistics.
 pub(crate) const EQUAL_SELECTIVITY: f64 = 0.005;
@@ -38,7 +39,8 @@ pub(crate) fn selectivity(condition: &Expr) -> f64 {
         ExprKind::Call { function, .. } => match comparison_of(function).map(|operator| operator.comparison) {
             Some(Comparison::Equal) => EQUAL_SELECTIVITY,
             Some(Comparison::NotEqual) => 1.0 - EQUAL_SELECTIVITY,
-            _ => RANGE_SELECTIVITY,
+            Some(_) => RANGE_SELECTIVITY,
+            None => range_selectivity(condition).unwrap_or(OTHER_SELECTIVITY),
         },
         ExprKind::And(args) => args.iter().map(selectivity).product(),
         ExprKind::Or(args) => args.iter().map(selectivity).sum::<f64>().min(1.0),

@@ -10,6 +10,7 @@ use nqdb_types::{Oid, Type};
 use super::access::{IndexChoice, ScanTarget};
 use super::cost;
 use super::mentions::{Columns, function_columns, is_volatile, mentioned, split_conjuncts, substitute, visible};
+use super::pattern;
 use super::slots::{Estimate, Planner};
 use crate::exec::{
     Access, Bounds, Distinct, Extend, Filter, FunctionScan, FunctionSource, Limit, NestedLoop, Operator, PlanNode,
@@ -124,44 +125,46 @@ impl Planner<'_> {
             .map(|(position, id)| (*position, self.define_of_table(table, alias, *position, *id)))
             .collect();
         let rows = cost::table_rows(table.store.estimated_rows());
-        let target = ScanTarget { table, columns, rows, computed: wishes.computed };
+        let conditions = ScanConditions::of(conditions);
+        let known_ranges = &conditions.known_ranges;
+        let target = ScanTarget { table, columns, rows, computed: wishes.computed, known_ranges };
         self.full_scans_cost += cost::full_scan(target.rows, target.rows, 0).total_cost;
-        let choice = self.cheapest(&target, conditions, wishes);
-        let rows = self.target_rows(&target, conditions, choice.as_ref());
+        let choice = self.cheapest(&target, &conditions, wishes);
+        let rows = self.target_rows(&target, &conditions, choice.as_ref());
+        let rest: Vec<Expr> = conditions.left(choice.as_ref()).cloned().collect();
         let (access, served, ordered, estimate) = match &choice {
             Some(choice) => {
                 let access = Access::Index(Box::new(choice.compile(table, self)?));
                 let read = target.rows * choice.selectivity;
-                let left = conditions.len() - choice.done().count();
-                let estimate = cost::index_scan(read, rows, choice.probes, left);
+                let estimate = cost::index_scan(read, rows, choice.probes, rest.len());
                 (access, choice.served.as_slice(), choice.ordered.is_some(), estimate)
             }
-            None => (Access::Sequential, &[][..], false, self.full_scan_cost(&target, rows, conditions.len())),
+            None => (Access::Sequential, &[][..], false, self.full_scan_cost(&target, rows, rest.len())),
         };
-        let done: Vec<usize> = choice.iter().flat_map(IndexChoice::done).collect();
-        let is_served = |position: &usize| done.contains(position);
-        let rest: Vec<Expr> =
-            (0..conditions.len()).filter(|position| !is_served(position)).map(|p| conditions[p].clone()).collect();
         let filter = self.compile_conjunction(&rest)?;
         let whole_filter = match &access {
-            Access::Index(_) => self.compile_conjunction(conditions)?,
+            Access::Index(_) => self.compile_conjunction(conditions.own())?,
             Access::Sequential | Access::CurrentOf(_) => None,
         };
         let scan =
             Scan { table: table.clone(), columns: slots, access, filter, whole_filter, is_target, address: None };
         let mut node = self.node(Operator::Scan(Box::new(scan)), estimate);
         self.note_scan(&mut node, table, alias);
-        let served: Vec<Expr> = served.iter().map(|position| conditions[*position].clone()).collect();
+        let served: Vec<Expr> = served.iter().filter_map(|position| conditions.all.get(*position).cloned()).collect();
         self.note_conditions(&mut node, "Index Cond", &served);
         self.note_conditions(&mut node, "Filter", &rest);
         Ok(Planned { node, estimate, ordered: ordered || wishes.order.is_empty() })
     }
 
     /// Rows that a scan gives out.
-    fn target_rows(&self, target: &ScanTarget<'_>, conditions: &[Expr], choice: Option<&IndexChoice<'_>>) -> f64 {
-        let done: Vec<usize> = choice.into_iter().flat_map(IndexChoice::done).collect();
-        let rest = conditions.iter().enumerate().filter(|(position, _)| !done.contains(position));
-        let selectivity = self.selectivity(rest.map(|(_, condition)| condition));
+    fn target_rows(
+        &self,
+        target: &ScanTarget<'_>,
+        conditions: &ScanConditions,
+        choice: Option<&IndexChoice<'_>>,
+    ) -> f64 {
+        let left = self.selectivity(conditions.left(choice));
+        let selectivity = (left / conditions.counted_twice(choice)).min(1.0);
         (target.rows * choice.map_or(1.0, |choice| choice.selectivity) * selectivity).max(1.0)
     }
 
@@ -184,7 +187,7 @@ impl Planner<'_> {
     fn cheapest<'e>(
         &self,
         target: &ScanTarget<'_>,
-        conditions: &'e [Expr],
+        conditions: &'e ScanConditions,
         wishes: Wishes<'_>,
     ) -> Option<IndexChoice<'e>> {
         if !self.cx.enable_indexscan {
@@ -198,14 +201,14 @@ impl Planner<'_> {
             }
         };
         let rows = self.target_rows(target, conditions, None);
-        let full = price(self.full_scan_cost(target, rows, conditions.len()), false);
+        let full = price(self.full_scan_cost(target, rows, conditions.own().len()), false);
         target
-            .choices(conditions, wishes.order, &|conditions| self.selectivity(conditions.iter()))
+            .choices(&conditions.all, wishes.order, &|conditions| self.selectivity(conditions.iter()))
             .into_iter()
             .map(|choice| {
                 let rows = self.target_rows(target, conditions, Some(&choice));
                 let read = target.rows * choice.selectivity;
-                let left = conditions.len() - choice.done().count();
+                let left = conditions.left(Some(&choice)).count();
                 let estimate = cost::index_scan(read, rows, choice.probes, left);
                 (price(estimate, choice.ordered.is_some()), choice)
             })
@@ -465,8 +468,58 @@ impl Planner<'_> {
     }
 }
 
+/// The conditions on a scan and, behind them, what those with patterns imply: an index may serve these, nobody has to test
+/// them.
+struct ScanConditions {
+    all: Vec<Expr>,
+    own_count: usize,
+    /// For each of the implied ones: the position of the condition with the pattern.
+    sources: Vec<usize>,
+    /// The implied ones that bound a range, with the part of the rows in it.
+    known_ranges: Vec<(usize, f64)>,
+}
+
+impl ScanConditions {
+    fn of(own: &[Expr]) -> ScanConditions {
+        let mut found =
+            ScanConditions { all: own.to_vec(), own_count: own.len(), sources: Vec::new(), known_ranges: Vec::new() };
+        for (source, condition) in own.iter().enumerate() {
+            let part = pattern::range_selectivity(condition);
+            for implied in pattern::implied_range(condition) {
+                found.known_ranges.extend(part.map(|part| (found.all.len(), part)));
+                found.sources.push(source);
+                found.all.push(implied);
+            }
+        }
+        found
+    }
+
+    fn own(&self) -> &[Expr] {
+        self.all.get(..self.own_count).unwrap_or_default()
+    }
+
+    /// The own conditions that are still to be tested.
+    fn left(&self, choice: Option<&IndexChoice<'_>>) -> impl Iterator<Item = &Expr> {
+        let done: Vec<usize> = choice.into_iter().flat_map(IndexChoice::done).collect();
+        let is_left = move |position: &usize| !done.contains(position);
+        self.own().iter().enumerate().filter(move |(position, _)| is_left(position)).map(|(_, condition)| condition)
+    }
+
+    /// The part of the rows that patterns leave whose range an index serves: the patterns are tested all the same.
+    fn counted_twice(&self, choice: Option<&IndexChoice<'_>>) -> f64 {
+        let done: Vec<usize> = choice.into_iter().flat_map(IndexChoice::done).collect();
+        let mut sources: Vec<usize> = done
+            .iter()
+            .filter_map(|position| position.checked_sub(self.own_count).and_then(|at| self.sources.get(at)).copied())
+            .collect();
+        sources.sort_unstable();
+        sources.dedup();
+        sources.iter().filter_map(|at| pattern::range_selectivity(self.all.get(*at)?)).product()
+    }
+}
+
 /// Whether the rows of one table come, filtered at most.
-fn reads_one_table(rel: &Rel) -> bool {
+pub(super) fn reads_one_table(rel: &Rel) -> bool {
     match rel {
         Rel::Scan { .. } => true,
         Rel::Filter { input, .. } => reads_one_table(input),

@@ -6,6 +6,7 @@
 //! column = column         1 / the greater number of distinct values of the two
 //! column < constant       a third; two bounds on one column a tenth
 //! column LIKE pattern     a fifth for each fixed letter, five times that for each wildcard
+//! column ~ '^abc'         a fifth for each letter of the beginning
 //! ```
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use crate::ir::{ColumnId, Expr, ExprKind, JoinKind, Query, Rel, SetKind, WithBod
 use crate::plan::compile::comparison_of;
 use crate::plan::cost::table_rows;
 use crate::plan::mentions::{expressions, inputs, mentioned, operands, split_conjuncts, subquery, visible};
+use crate::plan::pattern::range_selectivity;
 
 /// Rows and bytes that a relation is expected to give.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -206,7 +208,9 @@ impl Statistics {
             ExprKind::Column(_) => HALF,
             ExprKind::Call { function, args } => match (comparison_of(function), args.as_slice()) {
                 (Some(operator), [left, right]) => self.comparison(operator.comparison, left, right),
-                _ => pattern(operator_symbol(function), args),
+                _ => pattern(operator_symbol(function), args)
+                    .or_else(|| range_selectivity(condition))
+                    .unwrap_or(CONDITION),
             },
             ExprKind::And(args) => self.selectivity_of_all(args),
             ExprKind::Or(args) => args.iter().map(|arg| self.selectivity(arg)).fold(0.0, |a, b| a + b - a * b),
@@ -392,21 +396,21 @@ fn bound(condition: &Expr) -> Option<(ColumnId, bool)> {
     }
 }
 
-/// The part of the rows that a LIKE lets through, by the letters of its pattern.
-fn pattern(symbol: Option<&str>, args: &[Expr]) -> f64 {
+/// The part of the rows that a LIKE lets through, by the letters of its pattern; `None` for another condition.
+fn pattern(symbol: Option<&str>, args: &[Expr]) -> Option<f64> {
     let negated = match symbol {
         Some("~~" | "~~*") => false,
         Some("!~~" | "!~~*") => true,
-        _ => return CONDITION,
+        _ => return None,
     };
-    let Some(text) = args.get(1).and_then(literal_text) else { return EQUAL_DEFAULT };
+    let Some(text) = args.get(1).and_then(literal_text) else { return Some(EQUAL_DEFAULT) };
     let part = text.chars().fold(1.0_f64, |part, letter| match letter {
         '%' => (part * WILDCARD).min(1.0),
         '_' => part,
         _ => part * LETTER,
     });
     let part = part.clamp(PATTERN_MIN, 1.0);
-    if negated { 1.0 - part } else { part }
+    Some(if negated { 1.0 - part } else { part })
 }
 
 /// The name of the function that casts to a type.

@@ -49,6 +49,7 @@ use facts::{Failure, failure};
 
 pub(crate) use estimate::Statistics;
 pub use estimate::{Estimate, estimate};
+pub(crate) use facts::{literal_text, operator_symbol};
 pub(crate) use fold::{fold_constants, fold_expression};
 
 /// What the rewrite may do.

@@ -107,7 +107,7 @@ fn one_of_two_that_wait_for_each_other_is_told() {
         let detail = loop {
             let wait = is_wait(bed.update(&mut second, 1, &row(1, 12, "a")));
             match wait.block(&mut second, Duration::from_millis(50), None) {
-                Err(TxnError::Deadlock { detail }) => break detail,
+                Err(TxnError::Deadlock { detail, .. }) => break detail,
                 Ok(()) => {}
                 Err(error) => panic!("{error}"),
             }
