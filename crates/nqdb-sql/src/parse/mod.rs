@@ -61,7 +61,7 @@ pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
 pub(crate) use position::{operator_position, query_start, start_of};
-pub use shape::{Integer, Parameterized, Shape, parameterized};
+pub use shape::{Constant, ConstantKind, Fixed, Parameterized, Shape, parameterized};
 pub use tokens::Tokens;
 pub(crate) use variadic::VARIADIC;
 pub(crate) use window::SpecPlace;
