@@ -20,6 +20,8 @@ pub enum Kind {
     },
     Choice(&'static [&'static str]),
     Text,
+    /// Text of printable ASCII, as long as an identifier may be.
+    Name,
     /// Only the default, compared without case; others are not supported.
     Fixed,
     DateStyle,
@@ -99,7 +101,7 @@ const SERVER_VERSION_NUM: &str = "150018";
 pub static DEFINITIONS: &[Definition] = &[
     reported(user(
         "application_name",
-        Kind::Text,
+        Kind::Name,
         "",
         "Sets the application name to be reported in statistics and logs.",
     )),
