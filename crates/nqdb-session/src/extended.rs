@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
+use nqdb_functions::read_text;
 use nqdb_sql::statement::StatementKind;
 use nqdb_sqlstate::{
     DUPLICATE_CURSOR, DUPLICATE_PREPARED_STATEMENT, INVALID_CURSOR_NAME, OBJECT_NOT_IN_PREREQUISITE_STATE,
     PROTOCOL_VIOLATION, SYNTAX_ERROR, SqlError, SqlResult,
 };
-use nqdb_types::{Datum, Oid, Type, parse_text, read_binary};
+use nqdb_types::{Datum, Oid, Type, read_binary};
 
 use crate::block::Block;
 use crate::client_sink::{ClientSink, Formats};
@@ -126,7 +127,7 @@ impl Session {
             datums.push(match value {
                 None => Datum::Null,
                 Some(bytes) if formats.is_binary(at) => read_binary(bytes, ty, &self.format)?,
-                Some(bytes) => parse_text(check_text_value(bytes)?, ty, &self.format)?,
+                Some(bytes) => read_text(check_text_value(bytes)?, ty, &self.format, &self.surroundings)?,
             });
         }
         Ok(Arc::from(datums))

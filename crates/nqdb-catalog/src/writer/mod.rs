@@ -8,6 +8,9 @@
 
 mod alter;
 mod column;
+mod column_type;
+mod copy;
+mod database;
 mod dependency;
 mod domain;
 mod index;
@@ -17,6 +20,7 @@ mod role;
 mod schema;
 mod sequence;
 mod sequence_options;
+mod settings;
 mod table;
 mod temporary;
 mod user_type;
@@ -46,7 +50,11 @@ pub struct CatalogWriter<'a> {
     search_path: Vec<Oid>,
 }
 
+pub(crate) use alter::comment_row;
+pub use column_type::TypeChange;
+pub(crate) use database::database_row;
 pub use dependency::ObjectId;
+pub(crate) use rights::access_list_row;
 
 impl<'a> CatalogWriter<'a> {
     pub fn new(draft: &'a mut Draft, txn: &'a mut Transaction, role: Oid) -> CatalogWriter<'a> {
@@ -144,6 +152,7 @@ fn table_row(table: &TableDef) -> ObjectRow {
         checks: table.checks.clone(),
         on_commit: table.on_commit,
         materialized: table.materialized.as_deref().cloned(),
+        settings: table.settings.clone(),
         version: table.version,
     };
     ObjectRow {
@@ -167,6 +176,7 @@ fn index_row(table: &TableDef, index: &IndexDef) -> ObjectRow {
         key: index.key.iter().zip(&index.options).map(|(key, options)| StoredKeyColumn::of(key, options)).collect(),
         included: index.included.clone(),
         computation: index.computation.as_deref().cloned(),
+        settings: index.settings.clone(),
     };
     ObjectRow {
         space: Space::Relation,

@@ -12,6 +12,7 @@ use super::{CatalogWriter, taken};
 use crate::names::NAME_BYTES_MAX;
 use crate::objects::{Kind, ObjectRow, Space};
 use crate::request::LabelPlace;
+use crate::rights::SecuredKind;
 use crate::snapshot::Change;
 use crate::stored::to_json;
 use crate::user_type::{LABELS_MAX, StoredType, TypeDef, TypeDetails, first_orders, place_label};
@@ -119,6 +120,7 @@ impl CatalogWriter<'_> {
 
     pub fn set_type_owner(&mut self, oid: Oid, owner: Oid) -> Result<()> {
         let def = self.lock_type(oid)?;
+        self.change_list_owner(SecuredKind::Type.class(), oid, def.owner, owner)?;
         self.put_type(TypeDef { owner, ..TypeDef::clone(&def) })
     }
 

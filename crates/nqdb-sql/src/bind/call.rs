@@ -128,6 +128,9 @@ impl Binder<'_> {
         match parts.as_slice() {
             [name] => Ok((name.clone(), position)),
             [schema, name] if schema == "pg_catalog" => Ok((name.clone(), position)),
+            [schema, name] if schema == "information_schema" && is_schema_function(name) => {
+                Ok((format!("{schema}.{name}"), position))
+            }
             [schema, name] => {
                 if self.cx.catalog.schema(schema).is_none() {
                     let message = format!("schema \"{schema}\" does not exist");
@@ -162,6 +165,9 @@ impl Binder<'_> {
         for item in form.within_group {
             args.push(self.in_clause(Clause::OrderBy, |binder| binder.bind_expr(&item.expr))?);
         }
+        if names.is_empty() {
+            drop_out_parameters(&mut args);
+        }
         let given: Vec<Oid> = args.iter().map(|arg| arg.ty.oid).collect();
         let found = match resolve_call(name, &given, names, variadic) {
             Ok(found) => found,
@@ -170,6 +176,10 @@ impl Binder<'_> {
                 return self.coerce(arg, Type::new(target), CastContext::Explicit, position);
             }
             Err(error) => {
+                let position = match error {
+                    ResolveError::VariadicIsNoArray => args.last().and_then(|array| array.position),
+                    _ => position,
+                };
                 return Err(error.named_call_error(name, &given, names, self.cx.format).or_position(position));
             }
         };
@@ -441,4 +451,14 @@ fn packed(items: Vec<Expr>) -> SqlResult<Expr> {
     let element = items.first().map_or(oid::TEXT, |item| item.ty.oid);
     let ty = Type::new(super::array::array_over(element, None)?);
     Ok(Expr { kind: ExprKind::Array { items, nested: false }, ty, nullable: false, position: None })
+}
+
+/// Whether `information_schema` has a function of its own under the name; the registry knows those by the qualified one.
+fn is_schema_function(name: &str) -> bool {
+    !nqdb_functions::functions_named(&format!("information_schema.{name}")).is_empty()
+}
+
+/// Takes away parameters of type void: the places that JDBC's `{? = call f(?)}` keeps for results, as in PostgreSQL.
+pub(super) fn drop_out_parameters(args: &mut Vec<Expr>) {
+    args.retain(|arg| arg.ty.oid != oid::VOID || !matches!(arg.kind, ExprKind::Param(_)));
 }

@@ -1,9 +1,9 @@
 //! Conversions: which ones happen on their own, and what they are made of.
 
 use nqdb_catalog::ColumnDef;
-use nqdb_functions::{CastContext, CastMethod, apply_cast, coercion, common_type, is_object_reference};
+use nqdb_functions::{CastContext, CastMethod, apply_cast, coercion, common_type, read_text};
 use nqdb_sqlstate::{CANNOT_COERCE, DATATYPE_MISMATCH, SqlError, SqlResult};
-use nqdb_types::{Datum, FormatContext, Oid, Type, apply_typmod, oid, parse_text, type_category};
+use nqdb_types::{Datum, FormatContext, Oid, Type, apply_typmod, oid, type_category};
 use sqlparser::ast;
 
 use super::Binder;
@@ -109,7 +109,7 @@ impl Binder<'_> {
     pub(super) fn read_literal(&self, datum: &Datum, ty: Type) -> SqlResult<Datum> {
         match datum {
             Datum::Null => Ok(Datum::Null),
-            Datum::Text(text) if !is_object_reference(ty.oid) => parse_text(text, ty, self.cx.format),
+            Datum::Text(text) => read_text(text, ty, self.cx.format, self.cx.session),
             other => {
                 let mut context = self.function_context();
                 apply_cast(CastMethod::ViaText, other, Type::UNKNOWN, ty, &mut context)

@@ -7,7 +7,7 @@
 //! ... WITH ORDINALITY                a last column that counts the rows
 //! ```
 
-use nqdb_functions::{Callee, ResolveError};
+use nqdb_functions::{Callee, OutColumn, ResolveError, column_type};
 use nqdb_sqlstate::{GROUPING_ERROR, SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_types::{Oid, Type};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, ObjectName};
@@ -112,6 +112,9 @@ impl Binder<'_> {
         for arg in exprs {
             bound.push(self.bind_expr(arg)?);
         }
+        if names.is_empty() {
+            super::call::drop_out_parameters(&mut bound);
+        }
         let given: Vec<Oid> = bound.iter().map(|arg| arg.ty.oid).collect();
         let found = match resolve_call(&name, &given, &names, false) {
             Ok(found) => found,
@@ -131,8 +134,8 @@ impl Binder<'_> {
         let columns = if function.columns.is_empty() {
             vec![(None, result)]
         } else {
-            let named = function.columns.iter();
-            named.map(|column| (Some(column.name.to_string()), Type::new(column.type_oid))).collect()
+            let typed = |column: &OutColumn| Type::new(column_type(function.args, &given, column.type_oid));
+            function.columns.iter().map(|column| (Some(column.name.to_string()), typed(column))).collect()
         };
         let call = if function.rows.is_some() || function.records.is_some() {
             TableCall::Rows { function, args }

@@ -140,7 +140,7 @@ impl Binder<'_> {
         let here = self.scopes.len().saturating_sub(1);
         let scope = self.scope();
         let computed_here = scope.aggregates.iter().any(|(aggregate, _)| *aggregate == id)
-            || scope.set_calls.iter().any(|call| call.column == id)
+            || scope.set_calls.iter().any(|call| call.gives(id))
             || keys.iter().any(|(key, _)| *key == id);
         let of_from = scope.columns.iter().any(|column| column.id == id)
             || scope.tables.iter().any(|table| table.columns.iter().any(|column| column.id == id));

@@ -13,7 +13,7 @@ use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, Obje
 use super::from::{TableName, table_name};
 use super::scope::{ScopeTable, find_table, missing_from};
 use super::{Binder, leftmost};
-use crate::ir::{ColumnId, Expr, ExprKind};
+use crate::ir::{ColumnId, Expr, ExprKind, FunctionColumn};
 
 /// PostgreSQL's limit on the fields of a row.
 const FIELD_COUNT_MAX: usize = 1664;
@@ -81,6 +81,16 @@ impl Binder<'_> {
         let shape = Arc::new(shape);
         let ty = self.record_type(&shape);
         Expr { kind: ExprKind::Row { fields, shape, absent_if_null }, ty, nullable: absent_if_null, position }
+    }
+
+    /// The row of a function that gives several columns.
+    pub(super) fn row_of_columns(&mut self, columns: &[FunctionColumn], position: Option<u32>) -> Expr {
+        let field = |column: &FunctionColumn| RecordField { name: column.name.as_str().into(), ty: column.ty };
+        let shape = Arc::new(RecordShape { type_oid: oid::RECORD, fields: columns.iter().map(field).collect() });
+        let fields = columns.iter().map(|column| self.column_expr(column.id, position)).collect();
+        let ty = self.record_type(&shape);
+        // Where the rows of another function of the list are more, there is no record.
+        Expr { kind: ExprKind::Row { fields, shape, absent_if_null: true }, ty, nullable: true, position }
     }
 
     /// The columns of `table.*` within a row.
