@@ -11,6 +11,7 @@ mod privilege;
 mod sequence;
 mod server;
 mod size;
+mod transaction;
 mod visibility;
 
 use crate::Function;
@@ -22,6 +23,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     sequence::FUNCTIONS,
     server::FUNCTIONS,
     size::FUNCTIONS,
+    transaction::FUNCTIONS,
     visibility::FUNCTIONS,
     acl::FUNCTIONS,
     advisory::FUNCTIONS,

@@ -17,13 +17,13 @@ use nqdb_functions::{AdvisoryLock, SessionFunctions, quote_identifier};
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
 use nqdb_sqlstate::{
-    Notice, OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION,
+    INVALID_PARAMETER_VALUE, Notice, OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION,
     SEQUENCE_GENERATOR_LIMIT_EXCEEDED, SqlError, SqlResult, UNDEFINED_OBJECT, UNDEFINED_TABLE, WARNING,
     WRONG_OBJECT_TYPE,
 };
 use nqdb_storage::Lsn;
-use nqdb_txn::{Isolation, Sequence, Transaction, TxnError};
-use nqdb_types::TypeCatalog;
+use nqdb_txn::{Isolation, Sequence, Transaction, TxnError, Xid, XidStatus};
+use nqdb_types::{TransactionSnapshot, TypeCatalog};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use ring::rand::SecureRandom;
@@ -56,6 +56,8 @@ pub struct Surroundings {
     pub deadline: Cell<Option<Instant>>,
     /// The number of the transaction at hand, if it has one.
     pub transaction_id: Cell<Option<u64>>,
+    /// What the statement at hand sees.
+    pub snapshot: Cell<Option<nqdb_txn::Snapshot>>,
     /// How the transaction at hand behaves.
     pub characteristics: Cell<Option<Characteristics>>,
     /// The locks that `pg_advisory_lock` and its like took.
@@ -104,6 +106,7 @@ impl Surroundings {
             search_path: RefCell::new(Arc::from([])),
             deadline: Cell::new(None),
             transaction_id: Cell::new(None),
+            snapshot: Cell::new(None),
             characteristics: Cell::new(None),
             advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner)),
             warnings: RefCell::default(),
@@ -436,6 +439,34 @@ impl SessionFunctions for Surroundings {
             Some(id) => i64::try_from(id).map_err(|_| SqlError::internal("a transaction number beyond 63 bits")),
             None => Err(SqlError::internal("a transaction was not numbered for the statement that asks for it")),
         }
+    }
+
+    fn assigned_transaction_id(&self) -> Option<u64> {
+        self.transaction_id.get()
+    }
+
+    fn transaction_snapshot(&self) -> SqlResult<TransactionSnapshot> {
+        let snapshot = self.snapshot.get().ok_or_else(|| SqlError::internal("a statement without a snapshot"))?;
+        let (unseen, next) = self.instance.system.unseen(snapshot);
+        let running: Vec<u64> = unseen.into_iter().map(|xid| xid.0).collect();
+        let xmin = running.first().copied().unwrap_or(next.0);
+        TransactionSnapshot::new(xmin, next.0, running)
+            .ok_or_else(|| SqlError::internal("the numbers of a snapshot are not in order"))
+    }
+
+    fn transaction_status(&self, number: u64) -> SqlResult<Option<&'static str>> {
+        if number >= self.instance.system.next_xid().0 {
+            let message = format!("transaction ID {number} is in the future");
+            return Err(SqlError::new(INVALID_PARAMETER_VALUE, message));
+        }
+        Ok(match self.instance.system.status(Xid(number)) {
+            // PostgreSQL's numbers of what was there from the start.
+            _ if number == 1 || number == 2 => Some("committed"),
+            Some(XidStatus::Active) => Some("in progress"),
+            Some(XidStatus::Committed(_)) => Some("committed"),
+            Some(XidStatus::RolledBack) => Some("aborted"),
+            None => None,
+        })
     }
 
     fn check_interruption(&self) -> SqlResult<()> {
