@@ -30,6 +30,7 @@ pub enum Definition {
     CreateDomain(Box<CreateDomain>),
     AlterDomain(Box<AlterDomain>),
     Comment(CommentOn),
+    SchemaWith(Box<CreateSchemaWith>),
     Rights(Box<RightsCommand>),
 }
 
@@ -43,6 +44,15 @@ pub struct CreateView {
     pub query: Box<Parsed>,
     /// As in [`nqdb_catalog::ViewDef::options`], WITH CHECK OPTION among them.
     pub options: Vec<(String, String)>,
+}
+
+/// CREATE SCHEMA with elements.
+#[derive(Clone, Debug)]
+pub struct CreateSchemaWith {
+    /// CREATE SCHEMA without them.
+    pub schema: ast::Statement,
+    /// In the order in which they are made.
+    pub elements: Vec<Parsed>,
 }
 
 /// `CREATE TABLE ... AS`, `SELECT ... INTO`, `CREATE MATERIALIZED VIEW`.

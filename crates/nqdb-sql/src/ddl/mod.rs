@@ -93,6 +93,10 @@ pub fn run(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> SqlResult<Step> {
 
 fn run_once(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     cx.exec.txn.begin_statement()?;
+    run_definition(parsed, cx)
+}
+
+fn run_definition(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     match &parsed.kind {
         StatementKind::Analyze { verbose: _, skip_locked, tables } => analyze::analyze(tables, *skip_locked, cx),
         StatementKind::Vacuum(vacuum) => analyze::vacuum(vacuum, cx),
@@ -119,6 +123,7 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::AlterDomain(alter) => domain::alter_domain(alter, cx),
         Definition::DropType(drop) => user_type::drop_types(drop, cx),
         Definition::Comment(comment) => comment::comment(comment, cx),
+        Definition::SchemaWith(create) => schema::create_schema_with(create, cx),
         Definition::Rights(command) => rights::run(command, cx),
     }
 }
