@@ -26,10 +26,12 @@ mod lock_table;
 mod locking;
 mod maintenance;
 mod position;
+mod query_forms;
 mod recursion_clause;
 mod refused;
 mod reindex;
 mod role;
+mod schema;
 mod sequence;
 mod session_commands;
 mod shape;
@@ -149,6 +151,9 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "analyze" | "analyse" => maintenance::parse_analyze(&mut cursor),
         "checkpoint" => maintenance::parse_checkpoint(&mut cursor),
         "create" | "alter" | "drop" | "truncate" | "comment" | "grant" | "revoke" => {
+            if let Some(create) = schema::parse(tokens, &own)? {
+                return Ok(StatementKind::Define(Box::new(Definition::SchemaWith(Box::new(create)))));
+            }
             if let Some(kind) = definition::parse_command(&mut cursor)? {
                 return Ok(kind);
             }
@@ -176,7 +181,7 @@ fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResul
     refused::check_definition_tokens(tokens, &own)?;
     let likes = table_like::take_likes(tokens, &mut own)?;
     sequence::order_identity_options(&mut own);
-    let statement = sqlparser_statement(tokens, own)?;
+    let statement = sqlparser_statement(tokens, own).map_err(|error| not_error(tokens, error))?;
     if likes.is_empty() {
         return Ok(StatementKind::Ddl(Box::new(statement)));
     }
@@ -192,6 +197,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     current_of::rewrite(&mut own);
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
+    query_forms::rewrite(&mut own);
     from_clause::rewrite(&mut own);
     recursion_clause::rewrite(&mut own);
     locking::rewrite(&mut own);
@@ -233,6 +239,15 @@ fn spell_out_default_values(own: &mut Vec<TokenWithSpan>) {
             ];
             own.splice(at + 1..at + 3, spelled.map(|token| TokenWithSpan { token, span }));
         }
+    }
+}
+
+/// Among the constraints of a column NOT has only NULL behind it: where that is missing, PostgreSQL stops at what follows.
+fn not_error(tokens: &Tokens, error: SqlError) -> SqlError {
+    let is_not = |index: &usize| tokens.is(*index, "not") && tokens.position(*index) == error.position();
+    match (0..tokens.len()).find(is_not).filter(|_| error.code() == SYNTAX_ERROR) {
+        Some(not) => tokens.syntax_error(not + 1),
+        None => error,
     }
 }
 
