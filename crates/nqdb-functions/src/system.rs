@@ -5,6 +5,7 @@ mod advisory;
 mod catalog;
 mod definition;
 mod identity;
+mod index_property;
 mod keywords;
 mod partition;
 mod privilege;
@@ -20,6 +21,7 @@ use crate::Function;
 pub(crate) static TABLES: &[&[&[Function]]] = &[
     catalog::FUNCTIONS,
     identity::FUNCTIONS,
+    index_property::FUNCTIONS,
     sequence::FUNCTIONS,
     server::FUNCTIONS,
     size::FUNCTIONS,
