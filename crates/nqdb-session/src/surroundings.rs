@@ -270,7 +270,6 @@ impl Surroundings {
         }
     }
 
-    /// Runs a call on a sequence in a transaction of its own.
     /// The storage of sequences knows their numbers only.
     fn with_sequence_name(&self, error: SqlError, oid: u32) -> SqlError {
         if error.code() != SEQUENCE_GENERATOR_LIMIT_EXCEEDED {
@@ -283,19 +282,21 @@ impl Surroundings {
         SqlError::new(SEQUENCE_GENERATOR_LIMIT_EXCEEDED, message)
     }
 
+    /// Runs a call on a sequence in a transaction of its own.
     fn on_sequence<T>(
         &self,
         function: &str,
         (oid, any_of): (u32, Rights),
         call: impl FnOnce(&Sequence, &mut Transaction) -> Result<T, TxnError>,
     ) -> SqlResult<T> {
-        if self.characteristics.get().is_some_and(|characteristics| characteristics.read_only) {
+        let definition = self.sequence(oid, any_of)?;
+        let is_temporary = self.catalog.borrow().schema_by_oid(definition.schema).is_some_and(|s| s.is_temporary());
+        if !is_temporary && self.characteristics.get().is_some_and(|characteristics| characteristics.read_only) {
             return Err(SqlError::new(
                 READ_ONLY_SQL_TRANSACTION,
                 format!("cannot execute {function}() in a read-only transaction"),
             ));
         }
-        let definition = self.sequence(oid, any_of)?;
         let sequence = definition.counter();
         let mut txn = self.instance.system.begin(Isolation::ReadCommitted, false);
         let value = call(&sequence, &mut txn)?;
@@ -400,6 +401,10 @@ impl SessionFunctions for Surroundings {
         let (sequence, value) = self.last_drawn.get().and_then(drawn).ok_or_else(|| {
             SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session")
         })?;
+        // One that was dropped is as none.
+        if self.catalog.borrow().relation_by_oid(sequence).is_none() {
+            return Err(SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session"));
+        }
         self.sequence(sequence, Rights::SELECT.with(Rights::USAGE))?;
         Ok(value)
     }
