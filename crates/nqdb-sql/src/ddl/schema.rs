@@ -47,16 +47,11 @@ pub(super) fn create_schema_with(
 fn check_schema_of(element: &Parsed, name: &str) -> SqlResult<()> {
     let written = match &element.kind {
         StatementKind::Sequence(sequence) => sequence.schema.clone(),
-        StatementKind::Ddl(statement) => match &**statement {
-            Statement::CreateTable(create) => written_schema(&create.name),
-            _ => None,
-        },
         StatementKind::Define(definition) => match &**definition {
             Definition::View(view) => view.name.schema.clone(),
             Definition::Index(index) => index.table.schema.clone(),
-            Definition::TableLike(create) => match &create.create {
-                Statement::CreateTable(create) => written_schema(&create.name),
-                _ => None,
+            Definition::Table(create) => create.name.schema.clone(),
+            _ => None,
             },
             _ => None,
         },
@@ -70,12 +65,6 @@ fn check_schema_of(element: &Parsed, name: &str) -> SqlResult<()> {
         }
         None => Ok(()),
     }
-}
-
-/// The schema in front of a name.
-fn written_schema(name: &ObjectName) -> Option<String> {
-    let [schema, _] = name.0.as_slice() else { return None };
-    schema.as_ident().map(name_of)
 }
 
 /// The name of the schema that is made.

@@ -8,8 +8,12 @@
 //!
 //! Left out: what `sqlparser` accepts and PostgreSQL refuses inside a statement; the binder refuses it.
 
+mod absent;
+mod alter_table;
+mod cluster;
 mod conflict;
 mod copy;
+mod create_table;
 mod current_of;
 mod cursor;
 mod cursor_statement;
@@ -25,6 +29,7 @@ mod index;
 mod lock_table;
 mod locking;
 mod maintenance;
+mod parameters;
 mod position;
 mod query_forms;
 mod recursion_clause;
@@ -35,6 +40,7 @@ mod schema;
 mod sequence;
 mod session_commands;
 mod shape;
+mod table_item;
 mod table_like;
 mod targets;
 mod tokens;
@@ -52,7 +58,6 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use crate::definition::{CreateTableLike, Definition};
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 pub(crate) use conflict::CONFLICT_TARGET;
@@ -169,24 +174,17 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "reassign" => definition::parse_reassign(&mut cursor),
         "lock" => lock_table::parse(tokens, own),
         "reindex" => reindex::parse(&mut cursor),
-        "cluster" | "call" | "do" | "load" | "security" | "import" => {
-            Err(SqlError::unsupported(word.to_ascii_uppercase()))
-        }
+        "cluster" => cluster::parse(&mut cursor),
+        "call" | "do" | "load" | "security" | "import" => Err(SqlError::unsupported(word.to_ascii_uppercase())),
         _ => Err(tokens.syntax_error(token_range(&own).0)),
     }
 }
 
 /// A statement that changes the catalog.
-fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
+fn catalog_change(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     refused::check_definition_tokens(tokens, &own)?;
-    let likes = table_like::take_likes(tokens, &mut own)?;
-    sequence::order_identity_options(&mut own);
-    let statement = sqlparser_statement(tokens, own).map_err(|error| not_error(tokens, error))?;
-    if likes.is_empty() {
-        return Ok(StatementKind::Ddl(Box::new(statement)));
-    }
-    let like = CreateTableLike { create: statement, likes };
-    Ok(StatementKind::Define(Box::new(Definition::TableLike(Box::new(like)))))
+    let statement = sqlparser_statement(tokens, own)?;
+    Ok(StatementKind::Ddl(Box::new(statement)))
 }
 
 /// A statement that reads or writes rows.
@@ -239,15 +237,6 @@ fn spell_out_default_values(own: &mut Vec<TokenWithSpan>) {
             ];
             own.splice(at + 1..at + 3, spelled.map(|token| TokenWithSpan { token, span }));
         }
-    }
-}
-
-/// Among the constraints of a column NOT has only NULL behind it: where that is missing, PostgreSQL stops at what follows.
-fn not_error(tokens: &Tokens, error: SqlError) -> SqlError {
-    let is_not = |index: &usize| tokens.is(*index, "not") && tokens.position(*index) == error.position();
-    match (0..tokens.len()).find(is_not).filter(|_| error.code() == SYNTAX_ERROR) {
-        Some(not) => tokens.syntax_error(not + 1),
-        None => error,
     }
 }
 

@@ -67,9 +67,8 @@ fn element_starts(own: &[TokenWithSpan]) -> Vec<usize> {
 fn rank(element: &Parsed) -> Option<u8> {
     match &element.kind {
         StatementKind::Sequence(_) => Some(0),
-        StatementKind::Ddl(statement) => matches!(**statement, sqlparser::ast::Statement::CreateTable(_)).then_some(1),
         StatementKind::Define(definition) => match &**definition {
-            Definition::TableLike(_) => Some(1),
+            Definition::Table(_) => Some(1),
             Definition::View(_) => Some(2),
             Definition::Index(_) => Some(3),
             Definition::Rights(command) => matches!(**command, RightsCommand::Grant(_)).then_some(4),
