@@ -52,8 +52,6 @@ fn check_schema_of(element: &Parsed, name: &str) -> SqlResult<()> {
             Definition::Index(index) => index.table.schema.clone(),
             Definition::Table(create) => create.name.schema.clone(),
             _ => None,
-            },
-            _ => None,
         },
         _ => None,
     };
