@@ -58,6 +58,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use crate::definition::Definition;
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 pub(crate) use conflict::CONFLICT_TARGET;
