@@ -163,8 +163,8 @@ pub struct RowsStatement {
     pub ast: ast::Statement,
     /// INSERT's OVERRIDING, which the syntax tree has no place for.
     pub overriding: Option<Overriding>,
-    /// Brackets behind target columns, which the syntax tree has no place for either.
-    pub target_subscripts: Vec<TargetSubscripts>,
+    /// Brackets and fields behind target columns, which the syntax tree has no place for either.
+    pub target_paths: Vec<TargetPath>,
     /// Targets of ON CONFLICT that are more than columns; the syntax tree has a name with their number instead.
     pub conflict_targets: Vec<ConflictInference>,
 }
@@ -176,12 +176,12 @@ pub struct ConflictInference {
     pub predicate: Option<IndexText>,
 }
 
-/// The brackets behind a column that is assigned to.
+/// The brackets and fields behind a column that is assigned to.
 #[derive(Clone, Debug)]
-pub struct TargetSubscripts {
+pub struct TargetPath {
     /// The number of the token that names the column.
     pub name: usize,
-    pub subscripts: Vec<ast::Subscript>,
+    pub steps: Vec<ast::AccessExpr>,
 }
 
 /// `OVERRIDING { SYSTEM | USER } VALUE` of INSERT: whose value an identity column takes.

@@ -10,7 +10,7 @@ use nqdb_catalog::TableDef;
 use nqdb_sql::ir::{ColumnId, Expr, Query, Rel, SetKind, WithId};
 use nqdb_sql::plan::{Columns as ColumnSet, mentioned, split_conjuncts};
 use nqdb_sqlstate::{INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, SqlError};
-use nqdb_types::Type;
+use nqdb_types::{Type, holds_records};
 
 use super::{Lowered, Lowering, in_one_stream};
 use crate::expression::{Columns, Expression};
@@ -119,6 +119,10 @@ impl Lowering<'_> {
             let missing = || SqlError::internal("a scan reads a column that its table does not have");
             // Stored columns keep their place in the row; the definition says where it is.
             let ty = table.columns.get(*position).ok_or_else(missing)?.ty;
+            if holds_records(ty.oid) {
+                // They are brought into the shape of now as the row executor reads them.
+                return Err(Failure::Declined("a column of composite values"));
+            }
             let shape = Shape::of_column(ty);
             inside.insert(*id, read.len(), shape);
             if is_needed {

@@ -14,6 +14,7 @@ use sqlparser::ast::{self, SelectItem};
 use super::operators::no_operator;
 use super::output_name::output_name;
 use super::query::Tail;
+use super::record::expanded_record;
 use super::same::same_expr;
 use super::scope::{Clause, Scope, find_table, missing_from};
 use super::window::{BoundWindow, PendingCall};
@@ -144,6 +145,12 @@ impl Binder<'_> {
         for item in projection {
             match item {
                 SelectItem::UnnamedExpr(ast::Expr::Identifier(name)) if name.value == NOTHING => {}
+                SelectItem::UnnamedExpr(expression) if expanded_record(expression).is_some() => {
+                    let Some(record) = expanded_record(expression) else { continue };
+                    let record = self.bind_expr(record)?;
+                    let fields = self.fields_of(&record)?;
+                    targets.extend(fields.into_iter().map(|(name, expr)| Target { expr, name: Some(name) }));
+                }
                 SelectItem::UnnamedExpr(expression) => {
                     let name = Some(output_name(expression));
                     targets.push(Target { expr: self.bind_expr(expression)?, name });

@@ -67,7 +67,7 @@ pub(crate) use current_of::cursor_of;
 use cursor::Cursor;
 pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
-pub(crate) use expression_forms::{NOTHING, SYMMETRIC, WITH_TIES};
+pub(crate) use expression_forms::{ALL_FIELDS, NOTHING, SYMMETRIC, WITH_TIES};
 pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
@@ -192,7 +192,7 @@ fn catalog_change(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
 /// A statement that reads or writes rows.
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     let overriding = take_overriding(&mut own);
-    let target_subscripts = targets::take_subscripts(tokens, &mut own)?;
+    let target_paths = targets::take_paths(tokens, &mut own)?;
     let conflict_targets = conflict::take_targets(tokens, &mut own)?;
     current_of::rewrite(&mut own);
     spell_out_table(&mut own);
@@ -213,7 +213,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
         | ast::Statement::Update(_)
         | ast::Statement::Delete(_)
         | ast::Statement::Merge(_) => {
-            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_subscripts, conflict_targets })))
+            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_paths, conflict_targets })))
         }
         _ => Err(SqlError::unsupported("this form of statement")),
     }

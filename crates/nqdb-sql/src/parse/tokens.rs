@@ -74,6 +74,13 @@ impl Tokens {
                         }
                         continue;
                     }
+                    if let (Some(previous), Some(range)) = (kept.last_mut(), tokens.ranges.last_mut())
+                        && range.1 == start.bytes
+                        && join_star(&mut previous.token, &token)
+                    {
+                        range.1 = end.bytes;
+                        continue;
+                    }
                     tokens.check_junk_after_number(kept.last().map(|previous| &previous.token), &token, start, end)?;
                     let line = kept.len() as u64 + 1;
                     tokens.ranges.push((start.bytes, end.bytes));
@@ -318,6 +325,16 @@ fn join_strings(previous: &mut Token, next: &Token) -> bool {
         }
         _ => false,
     }
+}
+
+/// `*=`, `*<` and the like are operators of their own.
+fn join_star(previous: &mut Token, next: &Token) -> bool {
+    let is_comparison = matches!(next, Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq);
+    if *previous != Token::Mul || !is_comparison {
+        return false;
+    }
+    *previous = Token::CustomBinaryOperator(format!("*{next}"));
+    true
 }
 
 /// An operator of several characters does not end in `+` or `-` unless it also contains one of `~!@#%^&|` and
