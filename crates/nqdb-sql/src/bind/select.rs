@@ -12,6 +12,7 @@ use nqdb_types::{Type, oid};
 use sqlparser::ast::{self, SelectItem};
 
 use super::operators::no_operator;
+use super::order::without_parentheses;
 use super::output_name::output_name;
 use super::query::Tail;
 use super::record::expanded_record;
@@ -267,7 +268,7 @@ impl Binder<'_> {
     ) -> SqlResult<Option<usize>> {
         let visible = targets.iter().take_while(|target| target.name.is_some());
         let names: Vec<&str> = visible.filter_map(|target| target.name.as_deref()).collect();
-        if let ast::Expr::Identifier(name) = expression {
+        if let ast::Expr::Identifier(name) = without_parentheses(expression) {
             let wanted = name_of(name);
             let matching: Vec<usize> =
                 names.iter().enumerate().filter(|(_, name)| **name == wanted).map(|(at, _)| at).collect();
