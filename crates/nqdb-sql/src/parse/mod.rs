@@ -76,7 +76,7 @@ pub(crate) use locking::LOCK_MODES;
 pub(crate) use operators::is_operator;
 pub(crate) use position::{operator_position, query_start, start_of};
 pub(crate) use recursion_clause::{CycleClause, RecursionClauses, SearchClause, generated_query, recursion_clauses};
-pub use shape::{Integer, Parameterized, Shape, parameterized};
+pub use shape::{Constant, ConstantKind, Fixed, Parameterized, Shape, parameterized};
 pub use tokens::Tokens;
 pub(crate) use variadic::VARIADIC;
 pub(crate) use window::SpecPlace;
