@@ -83,7 +83,7 @@ pub fn parse_bool(text: &str) -> Option<bool> {
 
 /// Cut as an identifier is; bytes beyond printable ASCII become question marks (manual, `application_name`).
 fn clean_name(text: &str) -> String {
-    clip(text, NAME_BYTES_MAX)
+    nqdb_catalog::clip(text, NAME_BYTES_MAX)
         .bytes()
         .map(|byte| if matches!(byte, b' '..=b'~') { char::from(byte) } else { '?' })
         .collect()
