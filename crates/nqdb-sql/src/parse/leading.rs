@@ -68,9 +68,8 @@ fn check_neighbours(tokens: &Arc<Tokens>, own: &[TokenWithSpan]) -> SqlResult<()
         let may_begin_clause = before.is_some_and(|before| ends_operand(before) && !is_word(before, &["set"]));
         let is_wrong = match (&left.token, &right.token) {
             (Token::Word(_), _) if !may_begin_clause || before == Some(&Token::Period) => false,
-            (Token::Word(_), right) if is_word(&left.token, &["order"]) => !is_word(right, &["by"]),
-            (Token::Word(_), right) if is_word(&left.token, &["group"]) => {
-                !is_word(right, &["by"]) && *right != Token::LParen
+            (Token::Word(_), right @ Token::Word(_)) if is_word(&left.token, &["order", "group"]) => {
+                !is_word(right, &["by"])
             }
             (Token::Comma, right) => is_word(right, &CLAUSES),
             (Token::Mul, Token::Word(_)) if before.is_some_and(starts_targets) => {
@@ -262,6 +261,7 @@ mod tests {
             "update t * set a = 1",
             "delete from only (t) x using u where true",
             "table t union all table u order by 1 limit 3 for update",
+            "select sum(a) over (order by b groups 1 preceding exclude group) from t",
             "with x as (table t) select * into y from x",
         ] {
             assert_eq!(parse(sql).err().map(|error| error.message().to_owned()), None, "{sql}");
