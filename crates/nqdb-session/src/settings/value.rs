@@ -1,6 +1,5 @@
 //! Reading and printing the values of settings: `1min` is 60000 ms, `65536` kB is printed as `64MB`.
 
-use nqdb_catalog::clip;
 use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SqlError, SqlResult};
 use nqdb_types::{DateStyle, TimeZone};
 
@@ -84,7 +83,7 @@ pub fn parse_bool(text: &str) -> Option<bool> {
 
 /// Cut as an identifier is; bytes beyond printable ASCII become question marks (manual, `application_name`).
 fn clean_name(text: &str) -> String {
-    clip(text, NAME_BYTES_MAX)
+    nqdb_catalog::clip(text, NAME_BYTES_MAX)
         .bytes()
         .map(|byte| if matches!(byte, b' '..=b'~') { char::from(byte) } else { '?' })
         .collect()
