@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nqdb_sql::interruption::Interruption;
 use nqdb_sql::plan::{ExecutorChoice, PlanContext};
 use nqdb_sqlstate::{
     CANT_CHANGE_RUNTIME_PARAM, INSUFFICIENT_PRIVILEGE, INVALID_NAME, INVALID_PARAMETER_VALUE, NoticeSeverity, SqlError,
@@ -105,7 +106,7 @@ pub struct PlannerSettings {
 
 impl PlannerSettings {
     /// For a statement bound against one version of the catalog.
-    pub fn context(self, catalog_version: u64, types: Arc<dyn TypeCatalog>) -> PlanContext {
+    pub fn context(self, catalog_version: u64, types: Arc<dyn TypeCatalog>, interruption: Interruption) -> PlanContext {
         PlanContext {
             catalog_version,
             enable_seqscan: self.seqscan,
@@ -115,6 +116,7 @@ impl PlannerSettings {
             enable_sort: self.sort,
             executor: self.executor,
             types,
+            interruption,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use nqdb_catalog::{Relation, TableDef};
 use nqdb_sqlstate::{
-    AMBIGUOUS_COLUMN, FEATURE_NOT_SUPPORTED, INVALID_COLUMN_REFERENCE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError,
-    SqlResult, UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    AMBIGUOUS_COLUMN, INVALID_COLUMN_REFERENCE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError, SqlResult,
+    UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_types::Type;
 use sqlparser::ast::{self, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableFactor};
@@ -13,7 +13,7 @@ use sqlparser::ast::{self, JoinConstraint, JoinOperator, ObjectName, ObjectNameP
 use super::lateral::Sibling;
 use super::operators::conjunction;
 use super::scope::{Clause, ScopeColumn, ScopeTable, check_unique};
-use super::{Binder, leftmost, span_position};
+use super::{Binder, leftmost, levels, span_position};
 use crate::ir::{ColumnId, Expr, ExprKind, JoinKind, Query, Rel};
 use crate::names::name_of;
 use crate::parse::JOIN_ALIAS;
@@ -105,6 +105,7 @@ impl Binder<'_> {
     }
 
     fn bind_factor(&mut self, factor: &TableFactor) -> SqlResult<FromItem> {
+        self.add_levels(levels::OF_FROM_ITEM)?;
         match factor {
             TableFactor::Table {
                 name,
@@ -235,12 +236,7 @@ impl Binder<'_> {
 
     /// 42501 for a name in a schema that the role may not use.
     pub(super) fn expect_schema_usage(&self, schema: Option<&str>, position: Option<u32>) -> SqlResult<()> {
-        let Some(schema) = schema.and_then(|schema| self.cx.catalog.schema(schema)) else { return Ok(()) };
-        if self.in_system_view || self.cx.catalog.may_use_schema(self.cx.role, schema.oid) {
-            return Ok(());
-        }
-        let message = format!("permission denied for schema {}", schema.name);
-        Err(SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, message).or_position(position))
+        if self.in_system_view { Ok(()) } else { self.cx.expect_schema_usage(schema, position) }
     }
 
     /// Looks a table up: 42P01 when there is none, 42809 when it is an index.
@@ -266,10 +262,7 @@ impl Binder<'_> {
         self.expect_schema_usage(schema, position)?;
         match self.cx.catalog.resolve(self.cx.search_path, schema, name) {
             Ok(Some(Relation::Table(table))) => {
-                if table.is_temporary() && !self.cx.search_path.contains(&table.schema) {
-                    let message = "cannot access temporary tables of other sessions";
-                    return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
-                }
+                self.cx.expect_own_if_temporary(table)?;
                 Ok(Arc::clone(table))
             }
             Ok(Some(Relation::Index(..))) => {

@@ -40,6 +40,7 @@ impl Copied {
         cx: &mut DdlContext<'_, '_>,
     ) -> SqlResult<()> {
         for like in likes {
+            cx.expect_readable(&like.source)?;
             match cx.find_relation(&like.source) {
                 Some(Relation::Table(table)) => self.add_table(like, &table, columns, cx)?,
                 Some(Relation::View(view)) => {

@@ -87,7 +87,8 @@ impl Rewriter {
         }
         let mut region = Region::default();
         self.gather(rel, &mut region);
-        if region.items.len() > ITEMS_MAX {
+        self.interrupted = self.interrupted || self.interruption.check().is_err();
+        if region.items.len() > ITEMS_MAX || self.interrupted {
             return as_written(region);
         }
         Search::new(region).run(self.searched_relations_max)
