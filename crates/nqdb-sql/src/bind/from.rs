@@ -48,6 +48,7 @@ impl Binder<'_> {
     /// Binds the FROM list and makes its names visible in the scope at hand.
     pub(super) fn bind_from(&mut self, from: &[ast::TableWithJoins]) -> SqlResult<Rel> {
         let mut all: Option<FromItem> = None;
+        self.add_levels(from.len() * levels::OF_FROM_ITEM)?;
         let around = self.scope().siblings.len();
         for item in from {
             let item = self.bind_joined(item)?;
@@ -84,6 +85,7 @@ impl Binder<'_> {
 
     fn bind_joined(&mut self, item: &ast::TableWithJoins) -> SqlResult<FromItem> {
         let ast::TableWithJoins { relation, joins } = item;
+        self.add_levels(joins.len() * levels::OF_FROM_ITEM)?;
         let mut nullable = joins.iter().filter(|join| nulls_left(&join.join_operator)).count();
         let mut left = self.in_outer_join(nullable > 0, |binder| binder.bind_factor(relation))?;
         for join in joins {
@@ -105,7 +107,7 @@ impl Binder<'_> {
     }
 
     fn bind_factor(&mut self, factor: &TableFactor) -> SqlResult<FromItem> {
-        self.add_levels(levels::OF_FROM_ITEM)?;
+        self.cx.session.check_interruption()?;
         match factor {
             TableFactor::Table {
                 name,

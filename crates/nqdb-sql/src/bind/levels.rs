@@ -14,14 +14,14 @@ use super::Binder;
 use crate::ir::Query;
 
 /// The most levels that a statement may count.
-const LEVELS_MAX: usize = 30_000;
+const LEVELS_MAX: usize = 20_000;
 
 /// An item of FROM: a join, a scan, and the conditions between them.
 pub(super) const OF_FROM_ITEM: usize = 12;
 /// A query: its grouping, sorting, columns, limit.
 pub(super) const OF_QUERY: usize = 2;
 /// A set operation above its sides.
-const OF_SET_OPERATION: usize = 2;
+const OF_SET_OPERATION: usize = 1;
 /// A window over the rows of a query.
 pub(super) const OF_WINDOW: usize = 4;
 
