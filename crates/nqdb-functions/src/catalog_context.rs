@@ -86,6 +86,13 @@ pub enum PrivilegeColumn<'a> {
     Number(i16),
 }
 
+/// What relations are stored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StorageKind {
+    Database,
+    Tablespace,
+}
+
 /// What functions ask of the catalog; nqdb-sql answers, through the session.
 pub trait CatalogFunctions {
     /// The object as the output function of a reg type spells it; `None` when it does not exist.
@@ -115,6 +122,17 @@ pub trait CatalogFunctions {
 
     fn constraint_definition(&self, _constraint: Oid, _pretty: bool) -> Option<String> {
         None
+    }
+
+    /// The number of a database or a tablespace; `None` when there is none of the name.
+    fn storage_number(&self, _kind: StorageKind, _name: &str) -> Option<Oid> {
+        None
+    }
+
+    /// The bytes of all relations in a database or a tablespace; `None` when it does not exist. Errors: 42501 for a database
+    /// in which the role may not be.
+    fn storage_size(&self, _kind: StorageKind, _object: Oid) -> SqlResult<Option<i64>> {
+        Ok(None)
     }
 
     /// A view's query as SQL text.

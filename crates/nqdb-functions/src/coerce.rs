@@ -7,10 +7,12 @@ use std::collections::HashMap;
 
 use nqdb_sqlstate::{CANNOT_COERCE, NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult};
 use nqdb_types::array::{element_type, parse_array_with};
-use nqdb_types::{Array, Datum, Oid, Type, apply_typmod, oid, parse_text, type_category, write_text};
+use nqdb_types::{
+    Array, Datum, FormatContext, Oid, Type, apply_typmod, is_composite, oid, parse_text, type_category, write_text,
+};
 
 use crate::tables::casts::CASTS;
-use crate::{Function, FunctionContext, registry};
+use crate::{Function, FunctionContext, SessionFunctions, registry};
 
 /// Where a cast may happen on its own, from the strictest to the most permissive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,11 +141,16 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
         return Some(CastMethod::Relabel);
     }
     let (source, target) = (type_category(from)?, type_category(to)?);
+    let is_record = |type_oid: Oid| matches!(type_oid, oid::RECORD | oid::RECORD_ARRAY);
     if from == oid::UNKNOWN {
-        return (target != 'P').then_some(CastMethod::ViaText);
+        return (target != 'P' || is_record(to)).then_some(CastMethod::ViaText);
     }
     if let Some(cast) = registry::cast_between(from, to) {
         return (context >= cast.context).then_some(cast.method);
+    }
+    // A row of a named type is a row.
+    if is_composite(from) && to == oid::RECORD {
+        return Some(CastMethod::Relabel);
     }
     if let (Some(from), Some(element)) = (element_type(from), element_type(to))
         && !matches!(to, oid::INT2VECTOR | oid::OIDVECTOR)
@@ -151,7 +158,6 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
     {
         return Some(CastMethod::Elements);
     }
-    let is_record = |type_oid: Oid| matches!(type_oid, oid::RECORD | oid::RECORD_ARRAY);
     if source == 'P' && !is_record(from) || target == 'P' && !is_record(to) {
         return None;
     }
@@ -252,12 +258,30 @@ pub(crate) fn text_of(datum: &Datum, ty: Type, context: &FunctionContext<'_>) ->
 
 /// What a reg type's input reads: a number, `-` for none, or a name.
 pub(crate) fn resolve_object(reg_type: Oid, text: &str, context: &FunctionContext<'_>) -> SqlResult<u32> {
+    object_named(reg_type, text, context.session)
+}
+
+fn object_named(reg_type: Oid, text: &str, session: &dyn SessionFunctions) -> SqlResult<u32> {
     if text == "-" {
         return Ok(0);
     }
     match object_number(text)? {
         Some(number) => Ok(number),
-        None => context.session.object_number(reg_type, text),
+        None => session.object_number(reg_type, text),
+    }
+}
+
+/// What a type's input function reads of a client's text; reg types, and arrays of them, take names of objects.
+pub fn read_text(text: &str, ty: Type, format: &FormatContext, session: &dyn SessionFunctions) -> SqlResult<Datum> {
+    if is_object_reference(ty.oid) {
+        return object_named(ty.oid, text, session).map(Datum::Oid);
+    }
+    match element_type(ty.oid).filter(|element| is_object_reference(*element)) {
+        Some(element) => {
+            let read = |text: &str| object_named(element, text, session).map(Datum::Oid);
+            parse_array_with(text, element, read).map(Datum::array)
+        }
+        None => parse_text(text, ty, format),
     }
 }
 

@@ -35,6 +35,7 @@ mod datetime;
 mod definition;
 mod enumeration;
 mod formatting;
+mod hash;
 mod json;
 mod ordered_set;
 mod record;
@@ -42,6 +43,7 @@ mod regex_engine;
 mod registry;
 mod resolve;
 mod series;
+mod spread;
 mod string;
 mod system;
 mod tables;
@@ -49,21 +51,24 @@ mod window;
 
 pub use catalog_context::{
     CatalogFunctions, ObjectKind, PrivilegeColumn, PrivilegeRequest, PrivilegeTarget, RoleName, RoutineText, Securable,
+    StorageKind,
 };
-pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference};
+pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference, read_text};
 pub use context::{AdvisoryLock, FunctionContext, LockScope, SessionFunctions};
 pub use definition::{
     Accumulator, Aggregate, Function, Operator, OutColumn, RecordFn, Records, Rows, ScalarFn, SetFn, Strategy,
     Volatility,
 };
+pub use hash::hash_value;
+pub use json::assign_json;
 pub use ordered_set::{OrderedSetKind, Placement, mode, percentiles, place};
 pub use registry::{
     aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, all_window_functions, casts,
     function_by_oid, functions_named, operator_by_oid, operators_named, window_functions_named,
 };
 pub use resolve::{
-    Callee, NamedCall, Place, ResolveError, ResolvedFunction, ResolvedOperator, common_type, equality, less,
-    resolve_function, resolve_named_call, resolve_operator, resolve_variadic_call,
+    Callee, NamedCall, Place, ResolveError, ResolvedFunction, ResolvedOperator, column_type, common_type, equality,
+    less, resolve_function, resolve_named_call, resolve_operator, resolve_variadic_call,
 };
-pub use string::quote_identifier;
+pub use string::{char_to_encoding, quote_identifier, server_encoding};
 pub use window::{InRange, WindowFunction, WindowKind, in_range_support};

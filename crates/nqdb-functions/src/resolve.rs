@@ -11,6 +11,7 @@ pub use common_type::common_type;
 pub use function::{Callee, ResolvedFunction, resolve_function, resolve_variadic_call};
 pub use named::{NamedCall, Place, resolve_named_call};
 pub use operator::{ResolvedOperator, equality, less, resolve_operator};
+pub use polymorphic::column_type;
 
 use nqdb_sqlstate::{AMBIGUOUS_FUNCTION, DATATYPE_MISMATCH, SqlError, UNDEFINED_FUNCTION, UNDEFINED_OBJECT};
 use nqdb_types::{FormatContext, Oid, Type};
@@ -28,6 +29,8 @@ pub enum ResolveError {
     Undetermined,
     /// There is no array type over this one.
     NoArrayType(Oid),
+    /// What stands behind VARIADIC is no array.
+    VariadicIsNoArray,
 }
 
 impl ResolveError {
@@ -42,6 +45,9 @@ impl ResolveError {
                 UNDEFINED_OBJECT,
                 format!("could not find array type for data type {}", format.type_name(Type::new(element))),
             )),
+            ResolveError::VariadicIsNoArray => {
+                Some(SqlError::new(DATATYPE_MISMATCH, "VARIADIC argument must be an array"))
+            }
             _ => None,
         }
     }

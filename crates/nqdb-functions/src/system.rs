@@ -6,6 +6,7 @@ mod catalog;
 mod definition;
 mod identity;
 mod keywords;
+mod partition;
 mod privilege;
 mod sequence;
 mod server;
@@ -25,6 +26,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     acl::FUNCTIONS,
     advisory::FUNCTIONS,
     keywords::FUNCTIONS,
+    partition::FUNCTIONS,
     definition::FUNCTIONS,
     privilege::FUNCTIONS,
 ];

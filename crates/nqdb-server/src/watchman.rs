@@ -58,7 +58,7 @@ fn is_one_away(runtime: &Handle, seen: &mut [u64]) -> bool {
     for (worker, seen) in seen.iter_mut().enumerate() {
         let count = metrics.worker_park_unpark_count(worker);
         // An even count is that of a worker that is awake.
-        is_one_away |= count == *seen && count % 2 == 0;
+        is_one_away |= count == *seen && count.is_multiple_of(2);
         *seen = count;
     }
     is_one_away

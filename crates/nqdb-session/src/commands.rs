@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::rights::PG_CHECKPOINT;
 use nqdb_sql::bind::{bind_scalar, data_type};
+use nqdb_sql::definition::Definition;
 use nqdb_sql::exec::{CommandTag, Execution, Step};
 use nqdb_sql::ir::{Bound, ColumnId, Expr, OutputColumn, Query, Rel};
 use nqdb_sql::plan::plan;
@@ -21,7 +22,7 @@ use crate::identity::is_of_identity;
 use crate::portal::PortalEnd;
 use crate::prepared::{Statement, no_such_statement};
 use crate::session::{Failure, Session};
-use crate::settings::{DEFINITIONS, is_of_the_transaction, parse_bool};
+use crate::settings::{DEFINITIONS, is_hidden, is_of_the_transaction, parse_bool};
 
 impl Session {
     /// The types that PREPARE declares; one that is left open is UNKNOWN.
@@ -54,7 +55,10 @@ impl Session {
                 if let Some(command) = definition.alone() {
                     self.refuse_in_block(command)?;
                 }
-                self.run_definition(parsed).await?
+                match &**definition {
+                    Definition::Database(command) => self.run_database_command(parsed, command).await?,
+                    _ => self.run_definition(parsed).await?,
+                }
             }
             StatementKind::Ddl(_) | StatementKind::Sequence(_) | StatementKind::Analyze { .. } => {
                 self.run_definition(parsed).await?
@@ -95,6 +99,7 @@ impl Session {
             StatementKind::Unlisten(_) => CommandTag::Other("UNLISTEN"),
             StatementKind::Listen(_) => return Err(SqlError::unsupported("LISTEN").into()),
             StatementKind::Notify { .. } => return Err(SqlError::unsupported("NOTIFY").into()),
+            StatementKind::Refused(error) => return Err(error.clone().into()),
             StatementKind::Empty
             | StatementKind::Rows(_)
             | StatementKind::Explain { .. }
@@ -183,6 +188,7 @@ impl Session {
             Some(name) => Ok(vec![vec![Datum::text(self.surroundings.show(name)?)]]),
             None => DEFINITIONS
                 .iter()
+                .filter(|definition| !is_hidden(definition.name))
                 .map(|definition| {
                     let value = self.surroundings.show(definition.name)?;
                     Ok([definition.name, &value, definition.description].map(Datum::text).to_vec())

@@ -6,9 +6,9 @@ use nqdb_sqlstate::{DUPLICATE_COLUMN, INVALID_TABLE_DEFINITION, SqlError, TOO_MA
 use nqdb_txn::{RelationLock, Result, TableStore};
 use nqdb_types::{Datum, Oid};
 
-use super::table::{COLUMNS_MAX, owned_sequences};
+use super::table::{COLUMNS_MAX, expect_no_system_column, owned_sequences};
 use super::{CatalogWriter, index_row};
-use crate::definition::{IndexComputation, IndexDef, TableDef};
+use crate::definition::{IndexComputation, IndexDef, Relation, TableDef};
 use crate::request::{NewColumn, NewColumnSequence};
 
 impl CatalogWriter<'_> {
@@ -24,6 +24,13 @@ impl CatalogWriter<'_> {
             return Err(
                 SqlError::new(TOO_MANY_COLUMNS, format!("tables can have at most {COLUMNS_MAX} columns")).into()
             );
+        }
+        if let Some(own) = Relation::Table(Arc::clone(&table)).row_type() {
+            self.expect_holds_not(own, new.ty.declared_oid())?;
+        }
+        let has_values = new.default.as_ref().is_some_and(|text| !text.eq_ignore_ascii_case("null"));
+        if has_values || new.sequence.is_some() {
+            self.expect_rows_unused(&table)?;
         }
         let position = table.columns.len();
         let column = self.make_column(table.schema, (table.oid, &table.name), position, new)?;
@@ -48,6 +55,7 @@ impl CatalogWriter<'_> {
             default: None,
             sequence: Some(sequence.clone()),
             missing: column.missing.clone(),
+            settings: column.settings.clone(),
         };
         let column = self.make_column(table.schema, (table.oid, &table.name), position, &new)?;
         let mut successor = TableDef::clone(&table);
@@ -95,6 +103,7 @@ impl CatalogWriter<'_> {
         indexes: Vec<(Oid, IndexComputation)>,
     ) -> Result<()> {
         let table = self.lock_table(table, RelationLock::AccessExclusive)?;
+        expect_no_system_column(name)?;
         if table.column_named(name).is_some() {
             return Err(duplicate_column(name, &table.name));
         }

@@ -8,6 +8,10 @@
 
 mod alter;
 mod column;
+mod column_type;
+mod composite;
+mod copy;
+mod database;
 mod dependency;
 mod domain;
 mod index;
@@ -17,6 +21,7 @@ mod role;
 mod schema;
 mod sequence;
 mod sequence_options;
+mod settings;
 mod table;
 mod temporary;
 mod user_type;
@@ -24,7 +29,7 @@ mod view;
 
 use std::sync::Arc;
 
-use nqdb_sqlstate::{DUPLICATE_TABLE, SqlError, UNDEFINED_TABLE};
+use nqdb_sqlstate::{DUPLICATE_OBJECT, DUPLICATE_TABLE, SqlError, UNDEFINED_TABLE};
 use nqdb_txn::{RelationLock, Result, Transaction, TxnError};
 use nqdb_types::Oid;
 
@@ -46,7 +51,11 @@ pub struct CatalogWriter<'a> {
     search_path: Vec<Oid>,
 }
 
+pub(crate) use alter::comment_row;
+pub use column_type::TypeChange;
+pub(crate) use database::database_row;
 pub use dependency::ObjectId;
+pub(crate) use rights::access_list_row;
 
 impl<'a> CatalogWriter<'a> {
     pub fn new(draft: &'a mut Draft, txn: &'a mut Transaction, role: Oid) -> CatalogWriter<'a> {
@@ -83,10 +92,23 @@ impl<'a> CatalogWriter<'a> {
 
     /// 42P07 unless the name is free in the schema.
     fn expect_free_name(&mut self, schema: Oid, name: &str) -> Result<()> {
-        match self.snapshot().relation(schema, name) {
-            Some(_) => Err(duplicate_relation(name)),
-            None => Ok(()),
+        let snapshot = self.snapshot();
+        let made = snapshot.type_named(schema, name);
+        if snapshot.relation(schema, name).is_some() || made.is_some_and(|made| made.composite().is_some()) {
+            return Err(duplicate_relation(name));
         }
+        Ok(())
+    }
+
+    /// As [`CatalogWriter::expect_free_name`], for a relation with rows, which are a type of the same name: 42710.
+    fn expect_free_row_name(&mut self, schema: Oid, name: &str) -> Result<()> {
+        self.expect_free_name(schema, name)?;
+        if self.snapshot().type_named(schema, name).is_none() {
+            return Ok(());
+        }
+        let hint = "A relation has an associated type of the same name, so you must use a name that doesn't conflict \
+                    with any existing type.";
+        Err(SqlError::new(DUPLICATE_OBJECT, format!("type \"{name}\" already exists")).with_hint(hint).into())
     }
 
     /// Holds a schema in place while something is made in it.
@@ -144,6 +166,7 @@ fn table_row(table: &TableDef) -> ObjectRow {
         checks: table.checks.clone(),
         on_commit: table.on_commit,
         materialized: table.materialized.as_deref().cloned(),
+        settings: table.settings.clone(),
         version: table.version,
     };
     ObjectRow {
@@ -167,6 +190,7 @@ fn index_row(table: &TableDef, index: &IndexDef) -> ObjectRow {
         key: index.key.iter().zip(&index.options).map(|(key, options)| StoredKeyColumn::of(key, options)).collect(),
         included: index.included.clone(),
         computation: index.computation.as_deref().cloned(),
+        settings: index.settings.clone(),
     };
     ObjectRow {
         space: Space::Relation,

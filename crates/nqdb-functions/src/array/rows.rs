@@ -1,13 +1,13 @@
-//! Arrays as rows: unnest and generate_subscripts.
+//! Arrays as rows: unnest, generate_subscripts, and information_schema's way to number elements.
 
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Array, Datum};
 use std::sync::Arc;
 
-use crate::{Function, FunctionContext, Rows};
+use crate::{Function, FunctionContext, Records, Rows};
 
-pub(super) static FUNCTIONS: &[&[Function]] = &[&UNNEST, &SUBSCRIPTS, &SUBSCRIPTS_REVERSED];
+pub(super) static FUNCTIONS: &[&[Function]] = &[&UNNEST, &SUBSCRIPTS, &SUBSCRIPTS_REVERSED, &EXPANDED];
 
 /// The elements in the order in which they stand, whatever the dimensions.
 #[sql_function("unnest(anyarray) -> setof anyelement", oid = 2331)]
@@ -35,4 +35,15 @@ fn subscripts_reversed(array: &Array, dimension: i32, reversed: bool) -> SqlResu
     let range = dimension.lower..=dimension.upper();
     let datum = |subscript: i32| Ok(Datum::Int4(subscript));
     Ok(if reversed { Box::new(range.rev().map(datum)) } else { Box::new(range.map(datum)) })
+}
+
+/// The elements of a one-dimensional array with their places, counted from 1 whatever its lower bound.
+#[sql_function(
+    "information_schema._pg_expandarray(anyarray, out x anyelement, out n int4) -> setof record",
+    oid = 13208
+)]
+fn expanded(_context: &mut FunctionContext<'_>, arguments: &[Datum]) -> SqlResult<Records> {
+    let array = arguments.first().and_then(Datum::as_array).cloned();
+    let elements = array.map_or_else(Vec::new, |array| array.elements().to_vec());
+    Ok(Box::new((1..).zip(elements).map(|(place, element)| Ok(vec![element, Datum::Int4(place)]))))
 }

@@ -94,6 +94,14 @@ pub(super) fn resolve(declared: &[Oid], given: &[Oid], returns: Oid) -> Result<(
     Ok((types, found.of(returns, oid::UNKNOWN)?))
 }
 
+/// The type of an OUT column of a call: what its declared type came to be. NULL's type where no argument said.
+pub fn column_type(declared: &[Oid], given: &[Oid], column: Oid) -> Oid {
+    if !is_polymorphic(column) {
+        return column;
+    }
+    concrete(declared, given).and_then(|found| found.of(column, oid::UNKNOWN).ok()).unwrap_or(oid::TEXT)
+}
+
 impl Concrete {
     /// What a declared type stands for, for an argument of type `from`.
     fn of(&self, declared: Oid, from: Oid) -> Result<Oid, ResolveError> {

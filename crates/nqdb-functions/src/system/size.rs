@@ -1,10 +1,10 @@
 //! Sizes of relations and values, and how people read and write them.
 
 use nqdb_functions_macros::sql_function;
-use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SqlError, SqlResult};
+use nqdb_sqlstate::{INVALID_CATALOG_NAME, INVALID_PARAMETER_VALUE, SqlError, SqlResult, UNDEFINED_OBJECT};
 use nqdb_types::{Datum, Numeric, row};
 
-use crate::{Function, FunctionContext};
+use crate::{Function, FunctionContext, StorageKind};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &TABLE_SIZE,
@@ -12,6 +12,10 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &FORK_SIZE,
     &INDEXES_SIZE,
     &TOTAL_SIZE,
+    &DATABASE_SIZE,
+    &DATABASE_SIZE_BY_NAME,
+    &TABLESPACE_SIZE,
+    &TABLESPACE_SIZE_BY_NAME,
     &COLUMN_SIZE,
     &PRETTY_INT8,
     &PRETTY_NUMERIC,
@@ -50,6 +54,30 @@ fn indexes_size(context: &mut FunctionContext<'_>, relation: u32) -> SqlResult<O
 #[sql_function("pg_total_relation_size(regclass) -> int8", oid = 2286, volatile)]
 fn total_size(context: &mut FunctionContext<'_>, relation: u32) -> SqlResult<Option<i64>> {
     context.session.relation_size(relation, true)
+}
+
+#[sql_function("pg_database_size(oid) -> int8", oid = 2324, volatile)]
+fn database_size(context: &mut FunctionContext<'_>, database: u32) -> SqlResult<Option<i64>> {
+    context.session.storage_size(StorageKind::Database, database)
+}
+
+#[sql_function("pg_database_size(name) -> int8", oid = 2168, volatile)]
+fn database_size_by_name(context: &mut FunctionContext<'_>, database: &str) -> SqlResult<Option<i64>> {
+    let missing = || SqlError::new(INVALID_CATALOG_NAME, format!("database \"{database}\" does not exist"));
+    let number = context.session.storage_number(StorageKind::Database, database).ok_or_else(missing)?;
+    context.session.storage_size(StorageKind::Database, number)
+}
+
+#[sql_function("pg_tablespace_size(oid) -> int8", oid = 2322, volatile)]
+fn tablespace_size(context: &mut FunctionContext<'_>, tablespace: u32) -> SqlResult<Option<i64>> {
+    context.session.storage_size(StorageKind::Tablespace, tablespace)
+}
+
+#[sql_function("pg_tablespace_size(name) -> int8", oid = 2323, volatile)]
+fn tablespace_size_by_name(context: &mut FunctionContext<'_>, tablespace: &str) -> SqlResult<Option<i64>> {
+    let missing = || SqlError::new(UNDEFINED_OBJECT, format!("tablespace \"{tablespace}\" does not exist"));
+    let number = context.session.storage_number(StorageKind::Tablespace, tablespace).ok_or_else(missing)?;
+    context.session.storage_size(StorageKind::Tablespace, number)
 }
 
 /// The length of the value's storage form.

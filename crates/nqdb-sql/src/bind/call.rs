@@ -17,6 +17,9 @@ use crate::ir::{Expr, ExprKind, WindowCallee};
 use crate::names::name_of;
 use crate::parse::VARIADIC;
 
+/// The function `pg_typeof`.
+const PG_TYPEOF: Oid = 1619;
+
 /// How a call was written, besides its name and arguments.
 #[derive(Clone, Copy)]
 pub(super) struct CallForm<'q> {
@@ -102,7 +105,7 @@ impl Binder<'_> {
             match written.add(arg)? {
                 None | Some(FunctionArgExpr::Expr(_)) => {}
                 Some(FunctionArgExpr::Wildcard) => form.star = true,
-                Some(FunctionArgExpr::QualifiedWildcard(_)) => return refuse("a whole row as an argument"),
+                Some(FunctionArgExpr::QualifiedWildcard(_)) => return Err(self.syntax_error_at(position, "*")),
                 Some(FunctionArgExpr::WildcardWithOptions(_)) => return Err(self.syntax_error_at(position, "*")),
             }
         }
@@ -128,6 +131,9 @@ impl Binder<'_> {
         match parts.as_slice() {
             [name] => Ok((name.clone(), position)),
             [schema, name] if schema == "pg_catalog" => Ok((name.clone(), position)),
+            [schema, name] if schema == "information_schema" && is_schema_function(name) => {
+                Ok((format!("{schema}.{name}"), position))
+            }
             [schema, name] => {
                 if self.cx.catalog.schema(schema).is_none() {
                     let message = format!("schema \"{schema}\" does not exist");
@@ -146,9 +152,10 @@ impl Binder<'_> {
 
     fn bind_call(&mut self, name: &str, written: &WrittenArguments<'_>, form: CallForm<'_>) -> SqlResult<Expr> {
         let position = form.position;
-        let WrittenArguments { exprs: written, names } = written;
+        let WrittenArguments { exprs, names } = written;
+        let written: Vec<&ast::Expr> = exprs.iter().map(|expr| &**expr).collect();
         if names.is_empty()
-            && let Some(bound) = self.bind_keyword_call(name, written, &form)?
+            && let Some(bound) = self.bind_keyword_call(name, &written, &form)?
         {
             return Ok(bound);
         }
@@ -156,11 +163,14 @@ impl Binder<'_> {
         let sets_before = self.set_call_count();
         let variadic = written.last().is_some_and(|last| variadic_array(last).is_some());
         let mut args = Vec::with_capacity(written.len() + form.within_group.len());
-        for arg in written {
+        for &arg in &written {
             args.push(self.bind_expr(variadic_array(arg).unwrap_or(arg))?);
         }
         for item in form.within_group {
             args.push(self.in_clause(Clause::OrderBy, |binder| binder.bind_expr(&item.expr))?);
+        }
+        if names.is_empty() {
+            drop_out_parameters(&mut args);
         }
         let given: Vec<Oid> = args.iter().map(|arg| arg.ty.oid).collect();
         let found = match resolve_call(name, &given, names, variadic) {
@@ -170,6 +180,15 @@ impl Binder<'_> {
                 return self.coerce(arg, Type::new(target), CastContext::Explicit, position);
             }
             Err(error) => {
+                if let ([record], true, true) = (args.as_slice(), form.is_plain(), names.is_empty())
+                    && let Some(field) = self.projection(record, name, position)
+                {
+                    return Ok(field);
+                }
+                let position = match error {
+                    ResolveError::VariadicIsNoArray => args.last().and_then(|array| array.position),
+                    _ => position,
+                };
                 return Err(error.named_call_error(name, &given, names, self.cx.format).or_position(position));
             }
         };
@@ -177,6 +196,7 @@ impl Binder<'_> {
         if let Callee::Aggregate(aggregate) = resolved.callee {
             self.check_ordered_set(aggregate, &mut args, &form)?;
         }
+        let first = args.first().map(|arg| arg.ty);
         let is_hypothetical = matches!(resolved.callee, Callee::Aggregate(aggregate) if aggregate.variadic);
         let args = if is_hypothetical { args } else { self.arrange_args(args, &found)? };
         if is_aggregate {
@@ -223,10 +243,13 @@ impl Binder<'_> {
                         format!("OVER specified, but {name} is not a window function nor an aggregate function");
                     return Err(SqlError::new(WRONG_OBJECT_TYPE, message).or_position(position));
                 }
-                if function.set_returning {
-                    return self.bind_set_call(function, args, returns, position);
-                }
-                Ok(call(function, args, returns, position))
+                // One that gives a row of several columns is run like one that gives many.
+                let bound = if function.set_returning || function.records.is_some() {
+                    self.bind_set_call(function, args, returns, position)?
+                } else {
+                    call(function, args, returns, position)
+                };
+                self.with_rules_of(function, first, bound)
             }
         }
     }
@@ -284,6 +307,12 @@ impl Binder<'_> {
         let mut converted = Vec::with_capacity(args.len() + resolved.defaults.len());
         for (at, arg) in args.into_iter().enumerate() {
             let arg = match resolved.arg_types.get(at) {
+                // Only this one tells the type of what it is given: it stays unknown, as in PostgreSQL.
+                Some(&oid::UNKNOWN | &oid::ANY)
+                    if callee == Some(PG_TYPEOF) && matches!(arg.kind, ExprKind::Literal(_)) =>
+                {
+                    arg
+                }
                 Some(&oid::UNKNOWN | &oid::ANY) => self.require_known(arg)?,
                 to => self.coerce_operand(arg, to.copied())?,
             };
@@ -315,6 +344,43 @@ impl Binder<'_> {
         match resolved.callee {
             Callee::Function(function) if !function.set_returning => Ok(call(function, args, returns, position)),
             _ => Err(SqlError::internal(format!("{name} is no plain function"))),
+        }
+    }
+
+    /// The result of a function that reads the fields of records: it meets the rules of their domains, and those of the first
+    /// argument's type, if that is a domain over a composite type.
+    pub(super) fn with_rules_of(&mut self, function: &Function, first: Option<Type>, result: Expr) -> SqlResult<Expr> {
+        if !reads_fields(function) {
+            return Ok(result);
+        }
+        let result = self.conformed(result)?;
+        match first.filter(|first| first.domain != oid::INVALID && first.oid == result.ty.oid) {
+            Some(domain) => self.coerce(result, domain, CastContext::Assignment, None),
+            None => Ok(result),
+        }
+    }
+
+    /// `value.name` as a call of a plain function; `None` when there is none that takes such a value.
+    pub(super) fn call_of_one(&mut self, name: &str, arg: Expr, position: Option<u32>) -> SqlResult<Option<Expr>> {
+        if is_keyword_call(name) {
+            return Ok(None);
+        }
+        match resolve_function(name, &[arg.ty.oid]) {
+            Ok(resolved) => {
+                let args = self.convert_args(vec![arg], &resolved)?;
+                let returns = Type::new(resolved.returns);
+                match resolved.callee {
+                    Callee::Function(function) if function.set_returning || function.records.is_some() => {
+                        self.bind_set_call(function, args, returns, position).map(Some)
+                    }
+                    Callee::Function(function) => Ok(Some(call(function, args, returns, position))),
+                    Callee::Aggregate(_) | Callee::Window(_) => Ok(None),
+                }
+            }
+            Err(ResolveError::CastSyntax(target)) => {
+                self.coerce(arg, Type::new(target), CastContext::Explicit, position).map(Some)
+            }
+            Err(_) => Ok(None),
         }
     }
 
@@ -419,6 +485,13 @@ pub(super) fn is_keyword_call(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
+/// Whether a function makes a record's fields of texts, without asking the rules of domains.
+fn reads_fields(function: &Function) -> bool {
+    const NAMES: [&str; 4] =
+        ["json_populate_record", "jsonb_populate_record", "json_populate_recordset", "jsonb_populate_recordset"];
+    NAMES.contains(&function.name)
+}
+
 /// A call of a plain function.
 pub(super) fn call(function: &'static Function, args: Vec<Expr>, ty: Type, position: Option<u32>) -> Expr {
     let start = args.iter().fold(position, |start, arg| leftmost(start, arg.position));
@@ -441,4 +514,14 @@ fn packed(items: Vec<Expr>) -> SqlResult<Expr> {
     let element = items.first().map_or(oid::TEXT, |item| item.ty.oid);
     let ty = Type::new(super::array::array_over(element, None)?);
     Ok(Expr { kind: ExprKind::Array { items, nested: false }, ty, nullable: false, position: None })
+}
+
+/// Whether `information_schema` has a function of its own under the name; the registry knows those by the qualified one.
+fn is_schema_function(name: &str) -> bool {
+    !nqdb_functions::functions_named(&format!("information_schema.{name}")).is_empty()
+}
+
+/// Takes away parameters of type void: the places that JDBC's `{? = call f(?)}` keeps for results, as in PostgreSQL.
+pub(super) fn drop_out_parameters(args: &mut Vec<Expr>) {
+    args.retain(|arg| arg.ty.oid != oid::VOID || !matches!(arg.kind, ExprKind::Param(_)));
 }

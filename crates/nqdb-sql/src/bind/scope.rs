@@ -12,6 +12,7 @@ use nqdb_sqlstate::{
     AMBIGUOUS_ALIAS, AMBIGUOUS_COLUMN, DUPLICATE_ALIAS, INVALID_COLUMN_REFERENCE, SqlError, SqlResult,
     UNDEFINED_COLUMN, UNDEFINED_TABLE,
 };
+use nqdb_types::Oid;
 
 use super::lateral::Sibling;
 use super::similar::distance;
@@ -47,6 +48,8 @@ pub(super) enum Clause {
     CopyWhere,
     IndexExpression,
     IndexPredicate,
+    /// USING of ALTER COLUMN TYPE.
+    Transform,
 }
 
 impl Clause {
@@ -78,6 +81,7 @@ impl Clause {
             Clause::CopyWhere => "aggregate functions are not allowed in COPY FROM WHERE conditions",
             Clause::IndexExpression => "aggregate functions are not allowed in index expressions",
             Clause::IndexPredicate => "aggregate functions are not allowed in index predicates",
+            Clause::Transform => "aggregate functions are not allowed in transform expressions",
         })
     }
 
@@ -128,6 +132,7 @@ impl Clause {
             Clause::Parameter => "EXECUTE",
             Clause::IndexExpression => "index expressions",
             Clause::IndexPredicate => "index predicates",
+            Clause::Transform => "transform expressions",
         }
     }
 }
@@ -153,6 +158,16 @@ pub(super) struct ScopeTable {
     pub(super) hidden_name: Option<String>,
     /// It is a function with a plain result: its row, taken as a whole, is that value and no record.
     pub(super) is_value: bool,
+    /// What its row is as a whole, where that is of a named type; else it is an anonymous record of `columns`.
+    pub(super) row: Option<WholeRow>,
+}
+
+/// A row of a named composite type.
+#[derive(Clone, Debug)]
+pub(super) struct WholeRow {
+    pub(super) type_oid: Oid,
+    /// All fields of the type, also those that no name reaches.
+    pub(super) columns: Vec<ColumnId>,
 }
 
 /// What one query level sees.

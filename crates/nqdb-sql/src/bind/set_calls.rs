@@ -9,27 +9,32 @@
 //! 2. Calls of one depth run in lockstep, those in arguments below those that take them (manual 38.5.9).
 //! 3. Calls that GROUP BY needs run below the grouping, all others above it.
 
-use nqdb_functions::Function;
+use nqdb_functions::{Function, OutColumn, column_type};
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SqlError, SqlResult};
-use nqdb_types::Type;
+use nqdb_types::{Oid, Type};
 
 use super::group::Key;
 use super::scope::Clause;
 use super::{Binder, walk};
-use crate::ir::{ColumnId, Expr, ExprKind, FunctionColumn, Rel, TableCall, TableFunction};
+use crate::ir::{ColumnId, Expr, ExprKind, FunctionColumn, Rel, RowForm, TableCall, TableFunction};
 
 /// What PostgreSQL recommends for a set where none may be.
 const MOVE_TO_FROM: &str = "You might be able to move the set-returning function into a LATERAL FROM item.";
 
-/// A set-returning call of the select list; its value is a column.
+/// A set-returning call of the select list; its value is a column, or a record of columns.
 #[derive(Clone, Debug)]
 pub(super) struct SetCall {
-    pub(super) column: ColumnId,
+    pub(super) columns: Vec<FunctionColumn>,
     pub(super) function: &'static Function,
     pub(super) args: Vec<Expr>,
-    /// The type of a row.
-    pub(super) ty: Type,
     pub(super) position: Option<u32>,
+}
+
+impl SetCall {
+    /// Whether a column is one of its own.
+    pub(super) fn gives(&self, id: ColumnId) -> bool {
+        self.columns.iter().any(|column| column.id == id)
+    }
 }
 
 impl Binder<'_> {
@@ -59,13 +64,29 @@ impl Binder<'_> {
         if let Some(message) = message {
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).or_position(position));
         }
-        if function.rows.is_none() {
-            return Err(SqlError::unsupported("a composite value as the result of a set-returning function")
-                .or_position(position));
+        if function.needs_column_definitions() {
+            let message = format!("could not determine row type for result of {}", function.name);
+            let hint = "Provide a non-null record argument, or call the function in the FROM clause using a column \
+                        definition list.";
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).with_hint(hint));
         }
-        let column = self.new_column(ty, true, None);
-        self.scope().set_calls.push(SetCall { column, function, args, ty, position });
-        Ok(self.column_expr(column, position))
+        let plain = [(function.name, ty)];
+        let given: Vec<Oid> = args.iter().map(|arg| arg.ty.oid).collect();
+        let typed = |column: &OutColumn| (column.name, Type::new(column_type(function.args, &given, column.type_oid)));
+        let fields: Vec<(&str, Type)> = match function.rows {
+            Some(_) => plain.to_vec(),
+            None => function.columns.iter().map(typed).collect(),
+        };
+        let columns: Vec<FunctionColumn> = fields
+            .into_iter()
+            .map(|(name, ty)| FunctionColumn { id: self.new_column(ty, true, None), name: name.to_string(), ty })
+            .collect();
+        let value = match (function.rows, columns.as_slice()) {
+            (Some(_), [column]) => self.column_expr(column.id, position),
+            _ => self.row_of_columns(&columns, position),
+        };
+        self.scope().set_calls.push(SetCall { columns, function, args, position });
+        Ok(value)
     }
 
     /// How many set-returning calls the query at hand has so far.
@@ -109,11 +130,11 @@ impl Binder<'_> {
         }
         // What a wanted call takes is wanted too; arguments were bound before their call.
         for call in calls.iter().rev() {
-            if wanted.contains(&call.column) {
+            if wanted.iter().any(|id| call.gives(*id)) {
                 call.args.iter().for_each(|arg| add_columns(arg, &mut wanted));
             }
         }
-        let (below, above) = calls.into_iter().partition(|call| wanted.contains(&call.column));
+        let (below, above) = calls.into_iter().partition(|call| wanted.iter().any(|id| call.gives(*id)));
         self.scope().set_calls = above;
         layered(rel, below)
     }
@@ -137,7 +158,7 @@ impl Binder<'_> {
 /// Puts calls above a relation, those without sets in their arguments first.
 fn layered(mut rel: Rel, mut calls: Vec<SetCall>) -> Rel {
     while !calls.is_empty() {
-        let open: Vec<ColumnId> = calls.iter().map(|call| call.column).collect();
+        let open: Vec<ColumnId> = calls.iter().flat_map(|call| &call.columns).map(|column| column.id).collect();
         let (ready, later): (Vec<SetCall>, Vec<SetCall>) =
             calls.into_iter().partition(|call| !call.args.iter().any(|arg| mentions_any(arg, &open)));
         let functions = ready.into_iter().map(table_function).collect();
@@ -148,8 +169,11 @@ fn layered(mut rel: Rel, mut calls: Vec<SetCall>) -> Rel {
 }
 
 fn table_function(call: SetCall) -> TableFunction {
-    let columns = vec![FunctionColumn { id: call.column, name: call.function.name.to_string(), ty: call.ty }];
-    TableFunction { call: TableCall::Rows { function: call.function, args: call.args }, columns }
+    TableFunction {
+        call: TableCall::Rows { function: call.function, args: call.args },
+        form: RowForm::Columns,
+        columns: call.columns,
+    }
 }
 
 fn add_columns(expr: &Expr, columns: &mut Vec<ColumnId>) {

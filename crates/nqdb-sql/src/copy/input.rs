@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
 use nqdb_catalog::rights::Rights;
+use nqdb_functions::read_text;
 use nqdb_sqlstate::{OUT_OF_MEMORY, SqlError, SqlResult};
 use nqdb_txn::{ReadView, RelationLock, Wait};
-use nqdb_types::{Datum, FormatContext, Type, parse_text, read_binary};
+use nqdb_types::{Datum, FormatContext, Type, read_binary};
 
 use super::lines::{Found, Lines, bad_format};
 use super::target;
@@ -383,7 +384,7 @@ impl CopyIn {
             let text =
                 lines.field(number, column.force_not_null, column.force_null).map_err(|error| self.in_line(error))?;
             values.push(match text {
-                Some(text) => parse_text(text, column.ty, cx.functions.format)
+                Some(text) => read_text(text, column.ty, cx.functions.format, cx.functions.session)
                     .map_err(|error| self.in_column(error, &column.name, Some(text)))?,
                 None => Datum::Null,
             });

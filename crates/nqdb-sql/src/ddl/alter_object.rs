@@ -7,8 +7,7 @@ use nqdb_sqlstate::{
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Oid;
 
-use super::names::missing_relation;
-use super::{DdlContext, QualifiedName, rename, view};
+use super::{DdlContext, QualifiedName, rename};
 use crate::definition::{Alter, AlterAction, ObjectKind};
 use crate::exec::CommandTag;
 use crate::rights_command::RoleSpec;
@@ -36,16 +35,12 @@ pub(super) fn alter(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<Comman
             cx.expect_not_open(relation.oid(), relation.name(), "ALTER TABLE")?;
             cx.writer().set_relation_owner(relation.oid(), owner)?;
         }
-        AlterAction::ColumnDefault { column, default } => {
-            view::set_column_default(&relation, column, default.as_deref(), cx)?;
-        }
-        AlterAction::SetOptions(options) => view::set_options(&relation, options, cx)?,
-        AlterAction::ResetOptions(names) => view::reset_options(&relation, names, cx)?,
     }
     Ok(tag)
 }
 
-fn tag(kind: ObjectKind) -> &'static str {
+/// The command tag of an ALTER.
+pub(super) fn tag(kind: ObjectKind) -> &'static str {
     match kind {
         ObjectKind::Table => "ALTER TABLE",
         ObjectKind::View => "ALTER VIEW",
@@ -59,7 +54,7 @@ fn tag(kind: ObjectKind) -> &'static str {
 impl DdlContext<'_, '_> {
     /// The relation that a command about one kind names. ALTER TABLE takes all kinds, as in PostgreSQL.
     pub(super) fn object_relation(&mut self, kind: ObjectKind, name: &QualifiedName) -> SqlResult<Relation> {
-        let relation = self.find_relation(name).ok_or_else(|| missing_relation("relation", name))?;
+        let relation = self.find_relation(name).ok_or_else(|| self.missing_relation(name))?;
         let wanted = match kind {
             ObjectKind::Table => return Ok(relation),
             ObjectKind::View => "view",
@@ -189,10 +184,8 @@ fn alter_schema(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnErr
             cx.expect_may_create_schema()?;
             cx.writer().alter_schema(schema.oid, None, Some(owner))
         }
-        AlterAction::SetSchema(_)
-        | AlterAction::RenameColumn { .. }
-        | AlterAction::ColumnDefault { .. }
-        | AlterAction::SetOptions(_)
-        | AlterAction::ResetOptions(_) => Err(SqlError::unsupported("this form of ALTER SCHEMA").into()),
+        AlterAction::SetSchema(_) | AlterAction::RenameColumn { .. } => {
+            Err(SqlError::unsupported("this form of ALTER SCHEMA").into())
+        }
     }
 }

@@ -12,7 +12,6 @@ use nqdb_txn::TxnError;
 use nqdb_types::{Oid, Type};
 
 use super::expression::{is_not_immutable, is_subquery};
-use super::names::missing_relation;
 use super::{DdlContext, storage_parameters};
 use crate::bind::{any_expression, bind_for_index, index_column_name, same_expr};
 use crate::definition::{CreateIndex, IndexPart, IndexSource, IndexText, QualifiedName};
@@ -28,7 +27,6 @@ pub(super) fn create_index(
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<CommandTag, TxnError> {
     expect_btree(create)?;
-    storage_parameters::check_expressions(&create.options)?;
     let table = cx.find_indexed(&create.table)?;
     cx.expect_owner(table.owner, "table", &table.name)?;
     if let (true, Some(name)) = (create.if_not_exists, &create.name)
@@ -66,7 +64,7 @@ impl DdlContext<'_, '_> {
                 Err(SqlError::new(WRONG_OBJECT_TYPE, message)
                     .with_detail(format!("This operation is not supported for {kinds}.")))
             }
-            None => Err(missing_relation("relation", name)),
+            None => Err(self.missing_relation(name)),
         }
     }
 }
@@ -130,6 +128,7 @@ impl Parts<'_, '_, '_> {
             key,
             included,
             computation,
+            parameters: storage_parameters::checked(&create.parameters, storage_parameters::Target::Index)?,
         })
     }
 

@@ -9,7 +9,6 @@ use nqdb_sqlstate::{
 use nqdb_txn::TxnError;
 use sqlparser::ast::{ObjectName, ObjectType};
 
-use super::names::missing_relation;
 use super::{DdlContext, QualifiedName};
 use crate::exec::CommandTag;
 
@@ -88,7 +87,7 @@ fn relation_root(
 }
 
 /// 42501 for a relation that the server itself makes.
-fn expect_no_catalog(name: &QualifiedName) -> Result<(), TxnError> {
+pub(super) fn expect_no_catalog(name: &QualifiedName) -> Result<(), TxnError> {
     let is_catalog = match name.schema.as_deref() {
         Some("pg_catalog") | None => crate::system::named(PG_CATALOG_OID, &name.name).is_some(),
         Some(_) => false,
@@ -140,16 +139,20 @@ impl DdlContext<'_, '_> {
 
 /// Nothing of the name: a notice with IF EXISTS, an error without.
 fn missing(kind: &str, name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+    let schema = name.schema.as_deref().filter(|schema| cx.draft.snapshot().schema(schema).is_none());
+    let code = match schema {
+        Some(_) => INVALID_SCHEMA_NAME,
+        None if kind == "index" => UNDEFINED_OBJECT,
+        None => UNDEFINED_TABLE,
+    };
+    let missing = match schema {
+        Some(schema) => format!("schema \"{schema}\" does not exist"),
+        None => format!("{kind} \"{}\" does not exist", name.display()),
+    };
     if !if_exists {
-        if let Some(schema) = &name.schema
-            && cx.draft.snapshot().schema(schema).is_none()
-        {
-            return Err(SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist")).into());
-        }
-        return Err(missing_relation(kind, name).into());
+        return Err(SqlError::new(code, missing).into());
     }
-    let code = if kind == "index" { UNDEFINED_OBJECT } else { UNDEFINED_TABLE };
-    cx.notice(Notice::new(code, format!("{kind} \"{}\" does not exist, skipping", name.display())));
+    cx.notice(Notice::new(code, format!("{missing}, skipping")));
     Ok(())
 }
 

@@ -8,11 +8,16 @@
 //!
 //! Left out: what `sqlparser` accepts and PostgreSQL refuses inside a statement; the binder refuses it.
 
+mod absent;
+mod alter_table;
+mod cluster;
 mod conflict;
 mod copy;
+mod create_table;
 mod current_of;
 mod cursor;
 mod cursor_statement;
+mod database;
 mod definition;
 mod depth;
 mod domain;
@@ -22,33 +27,38 @@ mod from_clause;
 mod grant;
 mod grouping;
 mod index;
+mod leading;
 mod lock_table;
 mod locking;
 mod maintenance;
+mod operators;
+mod parameters;
 mod position;
+mod recursion_clause;
 mod refused;
 mod reindex;
 mod role;
 mod sequence;
 mod session_commands;
 mod shape;
+mod table_item;
 mod table_like;
 mod targets;
 mod tokens;
 mod transaction;
+mod unicode_escapes;
 mod user_type;
 mod variadic;
 mod window;
 
 use std::sync::Arc;
 
-use nqdb_sqlstate::{STATEMENT_TOO_COMPLEX, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, STATEMENT_TOO_COMPLEX, SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use crate::definition::{CreateTableLike, Definition};
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 pub(crate) use conflict::CONFLICT_TARGET;
@@ -56,11 +66,13 @@ pub(crate) use current_of::cursor_of;
 use cursor::Cursor;
 pub(crate) use depth::with_deep_stack;
 pub use depth::{NESTING_MAX, SET_OPERATIONS_MAX, STACK_BYTES};
-pub(crate) use expression_forms::{NOTHING, SYMMETRIC, WITH_TIES};
+pub(crate) use expression_forms::{ALL_FIELDS, NOTHING, SYMMETRIC, WITH_TIES};
 pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
+pub(crate) use operators::is_operator;
 pub(crate) use position::{operator_position, query_start, start_of};
+pub(crate) use recursion_clause::{CycleClause, RecursionClauses, SearchClause, generated_query, recursion_clauses};
 pub use shape::{Integer, Parameterized, Shape, parameterized};
 pub use tokens::Tokens;
 pub(crate) use variadic::VARIADIC;
@@ -68,7 +80,7 @@ pub(crate) use window::SpecPlace;
 
 /// Parses a query string into its statements; text without any gives one [`StatementKind::Empty`].
 ///
-/// Fails with 42601 (syntax), 54001 (nesting) or 0A000 (known to PostgreSQL, not to us).
+/// Fails with 42601 (syntax) or 54001 (nesting). What PostgreSQL knows and we do not is [`StatementKind::Refused`].
 pub fn parse(sql: &str) -> SqlResult<Vec<Parsed>> {
     let (tokens, all) = Tokens::scan(sql)?;
     depth::check(&all)?;
@@ -105,7 +117,10 @@ fn parse_one(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<Parsed>
     let (first, end) = token_range(&own);
     let text: Arc<str> = Arc::from(tokens.range_text(first, end));
     let offset_chars = tokens.position(first).unwrap_or(1) - 1;
-    let kind = statement_kind(tokens, own)?;
+    let kind = match statement_kind(tokens, own) {
+        Err(error) if error.code() == FEATURE_NOT_SUPPORTED => StatementKind::Refused(error),
+        kind => kind?,
+    };
     Ok(Parsed { text, offset_chars, tokens: Arc::clone(tokens), kind })
 }
 
@@ -163,35 +178,30 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "reassign" => definition::parse_reassign(&mut cursor),
         "lock" => lock_table::parse(tokens, own),
         "reindex" => reindex::parse(&mut cursor),
-        "cluster" | "call" | "do" | "load" | "security" | "import" => {
-            Err(SqlError::unsupported(word.to_ascii_uppercase()))
-        }
+        "cluster" => cluster::parse(&mut cursor),
+        "call" | "do" | "load" | "security" | "import" => Err(SqlError::unsupported(word.to_ascii_uppercase())),
         _ => Err(tokens.syntax_error(token_range(&own).0)),
     }
 }
 
 /// A statement that changes the catalog.
-fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
+fn catalog_change(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     refused::check_definition_tokens(tokens, &own)?;
-    let likes = table_like::take_likes(tokens, &mut own)?;
-    sequence::order_identity_options(&mut own);
     let statement = sqlparser_statement(tokens, own)?;
-    if likes.is_empty() {
-        return Ok(StatementKind::Ddl(Box::new(statement)));
-    }
-    let like = CreateTableLike { create: statement, likes };
-    Ok(StatementKind::Define(Box::new(Definition::TableLike(Box::new(like)))))
+    Ok(StatementKind::Ddl(Box::new(statement)))
 }
 
 /// A statement that reads or writes rows.
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
+    leading::check(tokens, &own)?;
     let overriding = take_overriding(&mut own);
-    let target_subscripts = targets::take_subscripts(tokens, &mut own)?;
+    let target_paths = targets::take_paths(tokens, &mut own)?;
     let conflict_targets = conflict::take_targets(tokens, &mut own)?;
     current_of::rewrite(&mut own);
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
     from_clause::rewrite(&mut own);
+    recursion_clause::rewrite(&mut own);
     locking::rewrite(&mut own);
     grouping::rewrite(&mut own);
     variadic::rewrite(&mut own);
@@ -205,7 +215,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
         | ast::Statement::Update(_)
         | ast::Statement::Delete(_)
         | ast::Statement::Merge(_) => {
-            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_subscripts, conflict_targets })))
+            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_paths, conflict_targets })))
         }
         _ => Err(SqlError::unsupported("this form of statement")),
     }

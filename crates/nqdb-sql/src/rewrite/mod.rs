@@ -59,6 +59,8 @@ pub(crate) use fold::{fold_constants, fold_expression};
 pub struct RewriteContext {
     /// Joins of up to this many relations are ordered by a search of all orders.
     pub searched_relations_max: usize,
+    /// Rows can be looked up by an index; without, tables are read as a whole, and a join builds its smaller side.
+    pub looks_up: bool,
     pub interruption: Interruption,
 }
 
@@ -71,13 +73,22 @@ impl RewriteContext {
 
 impl Default for RewriteContext {
     fn default() -> RewriteContext {
-        RewriteContext { searched_relations_max: 9, interruption: Interruption::default() }
+        RewriteContext { searched_relations_max: 9, looks_up: true, interruption: Interruption::default() }
     }
 }
 
 /// Rewrites a query.
 pub fn optimize(mut query: Query, cx: &RewriteContext) -> Query {
     Rewriter::new(&query, cx).optimize(&mut query);
+    query
+}
+
+/// A rewritten query with its joins in the order that suits an executor that reads all tables as a whole.
+pub(crate) fn order_for_scans(mut query: Query) -> Query {
+    if is_complex(&query.rel) {
+        let cx = RewriteContext { looks_up: false, ..RewriteContext::default() };
+        query.rel = Rewriter::new(&query, &cx).order(query.rel);
+    }
     query
 }
 
@@ -199,20 +210,14 @@ const FIRST_NEW_COLUMN: u32 = 1 << 31;
 struct Rewriter {
     /// The next unused column id.
     next_column: u32,
-    searched_relations_max: usize,
-    interruption: Interruption,
+    cx: RewriteContext,
     /// The statement was interrupted: what is left to search is taken as it is written. Planning asks again, and fails.
     interrupted: bool,
 }
 
 impl Rewriter {
     fn from_column(next_column: u32, cx: &RewriteContext) -> Rewriter {
-        Rewriter {
-            next_column,
-            searched_relations_max: cx.searched_relations_max,
-            interruption: cx.interruption.clone(),
-            interrupted: false,
-        }
+        Rewriter { next_column, cx: cx.clone(), interrupted: false }
     }
 
     fn new(query: &Query, cx: &RewriteContext) -> Rewriter {

@@ -1,14 +1,14 @@
 //! `pg_attribute` and `pg_attrdef`: columns and their defaults.
 
-use nqdb_catalog::{ColumnDef, Relation, TableDef, ViewDef, type_reference};
+use nqdb_catalog::{ColumnDef, Relation, TableDef, TypeDef, ViewDef, type_reference};
 use nqdb_sqlstate::SqlResult;
-use nqdb_types::{Datum, Oid, Type, is_user_type, oid as types};
+use nqdb_types::{Datum, Oid, Type, is_user_type, oid as types, user_type_object};
 
-use super::class::relations_wanted;
+use super::class::{composite_types, relations_wanted};
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
 use super::secured::column_list_value;
-use super::types::{TypeFacts, type_facts};
+use super::types::{COLLATION_C, TypeFacts, type_facts};
 use super::value::{boolean, int4, letter, no_letter, oid, text};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_ATTRIBUTE, &PG_ATTRDEF];
@@ -61,6 +61,9 @@ fn attributes(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()
         }
     }
     let wanted = cx.wanted_oid("attrelid");
+    for def in composite_types(cx).filter(|def| wanted.is_none_or(|wanted| user_type_object(def.oid) == wanted)) {
+        composite_attributes(cx, def, rows)?;
+    }
     for system in super::all().filter(|system| wanted.is_none_or(|wanted| system.oid == wanted)) {
         system_attributes(cx, system, rows)?;
     }
@@ -72,6 +75,24 @@ fn table_attributes(cx: &SystemContext<'_>, table: &TableDef, rows: &mut SystemR
         rows.push(table_attribute(cx, table, column))?;
     }
     system_columns(cx, table.oid, rows)
+}
+
+fn composite_attributes(cx: &SystemContext<'_>, def: &TypeDef, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+    let attributes = def.composite().map(|composite| composite.attributes()).unwrap_or_default();
+    for (number, attribute_def) in (1..).zip(attributes) {
+        let relation = user_type_object(def.oid);
+        let described =
+            Column { relation, name: &attribute_def.name, number, ty: attribute_def.ty.ty(), not_null: false };
+        let mut row = attribute(cx, &described);
+        if attribute_def.collate_c {
+            row.attcollation = oid(COLLATION_C);
+        }
+        if attribute_def.dropped {
+            row = Attribute { atttypid: oid(0), attisdropped: boolean(true), ..row };
+        }
+        rows.push(row)?;
+    }
+    Ok(())
 }
 
 fn view_attributes(cx: &SystemContext<'_>, view: &ViewDef, rows: &mut SystemRows<'_>) -> SqlResult<()> {
@@ -101,7 +122,17 @@ fn table_attribute(cx: &SystemContext<'_>, table: &TableDef, column: &ColumnDef)
             Some(identity) => letter(if identity.always { 'a' } else { 'd' }),
             None => no_letter(),
         },
-        ..attribute(cx, &described)
+        attstattarget: int4(column.settings.statistics_target.unwrap_or(-1)),
+        attcompression: column.settings.compression.map_or_else(no_letter, letter),
+        attoptions: super::class::options(&column.settings.parameters),
+        ..with_storage(attribute(cx, &described), column.settings.storage)
+    }
+}
+
+fn with_storage(row: Attribute, storage: Option<char>) -> Attribute {
+    match storage {
+        Some(storage) => Attribute { attstorage: letter(storage), ..row },
+        None => row,
     }
 }
 
@@ -127,6 +158,9 @@ fn index_attributes(
             None => table.columns.get(key.column).map_or("", |column| &column.name),
         };
         let mut row = attribute(cx, &Column { relation: index.oid, name, number, ty: key.ty, not_null: false });
+        if let Some((_, target)) = index.settings.statistics_targets.iter().find(|(at, _)| *at == number) {
+            row.attstattarget = int4(*target);
+        }
         if let Some(collation) = options.collation {
             row.attcollation = oid(collation);
         }
@@ -154,7 +188,7 @@ fn system_attributes(cx: &SystemContext<'_>, system: &SystemRelation, rows: &mut
         let described = Column { relation: system.oid, name: column.name, number, ty, not_null: column.not_null };
         let mut row = attribute(cx, &described);
         if column.type_oid == types::TEXT && !system.is_view() {
-            row.attcollation = oid(super::types::COLLATION_C);
+            row.attcollation = oid(COLLATION_C);
         }
         rows.push(row)?;
     }
@@ -231,7 +265,7 @@ fn defaults(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> 
 }
 
 /// A default with the type of its column, where it would have none by itself: a bare literal or NULL.
-pub(super) fn typed_default(default: &str, column: Type) -> String {
+pub(crate) fn typed_default(default: &str, column: Type) -> String {
     let written = default.trim();
     let inner = written.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
     let is_literal = inner.is_some_and(|inner| !inner.replace("''", "").contains('\''));

@@ -104,7 +104,7 @@ relation! {
                     WHEN a.typid IN (1083, 1114, 1184, 1266) THEN CASE WHEN a.typmod < 0 THEN 6 ELSE a.typmod END
                     WHEN a.typid = 1186 THEN CASE WHEN a.typmod < 0 OR a.typmod & 65535 = 65535 THEN 6
                                                   ELSE a.typmod & 65535 END END,
-               CASE WHEN a.typid = 1186 THEN upper(substring(format_type(a.typid, a.typmod), 'interval ([a-z ]+)')) END,
+               CASE WHEN a.typid = 1186 THEN upper(substring(format_type(a.typid, a.typmod), 'interval[()0-9]* (.+)')) END,
                NULL, NULL, NULL, NULL,
                a.collation_catalog, a.collation_schema, a.collation_name,
                a.domain_catalog, a.domain_schema, a.domain_name,
@@ -118,7 +118,8 @@ relation! {
                CASE WHEN a.attgenerated <> '' THEN a.generation END,
                CASE WHEN a.relkind IN ('r', 'p') OR a.relkind = 'v' AND pg_column_is_updatable(a.attrelid, a.attnum, false)
                     THEN 'YES' ELSE 'NO' END
-        FROM (SELECT n.nspname, c.relname, c.relkind, a.attrelid, a.attname, a.attnum, a.attnotnull, a.attidentity,
+        FROM (SELECT n.nspname, c.relname, c.relkind, a.attrelid, a.attname, a.attnum,
+                     a.attnotnull OR t.typtype = 'd' AND t.typnotnull AS attnotnull, a.attidentity,
                      a.attgenerated,
                      CASE WHEN a.attgenerated = '' THEN pg_get_expr(ad.adbin, ad.adrelid) END AS column_default,
                      CASE WHEN a.attgenerated <> '' THEN pg_get_expr(ad.adbin, ad.adrelid) END AS generation,
@@ -213,10 +214,10 @@ relation! {
         SELECT current_database(), nc.nspname, c.conname,
                substring(pg_get_constraintdef(c.oid) FROM 7)
         FROM pg_constraint c
-        JOIN pg_class r ON r.oid = c.conrelid
-        JOIN pg_namespace nr ON nr.oid = r.relnamespace
+        LEFT JOIN pg_class r ON r.oid = c.conrelid
+        LEFT JOIN pg_type t ON t.oid = c.contypid
         JOIN pg_namespace nc ON nc.oid = c.connamespace
-        WHERE c.contype = 'c' AND pg_has_role(r.relowner, 'USAGE')
+        WHERE c.contype = 'c' AND pg_has_role(coalesce(r.relowner, t.typowner), 'USAGE')
         UNION ALL
         SELECT current_database(), n.nspname,
                n.oid::text || '_' || r.oid::text || '_' || a.attnum::text || '_not_null', a.attname || ' IS NOT NULL'
@@ -349,7 +350,9 @@ relation! {
                     WHEN t.typbasetype IN (1083, 1114, 1184) THEN CASE WHEN t.typtypmod < 0 THEN 6 ELSE t.typtypmod END
                     WHEN t.typbasetype = 1186 THEN CASE WHEN t.typtypmod < 0 OR t.typtypmod & 65535 = 65535 THEN 6
                                                         ELSE t.typtypmod & 65535 END END,
-               NULL, NULL, t.typdefault, current_database(), nbt.nspname, bt.typname, NULL, NULL, NULL, NULL, '1'
+               CASE WHEN t.typbasetype = 1186
+                    THEN upper(substring(format_type(t.typbasetype, t.typtypmod), 'interval[()0-9]* (.+)')) END,
+               NULL, t.typdefault, current_database(), nbt.nspname, bt.typname, NULL, NULL, NULL, NULL, '1'
         FROM pg_type t
         JOIN pg_namespace nt ON t.typnamespace = nt.oid
         JOIN pg_type bt ON t.typbasetype = bt.oid

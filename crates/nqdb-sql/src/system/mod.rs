@@ -58,11 +58,10 @@ use nqdb_catalog::{PG_CATALOG_OID, Relation, Snapshot};
 use nqdb_types::Oid;
 
 pub(crate) use access_method::{BtreeClass, class_by_oid, class_named, default_class};
-pub(crate) use attribute::SYSTEM_COLUMNS;
+pub(crate) use attribute::{SYSTEM_COLUMNS, typed_default};
 pub(crate) use collation::collation_number;
 pub use context::SystemSession;
 pub(crate) use context::{SystemContext, SystemRows};
-pub use database::DATABASE_OID;
 pub(crate) use definition_text::key_text;
 pub use definition_text::{constraint_definition, index_definition, routine_text, serial_sequence, stored_expression};
 pub(crate) use expression_text::expression_text;
@@ -76,8 +75,8 @@ pub(crate) use sequence::SEQUENCE_STATE;
 pub(crate) use session_objects::tells_of_session;
 pub use session_objects::{CursorFacts, PreparedFacts, SessionObjects};
 pub use session_state::{SessionFacts, SettingFacts};
-pub use size::relation_size;
-pub(crate) use types::collation_of_type;
+pub use size::{relation_size, storage_number, storage_size};
+pub(crate) use types::{collation_of_type, type_storage};
 pub use updatable::relation_changes;
 pub use visibility::is_visible;
 
@@ -117,8 +116,13 @@ pub(crate) fn all() -> impl Iterator<Item = &'static SystemRelation> {
 
 /// The query of a view: the user's as it was written, or the system's.
 pub fn view_definition(catalog: &Snapshot, view: Oid) -> Option<String> {
-    if let Some(Relation::View(found)) = catalog.relation_by_oid(view) {
-        return Some(format!(" {};", found.query.text.trim()));
+    let stored = match catalog.relation_by_oid(view) {
+        Some(Relation::View(found)) => Some(&found.query),
+        Some(Relation::Table(table)) => table.materialized.as_ref().map(|materialized| &materialized.query),
+        _ => None,
+    };
+    if let Some(stored) = stored {
+        return Some(format!(" {};", stored.text.trim()));
     }
     match by_oid(view)?.source {
         Source::Query(query) => Some(format!(" {};", query.trim())),

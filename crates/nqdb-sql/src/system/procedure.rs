@@ -3,8 +3,8 @@
 //! What PostgreSQL says of how its functions are written (source, cost, support) is not so here: the source of a function is its
 //! name, and aggregates have no transition functions, because their states are not SQL values.
 
+use nqdb_catalog::SUPERUSER_OID;
 use nqdb_catalog::rights::SecuredKind;
-use nqdb_catalog::{PG_CATALOG_OID, SUPERUSER_OID};
 use nqdb_functions::{OrderedSetKind, Volatility, aggregate_by_oid};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid, oid as types, type_info};
@@ -51,7 +51,9 @@ fn procedures(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()
         return routine::by_oid(number).map_or(Ok(()), |found| rows.push(procedure(cx, found)));
     }
     if let Some(name) = cx.wanted_name("proname") {
-        return routine::named(name).try_for_each(|found| rows.push(procedure(cx, found)));
+        let in_information_schema = format!("information_schema.{name}");
+        let found = routine::named(name).chain(routine::named(&in_information_schema));
+        return found.filter(|found| found.place().1 == name).try_for_each(|found| rows.push(procedure(cx, found)));
     }
     routine::all().iter().try_for_each(|found| rows.push(procedure(cx, found)))
 }
@@ -63,10 +65,13 @@ fn procedure(cx: &SystemContext<'_>, routine: &Routine) -> Procedure {
     let variadic = if routine.variadic { routine.args.last().copied() } else { None };
     // The catalog shows the array that takes the repeated arguments; "any" stands for itself.
     let args: Vec<Oid> = routine.catalog_args();
+    let (schema, name) = routine.place();
+    let (all_types, modes, names) = routine.all_arguments();
+    let are_plain = modes.iter().all(|mode| *mode == 'i');
     Procedure {
         oid: oid(routine.oid),
-        proname: text(routine.name),
-        pronamespace: oid(PG_CATALOG_OID),
+        proname: text(name),
+        pronamespace: oid(schema),
         proowner: oid(SUPERUSER_OID),
         prolang: oid(INTERNAL_LANGUAGE),
         procost: Datum::Float4(1.0),
@@ -83,18 +88,10 @@ fn procedure(cx: &SystemContext<'_>, routine: &Routine) -> Procedure {
         pronargs: int2(args.len()),
         pronargdefaults: int2(routine.defaults.len()),
         prorettype: oid(routine.returns),
-        proallargtypes: if routine.variadic { oid_array(args.iter().copied()) } else { Datum::Null },
-        proargmodes: if routine.variadic {
-            letter_array((1..=args.len()).map(|at| if at == args.len() { 'v' } else { 'i' }))
-        } else {
-            Datum::Null
-        },
+        proallargtypes: if are_plain { Datum::Null } else { oid_array(all_types) },
+        proargmodes: if are_plain { Datum::Null } else { letter_array(modes) },
         proargtypes: oid_vector(args),
-        proargnames: if routine.arg_names.iter().any(|name| !name.is_empty()) {
-            text_array(routine.arg_names.iter().copied())
-        } else {
-            Datum::Null
-        },
+        proargnames: if names.iter().any(|name| !name.is_empty()) { text_array(names) } else { Datum::Null },
         proargdefaults: if routine.defaults.is_empty() { Datum::Null } else { text(&routine.defaults.join(", ")) },
         prosrc: text(if routine.kind == RoutineKind::Aggregate { "aggregate_dummy" } else { routine.name }),
         proacl: stored_list_value(cx.catalog, SecuredKind::Function, routine.oid),

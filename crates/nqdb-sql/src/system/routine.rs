@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use nqdb_catalog::{INFORMATION_SCHEMA_OID, PG_CATALOG_OID};
 use nqdb_functions::{
     Aggregate, Function, OutColumn, Volatility, WindowFunction, all_aggregates, all_functions, all_window_functions,
 };
@@ -35,6 +36,33 @@ pub(super) enum RoutineKind {
     Function,
     Aggregate,
     Window,
+}
+
+impl Routine {
+    /// The schema it is in, and its name there.
+    pub fn place(&self) -> (Oid, &'static str) {
+        match self.name.strip_prefix("information_schema.") {
+            Some(name) => (INFORMATION_SCHEMA_OID, name),
+            None => (PG_CATALOG_OID, self.name),
+        }
+    }
+
+    /// Types, modes and names of all arguments, OUT ones too, as `pg_proc` lists them where not all are plain.
+    pub fn all_arguments(&self) -> (Vec<Oid>, Vec<char>, Vec<&'static str>) {
+        let mut types = self.catalog_args();
+        let mut modes = vec!['i'; types.len()];
+        if let Some(last) = modes.last_mut().filter(|_| self.variadic) {
+            *last = 'v';
+        }
+        let mut names = self.arg_names.to_vec();
+        names.resize(types.len(), "");
+        for column in self.columns {
+            types.push(column.type_oid);
+            modes.push('o');
+            names.push(column.name);
+        }
+        (types, modes, names)
+    }
 }
 
 impl RoutineKind {
