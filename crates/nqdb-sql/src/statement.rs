@@ -4,12 +4,13 @@
 //! 1. [`Parsed::text`] is the statement's own text, without surrounding blanks, comments and `;`.
 //! 2. Positions in the syntax tree are characters, counted from 1, in the whole query string: the `column` of
 //!    every `sqlparser` location. Its `line` is the number of the token (see [`crate::parse::Tokens`]).
-//! 3. A kind holds everything that its statement said; what is not obeyed was refused with 0A000.
+//! 3. A kind holds everything that its statement said; what is not obeyed is refused with 0A000.
 //!
 //! Left out: meaning. Names and types are decided by [`crate::bind`], table definitions by `ddl`.
 
 use std::sync::Arc;
 
+use nqdb_sqlstate::SqlError;
 use nqdb_txn::RelationLock;
 use nqdb_types::Type;
 use sqlparser::ast;
@@ -34,6 +35,9 @@ pub struct Parsed {
 pub enum StatementKind {
     /// Nothing between two semicolons.
     Empty,
+    /// PostgreSQL knows it and we do not: 0A000 when its turn comes, so that what is wrong with the text, or with the
+    /// transaction block, is said first.
+    Refused(SqlError),
     /// SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE, MERGE.
     Rows(Box<RowsStatement>),
     /// CREATE, ALTER, DROP, TRUNCATE, COMMENT, GRANT, REVOKE, REASSIGN: whatever changes the catalog.

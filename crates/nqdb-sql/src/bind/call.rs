@@ -17,6 +17,9 @@ use crate::ir::{Expr, ExprKind, WindowCallee};
 use crate::names::name_of;
 use crate::parse::VARIADIC;
 
+/// The function `pg_typeof`.
+const PG_TYPEOF: Oid = 1619;
+
 /// How a call was written, besides its name and arguments.
 #[derive(Clone, Copy)]
 pub(super) struct CallForm<'q> {
@@ -304,6 +307,12 @@ impl Binder<'_> {
         let mut converted = Vec::with_capacity(args.len() + resolved.defaults.len());
         for (at, arg) in args.into_iter().enumerate() {
             let arg = match resolved.arg_types.get(at) {
+                // Only this one tells the type of what it is given: it stays unknown, as in PostgreSQL.
+                Some(&oid::UNKNOWN | &oid::ANY)
+                    if callee == Some(PG_TYPEOF) && matches!(arg.kind, ExprKind::Literal(_)) =>
+                {
+                    arg
+                }
                 Some(&oid::UNKNOWN | &oid::ANY) => self.require_known(arg)?,
                 to => self.coerce_operand(arg, to.copied())?,
             };

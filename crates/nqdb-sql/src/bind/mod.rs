@@ -120,8 +120,10 @@ pub struct BindContext<'a> {
 ///
 /// Fails with PostgreSQL's errors for names, types and structure, with their position in the query string.
 pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> SqlResult<(Bound, Vec<Access>)> {
-    let StatementKind::Rows(statement) = &parsed.kind else {
-        return Err(SqlError::internal("only statements over rows are bound"));
+    let statement = match &parsed.kind {
+        StatementKind::Rows(statement) => statement,
+        StatementKind::Refused(error) => return Err(error.clone()),
+        _ => return Err(SqlError::internal("only statements over rows are bound")),
     };
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), params);
     binder.target_paths.clone_from(&statement.target_paths);

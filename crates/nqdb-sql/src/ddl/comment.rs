@@ -5,7 +5,6 @@ use nqdb_sqlstate::{INVALID_SCHEMA_NAME, SqlError, SqlResult, UNDEFINED_COLUMN, 
 use nqdb_txn::TxnError;
 use nqdb_types::{Oid, user_type_object};
 
-use super::names::missing_relation;
 use super::{DdlContext, QualifiedName};
 use crate::definition::{CommentOn, CommentTarget, ObjectKind};
 use crate::exec::CommandTag;
@@ -51,7 +50,7 @@ fn column_place(relation: &QualifiedName, column: &str, cx: &mut DdlContext<'_, 
     if let Some(place) = attribute_place(relation, column, cx)? {
         return Ok(place);
     }
-    let found = cx.find_relation(relation).ok_or_else(|| missing_relation("relation", relation))?;
+    let found = cx.find_relation(relation).ok_or_else(|| cx.missing_relation(relation))?;
     let number = match &found {
         Relation::Table(table) => {
             table.column_named(column).and_then(|at| table.columns.get(at)).map(|column| column.attnum)
