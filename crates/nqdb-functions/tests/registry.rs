@@ -116,7 +116,7 @@ fn check_operators(reference: &Reference, wrong: &mut Vec<String>) {
 fn check_casts(reference: &Reference, wrong: &mut Vec<String>) {
     let types = "'timetz','bit','varbit','bool','int2','int4','int8','float4','float8','numeric','text','varchar','bpchar','name','char',\
                  'bytea','date','time','timestamp','timestamptz','interval','uuid','oid','json','jsonb','regclass','regtype',\
-                 'regproc','regprocedure','regoper','regoperator','regnamespace','regrole','regcollation'";
+                 'regproc','regprocedure','regoper','regoperator','regnamespace','regrole','regcollation','xid','xid8'";
     let mut theirs: Vec<String> = reference
         .rows(&format!(
             "COPY (SELECT castsource, casttarget, castcontext, castfunc FROM pg_cast JOIN pg_type s ON \

@@ -496,7 +496,7 @@ pub(crate) static OPERATORS: &[Row] = &[
     (3316, "<>", Some(XID), INT4, 3309, None, None, Some("=")),
     (3222, "=", Some(PG_LSN), PG_LSN, 3233, Some(Eq), Some("="), Some("<>")),
     (5068, "=", Some(XID8), XID8, 5084, Some(Eq), Some("="), Some("<>")),
-    (352, "=", Some(XID), XID, 68, Some(Eq), Some("="), Some("<>")),
+    (352, "=", Some(XID), XID, 68, None, Some("="), Some("<>")),
     (353, "=", Some(XID), INT4, 1319, None, None, Some("<>")),
     (3225, ">", Some(PG_LSN), PG_LSN, 3235, Some(Gt), Some("<"), Some("<=")),
     (5074, ">", Some(XID8), XID8, 5035, Some(Gt), Some("<"), Some("<=")),
