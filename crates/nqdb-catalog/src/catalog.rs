@@ -17,7 +17,7 @@ use crate::computation::{IndexBinder, Unbound};
 use crate::definition::{ColumnDef, CommentDef, IndexDef, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
 use crate::draft::Draft;
 use crate::objects::{Kind, ObjectRow, Objects, Space};
-use crate::rights::{PG_DATABASE_OWNER, RightsChange, predefined_roles};
+use crate::rights::{PG_DATABASE_OWNER, RightsChange, SecuredKind, predefined_roles};
 use crate::snapshot::{Change, Snapshot};
 use crate::stored::{StoredIndex, StoredKeyColumn, StoredTable, from_json, to_json};
 use crate::user_type::StoredType;
@@ -199,13 +199,22 @@ impl Catalog {
             valid_until: None,
         });
         let public = Arc::new(SchemaDef { oid: PUBLIC_SCHEMA_OID, name: "public".into(), owner: PG_DATABASE_OWNER });
+        // pg_dump leaves out what every database has, and knows the schema by this comment.
+        let comment = Arc::new(CommentDef {
+            oid: PUBLIC_SCHEMA_OID,
+            class: SecuredKind::Schema.class(),
+            object: PUBLIC_SCHEMA_OID,
+            column: 0,
+            text: "standard public schema".into(),
+        });
         self.objects.insert(&mut txn, &role_row(&role))?;
         self.objects.insert(&mut txn, &schema_row(&public))?;
+        self.objects.insert(&mut txn, &comment_row(&comment))?;
         let commit = txn.commit()?;
         if let Some(lsn) = commit.durable_lsn {
             self.system.wait_durable_blocking(lsn)?;
         }
-        self.publish(&[Change::PutRole(role), Change::PutSchema(public)]);
+        self.publish(&[Change::PutRole(role), Change::PutSchema(public), Change::PutComment(comment)]);
         Ok(())
     }
 }
@@ -225,6 +234,17 @@ pub(crate) fn role_row(role: &RoleDef) -> ObjectRow {
         name: role.name.clone(),
         kind: Kind::Role,
         definition: to_json(role),
+    }
+}
+
+pub(crate) fn comment_row(comment: &CommentDef) -> ObjectRow {
+    ObjectRow {
+        space: Space::Comment,
+        oid: comment.oid,
+        parent: comment.object,
+        name: format!("{}.{}", comment.class, comment.column),
+        kind: Kind::Comment,
+        definition: to_json(comment),
     }
 }
 

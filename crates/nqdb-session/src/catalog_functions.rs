@@ -53,8 +53,8 @@ impl CatalogFunctions for Surroundings {
         system::storage_size(&self.catalog.borrow(), kind, object)
     }
 
-    fn view_definition(&self, view: u32, _pretty: bool) -> Option<String> {
-        system::view_definition(&self.catalog.borrow(), view)
+    fn view_definition(&self, view: u32, pretty: bool) -> Option<String> {
+        self.with_bind_context(|cx| system::view_definition(view, pretty, cx))
     }
 
     fn comment(&self, class: Option<&str>, object: u32, column: i16) -> Option<String> {

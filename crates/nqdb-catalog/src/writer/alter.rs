@@ -8,12 +8,11 @@ use nqdb_types::Oid;
 
 use super::table::owned_sequences;
 use super::{CatalogWriter, duplicate_relation, index_row, taken};
-use crate::catalog::schema_row;
+use crate::catalog::{comment_row, schema_row};
 use crate::definition::{CommentDef, Relation, SchemaDef, SequenceDef, TableDef};
-use crate::objects::{Kind, ObjectRow, Space};
+use crate::objects::Space;
 use crate::rights::SecuredKind;
 use crate::snapshot::Change;
-use crate::stored::to_json;
 use crate::view::ViewDef;
 
 impl CatalogWriter<'_> {
@@ -120,14 +119,7 @@ impl CatalogWriter<'_> {
             None => self.catalog.next_oid(self.txn)?,
         };
         let comment = CommentDef { oid, class, object, column, text };
-        let row = ObjectRow {
-            space: Space::Comment,
-            oid,
-            parent: object,
-            name: format!("{class}.{column}"),
-            kind: Kind::Comment,
-            definition: to_json(&comment),
-        };
+        let row = comment_row(&comment);
         let twice = SqlError::new(nqdb_sqlstate::INTERNAL_ERROR, "tuple concurrently updated");
         self.catalog.objects().put(self.txn, &row).map_err(|error| taken(error, twice.into()))?;
         self.push(Change::PutComment(Arc::new(comment)));
