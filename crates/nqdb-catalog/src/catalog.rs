@@ -350,6 +350,7 @@ fn open_table(
             options: index.key.iter().map(|column| column.options).collect(),
             included: index.included,
             computation: index.computation.map(Arc::new),
+            settings: index.settings,
             position,
         }));
     }
@@ -373,6 +374,7 @@ fn open_table(
         checks: stored.checks,
         on_commit: stored.on_commit,
         materialized: stored.materialized.map(Arc::new),
+        settings: stored.settings,
         store,
         version: stored.version,
         statistics: None,

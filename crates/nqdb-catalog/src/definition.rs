@@ -10,6 +10,7 @@ use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid, Type};
 use serde::{Deserialize, Serialize};
 
+use crate::settings::{ColumnSettings, IndexSettings, TableSettings, is_false, is_true, yes};
 use crate::view::{Materialized, ViewDef};
 
 /// A namespace of relations.
@@ -55,6 +56,7 @@ pub struct TableDef {
     pub on_commit: OnCommit,
     /// There for a materialized view, which is a table whose rows a query gives.
     pub materialized: Option<Arc<Materialized>>,
+    pub settings: TableSettings,
     pub store: Arc<TableStore>,
     /// Grows with every change of this table.
     pub version: u64,
@@ -103,6 +105,7 @@ pub struct ColumnDef {
     pub generated: Option<Vec<i16>>,
     /// The value in rows that are older than ADD COLUMN; NULL when `None`.
     pub missing: Option<Datum>,
+    pub settings: ColumnSettings,
     pub dropped: bool,
 }
 
@@ -132,6 +135,7 @@ pub struct IndexDef {
     pub included: Vec<usize>,
     /// There when the key has expressions, or when the index is a partial one.
     pub computation: Option<Arc<IndexComputation>>,
+    pub settings: IndexSettings,
     /// Position in [`TableStore::indexes`].
     pub position: usize,
 }
@@ -209,6 +213,11 @@ pub struct CheckDef {
     pub expression: String,
     /// Attribute numbers of the columns that the expression names.
     pub columns: Vec<i16>,
+    /// False while rows that were there before it may not meet it (NOT VALID).
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub validated: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_inherit: bool,
 }
 
 /// A sequence's fixed properties; its value lives outside of transactions (`nqdb_txn::sequence`).

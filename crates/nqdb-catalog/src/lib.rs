@@ -18,6 +18,7 @@ mod objects;
 mod password;
 pub mod request;
 pub mod rights;
+mod settings;
 mod snapshot;
 mod stored;
 mod user_type;
@@ -30,10 +31,11 @@ pub use definition::*;
 pub use draft::{Draft, DraftMark};
 pub use names::{NAME_BYTES_MAX, choose_name, clip};
 pub use password::{ScramVerifier, stored_password};
+pub use settings::{ColumnSettings, IndexSettings, Parameters, ReplicaIdentity, TableSettings};
 pub use snapshot::{Change, Snapshot};
 pub use user_type::{
     DomainBase, DomainCheck, DomainDef, LABELS_MAX, TypeDef, TypeDetails, TypesView, array_type_name, referenced_type,
     type_reference,
 };
 pub use view::{CheckOption, Materialized, NamedColumn, NamedRelation, NamedType, StoredQuery, ViewColumn, ViewDef};
-pub use writer::{CatalogWriter, ObjectId};
+pub use writer::{CatalogWriter, ObjectId, TypeChange};

@@ -3,6 +3,7 @@
 use nqdb_types::{Datum, Oid, Type};
 
 use crate::definition::{IndexComputation, KeyOptions, OnCommit};
+use crate::settings::{ColumnSettings, Parameters, TableSettings};
 use crate::view::{Materialized, StoredQuery, ViewColumn};
 
 /// CREATE TABLE.
@@ -16,6 +17,7 @@ pub struct NewTable {
     pub on_commit: OnCommit,
     /// There for a materialized view.
     pub materialized: Option<Materialized>,
+    pub settings: TableSettings,
 }
 
 /// CREATE VIEW.
@@ -41,20 +43,37 @@ pub struct NewColumn {
     pub sequence: Option<NewColumnSequence>,
     /// ADD COLUMN: the value for rows that exist already.
     pub missing: Option<Datum>,
+    pub settings: ColumnSettings,
 }
 
 impl NewTable {
     /// A table of nothing but columns.
     pub fn plain(schema: Oid, name: &str, columns: Vec<NewColumn>) -> NewTable {
         let (name, constraints) = (name.to_owned(), Vec::new());
-        NewTable { schema, name, columns, constraints, on_commit: OnCommit::PreserveRows, materialized: None }
+        NewTable {
+            schema,
+            name,
+            columns,
+            constraints,
+            on_commit: OnCommit::PreserveRows,
+            materialized: None,
+            settings: TableSettings::default(),
+        }
     }
 }
 
 impl NewColumn {
     /// A column of a name and a type.
     pub fn plain(name: &str, ty: Type) -> NewColumn {
-        NewColumn { name: name.to_owned(), ty, not_null: false, default: None, sequence: None, missing: None }
+        NewColumn {
+            name: name.to_owned(),
+            ty,
+            not_null: false,
+            default: None,
+            sequence: None,
+            missing: None,
+            settings: ColumnSettings::default(),
+        }
     }
 }
 
@@ -75,17 +94,32 @@ pub enum ColumnSequenceKind {
 
 #[derive(Clone, Debug)]
 pub enum NewConstraint {
-    /// `columns` are those that the expression names; one alone becomes part of a generated name.
-    Check {
-        name: Option<String>,
-        expression: String,
-        columns: Vec<String>,
-    },
-    Key {
-        name: Option<String>,
-        primary: bool,
-        columns: Vec<String>,
-    },
+    Check(NewCheck),
+    Key(NewKey),
+}
+
+#[derive(Clone, Debug)]
+pub struct NewCheck {
+    pub name: Option<String>,
+    pub expression: String,
+    /// Those that the expression names; one alone becomes part of a generated name.
+    pub columns: Vec<String>,
+    /// Rows that are there already were looked at.
+    pub validated: bool,
+    pub no_inherit: bool,
+}
+
+/// PRIMARY KEY or UNIQUE.
+#[derive(Clone, Debug, Default)]
+pub struct NewKey {
+    pub name: Option<String>,
+    pub primary: bool,
+    pub columns: Vec<String>,
+    /// Columns of INCLUDE.
+    pub included: Vec<String>,
+    pub nulls_not_distinct: bool,
+    /// Storage parameters of the index.
+    pub parameters: Parameters,
 }
 
 /// CREATE INDEX.
@@ -100,13 +134,23 @@ pub struct NewIndex {
     pub included: Vec<String>,
     /// There when the key has expressions or the index has a condition.
     pub computation: Option<IndexComputation>,
+    /// Storage parameters.
+    pub parameters: Parameters,
 }
 
 impl NewIndex {
     /// An index over columns.
     pub fn over_columns(table: Oid, name: Option<String>, unique: bool, key: Vec<NewKeyColumn>) -> NewIndex {
-        let (included, computation) = (Vec::new(), None);
-        NewIndex { table, name, unique, nulls_not_distinct: false, key, included, computation }
+        NewIndex {
+            table,
+            name,
+            unique,
+            nulls_not_distinct: false,
+            key,
+            included: Vec::new(),
+            computation: None,
+            parameters: Vec::new(),
+        }
     }
 }
 

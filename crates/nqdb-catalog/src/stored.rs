@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{CheckDef, ColumnDef, Identity, IndexComputation, KeyOptions, OnCommit};
+use crate::settings::{ColumnSettings, IndexSettings, TableSettings, is_default};
 use crate::view::Materialized;
 
 /// A table without its indexes, which have rows of their own.
@@ -24,6 +25,8 @@ pub(crate) struct StoredTable {
     pub on_commit: OnCommit,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub materialized: Option<Materialized>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub settings: TableSettings,
     pub version: u64,
 }
 
@@ -44,6 +47,8 @@ pub(crate) struct StoredColumn {
     /// The value's storage form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Vec<u8>>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub settings: ColumnSettings,
     #[serde(default)]
     pub dropped: bool,
 }
@@ -62,6 +67,8 @@ pub(crate) struct StoredIndex {
     pub included: Vec<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computation: Option<IndexComputation>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub settings: IndexSettings,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,6 +96,7 @@ impl StoredColumn {
                 row::encode_value(&mut bytes, value);
                 bytes
             }),
+            settings: column.settings.clone(),
             dropped: column.dropped,
         }
     }
@@ -108,6 +116,7 @@ impl StoredColumn {
             identity: self.identity,
             generated: self.generated,
             missing,
+            settings: self.settings,
             dropped: self.dropped,
         })
     }

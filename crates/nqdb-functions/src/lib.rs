@@ -35,6 +35,7 @@ mod datetime;
 mod definition;
 mod enumeration;
 mod formatting;
+mod hash;
 mod json;
 mod ordered_set;
 mod record;
@@ -42,6 +43,7 @@ mod regex_engine;
 mod registry;
 mod resolve;
 mod series;
+mod spread;
 mod string;
 mod system;
 mod tables;
@@ -59,6 +61,7 @@ pub use definition::{
     Accumulator, Aggregate, Function, Operator, OutColumn, RecordFn, Records, Rows, ScalarFn, SetFn, Strategy,
     Volatility,
 };
+pub use hash::hash_value;
 pub use ordered_set::{OrderedSetKind, Placement, mode, percentiles, place};
 pub use registry::{
     aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, all_window_functions, casts,

@@ -29,6 +29,8 @@ pub enum ResolveError {
     Undetermined,
     /// There is no array type over this one.
     NoArrayType(Oid),
+    /// What stands behind VARIADIC is no array.
+    VariadicIsNoArray,
 }
 
 impl ResolveError {
@@ -43,6 +45,9 @@ impl ResolveError {
                 UNDEFINED_OBJECT,
                 format!("could not find array type for data type {}", format.type_name(Type::new(element))),
             )),
+            ResolveError::VariadicIsNoArray => {
+                Some(SqlError::new(DATATYPE_MISMATCH, "VARIADIC argument must be an array"))
+            }
             _ => None,
         }
     }

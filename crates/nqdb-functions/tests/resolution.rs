@@ -117,6 +117,7 @@ fn outcome(result: Result<Oid, ResolveError>) -> String {
         Err(ResolveError::CastSyntax(target)) => Type::new(target).name(),
         Err(ResolveError::Undetermined) => "!42804".into(),
         Err(ResolveError::NoArrayType(_)) => "!42704".into(),
+        Err(ResolveError::VariadicIsNoArray) => "!42804".into(),
     }
 }
 

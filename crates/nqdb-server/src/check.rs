@@ -125,7 +125,7 @@ fn check_owners(system: &TxnSystem, tables: &[(String, Arc<TableStore>)]) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nqdb_catalog::request::{NewColumn, NewConstraint, NewTable};
+    use nqdb_catalog::request::{NewColumn, NewConstraint, NewKey, NewTable};
     use nqdb_catalog::{CatalogWriter, Draft, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
     use nqdb_storage::disk::{Call, CrashMode, SimDisk};
     use nqdb_storage::tree::EditNeed;
@@ -162,7 +162,7 @@ mod tests {
 
         fn fill(&self) {
             let id = NewColumn { not_null: true, ..NewColumn::plain("id", Type::INT8) };
-            let key = NewConstraint::Key { name: None, primary: true, columns: vec!["id".to_owned()] };
+            let key = NewConstraint::Key(NewKey { primary: true, columns: vec!["id".to_owned()], ..NewKey::default() });
             let new = NewTable { constraints: vec![key], ..NewTable::plain(PUBLIC_SCHEMA_OID, "t", vec![id]) };
             let mut txn = self.system.begin(Isolation::ReadCommitted, false);
             txn.begin_statement().unwrap();

@@ -21,7 +21,7 @@ use crate::identity::is_of_identity;
 use crate::portal::PortalEnd;
 use crate::prepared::{Statement, no_such_statement};
 use crate::session::{Failure, Session};
-use crate::settings::{DEFINITIONS, is_of_the_transaction, parse_bool};
+use crate::settings::{DEFINITIONS, is_hidden, is_of_the_transaction, parse_bool};
 
 impl Session {
     /// The types that PREPARE declares; one that is left open is UNKNOWN.
@@ -183,6 +183,7 @@ impl Session {
             Some(name) => Ok(vec![vec![Datum::text(self.surroundings.show(name)?)]]),
             None => DEFINITIONS
                 .iter()
+                .filter(|definition| !is_hidden(definition.name))
                 .map(|definition| {
                     let value = self.surroundings.show(definition.name)?;
                     Ok([definition.name, &value, definition.description].map(Datum::text).to_vec())

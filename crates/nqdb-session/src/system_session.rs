@@ -12,7 +12,9 @@ use nqdb_txn::{LockTarget, OwnerId, RelationLock};
 use crate::portal::{Hold, Portal};
 use crate::prepared::Prepared;
 use crate::session::Session;
-use crate::settings::{Context, DEFINITIONS, Definition, Kind, Settings, Unit, is_of_the_transaction};
+use crate::settings::{
+    Context, DEFINITIONS, Definition, Kind, Settings, Unit, is_hidden, is_of_the_transaction, short_real,
+};
 use crate::surroundings::Surroundings;
 
 impl SystemSession for Surroundings {
@@ -36,7 +38,7 @@ impl SystemSession for Surroundings {
             };
             Some(facts_of(definition, value, reset))
         };
-        DEFINITIONS.iter().filter_map(facts).collect()
+        DEFINITIONS.iter().filter(|definition| !is_hidden(definition.name)).filter_map(facts).collect()
     }
 
     fn locks(&self) -> Vec<LockedObject> {
@@ -131,7 +133,7 @@ fn facts_of(definition: &Definition, value: String, reset: String) -> SettingFac
         Kind::Integer { min, max, unit } => {
             ("integer", Some(min.to_string()), Some(max.to_string()), unit_name(unit), &[])
         }
-        Kind::Real { min, max } => ("real", Some(min.to_string()), Some(max.to_string()), None, &[]),
+        Kind::Real { min, max, unit } => ("real", Some(short_real(min)), Some(short_real(max)), unit_name(unit), &[]),
         Kind::Choice(choices) => ("enum", None, None, None, choices),
         _ => ("string", None, None, None, &[]),
     };
@@ -165,6 +167,7 @@ fn facts_of(definition: &Definition, value: String, reset: String) -> SettingFac
 fn unit_name(unit: Unit) -> Option<&'static str> {
     match unit {
         Unit::None => None,
+        Unit::Bytes => Some("B"),
         Unit::Milliseconds => Some("ms"),
         Unit::Kilobytes => Some("kB"),
         Unit::Pages => Some("8kB"),

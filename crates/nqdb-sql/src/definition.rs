@@ -4,16 +4,20 @@ use nqdb_catalog::OnCommit;
 use nqdb_catalog::request::LabelPlace;
 use sqlparser::ast;
 
+use crate::absent_kind::DropAbsent;
 pub use crate::ddl::QualifiedName;
 use crate::rights_command::RightsCommand;
 use crate::statement::{NamedAt, Parsed};
+use crate::table_command::{AlterTable, CreateTable, Parameter};
 
 /// A definition in our own grammar.
 #[derive(Clone, Debug)]
 pub enum Definition {
     View(CreateView),
     TableAs(CreateTableAs),
-    TableLike(Box<CreateTableLike>),
+    Table(Box<CreateTable>),
+    AlterTable(Box<AlterTable>),
+    Cluster(Cluster),
     /// REFRESH MATERIALIZED VIEW.
     Refresh {
         name: QualifiedName,
@@ -29,6 +33,8 @@ pub enum Definition {
     DropType(DropType),
     CreateDomain(Box<CreateDomain>),
     AlterDomain(Box<AlterDomain>),
+    /// DROP of what cannot be there.
+    DropAbsent(DropAbsent),
     Comment(CommentOn),
     Rights(Box<RightsCommand>),
 }
@@ -56,6 +62,8 @@ pub struct CreateTableAs {
     pub columns: Vec<NamedAt>,
     pub query: Box<Parsed>,
     pub with_data: bool,
+    /// WITH (...).
+    pub parameters: Vec<Parameter>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,19 +73,9 @@ pub enum TableAsKind {
     MaterializedView,
 }
 
-/// CREATE TABLE with LIKE clauses among its columns.
-#[derive(Clone, Debug)]
-pub struct CreateTableLike {
-    /// The statement without its LIKE clauses.
-    pub create: ast::Statement,
-    pub likes: Vec<Like>,
-}
-
 /// `LIKE source [INCLUDING | EXCLUDING ...]`.
 #[derive(Clone, Debug)]
 pub struct Like {
-    /// How many columns stand in front of it.
-    pub columns_before: usize,
     pub source: QualifiedName,
     pub options: LikeOptions,
 }
@@ -86,11 +84,13 @@ pub struct Like {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LikeOptions {
     pub comments: bool,
+    pub compression: bool,
     pub constraints: bool,
     pub defaults: bool,
     pub generated: bool,
     pub identity: bool,
     pub indexes: bool,
+    pub storage: bool,
 }
 
 /// `CREATE [UNIQUE] INDEX`.
@@ -106,9 +106,18 @@ pub struct CreateIndex {
     pub parts: Vec<IndexPart>,
     pub included: Vec<IndexPart>,
     pub nulls_not_distinct: bool,
-    /// Storage parameters, `name = value`.
-    pub options: Vec<ast::Expr>,
+    /// WITH.
+    pub parameters: Vec<Parameter>,
     pub predicate: Option<IndexText>,
+}
+
+/// CLUSTER.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// None: every table that was clustered before.
+    pub table: Option<QualifiedName>,
+    /// None: the index that the table was clustered by before.
+    pub index: Option<String>,
 }
 
 /// DROP INDEX CONCURRENTLY.
@@ -138,6 +147,7 @@ impl Definition {
     pub fn alone(&self) -> Option<&'static str> {
         match self {
             Definition::Index(create) if create.concurrently => Some("CREATE INDEX CONCURRENTLY"),
+            Definition::Cluster(Cluster { table: None, .. }) => Some("CLUSTER"),
             Definition::DropIndexConcurrently(_) => Some("DROP INDEX CONCURRENTLY"),
             Definition::Reindex(Reindex { concurrently: true, .. }) => Some("REINDEX CONCURRENTLY"),
             Definition::Reindex(Reindex { target: ReindexTarget::Schema(_), .. }) => Some("REINDEX SCHEMA"),
@@ -207,21 +217,9 @@ pub struct Alter {
 #[derive(Clone, Debug)]
 pub enum AlterAction {
     Rename(String),
-    RenameColumn {
-        column: String,
-        new_name: String,
-    },
+    RenameColumn { column: String, new_name: String },
     SetSchema(String),
     Owner(String),
-    /// ALTER COLUMN ... SET DEFAULT and DROP DEFAULT, of views: SQL text.
-    ColumnDefault {
-        column: String,
-        default: Option<String>,
-    },
-    /// SET (name = value, ...), of views.
-    SetOptions(Vec<(String, String)>),
-    /// RESET (name, ...), of views.
-    ResetOptions(Vec<String>),
 }
 
 /// CREATE TYPE.

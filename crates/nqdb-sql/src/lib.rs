@@ -19,6 +19,7 @@
 //! What always holds: nothing in here waits, sleeps or reads a clock; a wait comes out as a value, and whoever called
 //! waits and calls again.
 
+pub mod absent_kind;
 pub mod bind;
 pub mod copy;
 pub mod ddl;
@@ -37,6 +38,7 @@ pub mod rights;
 pub mod rights_command;
 pub mod statement;
 pub mod system;
+pub mod table_command;
 
 pub use index_expression::IndexExpressions;
 pub use no_session::NoSession;

@@ -81,6 +81,8 @@ pub enum StatementKind {
     /// `ANALYZE [VERBOSE] [table [(columns)], ...]`; all tables when there is none.
     Analyze {
         verbose: bool,
+        /// Tables that others have locked are left out.
+        skip_locked: bool,
         tables: Vec<MaintenanceTable>,
     },
     Checkpoint,
@@ -355,12 +357,16 @@ pub enum ForcedColumns {
 }
 
 /// `VACUUM [(options)] [table [(columns)], ...]`; all tables when there is none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VacuumStatement {
     pub full: bool,
     pub freeze: bool,
     pub verbose: bool,
     pub analyze: bool,
+    /// Tables that others have locked are left out.
+    pub skip_locked: bool,
+    /// PARALLEL with at least one worker.
+    pub is_parallel: bool,
     pub tables: Vec<MaintenanceTable>,
 }
 

@@ -49,6 +49,7 @@ mod user_type;
 pub use array::{Array, Dimension};
 pub use binary::{read_binary, text_of_bytes, write_binary};
 pub use bits::Bits;
+pub use datetime::numeric_zone;
 pub use datum::Datum;
 pub use format_context::{ByteaOutput, DateOrder, DateStyle, DateStyleFormat, FormatContext, IntervalStyle};
 pub use interval::Interval;

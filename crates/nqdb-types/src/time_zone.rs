@@ -76,22 +76,31 @@ impl TimeZone {
             let canonical = zone.iana_name().unwrap_or(name).into();
             return Some(TimeZone { rules: Rules::Named(zone), name: canonical });
         }
-        if let Ok(zone) = tz::TimeZone::posix(name) {
-            return Some(TimeZone { rules: Rules::Named(zone), name: name.into() });
-        }
-        TimeZone::short_posix(name)
+        TimeZone::posix(name)
     }
 
-    /// A POSIX zone whose abbreviation is shorter than POSIX wants, as PostgreSQL takes it: `E5`, `AB-3:30`.
-    fn short_posix(name: &str) -> Option<TimeZone> {
-        let letters = name.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let (abbreviation, offset) = name.split_at(letters);
-        let abbreviation = abbreviation.to_ascii_uppercase();
+    /// A zone in POSIX's form, as PostgreSQL takes it: the abbreviation may be short or empty (`E5`, `-3:30`), and where
+    /// summer time has no rule it is that of the United States (`EST5EDT`).
+    fn posix(name: &str) -> Option<TimeZone> {
+        let name = name.to_ascii_uppercase();
+        let quoted = name.strip_prefix('<').and_then(|rest| rest.find('>')).map(|end| end + 2);
+        let std_len = quoted.unwrap_or_else(|| name.bytes().take_while(u8::is_ascii_alphabetic).count());
+        let (abbreviation, rest) = name.split_at_checked(std_len)?;
+        let offset_len = rest.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b':')).count();
+        let (offset, summer) = rest.split_at_checked(offset_len)?;
+        let default_rule = if summer.is_empty() || summer.contains(',') { "" } else { ",M3.2.0,M11.1.0" };
+        if abbreviation.len() >= 3 {
+            let zone = tz::TimeZone::posix(&format!("{name}{default_rule}")).ok()?;
+            return Some(TimeZone { rules: Rules::Named(zone), name: name.into() });
+        }
+        if !summer.is_empty() {
+            return None;
+        }
         // The offset is read by who knows its rules, behind letters that are long enough.
-        let zone = tz::TimeZone::posix(&format!("AAA{offset}")).ok().filter(|_| (1..3).contains(&letters))?;
+        let zone = tz::TimeZone::posix(&format!("AAA{offset}")).ok()?;
         let seconds_east = zone.to_offset(Timestamp::UNIX_EPOCH).seconds();
-        let name = name.to_ascii_uppercase().into();
-        Some(TimeZone { rules: Rules::Fixed { seconds_east, abbreviation: abbreviation.into() }, name })
+        let rules = Rules::Fixed { seconds_east, abbreviation: abbreviation.into() };
+        Some(TimeZone { rules, name: name.into() })
     }
 
     /// Reads a value of the `TimeZone` setting: a zone's name, or hours east of Greenwich (`-7`, `5.5`).
@@ -100,7 +109,8 @@ impl TimeZone {
         if let Ok(hours) = setting.parse::<f64>() {
             return if hours.abs() <= 167.0 { TimeZone::fixed((hours * 3600.0).round() as i32) } else { None };
         }
-        TimeZone::from_name(setting)
+        // A zone that is not a whole number of minutes away looks to PostgreSQL like one with leap seconds.
+        TimeZone::from_name(setting).filter(|zone| zone.fixed_offset_seconds().is_none_or(|seconds| seconds % 60 == 0))
     }
 
     /// The zone's name as `SHOW TimeZone` gives it.
@@ -235,6 +245,11 @@ mod tests {
         assert_eq!(name("utc").as_deref(), Some("UTC"));
         assert_eq!(name("-3.5").as_deref(), Some("<-03:30>+03:30"));
         assert_eq!(name("168"), None);
+        assert_eq!(name("+02:00").as_deref(), Some("+02:00"));
+        assert_eq!(name("foo8bar").as_deref(), Some("FOO8BAR"));
+        assert_eq!(name("-4:15:10"), None);
+        assert_eq!(name("24:60"), None);
+        assert_eq!(name("+"), None);
         assert_eq!(name("Nowhere/Land"), None);
     }
 
@@ -243,6 +258,11 @@ mod tests {
         let zone = TimeZone::from_name("XYZ+3").expect("a POSIX zone");
         assert_eq!(zone.offset_at_utc(0).seconds_east, -3 * 3600);
         assert_eq!(zone.offset_at_utc(0).abbreviation, "XYZ");
+        let zone = TimeZone::from_name("-04:30").expect("a zone without letters");
+        assert_eq!(zone.offset_at_utc(0).seconds_east, 4 * 3600 + 1800);
+        let zone = TimeZone::from_name("foo8bar").expect("a zone with the default rule of summer time");
+        let july = crate::calendar::days_from_civil(2020, 7, 1) * crate::calendar::MICROS_PER_DAY;
+        assert_eq!(zone.offset_at_utc(july).seconds_east, -7 * 3600);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use nqdb_sqlstate::{DUPLICATE_COLUMN, INVALID_TABLE_DEFINITION, SqlError, TOO_MA
 use nqdb_txn::{RelationLock, Result, TableStore};
 use nqdb_types::{Datum, Oid};
 
-use super::table::{COLUMNS_MAX, owned_sequences};
+use super::table::{COLUMNS_MAX, expect_no_system_column, owned_sequences};
 use super::{CatalogWriter, index_row};
 use crate::definition::{IndexComputation, IndexDef, TableDef};
 use crate::request::{NewColumn, NewColumnSequence};
@@ -48,6 +48,7 @@ impl CatalogWriter<'_> {
             default: None,
             sequence: Some(sequence.clone()),
             missing: column.missing.clone(),
+            settings: column.settings.clone(),
         };
         let column = self.make_column(table.schema, (table.oid, &table.name), position, &new)?;
         let mut successor = TableDef::clone(&table);
@@ -95,6 +96,7 @@ impl CatalogWriter<'_> {
         indexes: Vec<(Oid, IndexComputation)>,
     ) -> Result<()> {
         let table = self.lock_table(table, RelationLock::AccessExclusive)?;
+        expect_no_system_column(name)?;
         if table.column_named(name).is_some() {
             return Err(duplicate_column(name, &table.name));
         }

@@ -142,6 +142,14 @@ impl CatalogWriter<'_> {
             .into()
     }
 
+    /// The first view that needs a column, described.
+    pub fn reader_of_column(&mut self, table: Oid, attnum: i16) -> Option<String> {
+        let snapshot = self.snapshot();
+        let mut found = readers(&snapshot, &|query| query.reads_column(table, attnum));
+        found.sort_unstable();
+        found.first().map(|view| self.describe(&snapshot, *view))
+    }
+
     /// `view v`, `column a of table t`: an object as PostgreSQL names it in messages.
     pub fn describe(&self, snapshot: &Snapshot, object: ObjectId) -> String {
         let relation = |oid: Oid| match snapshot.relation_by_oid(oid) {

@@ -14,7 +14,8 @@ use super::{CatalogWriter, duplicate_relation, index_row};
 use crate::definition::{IndexDef, TableDef};
 use crate::names::{NAME_BYTES_MAX, choose_name, clip};
 use crate::objects::Space;
-use crate::request::{NewIndex, NewKeyColumn, NewKeyPart};
+use crate::request::{NewIndex, NewKey, NewKeyColumn, NewKeyPart};
+use crate::settings::IndexSettings;
 use crate::user_type::TypesView;
 
 /// PostgreSQL's INDEX_MAX_KEYS.
@@ -48,13 +49,8 @@ impl CatalogWriter<'_> {
     }
 
     /// Adds a PRIMARY KEY or UNIQUE constraint to a table that is locked already.
-    pub(super) fn add_key(
-        &mut self,
-        table: &Arc<TableDef>,
-        name: Option<&str>,
-        primary: bool,
-        columns: &[String],
-    ) -> Result<Oid> {
+    pub(super) fn add_key(&mut self, table: &Arc<TableDef>, new: &NewKey) -> Result<Oid> {
+        let primary = new.primary;
         if primary && table.primary_key().is_some() {
             return Err(SqlError::new(
                 INVALID_TABLE_DEFINITION,
@@ -62,19 +58,27 @@ impl CatalogWriter<'_> {
             )
             .into());
         }
-        let name = match name {
+        let name = match &new.name {
             Some(name) => {
                 self.expect_free_name(table.schema, name)?;
-                name.to_owned()
+                name.clone()
             }
             None if primary => {
                 let snapshot = self.snapshot();
                 choose_name(&table.name, None, "pkey", |name| snapshot.relation(table.schema, name).is_some())
             }
-            None => self.index_name(table, columns, "key"),
+            None => {
+                let columns: Vec<String> = new.columns.iter().chain(&new.included).cloned().collect();
+                self.index_name(table, &columns, "key")
+            }
         };
-        let key = columns.iter().map(|column| NewKeyColumn::column(column)).collect();
-        let new = NewIndex::over_columns(table.oid, None, true, key);
+        let key = new.columns.iter().map(|column| NewKeyColumn::column(column)).collect();
+        let new = NewIndex {
+            included: new.included.clone(),
+            nulls_not_distinct: new.nulls_not_distinct,
+            parameters: new.parameters.clone(),
+            ..NewIndex::over_columns(table.oid, None, true, key)
+        };
         self.add_index(table, name, Purpose { unique: true, primary, constraint: true }, &new)
     }
 
@@ -95,6 +99,7 @@ impl CatalogWriter<'_> {
             options: new.key.iter().map(|key| key.options).collect(),
             included: included?,
             computation: new.computation.clone().map(Arc::new),
+            settings: IndexSettings { parameters: new.parameters.clone(), ..IndexSettings::default() },
             position,
         };
         let oid = index.oid;
@@ -111,11 +116,7 @@ impl CatalogWriter<'_> {
         }));
         let store = Arc::new(store);
         self.txn.define_table(store.clone());
-        if let Err(error) = store.build_index(self.txn, position) {
-            let names = self.catalog.binder().key_names(table, &index, &snapshot);
-            let format = self.label_format();
-            return Err(duplicate_rows(error, (table, &store), (&index, names), &format, self.txn));
-        }
+        self.build_index(&Building { table, store: &store, index: &index })?;
         let mut successor = TableDef::clone(table);
         successor.store = store;
         let row_name = index.name.clone();
@@ -139,11 +140,7 @@ impl CatalogWriter<'_> {
             std::mem::replace(&mut store.indexes[position], Arc::new(table.store.indexes[position].over_tree(tree)));
         let store = Arc::new(store);
         self.txn.define_table(store.clone());
-        if let Err(error) = store.build_index(self.txn, position) {
-            let snapshot = self.snapshot();
-            let names = self.catalog.binder().key_names(&table, definition, &snapshot);
-            return Err(duplicate_rows(error, (&table, &store), (definition, names), &self.label_format(), self.txn));
-        }
+        self.build_index(&Building { table: &table, store: &store, index: definition })?;
         let successor = TableDef { store, ..TableDef::clone(&table) };
         self.catalog.objects().replace(self.txn, &index_row(&successor, definition))?;
         self.catalog.system().drop_tree(self.txn, old.tree.id())?;
@@ -281,7 +278,24 @@ fn resolve_key(table: &TableDef, new: &NewIndex) -> Result<Vec<KeyColumn>> {
     new.key.iter().map(resolve).collect()
 }
 
+/// An index that is about to be filled.
+pub(super) struct Building<'a> {
+    pub table: &'a Arc<TableDef>,
+    pub store: &'a TableStore,
+    pub index: &'a IndexDef,
+}
+
 impl CatalogWriter<'_> {
+    /// Enters the rows of a store into one of its indexes, which is empty.
+    pub(super) fn build_index(&mut self, building: &Building<'_>) -> Result<()> {
+        let Building { table, store, index } = *building;
+        let Err(error) = store.build_index(self.txn, index.position) else { return Ok(()) };
+        let snapshot = self.snapshot();
+        let names = self.catalog.binder().key_names(table, index, &snapshot);
+        let format = self.label_format();
+        Err(duplicate_rows(error, (table, store), (index, names), &format, self.txn))
+    }
+
     /// What messages spell keys with.
     fn label_format(&mut self) -> FormatContext {
         let types = TypesView::new(self.snapshot(), self.search_path.clone().into(), str::to_owned);

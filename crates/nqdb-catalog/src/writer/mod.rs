@@ -8,6 +8,7 @@
 
 mod alter;
 mod column;
+mod column_type;
 mod dependency;
 mod domain;
 mod index;
@@ -17,6 +18,7 @@ mod role;
 mod schema;
 mod sequence;
 mod sequence_options;
+mod settings;
 mod table;
 mod temporary;
 mod user_type;
@@ -46,6 +48,7 @@ pub struct CatalogWriter<'a> {
     search_path: Vec<Oid>,
 }
 
+pub use column_type::TypeChange;
 pub use dependency::ObjectId;
 
 impl<'a> CatalogWriter<'a> {
@@ -144,6 +147,7 @@ fn table_row(table: &TableDef) -> ObjectRow {
         checks: table.checks.clone(),
         on_commit: table.on_commit,
         materialized: table.materialized.as_deref().cloned(),
+        settings: table.settings.clone(),
         version: table.version,
     };
     ObjectRow {
@@ -167,6 +171,7 @@ fn index_row(table: &TableDef, index: &IndexDef) -> ObjectRow {
         key: index.key.iter().zip(&index.options).map(|(key, options)| StoredKeyColumn::of(key, options)).collect(),
         included: index.included.clone(),
         computation: index.computation.as_deref().cloned(),
+        settings: index.settings.clone(),
     };
     ObjectRow {
         space: Space::Relation,

@@ -11,7 +11,7 @@ use super::{CatalogWriter, table_row};
 use crate::definition::{CheckDef, ColumnDef, Identity, OwnedBy, TableDef, TableStatistics};
 use crate::names::choose_name;
 use crate::objects::{Kind, ObjectRow, Space};
-use crate::request::{ColumnSequenceKind, NewColumn, NewConstraint, NewTable};
+use crate::request::{ColumnSequenceKind, NewCheck, NewColumn, NewConstraint, NewKey, NewTable};
 use crate::rights::SecuredKind;
 use crate::snapshot::{Change, Snapshot};
 use crate::stored::{attribute_number, to_json};
@@ -47,6 +47,7 @@ impl CatalogWriter<'_> {
             checks: Vec::new(),
             on_commit: new.on_commit,
             materialized: new.materialized.clone().map(Arc::new),
+            settings: new.settings.clone(),
             store: Arc::new(store),
             version: 1,
             statistics: None,
@@ -60,30 +61,29 @@ impl CatalogWriter<'_> {
 
     /// Adds constraints to a table that is locked: the primary key first, then in the given order.
     pub fn add_constraints(&mut self, table: Oid, constraints: &[NewConstraint]) -> Result<()> {
-        let is_primary = |constraint: &&NewConstraint| matches!(constraint, NewConstraint::Key { primary: true, .. });
+        let is_primary =
+            |constraint: &&NewConstraint| matches!(constraint, NewConstraint::Key(NewKey { primary: true, .. }));
         let ordered = constraints.iter().filter(is_primary).chain(constraints.iter().filter(|c| !is_primary(c)));
         for constraint in ordered {
             let definition = self.lock_table(table, RelationLock::AccessExclusive)?;
             match constraint {
-                NewConstraint::Key { name, primary, columns } => {
-                    if let Some(name) = name {
+                NewConstraint::Key(key) => {
+                    if let Some(name) = &key.name {
                         expect_new_constraint(&definition, name)?;
                     }
-                    if *primary {
-                        self.set_all_not_null(&definition, columns)?;
+                    if key.primary {
+                        self.set_all_not_null(&definition, &key.columns)?;
                     }
                     let definition = self.lock_table(table, RelationLock::AccessExclusive)?;
-                    self.add_key(&definition, name.as_deref(), *primary, columns)?;
+                    self.add_key(&definition, key)?;
                 }
-                NewConstraint::Check { name, expression, columns } => {
-                    self.add_check(&definition, name.as_deref(), expression, columns)?;
-                }
+                NewConstraint::Check(check) => self.add_check(&definition, check)?,
             }
         }
         Ok(())
     }
 
-    fn set_all_not_null(&mut self, table: &Arc<TableDef>, columns: &[String]) -> Result<()> {
+    pub(super) fn set_all_not_null(&mut self, table: &Arc<TableDef>, columns: &[String]) -> Result<()> {
         let mut successor = TableDef::clone(table);
         for name in columns {
             if let Some(position) = table.column_named(name) {
@@ -93,27 +93,29 @@ impl CatalogWriter<'_> {
         self.put_table(successor)
     }
 
-    fn add_check(
-        &mut self,
-        table: &Arc<TableDef>,
-        name: Option<&str>,
-        expression: &str,
-        columns: &[String],
-    ) -> Result<()> {
+    fn add_check(&mut self, table: &Arc<TableDef>, new: &NewCheck) -> Result<()> {
+        let NewCheck { name, expression, columns, validated, no_inherit } = new;
         let name = match name {
             Some(name) => {
                 expect_new_constraint(table, name)?;
                 name.to_owned()
             }
             None => {
-                let column = if let [only] = columns { Some(only.as_str()) } else { None };
+                let column = if let [only] = columns.as_slice() { Some(only.as_str()) } else { None };
                 choose_name(&table.name, column, "check", |name| table.has_constraint_named(name))
             }
         };
         let columns = columns.iter().filter_map(|name| table.column_named(name)).map(attribute_number).collect();
         let mut successor = TableDef::clone(table);
         let oid = self.catalog.next_oid(self.txn)?;
-        successor.checks.push(CheckDef { oid, name, expression: expression.to_owned(), columns });
+        successor.checks.push(CheckDef {
+            oid,
+            name,
+            expression: expression.to_owned(),
+            columns,
+            validated: *validated,
+            no_inherit: *no_inherit,
+        });
         // PostgreSQL checks constraints in the order of their names.
         successor.checks.sort_by(|left, right| left.name.cmp(&right.name));
         self.put_table(successor)
@@ -228,7 +230,7 @@ impl CatalogWriter<'_> {
     }
 
     /// A store with new, empty trees and no indexes.
-    fn new_store(&mut self, id: Oid, columns: &[ColumnDef]) -> Result<TableStore> {
+    pub(super) fn new_store(&mut self, id: Oid, columns: &[ColumnDef]) -> Result<TableStore> {
         let rows = self.catalog.system().create_tree(self.txn)?;
         let overflow = self.catalog.system().create_tree(self.txn)?;
         let counters = TableCounters::open(&rows, &overflow)?;
@@ -243,7 +245,7 @@ impl CatalogWriter<'_> {
         })
     }
 
-    fn drop_trees(&mut self, store: &TableStore) -> Result<()> {
+    pub(super) fn drop_trees(&mut self, store: &TableStore) -> Result<()> {
         let system = self.catalog.system();
         for index in &store.indexes {
             system.drop_tree(self.txn, index.tree.id())?;
@@ -261,6 +263,7 @@ impl CatalogWriter<'_> {
         new: &NewColumn,
     ) -> Result<ColumnDef> {
         let (table_oid, table_name) = table;
+        expect_no_system_column(&new.name)?;
         self.hold_type(new.ty.declared_oid())?;
         self.hold_type(new.ty.oid)?;
         let attnum = attribute_number(position);
@@ -273,6 +276,7 @@ impl CatalogWriter<'_> {
             identity: None,
             generated: None,
             missing: new.missing.clone(),
+            settings: new.settings.clone(),
             dropped: false,
         };
         let Some(sequence) = &new.sequence else { return Ok(column) };
@@ -307,6 +311,16 @@ pub(super) fn owned_sequences(snapshot: &Snapshot, table: Oid, attnum: Option<i1
     owned
 }
 
+/// 42701 for the name of a column that every table has.
+pub(super) fn expect_no_system_column(name: &str) -> Result<()> {
+    const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"];
+    if SYSTEM_COLUMNS.contains(&name) {
+        let message = format!("column name \"{name}\" conflicts with a system column name");
+        return Err(SqlError::new(DUPLICATE_COLUMN, message).into());
+    }
+    Ok(())
+}
+
 fn expect_distinct_columns(columns: &[NewColumn]) -> Result<()> {
     if columns.len() > COLUMNS_MAX {
         return Err(SqlError::new(TOO_MANY_COLUMNS, format!("tables can have at most {COLUMNS_MAX} columns")).into());
@@ -320,7 +334,7 @@ fn expect_distinct_columns(columns: &[NewColumn]) -> Result<()> {
     }
 }
 
-fn expect_new_constraint(table: &TableDef, name: &str) -> Result<()> {
+pub(super) fn expect_new_constraint(table: &TableDef, name: &str) -> Result<()> {
     if table.has_constraint_named(name) {
         return Err(SqlError::new(
             DUPLICATE_OBJECT,

@@ -1,12 +1,12 @@
 //! Dates, times and intervals out of their parts.
 
 use nqdb_functions_macros::sql_function;
-use nqdb_sqlstate::SqlResult;
+use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SqlError, SqlResult};
 use nqdb_types::calendar::{
     MICROS_PER_HOUR, MICROS_PER_MINUTE, MICROS_PER_SECOND, UNIX_EPOCH_MICROS, date_from_civil, is_timestamp_in_range,
     timestamp_from_days,
 };
-use nqdb_types::{Interval, TimeZone};
+use nqdb_types::{Interval, TimeZone, numeric_zone};
 
 use super::field_overflow;
 use super::zone::zone_by_name;
@@ -94,7 +94,17 @@ fn make_zoned(
 )]
 fn make_in_zone(year: i32, month: i32, day: i32, hour: i32, minute: i32, seconds: f64, zone: &str) -> SqlResult<i64> {
     let local = make_timestamp(year, month, day, hour, minute, seconds)?;
-    make_in(&zone_by_name(zone)?, local)
+    if zone.starts_with(|first: char| first.is_ascii_digit()) {
+        let message = format!("invalid input syntax for type numeric time zone: \"{zone}\"");
+        return Err(SqlError::new(INVALID_PARAMETER_VALUE, message)
+            .with_hint("Numeric time zones must have \"-\" or \"+\" as first character."));
+    }
+    // Here a number counts as in timestamps, east of Greenwich.
+    let zone = match numeric_zone(zone)? {
+        Some(seconds_east) => TimeZone::fixed(seconds_east).ok_or_else(|| field_overflow("timestamp out of range"))?,
+        None => zone_by_name(zone)?,
+    };
+    make_in(&zone, local)
 }
 
 #[sql_function(

@@ -13,24 +13,7 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[&TEXT_TIMESTAMP, &TEXT_ZONED, &I
 /// The zone of that name, abbreviation or POSIX specification; 22023 if there is none.
 pub(super) fn zone_by_name(name: &str) -> SqlResult<TimeZone> {
     TimeZone::from_abbreviation_or_name(name)
-        .or_else(|| posix_offset(name).and_then(TimeZone::fixed))
         .ok_or_else(|| SqlError::new(INVALID_PARAMETER_VALUE, format!("time zone \"{name}\" not recognized")))
-}
-
-/// Seconds east of a bare `+hh[:mm[:ss]]`, which counts west as all POSIX specifications do.
-fn posix_offset(name: &str) -> Option<i32> {
-    let (sign, digits) = match name.strip_prefix('-') {
-        Some(digits) => (1, digits),
-        None => (-1, name.strip_prefix('+')?),
-    };
-    let mut seconds = 0;
-    let mut unit_seconds = 3600;
-    for part in digits.split(':') {
-        let count: i32 = part.parse().ok().filter(|count| (0..168).contains(count))?;
-        seconds += count * unit_seconds;
-        unit_seconds /= 60;
-    }
-    Some(sign * seconds)
 }
 
 fn zone_by_offset(interval: &Interval) -> SqlResult<TimeZone> {

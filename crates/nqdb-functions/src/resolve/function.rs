@@ -6,7 +6,7 @@ use nqdb_types::{Oid, all_types, oid};
 use super::candidates::{Candidate, Choice, choose};
 use super::{ResolveError, polymorphic};
 use crate::{
-    Aggregate, CastContext, CastMethod, Function, WindowFunction, aggregates_named, coercion, functions_named,
+    Aggregate, CastContext, CastMethod, Function, WindowFunction, aggregates_named, coercion, functions_named, spread,
     window_functions_named,
 };
 
@@ -139,14 +139,26 @@ pub(super) fn resolved(candidate: &Candidate<Callee>, args: &[Oid]) -> Result<Re
 
 /// The function that a call with `VARIADIC` before its last argument means: that argument is the array itself.
 pub fn resolve_variadic_call(name: &str, args: &[Oid]) -> Result<ResolvedFunction, ResolveError> {
+    let takes_as_many = |function: &&&'static Function| function.variadic && function.args.len() == args.len();
     let candidates = functions_named(name)
         .iter()
-        .filter(|function| function.packs_variadic() && function.args.len() == args.len())
+        .filter(takes_as_many)
         .map(|function| Candidate { args: function.args.to_vec(), target: Callee::Function(function) })
         .collect();
-    match choose(candidates, args) {
-        Choice::One(candidate) => Ok(ResolvedFunction { packed_from: None, ..resolved(&candidate, args)? }),
-        Choice::None => Err(ResolveError::Unknown),
-        Choice::Several => Err(ResolveError::Ambiguous),
+    let candidate = match choose(candidates, args) {
+        Choice::One(candidate) => candidate,
+        Choice::None => return Err(ResolveError::Unknown),
+        Choice::Several => return Err(ResolveError::Ambiguous),
+    };
+    if let Callee::Function(function) = candidate.target
+        && let Some(companion) = spread::companion(function)
+    {
+        let is_array = args.last().is_some_and(|last| element_type(*last).is_some() || *last == oid::ANYARRAY);
+        if !is_array {
+            return Err(ResolveError::VariadicIsNoArray);
+        }
+        let candidate = Candidate { args: companion.args.to_vec(), target: Callee::Function(companion) };
+        return Ok(ResolvedFunction { packed_from: None, ..resolved(&candidate, args)? });
     }
+    Ok(ResolvedFunction { packed_from: None, ..resolved(&candidate, args)? })
 }

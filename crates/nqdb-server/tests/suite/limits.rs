@@ -89,10 +89,9 @@ async fn the_statements_of_all_sessions_share_a_bounded_memory() {
     let hint = error.as_db_error().and_then(|error| error.hint()).unwrap_or_default().to_owned();
     assert!(hint.contains("--memory"), "{hint}");
     assert_eq!(server.instance().statement_memory.held_bytes(), 0, "it is given back");
-    other.batch_execute("set work_mem = '1MB'").await.unwrap();
-    let error = other.simple_query("select n from generate_series(1, 100000) n order by n desc").await.unwrap_err();
-    let hint = error.as_db_error().and_then(|error| error.hint()).unwrap_or_default().to_owned();
-    assert!(hint.contains("work_mem"), "{hint}");
+    // A small work_mem makes no statement fail.
+    other.batch_execute("set work_mem = '64kB'").await.unwrap();
+    other.simple_query("select n from generate_series(1, 100000) n order by n desc").await.unwrap();
     drop((client, other));
     server.stop().await;
 }

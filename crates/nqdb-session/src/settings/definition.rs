@@ -5,6 +5,10 @@
 //! works, as dumps and drivers do, any other is 0A000. Settings that only advise a planner or a server are
 //! accepted with their checks.
 
+use std::sync::LazyLock;
+
+use super::advice::ADVICE;
+
 /// What values a setting takes.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -17,6 +21,7 @@ pub enum Kind {
     Real {
         min: f64,
         max: f64,
+        unit: Unit,
     },
     Choice(&'static [&'static str]),
     Text,
@@ -28,10 +33,11 @@ pub enum Kind {
     SearchPath,
 }
 
-/// What an integer counts.
+/// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     None,
+    Bytes,
     Milliseconds,
     Kilobytes,
     /// Pages of 8 kB.
@@ -65,7 +71,12 @@ pub struct Definition {
     pub description: &'static str,
 }
 
-const fn user(name: &'static str, kind: Kind, default: &'static str, description: &'static str) -> Definition {
+pub(super) const fn user(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    description: &'static str,
+) -> Definition {
     Definition { name, kind, default, context: Context::User, report: false, description }
 }
 
@@ -77,7 +88,7 @@ const fn fact(name: &'static str, default: &'static str, description: &'static s
     Definition { name, kind: Kind::Text, default, context: Context::Internal, report: false, description }
 }
 
-const fn superuser(definition: Definition) -> Definition {
+pub(super) const fn superuser(definition: Definition) -> Definition {
     Definition { context: Context::Superuser, ..definition }
 }
 
@@ -85,10 +96,10 @@ const fn server(name: &'static str, default: &'static str, description: &'static
     Definition { name, kind: Kind::Text, default, context: Context::Server, report: false, description }
 }
 
-const INT_MAX: i64 = i32::MAX as i64;
-const MILLISECONDS: Kind = Kind::Integer { min: 0, max: INT_MAX, unit: Unit::Milliseconds };
+pub(super) const INT_MAX: i64 = i32::MAX as i64;
+pub(super) const MILLISECONDS: Kind = Kind::Integer { min: 0, max: INT_MAX, unit: Unit::Milliseconds };
 const COLLAPSE: Kind = Kind::Integer { min: 1, max: INT_MAX, unit: Unit::None };
-const COST: Kind = Kind::Real { min: 0.0, max: f64::MAX };
+const COST: Kind = Kind::Real { min: 0.0, max: f64::MAX, unit: Unit::None };
 const ISOLATION: Kind = Kind::Choice(&["serializable", "repeatable read", "read committed", "read uncommitted"]);
 
 /// The version that clients are told: PostgreSQL's, whose behaviour they may rely on.
@@ -96,7 +107,14 @@ pub const SERVER_VERSION: &str = "15.18";
 const SERVER_VERSION_NUM: &str = "150018";
 
 /// All settings, sorted by name without case.
-pub static DEFINITIONS: &[Definition] = &[
+pub static DEFINITIONS: LazyLock<Vec<Definition>> = LazyLock::new(|| {
+    let mut all: Vec<Definition> = OWN.iter().chain(ADVICE).copied().collect();
+    all.sort_by(|left, right| compare_names(left.name, right.name));
+    all
+});
+
+/// The settings that are obeyed, or that the planner's advice is made of.
+static OWN: &[Definition] = &[
     reported(user(
         "application_name",
         Kind::Text,
@@ -153,7 +171,7 @@ pub static DEFINITIONS: &[Definition] = &[
     user("cpu_tuple_cost", COST, "0.01", "Sets the planner's estimate of the cost of processing each tuple (row)."),
     user(
         "cursor_tuple_fraction",
-        Kind::Real { min: 0.0, max: 1.0 },
+        Kind::Real { min: 0.0, max: 1.0, unit: Unit::None },
         "0.1",
         "Sets the planner's estimate of the fraction of a cursor's rows that will be retrieved.",
     ),
@@ -270,10 +288,15 @@ pub static DEFINITIONS: &[Definition] = &[
         "0",
         "GEQO: number of individuals in the population.",
     ),
-    user("geqo_seed", Kind::Real { min: 0.0, max: 1.0 }, "0", "GEQO: seed for random path selection."),
+    user(
+        "geqo_seed",
+        Kind::Real { min: 0.0, max: 1.0, unit: Unit::None },
+        "0",
+        "GEQO: seed for random path selection.",
+    ),
     user(
         "geqo_selection_bias",
-        Kind::Real { min: 1.5, max: 2.0 },
+        Kind::Real { min: 1.5, max: 2.0, unit: Unit::None },
         "2",
         "GEQO: selective pressure within the population.",
     ),
@@ -285,7 +308,7 @@ pub static DEFINITIONS: &[Definition] = &[
     ),
     user(
         "hash_mem_multiplier",
-        Kind::Real { min: 1.0, max: 1000.0 },
+        Kind::Real { min: 1.0, max: 1000.0, unit: Unit::None },
         "2",
         "Multiple of work_mem to use for hash tables.",
     ),
@@ -313,20 +336,20 @@ pub static DEFINITIONS: &[Definition] = &[
     user("jit", Kind::Bool, "off", "Allow JIT compilation."),
     user(
         "jit_above_cost",
-        Kind::Real { min: -1.0, max: f64::MAX },
+        Kind::Real { min: -1.0, max: f64::MAX, unit: Unit::None },
         "100000",
         "Perform JIT compilation if query is more expensive.",
     ),
     user("jit_expressions", Kind::Bool, "on", "Allow JIT compilation of expressions."),
     user(
         "jit_inline_above_cost",
-        Kind::Real { min: -1.0, max: f64::MAX },
+        Kind::Real { min: -1.0, max: f64::MAX, unit: Unit::None },
         "500000",
         "Perform JIT inlining if query is more expensive.",
     ),
     user(
         "jit_optimize_above_cost",
-        Kind::Real { min: -1.0, max: f64::MAX },
+        Kind::Real { min: -1.0, max: f64::MAX, unit: Unit::None },
         "500000",
         "Optimize JIT-compiled functions if query is more expensive.",
     ),
@@ -438,7 +461,7 @@ pub static DEFINITIONS: &[Definition] = &[
     ),
     user(
         "recursive_worktable_factor",
-        Kind::Real { min: 0.001, max: 1000000.0 },
+        Kind::Real { min: 0.001, max: 1000000.0, unit: Unit::None },
         "10",
         "Sets the planner's estimate of the average size of a recursive query's working table.",
     ),
@@ -543,7 +566,9 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_so_that_names_are_found() {
-        for definition in DEFINITIONS {
+        let names: Vec<&str> = DEFINITIONS.iter().map(|definition| definition.name).collect();
+        assert!(names.windows(2).all(|pair| compare_names(pair[0], pair[1]).is_lt()), "{names:?}");
+        for definition in DEFINITIONS.iter() {
             assert_eq!(position(definition.name).map(|at| DEFINITIONS[at].name), Some(definition.name));
         }
         assert_eq!(position("timezone").map(|at| DEFINITIONS[at].name), Some("TimeZone"));

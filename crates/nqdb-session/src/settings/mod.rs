@@ -9,6 +9,7 @@
 //!
 //! `transaction_isolation` and its like are described here and obeyed by the transaction block.
 
+mod advice;
 mod definition;
 mod search_path;
 mod value;
@@ -19,8 +20,8 @@ use std::time::Duration;
 
 use nqdb_sql::plan::{ExecutorChoice, PlanContext};
 use nqdb_sqlstate::{
-    CANT_CHANGE_RUNTIME_PARAM, INSUFFICIENT_PRIVILEGE, INVALID_NAME, INVALID_PARAMETER_VALUE, NoticeSeverity, SqlError,
-    SqlResult, UNDEFINED_OBJECT,
+    CANT_CHANGE_RUNTIME_PARAM, FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, INVALID_NAME, INVALID_PARAMETER_VALUE,
+    NoticeSeverity, SqlError, SqlResult, UNDEFINED_OBJECT,
 };
 use nqdb_types::{ByteaOutput, DateStyle, FormatContext, IntervalStyle, NoUserTypes, TimeZone, TypeCatalog};
 
@@ -28,7 +29,7 @@ use definition::position;
 pub use definition::{Context, DEFINITIONS, Definition, Kind, SERVER_VERSION, Unit};
 pub use search_path::{quote as quote_identifier, split as split_search_path};
 use value::Value;
-pub use value::parse_bool;
+pub use value::{parse_bool, short_real};
 
 /// Which setting: a position in the table, or the lower-case name of a custom one (`my.setting`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +54,10 @@ pub enum Authority {
     Superuser,
     User,
 }
+
+/// What a statement may hold whatever `work_mem` says. PostgreSQL writes temporary files above `work_mem`, so that a small one
+/// makes statements slow and lets none fail; the row executor writes no files, so a small one means nothing to it.
+pub const STATEMENT_MEMORY_MIN_BYTES: usize = 64 << 20;
 
 /// A place in the notes of the transaction, taken with a savepoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +87,7 @@ pub struct Effective {
     pub deadlock_timeout: Duration,
     pub idle_in_transaction_timeout: Option<Duration>,
     pub idle_session_timeout: Option<Duration>,
+    /// What a statement may hold: `work_mem`, [`STATEMENT_MEMORY_MIN_BYTES`] at least.
     pub work_memory_bytes: usize,
     pub client_min_messages: NoticeSeverity,
     /// `client_min_messages = error`: no notice at all.
@@ -338,6 +344,9 @@ impl Settings {
             Key::Known(at) => {
                 let definition = &DEFINITIONS[*at];
                 allow(definition, authority)?;
+                if definition.name == "default_with_oids" && parse_bool(text) == Some(true) {
+                    return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "tables declared WITH OIDS are not supported"));
+                }
                 let current = self.show(definition.name).unwrap_or_default();
                 let value = Value::parse(definition, text, &current)?;
                 if definition.name == "default_transaction_isolation" && text.eq_ignore_ascii_case("serializable") {
@@ -423,7 +432,10 @@ impl Settings {
             deadlock_timeout: self.timeout("deadlock_timeout").unwrap_or(Duration::from_secs(1)),
             idle_in_transaction_timeout: self.timeout("idle_in_transaction_session_timeout"),
             idle_session_timeout: self.timeout("idle_session_timeout"),
-            work_memory_bytes: usize::try_from(self.integer("work_mem")).unwrap_or(0).saturating_mul(1024),
+            work_memory_bytes: usize::try_from(self.integer("work_mem"))
+                .unwrap_or(0)
+                .saturating_mul(1024)
+                .max(STATEMENT_MEMORY_MIN_BYTES),
             client_min_messages: severity(&messages),
             notices_off: messages == "error",
             default_isolation: self.text("default_transaction_isolation"),
@@ -473,6 +485,11 @@ impl Default for Effective {
             },
         }
     }
+}
+
+/// Settings that can be set and shown by name, but are on no list.
+pub fn is_hidden(name: &str) -> bool {
+    name == "default_with_oids"
 }
 
 /// Settings that describe the transaction at hand; they are set through it.
@@ -537,7 +554,8 @@ fn check_custom_name(name: &str) -> SqlResult<()> {
 fn plain(definition: &Definition, value: &Value) -> String {
     match value {
         Value::Integer(number) => number.to_string(),
-        Value::Bool(_) | Value::Real(_) | Value::Text(_) => value.show(definition),
+        Value::Real(number) => short_real(*number),
+        Value::Bool(_) | Value::Text(_) => value.show(definition),
     }
 }
 

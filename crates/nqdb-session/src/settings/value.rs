@@ -28,7 +28,7 @@ impl Value {
                 )
             }),
             Kind::Integer { min, max, unit } => parse_integer(definition, text, min, max, unit),
-            Kind::Real { min, max } => parse_real(definition, text, min, max),
+            Kind::Real { min, max, unit } => parse_real(definition, text, min, max, unit),
             Kind::Choice(choices) => parse_choice(definition, text, choices),
             Kind::Text => Ok(Value::Text(text.to_owned())),
             Kind::Fixed => parse_fixed(definition, text),
@@ -57,7 +57,8 @@ impl Value {
             (Value::Bool(value), _) => (if *value { "on" } else { "off" }).to_owned(),
             (Value::Integer(value), Kind::Integer { unit, .. }) => show_integer(*value, unit),
             (Value::Integer(value), _) => value.to_string(),
-            (Value::Real(value), _) => value.to_string(),
+            (Value::Real(value), Kind::Real { unit, .. }) => show_real(*value, unit),
+            (Value::Real(value), _) => short_real(*value),
             (Value::Text(value), _) => value.clone(),
         }
     }
@@ -119,6 +120,9 @@ fn parse_encoding(definition: &Definition, text: &str) -> SqlResult<Value> {
 fn units(unit: Unit) -> &'static [(&'static str, f64)] {
     match unit {
         Unit::None => &[],
+        Unit::Bytes => {
+            &[("TB", 1_099_511_627_776.0), ("GB", 1_073_741_824.0), ("MB", 1_048_576.0), ("kB", 1024.0), ("B", 1.0)]
+        }
         Unit::Milliseconds => {
             &[("d", 86_400_000.0), ("h", 3_600_000.0), ("min", 60_000.0), ("s", 1000.0), ("ms", 1.0), ("us", 0.001)]
         }
@@ -136,18 +140,25 @@ fn unit_hint(unit: Unit) -> Option<&'static str> {
         Unit::Milliseconds | Unit::Seconds => {
             Some("Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".")
         }
-        Unit::Kilobytes | Unit::Pages => {
+        Unit::Bytes | Unit::Kilobytes | Unit::Pages => {
             Some("Valid units for this parameter are \"B\", \"kB\", \"MB\", \"GB\", and \"TB\".")
         }
     }
 }
 
-fn parse_integer(definition: &Definition, text: &str, min: i64, max: i64, unit: Unit) -> SqlResult<Value> {
+/// A number with a unit that the setting allows, in the setting's own unit.
+fn parse_quantity(definition: &Definition, text: &str, unit: Unit) -> SqlResult<f64> {
     let text_trimmed = text.trim();
     let digits = text_trimmed
         .find(|letter: char| !(letter.is_ascii_digit() || matches!(letter, '+' | '-' | '.')))
         .unwrap_or(text_trimmed.len());
-    let (number, suffix) = text_trimmed.split_at(digits);
+    // An exponent belongs to the number: `1e3`, `2.5e-1ms`.
+    let exponent = text_trimmed.get(digits..).filter(|rest| rest.starts_with(['e', 'E'])).map_or(0, |rest| {
+        let sign = usize::from(rest.get(1..).is_some_and(|rest| rest.starts_with(['+', '-'])));
+        let len = rest.bytes().skip(1 + sign).take_while(u8::is_ascii_digit).count();
+        if len == 0 { 0 } else { 1 + sign + len }
+    });
+    let (number, suffix) = text_trimmed.split_at(digits + exponent);
     let number: f64 = number.parse().map_err(|_| invalid(definition, text))?;
     let suffix = suffix.trim();
     let factor = match units(unit).iter().find(|(name, _)| *name == suffix) {
@@ -161,42 +172,75 @@ fn parse_integer(definition: &Definition, text: &str, min: i64, max: i64, unit: 
             });
         }
     };
-    let value = (number * factor).round_ties_even();
-    if !value.is_finite() || value.abs() > f64::from(i32::MAX) {
+    let value = number * factor;
+    if value.is_finite() { Ok(value) } else { Err(invalid(definition, text)) }
+}
+
+fn unit_name(unit: Unit) -> &'static str {
+    match unit {
+        Unit::None => "",
+        Unit::Bytes => " B",
+        Unit::Milliseconds => " ms",
+        Unit::Seconds => " s",
+        Unit::Kilobytes => " kB",
+        Unit::Pages => " 8kB",
+    }
+}
+
+fn out_of_range(definition: &Definition, value: &str, unit: Unit, min: &str, max: &str) -> SqlError {
+    let message = format!(
+        "{value}{} is outside the valid range for parameter \"{}\" ({min} .. {max})",
+        unit_name(unit),
+        definition.name
+    );
+    SqlError::new(INVALID_PARAMETER_VALUE, message)
+}
+
+fn parse_integer(definition: &Definition, text: &str, min: i64, max: i64, unit: Unit) -> SqlResult<Value> {
+    let value = parse_quantity(definition, text, unit)?.round_ties_even();
+    if value.abs() > f64::from(i32::MAX) {
         return Err(invalid(definition, text).with_hint("Value exceeds integer range."));
     }
     let value = value as i64;
     if value < min || value > max {
-        let unit_name = match unit {
-            Unit::None => "",
-            Unit::Milliseconds => " ms",
-            Unit::Seconds => " s",
-            Unit::Kilobytes => " kB",
-            Unit::Pages => " 8kB",
-        };
-        return Err(SqlError::new(
-            INVALID_PARAMETER_VALUE,
-            format!(
-                "{value}{unit_name} is outside the valid range for parameter \"{}\" ({min} .. {max})",
-                definition.name
-            ),
-        ));
+        return Err(out_of_range(definition, &value.to_string(), unit, &min.to_string(), &max.to_string()));
     }
     Ok(Value::Integer(value))
 }
 
-fn parse_real(definition: &Definition, text: &str, min: f64, max: f64) -> SqlResult<Value> {
-    let value: f64 = text.trim().parse().map_err(|_| invalid(definition, text))?;
-    if !value.is_finite() {
-        return Err(invalid(definition, text));
-    }
+fn parse_real(definition: &Definition, text: &str, min: f64, max: f64, unit: Unit) -> SqlResult<Value> {
+    let value = parse_quantity(definition, text, unit)?;
     if value < min || value > max {
-        return Err(SqlError::new(
-            INVALID_PARAMETER_VALUE,
-            format!("{value} is outside the valid range for parameter \"{}\" ({min} .. {max})", definition.name),
-        ));
+        return Err(out_of_range(definition, &short_real(value), unit, &short_real(min), &short_real(max)));
     }
     Ok(Value::Real(value))
+}
+
+/// In the largest unit in which it is a whole number, or else in the smallest one.
+fn show_real(value: f64, unit: Unit) -> String {
+    let exact = |factor: f64| ((value / factor).round() / (value / factor) - 1.0).abs() <= 1e-8;
+    let units = units(unit);
+    match units.iter().find(|(_, factor)| exact(*factor)).or(units.last()) {
+        Some((name, factor)) if value > 0.0 => format!("{}{name}", short_real(value / factor)),
+        _ => short_real(value),
+    }
+}
+
+/// With six significant digits, as C's `%g` prints it.
+pub fn short_real(value: f64) -> String {
+    let scientific = format!("{value:.5e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
+    let Ok(exponent) = exponent.parse::<i32>() else { return scientific };
+    let trimmed = |digits: &str| match digits.contains('.') {
+        true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => digits.to_owned(),
+    };
+    if (-4..6).contains(&exponent) {
+        let decimals = usize::try_from(5 - exponent).unwrap_or(0);
+        return trimmed(&format!("{value:.decimals$}"));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(digits), exponent.abs())
 }
 
 /// In the largest unit that shows it exactly.
@@ -228,7 +272,7 @@ mod tests {
 
     #[test]
     fn every_default_is_a_valid_value_and_shows_as_itself() {
-        for definition in DEFINITIONS {
+        for definition in DEFINITIONS.iter() {
             let value = Value::parse(definition, definition.default, definition.default).unwrap();
             assert_eq!(value.show(definition), definition.default, "{}", definition.name);
         }
@@ -254,6 +298,25 @@ mod tests {
             parse("extra_float_digits", "4"),
             Err("22023 4 is outside the valid range for parameter \"extra_float_digits\" (-15 .. 3)".into())
         );
+    }
+
+    #[test]
+    fn real_numbers_take_units_too() {
+        assert_eq!(parse("vacuum_cost_delay", "40"), Ok("40ms".into()));
+        assert_eq!(parse("vacuum_cost_delay", "900us"), Ok("900us".into()));
+        assert_eq!(parse("vacuum_cost_delay", "0"), Ok("0".into()));
+        assert_eq!(parse("seq_page_cost", "1e3"), Ok("1000".into()));
+        assert_eq!(parse("random_page_cost", "1234567"), Ok("1.23457e+06".into()));
+        let out = |name: &str, text: &str| parse(name, text).unwrap_err();
+        assert_eq!(
+            out("seq_page_cost", "-1"),
+            "22023 -1 is outside the valid range for parameter \"seq_page_cost\" (0 .. 1.79769e+308)"
+        );
+        assert_eq!(
+            out("vacuum_cost_delay", "101"),
+            "22023 101 ms is outside the valid range for parameter \"vacuum_cost_delay\" (0 .. 100)"
+        );
+        assert_eq!(out("seq_page_cost", "NaN"), "22023 invalid value for parameter \"seq_page_cost\": \"NaN\"");
     }
 
     #[test]

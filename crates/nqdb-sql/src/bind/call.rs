@@ -176,6 +176,10 @@ impl Binder<'_> {
                 return self.coerce(arg, Type::new(target), CastContext::Explicit, position);
             }
             Err(error) => {
+                let position = match error {
+                    ResolveError::VariadicIsNoArray => args.last().and_then(|array| array.position),
+                    _ => position,
+                };
                 return Err(error.named_call_error(name, &given, names, self.cx.format).or_position(position));
             }
         };

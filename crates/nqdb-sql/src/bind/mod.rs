@@ -52,7 +52,9 @@ mod order;
 mod output_name;
 mod query;
 mod record;
+mod recursion_clause;
 mod returning;
+mod retype;
 mod row_subquery;
 mod rows;
 mod same;
@@ -92,6 +94,7 @@ use crate::rewrite::{fold_constants, fold_expression};
 use crate::rights::Access;
 use crate::statement::{ConflictInference, Overriding, Parsed, StatementKind, TargetSubscripts};
 pub(crate) use output_name::index_column_name;
+pub use retype::{Conversion, bind_retype, needs_rewrite};
 pub(crate) use same::same_expr;
 use scope::{Clause, Scope};
 pub use stored_query::{AnalyzedQuery, analyze_query, bind_fill, bind_refill};
@@ -378,6 +381,8 @@ struct Binder<'a> {
     shapes: Vec<Arc<RecordShape>>,
     /// Those of the query at hand, to be put around it.
     pending_with: Vec<PendingWith>,
+    /// Columns that `*` leaves out: those of SEARCH and CYCLE within their own query.
+    not_in_star: Vec<ColumnId>,
     /// Names of WITH queries that come later in their list.
     later_with_names: Vec<String>,
     next_with: u32,
@@ -427,6 +432,7 @@ impl<'a> Binder<'a> {
             scopes: Vec::new(),
             common_tables: Vec::new(),
             pending_with: Vec::new(),
+            not_in_star: Vec::new(),
             later_with_names: Vec::new(),
             next_with: 0,
             recursion: Recursion::default(),

@@ -47,6 +47,8 @@ pub(super) enum Clause {
     CopyWhere,
     IndexExpression,
     IndexPredicate,
+    /// USING of ALTER COLUMN TYPE.
+    Transform,
 }
 
 impl Clause {
@@ -78,6 +80,7 @@ impl Clause {
             Clause::CopyWhere => "aggregate functions are not allowed in COPY FROM WHERE conditions",
             Clause::IndexExpression => "aggregate functions are not allowed in index expressions",
             Clause::IndexPredicate => "aggregate functions are not allowed in index predicates",
+            Clause::Transform => "aggregate functions are not allowed in transform expressions",
         })
     }
 
@@ -128,6 +131,7 @@ impl Clause {
             Clause::Parameter => "EXECUTE",
             Clause::IndexExpression => "index expressions",
             Clause::IndexPredicate => "index predicates",
+            Clause::Transform => "transform expressions",
         }
     }
 }

@@ -192,7 +192,8 @@ impl Binder<'_> {
                         let message = "SELECT * with no tables specified is not valid";
                         return Err(SqlError::new(SYNTAX_ERROR, message).or_position(position));
                     }
-                    for column in columns {
+                    let shown = columns.into_iter().filter(|column| !self.not_in_star.contains(&column.id));
+                    for column in shown.collect::<Vec<_>>() {
                         let expr = self.column_expr(column.id, position);
                         targets.push(Target { expr, name: Some(column.name) });
                     }
@@ -243,7 +244,8 @@ impl Binder<'_> {
         let Some(found) = find_table(&self.scopes, schema, table, position)? else {
             return Err(missing_from(&self.scopes, table, position));
         };
-        for column in found.columns.clone() {
+        let shown = found.columns.iter().filter(|column| !self.not_in_star.contains(&column.id)).cloned();
+        for column in shown.collect::<Vec<_>>() {
             let expr = self.column_expr(column.id, position);
             targets.push(Target { expr, name: Some(column.name) });
         }

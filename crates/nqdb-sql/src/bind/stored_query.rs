@@ -275,7 +275,7 @@ impl Binder<'_> {
             .with_hint("Use the REFRESH MATERIALIZED VIEW command."))
     }
 
-    fn fill(&mut self, table: &Arc<TableDef>, source: Query) -> SqlResult<Bound> {
+    pub(super) fn fill(&mut self, table: &Arc<TableDef>, source: Query) -> SqlResult<Bound> {
         self.in_scope(Scope::new(Clause::Values), |binder| {
             let row = binder.new_row(table, true);
             let targets = table.live_columns().map(|(at, _)| at).collect();

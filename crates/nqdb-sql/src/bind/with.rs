@@ -7,7 +7,8 @@
 
 use nqdb_functions::Volatility;
 use nqdb_sqlstate::{
-    DUPLICATE_ALIAS, FEATURE_NOT_SUPPORTED, INVALID_COLUMN_REFERENCE, INVALID_RECURSION, SqlError, SqlResult,
+    DUPLICATE_ALIAS, FEATURE_NOT_SUPPORTED, INVALID_COLUMN_REFERENCE, INVALID_RECURSION, SYNTAX_ERROR, SqlError,
+    SqlResult,
 };
 use nqdb_types::Type;
 use sqlparser::ast;
@@ -19,6 +20,7 @@ use super::with_recursive::{dependency_order, references};
 use super::{Binder, is_change, span_position, walk};
 use crate::ir::{Bound, ColumnId, ExprKind, OutputColumn, Query, Rel, WithBody, WithId, WithQuery};
 use crate::names::name_of;
+use crate::parse::recursion_clauses;
 
 /// A WITH query in reach.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub(super) struct CommonTable {
     pub(super) columns: Vec<CommonColumn>,
     pub(super) kind: CommonKind,
     pub(super) reference_count: usize,
+    /// How many of the last columns `*` leaves out: those of SEARCH and CYCLE within their own query.
+    pub(super) hidden_count: usize,
 }
 
 /// A column of a WITH query.
@@ -186,10 +190,15 @@ impl Binder<'_> {
             let kind = if output.is_some() { CommonKind::Query } else { CommonKind::Silent };
             (WithBody::Change(Box::new(change)), output.unwrap_or_default(), kind)
         } else {
-            let query = if is_recursive {
-                self.bind_recursive_query(query, &name, &aliases, position)?
-            } else {
-                self.bind_query(query)?
+            let query = match recursion_clauses(query) {
+                Some((plain, clauses)) if is_recursive => {
+                    self.bind_recursive_query(&plain, &name, &aliases, Some(&clauses), position)?
+                }
+                Some(_) => {
+                    return Err(SqlError::new(SYNTAX_ERROR, "WITH query is not recursive").or_position(position));
+                }
+                None if is_recursive => self.bind_recursive_query(query, &name, &aliases, None, position)?,
+                None => self.bind_query(query)?,
             };
             let output = query.output.clone();
             (WithBody::Query(query), output, CommonKind::Query)
@@ -202,7 +211,8 @@ impl Binder<'_> {
         let may_move = !is_recursive && *materialized != Some(ast::CteAsMaterialized::Materialized);
         let can_move = may_move && matches!(&body, WithBody::Query(query) if !is_volatile(query));
         let columns = output.iter().map(|column| self.common_column(column)).collect();
-        self.common_tables.push(CommonTable { name: name.clone(), id, columns, kind, reference_count: 0 });
+        let table = CommonTable { name: name.clone(), id, columns, kind, reference_count: 0, hidden_count: 0 };
+        self.common_tables.push(table);
         self.pending_with.push(PendingWith { query: WithQuery { id, name, body }, can_move });
         Ok(())
     }
@@ -233,7 +243,7 @@ impl Binder<'_> {
     pub(super) fn bind_with_reference(&mut self, at: usize, position: Option<u32>) -> SqlResult<FromItem> {
         let Some(table) = self.common_tables.get_mut(at) else { return Err(SqlError::internal("no such WITH query")) };
         table.reference_count += 1;
-        let CommonTable { name, id, columns: common, kind, reference_count } = table.clone();
+        let CommonTable { name, id, columns: common, kind, reference_count, hidden_count } = table.clone();
         match kind {
             CommonKind::Query => {}
             CommonKind::Silent => {
@@ -251,6 +261,8 @@ impl Binder<'_> {
             scanned.push((at, id, column.ty));
             columns.push(ScopeColumn { name: column.name, id });
         }
+        let hidden = columns.len().saturating_sub(hidden_count);
+        self.not_in_star.extend(columns.iter().skip(hidden).map(|column| column.id));
         let rel = if kind == CommonKind::InStep {
             self.scope().reads_recursion = true;
             Rel::WorkTable { id, name: name.clone(), columns: scanned }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use nqdb_functions::equality;
 use nqdb_sqlstate::{DATATYPE_MISMATCH, FEATURE_NOT_SUPPORTED, INVALID_RECURSION, SYNTAX_ERROR, SqlError, SqlResult};
-use nqdb_types::Type;
+use nqdb_types::{Type, oid};
 use sqlparser::ast::{self, Ident, ObjectNamePart, SetExpr, SetOperator, SetQuantifier};
 
 use super::coerce::common_of;
@@ -14,6 +14,15 @@ use super::with::{CommonKind, CommonTable, Recursion, check_alias_count};
 use super::{Binder, span_position};
 use crate::ir::{Query, Rel, SetKind};
 use crate::names::name_of;
+use crate::parse::RecursionClauses;
+
+/// What a WITH query is called, its columns too, and where.
+#[derive(Clone, Copy)]
+struct Head<'q> {
+    name: &'q str,
+    aliases: &'q [String],
+    position: Option<u32>,
+}
 
 /// Whether a query names a table like that anywhere.
 pub(super) fn references(query: &ast::Query, name: &Ident) -> bool {
@@ -54,6 +63,7 @@ impl Binder<'_> {
         query: &ast::Query,
         name: &str,
         aliases: &[String],
+        clauses: Option<&RecursionClauses>,
         position: Option<u32>,
     ) -> SqlResult<Query> {
         self.with_own_queries(|binder| {
@@ -69,7 +79,7 @@ impl Binder<'_> {
             binder.refuse_tail(&tail)?;
             let all = quantifier == SetQuantifier::All;
             let outer = std::mem::take(&mut binder.recursion);
-            let bound = binder.bind_recursion(left, right, all, name, aliases, position);
+            let bound = binder.bind_recursion([left, right], all, Head { name, aliases, position }, clauses);
             binder.recursion = outer;
             binder.note_with(noted, false);
             bound
@@ -99,18 +109,29 @@ impl Binder<'_> {
 
     fn bind_recursion(
         &mut self,
-        left: &SetExpr,
-        right: &SetExpr,
+        [left, right]: [&SetExpr; 2],
         all: bool,
-        name: &str,
-        aliases: &[String],
-        position: Option<u32>,
+        head: Head<'_>,
+        clauses: Option<&RecursionClauses>,
     ) -> SqlResult<Query> {
+        let Head { name, aliases, position } = head;
         let id = self.new_with_id();
         let itself = self.common_tables.len();
         let kind = CommonKind::InSeed;
-        let table = CommonTable { name: name.to_string(), id, columns: Vec::new(), kind, reference_count: 0 };
+        let columns = Vec::new();
+        let table = CommonTable { name: name.to_string(), id, columns, kind, reference_count: 0, hidden_count: 0 };
         self.common_tables.push(table);
+        let extended = match clauses {
+            Some(clauses) => {
+                let columns = self.columns_of_term(left, head)?;
+                Some(self.extend_terms(left, right, clauses, name, &columns)?)
+            }
+            None => None,
+        };
+        let (left, right) = extended.as_ref().map_or((left, right), |terms| (&terms.left, &terms.right));
+        if let (Some(table), Some(terms)) = (self.common_tables.get_mut(itself), &extended) {
+            table.hidden_count = terms.added;
+        }
         let mut seed = self.bind_branch(left)?;
         self.resolve_output(&mut seed)?;
         check_alias_count(name, seed.output.len(), aliases.len(), position)?;
@@ -151,6 +172,23 @@ impl Binder<'_> {
         Ok(query)
     }
 
+    /// The names of the columns of a recursive query, which its first term and its aliases decide. The term is bound to
+    /// learn them, and bound again with more columns: nothing of the first time stays.
+    fn columns_of_term(
+        &mut self,
+        term: &SetExpr,
+        Head { name, aliases, position }: Head<'_>,
+    ) -> SqlResult<Vec<String>> {
+        let (tables, pending) = (self.common_tables.clone(), self.pending_with.len());
+        let mut bound = self.bind_branch(term)?;
+        self.resolve_output(&mut bound)?;
+        self.common_tables = tables;
+        self.pending_with.truncate(pending);
+        check_alias_count(name, bound.output.len(), aliases.len(), position)?;
+        let named = bound.output.into_iter().enumerate();
+        Ok(named.map(|(at, column)| aliases.get(at).cloned().unwrap_or(column.name)).collect())
+    }
+
     /// The type of a column: that of the first term, which the union of both must agree with.
     fn recursion_type(
         &mut self,
@@ -165,6 +203,10 @@ impl Binder<'_> {
         let [first, _] = &sides;
         let (of_seed, position) = (first.ty, first.position);
         let overall = common_of(&sides, "UNION", self.cx.format)?;
+        if overall.oid == of_seed.oid && matches!(of_seed.oid, oid::RECORD | oid::RECORD_ARRAY) {
+            // Records without a type of their own agree whatever their fields are; each brings its own along.
+            return Ok(of_seed);
+        }
         if overall != of_seed {
             let message = format!(
                 "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",

@@ -8,7 +8,7 @@ use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Oid;
 
 use super::names::missing_relation;
-use super::{DdlContext, QualifiedName, rename, view};
+use super::{DdlContext, QualifiedName, rename};
 use crate::definition::{Alter, AlterAction, ObjectKind};
 use crate::exec::CommandTag;
 use crate::rights_command::RoleSpec;
@@ -36,16 +36,12 @@ pub(super) fn alter(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<Comman
             cx.expect_not_open(relation.oid(), relation.name(), "ALTER TABLE")?;
             cx.writer().set_relation_owner(relation.oid(), owner)?;
         }
-        AlterAction::ColumnDefault { column, default } => {
-            view::set_column_default(&relation, column, default.as_deref(), cx)?;
-        }
-        AlterAction::SetOptions(options) => view::set_options(&relation, options, cx)?,
-        AlterAction::ResetOptions(names) => view::reset_options(&relation, names, cx)?,
     }
     Ok(tag)
 }
 
-fn tag(kind: ObjectKind) -> &'static str {
+/// The command tag of an ALTER.
+pub(super) fn tag(kind: ObjectKind) -> &'static str {
     match kind {
         ObjectKind::Table => "ALTER TABLE",
         ObjectKind::View => "ALTER VIEW",
@@ -189,10 +185,8 @@ fn alter_schema(alter: &Alter, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnErr
             cx.expect_may_create_schema()?;
             cx.writer().alter_schema(schema.oid, None, Some(owner))
         }
-        AlterAction::SetSchema(_)
-        | AlterAction::RenameColumn { .. }
-        | AlterAction::ColumnDefault { .. }
-        | AlterAction::SetOptions(_)
-        | AlterAction::ResetOptions(_) => Err(SqlError::unsupported("this form of ALTER SCHEMA").into()),
+        AlterAction::SetSchema(_) | AlterAction::RenameColumn { .. } => {
+            Err(SqlError::unsupported("this form of ALTER SCHEMA").into())
+        }
     }
 }

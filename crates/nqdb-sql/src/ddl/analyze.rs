@@ -7,40 +7,73 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use nqdb_catalog::{ColumnStatistics, TableDef, TableStatistics};
-use nqdb_sqlstate::{Notice, SqlError, SqlResult, WARNING};
+use nqdb_catalog::{ColumnStatistics, PG_CATALOG_OID, Relation, TableDef, TableStatistics};
+use nqdb_sqlstate::{DUPLICATE_COLUMN, LOCK_NOT_AVAILABLE, Notice, SqlError, SqlResult, UNDEFINED_COLUMN, WARNING};
 use nqdb_txn::{Direction, RelationLock, RowId, TxnError};
 use nqdb_types::{Datum, row};
 
 use super::names::missing_relation;
 use super::{DdlContext, QualifiedName, Targets};
 use crate::exec::CommandTag;
-use crate::statement::VacuumStatement;
+use crate::statement::{MaintenanceTable, VacuumStatement};
+use crate::system::SystemRelation;
 
 /// Rows in a sample: 300 for each of PostgreSQL's default 100 statistics targets.
 const SAMPLE_ROWS_MAX: usize = 30_000;
 
 /// ANALYZE of the tables, or of all that the role owns.
-pub(super) fn analyze(targets: Targets<'_>, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
-    for table in tables_of(targets, "analyze", cx)? {
-        analyze_table(&table, cx)?;
+pub(super) fn analyze(
+    targets: Targets<'_>,
+    skip_locked: bool,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<CommandTag, TxnError> {
+    for table in tables_of(targets, Upkeep::Analyze, cx)? {
+        analyze_table(&table, skip_locked, cx)?;
     }
     Ok(CommandTag::Other("ANALYZE"))
 }
 
 /// VACUUM: dead rows are purged without being asked, so only its ANALYZE is work.
 pub(super) fn vacuum(vacuum: &VacuumStatement, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
-    let tables = tables_of(&vacuum.tables, "vacuum", cx)?;
-    if vacuum.analyze {
-        for table in tables {
-            analyze_table(&table, cx)?;
+    for table in tables_of(&vacuum.tables, Upkeep::Vacuum, cx)? {
+        if vacuum.is_parallel && table.is_temporary() {
+            warn(
+                cx,
+                format!(
+                    "disabling parallel option of vacuum on \"{}\" --- cannot vacuum temporary tables in parallel",
+                    table.name
+                ),
+            );
+        }
+        if vacuum.analyze {
+            analyze_table(&table, vacuum.skip_locked, cx)?;
         }
     }
     Ok(CommandTag::Other("VACUUM"))
 }
 
-/// The tables that are meant and the role may work on; it is warned of those that it named and may not.
-fn tables_of(targets: Targets<'_>, verb: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<Vec<Arc<TableDef>>> {
+/// What is done to tables.
+#[derive(Clone, Copy)]
+enum Upkeep {
+    Analyze,
+    Vacuum,
+}
+
+impl Upkeep {
+    fn verb(self) -> &'static str {
+        match self {
+            Upkeep::Analyze => "analyze",
+            Upkeep::Vacuum => "vacuum",
+        }
+    }
+}
+
+fn warn(cx: &mut DdlContext<'_, '_>, message: String) {
+    cx.exec.notices.push(Notice::warning(WARNING, message));
+}
+
+/// The tables that are meant and the role may work on; it is warned of what it named and may not, or cannot.
+fn tables_of(targets: Targets<'_>, upkeep: Upkeep, cx: &mut DdlContext<'_, '_>) -> SqlResult<Vec<Arc<TableDef>>> {
     if targets.is_empty() {
         let snapshot = cx.draft.snapshot();
         let mut tables: Vec<Arc<TableDef>> = snapshot.tables().cloned().collect();
@@ -50,30 +83,91 @@ fn tables_of(targets: Targets<'_>, verb: &str, cx: &mut DdlContext<'_, '_>) -> S
         tables.retain(|table| cx.expect_owner(table.owner, "table", &table.name).is_ok());
         return Ok(tables);
     }
+    let verb = upkeep.verb();
     let mut tables = Vec::with_capacity(targets.len());
     for target in targets {
         let name =
             QualifiedName { schema: target.schema.clone(), name: target.name.clone(), position: Some(target.position) };
-        if cx.find_relation(&name).is_none() {
-            return Err(missing_relation("relation", &name));
+        match cx.find_relation(&name) {
+            Some(Relation::Table(_)) => {}
+            Some(_) => {
+                let message =
+                    format!("skipping \"{}\" --- cannot {verb} non-tables or special system tables", name.name);
+                warn(cx, message);
+                continue;
+            }
+            None => match system_relation(&name, cx) {
+                Some(relation) => {
+                    pass_over(relation, target, verb, cx)?;
+                    continue;
+                }
+                None => return Err(missing_relation("relation", &name)),
+            },
         }
         let table = cx.find_table(&name)?;
         if cx.expect_owner(table.owner, "table", &table.name).is_err() {
-            let message = format!("skipping \"{}\" --- only table or database owner can {verb} it", table.name);
-            cx.exec.notices.push(Notice::warning(WARNING, message));
+            warn(cx, format!("skipping \"{}\" --- only table or database owner can {verb} it", table.name));
             continue;
         }
-        if let Some(column) = target.columns.iter().find(|column| table.column_named(&column.name).is_none()) {
-            let message = format!("column \"{}\" of relation \"{}\" does not exist", column.name, table.name);
-            return Err(SqlError::new(nqdb_sqlstate::UNDEFINED_COLUMN, message));
-        }
+        check_columns(target, &table.name, |column| table.column_named(column).is_some())?;
         tables.push(table);
     }
     Ok(tables)
 }
 
-fn analyze_table(table: &Arc<TableDef>, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
-    let table = cx.writer().lock_table(table.oid, RelationLock::ShareUpdateExclusive)?;
+/// The system relation of a name; without a schema those of `pg_catalog` only are found.
+fn system_relation(name: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> Option<&'static SystemRelation> {
+    let schema = match &name.schema {
+        Some(schema) => cx.draft.snapshot().schema(schema)?.oid,
+        None => PG_CATALOG_OID,
+    };
+    crate::system::named(schema, &name.name)
+}
+
+/// A system relation has neither dead rows nor statistics: only the words of PostgreSQL are left.
+fn pass_over(
+    relation: &'static SystemRelation,
+    target: &MaintenanceTable,
+    verb: &str,
+    cx: &mut DdlContext<'_, '_>,
+) -> SqlResult<()> {
+    let who = match relation.is_shared() {
+        true => "superuser",
+        false => "superuser or database owner",
+    };
+    if relation.is_view() {
+        warn(cx, format!("skipping \"{}\" --- cannot {verb} non-tables or special system tables", relation.name));
+    } else if !cx.is_superuser() {
+        warn(cx, format!("skipping \"{}\" --- only {who} can {verb} it", relation.name));
+    } else {
+        check_columns(target, relation.name, |column| relation.column_named(column).is_some())?;
+    }
+    Ok(())
+}
+
+/// The columns that are named exist, and each is named once.
+fn check_columns(target: &MaintenanceTable, relation: &str, exists: impl Fn(&str) -> bool) -> SqlResult<()> {
+    for (at, column) in target.columns.iter().enumerate() {
+        if !exists(&column.name) {
+            let message = format!("column \"{}\" of relation \"{relation}\" does not exist", column.name);
+            return Err(SqlError::new(UNDEFINED_COLUMN, message));
+        }
+        if target.columns.iter().take(at).any(|earlier| earlier.name == column.name) {
+            let message = format!("column \"{}\" of relation \"{relation}\" appears more than once", column.name);
+            return Err(SqlError::new(DUPLICATE_COLUMN, message));
+        }
+    }
+    Ok(())
+}
+
+fn analyze_table(table: &Arc<TableDef>, skip_locked: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+    const LOCK: RelationLock = RelationLock::ShareUpdateExclusive;
+    if skip_locked && !cx.exec.txn.try_lock_relation(table.oid, LOCK)? {
+        let message = format!("skipping analyze of \"{}\" --- lock not available", table.name);
+        cx.exec.notices.push(Notice::warning(LOCK_NOT_AVAILABLE, message));
+        return Ok(());
+    }
+    let table = cx.writer().lock_table(table.oid, LOCK)?;
     let (rows, sample) = sample_rows(&table, cx)?;
     let columns = table
         .columns

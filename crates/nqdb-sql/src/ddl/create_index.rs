@@ -28,7 +28,6 @@ pub(super) fn create_index(
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<CommandTag, TxnError> {
     expect_btree(create)?;
-    storage_parameters::check_expressions(&create.options)?;
     let table = cx.find_indexed(&create.table)?;
     cx.expect_owner(table.owner, "table", &table.name)?;
     if let (true, Some(name)) = (create.if_not_exists, &create.name)
@@ -130,6 +129,7 @@ impl Parts<'_, '_, '_> {
             key,
             included,
             computation,
+            parameters: storage_parameters::checked(&create.parameters, storage_parameters::Target::Index)?,
         })
     }
 

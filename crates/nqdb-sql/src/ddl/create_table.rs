@@ -1,82 +1,74 @@
 //! CREATE TABLE.
 
-use nqdb_catalog::OnCommit;
-use nqdb_catalog::request::{
-    ColumnSequenceKind, NewColumn, NewColumnSequence, NewConstraint, NewTable, SequenceOptions,
+use nqdb_catalog::request::{ColumnSequenceKind, NewColumn, NewColumnSequence, NewKey, NewTable, SequenceOptions};
+use nqdb_catalog::{ColumnSettings, OnCommit, TableSettings};
+use nqdb_sqlstate::{
+    DUPLICATE_TABLE, FEATURE_NOT_SUPPORTED, INVALID_PARAMETER_VALUE, INVALID_TABLE_DEFINITION, Notice, SYNTAX_ERROR,
+    SqlError, SqlResult, UNDEFINED_OBJECT,
 };
-use nqdb_sqlstate::{DUPLICATE_TABLE, INVALID_TABLE_DEFINITION, Notice, SYNTAX_ERROR, SqlError, SqlResult};
-use nqdb_txn::{RelationLock, TxnError};
+use nqdb_txn::TxnError;
 use nqdb_types::{Type, oid};
 use sqlparser::ast::{
-    self, CheckConstraint, ColumnDef, ColumnOption, ConstraintCharacteristics, CreateTable, CreateTableOptions,
-    DataType, Expr, GeneratedAs, HiveDistributionStyle, Ident, IndexColumn, IndexOption, NullsDistinctOption,
-    OrderByOptions, OrderBySort, PrimaryKeyConstraint, TableConstraint, UniqueConstraint,
+    ColumnOption, ConstraintCharacteristics, DataType, GeneratedAs, Ident, IndexOption, PrimaryKeyConstraint,
+    UniqueConstraint,
 };
 
+use super::constraint::{
+    WrittenConstraint, WrittenKey, add_constraints, check_of, expect_known_columns, expect_one_primary_key,
+    table_constraint,
+};
 use super::like::Copied;
-use super::{DdlContext, place, sequence, storage_parameters};
-use crate::definition::{CreateTableLike, Like};
+use super::storage_parameters::{self, Target};
+use super::{DdlContext, place, sequence};
 use crate::exec::CommandTag;
 use crate::names::name_of;
-use crate::parse::Tokens;
 use crate::statement::Parsed;
+use crate::system::type_storage;
+use crate::table_command::{ColumnItem, CreateTable, TableItem};
 
 pub(super) fn create_table(
     parsed: &Parsed,
     create: &CreateTable,
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<CommandTag, TxnError> {
-    make_table(parsed, create, &[], cx)
-}
-
-/// CREATE TABLE with LIKE clauses, which the parser took out of the column list.
-pub(super) fn create_table_like(
-    parsed: &Parsed,
-    like: &CreateTableLike,
-    cx: &mut DdlContext<'_, '_>,
-) -> Result<CommandTag, TxnError> {
-    match &like.create {
-        ast::Statement::CreateTable(statement) => make_table(parsed, statement, &like.likes, cx),
-        _ => Err(SqlError::unsupported("this form of CREATE TABLE").into()),
-    }
-}
-
-fn make_table(
-    parsed: &Parsed,
-    create: &CreateTable,
-    likes: &[Like],
-    cx: &mut DdlContext<'_, '_>,
-) -> Result<CommandTag, TxnError> {
-    refuse_foreign_clauses(parsed, create)?;
-    let name = cx.name(&create.name)?;
-    let schema = cx.relation_schema(&name, create.temporary)?;
+    let name = &create.name;
+    let schema = cx.relation_schema(name, create.temporary)?;
     let on_commit = on_commit(create, schema, cx)?;
     if create.if_not_exists && cx.draft.snapshot().relation(schema, &name.name).is_some() {
         cx.notice(Notice::new(DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", name.name)));
         return Ok(CommandTag::Other("CREATE TABLE"));
     }
+    let settings = settings(create)?;
     let mut constraints = Vec::new();
-    let mut columns = Vec::with_capacity(create.columns.len());
+    let mut own_constraints = Vec::new();
+    let mut columns = Vec::with_capacity(create.items.len());
     let mut copied = Copied::default();
     let mut generated = Vec::new();
-    for (at, column) in create.columns.iter().enumerate() {
-        copied.add_all(likes.iter().filter(|like| like.columns_before == at), &mut columns, cx)?;
-        let column = match column_of(column, &name.name, cx) {
-            Ok(column) => column,
-            Err(error) => return Err(place::in_column(error, column, &parsed.tokens, cx)),
-        };
-        generated.extend(column.generated.map(|text| (columns.len(), text)));
-        constraints.extend(column.constraints);
-        columns.push(column.new);
+    for item in &create.items {
+        match item {
+            TableItem::Like(like) => copied.add(like, &mut columns, cx)?,
+            TableItem::Constraint(constraint) => own_constraints.push(table_constraint(constraint)?),
+            TableItem::Column(column) => {
+                let column = match column_of(column, &name.name, cx) {
+                    Ok(column) => column,
+                    Err(error) => return Err(place::in_column(error, &column.definition, &parsed.tokens, cx)),
+                };
+                generated.extend(column.generated.map(|text| (columns.len(), text)));
+                constraints.extend(column.constraints);
+                columns.push(column.new);
+            }
+        }
     }
-    copied.add_all(likes.iter().filter(|like| like.columns_before >= create.columns.len()), &mut columns, cx)?;
     constraints.append(&mut copied.constraints);
-    constraints.extend(create.constraints.iter().map(table_constraint).collect::<SqlResult<Vec<_>>>()?);
+    constraints.append(&mut own_constraints);
+    // Whatever is said of them, they are met by no rows.
+    constraints.iter_mut().for_each(WrittenConstraint::set_valid);
     expect_one_primary_key(&constraints, &name.name, &parsed.tokens)?;
     for constraint in &constraints {
         expect_known_columns(constraint, &columns, &parsed.tokens)?;
     }
-    let table = cx.writer().create_table(&NewTable { on_commit, ..NewTable::plain(schema, &name.name, columns) })?;
+    let new = NewTable { on_commit, settings, ..NewTable::plain(schema, &name.name, columns) };
+    let table = cx.writer().create_table(&new)?;
     generated.append(&mut copied.generated);
     for (position, text) in generated {
         cx.generate_column(table, position, text)?;
@@ -86,6 +78,37 @@ fn make_table(
     Ok(CommandTag::Other("CREATE TABLE"))
 }
 
+fn settings(create: &CreateTable) -> SqlResult<TableSettings> {
+    expect_heap(create.access_method.as_deref())?;
+    expect_tablespace(create.tablespace.as_deref())?;
+    let parameters = storage_parameters::checked(&create.parameters, Target::Table)?;
+    Ok(TableSettings { parameters, ..TableSettings::default() })
+}
+
+/// 42704 for an access method other than the one there is.
+pub(super) fn expect_heap(method: Option<&str>) -> SqlResult<()> {
+    match method {
+        None | Some("heap") => Ok(()),
+        Some("btree") => {
+            let message = "access method \"btree\" is not of type TABLE";
+            Err(SqlError::new(nqdb_sqlstate::WRONG_OBJECT_TYPE, message))
+        }
+        Some(other) => Err(SqlError::new(UNDEFINED_OBJECT, format!("access method \"{other}\" does not exist"))),
+    }
+}
+
+/// Errors for a tablespace other than the default one.
+pub(super) fn expect_tablespace(name: Option<&str>) -> SqlResult<()> {
+    match name {
+        None | Some("pg_default") => Ok(()),
+        Some("pg_global") => {
+            let message = "only shared relations can be placed in pg_global tablespace";
+            Err(SqlError::new(INVALID_PARAMETER_VALUE, message))
+        }
+        Some(name) => Err(SqlError::new(UNDEFINED_OBJECT, format!("tablespace \"{name}\" does not exist"))),
+    }
+}
+
 /// ON COMMIT; 42P16 for a table that is not temporary.
 fn on_commit(create: &CreateTable, schema: u32, cx: &mut DdlContext<'_, '_>) -> SqlResult<OnCommit> {
     let Some(written) = create.on_commit else { return Ok(OnCommit::PreserveRows) };
@@ -93,11 +116,7 @@ fn on_commit(create: &CreateTable, schema: u32, cx: &mut DdlContext<'_, '_>) -> 
         let message = "ON COMMIT can only be used on temporary tables";
         return Err(SqlError::new(INVALID_TABLE_DEFINITION, message));
     }
-    Ok(match written {
-        ast::OnCommit::PreserveRows => OnCommit::PreserveRows,
-        ast::OnCommit::DeleteRows => OnCommit::DeleteRows,
-        ast::OnCommit::Drop => OnCommit::Drop,
-    })
+    Ok(written)
 }
 
 /// A column as it was written: the column itself and the constraints that stand with it.
@@ -109,55 +128,13 @@ pub(super) struct WrittenColumn {
     pub generated: Option<String>,
 }
 
-/// A constraint whose expression is not bound yet: that takes the table.
-pub(super) enum WrittenConstraint {
-    Check {
-        name: Option<String>,
-        text: String,
-        /// The expression as the statement has it, if it does.
-        expression: Option<Box<Expr>>,
-    },
-    Key {
-        name: Option<String>,
-        primary: bool,
-        columns: Vec<String>,
-        /// The token of the first column, where columns are named.
-        column_token: Option<usize>,
-    },
-}
-
-/// Adds constraints to a table that this transaction holds; rows that exist are the caller's to check.
-pub(super) fn add_constraints(
-    table: u32,
-    constraints: Vec<WrittenConstraint>,
-    tokens: Option<&Tokens>,
-    cx: &mut DdlContext<'_, '_>,
-) -> Result<(), TxnError> {
-    let mut bound = Vec::with_capacity(constraints.len());
-    for constraint in constraints {
-        bound.push(match constraint {
-            WrittenConstraint::Key { name, primary, columns, .. } => NewConstraint::Key { name, primary, columns },
-            WrittenConstraint::Check { name, text, expression } => {
-                let definition = cx.writer().lock_table(table, RelationLock::AccessExclusive)?;
-                match (cx.check_constraint(name, text, &definition), tokens.zip(expression)) {
-                    (Ok(check), _) => check,
-                    (Err(error), Some((tokens, expression))) => {
-                        return Err(cx.place_check(error.into(), &expression, tokens, &definition));
-                    }
-                    (Err(error), None) => return Err(error.into()),
-                }
-            }
-        });
-    }
-    cx.writer().add_constraints(table, &bound)
-}
-
 /// Reads a column definition.
 pub(super) fn column_of(
-    column: &ColumnDef,
+    item: &ColumnItem,
     table: &str,
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<WrittenColumn, TxnError> {
+    let column = &item.definition;
     let name = name_of(&column.name);
     let (ty, mut sequence) = match serial_type(&column.data_type) {
         Some(ty) => {
@@ -174,12 +151,14 @@ pub(super) fn column_of(
             default: None,
             sequence: None,
             missing: None,
+            settings: ColumnSettings { compression: compression(item, ty, cx)?, ..ColumnSettings::default() },
         },
         constraints: Vec::new(),
         default_is_volatile: sequence.is_some(),
         generated: None,
     };
     let mut explicit_null = false;
+    let mut keys = item.keys.iter();
     for definition in &column.options {
         let constraint_name = definition.name.as_ref().map(name_of);
         match &definition.option {
@@ -195,33 +174,38 @@ pub(super) fn column_of(
             }
             ColumnOption::PrimaryKey(PrimaryKeyConstraint { characteristics, index_options, include, .. }) => {
                 expect_plain_key(characteristics.as_ref(), index_options, include)?;
-                let columns = vec![name.clone()];
-                written.constraints.push(WrittenConstraint::Key {
+                let key = keys.next().cloned().unwrap_or_default();
+                written.constraints.push(WrittenConstraint::Key(WrittenKey::of_column(NewKey {
                     name: constraint_name,
                     primary: true,
-                    columns,
-                    column_token: None,
-                });
+                    columns: vec![name.clone()],
+                    parameters: storage_parameters::checked(&key.parameters, Target::Index)?,
+                    ..NewKey::default()
+                })));
             }
-            ColumnOption::Unique(UniqueConstraint {
-                characteristics, index_options, include, nulls_distinct, ..
-            }) => {
+            ColumnOption::Unique(UniqueConstraint { characteristics, index_options, include, .. }) => {
                 expect_plain_key(characteristics.as_ref(), index_options, include)?;
-                expect_nulls_distinct(*nulls_distinct)?;
-                let columns = vec![name.clone()];
-                written.constraints.push(WrittenConstraint::Key {
+                let key = keys.next().cloned().unwrap_or_default();
+                written.constraints.push(WrittenConstraint::Key(WrittenKey::of_column(NewKey {
                     name: constraint_name,
-                    primary: false,
-                    columns,
-                    column_token: None,
-                });
+                    columns: vec![name.clone()],
+                    nulls_not_distinct: key.nulls_not_distinct,
+                    parameters: storage_parameters::checked(&key.parameters, Target::Index)?,
+                    ..NewKey::default()
+                })));
             }
             ColumnOption::Check(check) => written.constraints.push(check_of(check, constraint_name)?),
             ColumnOption::Generated { generated_as, sequence_options, generation_expr: None, .. } => {
                 if sequence.is_some() || written.new.default.is_some() {
                     return Err(twice("identity specifications", &name, table));
                 }
-                sequence = Some(identity(*generated_as, sequence_options.as_deref().unwrap_or_default(), ty)?);
+                let always = match generated_as {
+                    GeneratedAs::Always => true,
+                    GeneratedAs::ByDefault => false,
+                    GeneratedAs::ExpStored => return Err(SqlError::unsupported("this form of GENERATED").into()),
+                };
+                let options = sequence::identity_options(sequence_options.as_deref().unwrap_or_default())?;
+                sequence = Some(identity(always, options, ty)?);
                 written.new.not_null = true;
                 written.default_is_volatile = true;
             }
@@ -277,89 +261,15 @@ fn serial_type(data_type: &DataType) -> Option<Type> {
     }
 }
 
-pub(super) fn identity(
-    generated_as: GeneratedAs,
-    options: &[sqlparser::ast::SequenceOptions],
-    ty: Type,
-) -> SqlResult<NewColumnSequence> {
-    let always = match generated_as {
-        GeneratedAs::Always => true,
-        GeneratedAs::ByDefault => false,
-        GeneratedAs::ExpStored => return Err(SqlError::unsupported("a generated column")),
-    };
+/// The sequence of an identity column. Errors: 22023 for a type that has none.
+pub(super) fn identity(always: bool, options: SequenceOptions, ty: Type) -> SqlResult<NewColumnSequence> {
     if !matches!(ty.oid, oid::INT2 | oid::INT4 | oid::INT8) {
         return Err(SqlError::new(
             nqdb_sqlstate::INVALID_PARAMETER_VALUE,
             "identity column type must be smallint, integer, or bigint",
         ));
     }
-    Ok(NewColumnSequence {
-        kind: ColumnSequenceKind::Identity { always },
-        options: sequence::identity_options(options)?,
-    })
-}
-
-/// Reads a constraint that stands on its own.
-pub(super) fn table_constraint(constraint: &TableConstraint) -> SqlResult<WrittenConstraint> {
-    match constraint {
-        TableConstraint::PrimaryKey(key) => {
-            expect_plain_key(key.characteristics.as_ref(), &key.index_options, &key.include)?;
-            let name = key.name.as_ref().map(name_of);
-            let column_token = first_column_token(&key.columns);
-            Ok(WrittenConstraint::Key { name, primary: true, columns: key_columns(&key.columns)?, column_token })
-        }
-        TableConstraint::Unique(key) => {
-            expect_plain_key(key.characteristics.as_ref(), &key.index_options, &key.include)?;
-            expect_nulls_distinct(key.nulls_distinct)?;
-            let name = key.name.as_ref().map(name_of);
-            let column_token = first_column_token(&key.columns);
-            Ok(WrittenConstraint::Key { name, primary: false, columns: key_columns(&key.columns)?, column_token })
-        }
-        TableConstraint::Check(check) => check_of(check, check.name.as_ref().map(name_of)),
-        TableConstraint::ForeignKey(_) => Err(SqlError::unsupported("a foreign key")),
-        other => Err(SqlError::unsupported(format!("the constraint {other}"))),
-    }
-}
-
-fn check_of(check: &CheckConstraint, name: Option<String>) -> SqlResult<WrittenConstraint> {
-    let CheckConstraint { name: _, expr, no_inherit: _, enforced } = check;
-    if enforced.is_some() {
-        return Err(SqlError::unsupported("ENFORCED"));
-    }
-    Ok(WrittenConstraint::Check { name, text: expr.to_string(), expression: Some(expr.clone()) })
-}
-
-fn first_column_token(columns: &[IndexColumn]) -> Option<usize> {
-    match columns.first().map(|column| &column.column.expr) {
-        Some(Expr::Identifier(name)) => Tokens::index_of(name.span),
-        _ => None,
-    }
-}
-
-fn key_columns(columns: &[IndexColumn]) -> SqlResult<Vec<String>> {
-    columns
-        .iter()
-        .map(|column| {
-            let IndexColumn { column, operator_class } = column;
-            expect_no_order(&column.options)?;
-            match (&column.expr, operator_class) {
-                (Expr::Identifier(name), None) => Ok(name_of(name)),
-                _ => Err(SqlError::unsupported("an expression in a key")),
-            }
-        })
-        .collect()
-}
-
-/// The columns of a constraint are names: PostgreSQL's grammar has no order for them.
-fn expect_no_order(options: &OrderByOptions) -> SqlResult<()> {
-    let word = match options {
-        OrderByOptions { sort: None, nulls_first: None } => return Ok(()),
-        OrderByOptions { sort: Some(OrderBySort::Asc), .. } => "ASC",
-        OrderByOptions { sort: Some(OrderBySort::Desc), .. } => "DESC",
-        OrderByOptions { sort: Some(OrderBySort::Using(_)), .. } => "USING",
-        OrderByOptions { sort: None, nulls_first: Some(_) } => "NULLS",
-    };
-    Err(SqlError::new(SYNTAX_ERROR, format!("syntax error at or near \"{word}\"")))
+    Ok(NewColumnSequence { kind: ColumnSequenceKind::Identity { always }, options })
 }
 
 fn expect_plain_key(
@@ -382,133 +292,35 @@ fn expect_plain_key(
     Ok(())
 }
 
-fn expect_nulls_distinct(option: NullsDistinctOption) -> SqlResult<()> {
-    match option {
-        NullsDistinctOption::None | NullsDistinctOption::Distinct => Ok(()),
-        NullsDistinctOption::NotDistinct => Err(SqlError::unsupported("NULLS NOT DISTINCT")),
+/// The code of a compression method; `None` for the default.
+fn compression(item: &ColumnItem, ty: Type, cx: &mut DdlContext<'_, '_>) -> SqlResult<Option<char>> {
+    match &item.compression {
+        Some(method) => compression_method(method, ty, cx),
+        None => Ok(None),
     }
 }
 
-fn expect_c_collation(name: &str) -> SqlResult<()> {
+/// The code of a compression method for a column of a type. Errors: 22023 for a method, 0A000 for a type.
+pub(super) fn compression_method(method: &str, ty: Type, cx: &mut DdlContext<'_, '_>) -> SqlResult<Option<char>> {
+    if method == "default" {
+        return Ok(None);
+    }
+    if type_storage(&cx.draft.snapshot(), ty.declared_oid()) == 'p' {
+        let message = format!("column data type {} does not support compression", cx.type_name(ty));
+        return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
+    }
+    match method {
+        "pglz" => Ok(Some('p')),
+        "lz4" => Ok(Some('l')),
+        _ => Err(SqlError::new(INVALID_PARAMETER_VALUE, format!("invalid compression method \"{method}\""))),
+    }
+}
+
+/// 0A000 for a collation other than those that sort by code point.
+pub(super) fn expect_c_collation(name: &str) -> SqlResult<()> {
     let plain = name.trim_start_matches("pg_catalog.").trim_matches('"');
     if ["C", "POSIX", "default", "ucs_basic"].contains(&plain) {
         return Ok(());
     }
     Err(SqlError::unsupported(format!("the collation {name}")))
-}
-
-fn expect_one_primary_key(constraints: &[WrittenConstraint], table: &str, tokens: &Tokens) -> SqlResult<()> {
-    let primary = |constraint: &&WrittenConstraint| matches!(constraint, WrittenConstraint::Key { primary: true, .. });
-    if constraints.iter().filter(primary).count() > 1 {
-        let message = format!("multiple primary keys for table \"{table}\" are not allowed");
-        let place = place::second_primary_key(tokens);
-        return Err(SqlError::new(INVALID_TABLE_DEFINITION, message).or_position(place));
-    }
-    Ok(())
-}
-
-fn expect_known_columns(constraint: &WrittenConstraint, columns: &[NewColumn], tokens: &Tokens) -> SqlResult<()> {
-    let WrittenConstraint::Key { columns: named, primary, column_token, .. } = constraint else { return Ok(()) };
-    let place = || column_token.and_then(|column| place::key_constraint(tokens, column));
-    let mut seen: Vec<&str> = Vec::new();
-    for name in named {
-        if !columns.iter().any(|column| column.name == *name) {
-            let message = format!("column \"{name}\" named in key does not exist");
-            return Err(SqlError::new(nqdb_sqlstate::UNDEFINED_COLUMN, message).or_position(place()));
-        }
-        if seen.contains(&name.as_str()) {
-            let kind = if *primary { "primary key" } else { "unique" };
-            let message = format!("column \"{name}\" appears twice in {kind} constraint");
-            return Err(SqlError::new(nqdb_sqlstate::DUPLICATE_COLUMN, message).or_position(place()));
-        }
-        seen.push(name);
-    }
-    Ok(())
-}
-
-/// Refuses what the parser takes and we do not do: other dialects' clauses, and PostgreSQL's that are to come.
-fn refuse_foreign_clauses(parsed: &Parsed, create: &CreateTable) -> SqlResult<()> {
-    let refused = [
-        (create.unlogged, "an unlogged table"),
-        (create.inherits.is_some(), "inheritance"),
-        (create.partition_of.is_some() || create.partition_by.is_some() || create.for_values.is_some(), "partitioning"),
-    ];
-    if let Some((_, what)) = refused.iter().find(|(present, _)| *present) {
-        return Err(SqlError::unsupported(what));
-    }
-    match &create.table_options {
-        CreateTableOptions::None => {}
-        CreateTableOptions::With(options) => storage_parameters::check(options)?,
-        other => return Err(SqlError::unsupported(format!("the table options {other}"))),
-    }
-    let mut plain = CreateTable::clone(create);
-    plain.if_not_exists = false;
-    plain.temporary = false;
-    plain.global = None;
-    plain.on_commit = None;
-    plain.table_options = CreateTableOptions::None;
-    let expected = CreateTable {
-        or_replace: false,
-        temporary: false,
-        unlogged: false,
-        external: false,
-        dynamic: false,
-        global: None,
-        if_not_exists: false,
-        transient: false,
-        volatile: false,
-        iceberg: false,
-        snapshot: false,
-        name: plain.name.clone(),
-        columns: plain.columns.clone(),
-        constraints: plain.constraints.clone(),
-        hive_distribution: HiveDistributionStyle::NONE,
-        hive_formats: None,
-        table_options: CreateTableOptions::None,
-        file_format: None,
-        location: None,
-        query: None,
-        without_rowid: false,
-        like: None,
-        clone: None,
-        version: None,
-        comment: None,
-        on_commit: None,
-        on_cluster: None,
-        primary_key: None,
-        order_by: None,
-        partition_by: None,
-        cluster_by: None,
-        clustered_by: None,
-        inherits: None,
-        partition_of: None,
-        for_values: None,
-        strict: false,
-        copy_grants: false,
-        enable_schema_evolution: None,
-        change_tracking: None,
-        data_retention_time_in_days: None,
-        max_data_extension_time_in_days: None,
-        default_ddl_collation: None,
-        with_aggregation_policy: None,
-        with_row_access_policy: None,
-        with_storage_lifecycle_policy: None,
-        with_tags: None,
-        external_volume: None,
-        with_connection: None,
-        base_location: None,
-        catalog: None,
-        catalog_sync: None,
-        storage_serialization_policy: None,
-        target_lag: None,
-        warehouse: None,
-        refresh_mode: None,
-        initialize: None,
-        require_user: false,
-        ..plain.clone()
-    };
-    if plain != expected {
-        return Err(SqlError::unsupported(format!("this form of CREATE TABLE: {}", parsed.text)));
-    }
-    Ok(())
 }

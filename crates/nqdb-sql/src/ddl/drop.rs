@@ -88,7 +88,7 @@ fn relation_root(
 }
 
 /// 42501 for a relation that the server itself makes.
-fn expect_no_catalog(name: &QualifiedName) -> Result<(), TxnError> {
+pub(super) fn expect_no_catalog(name: &QualifiedName) -> Result<(), TxnError> {
     let is_catalog = match name.schema.as_deref() {
         Some("pg_catalog") | None => crate::system::named(PG_CATALOG_OID, &name.name).is_some(),
         Some(_) => false,
@@ -140,12 +140,17 @@ impl DdlContext<'_, '_> {
 
 /// Nothing of the name: a notice with IF EXISTS, an error without.
 fn missing(kind: &str, name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
-    if !if_exists {
-        if let Some(schema) = &name.schema
-            && cx.draft.snapshot().schema(schema).is_none()
-        {
-            return Err(SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{schema}\" does not exist")).into());
+    if let Some(schema) = &name.schema
+        && cx.draft.snapshot().schema(schema).is_none()
+    {
+        let message = format!("schema \"{schema}\" does not exist");
+        if !if_exists {
+            return Err(SqlError::new(INVALID_SCHEMA_NAME, message).into());
         }
+        cx.notice(Notice::new(INVALID_SCHEMA_NAME, format!("{message}, skipping")));
+        return Ok(());
+    }
+    if !if_exists {
         return Err(missing_relation(kind, name).into());
     }
     let code = if kind == "index" { UNDEFINED_OBJECT } else { UNDEFINED_TABLE };

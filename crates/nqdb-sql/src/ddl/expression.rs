@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use nqdb_catalog::request::NewConstraint;
+use nqdb_catalog::request::NewCheck;
 use nqdb_catalog::{ColumnDef, Relation, Snapshot, TableDef, type_reference};
 use nqdb_functions::Volatility;
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_OBJECT_DEFINITION, SqlError, SqlResult};
@@ -47,6 +47,7 @@ impl DdlContext<'_, '_> {
             identity: None,
             generated: None,
             missing: None,
+            settings: nqdb_catalog::ColumnSettings::default(),
             dropped: false,
         };
         let snapshot = self.draft.snapshot();
@@ -162,7 +163,7 @@ impl DdlContext<'_, '_> {
         name: Option<String>,
         text: String,
         table: &Arc<TableDef>,
-    ) -> SqlResult<NewConstraint> {
+    ) -> SqlResult<NewCheck> {
         let text = self.name_objects_by_number(text)?;
         let snapshot = self.draft.snapshot();
         let bound = placeless(bind_new_check(&text, table, &self.bind_context(&snapshot)))?;
@@ -183,7 +184,7 @@ impl DdlContext<'_, '_> {
             .filter(|(id, _)| ids.contains(id))
             .map(|(_, (_, column))| column.name.clone())
             .collect();
-        Ok(NewConstraint::Check { name, expression: text, columns })
+        Ok(NewCheck { name, expression: text, columns, validated: true, no_inherit: false })
     }
 }
 

@@ -1,15 +1,15 @@
 //! CREATE TABLE ... (LIKE source ...): what the new table takes over from another one.
 
 use nqdb_catalog::request::{
-    ColumnSequenceKind, NewColumn, NewColumnSequence, NewIndex, NewKeyColumn, NewKeyPart, SequenceOptions,
+    ColumnSequenceKind, NewColumn, NewColumnSequence, NewIndex, NewKey, NewKeyColumn, NewKeyPart, SequenceOptions,
 };
-use nqdb_catalog::{IndexDef, Relation, SequenceDef, TableDef};
+use nqdb_catalog::{ColumnSettings, IndexDef, Relation, SequenceDef, TableDef};
 use nqdb_sqlstate::{SqlError, SqlResult, WRONG_OBJECT_TYPE};
 use nqdb_txn::TxnError;
 use nqdb_types::Oid;
 
 use super::DdlContext;
-use super::create_table::WrittenConstraint;
+use super::constraint::{WrittenCheck, WrittenConstraint, WrittenKey};
 use super::names::missing_relation;
 use crate::definition::Like;
 
@@ -32,33 +32,22 @@ struct CopiedIndex {
 }
 
 impl Copied {
-    /// Adds the columns of some clauses to `columns`, and keeps the rest for later.
-    pub fn add_all<'l>(
-        &mut self,
-        likes: impl Iterator<Item = &'l Like>,
-        columns: &mut Vec<NewColumn>,
-        cx: &mut DdlContext<'_, '_>,
-    ) -> SqlResult<()> {
-        for like in likes {
-            match cx.find_relation(&like.source) {
-                Some(Relation::Table(table)) => self.add_table(like, &table, columns, cx)?,
-                Some(Relation::View(view)) => {
-                    columns.extend(view.columns.iter().map(|column| NewColumn::plain(&column.name, column.ty())));
-                }
-                Some(other) => {
-                    let message = format!("relation \"{}\" is invalid in LIKE clause", other.name());
-                    let detail = format!("This operation is not supported for {}s.", other.kind_name());
-                    let detail = detail.replace("indexs", "indexes");
-                    return Err(SqlError::new(WRONG_OBJECT_TYPE, message)
-                        .with_detail(detail)
-                        .or_position(like.source.position));
-                }
-                None => {
-                    return Err(missing_relation("relation", &like.source).or_position(like.source.position));
-                }
+    /// Adds the columns of a clause to `columns`, and keeps the rest for later.
+    pub fn add(&mut self, like: &Like, columns: &mut Vec<NewColumn>, cx: &mut DdlContext<'_, '_>) -> SqlResult<()> {
+        match cx.find_relation(&like.source) {
+            Some(Relation::Table(table)) => self.add_table(like, &table, columns, cx),
+            Some(Relation::View(view)) => {
+                columns.extend(view.columns.iter().map(|column| NewColumn::plain(&column.name, column.ty())));
+                Ok(())
             }
+            Some(other) => {
+                let message = format!("relation \"{}\" is invalid in LIKE clause", other.name());
+                let detail = format!("This operation is not supported for {}s.", other.kind_name());
+                let detail = detail.replace("indexs", "indexes");
+                Err(SqlError::new(WRONG_OBJECT_TYPE, message).with_detail(detail).or_position(like.source.position))
+            }
+            None => Err(missing_relation("relation", &like.source).or_position(like.source.position)),
         }
-        Ok(())
     }
 
     fn add_table(
@@ -82,7 +71,13 @@ impl Copied {
                 self.generated.push((columns.len(), text));
             }
             let not_null = column.not_null;
-            columns.push(NewColumn { not_null, default, sequence, ..NewColumn::plain(&column.name, column.ty) });
+            let settings = ColumnSettings {
+                storage: column.settings.storage.filter(|_| like.options.storage),
+                compression: column.settings.compression.filter(|_| like.options.compression),
+                ..ColumnSettings::default()
+            };
+            let plain = NewColumn::plain(&column.name, column.ty);
+            columns.push(NewColumn { not_null, default, sequence, settings, ..plain });
             let comment = snapshot.comment(super::comment::PG_CLASS, table.oid, column.attnum);
             if let Some(comment) = comment.filter(|_| like.options.comments) {
                 self.comments.push((column.name.clone(), comment.text.clone()));
@@ -90,10 +85,15 @@ impl Copied {
         }
         if like.options.constraints {
             let checks = table.checks.iter();
-            self.constraints.extend(checks.map(|check| WrittenConstraint::Check {
-                name: Some(check.name.clone()),
-                text: check.expression.clone(),
-                expression: None,
+            self.constraints.extend(checks.map(|check| {
+                let name = Some(check.name.clone());
+                WrittenConstraint::Check(WrittenCheck {
+                    name,
+                    text: check.expression.clone(),
+                    expression: None,
+                    not_valid: false,
+                    no_inherit: check.no_inherit,
+                })
             }));
         }
         if like.options.indexes {
@@ -106,12 +106,14 @@ impl Copied {
         let name = |column: usize| table.columns.get(column).map_or_else(String::new, |column| column.name.clone());
         if index.constraint {
             let columns = index.key.iter().map(|key| name(key.column)).collect();
-            self.constraints.push(WrittenConstraint::Key {
+            self.constraints.push(WrittenConstraint::Key(WrittenKey::of_column(NewKey {
                 name: None,
                 primary: index.primary,
                 columns,
-                column_token: None,
-            });
+                included: index.included.iter().map(|position| name(*position)).collect(),
+                nulls_not_distinct: index.nulls_not_distinct,
+                parameters: index.settings.parameters.clone(),
+            })));
             return;
         }
         let key = index.key.iter().zip(&index.options).map(|(key, options)| NewKeyColumn {
@@ -126,6 +128,7 @@ impl Copied {
             nulls_not_distinct: index.nulls_not_distinct,
             included: index.included.iter().map(|position| name(*position)).collect(),
             computation: index.computation.as_deref().cloned(),
+            parameters: index.settings.parameters.clone(),
             ..NewIndex::over_columns(0, None, index.unique, key.collect())
         };
         self.indexes.push(CopiedIndex { new, computed_from });

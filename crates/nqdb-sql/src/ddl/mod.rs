@@ -6,15 +6,20 @@
 //!    checked by running queries over them.
 //! 3. Every clause is obeyed, refused with 0A000, or listed in docs/compat.md as accepted without effect.
 
+mod alter_column;
 mod alter_object;
 mod alter_table;
+mod alter_type;
 mod analyze;
+mod cluster;
 mod comment;
+mod constraint;
 mod create_index;
 mod create_table;
 mod default_privileges;
 mod domain;
 mod drop;
+mod drop_absent;
 mod expression;
 mod grant;
 mod grant_target;
@@ -94,11 +99,11 @@ pub fn run(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> SqlResult<Step> {
 fn run_once(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     cx.exec.txn.begin_statement()?;
     match &parsed.kind {
-        StatementKind::Analyze { verbose: _, tables } => analyze::analyze(tables, cx),
+        StatementKind::Analyze { verbose: _, skip_locked, tables } => analyze::analyze(tables, *skip_locked, cx),
         StatementKind::Vacuum(vacuum) => analyze::vacuum(vacuum, cx),
         StatementKind::Sequence(statement) => sequence::run(statement, cx),
         StatementKind::Define(definition) => define(parsed, definition, cx),
-        StatementKind::Ddl(statement) => run_statement(parsed, statement, cx),
+        StatementKind::Ddl(statement) => run_statement(statement, cx),
         _ => Err(SqlError::internal("not a data definition statement").into()),
     }
 }
@@ -107,7 +112,9 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
     match definition {
         Definition::View(create) => view::create_view(create, cx),
         Definition::TableAs(create) => table_as::create_table_as(create, cx),
-        Definition::TableLike(create) => create_table::create_table_like(parsed, create, cx),
+        Definition::Table(create) => create_table::create_table(parsed, create, cx),
+        Definition::AlterTable(alter) => alter_table::alter_table(parsed, alter, cx),
+        Definition::Cluster(cluster) => cluster::cluster(cluster, cx),
         Definition::Refresh { name, concurrently, with_data } => table_as::refresh(name, *concurrently, *with_data, cx),
         Definition::Index(create) => create_index::create_index(create, &parsed.tokens, cx),
         Definition::DropIndexConcurrently(drop) => reindex::drop_concurrently(drop, cx),
@@ -118,14 +125,14 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::CreateDomain(create) => domain::create_domain(create, cx),
         Definition::AlterDomain(alter) => domain::alter_domain(alter, cx),
         Definition::DropType(drop) => user_type::drop_types(drop, cx),
+        Definition::DropAbsent(drop) => drop_absent::drop_absent(drop, cx),
         Definition::Comment(comment) => comment::comment(comment, cx),
         Definition::Rights(command) => rights::run(command, cx),
     }
 }
 
-fn run_statement(parsed: &Parsed, statement: &Statement, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
+fn run_statement(statement: &Statement, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     match statement {
-        Statement::CreateTable(create) => create_table::create_table(parsed, create, cx),
         Statement::CreateSchema {
             schema_name,
             or_replace: false,
@@ -135,7 +142,6 @@ fn run_statement(parsed: &Parsed, statement: &Statement, cx: &mut DdlContext<'_,
             default_collate_spec: None,
             clone: None,
         } => schema::create_schema(schema_name, *if_not_exists, cx),
-        Statement::AlterTable(alter) => alter_table::alter_table(parsed, alter, cx),
         Statement::Drop {
             object_type,
             if_exists,

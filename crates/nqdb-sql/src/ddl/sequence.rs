@@ -67,7 +67,8 @@ fn find(name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> S
     }
 }
 
-fn options(clauses: &SequenceClauses, cx: &mut DdlContext<'_, '_>) -> SqlResult<SequenceOptions> {
+/// The clauses, with the owner looked up.
+pub(super) fn options(clauses: &SequenceClauses, cx: &mut DdlContext<'_, '_>) -> SqlResult<SequenceOptions> {
     let owned_by = match &clauses.owned_by {
         None => None,
         Some(SequenceOwner::None) => Some(None),

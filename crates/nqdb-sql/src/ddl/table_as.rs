@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nqdb_catalog::request::{NewColumn, NewTable};
-use nqdb_catalog::{Materialized, OnCommit, Relation, TableDef};
+use nqdb_catalog::{Materialized, OnCommit, Relation, TableDef, TableSettings};
 use nqdb_sqlstate::{
     DUPLICATE_TABLE, FEATURE_NOT_SUPPORTED, INVALID_TABLE_DEFINITION, Notice, OBJECT_NOT_IN_PREREQUISITE_STATE,
     SqlError,
@@ -13,12 +13,12 @@ use nqdb_types::Oid;
 
 use super::names::missing_relation;
 use super::view::named_columns;
-use super::{DdlContext, QualifiedName};
+use super::{DdlContext, QualifiedName, storage_parameters};
 use crate::bind::{bind_fill, bind_refill};
 use crate::definition::{CreateTableAs, TableAsKind};
 use crate::exec::{CommandTag, Execution, Step};
 use crate::ir::Bound;
-use crate::plan::{PlanContext, plan};
+use crate::plan::{Plan, PlanContext, plan};
 use crate::rights::{Access, check_accesses};
 
 pub(super) fn create_table_as(create: &CreateTableAs, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
@@ -43,7 +43,9 @@ pub(super) fn create_table_as(create: &CreateTableAs, cx: &mut DdlContext<'_, '_
     let columns = columns.iter().map(|(name, ty)| NewColumn::plain(name, *ty)).collect();
     let materialized = is_view.then_some(Materialized { query: analyzed.stored, populated: create.with_data });
     let on_commit = create.on_commit;
-    let new = NewTable { on_commit, materialized, ..NewTable::plain(schema, &create.name.name, columns) };
+    let parameters = storage_parameters::checked(&create.parameters, storage_parameters::Target::Table)?;
+    let settings = TableSettings { parameters, ..TableSettings::default() };
+    let new = NewTable { on_commit, materialized, settings, ..NewTable::plain(schema, &create.name.name, columns) };
     let table = cx.writer().create_table(&new)?;
     if !create.with_data {
         return Ok(CommandTag::Other(tag));
@@ -128,6 +130,11 @@ impl DdlContext<'_, '_> {
             self.exec.txn.lock_relation(*relation, *mode)?;
         }
         let view = self.exec.txn.view();
+        self.fill_from(plan, view)
+    }
+
+    /// Runs an INSERT whose rows a view shows; gives their number.
+    pub(super) fn fill_from(&mut self, plan: Plan, view: nqdb_txn::ReadView) -> Result<u64, TxnError> {
         let mut execution = Execution::new(plan.into(), [].into(), view);
         let mut rows: Vec<Vec<nqdb_types::Datum>> = Vec::new();
         loop {

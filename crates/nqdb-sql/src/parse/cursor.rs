@@ -168,6 +168,22 @@ impl<'a> Cursor<'a> {
         self.tokens.range_text(first + place, first + self.at).to_owned()
     }
 
+    /// The tokens up to the next comma outside of parentheses, or to the end.
+    pub(super) fn until_comma(&mut self) -> &'a [TokenWithSpan] {
+        let start = self.at;
+        let mut depth = 0usize;
+        while let Some(token) = self.peek() {
+            match token {
+                Token::LParen | Token::LBracket => depth += 1,
+                Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+                Token::Comma if depth == 0 => break,
+                _ => {}
+            }
+            self.at += 1;
+        }
+        self.since(start)
+    }
+
     /// All tokens that are left.
     pub(super) fn rest(&mut self) -> &'a [TokenWithSpan] {
         let rest = self.own.get(self.at..).unwrap_or_default();

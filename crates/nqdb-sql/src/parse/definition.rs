@@ -8,13 +8,14 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::Cursor;
-use super::{Tokens, domain, grant, role, user_type};
+use super::{Tokens, alter_table, domain, grant, parameters, role, user_type};
 use crate::definition::{
     Alter, AlterAction, CommentOn, CommentTarget, CreateTableAs, CreateView, Definition, ObjectKind, QualifiedName,
     TableAsKind,
 };
 use crate::rights_command::RightsCommand;
 use crate::statement::StatementKind;
+use crate::table_command::AlterTable;
 
 /// A statement of this grammar; `None` when it is another's.
 pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<StatementKind>> {
@@ -42,6 +43,10 @@ pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<Stateme
     } else {
         None
     };
+    let definition = match definition {
+        Some(definition) => Some(definition),
+        None => super::absent::parse(cursor)?,
+    };
     Ok(definition.map(|definition| StatementKind::Define(Box::new(definition))))
 }
 
@@ -63,15 +68,15 @@ pub(super) fn parse_reassign(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind
 }
 
 /// The words between CREATE and the kind of the object.
-struct Prefix {
-    or_replace: bool,
-    temporary: bool,
-    unlogged: bool,
+pub(super) struct Prefix {
+    pub(super) or_replace: bool,
+    pub(super) temporary: bool,
+    pub(super) unlogged: bool,
     /// How many tokens they are, CREATE included.
-    len: usize,
+    pub(super) len: usize,
 }
 
-fn prefix(cursor: &Cursor<'_>) -> Prefix {
+pub(super) fn prefix(cursor: &Cursor<'_>) -> Prefix {
     let mut prefix = Prefix { or_replace: false, temporary: false, unlogged: false, len: 1 };
     if cursor.peek_is(1, "or") && cursor.peek_is(2, "replace") {
         prefix.or_replace = true;
@@ -107,7 +112,7 @@ fn parse_create(cursor: &mut Cursor<'_>) -> SqlResult<Option<Definition>> {
         cursor.skip_many(prefix.len + 1);
         return parse_table_as(cursor, &prefix, TableAsKind::Table).map(Some);
     }
-    Ok(None)
+    Ok(super::create_table::parse(cursor)?.map(|create| Definition::Table(Box::new(create))))
 }
 
 fn parse_view(cursor: &mut Cursor<'_>, prefix: &Prefix) -> SqlResult<CreateView> {
@@ -191,10 +196,16 @@ fn parse_table_as(cursor: &mut Cursor<'_>, prefix: &Prefix, kind: TableAsKind) -
             return Err(SqlError::new(nqdb_sqlstate::UNDEFINED_OBJECT, message));
         }
     }
-    if cursor.peek_is(0, "with") || cursor.peek_is(0, "tablespace") {
-        return Err(SqlError::unsupported("a storage option of CREATE TABLE AS"));
-    }
+    let parameters = if cursor.take("with") {
+        parameters::parameters(cursor)?
+    } else {
+        cursor.take_all(&["without", "oids"]);
+        Vec::new()
+    };
     let on_commit = parse_on_commit(cursor)?;
+    if cursor.take("tablespace") {
+        super::table_item::expect_tablespace(&cursor.identifier()?)?;
+    }
     cursor.expect("as")?;
     let rest = cursor.rest();
     let (query, with_data) = split_with_data(rest);
@@ -212,10 +223,11 @@ fn parse_table_as(cursor: &mut Cursor<'_>, prefix: &Prefix, kind: TableAsKind) -
         columns,
         query,
         with_data,
+        parameters,
     }))
 }
 
-fn parse_on_commit(cursor: &mut Cursor<'_>) -> SqlResult<OnCommit> {
+pub(super) fn parse_on_commit(cursor: &mut Cursor<'_>) -> SqlResult<OnCommit> {
     if !cursor.take_all(&["on", "commit"]) {
         return Ok(OnCommit::PreserveRows);
     }
@@ -266,6 +278,7 @@ pub(super) fn select_into(tokens: &Arc<Tokens>, own: &[TokenWithSpan]) -> SqlRes
         columns: Vec::new(),
         query,
         with_data: true,
+        parameters: Vec::new(),
     })))
 }
 
@@ -334,20 +347,27 @@ fn parse_alter(cursor: &mut Cursor<'_>) -> SqlResult<Option<Definition>> {
     if kind == ObjectKind::Table {
         cursor.take("only");
     }
-    let Ok(name) = name(cursor) else {
-        cursor.go_back(start);
-        return Ok(None);
-    };
+    if cursor.peek_is(0, "all") && cursor.peek_is(1, "in") {
+        return Err(SqlError::unsupported(format!("ALTER {} ALL", kind.words())));
+    }
+    let name = name(cursor)?;
     cursor.take_symbol(&Token::Mul);
-    let Some(action) = alter_action(cursor, kind)? else {
-        if matches!(kind, ObjectKind::View | ObjectKind::MaterializedView) {
-            return Err(SqlError::unsupported(format!("this form of ALTER {}", kind.words())));
+    let after_name = cursor.place();
+    match alter_action(cursor, kind)? {
+        Some(action) if cursor.peek() != Some(&Token::Comma) => {
+            cursor.finish()?;
+            Ok(Some(Definition::Alter(Alter { kind, if_exists, name, action })))
         }
-        cursor.go_back(start);
-        return Ok(None);
-    };
-    cursor.finish()?;
-    Ok(Some(Definition::Alter(Alter { kind, if_exists, name, action })))
+        _ if matches!(kind, ObjectKind::Schema | ObjectKind::Sequence) => {
+            cursor.go_back(start);
+            Ok(None)
+        }
+        _ => {
+            cursor.go_back(after_name);
+            let actions = alter_table::actions(cursor)?;
+            Ok(Some(Definition::AlterTable(Box::new(AlterTable { kind, if_exists, name, actions }))))
+        }
+    }
 }
 
 fn alter_action(cursor: &mut Cursor<'_>, kind: ObjectKind) -> SqlResult<Option<AlterAction>> {
@@ -360,18 +380,6 @@ fn alter_action(cursor: &mut Cursor<'_>, kind: ObjectKind) -> SqlResult<Option<A
     if cursor.take_all(&["set", "schema"]) {
         return Ok(Some(AlterAction::SetSchema(cursor.identifier()?)));
     }
-    if kind == ObjectKind::View && cursor.take("alter") {
-        return parse_column_default(cursor).map(Some);
-    }
-    if kind == ObjectKind::View && cursor.peek_is(0, "set") && cursor.peek_is_symbol(1, &Token::LParen) {
-        cursor.skip();
-        return Ok(Some(AlterAction::SetOptions(parse_view_options(cursor)?)));
-    }
-    if kind == ObjectKind::View && cursor.peek_is(0, "reset") && cursor.peek_is_symbol(1, &Token::LParen) {
-        cursor.skip();
-        let names = cursor.column_list()?;
-        return Ok(Some(AlterAction::ResetOptions(names.into_iter().map(|name| name.name).collect())));
-    }
     let has_columns = matches!(kind, ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView);
     if has_columns && cursor.peek_is(0, "rename") && !cursor.peek_is(1, "constraint") {
         cursor.skip();
@@ -381,22 +389,6 @@ fn alter_action(cursor: &mut Cursor<'_>, kind: ObjectKind) -> SqlResult<Option<A
         return Ok(Some(AlterAction::RenameColumn { column, new_name: cursor.identifier()? }));
     }
     Ok(None)
-}
-
-/// `[COLUMN] name { SET DEFAULT expression | DROP DEFAULT }`.
-fn parse_column_default(cursor: &mut Cursor<'_>) -> SqlResult<AlterAction> {
-    cursor.take("column");
-    let column = cursor.identifier()?;
-    if cursor.take_all(&["drop", "default"]) {
-        return Ok(AlterAction::ColumnDefault { column, default: None });
-    }
-    cursor.expect("set")?;
-    cursor.expect("default")?;
-    let start = cursor.place();
-    if cursor.rest().is_empty() {
-        return Err(cursor.syntax_error());
-    }
-    Ok(AlterAction::ColumnDefault { column, default: Some(cursor.text_from(start)) })
 }
 
 /// `COMMENT ON object IS { 'text' | NULL }`.

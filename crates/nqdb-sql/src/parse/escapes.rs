@@ -1,4 +1,5 @@
-//! String constants with C-style escapes, `E'...'` (manual, section 4.1.2.2).
+//! String constants with C-style escapes, `E'...'` (manual, section 4.1.2.2), and, in `unicode_escapes`, constants and names
+//! with Unicode escapes, `U&'...'` and `U&"..."`.
 //!
 //! `sqlparser` makes a character of each escape, but `\xC3\xA9` is one character in two: the bytes of a constant form
 //! UTF-8 together. So the constants are read here, and the tokenizer gets a text in which their escapes are hidden.
@@ -13,23 +14,32 @@ use nqdb_types::text_of_bytes;
 /// What stands in for a backslash and what follows it.
 const HIDDEN: u8 = b'x';
 
+/// What a constant or a name says that was hidden.
+pub(super) struct HiddenValue {
+    /// The byte where it begins in the hidden text.
+    at: usize,
+    pub value: String,
+    /// How many bytes before it belong to it: the `U&`, or a part of it.
+    pub lead: usize,
+}
+
 /// A query string without its escapes, and what the constants with escapes say, by the byte where each begins.
 pub(super) struct Hidden<'a> {
     pub text: Cow<'a, str>,
-    values: Vec<(usize, String)>,
+    values: Vec<HiddenValue>,
 }
 
 impl Hidden<'_> {
-    /// What the constant says that begins at this byte; none if it has no escapes.
-    pub fn value_at(&self, start: usize) -> Option<&str> {
-        let index = self.values.binary_search_by_key(&start, |(at, _)| *at).ok()?;
-        self.values.get(index).map(|(_, value)| value.as_str())
+    /// What the constant or the name says that begins at this byte; none if it has no escapes.
+    pub fn value_at(&self, start: usize) -> Option<&HiddenValue> {
+        let index = self.values.binary_search_by_key(&start, |value| value.at).ok()?;
+        self.values.get(index)
     }
 }
 
 /// Reads the constants with escapes of a query string and hides their escapes.
 pub(super) fn hide(sql: &str) -> SqlResult<Hidden<'_>> {
-    if !sql.contains('\\') {
+    if !sql.contains('\\') && !sql.contains("&'") && !sql.contains("&\"") {
         return Ok(Hidden { text: Cow::Borrowed(sql), values: Vec::new() });
     }
     let mut scanner = Scanner { sql, bytes: sql.as_bytes(), at: 0, hidden: Vec::new(), values: Vec::new() };
@@ -38,26 +48,26 @@ pub(super) fn hide(sql: &str) -> SqlResult<Hidden<'_>> {
         return Ok(Hidden { text: Cow::Borrowed(sql), values: Vec::new() });
     }
     let mut text = sql.as_bytes().to_vec();
-    for at in scanner.hidden {
+    for (at, instead) in scanner.hidden {
         if let Some(byte) = text.get_mut(at) {
-            *byte = HIDDEN;
+            *byte = instead;
         }
     }
     let text = String::from_utf8(text).map_err(|_| SqlError::internal("hiding escapes has split a character"))?;
     Ok(Hidden { text: Cow::Owned(text), values: scanner.values })
 }
 
-struct Scanner<'a> {
-    sql: &'a str,
-    bytes: &'a [u8],
-    at: usize,
-    /// Bytes that the tokenizer must not see.
-    hidden: Vec<usize>,
-    values: Vec<(usize, String)>,
+pub(super) struct Scanner<'a> {
+    pub(super) sql: &'a str,
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
+    /// Bytes that the tokenizer must not see, and what it sees instead.
+    pub(super) hidden: Vec<(usize, u8)>,
+    values: Vec<HiddenValue>,
 }
 
 impl Scanner<'_> {
-    fn peek(&self, ahead: usize) -> Option<u8> {
+    pub(super) fn peek(&self, ahead: usize) -> Option<u8> {
         self.bytes.get(self.at + ahead).copied()
     }
 
@@ -73,6 +83,9 @@ impl Scanner<'_> {
                 b'/' if self.peek(1) == Some(b'*') => self.skip_comment(),
                 b'$' => self.skip_dollar(),
                 b'e' | b'E' if self.peek(1) == Some(b'\'') => self.constant()?,
+                b'u' | b'U' if self.peek(1) == Some(b'&') && matches!(self.peek(2), Some(b'\'' | b'"')) => {
+                    self.unicode_text()?;
+                }
                 _ if is_word(byte) => self.skip_word(),
                 _ => self.at += 1,
             }
@@ -163,7 +176,7 @@ impl Scanner<'_> {
             }
         }
         if self.hidden.len() > hidden_before {
-            self.values.push((start, text_of_bytes(&value)?.to_owned()));
+            self.note(start, text_of_bytes(&value)?.to_owned(), 0);
         }
         Ok(())
     }
@@ -174,7 +187,7 @@ impl Scanner<'_> {
             self.at += 1;
             return Ok(());
         };
-        self.hidden.push(self.at);
+        self.hide_byte(self.at);
         match kind {
             b'b' => value.push(8),
             b'f' => value.push(12),
@@ -204,7 +217,7 @@ impl Scanner<'_> {
             other => value.push(other),
         }
         if kind.is_ascii() {
-            self.hidden.push(self.at + 1);
+            self.hide_byte(self.at + 1);
         }
         self.at += 2;
         Ok(())
@@ -233,7 +246,7 @@ impl Scanner<'_> {
         let second_at = self.at;
         let second = match (self.peek(0), self.peek(1)) {
             (Some(b'\\'), Some(b'u' | b'U')) => {
-                self.hidden.push(self.at);
+                self.hide_byte(self.at);
                 self.unicode_escape()?
             }
             _ => 0,
@@ -263,11 +276,20 @@ impl Scanner<'_> {
         Ok(code)
     }
 
-    fn position(&self, byte: usize) -> u32 {
+    pub(super) fn hide_byte(&mut self, byte: usize) {
+        self.hidden.push((byte, HIDDEN));
+    }
+
+    /// Notes what the constant or the name says that the tokenizer will find at this byte.
+    pub(super) fn note(&mut self, at: usize, value: String, lead: usize) {
+        self.values.push(HiddenValue { at, value, lead });
+    }
+
+    pub(super) fn position(&self, byte: usize) -> u32 {
         self.sql.get(..byte).unwrap_or_default().chars().count() as u32 + 1
     }
 
-    fn error_near(&self, message: &str, near: &str, byte: usize) -> SqlError {
+    pub(super) fn error_near(&self, message: &str, near: &str, byte: usize) -> SqlError {
         SqlError::new(SYNTAX_ERROR, format!("{message} at or near \"{near}\"")).with_position(self.position(byte))
     }
 }
@@ -285,7 +307,7 @@ mod tests {
         let sql = r#"select '\n', "e'\n", $$e'\n'$$, $a$ e'\x' $$ $a$, /* e'\n' /* */ e'\' */ name'\n' -- e'\n'
             , E'a\tb', e'it''s \'\\' , 'E' , E'\u00e4'"#;
         let hidden = hide(sql).unwrap();
-        let values: Vec<&str> = hidden.values.iter().map(|(_, value)| value.as_str()).collect();
+        let values: Vec<&str> = hidden.values.iter().map(|hidden| hidden.value.as_str()).collect();
         assert_eq!(values, ["a\tb", "it's '\\", "ä"]);
         assert_eq!(hidden.text.len(), sql.len());
         assert!(hidden.text.contains("'\\n'"), "what is not ours is left alone");
@@ -293,7 +315,7 @@ mod tests {
 
     #[test]
     fn bytes_form_characters_together() {
-        let value = |sql: &str| hide(sql).map(|hidden| hidden.value_at(0).map(str::to_owned));
+        let value = |sql: &str| hide(sql).map(|hidden| hidden.value_at(0).map(|hidden| hidden.value.clone()));
         assert_eq!(value(r"E'\xC3\xA9'").unwrap().as_deref(), Some("é"));
         assert_eq!(value(r"e'\303\251'").unwrap().as_deref(), Some("é"));
         assert_eq!(value(r"e'\uD83D\uDE00'").unwrap().as_deref(), Some("😀"));

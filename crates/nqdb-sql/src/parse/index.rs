@@ -9,9 +9,9 @@
 use nqdb_sqlstate::{SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::Tokens;
 use super::cursor::Cursor;
 use super::definition::name;
+use super::{Tokens, parameters, table_item};
 use crate::definition::{CreateIndex, IndexPart, IndexSource, IndexText};
 
 /// The statement, whose first token is CREATE; `None` when it is another one.
@@ -34,14 +34,9 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<Option<CreateIndex>> {
     if !nulls_not_distinct {
         cursor.take_all(&["nulls", "distinct"]);
     }
-    let mut options = Vec::new();
-    if cursor.take("with") {
-        for item in cursor.parenthesized_items()? {
-            options.push(cursor.expression(item)?);
-        }
-    }
-    if cursor.peek_is(0, "tablespace") {
-        return Err(SqlError::unsupported("a tablespace"));
+    let parameters = if cursor.take("with") { parameters::parameters(cursor)? } else { Vec::new() };
+    if cursor.take("tablespace") {
+        table_item::expect_tablespace(&cursor.identifier()?)?;
     }
     let predicate = if cursor.take("where") { Some(rest_as_text(cursor)?) } else { None };
     cursor.finish()?;
@@ -55,7 +50,7 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<Option<CreateIndex>> {
         parts,
         included,
         nulls_not_distinct,
-        options,
+        parameters,
         predicate,
     }))
 }

@@ -1,9 +1,10 @@
 //! EXPLAIN, VACUUM, ANALYZE, CHECKPOINT.
 
-use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SYNTAX_ERROR, SqlError, SqlResult};
-use sqlparser::tokenizer::{Token, TokenWithSpan};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_PARAMETER_VALUE, SYNTAX_ERROR, SqlError, SqlResult};
+use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
+use crate::names::fold_identifier;
 use crate::statement::{ExplainFormat, ExplainOptions, MaintenanceTable, StatementKind, VacuumStatement};
 
 /// One `NAME [value]` of an option list.
@@ -21,35 +22,56 @@ impl OptionItem {
             Some("false" | "off" | "0") => Ok(false),
             Some(_) => {
                 let message = format!("{} requires a Boolean value", self.name);
-                Err(SqlError::new(SYNTAX_ERROR, message).with_position(self.position))
+                Err(SqlError::new(SYNTAX_ERROR, message))
             }
         }
+    }
+
+    /// The value as an integer, which must be there.
+    fn integer(&self) -> SqlResult<i32> {
+        self.value
+            .as_deref()
+            .and_then(|value| value.parse().ok())
+            .ok_or_else(|| SqlError::new(SYNTAX_ERROR, format!("{} requires an integer value", self.name)))
     }
 }
 
 /// `(NAME [value], ...)`.
 pub(super) fn parse_option_list(cursor: &mut Cursor<'_>) -> SqlResult<Vec<OptionItem>> {
     let mut items = Vec::new();
-    for own in cursor.parenthesized_items()? {
-        items.push(option_item(cursor, own)?);
+    cursor.expect_symbol(&Token::LParen)?;
+    loop {
+        items.push(option_item(cursor)?);
+        if cursor.take_symbol(&Token::RParen) {
+            return Ok(items);
+        }
+        cursor.expect_symbol(&Token::Comma)?;
     }
-    Ok(items)
 }
 
-fn option_item(cursor: &Cursor<'_>, own: &[TokenWithSpan]) -> SqlResult<OptionItem> {
-    let position = own.first().map_or(1, |token| token.span.start.column as u32);
-    let text = |token: &TokenWithSpan| match &token.token {
-        Token::Word(word) => Some(word.value.to_ascii_lowercase()),
-        Token::Number(digits, _) => Some(digits.clone()),
-        Token::SingleQuotedString(text) => Some(text.to_ascii_lowercase()),
+fn option_item(cursor: &mut Cursor<'_>) -> SqlResult<OptionItem> {
+    let position = cursor.position();
+    let Some(Token::Word(name)) = cursor.peek() else { return Err(cursor.syntax_error()) };
+    let name = fold_identifier(&name.value, name.quote_style.is_some());
+    cursor.skip();
+    let sign = match cursor.peek() {
+        Some(Token::Minus) => "-",
+        Some(Token::Plus) => "+",
+        _ => "",
+    };
+    if !sign.is_empty() {
+        cursor.skip();
+    }
+    let value = match cursor.peek() {
+        Some(Token::Number(digits, _)) => Some(format!("{}{digits}", sign.trim_start_matches('+'))),
+        _ if !sign.is_empty() => return Err(cursor.syntax_error()),
+        Some(Token::Word(word)) => Some(word.value.to_ascii_lowercase()),
+        Some(Token::SingleQuotedString(text)) => Some(text.to_ascii_lowercase()),
         _ => None,
     };
-    let (name, value) = match own {
-        [name] => (text(name), None),
-        [name, value] => (text(name), Some(text(value).ok_or_else(|| cursor.syntax_error())?)),
-        _ => return Err(cursor.syntax_error()),
-    };
-    let name = name.ok_or_else(|| cursor.syntax_error())?;
+    if value.is_some() {
+        cursor.skip();
+    }
     Ok(OptionItem { name, value, position })
 }
 
@@ -125,8 +147,9 @@ fn parse_format(item: &OptionItem) -> SqlResult<ExplainFormat> {
         Some("json") => Ok(ExplainFormat::Json),
         Some("xml") => Ok(ExplainFormat::Xml),
         Some("yaml") => Ok(ExplainFormat::Yaml),
-        other => {
-            let message = format!("unrecognized value for EXPLAIN option \"format\": \"{}\"", other.unwrap_or(""));
+        None => Err(SqlError::new(SYNTAX_ERROR, "format requires a parameter")),
+        Some(other) => {
+            let message = format!("unrecognized value for EXPLAIN option \"format\": \"{other}\"");
             Err(SqlError::new(INVALID_PARAMETER_VALUE, message).with_position(item.position))
         }
     }
@@ -135,24 +158,20 @@ fn parse_format(item: &OptionItem) -> SqlResult<ExplainFormat> {
 /// `VACUUM [(options)] [FULL] [FREEZE] [VERBOSE] [ANALYZE] [tables]`.
 pub(super) fn parse_vacuum(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
     cursor.expect("vacuum")?;
-    let mut vacuum = VacuumStatement { full: false, freeze: false, verbose: false, analyze: false, tables: Vec::new() };
+    let mut vacuum = VacuumStatement::default();
     if cursor.peek() == Some(&Token::LParen) {
+        let mut process_toast = true;
         for item in parse_option_list(cursor)? {
             match item.name.as_str() {
-                "full" => vacuum.full = item.boolean()?,
-                "freeze" => vacuum.freeze = item.boolean()?,
-                "verbose" => vacuum.verbose = item.boolean()?,
-                "analyze" => vacuum.analyze = item.boolean()?,
-                "disable_page_skipping"
-                | "skip_locked"
-                | "process_toast"
-                | "truncate"
-                | "index_cleanup"
-                | "parallel" => {
-                    return Err(SqlError::unsupported(format!("VACUUM option {}", item.name.to_ascii_uppercase())));
-                }
-                _ => return Err(unrecognized("VACUUM", &item)),
+                "process_toast" => process_toast = item.boolean()?,
+                _ => vacuum_option(&mut vacuum, &item)?,
             }
+        }
+        if vacuum.full && vacuum.is_parallel {
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "VACUUM FULL cannot be performed in parallel"));
+        }
+        if vacuum.full && !process_toast {
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "PROCESS_TOAST required with VACUUM FULL"));
         }
     } else {
         vacuum.full = cursor.take("full");
@@ -161,18 +180,54 @@ pub(super) fn parse_vacuum(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> 
         vacuum.analyze = cursor.take("analyze") || cursor.take("analyse");
     }
     vacuum.tables = parse_tables(cursor)?;
+    if !vacuum.analyze && vacuum.tables.iter().any(|table| !table.columns.is_empty()) {
+        let message = "ANALYZE option must be specified when a column list is provided";
+        return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
+    }
     Ok(StatementKind::Vacuum(vacuum))
 }
 
-/// `ANALYZE [VERBOSE] [tables]` and `ANALYZE (VERBOSE [boolean]) [tables]`.
+/// Options that say how dead rows, index entries and empty pages are found are checked only: purge finds them all, and does
+/// not wait for VACUUM.
+fn vacuum_option(vacuum: &mut VacuumStatement, item: &OptionItem) -> SqlResult<()> {
+    match item.name.as_str() {
+        "full" => vacuum.full = item.boolean()?,
+        "freeze" => vacuum.freeze = item.boolean()?,
+        "verbose" => vacuum.verbose = item.boolean()?,
+        "analyze" => vacuum.analyze = item.boolean()?,
+        "skip_locked" => vacuum.skip_locked = item.boolean()?,
+        "disable_page_skipping" | "truncate" => drop(item.boolean()?),
+        "index_cleanup" if item.value.as_deref() == Some("auto") => {}
+        "index_cleanup" => drop(item.boolean()?),
+        "parallel" => {
+            let at_item = |message: String| Err(SqlError::new(SYNTAX_ERROR, message).with_position(item.position));
+            if item.value.is_none() {
+                return at_item(format!("parallel option requires a value between 0 and {PARALLEL_WORKERS_MAX}"));
+            }
+            let workers = item.integer()?;
+            if !(0..=PARALLEL_WORKERS_MAX).contains(&workers) {
+                return at_item(format!("parallel workers for vacuum must be between 0 and {PARALLEL_WORKERS_MAX}"));
+            }
+            vacuum.is_parallel = workers > 0;
+        }
+        _ => return Err(unrecognized("VACUUM", item)),
+    }
+    Ok(())
+}
+
+/// PostgreSQL's limit of the option PARALLEL.
+const PARALLEL_WORKERS_MAX: i32 = 1024;
+
+/// `ANALYZE [VERBOSE] [tables]` and `ANALYZE (options) [tables]`.
 pub(super) fn parse_analyze(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
     cursor.skip();
     let mut verbose = false;
+    let mut skip_locked = false;
     if cursor.peek() == Some(&Token::LParen) {
         for item in parse_option_list(cursor)? {
             match item.name.as_str() {
                 "verbose" => verbose = item.boolean()?,
-                "skip_locked" => return Err(SqlError::unsupported("ANALYZE option SKIP_LOCKED")),
+                "skip_locked" => skip_locked = item.boolean()?,
                 _ => return Err(unrecognized("ANALYZE", &item)),
             }
         }
@@ -180,7 +235,7 @@ pub(super) fn parse_analyze(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind>
         verbose = cursor.take("verbose");
     }
     let tables = parse_tables(cursor)?;
-    Ok(StatementKind::Analyze { verbose, tables })
+    Ok(StatementKind::Analyze { verbose, skip_locked, tables })
 }
 
 /// CHECKPOINT.

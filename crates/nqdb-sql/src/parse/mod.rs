@@ -8,8 +8,12 @@
 //!
 //! Left out: what `sqlparser` accepts and PostgreSQL refuses inside a statement; the binder refuses it.
 
+mod absent;
+mod alter_table;
+mod cluster;
 mod conflict;
 mod copy;
+mod create_table;
 mod current_of;
 mod cursor;
 mod cursor_statement;
@@ -25,17 +29,21 @@ mod index;
 mod lock_table;
 mod locking;
 mod maintenance;
+mod parameters;
 mod position;
+mod recursion_clause;
 mod refused;
 mod reindex;
 mod role;
 mod sequence;
 mod session_commands;
 mod shape;
+mod table_item;
 mod table_like;
 mod targets;
 mod tokens;
 mod transaction;
+mod unicode_escapes;
 mod user_type;
 mod variadic;
 mod window;
@@ -48,7 +56,6 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use crate::definition::{CreateTableLike, Definition};
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 pub(crate) use conflict::CONFLICT_TARGET;
@@ -61,6 +68,7 @@ pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
 pub(crate) use position::{operator_position, query_start, start_of};
+pub(crate) use recursion_clause::{CycleClause, RecursionClauses, SearchClause, generated_query, recursion_clauses};
 pub use shape::{Integer, Parameterized, Shape, parameterized};
 pub use tokens::Tokens;
 pub(crate) use variadic::VARIADIC;
@@ -161,24 +169,17 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "reassign" => definition::parse_reassign(&mut cursor),
         "lock" => lock_table::parse(tokens, own),
         "reindex" => reindex::parse(&mut cursor),
-        "cluster" | "call" | "do" | "load" | "security" | "import" => {
-            Err(SqlError::unsupported(word.to_ascii_uppercase()))
-        }
+        "cluster" => cluster::parse(&mut cursor),
+        "call" | "do" | "load" | "security" | "import" => Err(SqlError::unsupported(word.to_ascii_uppercase())),
         _ => Err(tokens.syntax_error(token_range(&own).0)),
     }
 }
 
 /// A statement that changes the catalog.
-fn catalog_change(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
+fn catalog_change(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
     refused::check_definition_tokens(tokens, &own)?;
-    let likes = table_like::take_likes(tokens, &mut own)?;
-    sequence::order_identity_options(&mut own);
     let statement = sqlparser_statement(tokens, own)?;
-    if likes.is_empty() {
-        return Ok(StatementKind::Ddl(Box::new(statement)));
-    }
-    let like = CreateTableLike { create: statement, likes };
-    Ok(StatementKind::Define(Box::new(Definition::TableLike(Box::new(like)))))
+    Ok(StatementKind::Ddl(Box::new(statement)))
 }
 
 /// A statement that reads or writes rows.
@@ -190,6 +191,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
     from_clause::rewrite(&mut own);
+    recursion_clause::rewrite(&mut own);
     locking::rewrite(&mut own);
     grouping::rewrite(&mut own);
     variadic::rewrite(&mut own);

@@ -61,52 +61,69 @@ fn statement(name: QualifiedName, action: SequenceAction) -> StatementKind {
     }))
 }
 
-fn clauses(cursor: &mut Cursor<'_>) -> SqlResult<SequenceClauses> {
+/// The clauses up to the end.
+pub(super) fn clauses(cursor: &mut Cursor<'_>) -> SqlResult<SequenceClauses> {
     let mut clauses = SequenceClauses::default();
     while !cursor.at_end() {
-        let position = cursor.position();
-        let fresh = if cursor.take("as") {
-            let position = cursor.position();
-            let name = cursor.word()?;
-            let oid = type_by_name(&name).ok_or_else(|| {
-                SqlError::new(UNDEFINED_OBJECT, format!("type \"{name}\" does not exist")).with_position(position)
-            })?;
-            put(&mut clauses.data_type, Type::new(oid))
-        } else if cursor.take("increment") {
-            cursor.take("by");
-            put(&mut clauses.increment, integer(cursor)?)
-        } else if cursor.take("minvalue") {
-            put(&mut clauses.min, Some(integer(cursor)?))
-        } else if cursor.take_all(&["no", "minvalue"]) {
-            put(&mut clauses.min, None)
-        } else if cursor.take("maxvalue") {
-            put(&mut clauses.max, Some(integer(cursor)?))
-        } else if cursor.take_all(&["no", "maxvalue"]) {
-            put(&mut clauses.max, None)
-        } else if cursor.take("start") {
-            cursor.take("with");
-            put(&mut clauses.start, integer(cursor)?)
-        } else if cursor.take("restart") {
-            let with = cursor.take("with");
-            let value = if with || is_number(cursor) { Some(integer(cursor)?) } else { None };
-            put(&mut clauses.restart, value)
-        } else if cursor.take("cache") {
-            put(&mut clauses.cache, integer(cursor)?)
-        } else if cursor.take("cycle") {
-            put(&mut clauses.cycle, true)
-        } else if cursor.take_all(&["no", "cycle"]) {
-            put(&mut clauses.cycle, false)
-        } else if cursor.take_all(&["owned", "by"]) {
-            let owner = owner(cursor)?;
-            put(&mut clauses.owned_by, owner)
+        if cursor.peek_is(0, "restart") {
+            restart(cursor, &mut clauses)?;
         } else {
-            return Err(cursor.syntax_error());
-        };
-        if !fresh {
-            return Err(SqlError::new(SYNTAX_ERROR, "conflicting or redundant options").with_position(position));
+            clause(cursor, &mut clauses)?;
         }
     }
     Ok(clauses)
+}
+
+/// `RESTART [[WITH] n]`.
+pub(super) fn restart(cursor: &mut Cursor<'_>, clauses: &mut SequenceClauses) -> SqlResult<()> {
+    let position = cursor.position();
+    cursor.expect("restart")?;
+    let with = cursor.take("with");
+    let value = if with || is_number(cursor) { Some(integer(cursor)?) } else { None };
+    if put(&mut clauses.restart, value) { Ok(()) } else { Err(redundant(position)) }
+}
+
+fn redundant(position: u32) -> SqlError {
+    SqlError::new(SYNTAX_ERROR, "conflicting or redundant options").with_position(position)
+}
+
+/// One clause other than RESTART.
+pub(super) fn clause(cursor: &mut Cursor<'_>, clauses: &mut SequenceClauses) -> SqlResult<()> {
+    let position = cursor.position();
+    let fresh = if cursor.take("as") {
+        let position = cursor.position();
+        let name = cursor.word()?;
+        let oid = type_by_name(&name).ok_or_else(|| {
+            SqlError::new(UNDEFINED_OBJECT, format!("type \"{name}\" does not exist")).with_position(position)
+        })?;
+        put(&mut clauses.data_type, Type::new(oid))
+    } else if cursor.take("increment") {
+        cursor.take("by");
+        put(&mut clauses.increment, integer(cursor)?)
+    } else if cursor.take("minvalue") {
+        put(&mut clauses.min, Some(integer(cursor)?))
+    } else if cursor.take_all(&["no", "minvalue"]) {
+        put(&mut clauses.min, None)
+    } else if cursor.take("maxvalue") {
+        put(&mut clauses.max, Some(integer(cursor)?))
+    } else if cursor.take_all(&["no", "maxvalue"]) {
+        put(&mut clauses.max, None)
+    } else if cursor.take("start") {
+        cursor.take("with");
+        put(&mut clauses.start, integer(cursor)?)
+    } else if cursor.take("cache") {
+        put(&mut clauses.cache, integer(cursor)?)
+    } else if cursor.take("cycle") {
+        put(&mut clauses.cycle, true)
+    } else if cursor.take_all(&["no", "cycle"]) {
+        put(&mut clauses.cycle, false)
+    } else if cursor.take_all(&["owned", "by"]) {
+        let owner = owner(cursor)?;
+        put(&mut clauses.owned_by, owner)
+    } else {
+        return Err(cursor.syntax_error());
+    };
+    if fresh { Ok(()) } else { Err(redundant(position)) }
 }
 
 /// Fills an empty place; false when it was filled already.
@@ -120,7 +137,8 @@ fn is_number(cursor: &Cursor<'_>) -> bool {
     matches!(cursor.peek(), Some(Token::Number(..) | Token::Minus | Token::Plus))
 }
 
-fn integer(cursor: &mut Cursor<'_>) -> SqlResult<i64> {
+/// A number with its sign.
+pub(super) fn integer(cursor: &mut Cursor<'_>) -> SqlResult<i64> {
     let negative = cursor.take_symbol(&Token::Minus);
     if !negative {
         cursor.take_symbol(&Token::Plus);

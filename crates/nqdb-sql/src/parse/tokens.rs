@@ -52,11 +52,15 @@ impl Tokens {
                     continue;
                 }
                 mut token => {
-                    let start = lines.offset(span.start);
-                    if let Token::EscapedStringLiteral(value) = &mut token
-                        && let Some(read) = hidden.value_at(start.bytes as usize)
-                    {
-                        read.clone_into(value);
+                    let mut start = lines.offset(span.start);
+                    if let Some(read) = hidden.value_at(start.bytes as usize) {
+                        match &mut token {
+                            Token::EscapedStringLiteral(value) => read.value.clone_into(value),
+                            Token::Word(word) => read.value.clone_into(&mut word.value),
+                            _ => {}
+                        }
+                        start.bytes -= read.lead as u32;
+                        start.characters -= read.lead as u32;
                     }
                     let end = lines.offset(span.end);
                     let continues = newline_before;

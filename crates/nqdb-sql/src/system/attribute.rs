@@ -101,7 +101,17 @@ fn table_attribute(cx: &SystemContext<'_>, table: &TableDef, column: &ColumnDef)
             Some(identity) => letter(if identity.always { 'a' } else { 'd' }),
             None => no_letter(),
         },
-        ..attribute(cx, &described)
+        attstattarget: int4(column.settings.statistics_target.unwrap_or(-1)),
+        attcompression: column.settings.compression.map_or_else(no_letter, letter),
+        attoptions: super::class::options(&column.settings.parameters),
+        ..with_storage(attribute(cx, &described), column.settings.storage)
+    }
+}
+
+fn with_storage(row: Attribute, storage: Option<char>) -> Attribute {
+    match storage {
+        Some(storage) => Attribute { attstorage: letter(storage), ..row },
+        None => row,
     }
 }
 
@@ -127,6 +137,9 @@ fn index_attributes(
             None => table.columns.get(key.column).map_or("", |column| &column.name),
         };
         let mut row = attribute(cx, &Column { relation: index.oid, name, number, ty: key.ty, not_null: false });
+        if let Some((_, target)) = index.settings.statistics_targets.iter().find(|(at, _)| *at == number) {
+            row.attstattarget = int4(*target);
+        }
         if let Some(collation) = options.collation {
             row.attcollation = oid(collation);
         }
@@ -232,7 +245,7 @@ fn defaults(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> 
 }
 
 /// A default with the type of its column, where it would have none by itself: a bare literal or NULL.
-pub(super) fn typed_default(default: &str, column: Type) -> String {
+pub(crate) fn typed_default(default: &str, column: Type) -> String {
     let written = default.trim();
     let inner = written.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
     let is_literal = inner.is_some_and(|inner| !inner.replace("''", "").contains('\''));

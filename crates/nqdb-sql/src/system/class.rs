@@ -1,7 +1,7 @@
 //! `pg_class`: tables, indexes, sequences, and the system's own relations.
 
 use nqdb_catalog::rights::SecuredKind;
-use nqdb_catalog::{Relation, SUPERUSER_OID, SequenceDef, TableDef, ViewDef};
+use nqdb_catalog::{Relation, ReplicaIdentity, SUPERUSER_OID, SequenceDef, TableDef, ViewDef};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
@@ -118,7 +118,13 @@ fn table_class(table: &TableDef) -> Class {
         relhasindex: boolean(!table.indexes.is_empty()),
         relnatts: int2(table.columns.len()),
         relchecks: int2(table.checks.len()),
-        relreplident: letter('d'),
+        relreplident: letter(match table.settings.replica_identity {
+            ReplicaIdentity::Default => 'd',
+            ReplicaIdentity::Nothing => 'n',
+            ReplicaIdentity::Full => 'f',
+            ReplicaIdentity::Index(_) => 'i',
+        }),
+        reloptions: options(&table.settings.parameters),
         relpersistence: letter(if table.is_temporary() { 't' } else { 'p' }),
         relispopulated: boolean(table.materialized.as_ref().is_none_or(|materialized| materialized.populated)),
         relhasrules: boolean(table.materialized.is_some()),
@@ -131,13 +137,14 @@ fn view_class(view: &ViewDef) -> Class {
         relnatts: int2(view.columns.len()),
         relhasrules: boolean(true),
         relfilenode: oid(0),
-        reloptions: view_options(view),
+        reloptions: options(&view.options),
         ..plain_class(view.oid, &view.name, view.schema, view.owner, 'v')
     }
 }
 
-fn view_options(view: &ViewDef) -> Datum {
-    let options: Vec<String> = view.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+/// Names and values; NULL for none.
+pub(super) fn options(options: &[(String, String)]) -> Datum {
+    let options: Vec<String> = options.iter().map(|(name, value)| format!("{name}={value}")).collect();
     if options.is_empty() { Datum::Null } else { text_array(options.iter().map(String::as_str)) }
 }
 
@@ -154,6 +161,7 @@ fn index_class(table: &TableDef, position: usize) -> Option<Class> {
         // An empty one has its root.
         relpages: int4(1),
         relnatts: int2(index.key.len() + index.included.len()),
+        reloptions: options(&index.settings.parameters),
         ..plain_class(index.oid, &index.name, table.schema, table.owner, 'i')
     })
 }

@@ -88,6 +88,8 @@ fn row_in(schema: Oid, number: Oid, name: &str, relation: Oid, kind: char) -> Co
 
 fn check_row(table: &TableDef, check: &CheckDef) -> ConstraintRow {
     ConstraintRow {
+        convalidated: boolean(check.validated),
+        connoinherit: boolean(check.no_inherit),
         conkey: int2_array(check.columns.iter().copied()),
         conbin: text(&check.expression),
         ..plain_row(check.oid, &check.name, table, 'c')

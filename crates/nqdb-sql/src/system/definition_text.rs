@@ -52,6 +52,7 @@ pub fn index_definition(index: Oid, column: i32, pretty: bool, cx: &BindContext<
     if index.nulls_not_distinct {
         text.push_str(" NULLS NOT DISTINCT");
     }
+    text.push_str(&parameters_text(&index.settings.parameters));
     if let Some(predicate) = index.predicate() {
         let condition = expression_text(predicate, Some(table), pretty, cx);
         text.push_str(&format!(" WHERE {condition}"));
@@ -125,7 +126,10 @@ pub fn constraint_definition(number: Oid, pretty: bool, cx: &BindContext<'_>) ->
     Some(match found {
         Constraint::Check(check) => {
             let table = cx.catalog.table_by_oid(table.oid)?;
-            format!("CHECK ({})", expression_text(&check.expression, Some(table), pretty, cx))
+            let text = expression_text(&check.expression, Some(table), pretty, cx);
+            let no_inherit = if check.no_inherit { " NO INHERIT" } else { "" };
+            let not_valid = if check.validated { "" } else { " NOT VALID" };
+            format!("CHECK ({text}){no_inherit}{not_valid}")
         }
         Constraint::Key(index) => key_definition(table, index),
     })
@@ -133,7 +137,30 @@ pub fn constraint_definition(number: Oid, pretty: bool, cx: &BindContext<'_>) ->
 
 fn key_definition(table: &TableDef, index: &IndexDef) -> String {
     let keys: Vec<String> = index.key.iter().map(|key| column_name(table, key.column)).collect();
-    format!("{} ({})", if index.primary { "PRIMARY KEY" } else { "UNIQUE" }, keys.join(", "))
+    let word = match (index.primary, index.nulls_not_distinct) {
+        (true, _) => "PRIMARY KEY",
+        (false, true) => "UNIQUE NULLS NOT DISTINCT",
+        (false, false) => "UNIQUE",
+    };
+    let included: Vec<String> = index.included.iter().map(|position| column_name(table, *position)).collect();
+    let include = if included.is_empty() { String::new() } else { format!(" INCLUDE ({})", included.join(", ")) };
+    format!("{word} ({}){include}", keys.join(", "))
+}
+
+/// ` WITH (name='value')`; empty when there are none.
+fn parameters_text(parameters: &[(String, String)]) -> String {
+    if parameters.is_empty() {
+        return String::new();
+    }
+    let texts: Vec<String> = parameters
+        .iter()
+        .map(|(name, value)| {
+            let is_name = quote_identifier(value) == *value;
+            let value = if is_name { value.clone() } else { format!("'{}'", value.replace('\'', "''")) };
+            format!("{}={value}", quote_identifier(name))
+        })
+        .collect();
+    format!(" WITH ({})", texts.join(", "))
 }
 
 /// `pg_get_expr`: of an expression over a relation's columns.

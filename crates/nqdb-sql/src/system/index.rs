@@ -1,6 +1,6 @@
 //! `pg_index`: what `pg_class` does not say of indexes.
 
-use nqdb_catalog::{IndexDef, Relation, TableDef};
+use nqdb_catalog::{IndexDef, Relation, ReplicaIdentity, TableDef};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid};
@@ -65,12 +65,12 @@ fn index_row(cx: &SystemContext<'_>, table: &TableDef, index: &IndexDef) -> Inde
         indisprimary: boolean(index.primary),
         indisexclusion: boolean(false),
         indimmediate: boolean(true),
-        indisclustered: boolean(false),
+        indisclustered: boolean(index.settings.clustered),
         indisvalid: boolean(true),
         indcheckxmin: boolean(false),
         indisready: boolean(true),
         indislive: boolean(true),
-        indisreplident: boolean(false),
+        indisreplident: boolean(table.settings.replica_identity == ReplicaIdentity::Index(index.oid)),
         indkey: int2_vector(index.key.iter().map(|key| attribute_number(table, key)).chain(included)),
         indcollation: oid_vector(
             index

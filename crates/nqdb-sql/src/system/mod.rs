@@ -63,7 +63,7 @@ use nqdb_types::Oid;
 use crate::bind::BindContext;
 
 pub(crate) use access_method::{BtreeClass, class_by_oid, class_named, default_class};
-pub(crate) use attribute::SYSTEM_COLUMNS;
+pub(crate) use attribute::{SYSTEM_COLUMNS, typed_default};
 pub(crate) use collation::collation_number;
 pub use context::SystemSession;
 pub(crate) use context::{SystemContext, SystemRows};
@@ -82,7 +82,7 @@ pub(crate) use session_objects::tells_of_session;
 pub use session_objects::{CursorFacts, PreparedFacts, SessionObjects};
 pub use session_state::{SessionFacts, SettingFacts};
 pub use size::{relation_size, storage_number, storage_size};
-pub(crate) use types::collation_of_type;
+pub(crate) use types::{collation_of_type, type_storage};
 pub use updatable::relation_changes;
 pub use visibility::is_visible;
 

@@ -66,6 +66,11 @@ pub(super) fn type_facts(catalog: &Snapshot, type_oid: Oid) -> Option<TypeFacts>
     type_info(type_oid).map(facts_of)
 }
 
+/// How a type's values are stored (`pg_type.typstorage`); `p` for one that does not exist.
+pub(crate) fn type_storage(catalog: &Snapshot, type_oid: Oid) -> char {
+    type_facts(catalog, type_oid).map_or('p', |facts| facts.storage)
+}
+
 /// The name of a domain.
 pub(super) fn domain_name(domain: Oid) -> Option<&'static str> {
     DOMAINS.iter().find(|(number, ..)| *number == domain).map(|(.., name)| *name)

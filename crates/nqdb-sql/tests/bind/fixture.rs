@@ -100,6 +100,7 @@ fn column(attnum: i16, name: &str, ty: Type) -> ColumnDef {
         identity: None,
         generated: None,
         missing: None,
+        settings: Default::default(),
         dropped: false,
     }
 }
@@ -120,6 +121,7 @@ fn index(oid: u32, name: &str, columns: &[(usize, Type)], primary: bool) -> Arc<
         key,
         included: Vec::new(),
         computation: None,
+        settings: Default::default(),
         position: 0,
     })
 }
@@ -147,6 +149,7 @@ fn table(system: &Arc<TxnSystem>, txn: &mut Transaction, oid: u32, name: &str, c
         checks: Vec::new(),
         on_commit: nqdb_catalog::OnCommit::PreserveRows,
         materialized: None,
+        settings: Default::default(),
         store: Arc::new(store),
         version: 1,
         statistics: None,
@@ -212,6 +215,8 @@ fn table_w(system: &Arc<TxnSystem>, txn: &mut Transaction) -> TableDef {
         name: "w_x_check".to_string(),
         expression: "x > 0".to_string(),
         columns: vec![2],
+        validated: true,
+        no_inherit: false,
     });
     w
 }

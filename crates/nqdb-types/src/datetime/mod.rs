@@ -17,7 +17,7 @@ mod output;
 
 use nqdb_sqlstate::{
     DATETIME_FIELD_OVERFLOW, INTERVAL_FIELD_OVERFLOW, INVALID_DATETIME_FORMAT, INVALID_PARAMETER_VALUE,
-    INVALID_TIME_ZONE_DISPLACEMENT_VALUE, SqlError,
+    INVALID_TIME_ZONE_DISPLACEMENT_VALUE, SqlError, SqlResult,
 };
 
 pub(crate) use input::{parse_date, parse_time, parse_time_tz, parse_timestamp, parse_timestamp_tz};
@@ -38,6 +38,18 @@ enum Refusal {
     ZoneOverflow,
     /// 22023
     UnknownZone(String),
+}
+
+/// Seconds east of Greenwich of a zone that is a number, as in timestamps: `+02`, `-08:30`, `+0530`. `None` for what is no
+/// number; 22023 for one out of range.
+pub fn numeric_zone(text: &str) -> SqlResult<Option<i32>> {
+    match numbers::parse_offset(text) {
+        Ok(seconds_east) => Ok(Some(seconds_east)),
+        Err(Refusal::ZoneOverflow) => {
+            Err(SqlError::new(INVALID_PARAMETER_VALUE, format!("numeric time zone \"{text}\" out of range")))
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 impl Refusal {
