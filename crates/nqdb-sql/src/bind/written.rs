@@ -74,6 +74,8 @@ pub(crate) struct WrittenSelect {
     pub having: Option<Expr>,
     /// Those of the WINDOW clause, by name.
     pub windows: Vec<WrittenWindow>,
+    /// Columns that stand for calls of this level.
+    pub computed: HashMap<ColumnId, Computed>,
 }
 
 #[derive(Clone, Debug)]
@@ -105,11 +107,10 @@ pub(crate) enum WrittenItem {
         id: ItemId,
         source: WrittenSource,
         alias: Option<String>,
-        columns: Vec<String>,
+        columns: Vec<(ColumnId, String)>,
         columns_written: bool,
     },
     Join {
-        id: ItemId,
         kind: JoinKind,
         left: Box<WrittenItem>,
         right: Box<WrittenItem>,
@@ -117,7 +118,10 @@ pub(crate) enum WrittenItem {
         using: Vec<String>,
         /// The name of the merged columns: `USING (..) AS name`.
         using_alias: Option<String>,
-        alias: Option<(String, Vec<String>)>,
+        /// Columns that the join computes of those that it merges.
+        merged: Vec<(ColumnId, String)>,
+        /// It has an alias, which hides the names within.
+        has_alias: bool,
     },
 }
 
@@ -159,13 +163,6 @@ pub(crate) enum Computed {
     Grouping(Vec<Expr>),
 }
 
-/// Where a column of FROM comes from; no item for the merged columns of a FULL JOIN USING.
-#[derive(Clone, Debug)]
-pub(crate) struct NamedColumn {
-    pub item: Option<ItemId>,
-    pub name: String,
-}
-
 #[derive(Default)]
 pub(crate) struct Notes {
     pub queries: Vec<WrittenQuery>,
@@ -174,8 +171,6 @@ pub(crate) struct Notes {
     pub with: Vec<WrittenWith>,
     /// Subqueries of expressions, by their first column.
     pub subqueries: HashMap<ColumnId, WrittenQuery>,
-    pub columns: HashMap<ColumnId, NamedColumn>,
-    pub computed: HashMap<ColumnId, Computed>,
     item_count: ItemId,
 }
 
@@ -183,12 +178,6 @@ impl Notes {
     fn new_item(&mut self) -> ItemId {
         self.item_count += 1;
         self.item_count
-    }
-
-    fn name_columns<'c>(&mut self, item: Option<ItemId>, columns: impl Iterator<Item = (ColumnId, &'c str)>) {
-        for (id, name) in columns {
-            self.columns.insert(id, NamedColumn { item, name: name.to_owned() });
-        }
     }
 }
 
@@ -268,6 +257,7 @@ impl Binder<'_> {
             has_grouping_sets: false,
             having: None,
             windows: Vec::new(),
+            computed: HashMap::new(),
         };
         notes.queries.push(plain(WrittenBody::Select(Box::new(select)), names));
         Ok(())
@@ -283,9 +273,11 @@ impl Binder<'_> {
         let types: Vec<Type> = query.output.iter().map(|column| column.ty).collect();
         self.type_constants(&mut left, &types)?;
         self.type_constants(&mut right, &types)?;
+        // Its columns are called as those of its first query.
+        let names = left.names.clone();
         let body = WrittenBody::SetOperation { kind, all, left: Box::new(left), right: Box::new(right) };
         if let Some(notes) = &mut self.notes {
-            notes.queries.push(plain(body, names_of(query)));
+            notes.queries.push(plain(body, names));
         }
         Ok(())
     }
@@ -380,21 +372,20 @@ impl Binder<'_> {
         let order = self.written_order(select.order, select.targets)?;
         let written_windows = select.windows;
         let Some(notes) = &mut self.notes else { return Ok(()) };
+        let mut computed: HashMap<ColumnId, Computed> = HashMap::new();
         for (id, call) in scope.aggregates {
-            notes.computed.insert(id, Computed::Aggregate(call));
+            computed.insert(id, Computed::Aggregate(call));
         }
         for call in scope.groupings {
-            notes.computed.insert(call.column, Computed::Grouping(call.args().to_vec()));
+            computed.insert(call.column, Computed::Grouping(call.args().to_vec()));
         }
         for call in scope.set_calls {
             // A call with several columns is a record, which the printer does not spell.
             if let [column] = call.columns.as_slice() {
-                notes.computed.insert(column.id, Computed::Set { function: call.function, args: call.args });
+                computed.insert(column.id, Computed::Set { function: call.function, args: call.args });
             }
         }
-        for (id, computed) in select.window_calls {
-            notes.computed.insert(id, computed);
-        }
+        computed.extend(select.window_calls);
         let shown = select.targets.iter().filter(|target| target.name.is_some());
         let written = WrittenSelect {
             distinct: select.distinct,
@@ -405,6 +396,7 @@ impl Binder<'_> {
             has_grouping_sets,
             having: select.having,
             windows: written_windows.into_iter().filter(|window| window.name.is_some()).collect(),
+            computed,
         };
         let names = shown.filter_map(|target| target.name.clone()).collect();
         let mut query = plain(WrittenBody::Select(Box::new(written)), names);
@@ -466,22 +458,10 @@ impl Binder<'_> {
                 self.note_item_of(source, alias.as_ref(), item);
                 Ok(())
             }
-            TableFactor::NestedJoin { alias: Some(written), .. } => {
-                let table = item.tables.first();
-                let columns: Vec<(ColumnId, String)> = table
-                    .iter()
-                    .flat_map(|table| &table.columns)
-                    .map(|column| (column.id, column.name.clone()))
-                    .collect();
-                let Some(notes) = &mut self.notes else { return Ok(()) };
-                if let Some(WrittenItem::Join { id, alias, .. }) = notes.items.last_mut() {
-                    let names = match written.columns.is_empty() {
-                        true => Vec::new(),
-                        false => columns.iter().map(|(_, name)| name.clone()).collect(),
-                    };
-                    *alias = Some((crate::names::name_of(&written.name), names));
-                    let id = *id;
-                    notes.name_columns(Some(id), columns.iter().map(|(id, name)| (*id, name.as_str())));
+            TableFactor::NestedJoin { alias: Some(_), .. } => {
+                let joined = self.notes.as_mut().and_then(|notes| notes.items.last_mut());
+                if let Some(WrittenItem::Join { has_alias, .. }) = joined {
+                    *has_alias = true;
                 }
                 Ok(())
             }
@@ -527,8 +507,6 @@ impl Binder<'_> {
         let alias = alias.map(|_| table.name.clone());
         let Some(notes) = &mut self.notes else { return };
         let id = notes.new_item();
-        notes.name_columns(Some(id), columns.iter().map(|(id, name)| (*id, name.as_str())));
-        let columns = columns.into_iter().map(|(_, name)| name).collect();
         notes.items.push(WrittenItem::Named { id, source, alias, columns, columns_written });
     }
 
@@ -567,17 +545,28 @@ impl Binder<'_> {
             (Rel::Join { on, .. }, true) => on.clone(),
             _ => None,
         };
-        let id = notes.new_item();
-        // What no item has is a column that the join computes.
+        // What no side has is a column that the join computes.
+        let is_of = |side: &WrittenItem, id: ColumnId| side.columns().any(|(column, _)| *column == id);
         let merged: Vec<(ColumnId, String)> = item
             .columns
             .iter()
-            .filter(|column| !notes.columns.contains_key(&column.id))
+            .filter(|column| !is_of(&left, column.id) && !is_of(&right, column.id))
             .map(|column| (column.id, column.name.clone()))
             .collect();
-        notes.name_columns(None, merged.iter().map(|(id, name)| (*id, name.as_str())));
         let (left, right) = (Box::new(left), Box::new(right));
-        notes.items.push(WrittenItem::Join { id, kind, left, right, on, using, using_alias, alias: None });
+        notes.items.push(WrittenItem::Join { kind, left, right, on, using, using_alias, merged, has_alias: false });
+    }
+}
+
+impl WrittenItem {
+    /// The columns that expressions may name through it.
+    pub fn columns(&self) -> Box<dyn Iterator<Item = &(ColumnId, String)> + '_> {
+        match self {
+            WrittenItem::Named { columns, .. } => Box::new(columns.iter()),
+            WrittenItem::Join { left, right, merged, .. } => {
+                Box::new(left.columns().chain(right.columns()).chain(merged))
+            }
+        }
     }
 }
 

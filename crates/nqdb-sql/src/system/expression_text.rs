@@ -12,7 +12,7 @@ use nqdb_functions::{Aggregate, Function, all_operators, casts, is_object_refere
 use nqdb_types::{Datum, FormatContext, Type, oid, type_category, write_text};
 
 use super::object_name::object_name;
-use super::query_text::{QueryScope, finished, line_break, subquery_text};
+use super::query_text::{Meaning, QueryScope, finished, line_break, subquery_text};
 use crate::bind::{BindContext, Computed, bind_domain_check, bind_stored_expression};
 use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind, Query, Subscript, WindowCallee};
 
@@ -105,7 +105,11 @@ impl Writer<'_> {
             ExprKind::Typmod { arg, .. } => self.cast(without_cast(arg), expr.ty)?,
             ExprKind::And(args) => self.joined(args, " AND ")?,
             ExprKind::Or(args) => self.joined(args, " OR ")?,
-            ExprKind::Not(arg) => self.enclosed(format!("NOT {}", self.operand(arg)?)),
+            ExprKind::Not(arg) => {
+                let text = self.expression(arg)?;
+                let text = if self.pretty && is_list_of_conditions(arg) { format!("({text})") } else { text };
+                self.enclosed(format!("NOT {text}"))
+            }
             ExprKind::IsNull { arg, negated } => self.test(arg, *negated, "NULL")?,
             ExprKind::IsBool { arg, value, negated } => {
                 let word = match value {
@@ -203,20 +207,21 @@ impl Writer<'_> {
             }
             ColumnNames::Query(scope) => scope,
         };
-        if let Some(computed) = scope.notes.computed.get(&id) {
-            return self.computed(computed);
-        }
-        let column = scope.notes.columns.get(&id)?;
-        let name = quote_identifier(&column.name);
-        match column.item {
-            Some(item) => Some(format!("{}.{name}", quote_identifier(&scope.item_name(item)?))),
-            None => Some(name),
+        match scope.meaning(id)? {
+            Meaning::Computed(computed) => self.computed(&computed),
+            Meaning::Named(Some(item), name) => {
+                Some(format!("{}.{}", quote_identifier(&item), quote_identifier(&name)))
+            }
+            Meaning::Named(None, name) => Some(quote_identifier(&name)),
         }
     }
 
     /// Whether a column stands for a call.
     pub(super) fn is_computed(&self, id: ColumnId) -> bool {
-        matches!(&self.columns, ColumnNames::Query(scope) if scope.notes.computed.contains_key(&id))
+        match &self.columns {
+            ColumnNames::Query(scope) => matches!(scope.meaning(id), Some(Meaning::Computed(_))),
+            ColumnNames::None | ColumnNames::Table(_) | ColumnNames::Domain => false,
+        }
     }
 
     fn computed(&self, computed: &Computed) -> Option<String> {
@@ -277,7 +282,12 @@ impl Writer<'_> {
     fn argument(&self, declared: Option<u32>, arg: &Expr) -> Option<String> {
         let text = self.expression(arg)?;
         let ExprKind::Column(id) = arg.kind else { return Some(text) };
-        let is_domain = arg.ty.domain != oid::INVALID && !self.is_computed(id);
+        // A cast to the type below its domain leaves nothing of itself but the column.
+        let stored = match &self.columns {
+            ColumnNames::Table(table) => table.live_columns().nth(id.0 as usize).map(|(_, column)| column.ty),
+            ColumnNames::None | ColumnNames::Domain | ColumnNames::Query(_) => None,
+        };
+        let is_domain = stored.unwrap_or(arg.ty).domain != oid::INVALID && !self.is_computed(id);
         match declared.filter(|declared| is_domain && type_category(*declared) != Some('P')) {
             Some(declared) => {
                 let name = self.cx.format.type_name(Type::new(declared));
@@ -405,11 +415,11 @@ impl Writer<'_> {
         }
     }
 
-    /// Whether an expression is printed as a call.
-    pub(super) fn looks_like_call(&self, expr: &Expr) -> bool {
-        match expr.kind {
-            ExprKind::Column(id) => self.is_computed(id),
-            ExprKind::Call { .. } => looks_like_call(expr),
+    /// Whether an expression calls a function, a cast's too, and is no operator.
+    pub(super) fn is_call(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Column(id) => self.is_computed(*id),
+            ExprKind::Call { function, args } => operator_symbol(function, args).is_none(),
             _ => false,
         }
     }
@@ -425,7 +435,7 @@ impl Writer<'_> {
             ("btrim", 1) => format!("TRIM(BOTH FROM {})", text(0)?),
             ("ltrim", 1) => format!("TRIM(LEADING FROM {})", text(0)?),
             ("rtrim", 1) => format!("TRIM(TRAILING FROM {})", text(0)?),
-            ("timezone", 2) => self.enclosed(format!("{} AT TIME ZONE {}", text(1)?, text(0)?)),
+            ("timezone", 2) => format!("({} AT TIME ZONE {})", text(1)?, text(0)?),
             (name, count) => {
                 let args: Option<Vec<String>> = (0..count).map(text).collect();
                 // Those of information_schema are known by their qualified names.
@@ -550,4 +560,10 @@ fn is_anonymous(shape: &nqdb_types::RecordShape) -> bool {
 fn is_subquery(expr: &Expr) -> bool {
     use ExprKind::{ArraySubquery, Exists, Quantified, ScalarSubquery};
     matches!(expr.kind, ScalarSubquery(_) | ArraySubquery(_) | Exists(_) | Quantified { .. })
+}
+
+/// What NOT encloses even where parentheses are left out.
+fn is_list_of_conditions(expr: &Expr) -> bool {
+    use ExprKind::{And, InList, Not, Or, QuantifiedArray};
+    matches!(expr.kind, And(_) | Or(_) | Not(_) | InList { .. } | QuantifiedArray { .. })
 }

@@ -25,10 +25,12 @@ use nqdb_types::Oid;
 use super::expression_text::{ColumnNames, Writer};
 use super::object_name::relation_name;
 use crate::bind::{
-    BindContext, ItemId, KeySource, Notes, WrittenBody, WrittenDistinct, WrittenItem, WrittenKey, WrittenQuery,
-    WrittenSelect, WrittenSource, WrittenWindow, written_query,
+    BindContext, Computed, ItemId, KeySource, Notes, WrittenBody, WrittenDistinct, WrittenItem, WrittenKey,
+    WrittenQuery, WrittenSelect, WrittenSource, WrittenWindow, written_query,
 };
-use crate::ir::{ExprKind, Frame, FrameBound, FrameExclusion, FrameUnit, JoinKind, SetKind, TableCall, TableFunction};
+use crate::ir::{
+    ColumnId, ExprKind, Frame, FrameBound, FrameExclusion, FrameUnit, JoinKind, SetKind, TableCall, TableFunction,
+};
 
 /// A line break of the layout. No text of SQL holds this character.
 pub(super) const BREAK: char = '\0';
@@ -44,20 +46,48 @@ const VALUES_NAME: &str = "\"*VALUES*\"";
 /// The items of FROM whose columns expressions may name, outermost query first.
 pub(super) struct QueryScope {
     pub notes: Notes,
-    /// The name of each item, by query.
-    levels: RefCell<Vec<HashMap<ItemId, String>>>,
+    levels: RefCell<Vec<Level>>,
+}
+
+/// What one query names.
+#[derive(Default)]
+struct Level {
+    items: HashMap<ItemId, String>,
+    /// The item, if it is not merged of two, and the name.
+    columns: HashMap<ColumnId, (Option<ItemId>, String)>,
+    computed: HashMap<ColumnId, Computed>,
+}
+
+/// What a column is.
+pub(super) enum Meaning {
+    /// A column of FROM: the name of its item, and its own.
+    Named(Option<String>, String),
+    /// A call.
+    Computed(Computed),
 }
 
 impl QueryScope {
+    /// What a column is in the innermost query that has it.
+    pub fn meaning(&self, id: ColumnId) -> Option<Meaning> {
+        self.levels.borrow().iter().rev().find_map(|level| {
+            if let Some(computed) = level.computed.get(&id) {
+                return Some(Meaning::Computed(computed.clone()));
+            }
+            let (item, name) = level.columns.get(&id)?;
+            Some(Meaning::Named(item.and_then(|item| level.items.get(&item).cloned()), name.clone()))
+        })
+    }
+
     /// The name that an item goes by.
-    pub fn item_name(&self, item: ItemId) -> Option<String> {
-        self.levels.borrow().iter().rev().find_map(|level| level.get(&item).cloned())
+    fn item_name(&self, item: ItemId) -> Option<String> {
+        self.levels.borrow().iter().rev().find_map(|level| level.items.get(&item).cloned())
     }
 
     /// Names the items of a query: as they are called, with a number where that name is taken.
     fn enter(&self, query: &WrittenQuery, cx: &BindContext<'_>) {
-        let mut level = HashMap::new();
+        let mut level = Level::default();
         if let WrittenBody::Select(select) = &query.body {
+            level.computed.clone_from(&select.computed);
             for item in &select.from {
                 self.name_item(item, &mut level, cx);
             }
@@ -69,9 +99,9 @@ impl QueryScope {
         self.levels.borrow_mut().pop();
     }
 
-    fn name_item(&self, item: &WrittenItem, level: &mut HashMap<ItemId, String>, cx: &BindContext<'_>) {
+    fn name_item(&self, item: &WrittenItem, level: &mut Level, cx: &BindContext<'_>) {
         match item {
-            WrittenItem::Named { id, source, alias, .. } => {
+            WrittenItem::Named { id, source, alias, columns, .. } => {
                 let wanted = match (alias, source) {
                     (Some(alias), _) => alias.clone(),
                     (None, WrittenSource::Relation(oid)) => bare_name(*oid, cx),
@@ -80,25 +110,23 @@ impl QueryScope {
                     (None, WrittenSource::Query { .. }) => "unnamed_subquery".to_string(),
                 };
                 let name = self.free_name(&wanted, level);
-                level.insert(*id, name);
+                level.items.insert(*id, name);
+                level.columns.extend(columns.iter().map(|(column, name)| (*column, (Some(*id), name.clone()))));
             }
-            WrittenItem::Join { id, left, right, alias, .. } => {
+            WrittenItem::Join { left, right, merged, .. } => {
                 self.name_item(left, level, cx);
                 self.name_item(right, level, cx);
-                if let Some((alias, _)) = alias {
-                    let name = self.free_name(alias, level);
-                    level.insert(*id, name);
-                }
+                level.columns.extend(merged.iter().map(|(column, name)| (*column, (None, name.clone()))));
             }
         }
     }
 
     /// A name that no item has: rules of views keep `old` and `new` to themselves.
-    fn free_name(&self, wanted: &str, level: &HashMap<ItemId, String>) -> String {
+    fn free_name(&self, wanted: &str, level: &Level) -> String {
         let levels = self.levels.borrow();
         let is_taken = |name: &str| {
-            matches!(name, "old" | "new")
-                || level.values().chain(levels.iter().flat_map(HashMap::values)).any(|taken| taken == name)
+            let mut taken = level.items.values().chain(levels.iter().flat_map(|level| level.items.values()));
+            matches!(name, "old" | "new") || taken.any(|taken| taken == name)
         };
         if !is_taken(wanted) {
             return wanted.to_string();
@@ -219,10 +247,9 @@ impl Printer<'_, '_> {
 
     fn query_parts(&mut self, query: &WrittenQuery, names: Option<&[String]>, names_matter: bool) -> Option<()> {
         self.with(query)?;
-        let names = names.unwrap_or(&query.names);
         match &query.body {
-            WrittenBody::Select(select) => self.select(select, names, names_matter)?,
-            WrittenBody::Values(rows) => self.values_query(rows, names)?,
+            WrittenBody::Select(select) => self.select(select, names.unwrap_or(&query.names), names_matter)?,
+            WrittenBody::Values(rows) => self.values_query(rows, names.unwrap_or(&query.names))?,
             WrittenBody::SetOperation { .. } => self.set_operation(query, names, names_matter, true)?,
         }
         if !query.order.is_empty() {
@@ -342,11 +369,14 @@ impl Printer<'_, '_> {
             self.out.push_str(if at == 0 { " " } else { ", " });
             let mut text = self.expression(expr)?;
             let own_name = match expr.kind {
-                ExprKind::Column(id) => self.scope.notes.columns.get(&id).map(|column| column.name.as_str()),
+                ExprKind::Column(id) => match self.scope.meaning(id)? {
+                    Meaning::Named(_, name) => Some(name),
+                    Meaning::Computed(_) => None,
+                },
                 _ => None,
             };
-            let own_name = own_name.or((!names_matter).then_some("?column?"));
-            if own_name != Some(name.as_str()) {
+            let own_name = own_name.or_else(|| (!names_matter).then(|| "?column?".to_string()));
+            if own_name.as_ref() != Some(name) {
                 text.push_str(&format!(" AS {}", quote_identifier(name)));
             }
             if at > 0 && !text.starts_with(BREAK) {
@@ -381,6 +411,7 @@ impl Printer<'_, '_> {
             WrittenItem::Named { id, source, alias, columns, columns_written } => {
                 self.source(source)?;
                 let name = self.scope.item_name(*id)?;
+                let names: Vec<String> = columns.iter().map(|(_, name)| name.clone()).collect();
                 let is_function = matches!(source, WrittenSource::Functions { .. });
                 let is_own = match source {
                     WrittenSource::Relation(oid) => bare_name(*oid, self.writer.cx) == name,
@@ -392,10 +423,10 @@ impl Printer<'_, '_> {
                 }
                 match source {
                     WrittenSource::Functions { functions, .. } if wants_definitions(functions) => {
-                        let list = self.definitions(functions, columns);
+                        let list = self.definitions(functions, &names);
                         self.out.push_str(&list);
                     }
-                    _ if is_function || *columns_written => self.out.push_str(&name_list(columns)),
+                    _ if is_function || *columns_written => self.out.push_str(&name_list(&names)),
                     _ => {}
                 }
                 Some(())
@@ -462,10 +493,11 @@ impl Printer<'_, '_> {
     }
 
     fn join(&mut self, join: &WrittenItem) -> Option<()> {
-        let WrittenItem::Join { id, kind, left, right, on, using, using_alias, alias } = join else { return None };
+        let WrittenItem::Join { kind, left, right, on, using, using_alias, has_alias: false, .. } = join else {
+            return None;
+        };
         let pretty = self.writer.pretty;
-        let needs_parentheses = !pretty || alias.is_some();
-        if needs_parentheses {
+        if !pretty {
             self.out.push('(');
         }
         self.item(left)?;
@@ -479,7 +511,7 @@ impl Printer<'_, '_> {
             JoinKind::Semi | JoinKind::Anti => return None,
         };
         self.clause(word, JOIN_INDENT);
-        let encloses_right = pretty && matches!(&**right, WrittenItem::Join { alias: None, .. });
+        let encloses_right = pretty && matches!(&**right, WrittenItem::Join { .. });
         if encloses_right {
             self.out.push('(');
         }
@@ -498,15 +530,8 @@ impl Printer<'_, '_> {
         } else if !matches!(kind, JoinKind::Inner | JoinKind::Cross) {
             self.out.push_str(" ON TRUE");
         }
-        if needs_parentheses {
+        if !pretty {
             self.out.push(')');
-        }
-        if let Some((_, columns)) = alias {
-            let name = self.scope.item_name(*id)?;
-            self.out.push_str(&format!(" {}", quote_identifier(&name)));
-            if !columns.is_empty() {
-                self.out.push_str(&name_list(columns));
-            }
         }
         Some(())
     }
@@ -545,7 +570,7 @@ impl Printer<'_, '_> {
     fn set_operation(
         &mut self,
         query: &WrittenQuery,
-        names: &[String],
+        names: Option<&[String]>,
         names_matter: bool,
         is_top: bool,
     ) -> Option<()> {
@@ -558,7 +583,7 @@ impl Printer<'_, '_> {
                 if encloses {
                     self.out.push('(');
                 }
-                self.query(query, Some(names), names_matter)?;
+                self.query(query, names, names_matter)?;
                 if encloses {
                     self.out.push(')');
                 }
@@ -652,7 +677,7 @@ impl Writer<'_> {
             ExprKind::Literal(_) if text.contains("::") => text,
             ExprKind::Literal(_) => format!("{text}::{}", self.cx.format.type_name(expr.ty.bare())),
             ExprKind::Column(id) if !self.is_computed(*id) => text,
-            _ if self.pretty || self.looks_like_call(expr) => format!("({text})"),
+            _ if self.pretty || self.is_call(expr) => format!("({text})"),
             _ => text,
         })
     }
