@@ -8,11 +8,13 @@ use nqdb_types::Oid;
 
 use super::table::owned_sequences;
 use super::{CatalogWriter, duplicate_relation, index_row, taken};
-use crate::catalog::{comment_row, schema_row};
+use crate::catalog::schema_row;
 use crate::definition::{CommentDef, Relation, SchemaDef, SequenceDef, TableDef};
-use crate::objects::Space;
+use crate::objects::{Kind, ObjectRow, Space};
 use crate::rights::SecuredKind;
+use crate::shared::is_shared_class;
 use crate::snapshot::Change;
+use crate::stored::to_json;
 use crate::view::ViewDef;
 
 impl CatalogWriter<'_> {
@@ -112,10 +114,10 @@ impl CatalogWriter<'_> {
     /// Sets or removes the comment of an object: `class` is the number of the system catalog that the object is in, `column`
     /// 0 for the object itself.
     pub fn set_comment(&mut self, class: Oid, object: Oid, column: i16, text: Option<String>) -> Result<()> {
-        let known = self.snapshot().comment(class, object, column).map(|comment| comment.oid);
-        let Some(text) = text else { return known.map_or(Ok(()), |oid| self.remove_comment(oid)) };
+        let known = self.snapshot().comment(class, object, column).cloned();
+        let Some(text) = text else { return known.map_or(Ok(()), |comment| self.remove_comment(&comment)) };
         let oid = match known {
-            Some(oid) => oid,
+            Some(comment) => comment.oid,
             None => self.catalog.next_oid(self.txn)?,
         };
         let comment = CommentDef { oid, class, object, column, text };
@@ -130,15 +132,30 @@ impl CatalogWriter<'_> {
     pub(super) fn forget_object(&mut self, object: Oid) -> Result<()> {
         self.remove_access_lists(object, None)?;
         let snapshot = self.snapshot();
-        let mut comments: Vec<Oid> =
-            snapshot.comments().filter(|comment| comment.object == object).map(|comment| comment.oid).collect();
-        comments.sort_unstable();
+        let mut comments: Vec<&Arc<CommentDef>> =
+            snapshot.comments().filter(|comment| comment.object == object).collect();
+        comments.sort_unstable_by_key(|comment| comment.oid);
         comments.into_iter().try_for_each(|comment| self.remove_comment(comment))
     }
 
-    fn remove_comment(&mut self, oid: Oid) -> Result<()> {
-        self.catalog.objects().remove(self.txn, Space::Comment, oid)?;
-        self.push(Change::DropComment(oid));
+    fn remove_comment(&mut self, comment: &CommentDef) -> Result<()> {
+        self.catalog.objects().remove(self.txn, comment_space(comment.class), comment.oid)?;
+        self.push(Change::DropComment(comment.oid));
         Ok(())
+    }
+}
+
+fn comment_space(class: Oid) -> Space {
+    if is_shared_class(class) { Space::SharedComment } else { Space::Comment }
+}
+
+pub(crate) fn comment_row(comment: &CommentDef) -> ObjectRow {
+    ObjectRow {
+        space: comment_space(comment.class),
+        oid: comment.oid,
+        parent: comment.object,
+        name: format!("{}.{}", comment.class, comment.column),
+        kind: Kind::Comment,
+        definition: to_json(comment),
     }
 }
