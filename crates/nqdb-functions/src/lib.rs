@@ -62,6 +62,7 @@ pub use definition::{
     Volatility,
 };
 pub use hash::hash_value;
+pub use json::assign_json;
 pub use ordered_set::{OrderedSetKind, Placement, mode, percentiles, place};
 pub use registry::{
     aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, all_window_functions, casts,

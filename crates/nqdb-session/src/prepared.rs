@@ -158,6 +158,7 @@ impl Session {
                 let prepared = self.prepared.get(name).ok_or_else(|| no_such_statement(name))?;
                 Ok(prepared.output.clone())
             }
+            StatementKind::Refused(ref error) => Err(error.clone()),
             _ => Ok(None),
         }
     }

@@ -236,6 +236,23 @@ pub struct CreateType {
 pub enum NewTypeKind {
     /// The labels.
     Enum(Vec<String>),
+    Composite(Vec<NewAttribute>),
+}
+
+/// An attribute of a composite type.
+#[derive(Clone, Debug)]
+pub struct NewAttribute {
+    pub name: String,
+    pub data_type: ast::DataType,
+    pub collation: Option<QualifiedName>,
+}
+
+/// A clause of ALTER TYPE for an attribute.
+#[derive(Clone, Debug)]
+pub enum AlterAttribute {
+    Add(NewAttribute),
+    Drop { name: String, if_exists: bool, cascade: bool },
+    SetType(NewAttribute),
 }
 
 /// ALTER TYPE.
@@ -249,6 +266,8 @@ pub struct AlterType {
 pub enum AlterTypeAction {
     AddValue { label: String, if_not_exists: bool, place: LabelPlace },
     RenameValue { label: String, new_label: String },
+    Attributes(Vec<AlterAttribute>),
+    RenameAttribute { name: String, new_name: String },
     Rename(String),
     SetSchema(String),
     Owner(String),

@@ -19,12 +19,13 @@ use nqdb_sqlstate::{
 use crate::array::{element_type, read_array, write_array};
 use crate::calendar::{self, DATE_END, DATE_MIN, MICROS_PER_DAY};
 use crate::json::JsonText;
-use crate::record::write_record;
+use crate::record::{composite_shape, read_record, write_record};
 use crate::sql_type::is_oid_like;
 use crate::text::enumeration;
 use crate::time_tz::OFFSET_SECONDS_END;
 use crate::{
-    Bits, Datum, FormatContext, Interval, Json, JsonPath, Numeric, Sink, TimeTz, Type, apply_typmod, is_enum, oid,
+    Bits, Datum, FormatContext, Interval, Json, JsonPath, Numeric, Sink, TimeTz, Type, apply_typmod, is_composite,
+    is_enum, oid,
 };
 
 /// Appends a value's binary form, without a length. NULL writes nothing.
@@ -137,6 +138,7 @@ pub fn read_binary(bytes: &[u8], ty: Type, cx: &FormatContext) -> SqlResult<Datu
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
         }
         other if is_enum(other) => enumeration::parse(text_of_bytes(bytes)?, other, cx)?,
+        other if is_composite(other) => Datum::record(read_record(bytes, &composite_shape(other, cx)?, cx)?),
         other => match element_type(other) {
             // The modifier is the elements': it is applied as they are read.
             Some(element) => return Ok(Datum::array(read_array(bytes, Type::with_typmod(element, ty.typmod), cx)?)),

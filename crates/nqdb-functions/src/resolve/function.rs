@@ -1,7 +1,7 @@
 //! Functions and aggregates: manual section 10.3.
 
 use nqdb_types::array::element_type;
-use nqdb_types::{Oid, all_types, oid};
+use nqdb_types::{Oid, all_types, is_composite, oid, type_category};
 
 use super::candidates::{Candidate, Choice, choose};
 use super::{ResolveError, polymorphic};
@@ -109,6 +109,10 @@ fn cast_syntax(name: &str, args: &[Oid]) -> Option<Oid> {
     let target = all_types().iter().find(|info| info.name == name && info.supported && info.category != 'P')?.oid;
     if source == oid::UNKNOWN {
         return Some(target);
+    }
+    // `(record).text` is no cast: a field or function of that name is meant.
+    if (source == oid::RECORD || is_composite(source)) && type_category(target) == Some('S') {
+        return None;
     }
     let method = coercion(source, target, CastContext::Explicit)?;
     matches!(method, CastMethod::Relabel | CastMethod::Convert(_) | CastMethod::ViaText).then_some(target)

@@ -12,7 +12,7 @@ use sqlparser::ast::{self, ObjectNamePart, SetExpr, TableObject};
 
 use super::from::{TableName, table_name};
 use super::scope::{Clause, Scope};
-use super::subscript_target::{ArrayPart, default_in_part};
+use super::subscript_target::{TargetPart, default_in_part};
 use super::view_target::ViewChange;
 use super::{Binder, span_position};
 use crate::ir::{ConflictAction, Expr, ExprKind, Insert, OnConflict, OutputColumn, Query, Rel};
@@ -23,12 +23,12 @@ use crate::statement::Overriding;
 pub(super) struct Target {
     pub(super) at: usize,
     position: Option<u32>,
-    /// The part of the array that it names.
-    part: Option<ArrayPart>,
+    /// The part of the column that it names.
+    part: Option<TargetPart>,
 }
 
 impl Target {
-    /// Whether it is a part of an array, whose rest has to be given too.
+    /// Whether it is a part of a column, whose rest has to be given too.
     pub(super) fn is_part(&self) -> bool {
         self.part.is_some()
     }
@@ -192,7 +192,7 @@ impl Binder<'_> {
             self.expect_view_column(table, &name, ViewChange::Insert)?;
             let at = target_column(table, &name, position)?;
             let part = match table.columns.get(at) {
-                Some(definition) => self.array_part(definition, identifier)?,
+                Some(definition) => self.target_part(definition, identifier)?,
                 None => None,
             };
             if targets.iter().any(|target| target.at == at && (target.part.is_none() || part.is_none())) {
@@ -268,8 +268,8 @@ impl Binder<'_> {
         }
         let output = query.output;
         query.output = kept.iter().filter_map(|at| output.get(*at).cloned()).collect();
-        let mut parts: Vec<Option<ArrayPart>> = targets.into_iter().map(|target| target.part).collect();
-        let parts: Vec<Option<ArrayPart>> =
+        let mut parts: Vec<Option<TargetPart>> = targets.into_iter().map(|target| target.part).collect();
+        let parts: Vec<Option<TargetPart>> =
             kept.into_iter().map(|at| parts.get_mut(at).and_then(Option::take)).collect();
         self.assemble_parts(table, query, kept_targets, &parts)
     }
@@ -330,12 +330,12 @@ impl Binder<'_> {
         for (at, target) in kept_targets.iter().enumerate() {
             let Some(column) = table.columns.get(*target) else { continue };
             let nullable = bound.iter().any(|row| row.get(at).is_some_and(|expr| expr.nullable));
-            let ty = targets.get(at).and_then(|target| target.part.as_ref()).map_or(column.ty, ArrayPart::ty);
+            let ty = targets.get(at).and_then(|target| target.part.as_ref()).map_or(column.ty, TargetPart::ty);
             let id = self.new_column(ty, nullable, None);
             columns.push((id, ty));
             output.push(OutputColumn { id, name: column.name.clone(), ty, origin: None });
         }
-        let parts: Vec<Option<ArrayPart>> = targets.into_iter().take(width).map(|target| target.part).collect();
+        let parts: Vec<Option<TargetPart>> = targets.into_iter().take(width).map(|target| target.part).collect();
         self.assemble_parts(table, Query { rel: Rel::Values { columns, rows: bound }, output }, kept_targets, &parts)
     }
 

@@ -12,8 +12,10 @@ use nqdb_types::{Type, oid};
 use sqlparser::ast::{self, SelectItem};
 
 use super::operators::no_operator;
+use super::order::without_parentheses;
 use super::output_name::output_name;
 use super::query::Tail;
+use super::record::expanded_record;
 use super::same::same_expr;
 use super::scope::{Clause, Scope, find_table, missing_from};
 use super::window::{BoundWindow, PendingCall};
@@ -169,6 +171,12 @@ impl Binder<'_> {
         for item in projection {
             match item {
                 SelectItem::UnnamedExpr(ast::Expr::Identifier(name)) if name.value == NOTHING => {}
+                SelectItem::UnnamedExpr(expression) if expanded_record(expression).is_some() => {
+                    let Some(record) = expanded_record(expression) else { continue };
+                    let record = self.bind_expr(record)?;
+                    let fields = self.fields_of(&record)?;
+                    targets.extend(fields.into_iter().map(|(name, expr)| Target { expr, name: Some(name) }));
+                }
                 SelectItem::UnnamedExpr(expression) => {
                     let name = Some(output_name(expression));
                     targets.push(Target { expr: self.bind_expr(expression)?, name });
@@ -285,7 +293,7 @@ impl Binder<'_> {
     ) -> SqlResult<Option<usize>> {
         let visible = targets.iter().take_while(|target| target.name.is_some());
         let names: Vec<&str> = visible.filter_map(|target| target.name.as_deref()).collect();
-        if let ast::Expr::Identifier(name) = expression {
+        if let ast::Expr::Identifier(name) = without_parentheses(expression) {
             let wanted = name_of(name);
             let matching: Vec<usize> =
                 names.iter().enumerate().filter(|(_, name)| **name == wanted).map(|(at, _)| at).collect();

@@ -133,7 +133,8 @@ impl LockedRow {
             }
             let mut loaded = Ok(());
             let newest = self.table.store.read_newest(rt.cx.txn, address.row_id, |image, version| {
-                loaded = load_row(&self.table, &self.columns, &image, &mut rt.frame.slots, &mut state.row);
+                let types = &*rt.cx.functions.format.types;
+                loaded = load_row(&self.table, &self.columns, &image, types, &mut rt.frame.slots, &mut state.row);
                 version
             })?;
             loaded?;

@@ -171,7 +171,8 @@ impl MergePlan {
         }
         let mut loaded = Ok(());
         let newest = self.table.store.read_newest(rt.cx.txn, address.row_id, |image, version| {
-            loaded = load_row(&self.table, &self.old, &image, &mut rt.frame.slots, &mut state.new);
+            let types = &*rt.cx.functions.format.types;
+            loaded = load_row(&self.table, &self.old, &image, types, &mut rt.frame.slots, &mut state.new);
             version
         })?;
         loaded?;

@@ -15,7 +15,7 @@ use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{SERIALIZATION_FAILURE, SqlError, SqlResult};
 use nqdb_txn::Direction;
 use nqdb_txn::{IndexScan, RowId, RowImage, RowScan, RowVersion};
-use nqdb_types::Datum;
+use nqdb_types::{Datum, current_value};
 
 use super::expression::{Eval, Slot};
 use super::index_range::{IndexAccess, Range};
@@ -264,8 +264,9 @@ impl Scan {
         image: &RowImage<'_>,
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<bool> {
+        let types = &*rt.cx.functions.format.types;
         for (column, slot) in &self.columns {
-            rt.frame.slots[*slot] = image.datum(*column)?;
+            rt.frame.slots[*slot] = current_value(image.datum(*column)?, types)?;
         }
         match filter {
             Some(filter) if !filter.passes(rt)? => {

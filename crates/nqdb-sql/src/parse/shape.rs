@@ -179,7 +179,7 @@ pub fn parameterized(parsed: &Parsed, sql: &str, shape: &Shape) -> Option<Parame
 /// The tokens of the integers that may be replaced; `None` for statements that are not looked at.
 fn replaceable(statement: &RowsStatement) -> Option<Vec<usize>> {
     let mut found = Vec::new();
-    if !statement.target_subscripts.is_empty() {
+    if !statement.target_paths.is_empty() {
         return None;
     }
     match &statement.ast {

@@ -98,6 +98,7 @@ static BTREE_CLASSES: &[BtreeClass] = &[
     class(10012, "float4_ops", 1970, "float_ops", types::FLOAT4, true),
     class(10022, "interval_ops", 1982, "interval_ops", types::INTERVAL, true),
     class(10028, "name_ops", 1994, "text_ops", types::NAME, true),
+    class(10034, "record_ops", 2994, "record_ops", types::RECORD, true),
     class(10038, "time_ops", 1996, "time_ops", types::TIME, true),
     class(10041, "timetz_ops", 2000, "timetz_ops", types::TIMETZ, true),
     class(10043, "varbit_ops", 2002, "varbit_ops", types::VARBIT, true),
@@ -116,6 +117,7 @@ pub(crate) fn default_class(type_oid: Oid) -> Option<&'static BtreeClass> {
             types::VARCHAR => types::TEXT,
             _ if category == 'A' => types::ANYARRAY,
             _ if category == 'E' => types::ANYENUM,
+            _ if category == 'C' => types::RECORD,
             // The reg types compare as numbers.
             _ if category == 'N' => types::OID,
             _ => return None,

@@ -46,11 +46,17 @@ pub(crate) fn enum_functions() -> TypeFunctions {
     functions(&[3506, 3507, 3532, 3533, 0, 0, 0, 0])
 }
 
+/// `record_in` and the others, of a composite type.
+pub(crate) fn record_functions() -> TypeFunctions {
+    functions(&[2290, 2291, 2402, 2403, 0, 0, 0, 0])
+}
+
 /// Those of a domain: its own to read, its base type's to write.
 pub(crate) fn domain_functions(base: Oid) -> TypeFunctions {
     let written = match nqdb_types::type_info(base) {
         Some(info) => type_functions(info),
         None if nqdb_types::is_enum(base) => enum_functions(),
+        None if nqdb_types::is_composite(base) => record_functions(),
         None => array_functions(),
     };
     TypeFunctions { input: 2597, receive: 2598, modifier_input: 0, modifier_output: 0, subscript: 0, ..written }

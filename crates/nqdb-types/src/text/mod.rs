@@ -23,11 +23,11 @@ use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_TEXT_REPRESENTATION, SqlError
 
 use crate::array::{element_type, parse_array_with, parse_vector, write_array_text};
 use crate::json::JsonText;
-use crate::record::write_record_text;
+use crate::record::{composite_shape, parse_record_with, write_record_text};
 use crate::sql_type::is_oid_like;
 use crate::{
-    Bits, Datum, FormatContext, Json, JsonPath, Numeric, Sink, Type, apply_typmod, datetime, is_enum, is_user_type,
-    oid, type_info,
+    Bits, Datum, FormatContext, Json, JsonPath, Numeric, Sink, Type, apply_typmod, datetime, is_composite, is_enum,
+    is_user_type, oid, type_info,
 };
 
 /// Writes a value in PostgreSQL's spelling. NULL writes nothing: the protocol marks it outside the value.
@@ -122,6 +122,10 @@ pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> 
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
         }
         other if is_enum(other) => enumeration::parse(text, other, cx)?,
+        other if is_composite(other) => {
+            let shape = composite_shape(other, cx)?;
+            Datum::record(parse_record_with(text, &shape, |text, ty| parse_text(text, ty, cx))?)
+        }
         other => match element_type(other) {
             // The modifier is the elements': it is applied as they are read.
             Some(element) => {
