@@ -42,6 +42,7 @@ mod record;
 mod regex_engine;
 mod registry;
 mod resolve;
+mod send;
 mod series;
 mod spread;
 mod string;
@@ -50,8 +51,8 @@ mod tables;
 mod window;
 
 pub use catalog_context::{
-    CatalogFunctions, ObjectKind, PrivilegeColumn, PrivilegeRequest, PrivilegeTarget, RoleName, RoutineText, Securable,
-    StorageKind,
+    CatalogFunctions, IndexOrder, ObjectKind, PrivilegeColumn, PrivilegeRequest, PrivilegeTarget, RoleName,
+    RoutineText, Securable, StorageKind,
 };
 pub use coerce::{
     Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference, read_text, write_client_text,

@@ -37,6 +37,7 @@ pub enum Definition {
     /// DROP of what cannot be there.
     DropAbsent(DropAbsent),
     Comment(CommentOn),
+    SchemaWith(Box<CreateSchemaWith>),
     Rights(Box<RightsCommand>),
     Database(DatabaseCommand),
 }
@@ -51,6 +52,15 @@ pub struct CreateView {
     pub query: Box<Parsed>,
     /// As in [`nqdb_catalog::ViewDef::options`], WITH CHECK OPTION among them.
     pub options: Vec<(String, String)>,
+}
+
+/// CREATE SCHEMA with elements.
+#[derive(Clone, Debug)]
+pub struct CreateSchemaWith {
+    /// CREATE SCHEMA without them.
+    pub schema: ast::Statement,
+    /// In the order in which they are made.
+    pub elements: Vec<Parsed>,
 }
 
 /// `CREATE TABLE ... AS`, `SELECT ... INTO`, `CREATE MATERIALIZED VIEW`.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::array::array_type;
 use crate::json::Json;
-use crate::{Array, Bits, EnumValue, Interval, JsonPath, Numeric, Oid, Record, TimeTz, oid};
+use crate::{Array, Bits, EnumValue, Interval, JsonPath, Numeric, Oid, Record, TimeTz, TransactionSnapshot, oid};
 
 /// A value of one of PostgreSQL's types, or NULL.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +51,10 @@ pub enum Datum {
     /// `bit` and `bit varying`.
     Bits(Arc<Bits>),
     JsonPath(Arc<JsonPath>),
+    /// `xid8` and `pg_lsn`.
+    Unsigned8(u64),
+    /// `pg_snapshot` and `txid_snapshot`.
+    Snapshot(Arc<TransactionSnapshot>),
 }
 
 impl Datum {
@@ -82,6 +86,11 @@ impl Datum {
     /// A bit string.
     pub fn bits(bits: Bits) -> Datum {
         Datum::Bits(Arc::new(bits))
+    }
+
+    /// A snapshot of transactions.
+    pub fn snapshot(snapshot: TransactionSnapshot) -> Datum {
+        Datum::Snapshot(Arc::new(snapshot))
     }
 
     /// A path.
@@ -120,6 +129,8 @@ impl Datum {
             Datum::TimeTz(_) => oid::TIMETZ,
             Datum::Bits(_) => oid::VARBIT,
             Datum::JsonPath(_) => oid::JSONPATH,
+            Datum::Unsigned8(_) => oid::XID8,
+            Datum::Snapshot(_) => oid::PG_SNAPSHOT,
         })
     }
 
@@ -149,8 +160,10 @@ impl Datum {
             (Datum::Enum(a), Datum::Enum(b)) => a.compare(*b),
             (Datum::TimeTz(a), Datum::TimeTz(b)) => a.compare(*b),
             (Datum::Bits(a), Datum::Bits(b)) => a.compare(b),
-            // Paths have no order of PostgreSQL's; any will do.
+            (Datum::Unsigned8(a), Datum::Unsigned8(b)) => a.cmp(b),
+            // Snapshots and paths have no order of PostgreSQL's; any will do.
             (Datum::JsonPath(a), Datum::JsonPath(b)) => a.to_text().cmp(&b.to_text()),
+            (Datum::Snapshot(a), Datum::Snapshot(b)) => a.cmp(b),
             _ => match (self.as_integer(), other.as_integer()) {
                 (Some(a), Some(b)) => a.cmp(&b),
                 _ => match (self.as_float(), other.as_float()) {
@@ -204,6 +217,8 @@ impl Datum {
             Datum::TimeTz(value) => value.hash(state),
             Datum::Bits(value) => value.hash(state),
             Datum::JsonPath(value) => value.to_text().hash(state),
+            Datum::Unsigned8(value) => state.write_u64(*value),
+            Datum::Snapshot(value) => value.hash(state),
         }
     }
 
@@ -227,6 +242,7 @@ impl Datum {
             Datum::Record(value) => value.heap_size() + REFERENCE_COUNTS_LEN,
             Datum::Jsonb(value) => size_of::<Json>() + value.heap_size() + REFERENCE_COUNTS_LEN,
             Datum::Bits(value) => size_of::<Bits>() + value.heap_size() + REFERENCE_COUNTS_LEN,
+            Datum::Snapshot(value) => size_of::<TransactionSnapshot>() + value.heap_size() + REFERENCE_COUNTS_LEN,
             // About what its parts take; paths are short.
             Datum::JsonPath(value) => value.to_text().len() * 16 + REFERENCE_COUNTS_LEN,
             _ => 0,
@@ -299,6 +315,14 @@ impl Datum {
         }
     }
 
+    /// The snapshot, if it is one.
+    pub fn as_snapshot(&self) -> Option<&Arc<TransactionSnapshot>> {
+        match self {
+            Datum::Snapshot(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The path, if it is one.
     pub fn as_json_path(&self) -> Option<&Arc<JsonPath>> {
         match self {
@@ -338,6 +362,8 @@ impl Datum {
             Datum::Bits(_) => 18,
             Datum::JsonPath(_) => 19,
             Datum::Enum(_) => 20,
+            Datum::Unsigned8(_) => 21,
+            Datum::Snapshot(_) => 22,
             Datum::Null => u8::MAX,
         }
     }

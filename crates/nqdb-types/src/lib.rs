@@ -43,6 +43,7 @@ mod sql_type;
 mod text;
 mod time_tz;
 mod time_zone;
+mod transaction_id;
 mod type_info;
 mod typmod;
 mod user_type;
@@ -64,6 +65,7 @@ pub use sql_type::{Type, interval_typmod};
 pub use text::{enum_label_value, parse_text, write_text};
 pub use time_tz::TimeTz;
 pub use time_zone::{LocalTimeType, TimeZone, zone_names};
+pub use transaction_id::TransactionSnapshot;
 pub use type_info::{TypeInfo, TypeKind, all_types, type_by_name, type_category, type_info, type_len};
 pub use typmod::apply_typmod;
 pub use user_type::{

@@ -61,9 +61,12 @@ pub fn resolve_function(name: &str, args: &[Oid]) -> Result<ResolvedFunction, Re
 
 /// All functions and aggregates of that name which can be called with that many arguments.
 fn candidates(name: &str, count: usize) -> Vec<Candidate<Callee>> {
-    let functions = functions_named(name).iter().filter_map(|function| {
+    let all = functions_named(name);
+    let functions = all.iter().filter_map(|function| {
         let args = declared_for(function, count)?;
-        Some(Candidate { args, target: Callee::Function(function) })
+        // A function with just these arguments hides one that repeats its last argument.
+        let is_hidden = function.variadic && all.iter().any(|other| !other.variadic && other.args == args);
+        (!is_hidden).then_some(Candidate { args, target: Callee::Function(function) })
     });
     let aggregates = aggregates_named(name).iter().filter_map(|aggregate| {
         let args = match aggregate.args {

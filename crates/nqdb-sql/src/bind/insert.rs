@@ -1,9 +1,11 @@
 //! INSERT: target columns, source, defaults and identity columns.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use nqdb_catalog::rights::Rights;
 use nqdb_catalog::{Relation, TableDef};
+use nqdb_functions::functions_named;
 use nqdb_sqlstate::{
     DUPLICATE_COLUMN, GENERATED_ALWAYS, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN, WRONG_OBJECT_TYPE,
 };
@@ -17,6 +19,7 @@ use super::view_target::ViewChange;
 use super::{Binder, span_position};
 use crate::ir::{ConflictAction, Expr, ExprKind, Insert, OnConflict, OutputColumn, Query, Rel};
 use crate::names::name_of;
+use crate::parse::generated_query;
 use crate::statement::Overriding;
 
 /// A target column: its position in the table, and where the statement names it.
@@ -214,6 +217,9 @@ impl Binder<'_> {
         overriding: Option<Overriding>,
     ) -> SqlResult<(Query, Vec<usize>)> {
         if let Some(values) = plain_values(source) {
+            if let Some(select) = as_select(values)? {
+                return self.bind_source(table, &select, targets, listed, overriding);
+            }
             return self.bind_value_rows(table, values, targets, listed, overriding);
         }
         let mut query = self.bind_query_as(source, false)?;
@@ -391,6 +397,33 @@ fn plain_values(source: &ast::Query) -> Option<&ast::Values> {
         SetExpr::Values(values) if locks.is_empty() && pipe_operators.is_empty() => Some(values),
         _ => None,
     }
+}
+
+/// The only row of a VALUES as a SELECT, which it means (manual, INSERT), where that makes a difference: a function in it
+/// returns a set.
+fn as_select(values: &ast::Values) -> SqlResult<Option<ast::Query>> {
+    let [row] = values.rows.as_slice() else { return Ok(None) };
+    if row.content.iter().any(is_default) || !row.content.iter().any(mentions_set_function) {
+        return Ok(None);
+    }
+    let mut query = generated_query("SELECT 1")?;
+    let SetExpr::Select(select) = &mut *query.body else {
+        return Err(SqlError::internal("a query of ours is no SELECT"));
+    };
+    select.projection = row.content.iter().cloned().map(ast::SelectItem::UnnamedExpr).collect();
+    Ok(Some(query))
+}
+
+fn mentions_set_function(expr: &ast::Expr) -> bool {
+    let found = ast::visit_expressions(expr, |expr| {
+        let name = match expr {
+            ast::Expr::Function(function) => function.name.0.last().and_then(ast::ObjectNamePart::as_ident),
+            _ => None,
+        };
+        let returns_set = name.is_some_and(|name| functions_named(&name_of(name)).iter().any(|f| f.set_returning));
+        if returns_set { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    found.is_break()
 }
 
 /// The bare word DEFAULT.

@@ -7,7 +7,7 @@
 //! Plain DISTINCT comes before the sort instead: it keeps fewer rows, and its ORDER BY may only name what it returns.
 
 use nqdb_functions::equality;
-use nqdb_sqlstate::{INVALID_COLUMN_REFERENCE, INVALID_RECURSION, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_sqlstate::{INVALID_COLUMN_REFERENCE, INVALID_RECURSION, SYNTAX_ERROR, SqlError, SqlResult, TOO_MANY_COLUMNS};
 use nqdb_types::{Type, oid};
 use sqlparser::ast::{self, SelectItem};
 
@@ -24,6 +24,9 @@ use super::{Binder, span_position};
 use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SortKey};
 use crate::names::{name_of, needs_as};
 use crate::parse::{NOTHING, Tokens};
+
+/// Columns of a result (PostgreSQL's MaxTupleAttributeNumber).
+const TARGETS_MAX: usize = 1664;
 
 /// An expression that the select list or ORDER BY computes.
 pub(super) struct Target {
@@ -211,6 +214,10 @@ impl Binder<'_> {
                     self.expand_table(kind, &mut targets)?;
                 }
             }
+        }
+        if targets.len() > TARGETS_MAX {
+            let message = format!("target lists can have at most {TARGETS_MAX} entries");
+            return Err(SqlError::new(TOO_MANY_COLUMNS, message));
         }
         Ok(targets)
     }

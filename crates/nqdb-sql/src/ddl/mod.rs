@@ -100,6 +100,10 @@ pub fn run(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> SqlResult<Step> {
 
 fn run_once(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     cx.exec.txn.begin_statement()?;
+    run_definition(parsed, cx)
+}
+
+fn run_definition(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     match &parsed.kind {
         StatementKind::Analyze { verbose: _, skip_locked, tables } => analyze::analyze(tables, *skip_locked, cx),
         StatementKind::Vacuum(vacuum) => analyze::vacuum(vacuum, cx),
@@ -129,6 +133,7 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::DropType(drop) => user_type::drop_types(drop, cx),
         Definition::DropAbsent(drop) => drop_absent::drop_absent(drop, cx),
         Definition::Comment(comment) => comment::comment(comment, cx),
+        Definition::SchemaWith(create) => schema::create_schema_with(create, cx),
         Definition::Rights(command) => rights::run(command, cx),
         Definition::Database(command) => database::run(command, cx),
     }

@@ -34,10 +34,12 @@ mod maintenance;
 mod operators;
 mod parameters;
 mod position;
+mod query_forms;
 mod recursion_clause;
 mod refused;
 mod reindex;
 mod role;
+mod schema;
 mod sequence;
 mod session_commands;
 mod shape;
@@ -59,6 +61,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use crate::definition::Definition;
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 pub(crate) use conflict::CONFLICT_TARGET;
@@ -73,7 +76,7 @@ pub(crate) use locking::LOCK_MODES;
 pub(crate) use operators::is_operator;
 pub(crate) use position::{operator_position, query_start, start_of};
 pub(crate) use recursion_clause::{CycleClause, RecursionClauses, SearchClause, generated_query, recursion_clauses};
-pub use shape::{Integer, Parameterized, Shape, parameterized};
+pub use shape::{Constant, ConstantKind, Fixed, Parameterized, Shape, parameterized};
 pub use tokens::Tokens;
 pub(crate) use variadic::VARIADIC;
 pub(crate) use window::SpecPlace;
@@ -161,6 +164,9 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "analyze" | "analyse" => maintenance::parse_analyze(&mut cursor),
         "checkpoint" => maintenance::parse_checkpoint(&mut cursor),
         "create" | "alter" | "drop" | "truncate" | "comment" | "grant" | "revoke" => {
+            if let Some(create) = schema::parse(tokens, &own)? {
+                return Ok(StatementKind::Define(Box::new(Definition::SchemaWith(Box::new(create)))));
+            }
             if let Some(kind) = definition::parse_command(&mut cursor)? {
                 return Ok(kind);
             }
@@ -198,6 +204,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     current_of::rewrite(&mut own);
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
+    query_forms::rewrite(&mut own);
     from_clause::rewrite(&mut own);
     recursion_clause::rewrite(&mut own);
     locking::rewrite(&mut own);

@@ -14,8 +14,8 @@ use super::slots::Planner;
 use crate::exec::{Comparison, ConstantSet, DomainCheck, Equality, Eval, EvalSubscript, Subplan};
 use crate::ir::{ColumnId, Expr, ExprKind, Query, Subscript};
 
-/// `txid_current()`, by its number in `pg_proc`.
-const TXID_CURRENT: Oid = 2943;
+/// `txid_current()` and `pg_current_xact_id()`, by their numbers in `pg_proc`.
+const TRANSACTION_NUMBER: [Oid; 2] = [2943, 5059];
 
 /// A comparison operator and the types of its sides.
 #[derive(Clone, Copy, Debug)]
@@ -242,7 +242,7 @@ impl Planner<'_> {
     }
 
     fn compile_call(&mut self, function: &'static Function, args: &[Expr]) -> SqlResult<Eval> {
-        self.needs_number |= function.oid == TXID_CURRENT;
+        self.needs_number |= TRANSACTION_NUMBER.contains(&function.oid);
         if let ([left, right], Equality::Datums { comparison, type_oid }) = (args, equality(function)) {
             return Ok(Eval::Compare { comparison, type_oid, args: self.compile_pair(left, right)? });
         }

@@ -104,6 +104,8 @@ static BTREE_CLASSES: &[BtreeClass] = &[
     class(10043, "varbit_ops", 2002, "varbit_ops", types::VARBIT, true),
     class(10044, "varchar_ops", 1994, "text_ops", types::TEXT, false),
     class(10065, "uuid_ops", 2968, "uuid_ops", types::UUID, true),
+    class(10053, "xid8_ops", 5067, "xid8_ops", types::XID8, true),
+    class(10067, "pg_lsn_ops", 3253, "pg_lsn_ops", types::PG_LSN, true),
     class(10069, "enum_ops", 3522, "enum_ops", types::ANYENUM, true),
     class(10088, "jsonb_ops", 4033, "jsonb_ops", types::JSONB, true),
 ];
