@@ -83,8 +83,8 @@ pub fn parse_bool(text: &str) -> Option<bool> {
 
 /// Cut as an identifier is; bytes beyond printable ASCII become question marks (manual, `application_name`).
 fn clean_name(text: &str) -> String {
-    let cut = &text.as_bytes()[..text.floor_char_boundary(NAME_BYTES_MAX)];
-    cut.iter().map(|byte| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '?' }).collect()
+    let end = (0..=text.len().min(NAME_BYTES_MAX)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.bytes().take(end).map(|byte| if matches!(byte, b' '..=b'~') { char::from(byte) } else { '?' }).collect()
 }
 
 fn invalid(definition: &Definition, text: &str) -> SqlError {
