@@ -22,16 +22,17 @@ fn command(directory: &tempfile::TempDir, limits: &str) -> Command {
 
 fn port(child: &mut Child) -> String {
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let output = child.stdout.take().expect("standard output is piped");
+    BufReader::new(output).read_line(&mut line).expect("the server says that it is ready");
     let address = line.strip_prefix("nqdb ready: postgres on 127.0.0.1:").unwrap_or_else(|| panic!("{line:?}"));
-    address.split(',').next().unwrap().to_owned()
+    address.split(',').next().expect("an address").to_owned()
 }
 
 fn psql(port: &str, user: &str, sql: &str) -> (bool, String) {
     let output = Command::new("psql")
         .args(["-X", "-At", "-h", "127.0.0.1", "-p", port, "-U", user, "-d", "postgres", "-c", sql])
         .output()
-        .unwrap();
+        .expect("psql starts");
     (output.status.success(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
