@@ -22,7 +22,7 @@ fn command(directory: &tempfile::TempDir, limits: &str) -> Command {
 
 fn port(child: &mut Child) -> String {
     let mut line = String::new();
-    let output = child.stdout.take().expect("standard output is piped");
+    let output = child.stdout.take().expect("the output is a pipe");
     BufReader::new(output).read_line(&mut line).expect("the server says that it is ready");
     let address = line.strip_prefix("nqdb ready: postgres on 127.0.0.1:").unwrap_or_else(|| panic!("{line:?}"));
     address.split(',').next().expect("an address").to_owned()
@@ -32,7 +32,7 @@ fn psql(port: &str, user: &str, sql: &str) -> (bool, String) {
     let output = Command::new("psql")
         .args(["-X", "-At", "-h", "127.0.0.1", "-p", port, "-U", user, "-d", "postgres", "-c", sql])
         .output()
-        .expect("psql starts");
+        .expect("psql runs");
     (output.status.success(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
