@@ -1,5 +1,7 @@
 //! The program as a process: what it does with the descriptors and streams that it is given.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
