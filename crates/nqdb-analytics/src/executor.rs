@@ -283,7 +283,10 @@ impl Statement {
         };
         let lowered = lowering.query(query)?;
         debug_assert_eq!(lowered.plan.output_partitioning().partition_count(), 1);
-        let config = SessionConfig::new().with_batch_size(BATCH_ROWS).with_target_partitions(self.partitions);
+        let config = SessionConfig::new()
+            .with_batch_size(BATCH_ROWS)
+            .with_target_partitions(self.partitions)
+            .with_sort_spill_reservation_bytes(self.memory.merge_bytes());
         let context = TaskContext::new(
             None,
             String::new(),

@@ -10,6 +10,18 @@ use datafusion_execution::memory_pool::{MemoryPool, MemoryReservation};
 #[derive(Debug)]
 pub(crate) struct StatementMemory(pub Arc<nqdb_sql::exec::MemoryPool>);
 
+/// The part of the pool that each stream of a sort holds from its start, to merge what it has spilled.
+const MERGE_PART: usize = 64;
+/// No more is needed to merge, however large the pool is.
+const MERGE_BYTES_MAX: usize = 8 << 20;
+
+impl StatementMemory {
+    /// Bytes that a stream of a sort keeps for merging.
+    pub fn merge_bytes(&self) -> usize {
+        (self.0.limit_bytes() / MERGE_PART).min(MERGE_BYTES_MAX)
+    }
+}
+
 impl fmt::Display for StatementMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "statement memory, {} bytes held", self.0.held_bytes())

@@ -18,9 +18,9 @@
 //!    read in another order, is not kept.
 //! 4. A column is kept with its type and the value of rows that are older than it. A definition that has another one in its
 //!    place, after DROP COLUMN, or a rollback of ADD COLUMN, does not find it.
-//! 5. Memory comes from that of all statements, at most half of it, and goes back when a statement wants it. The segments
-//!    that were not used for the longest time go first; those that the scan at hand has used do not go for others of it,
-//!    or a table that is too large would push itself out, again and again.
+//! 5. Memory comes from that of all statements, at most three quarters of it, and goes back when a statement wants it. The columns of
+//!    segments that were not used for the longest time go first; those that the scan at hand has used do not go for others
+//!    of it, or a table that is too large would push itself out, again and again.
 //!
 //! Left out: a segment is served whole or not at all. One changed row sends its readers to the tree until the change is
 //! settled; the next scan then keeps it again.
@@ -42,6 +42,9 @@ pub(crate) use packed::Packed;
 
 /// Bytes that a segment and a column count besides their values.
 const ENTRY_BYTES: usize = 256;
+
+/// The part of the cache that is emptied at once when it is full.
+const ROOM_PART: usize = 32;
 
 /// The cache of a server.
 pub(crate) struct ColumnCache {
@@ -81,8 +84,14 @@ struct Segment {
     mark: u64,
     settled: Settled,
     rows: usize,
-    columns: Vec<(ColumnKey, Arc<Packed>)>,
+    columns: Vec<Column>,
+}
+
+struct Column {
+    key: ColumnKey,
+    packed: Arc<Packed>,
     bytes: usize,
+    /// When it was looked for, or kept, last.
     used: u64,
 }
 
@@ -127,7 +136,7 @@ pub(crate) struct ReadSegment {
 impl ColumnCache {
     /// A cache that takes its memory from `pool`, and gives it back there.
     pub fn new(pool: Arc<MemoryPool>) -> Arc<ColumnCache> {
-        let limit_bytes = pool.limit_bytes() / 2;
+        let limit_bytes = pool.limit_bytes() / 4 * 3;
         let (hits, misses) = (AtomicU64::new(0), AtomicU64::new(0));
         let cache = Arc::new(ColumnCache { state: Mutex::default(), pool: pool.clone(), limit_bytes, hits, misses });
         let reclaimed = Arc::downgrade(&cache);
@@ -186,19 +195,20 @@ impl ColumnCache {
         if !view.sees_settled(kept.settled) {
             return None;
         }
-        let columns = wanted.iter().map(|wanted| {
-            let found = kept.columns.iter().find(|(key, _)| key == wanted);
-            found.map(|(_, packed)| packed.clone())
-        });
-        let columns = columns.collect::<Option<Vec<_>>>()?;
-        kept.used = now;
+        let mut columns = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            let found = kept.columns.iter_mut().find(|column| column.key == *wanted)?;
+            found.used = now;
+            columns.push(found.packed.clone());
+        }
         Some(CachedSegment { rows: kept.rows, columns })
     }
 
     /// Whether a segment of about so many bytes could be kept: packing is work.
     pub fn has_room(&self, bytes: usize, began: u64) -> bool {
         let state = self.state.lock();
-        state.held_bytes + bytes <= self.limit_bytes || state.segments.values().any(|kept| kept.used <= began)
+        let mut columns = state.segments.values().flat_map(|kept| &kept.columns);
+        state.held_bytes + bytes <= self.limit_bytes || columns.any(|column| column.used <= began)
     }
 
     /// Keeps what a scan that `began` then has read of a segment, if its mark has not moved and there is room.
@@ -216,11 +226,16 @@ impl ColumnCache {
         }
         let is_kept = |wanted: &ColumnKey| {
             let kept = state.segments.get(&key);
-            kept.is_some_and(|kept| kept.columns.iter().any(|(key, _)| key == wanted))
+            kept.is_some_and(|kept| kept.columns.iter().any(|column| column.key == *wanted))
         };
-        let new: Vec<(ColumnKey, Arc<Packed>)> =
-            keys.iter().cloned().zip(read.columns).filter(|(key, _)| !is_kept(key)).collect();
-        let mut bytes: usize = new.iter().map(|(_, packed)| packed.size_bytes() + ENTRY_BYTES).sum();
+        let new: Vec<Column> = keys
+            .iter()
+            .cloned()
+            .zip(read.columns)
+            .filter(|(key, _)| !is_kept(key))
+            .map(|(key, packed)| Column { key, bytes: packed.size_bytes() + ENTRY_BYTES, packed, used: now })
+            .collect();
+        let mut bytes: usize = new.iter().map(|column| column.bytes).sum();
         if !state.segments.contains_key(&key) {
             bytes += ENTRY_BYTES;
         }
@@ -228,19 +243,10 @@ impl ColumnCache {
             return;
         }
         state.held_bytes += bytes;
-        let empty = Segment {
-            mark: read.mark,
-            settled: read.settled,
-            rows: read.rows,
-            columns: Vec::new(),
-            bytes: 0,
-            used: now,
-        };
+        let empty = Segment { mark: read.mark, settled: read.settled, rows: read.rows, columns: Vec::new() };
         let kept = state.segments.entry(key).or_insert(empty);
         kept.settled = kept.settled.max(read.settled);
         kept.columns.extend(new);
-        kept.bytes += bytes;
-        kept.used = now;
     }
 
     /// Gives the pool as much back as it asks for, if there is so much.
@@ -254,32 +260,58 @@ impl ColumnCache {
 impl State {
     fn remove(&mut self, key: &SegmentKey, pool: &MemoryPool) {
         if let Some(kept) = self.segments.remove(key) {
-            self.held_bytes -= kept.bytes;
-            pool.release(kept.bytes);
+            let bytes = ENTRY_BYTES + kept.columns.iter().map(|column| column.bytes).sum::<usize>();
+            self.held_bytes -= bytes;
+            pool.release(bytes);
         }
     }
 
-    /// Takes room for a scan's segment; others go for it, but none that was used since the scan began, nor `keep`.
+    /// Takes room for a scan's segment; columns go for it, but none that was used since the scan began, nor those of `keep`.
+    /// A little more room is made than is asked for, so that not each segment of a scan looks for some.
     fn make_room(&mut self, bytes: usize, limit: usize, keep: SegmentKey, began: u64, pool: &MemoryPool) -> bool {
         let Some(most) = limit.checked_sub(bytes) else { return false };
-        self.shrink(most, began, Some(keep), pool);
+        if self.held_bytes > most {
+            self.shrink(most.saturating_sub(limit / ROOM_PART), began, Some(keep), pool);
+        }
         self.held_bytes <= most && pool.take_spare(bytes)
     }
 
-    /// Drops the segments that were not used for the longest time until no more than `most` bytes are held.
+    /// Drops the columns of segments that were not used for the longest time until no more than `most` bytes are held.
     fn shrink(&mut self, most: usize, began: u64, keep: Option<SegmentKey>, pool: &MemoryPool) {
-        if self.held_bytes <= most {
+        let mut missing = self.held_bytes.saturating_sub(most);
+        if missing == 0 {
             return;
         }
-        let candidates = self.segments.iter().filter(|(key, kept)| kept.used <= began && Some(**key) != keep);
-        let mut oldest: Vec<(u64, SegmentKey)> = candidates.map(|(key, kept)| (kept.used, *key)).collect();
-        oldest.sort_unstable_by_key(|(used, _)| *used);
-        for (_, key) in oldest {
-            if self.held_bytes <= most {
-                return;
+        let may_go = |key: &SegmentKey, column: &Column| column.used <= began && Some(*key) != keep;
+        let columns = self.segments.iter().flat_map(|(key, kept)| kept.columns.iter().map(move |column| (key, column)));
+        let mut oldest: Vec<(u64, usize)> = columns
+            .filter(|(key, column)| may_go(key, column))
+            .map(|(_, column)| (column.used, column.bytes))
+            .collect();
+        oldest.sort_unstable();
+        // Columns that were used up to then go.
+        let mut last = None;
+        for (used, bytes) in oldest {
+            if missing == 0 {
+                break;
             }
-            self.remove(&key, pool);
+            missing = missing.saturating_sub(bytes);
+            last = Some(used);
         }
+        let Some(last) = last else { return };
+        let mut freed = 0;
+        self.segments.retain(|key, kept| {
+            kept.columns.retain(|column| {
+                let goes = may_go(key, column) && column.used <= last;
+                freed += if goes { column.bytes } else { 0 };
+                !goes
+            });
+            let is_empty = kept.columns.is_empty() && Some(*key) != keep;
+            freed += if is_empty { ENTRY_BYTES } else { 0 };
+            !is_empty
+        });
+        self.held_bytes -= freed;
+        pool.release(freed);
     }
 }
 

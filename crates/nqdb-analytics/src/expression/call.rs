@@ -143,16 +143,23 @@ impl Compiler<'_> {
                 let [arg, _] = args;
                 Ok(parent(Shape::BOOL, |arg| Node::Like { arg, pattern, negated }, arg))
             }
-            // extract and date_part of a date
-            (6199 | 1384, Some(Datum::Text(field)), _) => {
+            // extract and date_part of a date, of a timestamp
+            (6199 | 1384 | 6202 | 2021, Some(Datum::Text(field)), _) => {
+                let is_of_timestamp = matches!(function.oid, 6202 | 2021);
                 let part = match &**field {
                     "year" => DatePart::Year,
                     "month" => DatePart::Month,
                     "day" => DatePart::Day,
+                    "hour" if is_of_timestamp => DatePart::Hour,
+                    "minute" if is_of_timestamp => DatePart::Minute,
                     _ => return Err(Box::new(args)),
                 };
                 let [_, arg] = args;
-                let repr = if function.oid == 6199 { Repr::Decimal { scale: 0, digits: 10 } } else { Repr::Float64 };
+                let repr = if matches!(function.oid, 6199 | 6202) {
+                    Repr::Decimal { scale: 0, digits: 10 }
+                } else {
+                    Repr::Float64
+                };
                 // An infinite date declines, which a row that SQL does not ask for must not do.
                 self.constants.may_decline.set(true);
                 let expression = parent(Shape { ty, repr }, |arg| Node::DatePart { part, arg }, arg);

@@ -85,7 +85,7 @@ pub(crate) enum Node {
         pattern: String,
         negated: bool,
     },
-    /// `extract(field from date)`.
+    /// `extract(field from ...)` of a date or a timestamp.
     DatePart {
         part: DatePart,
         arg: Box<Expression>,
@@ -178,6 +178,8 @@ pub(crate) enum DatePart {
     Year,
     Month,
     Day,
+    Hour,
+    Minute,
 }
 
 /// What the IR has besides functions, for one row.

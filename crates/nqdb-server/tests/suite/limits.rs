@@ -95,3 +95,41 @@ async fn the_statements_of_all_sessions_share_a_bounded_memory() {
     drop((client, other));
     server.stop().await;
 }
+
+/// Rows for the analytical executor, which is asked from here on.
+async fn fill_for_analysis(client: &tokio_postgres::Client, rows: u32) {
+    let sql = format!(
+        "create table wide (id int8, t text, g int4); \
+         insert into wide select n, md5(n::text), n % 1000 from generate_series(1, {rows}) n; \
+         analyze wide; set nqdb.executor = analytical"
+    );
+    client.batch_execute(&sql).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cancelled_leaves_the_analytical_executor() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    fill_for_analysis(&client, 20_000).await;
+    let endless = [
+        "select count(*) from wide a, wide b, wide c",
+        "select count(*) from wide a join wide b on a.id < b.g and a.g <> b.id join wide c on c.id > b.id",
+        "select count(*) from wide a join wide b on a.g = b.g join wide c on c.g = b.g join wide d on d.g = c.g",
+    ];
+    for sql in endless {
+        let token = client.cancel_token();
+        let cancel = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            token.cancel_query(tokio_postgres::NoTls).await.unwrap();
+        };
+        let (result, ()) = tokio::join!(client.simple_query(sql), cancel);
+        assert_eq!(code(&result.unwrap_err()), "57014", "{sql}");
+        client.batch_execute("set statement_timeout = '200ms'").await.unwrap();
+        assert_eq!(code(&client.simple_query(sql).await.unwrap_err()), "57014", "{sql}");
+        client.batch_execute("reset statement_timeout").await.unwrap();
+    }
+    // Its threads would be busy for days if any of these went on.
+    client.batch_execute("set statement_timeout = '60s'; select sum(id), count(distinct t) from wide").await.unwrap();
+    drop(client);
+    server.stop().await;
+}
