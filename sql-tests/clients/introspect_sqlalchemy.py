@@ -138,7 +138,7 @@ def use_orm(engine):
         show("locked", [row.title for row in locked])
         session.execute(sqlalchemy.delete(Article).where(Article.id > 20))
         session.commit()
-        by_state = select(Article.state, func.sum(Article.price), func.array_agg(Article.id)).group_by(Article.state)
+        by_state = select(Article.state, func.sum(Article.price), func.array_agg(postgresql.aggregate_order_by(Article.id, Article.id))).group_by(Article.state)
         show("grouped", [str(row) for row in session.execute(by_state.order_by(Article.state))])
     Base.metadata.drop_all(engine)
     show("left", inspect(engine).has_table("article"))

@@ -52,7 +52,7 @@ CREATE TABLE orders (
     note text,
     quantity shop.positive DEFAULT 1,
     price numeric(10, 2),
-    total numeric(10, 2) GENERATED ALWAYS AS (price * quantity) STORED,
+    total numeric GENERATED ALWAYS AS (price * quantity) STORED,
     rate double precision DEFAULT 1.5,
     code short_code,
     colour colour,
@@ -93,7 +93,7 @@ CREATE VIEW open_orders AS
 CREATE VIEW shop.rich AS SELECT id, name, balance FROM shop.customer WHERE balance > 1000 ORDER BY balance DESC;
 CREATE VIEW shop.checked WITH (security_barrier = true) AS
     SELECT id, name, active FROM shop.customer WHERE active WITH LOCAL CHECK OPTION;
-CREATE VIEW numbered (number, label) AS VALUES (1, 'one'), (2, 'two');
+CREATE VIEW numbered AS SELECT * FROM (VALUES (1, 'one'), (2, 'two')) AS v (number, label);
 CREATE VIEW per_customer AS
     SELECT customer, count(*) AS orders, sum(price) AS total, max(placed) FILTER (WHERE note IS NOT NULL) AS newest
     FROM orders GROUP BY customer HAVING count(*) > 0;

@@ -55,6 +55,10 @@ pub(crate) fn new_cluster() -> Vec<(Oid, ObjectRow)> {
         }
         let public = SchemaDef { oid: PUBLIC_SCHEMA_OID, name: "public".into(), owner: PG_DATABASE_OWNER };
         rows.push((oid, schema_row(&public)));
+        // pg_dump leaves out what every database has, and knows the schema by this comment.
+        let (class, object) = (SecuredKind::Schema.class(), PUBLIC_SCHEMA_OID);
+        let text = "standard public schema".to_owned();
+        rows.push((oid, comment_row(&CommentDef { oid: object, class, object, column: 0, text })));
     }
     rows
 }

@@ -81,6 +81,15 @@ impl NewColumn {
 pub struct NewColumnSequence {
     pub kind: ColumnSequenceKind,
     pub options: SequenceOptions,
+    /// Schema and name; without them it stands beside the table, under a name made of the table's and the column's.
+    pub place: Option<(Oid, String)>,
+}
+
+impl NewColumnSequence {
+    /// The sequence of a serial column.
+    pub fn serial() -> NewColumnSequence {
+        NewColumnSequence { kind: ColumnSequenceKind::Serial, options: SequenceOptions::default(), place: None }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -271,6 +271,23 @@ fn object_named(reg_type: Oid, text: &str, session: &dyn SessionFunctions) -> Sq
     }
 }
 
+/// What a type's output function writes for a client; of reg types, and arrays of them, the names of objects.
+pub fn write_client_text(
+    out: &mut Vec<u8>,
+    datum: &Datum,
+    ty: Type,
+    format: &FormatContext,
+    session: &dyn SessionFunctions,
+) -> SqlResult<()> {
+    if !is_object_reference(element_type(ty.oid).unwrap_or(ty.oid)) {
+        write_text(out, datum, ty, format);
+        return Ok(());
+    }
+    let text = text_of(datum, ty, &FunctionContext::new(format, 0, 0, session))?;
+    out.extend_from_slice(text.as_bytes());
+    Ok(())
+}
+
 /// What a type's input function reads of a client's text; reg types, and arrays of them, take names of objects.
 pub fn read_text(text: &str, ty: Type, format: &FormatContext, session: &dyn SessionFunctions) -> SqlResult<Datum> {
     if is_object_reference(ty.oid) {

@@ -54,7 +54,9 @@ pub use catalog_context::{
     CatalogFunctions, IndexOrder, ObjectKind, PrivilegeColumn, PrivilegeRequest, PrivilegeTarget, RoleName,
     RoutineText, Securable, StorageKind,
 };
-pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference, read_text};
+pub use coerce::{
+    Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference, read_text, write_client_text,
+};
 pub use context::{AdvisoryLock, FunctionContext, LockScope, SessionFunctions};
 pub use definition::{
     Accumulator, Aggregate, Function, Operator, OutColumn, RecordFn, Records, Rows, ScalarFn, SetFn, Strategy,

@@ -76,8 +76,8 @@ impl CatalogFunctions for Surroundings {
         Ok(system::storage_size(&here, kind, object, &state))
     }
 
-    fn view_definition(&self, view: u32, _pretty: bool) -> Option<String> {
-        system::view_definition(&self.catalog.borrow(), view)
+    fn view_definition(&self, view: u32, pretty: bool) -> Option<String> {
+        self.with_bind_context(|cx| system::view_definition(view, pretty, cx))
     }
 
     fn comment(&self, class: Option<&str>, object: u32, column: i16) -> Option<String> {

@@ -415,6 +415,8 @@ pub struct SequenceClauses {
     pub cache: Option<i64>,
     pub cycle: Option<bool>,
     pub owned_by: Option<SequenceOwner>,
+    /// SEQUENCE NAME, of the sequence of an identity column: schema and name.
+    pub name: Option<(Option<String>, NamedAt)>,
 }
 
 /// OWNED BY.

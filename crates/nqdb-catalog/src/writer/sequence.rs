@@ -58,12 +58,14 @@ impl CatalogWriter<'_> {
         self.hold_schema(schema)?;
         self.expect_free_name(schema, name)?;
         let oid = self.catalog.next_oid(self.txn)?;
+        // It belongs to whom its table belongs, whoever makes it; a new table is not there yet.
+        let table = owned_by.and_then(|owner| self.snapshot().table_by_oid(owner.table).map(|table| table.owner));
         let mut sequence = SequenceDef {
             oid,
             counter_id: oid,
             schema,
             name: name.to_owned(),
-            owner: self.role,
+            owner: table.unwrap_or(self.role),
             data_type: oid::INT8,
             start: 1,
             increment: 1,

@@ -281,7 +281,10 @@ impl CatalogWriter<'_> {
         };
         let Some(sequence) = &new.sequence else { return Ok(column) };
         let snapshot = self.snapshot();
-        let name = choose_name(table_name, Some(&new.name), "seq", |name| snapshot.relation(schema, name).is_some());
+        let (schema, name) = sequence.place.clone().unwrap_or_else(|| {
+            let is_taken = |name: &str| snapshot.relation(schema, name).is_some();
+            (schema, choose_name(table_name, Some(&new.name), "seq", is_taken))
+        });
         let mut options = sequence.options.clone();
         options.data_type = options.data_type.or(Some(new.ty.oid));
         let identity = matches!(sequence.kind, ColumnSequenceKind::Identity { .. });

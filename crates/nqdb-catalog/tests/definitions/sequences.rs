@@ -13,6 +13,7 @@ fn table_with_identity(bed: &Bed) -> (Oid, Oid) {
     new.columns[0].sequence = Some(request::NewColumnSequence {
         kind: request::ColumnSequenceKind::Identity { always: false },
         options: SequenceOptions::default(),
+        place: None,
     });
     let mut session = bed.begin();
     let table = session.define(|writer| writer.create_table(&new)).expect("a table");

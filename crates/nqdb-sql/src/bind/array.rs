@@ -67,6 +67,7 @@ impl Binder<'_> {
     /// `ARRAY(SELECT ..)`.
     pub(super) fn bind_array_subquery(&mut self, subquery: &ast::Query, position: Option<u32>) -> SqlResult<Expr> {
         let query = self.bind_query(subquery)?;
+        self.note_subquery(&query);
         let [output] = query.output.as_slice() else {
             return Err(SqlError::new(SYNTAX_ERROR, "subquery must return only one column").or_position(position));
         };

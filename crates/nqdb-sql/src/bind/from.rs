@@ -108,6 +108,12 @@ impl Binder<'_> {
 
     fn bind_factor(&mut self, factor: &TableFactor) -> SqlResult<FromItem> {
         self.cx.session.check_interruption()?;
+        let item = self.bind_factor_parts(factor)?;
+        self.note_factor(factor, &item)?;
+        Ok(item)
+    }
+
+    fn bind_factor_parts(&mut self, factor: &TableFactor) -> SqlResult<FromItem> {
         match factor {
             TableFactor::Table {
                 name,
@@ -427,7 +433,9 @@ impl Binder<'_> {
         let mut hidden = left.hidden;
         hidden.extend(right.hidden);
         let rel = Rel::Join { kind, left: Box::new(left.rel), right: Box::new(right.rel), on };
-        FromItem { rel, tables, columns, hidden }
+        let item = FromItem { rel, tables, columns, hidden };
+        self.note_join(kind, Vec::new(), None, &item);
+        item
     }
 
     /// An outer join makes the columns of its other side nullable.
@@ -475,7 +483,7 @@ impl Binder<'_> {
             let id = self.merge_columns(kind, left_id, right_id, &mut computed)?;
             merged.push(ScopeColumn { name, id });
         }
-        let merged_table = alias.map(|name| ScopeTable {
+        let merged_table = alias.clone().map(|name| ScopeTable {
             name,
             schema: None,
             table: None,
@@ -499,7 +507,9 @@ impl Binder<'_> {
         if !computed.is_empty() {
             rel = Rel::Extend { input: Box::new(rel), columns: computed };
         }
-        Ok(FromItem { rel, tables, columns, hidden })
+        let item = FromItem { rel, tables, columns, hidden };
+        self.note_join(kind, names.into_iter().map(|(name, _)| name).collect(), alias, &item);
+        Ok(item)
     }
 
     /// The merged column: that of the side that cannot be missing, or the first that is not NULL.

@@ -30,6 +30,12 @@ pub(super) struct GroupingCall {
     args: Vec<Expr>,
 }
 
+impl GroupingCall {
+    pub(super) fn args(&self) -> &[Expr] {
+        &self.args
+    }
+}
+
 /// Positions among the keys.
 type Set = Vec<usize>;
 

@@ -15,6 +15,7 @@
 //! | `access` | what the statement needs to be allowed |
 //! | `levels` | how deep it can get |
 //! | `output_name` | what a column without an alias is called |
+//! | `written` | stored queries as they were written, to be printed |
 //!
 //! What always holds:
 //! 1. Inside the binder an expression of type UNKNOWN is a literal, a NULL or a parameter that no context has typed yet;
@@ -77,6 +78,7 @@ mod window;
 mod with;
 mod with_inline;
 mod with_recursive;
+mod written;
 
 use std::sync::Arc;
 
@@ -102,6 +104,10 @@ pub use types::{built_in_type, data_type};
 pub use view_target::updatable_columns;
 pub(crate) use walk::any as any_expression;
 use with::{CommonTable, PendingWith, Recursion};
+pub(crate) use written::{
+    Computed, ItemId, KeySource, Notes, WrittenBody, WrittenDistinct, WrittenItem, WrittenKey, WrittenQuery,
+    WrittenSelect, WrittenSource, WrittenWindow, written_query,
+};
 
 /// What a bind reads.
 #[derive(Clone, Copy)]
@@ -425,6 +431,8 @@ struct Binder<'a> {
     stored: Option<nqdb_catalog::StoredQuery>,
     /// The relations that were named so far, while a query is analysed that is to be stored.
     recorded: Option<Vec<stored_query::Recorded>>,
+    /// What is noted of the query at hand, while one is bound to be printed.
+    notes: Option<Box<Notes>>,
     /// The users' types that it named.
     recorded_types: Option<Vec<nqdb_catalog::NamedType>>,
     /// The attributes of composite types that it selected.
@@ -466,6 +474,7 @@ impl<'a> Binder<'a> {
             target_paths: Vec::new(),
             conflict_targets: Vec::new(),
             shapes: Vec::new(),
+            notes: None,
             depth: 0,
             levels: 0,
             in_system_view: false,

@@ -56,13 +56,18 @@ impl Binder<'_> {
         let mut tail = Tail::EMPTY;
         let mut query = query;
         let mut has_with = false;
+        let noted = self.noted_with_count();
+        let mut recursive = false;
         loop {
             self.collect_tail(query, &mut tail, &mut has_with)?;
+            recursive |= query.with.as_ref().is_some_and(|with| with.recursive);
             match &*query.body {
                 SetExpr::Query(inner) => query = inner,
                 body => {
                     self.at_top = false;
-                    return self.bind_body(body, &tail, resolve);
+                    let bound = self.bind_body(body, &tail, resolve)?;
+                    self.note_with(noted, recursive);
+                    return Ok(bound);
                 }
             }
         }
@@ -166,6 +171,7 @@ impl Binder<'_> {
                     binder.order_output(&mut query, tail.order_by)?;
                     binder.apply_limit(&mut query, tail)
                 })?;
+                self.note_tail(&query);
                 Ok(query)
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
@@ -197,6 +203,7 @@ impl Binder<'_> {
         self.add_levels(levels::OF_FROM_ITEM)?;
         self.in_scope(Scope::new(Clause::From), |binder| {
             let item = binder.bind_named_table(schema.as_deref(), &name, None)?;
+            binder.note_table_command(schema.as_deref(), &name, &item)?;
             let output = item.columns.iter().map(|column| (column.name.clone(), column.id)).collect::<Vec<_>>();
             let output = output.into_iter().map(|(name, id)| binder.output_column(name, id)).collect();
             let mut rel = item.rel;
@@ -235,7 +242,9 @@ impl Binder<'_> {
                 }
                 bound.push(exprs);
             }
-            binder.unify_rows(bound, resolve)
+            let query = binder.unify_rows(bound, resolve)?;
+            binder.note_values(&query);
+            Ok(query)
         })
     }
 
@@ -318,7 +327,9 @@ impl Binder<'_> {
             output.push(self.output_column(column_name, id));
         }
         let rel = Rel::SetOperation { kind, all, left: Box::new(left_query), right: Box::new(right_query), columns };
-        Ok(Query { rel, output })
+        let query = Query { rel, output };
+        self.note_set_operation(kind, all, &query)?;
+        Ok(query)
     }
 
     pub(super) fn bind_branch(&mut self, branch: &SetExpr) -> SqlResult<Query> {

@@ -19,6 +19,7 @@ use super::record::expanded_record;
 use super::same::same_expr;
 use super::scope::{Clause, Scope, find_table, missing_from};
 use super::window::{BoundWindow, PendingCall};
+use super::written::{NotedSelect, WrittenDistinct};
 use super::{Binder, span_position};
 use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SortKey};
 use crate::names::{name_of, needs_as};
@@ -92,11 +93,14 @@ impl Binder<'_> {
         {
             return Err(SqlError::unsupported("this clause of SELECT"));
         }
+        let items_before = self.noted_item_count();
         let mut rel = self.bind_from(from)?;
         self.declare_windows(named_window)?;
         let mut targets = self.in_clause(Clause::Select, |binder| binder.bind_projection(projection))?;
+        let mut filter = None;
         if let Some(selection) = selection {
             let predicate = self.in_clause(Clause::Where, |binder| binder.bind_boolean(selection, "WHERE"))?;
+            filter = self.notes.is_some().then(|| predicate.clone());
             rel = Rel::Filter { input: Box::new(rel), predicate };
         }
         let mut having = match having {
@@ -114,6 +118,26 @@ impl Binder<'_> {
         if self.scope().reads_recursion && !self.scope().aggregates.is_empty() {
             let message = "aggregate functions are not allowed in a recursive query's recursive term";
             return Err(SqlError::new(INVALID_RECURSION, message));
+        }
+        if self.notes.is_some() {
+            let (written, calls) = self.written_windows(&windows, &window_calls);
+            let target = |at: &usize| targets.get(*at).map(|target| target.expr.clone());
+            self.note_select(NotedSelect {
+                items_before,
+                targets: &targets,
+                filter,
+                keys: &keys,
+                having: having.clone(),
+                order: &order,
+                distinct: match &distinct {
+                    Distinct::No => WrittenDistinct::No,
+                    Distinct::All => WrittenDistinct::All,
+                    Distinct::On(on) => WrittenDistinct::On(on.iter().filter_map(target).collect()),
+                },
+                windows: written,
+                window_calls: calls,
+                has_locks: !tail.locks.is_empty(),
+            })?;
         }
         let locked = self.bind_locks(select, &rel, tail.locks)?;
         let grouped = !keys.is_empty()
@@ -140,6 +164,7 @@ impl Binder<'_> {
         self.prune(&mut query.rel);
         self.apply_locks(&mut query, locked)?;
         self.in_clause(Clause::Limit, |binder| binder.apply_limit(&mut query, tail))?;
+        self.note_select_limit(&query);
         Ok(query)
     }
 

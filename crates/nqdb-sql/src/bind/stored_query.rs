@@ -238,6 +238,7 @@ impl Binder<'_> {
         let outer_recorded_attributes = self.recorded_attributes.take();
         let outer_recursion = std::mem::take(&mut self.recursion);
         let outer_later_names = std::mem::take(&mut self.later_with_names);
+        let outer_notes = self.notes.take();
         // Its scopes count on from those around it.
         self.scopes = outer_scopes.iter().map(|scope| Scope::new(scope.clause)).collect();
         let bound = work(self);
@@ -250,6 +251,7 @@ impl Binder<'_> {
         self.recorded_attributes = outer_recorded_attributes;
         self.recursion = outer_recursion;
         self.later_with_names = outer_later_names;
+        self.notes = outer_notes;
         bound.map_err(SqlError::without_position)
     }
 
@@ -269,8 +271,8 @@ impl Binder<'_> {
     /// 55000 for a materialized view that was never filled.
     pub(super) fn expect_populated(&self, table: &TableDef) -> SqlResult<()> {
         let unpopulated = table.materialized.as_ref().is_some_and(|materialized| !materialized.populated);
-        // A definition may name it: it will be read later.
-        if !unpopulated || self.recorded.is_some() {
+        // A definition may name it, and be printed: it will be read later.
+        if !unpopulated || self.recorded.is_some() || self.notes.is_some() {
             return Ok(());
         }
         let message = format!("materialized view \"{}\" has not been populated", table.name);

@@ -141,7 +141,8 @@ impl Binder<'_> {
         let input = Box::new(std::mem::replace(&mut query.rel, Rel::OneRow));
         query.rel = Rel::Extend { input, columns: vec![(id, expr)] };
         if let Some(output) = query.output.get_mut(at) {
-            output.id = id;
+            let replaced = std::mem::replace(&mut output.id, id);
+            self.note_replaced(replaced, id);
             output.ty = ty;
             output.origin = None;
         }

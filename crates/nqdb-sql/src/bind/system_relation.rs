@@ -109,7 +109,7 @@ impl Binder<'_> {
         let outer_in_view = std::mem::replace(&mut self.in_system_view, true);
         // The view sees none of the names around it, but its scopes count on from theirs.
         self.scopes = outer_scopes.iter().map(|scope| super::Scope::new(scope.clause)).collect();
-        let bound = self.bind_query(&parsed);
+        let bound = self.unnoted(|binder| binder.bind_query(&parsed));
         self.tokens = outer_tokens;
         self.scopes = outer_scopes;
         self.common_tables = outer_common_tables;

@@ -16,6 +16,7 @@ use sqlparser::ast::{self, NamedWindowExpr, WindowFrameBound, WindowFrameUnits, 
 use super::operators::no_operator;
 use super::same::same_expr;
 use super::scope::Clause;
+use super::written::{Computed, KeySource, WrittenKey, WrittenWindow};
 use super::{Binder, span_position, walk};
 use crate::ir::{
     ColumnId, Expr, ExprKind, Frame, FrameBound, FrameExclusion, FrameOffset, FrameUnit, Rel, SortKey, WindowCall,
@@ -172,6 +173,45 @@ impl Binder<'_> {
             bound.push(window);
         }
         Ok(bound)
+    }
+
+    /// The windows of the level and the calls over them, as they were written.
+    pub(super) fn written_windows(
+        &mut self,
+        windows: &[BoundWindow],
+        calls: &[PendingCall],
+    ) -> (Vec<WrittenWindow>, Vec<(ColumnId, Computed)>) {
+        let keys = |keys: &[WindowKey]| -> Vec<WrittenKey> {
+            let key = |key: &WindowKey| WrittenKey {
+                source: KeySource::Expression(key.expr.clone()),
+                descending: key.descending,
+                nulls_first: key.nulls_first,
+            };
+            keys.iter().map(key).collect()
+        };
+        let definitions = &self.scope().windows;
+        let written: Vec<WrittenWindow> = windows
+            .iter()
+            .zip(definitions)
+            .map(|(window, definition)| WrittenWindow {
+                name: window.name.clone(),
+                partition: window.partition.iter().map(|key| key.expr.clone()).collect(),
+                order: keys(&window.order),
+                frame: definition
+                    .spec
+                    .window_frame
+                    .as_ref()
+                    .map(|frame| (window.frame.clone(), frame.end_bound.is_some())),
+                inherits: definition.spec.window_name.is_some(),
+            })
+            .collect();
+        let calls = calls.iter().filter_map(|call| {
+            let window = Box::new(written.get(call.definition)?.clone());
+            let (callee, args, filter) = (call.callee, call.args.clone(), call.filter.clone());
+            Some((call.column, Computed::Window { callee, args, filter, window }))
+        });
+        let calls = calls.collect();
+        (written, calls)
     }
 
     fn bind_window(&mut self, definition: &WindowDefinition, before: &[BoundWindow]) -> SqlResult<BoundWindow> {

@@ -204,6 +204,7 @@ impl Binder<'_> {
             (WithBody::Query(query), output, CommonKind::Query)
         };
         check_alias_count(&name, output.len(), aliases.len(), position)?;
+        self.note_with_query(cte, aliases.clone());
         for (column, alias) in output.iter_mut().zip(aliases) {
             column.name = alias;
         }

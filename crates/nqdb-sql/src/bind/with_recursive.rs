@@ -12,7 +12,7 @@ use super::operators::no_operator;
 use super::query::Tail;
 use super::with::{CommonKind, CommonTable, Recursion, check_alias_count};
 use super::{Binder, span_position};
-use crate::ir::{Query, Rel};
+use crate::ir::{Query, Rel, SetKind};
 use crate::names::name_of;
 use crate::parse::RecursionClauses;
 
@@ -68,6 +68,7 @@ impl Binder<'_> {
     ) -> SqlResult<Query> {
         self.with_own_queries(|binder| {
             let mut tail = Tail::EMPTY;
+            let noted = binder.noted_with_count();
             binder.collect_tail(query, &mut tail, &mut false)?;
             let (left, right, quantifier) = terms(query).ok_or_else(|| {
                 let message = format!(
@@ -80,6 +81,7 @@ impl Binder<'_> {
             let outer = std::mem::take(&mut binder.recursion);
             let bound = binder.bind_recursion([left, right], all, Head { name, aliases, position }, clauses);
             binder.recursion = outer;
+            binder.note_with(noted, false);
             bound
         })
     }
@@ -165,7 +167,9 @@ impl Binder<'_> {
             output.push(self.output_column(column_name, id));
         }
         let rel = Rel::Recursion { id, all, seed: Box::new(seed), step: Box::new(step), columns };
-        Ok(Query { rel, output })
+        let query = Query { rel, output };
+        self.note_set_operation(SetKind::Union, all, &query)?;
+        Ok(query)
     }
 
     /// The names of the columns of a recursive query, which its first term and its aliases decide. The term is bound to
@@ -250,7 +254,9 @@ impl Binder<'_> {
         self.recursion.expressions += 1;
         let bound = self.bind_query(query);
         self.recursion.expressions -= 1;
-        bound
+        let bound = bound?;
+        self.note_subquery(&bound);
+        Ok(bound)
     }
 
     /// Binds what an outer join may give NULLs for.

@@ -390,7 +390,9 @@ impl CopyIn {
                 None => Datum::Null,
             });
         }
-        if lines.field_count() > plan.columns.len() {
+        // A row without columns is an empty line, which counts as one empty field.
+        let is_empty_row = plan.columns.is_empty() && lines.field_count() == 1 && lines.is_empty_line();
+        if lines.field_count() > plan.columns.len() && !is_empty_row {
             return Err(self.in_line(bad_format("extra data after last expected column")));
         }
         Ok(values)

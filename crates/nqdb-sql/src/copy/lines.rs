@@ -130,6 +130,11 @@ impl Lines {
         self.fields.len()
     }
 
+    /// Whether the row at hand is a line of nothing.
+    pub fn is_empty_line(&self) -> bool {
+        matches!(self.fields.as_slice(), [field] if field.start == field.end && !field.quoted)
+    }
+
     /// The text of a field; `None` when it is spelled as NULL is.
     pub fn field(&self, number: usize, force_not_null: bool, force_null: bool) -> SqlResult<Option<&str>> {
         let Some(field) = self.fields.get(number) else { return Ok(None) };

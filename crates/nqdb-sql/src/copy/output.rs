@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
 use nqdb_catalog::rights::Rights;
+use nqdb_functions::{SessionFunctions, write_client_text};
 use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, SqlError, SqlResult};
 use nqdb_txn::ReadView;
-use nqdb_types::{Datum, FormatContext, Type, write_binary, write_text};
+use nqdb_types::{Datum, FormatContext, Type, write_binary};
 
 use super::target;
 use super::tuples::{END_OF_ROWS, NULL_LENGTH, SIGNATURE};
@@ -124,7 +125,8 @@ impl CopyOut {
             }
             return Ok(copied(step));
         }
-        let mut lines = LineSink { plan: &plan, format: &self.format, line: Vec::new(), field: Vec::new(), data };
+        let (format, session) = (&self.format, cx.functions.session);
+        let mut lines = LineSink { plan: &plan, format, session, line: Vec::new(), field: Vec::new(), data };
         if std::mem::take(&mut self.header_due) {
             lines.header()?;
         }
@@ -192,6 +194,7 @@ impl RowSink for TupleSink<'_> {
 struct LineSink<'a> {
     plan: &'a CopyOutPlan,
     format: &'a FormatContext,
+    session: &'a dyn SessionFunctions,
     line: Vec<u8>,
     field: Vec<u8>,
     data: &'a mut dyn FnMut(&[u8]) -> SqlResult<()>,
@@ -209,7 +212,7 @@ impl RowSink for LineSink<'_> {
                 continue;
             }
             self.field.clear();
-            write_text(&mut self.field, value, column.ty, self.format);
+            write_client_text(&mut self.field, value, column.ty, self.format, self.session)?;
             self.write_field(column.force_quote);
         }
         self.end_line()

@@ -15,7 +15,7 @@ use super::alter_table::{add_written_constraint, statistics_target};
 use super::create_table::{column_of, compression_method, identity};
 use super::query::{qualified, quoted};
 use super::storage_parameters::{self, Target};
-use super::{DdlContext, place, sequence};
+use super::{DdlContext, QualifiedName, place, sequence};
 use crate::parse::Tokens;
 use crate::statement::SequenceClauses;
 use crate::system::{SYSTEM_COLUMNS, type_storage};
@@ -212,7 +212,17 @@ impl Column<'_> {
         if let Some(problem) = problem {
             return Err(SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, self.message(problem)).into());
         }
-        let sequence: NewColumnSequence = identity(always, self.options(options, cx)?, column.ty)?;
+        let place = match &options.name {
+            Some((schema, name)) => {
+                let (schema, position) = (schema.clone(), Some(name.position));
+                let name = QualifiedName { schema, name: name.name.clone(), position };
+                Some((cx.relation_schema(&name, self.table.is_temporary())?, name.name))
+            }
+            None => None,
+        };
+        let unnamed = SequenceClauses { name: None, ..SequenceClauses::clone(options) };
+        let sequence = identity(always, self.options(&unnamed, cx)?, column.ty)?;
+        let sequence = NewColumnSequence { place, ..sequence };
         debug_assert!(matches!(sequence.kind, ColumnSequenceKind::Identity { .. }));
         cx.writer().add_identity(self.table.oid, self.position, &sequence)
     }

@@ -138,7 +138,7 @@ pub(super) fn column_of(
     let name = name_of(&column.name);
     let (ty, mut sequence) = match serial_type(&column.data_type) {
         Some(ty) => {
-            let serial = NewColumnSequence { kind: ColumnSequenceKind::Serial, options: SequenceOptions::default() };
+            let serial = NewColumnSequence::serial();
             (ty, Some(serial))
         }
         None => (cx.data_type(&column.data_type)?, None),
@@ -269,7 +269,7 @@ pub(super) fn identity(always: bool, options: SequenceOptions, ty: Type) -> SqlR
             "identity column type must be smallint, integer, or bigint",
         ));
     }
-    Ok(NewColumnSequence { kind: ColumnSequenceKind::Identity { always }, options })
+    Ok(NewColumnSequence { kind: ColumnSequenceKind::Identity { always }, options, place: None })
 }
 
 fn expect_plain_key(

@@ -63,7 +63,7 @@ impl Copied {
             let sequence = identity.and_then(|identity| {
                 let options = sequence_options(snapshot.sequence_by_oid(identity.sequence)?);
                 let kind = ColumnSequenceKind::Identity { always: identity.always };
-                Some(NewColumnSequence { kind, options })
+                Some(NewColumnSequence { kind, options, place: None })
             });
             let default = column.default.clone().filter(|_| like.options.defaults && column.generated.is_none());
             if let Some(text) = column.default.clone().filter(|_| like.options.generated && column.generated.is_some())

@@ -3,7 +3,7 @@
 use nqdb_catalog::Relation;
 use nqdb_catalog::request::SequenceOptions;
 use nqdb_sqlstate::{
-    DUPLICATE_TABLE, Notice, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    DUPLICATE_TABLE, Notice, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::TxnError;
 use sqlparser::ast;
@@ -68,6 +68,10 @@ fn find(name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> S
 
 /// The clauses, with the owner looked up.
 pub(super) fn options(clauses: &SequenceClauses, cx: &mut DdlContext<'_, '_>) -> SqlResult<SequenceOptions> {
+    if let Some((_, name)) = &clauses.name {
+        let error = SqlError::new(SYNTAX_ERROR, "invalid sequence option SEQUENCE NAME");
+        return Err(error.with_position(name.position));
+    }
     let owned_by = match &clauses.owned_by {
         None => None,
         Some(SequenceOwner::None) => Some(None),

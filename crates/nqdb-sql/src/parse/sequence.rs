@@ -120,6 +120,9 @@ pub(super) fn clause(cursor: &mut Cursor<'_>, clauses: &mut SequenceClauses) -> 
     } else if cursor.take_all(&["owned", "by"]) {
         let owner = owner(cursor)?;
         put(&mut clauses.owned_by, owner)
+    } else if cursor.take_all(&["sequence", "name"]) {
+        let QualifiedName { schema, name, position } = cursor.qualified_name()?;
+        put(&mut clauses.name, (schema, NamedAt { name, position }))
     } else {
         return Err(cursor.syntax_error());
     };

@@ -5,7 +5,6 @@
 use super::relation::{SystemRelation, relation};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[
-    &PG_REWRITE,
     &PG_STATISTIC,
     &PG_INHERITS,
     &PG_PARTITIONED_TABLE,
@@ -27,7 +26,6 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
     &PG_LARGEOBJECT_METADATA,
     &PG_SECLABEL,
     &PG_SHSECLABEL,
-    &PG_INIT_PRIVS,
     &PG_PARAMETER_ACL,
     &PG_TRANSFORM,
     &PG_TS_CONFIG,
@@ -230,14 +228,6 @@ relation! {
     PG_SHSECLABEL = "pg_shseclabel" 3592, row_type 4066, SharedTable, empty;
     {
         objoid: OID not_null, classoid: OID not_null, provider: TEXT not_null, label: TEXT not_null,
-    }
-}
-
-relation! {
-    PG_INIT_PRIVS = "pg_init_privs" 3394, row_type 10090, Table, empty;
-    {
-        objoid: OID not_null, classoid: OID not_null, objsubid: INT4 not_null, privtype: CHAR_INTERNAL not_null,
-        initprivs: ACLITEM_ARRAY not_null,
     }
 }
 
@@ -581,15 +571,6 @@ relation! {
     PG_RULES = "pg_rules" 12023, row_type 12025, View, empty;
     {
         schemaname: NAME nullable, tablename: NAME nullable, rulename: NAME nullable, definition: TEXT nullable,
-    }
-}
-
-relation! {
-    PG_REWRITE = "pg_rewrite" 2618, row_type 10035, Table, empty;
-    {
-        oid: OID not_null, rulename: NAME not_null, ev_class: OID not_null, ev_type: CHAR_INTERNAL not_null,
-        ev_enabled: CHAR_INTERNAL not_null, is_instead: BOOL not_null, ev_qual: PG_NODE_TREE not_null,
-        ev_action: PG_NODE_TREE not_null,
     }
 }
 

@@ -187,7 +187,8 @@ fn system_attributes(cx: &SystemContext<'_>, system: &SystemRelation, rows: &mut
         let ty = Type::new(column.type_oid);
         let described = Column { relation: system.oid, name: column.name, number, ty, not_null: column.not_null };
         let mut row = attribute(cx, &described);
-        if column.type_oid == types::TEXT && !system.is_view() {
+        let is_text = type_facts(cx.catalog, column.type_oid).is_some_and(|facts| facts.collation != 0);
+        if is_text && !system.is_view() {
             row.attcollation = oid(COLLATION_C);
         }
         rows.push(row)?;

@@ -14,6 +14,7 @@ use super::constraint::{self, Constraint};
 use super::expression_text::{domain_expression_text, expression_text, key_expression_text};
 use super::object_name::{object_number, relation_name};
 use super::routine::{self, Routine, RoutineKind};
+use super::types::COLLATION_C;
 use crate::bind::BindContext;
 
 /// How an index orders each of its columns; none for those of INCLUDE.
@@ -46,7 +47,8 @@ pub fn index_definition(index: Oid, column: i32, pretty: bool, cx: &BindContext<
         .zip(&index.options)
         .map(|(key, options)| {
             let text = key_text(table, index, key, pretty, cx);
-            format!("{text}{}{}", key_options(options), key_order(key))
+            let own = column_collation(table, key, cx);
+            format!("{text}{}{}", key_options(options, own), key_order(key))
         })
         .collect();
     let name = quote_identifier(&index.name);
@@ -81,15 +83,25 @@ pub(crate) fn key_text(
 }
 
 /// Collation and operator class, where they are not the type's own.
-fn key_options(options: &KeyOptions) -> String {
+fn key_options(options: &KeyOptions, own_collation: Option<Oid>) -> String {
     let mut text = String::new();
-    if let Some(name) = options.collation.and_then(collation_name) {
+    let collation = options.collation.filter(|collation| Some(*collation) != own_collation);
+    if let Some(name) = collation.and_then(collation_name) {
         text.push_str(&format!(" COLLATE {}", quote_identifier(name)));
     }
     if let Some(class) = options.class.and_then(class_by_oid) {
         text.push_str(&format!(" {}", class.name));
     }
     text
+}
+
+/// The collation of a column that a key is, if its domain says one.
+fn column_collation(table: &TableDef, key: &KeyColumn, cx: &BindContext<'_>) -> Option<Oid> {
+    if key.computed().is_some() {
+        return None;
+    }
+    let column = table.columns.get(key.column)?;
+    cx.catalog.type_by_oid(column.ty.domain)?.domain()?.collate_c.then_some(COLLATION_C)
 }
 
 fn qualified_name(catalog: &Snapshot, table: &TableDef) -> Option<String> {

@@ -1,16 +1,18 @@
 //! `pg_depend`: what of the catalog's objects holds on to what.
 //!
-//! Computed from the definitions: columns' defaults and sequences, keys and their indexes, indexes and their columns.
+//! Computed from the definitions: columns' types, defaults and sequences, keys and their indexes, indexes and their columns,
+//! views and what they read, domains and what they are over.
 //! `pg_shdepend` stays empty: owners are looked up in the definitions.
 
-use nqdb_catalog::{IndexDef, Relation, SequenceDef, TableDef};
+use nqdb_catalog::{IndexDef, Relation, SequenceDef, StoredQuery, TableDef, TypeDef};
 use nqdb_sqlstate::SqlResult;
-use nqdb_types::Oid;
+use nqdb_types::{Oid, is_user_type};
 
 use super::attribute::default_oid;
 use super::context::{SystemContext, SystemRows};
 use super::index::attribute_number;
 use super::relation::{SystemRelation, relation};
+use super::rewrite;
 use super::value::{int4, letter, oid};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_DEPEND, &PG_SHDEPEND];
@@ -30,10 +32,12 @@ relation! {
 }
 
 /// The catalogs that number objects.
+const TYPES: Oid = 1247;
 const CLASS: Oid = 1259;
 const DEFAULTS: Oid = 2604;
 const CONSTRAINTS: Oid = 2606;
 const SCHEMAS: Oid = 2615;
+const REWRITE: Oid = 2618;
 
 /// One end: catalog, object, column or 0.
 type End = (Oid, Oid, i16);
@@ -52,13 +56,48 @@ fn dependency(object: End, referenced: End, kind: char) -> Dependency {
 
 fn dependencies(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
     for relation in super::class::relations_wanted(cx, "", None) {
-        match relation {
-            Relation::Table(table) => table_dependencies(&table, rows)?,
-            Relation::Sequence(sequence) => sequence_dependencies(&sequence, rows)?,
-            Relation::Index(..) | Relation::View(_) => {}
+        match &relation {
+            Relation::Table(table) => table_dependencies(table, rows)?,
+            Relation::Sequence(sequence) => sequence_dependencies(sequence, rows)?,
+            Relation::View(view) => rows.push(dependency((CLASS, view.oid, 0), (SCHEMAS, view.schema, 0), 'n'))?,
+            Relation::Index(..) => {}
+        }
+        if let Some(query) = rewrite::query_of(&relation) {
+            rule_dependencies(relation.oid(), query, rows)?;
         }
     }
-    Ok(())
+    cx.catalog.types().try_for_each(|def| type_dependencies(def, rows))
+}
+
+/// A view's rule belongs to the view, and needs what the query names.
+fn rule_dependencies(view: Oid, query: &StoredQuery, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+    let rule = (REWRITE, rewrite::rule_oid(view), 0);
+    rows.push(dependency(rule, (CLASS, view, 0), 'i'))?;
+    rows.push(dependency(rule, (CLASS, view, 0), 'n'))?;
+    for named in &query.relations {
+        let mut used = named.columns.iter().filter(|column| column.used).peekable();
+        if used.peek().is_none() {
+            rows.push(dependency(rule, (CLASS, named.oid, 0), 'n'))?;
+        }
+        used.try_for_each(|column| rows.push(dependency(rule, (CLASS, named.oid, column.attnum), 'n')))?;
+    }
+    query.types.iter().try_for_each(|named| rows.push(dependency(rule, (TYPES, named.oid, 0), 'n')))
+}
+
+fn type_dependencies(def: &TypeDef, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+    let object = (TYPES, def.oid, 0);
+    rows.push(dependency(object, (SCHEMAS, def.schema, 0), 'n'))?;
+    let Some(domain) = def.domain() else { return Ok(()) };
+    let base = domain.base.ty().declared_oid();
+    if is_user_type(base) {
+        rows.push(dependency(object, (TYPES, base, 0), 'n'))?;
+    }
+    domain.checks.iter().try_for_each(|check| rows.push(dependency((CONSTRAINTS, check.oid, 0), object, 'a')))
+}
+
+/// The sequences that a default draws from: definitions name them by number.
+fn sequences_of(default: &str) -> impl Iterator<Item = Oid> {
+    default.split("nextval('").skip(1).filter_map(|rest| rest.split_once('\'')?.0.parse().ok())
 }
 
 fn table_dependencies(table: &TableDef, rows: &mut SystemRows<'_>) -> SqlResult<()> {
@@ -67,6 +106,13 @@ fn table_dependencies(table: &TableDef, rows: &mut SystemRows<'_>) -> SqlResult<
         if column.default.is_some() {
             let number = default_oid(table.oid, column.attnum);
             rows.push(dependency((DEFAULTS, number, 0), (CLASS, table.oid, column.attnum), 'a'))?;
+            for sequence in column.default.as_deref().into_iter().flat_map(sequences_of) {
+                rows.push(dependency((DEFAULTS, number, 0), (CLASS, sequence, 0), 'n'))?;
+            }
+        }
+        let ty = column.ty.declared_oid();
+        if is_user_type(ty) {
+            rows.push(dependency((CLASS, table.oid, column.attnum), (TYPES, ty, 0), 'n'))?;
         }
     }
     for check in &table.checks {

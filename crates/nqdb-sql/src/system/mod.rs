@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `relation` | what a system relation is, and the macro that declares one |
 //! | `context`, `value` | what its rows are made of |
-//! | `object_name`, `definition_text`, `expression_text` | objects as SQL text |
+//! | `object_name`, `definition_text`, `expression_text`, `query_text` | objects as SQL text |
 //! | `class`, `attribute`, `types`, ... | the relations, by subject |
 //! | `absent` | relations of things that do not exist here: always empty |
 //!
@@ -30,6 +30,7 @@ mod index;
 mod information_schema;
 mod information_schema_absent;
 mod information_schema_grants;
+mod initial_privilege;
 mod language;
 mod locks;
 mod named_type;
@@ -38,7 +39,9 @@ mod object_name;
 mod operator;
 mod privilege;
 mod procedure;
+mod query_text;
 mod relation;
+mod rewrite;
 mod role;
 mod routine;
 mod secured;
@@ -54,8 +57,10 @@ mod value;
 mod views;
 mod visibility;
 
-use nqdb_catalog::{PG_CATALOG_OID, Relation, Snapshot};
+use nqdb_catalog::{PG_CATALOG_OID, Relation, Snapshot, StoredQuery};
 use nqdb_types::Oid;
+
+use crate::bind::BindContext;
 
 pub(crate) use access_method::{BtreeClass, class_by_oid, class_named, default_class};
 pub(crate) use attribute::{SYSTEM_COLUMNS, typed_default};
@@ -93,6 +98,8 @@ static RELATIONS: &[&[&SystemRelation]] = &[
     constraint::RELATIONS,
     sequence::RELATIONS,
     dependency::RELATIONS,
+    rewrite::RELATIONS,
+    initial_privilege::RELATIONS,
     description::RELATIONS,
     procedure::RELATIONS,
     language::RELATIONS,
@@ -116,20 +123,25 @@ pub(crate) fn all() -> impl Iterator<Item = &'static SystemRelation> {
     RELATIONS.iter().copied().flatten().copied()
 }
 
-/// The query of a view: the user's as it was written, or the system's.
-pub fn view_definition(catalog: &Snapshot, view: Oid) -> Option<String> {
-    let stored = match catalog.relation_by_oid(view) {
-        Some(Relation::View(found)) => Some(&found.query),
-        Some(Relation::Table(table)) => table.materialized.as_ref().map(|materialized| &materialized.query),
-        _ => None,
+/// The query of a view, with a semicolon: as PostgreSQL prints it, or, where it has something that is not spelled here, as
+/// it was written.
+pub fn view_definition(view: Oid, pretty: bool, cx: &BindContext<'_>) -> Option<String> {
+    let (stored, columns): (&StoredQuery, Vec<String>) = match cx.catalog.relation_by_oid(view) {
+        Some(Relation::View(found)) => (&found.query, found.columns.iter().map(|column| column.name.clone()).collect()),
+        Some(Relation::Table(table)) => {
+            let columns = table.live_columns().map(|(_, column)| column.name.clone()).collect();
+            (&table.materialized.as_ref()?.query, columns)
+        }
+        Some(Relation::Index(..) | Relation::Sequence(_)) => return None,
+        None => match by_oid(view)?.source {
+            Source::Query(query) => return Some(format!(" {};", query.trim())),
+            Source::Rows { .. } | Source::Nothing => return None,
+        },
     };
-    if let Some(stored) = stored {
-        return Some(format!(" {};", stored.text.trim()));
-    }
-    match by_oid(view)?.source {
-        Source::Query(query) => Some(format!(" {};", query.trim())),
-        Source::Rows { .. } | Source::Nothing => None,
-    }
+    Some(match query_text::query_text(stored, &columns, pretty, cx) {
+        Some(text) => format!("{text};"),
+        None => format!(" {};", stored.text.trim()),
+    })
 }
 
 /// What COMMENT ON said of an object of a system catalog, or of whichever catalog has the number.

@@ -37,9 +37,14 @@ pub fn access_list(catalog: &Snapshot, secured: &Secured) -> Vec<AccessItem> {
 
 /// The list that the system catalogs show: none for an object that has the default of its kind.
 fn stored_list(catalog: &Snapshot, secured: &Secured) -> Option<Vec<AccessItem>> {
-    if let Some(stored) = catalog.access_list(secured.kind.class(), secured.object, 0) {
-        return Some(stored.items.clone());
+    match catalog.access_list(secured.kind.class(), secured.object, 0) {
+        Some(stored) => Some(stored.items.clone()),
+        None => initial_list(secured),
     }
+}
+
+/// The list that an object of the system begins with.
+fn initial_list(secured: &Secured) -> Option<Vec<AccessItem>> {
     // The system's own relations and schemas begin with lists.
     match super::by_oid(secured.object).filter(|_| secured.kind == SecuredKind::Table) {
         Some(system) => {
@@ -51,7 +56,7 @@ fn stored_list(catalog: &Snapshot, secured: &Secured) -> Option<Vec<AccessItem>>
         }
         None => {
             let begins = secured.kind == SecuredKind::Schema && secured.object < nqdb_catalog::FIRST_USER_OID;
-            begins.then(|| catalog.list_of(secured, 0))
+            begins.then(|| Snapshot::default().list_of(secured, 0))
         }
     }
 }
@@ -73,6 +78,12 @@ pub fn rights_on(catalog: &Snapshot, role: Oid, secured: &Secured, wanted: Right
 /// The list of an object as a value of type `aclitem[]`.
 pub(super) fn list_value(catalog: &Snapshot, kind: SecuredKind, object: Oid) -> Datum {
     let list = secured(catalog, kind, object).and_then(|secured| stored_list(catalog, &secured));
+    list.map_or(Datum::Null, |items| items_value(catalog, &items))
+}
+
+/// The list that an object of the system begins with, as a value; NULL for all others.
+pub(super) fn initial_list_value(catalog: &Snapshot, kind: SecuredKind, object: Oid) -> Datum {
+    let list = secured(catalog, kind, object).and_then(|secured| initial_list(&secured));
     list.map_or(Datum::Null, |items| items_value(catalog, &items))
 }
 
