@@ -133,8 +133,11 @@ impl Session {
 
     /// The client gives up its COPY: the error to report.
     pub fn copy_failed(&mut self, message: &str) -> SqlError {
-        self.copy_in = None;
-        SqlError::new(QUERY_CANCELED, format!("COPY from stdin failed: {message}"))
+        let error = SqlError::new(QUERY_CANCELED, format!("COPY from stdin failed: {message}"));
+        match self.copy_in.take() {
+            Some(copying) => copying.copy.before_next_line(error),
+            None => error,
+        }
     }
 
     /// Stores the rows that have come; gives the tag at the end.

@@ -440,6 +440,11 @@ impl CopyIn {
         Ok(())
     }
 
+    /// Says where an error came that ends the input: in front of the line that would have been next.
+    pub fn before_next_line(&self, error: SqlError) -> SqlError {
+        error.with_context(format!("COPY {}, line {}", self.plan.target.table.name, self.input.number() + 1))
+    }
+
     fn in_line(&self, error: SqlError) -> SqlError {
         if error.context().is_some() {
             return error;
