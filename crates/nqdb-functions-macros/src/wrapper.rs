@@ -205,7 +205,7 @@ fn representation(type_name: &str) -> &str {
     match type_name {
         "text" | "varchar" | "bpchar" | "name" | "char" | "unknown" | "cstring" | "json" | "pg_node_tree"
         | "aclitem" => "text",
-        "oid" | "xid" => "oid",
+        "oid" | "xid" | "cid" => "oid",
         "bit" | "varbit" => "bits",
         "regclass" | "regtype" | "regproc" | "regprocedure" | "regoper" | "regoperator" | "regnamespace"
         | "regrole" | "regcollation" => "oid",

@@ -13,7 +13,13 @@ use crate::{Aggregate, Cast, Function, Operator, WindowFunction, aggregates, coe
 
 /// Each module's tables of functions.
 static MODULES: &[&[&[&[Function]]]] = &[
-    &[crate::bits::FUNCTIONS, crate::comparison::FUNCTIONS, crate::hash::FUNCTIONS, crate::series::FUNCTIONS],
+    &[
+        crate::bits::FUNCTIONS,
+        crate::comparison::FUNCTIONS,
+        crate::hash::FUNCTIONS,
+        crate::series::FUNCTIONS,
+        crate::row_identity::FUNCTIONS,
+    ],
     crate::arithmetic::TABLES,
     crate::array::TABLES,
     crate::conversion::TABLES,

@@ -18,6 +18,7 @@ pub enum Definition {
     Table(Box<CreateTable>),
     AlterTable(Box<AlterTable>),
     Cluster(Cluster),
+    Schema(CreateSchema),
     /// REFRESH MATERIALIZED VIEW.
     Refresh {
         name: QualifiedName,
@@ -109,6 +110,17 @@ pub struct CreateIndex {
     /// WITH.
     pub parameters: Vec<Parameter>,
     pub predicate: Option<IndexText>,
+}
+
+/// CREATE SCHEMA.
+#[derive(Clone, Debug)]
+pub struct CreateSchema {
+    /// None: that of the owner.
+    pub name: Option<String>,
+    pub owner: Option<String>,
+    pub if_not_exists: bool,
+    /// Tables, views, indexes, sequences and grants that are made with it.
+    pub elements: Vec<Parsed>,
 }
 
 /// CLUSTER.

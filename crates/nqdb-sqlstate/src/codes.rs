@@ -119,6 +119,7 @@ pub const AMBIGUOUS_PARAMETER: SqlState = SqlState::new("42P08");
 pub const AMBIGUOUS_ALIAS: SqlState = SqlState::new("42P09");
 pub const INVALID_COLUMN_REFERENCE: SqlState = SqlState::new("42P10");
 pub const INVALID_CURSOR_DEFINITION: SqlState = SqlState::new("42P11");
+pub const INVALID_SCHEMA_DEFINITION: SqlState = SqlState::new("42P15");
 pub const INVALID_TABLE_DEFINITION: SqlState = SqlState::new("42P16");
 pub const INVALID_OBJECT_DEFINITION: SqlState = SqlState::new("42P17");
 pub const INDETERMINATE_DATATYPE: SqlState = SqlState::new("42P18");

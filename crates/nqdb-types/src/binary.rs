@@ -67,6 +67,10 @@ pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCo
             out.put_byte(JSONPATH_VERSION);
             value.write_to(out);
         }
+        Datum::Tid(value) => {
+            out.put(&value.block.to_be_bytes());
+            out.put(&value.offset.to_be_bytes());
+        }
     }
 }
 
@@ -116,6 +120,10 @@ pub fn read_binary(bytes: &[u8], ty: Type, cx: &FormatContext) -> SqlResult<Datu
         },
         oid::BIT | oid::VARBIT => Datum::bits(Bits::read_binary(bytes)?),
         oid::TIMETZ => Datum::TimeTz(read_time_tz(bytes)?),
+        oid::TID => {
+            let [b0, b1, b2, b3, o0, o1] = exact(bytes)?;
+            Datum::Tid(crate::Tid { block: u32::from_be_bytes([b0, b1, b2, b3]), offset: u16::from_be_bytes([o0, o1]) })
+        }
         oid::BYTEA => Datum::bytea(bytes),
         oid::UUID => Datum::Uuid(exact(bytes)?),
         oid::DATE => Datum::Date(check_date(i32::from_be_bytes(exact(bytes)?))?),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::array::array_type;
 use crate::json::Json;
-use crate::{Array, Bits, EnumValue, Interval, JsonPath, Numeric, Oid, Record, TimeTz, oid};
+use crate::{Array, Bits, EnumValue, Interval, JsonPath, Numeric, Oid, Record, Tid, TimeTz, oid};
 
 /// A value of one of PostgreSQL's types, or NULL.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +51,7 @@ pub enum Datum {
     /// `bit` and `bit varying`.
     Bits(Arc<Bits>),
     JsonPath(Arc<JsonPath>),
+    Tid(Tid),
 }
 
 impl Datum {
@@ -120,6 +121,7 @@ impl Datum {
             Datum::TimeTz(_) => oid::TIMETZ,
             Datum::Bits(_) => oid::VARBIT,
             Datum::JsonPath(_) => oid::JSONPATH,
+            Datum::Tid(_) => oid::TID,
         })
     }
 
@@ -149,6 +151,7 @@ impl Datum {
             (Datum::Enum(a), Datum::Enum(b)) => a.compare(*b),
             (Datum::TimeTz(a), Datum::TimeTz(b)) => a.compare(*b),
             (Datum::Bits(a), Datum::Bits(b)) => a.compare(b),
+            (Datum::Tid(a), Datum::Tid(b)) => a.cmp(b),
             // Paths have no order of PostgreSQL's; any will do.
             (Datum::JsonPath(a), Datum::JsonPath(b)) => a.to_text().cmp(&b.to_text()),
             _ => match (self.as_integer(), other.as_integer()) {
@@ -204,6 +207,7 @@ impl Datum {
             Datum::TimeTz(value) => value.hash(state),
             Datum::Bits(value) => value.hash(state),
             Datum::JsonPath(value) => value.to_text().hash(state),
+            Datum::Tid(value) => value.hash(state),
         }
     }
 
@@ -338,6 +342,7 @@ impl Datum {
             Datum::Bits(_) => 18,
             Datum::JsonPath(_) => 19,
             Datum::Enum(_) => 20,
+            Datum::Tid(_) => 21,
             Datum::Null => u8::MAX,
         }
     }

@@ -40,6 +40,7 @@ pub mod row;
 mod sink;
 mod sql_type;
 mod text;
+mod tid;
 mod time_tz;
 mod time_zone;
 mod type_info;
@@ -60,6 +61,7 @@ pub use record::{Record, RecordField, RecordShape, parse_record_with, read_recor
 pub use sink::Sink;
 pub use sql_type::{Type, interval_typmod};
 pub use text::{enum_label_value, parse_text, write_text};
+pub use tid::Tid;
 pub use time_tz::TimeTz;
 pub use time_zone::{LocalTimeType, TimeZone, zone_names};
 pub use type_info::{TypeInfo, TypeKind, all_types, type_by_name, type_category, type_info, type_len};

@@ -9,12 +9,10 @@ use sqlparser::ast::{self, CastKind, Ident, ObjectName, ObjectNamePart};
 use super::record::RowItem;
 use super::scope::{Clause, find_column, find_table, missing_column, missing_column_of, missing_from};
 use super::{Binder, EXPRESSION_DEPTH_MAX, leftmost, span_position};
+use crate::SystemColumn;
 use crate::ir::{Expr, ExprKind};
 use crate::names::{is_reserved, name_of};
 use crate::parse::{Tokens, with_deep_stack};
-
-/// Columns that every table of PostgreSQL has; nqdb has none of them.
-const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
 
 impl Binder<'_> {
     /// Binds an expression; literals and parameters that nothing types yet stay UNKNOWN.
@@ -172,7 +170,9 @@ impl Binder<'_> {
         {
             return Ok(self.column_expr(id, position));
         }
-        self.check_system_column(&name, position)?;
+        if let Some(bound) = self.system_column(&name, position)? {
+            return Ok(bound);
+        }
         Err(missing_column(&self.scopes, &name, position))
     }
 
@@ -205,20 +205,33 @@ impl Binder<'_> {
                 {
                     return Ok(self.column_expr(id, position));
                 }
-                let stored = found.table.is_some();
-                let error = missing_column_of(found, table, column, position);
-                if stored && SYSTEM_COLUMNS.contains(&column.as_str()) {
-                    return Err(system_column(column, position));
+                if let Some((_, id)) = found.system.iter().find(|(system, _)| system.name() == column) {
+                    let id = *id;
+                    return Ok(self.column_expr(id, position));
                 }
-                Err(error)
+                Err(missing_column_of(found, table, column, position))
             }
         }
     }
 
-    /// PostgreSQL's system columns are not there: 0A000 rather than "does not exist".
-    fn check_system_column(&self, name: &str, position: Option<u32>) -> SqlResult<()> {
-        let over_table = self.scopes.iter().any(|scope| scope.tables.iter().any(|table| table.table.is_some()));
-        if over_table && SYSTEM_COLUMNS.contains(&name) { Err(system_column(name, position)) } else { Ok(()) }
+    /// A system column of the innermost level that has one of the name. Errors: 42702 when several tables have it.
+    fn system_column(&mut self, name: &str, position: Option<u32>) -> SqlResult<Option<Expr>> {
+        let Some(wanted) = SystemColumn::named(name) else { return Ok(None) };
+        for scope in self.scopes.iter().rev() {
+            let of_table = |table: &super::scope::ScopeTable| {
+                table.system.iter().find(|(column, _)| *column == wanted).map(|(_, id)| *id)
+            };
+            let mut found = scope.tables.iter().filter_map(of_table);
+            match (found.next(), found.next()) {
+                (Some(_), Some(_)) => {
+                    let message = format!("column reference \"{name}\" is ambiguous");
+                    return Err(SqlError::new(nqdb_sqlstate::AMBIGUOUS_COLUMN, message).or_position(position));
+                }
+                (Some(id), None) => return Ok(Some(self.column_expr(id, position))),
+                (None, _) => {}
+            }
+        }
+        Ok(None)
     }
 
     /// `CAST(x AS type)` and `x::type`.
@@ -351,8 +364,4 @@ fn cast_chain_len(expression: &ast::Expr) -> usize {
         ast::Expr::Cast { kind: CastKind::DoubleColon, expr, data_type: _, format: _ } => 1 + cast_chain_len(expr),
         _ => 0,
     }
-}
-
-fn system_column(name: &str, position: Option<u32>) -> SqlError {
-    SqlError::unsupported(format!("system column \"{name}\"")).or_position(position)
 }

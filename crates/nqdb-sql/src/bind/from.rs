@@ -14,6 +14,7 @@ use super::lateral::Sibling;
 use super::operators::conjunction;
 use super::scope::{Clause, ScopeColumn, ScopeTable, check_unique};
 use super::{Binder, leftmost, span_position};
+use crate::SystemColumn;
 use crate::ir::{ColumnId, Expr, ExprKind, JoinKind, Query, Rel};
 use crate::names::name_of;
 use crate::parse::JOIN_ALIAS;
@@ -299,6 +300,8 @@ impl Binder<'_> {
             ids.push((at, id));
             columns.push(ScopeColumn { name: column.name.clone(), id });
         }
+        self.add_system_columns(table, &mut ids);
+        let system = ids.iter().filter_map(|(at, id)| Some((SystemColumn::at(*at)?, *id))).collect();
         let rel =
             Rel::Scan { table: Arc::clone(table), alias: table.name.clone(), columns: ids, address: None, position };
         let scope_table = ScopeTable {
@@ -308,6 +311,7 @@ impl Binder<'_> {
             columns: columns.clone(),
             hidden_name: None,
             is_value: false,
+            system,
         };
         let item = FromItem { rel, tables: vec![scope_table], columns, hidden: Vec::new() };
         self.note_item(table.oid, table.live_columns().map(|(_, column)| column.attnum), &item);
@@ -329,6 +333,7 @@ impl Binder<'_> {
             columns: columns.clone(),
             hidden_name: None,
             is_value: false,
+            system: Vec::new(),
         };
         FromItem { rel: query.rel, tables: vec![table], columns, hidden: Vec::new() }
     }
@@ -485,6 +490,7 @@ impl Binder<'_> {
             columns: merged.clone(),
             hidden_name: None,
             is_value: false,
+            system: Vec::new(),
         });
         let is_merged = |column: &ScopeColumn| names.iter().any(|(name, _)| *name == column.name);
         let mut columns = merged;
@@ -597,6 +603,7 @@ fn alias_join(item: FromItem, alias: Alias) -> SqlResult<FromItem> {
         columns: columns.clone(),
         hidden_name: None,
         is_value: false,
+        system: Vec::new(),
     };
     Ok(FromItem { rel, tables: vec![table], columns, hidden })
 }

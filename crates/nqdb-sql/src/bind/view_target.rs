@@ -325,6 +325,7 @@ impl Binder<'_> {
             columns,
             hidden_name: None,
             is_value: false,
+            system: Vec::new(),
         });
         let outer_role = self.acting_role;
         if !layer.view.security_invoker() {

@@ -275,6 +275,7 @@ impl Binder<'_> {
             columns: columns.clone(),
             hidden_name: None,
             is_value: false,
+            system: Vec::new(),
         };
         Ok(FromItem { rel, tables: vec![table], columns, hidden: Vec::new() })
     }

@@ -114,6 +114,7 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::TableAs(create) => table_as::create_table_as(create, cx),
         Definition::Table(create) => create_table::create_table(parsed, create, cx),
         Definition::AlterTable(alter) => alter_table::alter_table(parsed, alter, cx),
+        Definition::Schema(create) => schema::create_schema(create, cx),
         Definition::Cluster(cluster) => cluster::cluster(cluster, cx),
         Definition::Refresh { name, concurrently, with_data } => table_as::refresh(name, *concurrently, *with_data, cx),
         Definition::Index(create) => create_index::create_index(create, &parsed.tokens, cx),
@@ -133,15 +134,6 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
 
 fn run_statement(statement: &Statement, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     match statement {
-        Statement::CreateSchema {
-            schema_name,
-            or_replace: false,
-            if_not_exists,
-            with: None,
-            options: None,
-            default_collate_spec: None,
-            clone: None,
-        } => schema::create_schema(schema_name, *if_not_exists, cx),
         Statement::Drop {
             object_type,
             if_exists,

@@ -133,7 +133,14 @@ impl LockedRow {
             }
             let mut loaded = Ok(());
             let newest = self.table.store.read_newest(rt.cx.txn, address.row_id, |image, version| {
-                loaded = load_row(&self.table, &self.columns, &image, &mut rt.frame.slots, &mut state.row);
+                loaded = load_row(
+                    &self.table,
+                    &self.columns,
+                    (address.row_id, version),
+                    &image,
+                    &mut rt.frame.slots,
+                    &mut state.row,
+                );
                 version
             })?;
             loaded?;

@@ -35,6 +35,7 @@ mod recursion_clause;
 mod refused;
 mod reindex;
 mod role;
+mod schema;
 mod sequence;
 mod session_commands;
 mod shape;

@@ -11,6 +11,7 @@ use super::access::{IndexChoice, ScanTarget};
 use super::cost;
 use super::mentions::{Columns, function_columns, is_volatile, mentioned, split_conjuncts, substitute, visible};
 use super::slots::{Estimate, Planner};
+use crate::SystemColumn;
 use crate::exec::{
     Access, Bounds, Distinct, Extend, Filter, FunctionScan, FunctionSource, Limit, NestedLoop, Operator, PlanNode,
     Scan, SetOperation, Sort, SortColumn, Values,
@@ -128,7 +129,18 @@ impl Planner<'_> {
         self.full_scans_cost += cost::full_scan(target.rows, target.rows, 0).total_cost;
         let choice = self.cheapest(&target, conditions, wishes);
         let rows = self.target_rows(&target, conditions, choice.as_ref());
+        let by_row = self.row_access(&target, conditions)?;
         let (access, served, ordered, estimate) = match &choice {
+            // A range of rows is better than the whole table; rows by name are better than anything but a unique key.
+            _ if by_row.as_ref().is_some_and(|rows| match &choice {
+                None => true,
+                Some(index) => rows.names_rows() && !index.is_point,
+            }) =>
+            {
+                let by_row = by_row.unwrap_or_default();
+                let estimate = cost::index_scan(by_row.row_count(target.rows), rows, 1.0, conditions.len());
+                (Access::Rows(Box::new(by_row)), &[][..], false, estimate)
+            }
             Some(choice) => {
                 let access = Access::Index(Box::new(choice.compile(table, self)?));
                 let read = target.rows * choice.selectivity;
@@ -138,14 +150,15 @@ impl Planner<'_> {
             }
             None => (Access::Sequential, &[][..], false, self.full_scan_cost(&target, rows, conditions.len())),
         };
-        let done: Vec<usize> = choice.iter().flat_map(IndexChoice::done).collect();
+        let by_index = choice.as_ref().filter(|_| matches!(access, Access::Index(_)));
+        let done: Vec<usize> = by_index.into_iter().flat_map(IndexChoice::done).collect();
         let is_served = |position: &usize| done.contains(position);
         let rest: Vec<Expr> =
             (0..conditions.len()).filter(|position| !is_served(position)).map(|p| conditions[p].clone()).collect();
         let filter = self.compile_conjunction(&rest)?;
         let whole_filter = match &access {
             Access::Index(_) => self.compile_conjunction(conditions)?,
-            Access::Sequential | Access::CurrentOf(_) => None,
+            Access::Sequential | Access::Rows(_) | Access::CurrentOf(_) => None,
         };
         let scan =
             Scan { table: table.clone(), columns: slots, access, filter, whole_filter, is_target, address: None };
@@ -165,7 +178,12 @@ impl Planner<'_> {
         (target.rows * choice.map_or(1.0, |choice| choice.selectivity) * selectivity).max(1.0)
     }
 
-    fn define_of_table(&mut self, table: &TableDef, alias: &str, position: usize, id: ColumnId) -> usize {
+    /// The slot of a column of a table, or of a system column.
+    pub fn define_of_table(&mut self, table: &TableDef, alias: &str, position: usize, id: ColumnId) -> usize {
+        if let Some(system) = SystemColumn::at(position) {
+            self.name(id, Some(alias), system.name());
+            return self.define(id, system.ty());
+        }
         let column = &table.columns[position];
         self.name(id, Some(alias), &column.name);
         self.define(id, column.ty)

@@ -102,6 +102,7 @@ static BTREE_CLASSES: &[BtreeClass] = &[
     class(10041, "timetz_ops", 2000, "timetz_ops", types::TIMETZ, true),
     class(10043, "varbit_ops", 2002, "varbit_ops", types::VARBIT, true),
     class(10044, "varchar_ops", 1994, "text_ops", types::TEXT, false),
+    class(10050, "tid_ops", 2789, "tid_ops", types::TID, true),
     class(10065, "uuid_ops", 2968, "uuid_ops", types::UUID, true),
     class(10069, "enum_ops", 3522, "enum_ops", types::ANYENUM, true),
     class(10088, "jsonb_ops", 4033, "jsonb_ops", types::JSONB, true),

@@ -64,6 +64,7 @@ pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCont
         Datum::TimeTz(value) => datetime::write_time_tz(out, *value),
         Datum::Bits(value) => value.write_to(out),
         Datum::JsonPath(value) => value.write_to(out),
+        Datum::Tid(value) => out.put(value.to_string().as_bytes()),
     }
 }
 
@@ -96,6 +97,7 @@ pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> 
         oid::DATE => Datum::Date(datetime::parse_date(text, cx)?),
         oid::TIME => Datum::Time(datetime::parse_time(text, cx)?),
         oid::TIMETZ => Datum::TimeTz(datetime::parse_time_tz(text, cx)?),
+        oid::TID => Datum::Tid(crate::Tid::parse(text)?),
         oid::TIMESTAMP => Datum::Timestamp(datetime::parse_timestamp(text, cx)?),
         oid::TIMESTAMPTZ => Datum::TimestampTz(datetime::parse_timestamp_tz(text, cx)?),
         oid::INTERVAL => Datum::Interval(datetime::parse_interval(text, ty.typmod, cx.interval_style)?),
