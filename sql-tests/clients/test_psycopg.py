@@ -133,6 +133,30 @@ def transactions(connection_string):
         assert [cursor.fetchone()[0] for cursor in cursors] == list(range(50))
 
 
+def several_databases(connection):
+    connection.execute("DROP DATABASE IF EXISTS psycopg_one WITH (FORCE)")
+    connection.execute("CREATE DATABASE psycopg_one")
+    with psycopg.connect(TARGET, dbname="psycopg_one", autocommit=True) as one:
+        assert one.info.dbname == "psycopg_one"
+        assert one.execute("SELECT current_database()").fetchone() == ("psycopg_one",)
+        one.execute("CREATE TABLE keyed (name text PRIMARY KEY)")
+        one.execute("INSERT INTO keyed VALUES (%s)", ("one",))
+        assert one.execute("SELECT * FROM keyed").fetchall() == [("one",)]
+        try:
+            connection.execute("ALTER DATABASE psycopg_one ALLOW_CONNECTIONS false")
+            psycopg.connect(TARGET, dbname="psycopg_one")
+            raise AssertionError("a closed database took a session")
+        except psycopg.OperationalError as error:
+            assert "is not currently accepting connections" in str(error), error
+    assert connection.execute("SELECT id FROM keyed").fetchall() == [(1,)]
+    connection.execute("DROP DATABASE psycopg_one")
+    try:
+        psycopg.connect(TARGET, dbname="psycopg_one")
+        raise AssertionError("a dropped database took a session")
+    except psycopg.OperationalError as error:
+        assert 'database "psycopg_one" does not exist' in str(error), error
+
+
 def main():
     with psycopg.connect(TARGET, autocommit=True) as connection:
         round_trip_types(connection)
@@ -141,6 +165,7 @@ def main():
         copy_in_binary(connection)
         server_side_cursors(connection)
         error_classes(connection)
+        several_databases(connection)
     transactions(TARGET)
     print(f"psycopg {psycopg.__version__}: ok")
 

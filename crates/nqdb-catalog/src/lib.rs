@@ -1,4 +1,5 @@
-//! The catalog: schemas, tables, indexes, sequences, types and roles, stored as rows in the same trees as everything else.
+//! The catalogs of all databases: schemas, tables, indexes, sequences and types of each, roles and databases shared, stored as
+//! rows in the same trees as everything else.
 //!
 //! What always holds:
 //! 1. The stored rows are the truth. [`Snapshot`] is derived from them at start and kept up by every commit.
@@ -9,16 +10,21 @@
 //!
 //! Left out: what expressions mean (they are SQL text here), and pg_catalog, which is computed from snapshots.
 
+mod bootstrap;
 mod catalog;
+mod cluster;
 mod computation;
 mod definition;
 mod draft;
+mod load;
 mod names;
 mod objects;
 mod password;
+mod renumber;
 pub mod request;
 pub mod rights;
 mod settings;
+mod shared;
 mod snapshot;
 mod stored;
 mod user_type;
@@ -26,12 +32,14 @@ mod view;
 mod writer;
 
 pub use catalog::{Catalog, FIRST_USER_OID, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
+pub use cluster::Cluster;
 pub use computation::{IndexBinder, NoExpressions};
 pub use definition::*;
 pub use draft::{Draft, DraftMark};
 pub use names::{NAME_BYTES_MAX, choose_name, clip};
 pub use password::{ScramVerifier, stored_password};
 pub use settings::{ColumnSettings, IndexSettings, Parameters, ReplicaIdentity, TableSettings};
+pub use shared::{DatabaseDef, POSTGRES_DATABASE, TEMPLATE0_DATABASE, TEMPLATE1_DATABASE, is_shared_class};
 pub use snapshot::{Change, Snapshot};
 pub use user_type::{
     DomainBase, DomainCheck, DomainDef, LABELS_MAX, TypeDef, TypeDetails, TypesView, array_type_name, referenced_type,

@@ -1,12 +1,13 @@
 //! The table in which the catalog itself is stored: one row for each object.
 //!
 //! ```text
-//! space int2 | oid oid | parent oid | name text | definition text (JSON, see stored.rs)
-//! unique (space, oid)            unique (space, parent, name)
+//! database oid | space int2 | oid oid | parent oid | name text | definition text (JSON, see stored.rs)
+//! unique (database, space, oid)  unique (database, space, parent, name)
 //! ```
 //!
 //! Tables, indexes and sequences share the space `Relation`, so the second index is what keeps two
 //! transactions from taking one name. The trees have fixed numbers, so that they can be found at start.
+//! What all databases share has the database number 0: the space says so ([`Space::is_shared`]).
 
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -40,6 +41,11 @@ pub(crate) enum Space {
     Membership = 8,
     RoleSettings = 9,
     Type = 10,
+    Database = 64,
+    /// Access lists of shared objects.
+    SharedAccess = 65,
+    /// Comments on shared objects.
+    SharedComment = 66,
 }
 
 /// Which definition the row holds.
@@ -58,6 +64,7 @@ pub(crate) enum Kind {
     Membership,
     RoleSettings,
     Type,
+    Database,
 }
 
 /// One row.
@@ -71,14 +78,16 @@ pub(crate) struct ObjectRow {
     pub definition: String,
 }
 
-/// The table of objects.
+/// The table of objects, as one database looks at it: its own objects and the shared ones.
+#[derive(Clone)]
 pub(crate) struct Objects {
     system: Arc<TxnSystem>,
     store: Arc<TableStore>,
+    database: Oid,
 }
 
 fn columns() -> Vec<Type> {
-    vec![Type::INT2, Type::OID, Type::OID, Type::TEXT, Type::TEXT, Type::TEXT]
+    vec![Type::OID, Type::INT2, Type::OID, Type::OID, Type::TEXT, Type::TEXT, Type::TEXT]
 }
 
 fn key(positions: &[usize]) -> Vec<KeyColumn> {
@@ -90,7 +99,7 @@ fn key(positions: &[usize]) -> Vec<KeyColumn> {
 }
 
 impl Objects {
-    /// Opens the table, whose trees every database has (`nqdb_txn::SYSTEM_TREES`).
+    /// Opens the table, whose trees every data directory has (`nqdb_txn::SYSTEM_TREES`), for the shared objects.
     pub(crate) fn open(system: &Arc<TxnSystem>) -> Result<Objects> {
         let rows = system.open_tree(ROWS_TREE)?;
         let overflow = system.open_tree(OVERFLOW_TREE)?;
@@ -101,7 +110,7 @@ impl Objects {
         };
         let store = Arc::new(TableStore {
             id: OBJECTS_OID,
-            indexes: vec![index(2, BY_OID_TREE, &[0, 1])?, index(3, BY_NAME_TREE, &[0, 2, 3])?],
+            indexes: vec![index(2, BY_OID_TREE, &[0, 1, 2])?, index(3, BY_NAME_TREE, &[0, 1, 3, 4])?],
             rows,
             overflow,
             missing: vec![Datum::Null; columns().len()],
@@ -109,7 +118,17 @@ impl Objects {
             counters,
         });
         system.register_table(store.clone());
-        Ok(Objects { system: system.clone(), store })
+        Ok(Objects { system: system.clone(), store, database: 0 })
+    }
+
+    /// The same table as another database looks at it.
+    pub(crate) fn of_database(&self, database: Oid) -> Objects {
+        Objects { database, ..self.clone() }
+    }
+
+    /// The database number in the rows of a space.
+    fn database_of(&self, space: Space) -> Oid {
+        if space.is_shared() { 0 } else { self.database }
     }
 
     pub(crate) fn store(&self) -> &Arc<TableStore> {
@@ -118,12 +137,12 @@ impl Objects {
 
     /// Adds an object. A name that is taken is [`TxnError::UniqueViolation`].
     pub(crate) fn insert(&self, txn: &mut Transaction, object: &ObjectRow) -> Result<()> {
-        self.store.insert(txn, &object.to_datums()).map(|_| ())
+        self.store.insert(txn, &object.to_datums(self.database_of(object.space))).map(|_| ())
     }
 
     /// Writes a new definition (and name) of an object that exists.
     pub(crate) fn replace(&self, txn: &mut Transaction, object: &ObjectRow) -> Result<()> {
-        let new = object.to_datums();
+        let new = object.to_datums(self.database_of(object.space));
         self.change(txn, object.space, object.oid, |store, txn, row, seen| store.update(txn, row, seen, &new))
     }
 
@@ -172,7 +191,8 @@ impl Objects {
 
     /// The row of an object: this transaction's own, or the newest committed one.
     fn find(&self, txn: &Transaction, space: Space, oid: Oid) -> Result<Option<RowId>> {
-        let prefix = self.store.indexes[BY_OID].key_prefix(&[Datum::Int2(space as i16), Datum::Oid(oid)]);
+        let key = [Datum::Oid(self.database_of(space)), Datum::Int2(space as i16), Datum::Oid(oid)];
+        let prefix = self.store.indexes[BY_OID].key_prefix(&key);
         for view in [txn.view_with_own_writes(), self.system.latest_view()] {
             let upper = IndexStore::prefix_end(&prefix);
             let lower = Bound::Included(prefix.clone());
@@ -198,8 +218,18 @@ impl Objects {
         if engine.flushed_lsn() < end { TxnError::Wait(Wait::Log(end)) } else { lost(space, oid) }
     }
 
-    /// All objects that a view sees.
-    pub(crate) fn load(&self, view: ReadView) -> Result<Vec<ObjectRow>> {
+    /// Removes all objects of the database.
+    pub(crate) fn remove_all(&self, txn: &mut Transaction) -> Result<()> {
+        for (database, object) in self.load(txn.view_with_own_writes())? {
+            if database == self.database {
+                self.remove(txn, object.space, object.oid)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All objects that a view sees, each with its database.
+    pub(crate) fn load(&self, view: ReadView) -> Result<Vec<(Oid, ObjectRow)>> {
         let mut objects = Vec::new();
         let mut failure = None;
         let mut scan = self.store.scan(view, RowId(0)..RowId(u64::MAX), Direction::Forward);
@@ -222,9 +252,10 @@ impl Objects {
 }
 
 impl ObjectRow {
-    fn to_datums(&self) -> Vec<Datum> {
+    fn to_datums(&self, database: Oid) -> Vec<Datum> {
         let kind = serde_json::to_string(&self.kind).expect("a word always serializes");
         vec![
+            Datum::Oid(database),
             Datum::Int2(self.space as i16),
             Datum::Oid(self.oid),
             Datum::Oid(self.parent),
@@ -234,32 +265,49 @@ impl ObjectRow {
         ]
     }
 
-    fn read(image: &RowImage<'_>) -> Result<ObjectRow> {
+    fn read(image: &RowImage<'_>) -> Result<(Oid, ObjectRow)> {
         let datums = image.datums()?;
         match datums.as_slice() {
             [
+                Datum::Oid(database),
                 Datum::Int2(space),
                 Datum::Oid(oid),
                 Datum::Oid(parent),
                 Datum::Text(name),
                 Datum::Text(kind),
                 Datum::Text(definition),
-            ] => Ok(ObjectRow {
-                space: Space::from_number(*space).ok_or_else(damaged)?,
-                oid: *oid,
-                parent: *parent,
-                name: name.to_string(),
-                kind: serde_json::from_str(&format!("\"{kind}\"")).map_err(|_| damaged())?,
-                definition: definition.to_string(),
-            }),
+            ] => {
+                let object = ObjectRow {
+                    space: Space::from_number(*space).ok_or_else(damaged)?,
+                    oid: *oid,
+                    parent: *parent,
+                    name: name.to_string(),
+                    kind: serde_json::from_str(&format!("\"{kind}\"")).map_err(|_| damaged())?,
+                    definition: definition.to_string(),
+                };
+                Ok((*database, object))
+            }
             _ => Err(damaged()),
         }
     }
 }
 
 impl Space {
+    /// Whether its objects belong to all databases.
+    fn is_shared(self) -> bool {
+        matches!(
+            self,
+            Space::Role
+                | Space::Membership
+                | Space::RoleSettings
+                | Space::Database
+                | Space::SharedAccess
+                | Space::SharedComment
+        )
+    }
+
     fn from_number(number: i16) -> Option<Space> {
-        const ALL: [Space; 10] = [
+        const ALL: [Space; 13] = [
             Space::Schema,
             Space::Relation,
             Space::Role,
@@ -270,6 +318,9 @@ impl Space {
             Space::Membership,
             Space::RoleSettings,
             Space::Type,
+            Space::Database,
+            Space::SharedAccess,
+            Space::SharedComment,
         ];
         ALL.into_iter().find(|space| *space as i16 == number)
     }

@@ -236,3 +236,26 @@ pub enum DropBehavior {
     Restrict,
     Cascade,
 }
+
+/// CREATE DATABASE.
+#[derive(Clone, Debug)]
+pub struct NewDatabase {
+    pub name: String,
+    pub owner: Oid,
+    /// The database that it is a copy of.
+    pub template: Oid,
+    pub is_template: bool,
+    pub allow_connections: bool,
+    /// -1 for no limit.
+    pub connection_limit: i32,
+}
+
+/// ALTER DATABASE: what is to be another.
+#[derive(Clone, Debug, Default)]
+pub struct DatabaseChange {
+    pub name: Option<String>,
+    pub owner: Option<Oid>,
+    pub is_template: Option<bool>,
+    pub allow_connections: Option<bool>,
+    pub connection_limit: Option<i32>,
+}

@@ -3,6 +3,7 @@
 //! 1. A snapshot never changes; [`Snapshot::with`] makes a successor that shares the definitions.
 //! 2. Tables, indexes and sequences of a schema share one space of names.
 //! 3. `by_name` and `relations` hold the same relations; an index stands under its table's number too.
+//! 4. It is the state of one database, and of what all databases share.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use nqdb_types::Oid;
 
 use crate::definition::{CommentDef, Relation, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
 use crate::rights::{Granted, RightsChange};
+use crate::shared::{Comments, DatabaseDef, Shared, is_shared_class};
 use crate::user_type::TypeDef;
 use crate::view::ViewDef;
 
@@ -23,17 +25,17 @@ type Map<K, V> = HashMap<K, V, RandomState>;
 pub struct Snapshot {
     /// Grows with every committed change; plans compare it.
     pub version: u64,
+    /// Whose state it is; 0 for that of no database.
+    database: Oid,
+    shared: Arc<Shared>,
     schemas: Map<Oid, Arc<SchemaDef>>,
     schema_names: Map<String, Oid>,
     relations: Map<Oid, Relation>,
     relation_names: Map<Oid, Map<String, Oid>>,
     types: Map<Oid, Arc<TypeDef>>,
     type_names: Map<Oid, Map<String, Oid>>,
-    roles: Map<Oid, Arc<RoleDef>>,
-    role_names: Map<String, Oid>,
-    comments: Map<Oid, Arc<CommentDef>>,
-    /// By class, object and column.
-    comment_places: Map<(Oid, Oid, i16), Oid>,
+    comments: Comments,
+    /// The lists of the database's own objects, and what is granted on objects to come.
     granted: Arc<Granted>,
 }
 
@@ -54,6 +56,8 @@ pub enum Change {
     DropType(Oid),
     PutRole(Arc<RoleDef>),
     DropRole(Oid),
+    PutDatabase(Arc<DatabaseDef>),
+    DropDatabase(Oid),
     PutStatistics(Arc<TableStatistics>),
     Rights(RightsChange),
 }
@@ -162,11 +166,13 @@ impl Snapshot {
 
     /// What COMMENT ON said: `class` is the number of the system catalog that the object is in.
     pub fn comment(&self, class: Oid, object: Oid, column: i16) -> Option<&Arc<CommentDef>> {
-        self.comments.get(self.comment_places.get(&(class, object, column))?)
+        let comments = if is_shared_class(class) { &self.shared.comments } else { &self.comments };
+        comments.get(class, object, column)
     }
 
+    /// All comments, those on shared objects too.
     pub fn comments(&self) -> impl Iterator<Item = &Arc<CommentDef>> {
-        self.comments.values()
+        self.comments.all().chain(self.shared.comments.all())
     }
 
     pub fn type_by_oid(&self, oid: Oid) -> Option<&Arc<TypeDef>> {
@@ -189,24 +195,63 @@ impl Snapshot {
     }
 
     pub fn role(&self, name: &str) -> Option<&Arc<RoleDef>> {
-        self.roles.get(self.role_names.get(name)?)
+        self.shared.roles.get(self.shared.role_names.get(name)?)
     }
 
     pub fn role_by_oid(&self, oid: Oid) -> Option<&Arc<RoleDef>> {
-        self.roles.get(&oid)
+        self.shared.roles.get(&oid)
     }
 
     pub fn roles(&self) -> impl Iterator<Item = &Arc<RoleDef>> {
-        self.roles.values()
+        self.shared.roles.values()
     }
 
     pub(crate) fn granted(&self) -> &Granted {
         &self.granted
     }
 
+    pub(crate) fn shared_state(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The same objects as those of a database.
+    pub(crate) fn in_database(mut self, database: Oid) -> Snapshot {
+        self.database = database;
+        self
+    }
+
+    /// The same own objects under another state of what is shared.
+    pub(crate) fn sharing(mut self, shared: Arc<Shared>, version: u64) -> Snapshot {
+        (self.shared, self.version) = (shared, version);
+        self
+    }
+
+    /// The number of the database whose state this is.
+    pub fn database(&self) -> Oid {
+        self.database
+    }
+
+    pub fn database_by_oid(&self, oid: Oid) -> Option<&Arc<DatabaseDef>> {
+        self.shared.databases.get(&oid)
+    }
+
+    pub fn database_named(&self, name: &str) -> Option<&Arc<DatabaseDef>> {
+        self.shared.databases.get(self.shared.database_names.get(name)?)
+    }
+
+    /// All databases, in the order of their numbers.
+    pub fn databases(&self) -> impl Iterator<Item = &Arc<DatabaseDef>> {
+        self.shared.databases.values()
+    }
+
+    /// The name of the database whose state this is.
+    pub fn database_name(&self) -> &str {
+        self.database_by_oid(self.database).map_or("", |database| database.name.as_str())
+    }
+
     /// Who owns the database: the implicit member of `pg_database_owner`.
     pub fn database_owner(&self) -> Oid {
-        crate::SUPERUSER_OID
+        self.database_by_oid(self.database).map_or(crate::SUPERUSER_OID, |database| database.owner)
     }
 
     /// The state after some changes, under a new version.
@@ -241,15 +286,10 @@ impl Snapshot {
                 self.remove_relation(sequence.oid);
                 self.put_relation(sequence.schema, &sequence.name, Relation::Sequence(sequence.clone()));
             }
-            Change::PutComment(comment) => {
-                self.comment_places.insert((comment.class, comment.object, comment.column), comment.oid);
-                self.comments.insert(comment.oid, comment.clone());
-            }
-            Change::DropComment(oid) => {
-                if let Some(old) = self.comments.remove(oid) {
-                    self.comment_places.remove(&(old.class, old.object, old.column));
-                }
-            }
+            Change::PutComment(comment) if is_shared_class(comment.class) => self.shared().comments.put(comment),
+            Change::PutComment(comment) => self.comments.put(comment),
+            Change::DropComment(oid) if self.shared.comments.has(*oid) => self.shared().comments.remove(*oid),
+            Change::DropComment(oid) => self.comments.remove(*oid),
             Change::PutView(view) => {
                 self.remove_relation(view.oid);
                 self.put_relation(view.schema, &view.name, Relation::View(view.clone()));
@@ -261,17 +301,11 @@ impl Snapshot {
                 self.types.insert(def.oid, def.clone());
             }
             Change::DropType(oid) => self.remove_type(*oid),
-            Change::PutRole(role) => {
-                if let Some(old) = self.roles.insert(role.oid, role.clone()) {
-                    self.role_names.remove(&old.name);
-                }
-                self.role_names.insert(role.name.clone(), role.oid);
-            }
-            Change::DropRole(oid) => {
-                if let Some(old) = self.roles.remove(oid) {
-                    self.role_names.remove(&old.name);
-                }
-            }
+            Change::PutRole(role) => self.shared().put_role(role),
+            Change::DropRole(oid) => self.shared().drop_role(*oid),
+            Change::PutDatabase(database) => self.shared().put_database(database),
+            Change::DropDatabase(oid) => self.shared().drop_database(*oid),
+            Change::Rights(change) if change.is_shared(&self.shared.granted) => self.shared().granted.apply(change),
             Change::Rights(change) => Arc::make_mut(&mut self.granted).apply(change),
             Change::PutStatistics(statistics) => {
                 if let Some(table) = self.table_by_oid(statistics.table).cloned() {
@@ -281,6 +315,10 @@ impl Snapshot {
                 }
             }
         }
+    }
+
+    fn shared(&mut self) -> &mut Shared {
+        Arc::make_mut(&mut self.shared)
     }
 
     /// Tables know the name of their schema.

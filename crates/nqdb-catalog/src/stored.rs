@@ -101,12 +101,22 @@ impl StoredColumn {
         }
     }
 
+    /// The value of rows that are older than the column.
+    pub(crate) fn missing_value(&self) -> SqlResult<Option<Datum>> {
+        let ty = Type::with_typmod(self.type_oid, self.typmod).as_domain(self.domain);
+        let decode = |bytes: &Vec<u8>| row::decode_value(bytes, ty).map_err(|corrupt| damaged(&corrupt));
+        self.missing.as_ref().map(decode).transpose()
+    }
+
+    pub(crate) fn set_missing(&mut self, value: &Datum) {
+        let mut bytes = Vec::new();
+        row::encode_value(&mut bytes, value);
+        self.missing = Some(bytes);
+    }
+
     pub(crate) fn into_column(self, position: usize) -> SqlResult<ColumnDef> {
         let ty = Type::with_typmod(self.type_oid, self.typmod).as_domain(self.domain);
-        let missing: Option<Datum> = match self.missing {
-            Some(bytes) => Some(row::decode_value(&bytes, ty).map_err(|corrupt| damaged(&corrupt))?),
-            None => None,
-        };
+        let missing = self.missing_value()?;
         Ok(ColumnDef {
             attnum: attribute_number(position),
             name: self.name,

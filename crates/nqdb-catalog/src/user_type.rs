@@ -132,7 +132,7 @@ pub fn type_reference(type_oid: Oid) -> String {
     format!("{TYPE_REFERENCE}{type_oid}")
 }
 
-const TYPE_REFERENCE: &str = "nqdb type ";
+pub(crate) const TYPE_REFERENCE: &str = "nqdb type ";
 
 /// The type that such a name stands for.
 pub fn referenced_type(name: &str) -> Option<Oid> {
@@ -308,7 +308,7 @@ pub(crate) enum StoredDetails {
 /// A label of an enum.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StoredLabel {
-    oid: Oid,
+    pub oid: Oid,
     label: String,
     order: u64,
     sort_order: f32,

@@ -129,9 +129,10 @@ pub trait CatalogFunctions {
         None
     }
 
-    /// The bytes of all relations in a database or a tablespace; `None` when it does not exist.
-    fn storage_size(&self, _kind: StorageKind, _object: Oid) -> Option<i64> {
-        None
+    /// The bytes of all relations in a database or a tablespace; `None` when it does not exist. Errors: 42501 for a database
+    /// in which the role may not be.
+    fn storage_size(&self, _kind: StorageKind, _object: Oid) -> SqlResult<Option<i64>> {
+        Ok(None)
     }
 
     /// A view's query as SQL text.

@@ -70,5 +70,5 @@ pub use resolve::{
     Callee, NamedCall, Place, ResolveError, ResolvedFunction, ResolvedOperator, column_type, common_type, equality,
     less, resolve_function, resolve_named_call, resolve_operator, resolve_variadic_call,
 };
-pub use string::quote_identifier;
+pub use string::{char_to_encoding, quote_identifier, server_encoding};
 pub use window::{InRange, WindowFunction, WindowKind, in_range_support};

@@ -27,6 +27,7 @@ use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, SqlError};
 
 use crate::Function;
 
+pub use encoding::{char_to_encoding, server_encoding};
 pub use quote::quote_identifier;
 
 /// The tables of the modules below.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use nqdb_catalog::Catalog;
+use nqdb_catalog::{Cluster, POSTGRES_DATABASE, TableDef};
 use nqdb_sqlstate::DATA_CORRUPTED;
 use nqdb_storage::disk::{Disk, OsDisk, OverlayDisk};
 use nqdb_storage::tree::Tree;
@@ -51,8 +51,8 @@ pub fn check_disk(disk: Arc<dyn Disk>, memory_bytes: u64) -> Result<Vec<String>,
         }
         Err(error) => return Err(error),
     };
-    match Catalog::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions)) {
-        Ok(catalog) => Ok(check_open(&system, &catalog)),
+    match Cluster::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions)) {
+        Ok(cluster) => Ok(check_open(&system, &cluster)),
         Err(error) if error.code() == DATA_CORRUPTED => {
             let mut damage = vec![format!("the catalog: {}", error.message())];
             damage.extend(check_file(&system).err());
@@ -63,22 +63,27 @@ pub fn check_disk(disk: Arc<dyn Disk>, memory_bytes: u64) -> Result<Vec<String>,
 }
 
 /// Verifies open data that nobody changes meanwhile.
-pub fn check_open(system: &Arc<TxnSystem>, catalog: &Catalog) -> Vec<String> {
+pub fn check_open(system: &Arc<TxnSystem>, cluster: &Arc<Cluster>) -> Vec<String> {
     let mut damage = Vec::new();
     damage.extend(check_file(system).err());
-    let committed = catalog.committed();
-    let own = catalog.own_tables().map(|store| ("the catalog".to_owned(), store.clone()));
-    let users = committed.tables().map(|table| (format!("{}.{}", table.schema_name, table.name), table.store.clone()));
-    let tables: Vec<(String, Arc<TableStore>)> = own.into_iter().chain(users).collect();
+    let mut tables: Vec<(String, Arc<TableStore>)> = vec![("the catalog".to_owned(), cluster.own_table().clone())];
+    for catalog in cluster.catalogs() {
+        let committed = catalog.committed();
+        let name = |table: &TableDef| match committed.database() {
+            POSTGRES_DATABASE => format!("{}.{}", table.schema_name, table.name),
+            _ => format!("{}.{}.{}", committed.database_name(), table.schema_name, table.name),
+        };
+        tables.extend(committed.tables().map(|table| (name(table), table.store.clone())));
+        for sequence in committed.sequences() {
+            if let Err(error) = sequence.counter().state(system) {
+                damage.push(format!("sequence {}: {error}", sequence.name));
+            }
+        }
+    }
     for (name, store) in &tables {
         match nqdb_txn::check_table(system, store) {
             Ok(report) => damage.extend(report.problems.into_iter().map(|problem| format!("{name}: {problem}"))),
             Err(error) => damage.push(format!("{name}: {error}")),
-        }
-    }
-    for sequence in committed.sequences() {
-        if let Err(error) = sequence.counter().state(system) {
-            damage.push(format!("sequence {}: {error}", sequence.name));
         }
     }
     damage.extend(check_owners(system, &tables).unwrap_or_else(|error| vec![format!("the list of trees: {error}")]));
@@ -126,7 +131,7 @@ fn check_owners(system: &TxnSystem, tables: &[(String, Arc<TableStore>)]) -> Res
 mod tests {
     use super::*;
     use nqdb_catalog::request::{NewColumn, NewConstraint, NewKey, NewTable};
-    use nqdb_catalog::{CatalogWriter, Draft, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
+    use nqdb_catalog::{Catalog, CatalogWriter, Draft, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
     use nqdb_storage::disk::{Call, CrashMode, SimDisk};
     use nqdb_storage::tree::EditNeed;
     use nqdb_txn::Isolation;
@@ -154,7 +159,8 @@ mod tests {
                 ..Options::default()
             };
             let system = TxnSystem::create(Arc::new(disk.clone()), engine, TxnOptions::default()).unwrap();
-            let catalog = Catalog::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions)).unwrap();
+            let cluster = Cluster::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions)).unwrap();
+            let catalog = cluster.catalog(POSTGRES_DATABASE).unwrap();
             let database = Database { disk, system, catalog };
             database.fill();
             database

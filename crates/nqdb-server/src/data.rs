@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nqdb_catalog::Catalog;
+use nqdb_catalog::Cluster;
 use nqdb_storage::disk::{Disk, OsDisk};
 use nqdb_txn::{TxnError, TxnOptions, TxnSystem};
 
@@ -34,7 +34,7 @@ const FOREIGN_ACCESS: u32 = 0o027;
 /// Open data with its background work.
 pub struct Data {
     pub system: Arc<TxnSystem>,
-    pub catalog: Arc<Catalog>,
+    pub cluster: Arc<Cluster>,
     purge: Option<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
 }
@@ -64,11 +64,11 @@ impl Data {
         let opened =
             if is_new { TxnSystem::create(disk, engine, options) } else { TxnSystem::open(disk, engine, options) };
         let system = opened.map_err(failed)?;
-        let catalog =
-            Catalog::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions)).map_err(ServerError::Catalog)?;
+        let cluster =
+            Cluster::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions)).map_err(ServerError::Catalog)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let purge = start_purge(system.clone(), stopping.clone())?;
-        Ok(Data { system, catalog, purge: Some(purge), stopping })
+        Ok(Data { system, cluster, purge: Some(purge), stopping })
     }
 
     /// Ends the background work and closes the data, so that the next start has no log to replay.

@@ -140,7 +140,7 @@ async fn start_over(
         .map_err(|error| ServerError::Configuration(error.to_string()))?;
     let instance = Instance::new(
         data.system.clone(),
-        data.catalog.clone(),
+        data.cluster.clone(),
         settings,
         configuration.max_connections,
         statement_memory_bytes(configuration.memory_bytes),
@@ -178,7 +178,7 @@ fn refuse_open_doors(data: &Data, address: SocketAddr, configuration: &Configura
     if address.ip().is_loopback() || configuration.allow_passwordless_roles {
         return Ok(());
     }
-    let catalog = data.catalog.committed();
+    let catalog = data.cluster.shared_objects();
     let mut open: Vec<&str> = catalog
         .roles()
         .filter(|role| role.can_login && role.password.is_none())

@@ -21,6 +21,7 @@ type Held = (AdvisoryKey, RelationLock);
 pub(crate) struct AdvisoryLocks {
     system: Arc<TxnSystem>,
     owner: OwnerId,
+    database: u32,
     /// How often the session took each.
     session: HashMap<Held, u32>,
     /// Those of the transaction, in the order in which they were taken.
@@ -36,14 +37,14 @@ pub(crate) struct WaitLimits {
     pub lock_timeout: Option<Duration>,
 }
 
-pub(crate) fn held(lock: AdvisoryLock) -> Held {
-    let key = AdvisoryKey { high: lock.high, low: lock.low, is_pair: lock.is_pair };
+pub(crate) fn held(database: u32, lock: AdvisoryLock) -> Held {
+    let key = AdvisoryKey { database, high: lock.high, low: lock.low, is_pair: lock.is_pair };
     (key, if lock.is_shared { RelationLock::Share } else { RelationLock::Exclusive })
 }
 
 impl AdvisoryLocks {
-    pub fn new(system: Arc<TxnSystem>, owner: OwnerId) -> AdvisoryLocks {
-        AdvisoryLocks { system, owner, session: HashMap::new(), transaction: Vec::new(), granted: false }
+    pub fn new(system: Arc<TxnSystem>, owner: OwnerId, database: u32) -> AdvisoryLocks {
+        AdvisoryLocks { system, owner, database, session: HashMap::new(), transaction: Vec::new(), granted: false }
     }
 
     pub fn owner(&self) -> OwnerId {
@@ -69,7 +70,7 @@ impl AdvisoryLocks {
 
     /// Takes a lock, or says what to wait for before the next try.
     pub fn lock(&mut self, lock: AdvisoryLock) -> SqlResult<Option<Wait>> {
-        let (key, mode) = held(lock);
+        let (key, mode) = held(self.database, lock);
         if !self.has((key, mode)) {
             match self.system.lock_advisory(self.owner, key, mode) {
                 Ok(()) => {}
@@ -83,7 +84,7 @@ impl AdvisoryLocks {
 
     /// Takes a lock if nobody is in the way.
     pub fn try_lock(&mut self, lock: AdvisoryLock) -> SqlResult<bool> {
-        let (key, mode) = held(lock);
+        let (key, mode) = held(self.database, lock);
         if !self.has((key, mode)) && !self.system.try_lock_advisory(self.owner, key, mode)? {
             return Ok(false);
         }
@@ -93,7 +94,7 @@ impl AdvisoryLocks {
 
     /// Gives a lock of the session back; false when there is none.
     pub fn unlock(&mut self, lock: AdvisoryLock) -> bool {
-        let held = held(lock);
+        let held = held(self.database, lock);
         let Some(count) = self.session.get_mut(&held) else { return false };
         *count -= 1;
         if *count == 0 {

@@ -19,6 +19,7 @@ use nqdb_sql::statement::IsolationLevel;
 use nqdb_sqlstate::{INVALID_SAVEPOINT_SPECIFICATION, SqlError, SqlResult};
 use nqdb_txn::{Isolation, SavepointMark, Transaction};
 
+use crate::registry::ClosedDatabase;
 use crate::surroundings::SessionMarks;
 
 /// Where the session is.
@@ -79,6 +80,8 @@ pub fn parse_isolation(name: &str) -> Option<IsolationLevel> {
 pub struct OpenTransaction {
     pub txn: Transaction,
     pub draft: Draft,
+    /// The databases that the transaction keeps other sessions away from.
+    pub closed_databases: Vec<ClosedDatabase>,
     pub characteristics: Characteristics,
     pub savepoints: Vec<Savepoint>,
     /// Start of the transaction, µs since 2000-01-01 UTC.

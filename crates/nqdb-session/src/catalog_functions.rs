@@ -1,12 +1,15 @@
 //! What SQL functions learn of the catalog through their session: `nqdb_sql::system` over the statement's snapshot.
 
-use nqdb_catalog::rights::Rights;
+use std::sync::Arc;
+
+use nqdb_catalog::Snapshot;
+use nqdb_catalog::rights::{PG_READ_ALL_STATS, Rights, SecuredKind};
 use nqdb_functions::{CatalogFunctions, ObjectKind, PrivilegeRequest, RoutineText, StorageKind};
 use nqdb_sql::bind::BindContext;
 use nqdb_sql::system;
 use nqdb_sqlstate::SqlResult;
 
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Surroundings, permission_denied};
 
 impl Surroundings {
     /// Lends what binds stored expressions.
@@ -46,11 +49,25 @@ impl CatalogFunctions for Surroundings {
     }
 
     fn storage_number(&self, kind: StorageKind, name: &str) -> Option<u32> {
-        system::storage_number(kind, name)
+        system::storage_number(&self.catalog.borrow(), kind, name)
     }
 
-    fn storage_size(&self, kind: StorageKind, object: u32) -> Option<i64> {
-        system::storage_size(&self.catalog.borrow(), kind, object)
+    fn storage_size(&self, kind: StorageKind, object: u32) -> SqlResult<Option<i64>> {
+        let here = self.catalog.borrow().clone();
+        if let Some(found) = here.database_by_oid(object).filter(|_| kind == StorageKind::Database) {
+            let secured = system::secured(&here, SecuredKind::Database, object);
+            let may_connect = secured.is_some_and(|secured| here.may(self.current_role(), &secured, Rights::CONNECT));
+            if !may_connect && !self.has_privileges_of(PG_READ_ALL_STATS) {
+                return Err(permission_denied("database", &found.name));
+            }
+        }
+        let state = |database: u32| -> Option<Arc<Snapshot>> {
+            if database == here.database() {
+                return Some(here.clone());
+            }
+            Some(self.instance.cluster.catalog(database)?.committed())
+        };
+        Ok(system::storage_size(&here, kind, object, &state))
     }
 
     fn view_definition(&self, view: u32, _pretty: bool) -> Option<String> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::rights::PG_CHECKPOINT;
 use nqdb_sql::bind::{bind_scalar, data_type};
+use nqdb_sql::definition::Definition;
 use nqdb_sql::exec::{CommandTag, Execution, Step};
 use nqdb_sql::ir::{Bound, ColumnId, Expr, OutputColumn, Query, Rel};
 use nqdb_sql::plan::plan;
@@ -54,7 +55,10 @@ impl Session {
                 if let Some(command) = definition.alone() {
                     self.refuse_in_block(command)?;
                 }
-                self.run_definition(parsed).await?
+                match &**definition {
+                    Definition::Database(command) => self.run_database_command(parsed, command).await?,
+                    _ => self.run_definition(parsed).await?,
+                }
             }
             StatementKind::Ddl(_) | StatementKind::Sequence(_) | StatementKind::Analyze { .. } => {
                 self.run_definition(parsed).await?

@@ -63,13 +63,13 @@ impl Surroundings {
     /// Whether the current role is a superuser now.
     pub fn is_superuser(&self) -> bool {
         let role = self.current_role();
-        self.instance.catalog.committed().is_superuser(role) || self.catalog.borrow().is_superuser(role)
+        self.database.committed().is_superuser(role) || self.catalog.borrow().is_superuser(role)
     }
 
     /// The name of a role, empty when it was dropped.
     pub fn name_of_role(&self, role: u32) -> String {
         let here = self.catalog.borrow().role_by_oid(role).map(|role| role.name.clone());
-        let found = here.or_else(|| self.instance.catalog.committed().role_by_oid(role).map(|role| role.name.clone()));
+        let found = here.or_else(|| self.database.committed().role_by_oid(role).map(|role| role.name.clone()));
         found.unwrap_or_default()
     }
 

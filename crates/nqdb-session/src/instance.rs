@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nqdb_analytics::{Analytics, CacheStats};
-use nqdb_catalog::Catalog;
+use nqdb_catalog::Cluster;
 use nqdb_sql::exec::MemoryPool;
 use nqdb_sqlstate::SqlResult;
 use nqdb_txn::TxnSystem;
@@ -14,16 +14,14 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::registry::{Registration, Registry};
 use crate::settings::Settings;
 
-/// The database that exists.
-pub const DATABASE: &str = "postgres";
-
 /// µs between 1970-01-01 and 2000-01-01, PostgreSQL's epoch.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 /// The shared state of a running server.
 pub struct Instance {
     pub system: Arc<TxnSystem>,
-    pub catalog: Arc<Catalog>,
+    /// The catalogs of all databases.
+    pub cluster: Arc<Cluster>,
     pub registry: Arc<Registry>,
     /// What a new session starts with: PostgreSQL's defaults and the server's configuration.
     pub defaults: Settings,
@@ -45,7 +43,7 @@ impl Instance {
     /// what their statements may hold together.
     pub fn new(
         system: Arc<TxnSystem>,
-        catalog: Arc<Catalog>,
+        cluster: Arc<Cluster>,
         defaults: Settings,
         sessions_max: usize,
         statement_memory_bytes: usize,
@@ -55,7 +53,7 @@ impl Instance {
         random.fill(&mut mock_secret)?;
         Ok(Arc::new(Instance {
             system,
-            catalog,
+            cluster,
             registry: Registry::new(sessions_max),
             defaults,
             metrics: Metrics::default(),

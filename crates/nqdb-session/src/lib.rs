@@ -9,6 +9,7 @@
 //! | `block`, `transaction` | the transaction block |
 //! | `prepared`, `portal`, `plan_cache`, `shapes` | statements with their plans |
 //! | `cursor`, `kept_rows`, `row_target` | DECLARE, FETCH, MOVE, CLOSE; the rows to which a cursor goes back; where rows go |
+//! | `database` | entering a database; keeping sessions away from one |
 //! | `temporary` | temporary tables: ON COMMIT, and their end with the session |
 //! | `settings` | SET, SHOW, and what a rollback takes back |
 //! | `advisory` | locks that functions take |
@@ -29,6 +30,7 @@ mod commands;
 mod copy;
 mod copy_file;
 mod cursor;
+mod database;
 pub mod encoding;
 mod extended;
 mod identity;
@@ -53,7 +55,7 @@ mod transaction;
 pub use block::Block;
 pub use client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
 pub use extended::BindRequest;
-pub use instance::{Counter, DATABASE, Instance, Metrics};
+pub use instance::{Counter, Instance, Metrics};
 pub use nqdb_sql::ir::OutputColumn;
 pub use registry::{Activity, Backend, Registration, Registry, reserved_places, terminated};
 pub use session::{CommandEnd, Failure, Session};

@@ -34,7 +34,8 @@ pub struct Backend {
 pub struct Activity {
     pub pid: i32,
     pub user: String,
-    pub database: String,
+    /// The number of the database that it is in; 0 until it is in one.
+    pub database: u32,
     pub application_name: String,
     /// `idle`, `active`, `idle in transaction`, `idle in transaction (aborted)`.
     pub state: &'static str,
@@ -129,6 +130,10 @@ pub fn terminated() -> SqlError {
 #[derive(Debug)]
 pub struct Registry {
     sessions: Mutex<HashMap<i32, Arc<Backend>>>,
+    /// The databases that take no new sessions, each with how many commands want that.
+    closed_databases: Mutex<HashMap<u32, usize>>,
+    reopened: Notify,
+    departed: Notify,
     next_pid: AtomicI32,
     count: AtomicUsize,
     sessions_max: usize,
@@ -154,6 +159,28 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.registry.sessions.lock().remove(&self.backend.pid);
         self.registry.count.fetch_sub(1, Ordering::Relaxed);
+        self.registry.departed.notify_waiters();
+    }
+}
+
+/// A database that takes no new sessions as long as this is there.
+#[derive(Debug)]
+pub struct ClosedDatabase {
+    registry: Arc<Registry>,
+    database: u32,
+}
+
+impl Drop for ClosedDatabase {
+    fn drop(&mut self) {
+        let mut closed = self.registry.closed_databases.lock();
+        if let Some(count) = closed.get_mut(&self.database) {
+            *count -= 1;
+            if *count == 0 {
+                closed.remove(&self.database);
+            }
+        }
+        drop(closed);
+        self.registry.reopened.notify_waiters();
     }
 }
 
@@ -161,6 +188,9 @@ impl Registry {
     pub fn new(sessions_max: usize) -> Arc<Registry> {
         Arc::new(Registry {
             sessions: Mutex::default(),
+            closed_databases: Mutex::default(),
+            reopened: Notify::new(),
+            departed: Notify::new(),
             next_pid: AtomicI32::new(1),
             count: AtomicUsize::new(0),
             sessions_max,
@@ -233,6 +263,47 @@ impl Registry {
     /// How many sessions a role has.
     pub fn count_of_user(&self, user: &str) -> usize {
         self.sessions.lock().values().filter(|backend| backend.activity.lock().user == user).count()
+    }
+
+    /// Counts a session in a database, once that takes sessions.
+    pub(crate) async fn enter_database(&self, backend: &Backend, database: u32) -> SqlResult<()> {
+        loop {
+            let reopened = self.reopened.notified();
+            {
+                let closed = self.closed_databases.lock();
+                if !closed.contains_key(&database) {
+                    // Under the lock: whoever closes the database after this finds the session in it.
+                    backend.update_activity(|activity| activity.database = database);
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                () = reopened => {}
+                () = backend.termination() => return Err(terminated()),
+            }
+        }
+    }
+
+    /// Keeps new sessions out of a database; those that want in wait.
+    pub(crate) fn close_database(self: &Arc<Registry>, database: u32) -> ClosedDatabase {
+        *self.closed_databases.lock().entry(database).or_default() += 1;
+        ClosedDatabase { registry: self.clone(), database }
+    }
+
+    /// Waits until some session ends after this call.
+    pub(crate) fn departure(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.departed.notified()
+    }
+
+    /// The sessions in a database but one.
+    pub(crate) fn others_in_database(&self, database: u32, but: i32) -> Vec<Arc<Backend>> {
+        let is_meant = |backend: &&Arc<Backend>| backend.pid != but && backend.activity.lock().database == database;
+        self.sessions.lock().values().filter(is_meant).cloned().collect()
+    }
+
+    /// How many sessions are in a database.
+    pub(crate) fn count_in_database(&self, database: u32) -> usize {
+        self.sessions.lock().values().filter(|backend| backend.activity.lock().database == database).count()
     }
 
     /// Ends every session: the server stops.

@@ -324,11 +324,7 @@ impl Session {
 
     /// Runs a data definition statement.
     pub(crate) async fn run_definition(&mut self, parsed: &Parsed) -> SqlResult<CommandTag> {
-        self.ensure_transaction()?;
-        let is_upkeep = matches!(parsed.kind, StatementKind::Analyze { .. } | StatementKind::Vacuum(_));
-        if self.is_read_only() && !is_upkeep {
-            return Err(read_only_error(&definition_name(parsed)));
-        }
+        self.expect_writable(parsed)?;
         loop {
             match self.step_definition(parsed)? {
                 Step::Done(tag) => {
@@ -339,6 +335,16 @@ impl Session {
                 Step::Yield | Step::Suspended => tokio::task::yield_now().await,
             }
         }
+    }
+
+    /// 25006 for a definition in a read-only transaction.
+    pub(crate) fn expect_writable(&mut self, parsed: &Parsed) -> SqlResult<()> {
+        self.ensure_transaction()?;
+        let is_upkeep = matches!(parsed.kind, StatementKind::Analyze { .. } | StatementKind::Vacuum(_));
+        if self.is_read_only() && !is_upkeep {
+            return Err(read_only_error(&definition_name(parsed)));
+        }
+        Ok(())
     }
 
     fn step_definition(&mut self, parsed: &Parsed) -> SqlResult<Step> {

@@ -18,12 +18,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nqdb_catalog::Snapshot;
-use nqdb_catalog::rights::{Rights, SecuredKind};
-use nqdb_sql::system::DATABASE_OID;
 use nqdb_sqlstate::{
-    DEADLOCK_DETECTED, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IDLE_SESSION_TIMEOUT, INSUFFICIENT_PRIVILEGE,
-    INVALID_AUTHORIZATION_SPECIFICATION, INVALID_CATALOG_NAME, Notice, NoticeSeverity, SqlError, SqlResult,
-    TOO_MANY_CONNECTIONS,
+    DEADLOCK_DETECTED, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IDLE_SESSION_TIMEOUT, INVALID_AUTHORIZATION_SPECIFICATION,
+    Notice, NoticeSeverity, SqlError, SqlResult, TOO_MANY_CONNECTIONS,
 };
 use nqdb_types::FormatContext;
 use tokio::time::Instant;
@@ -32,7 +29,7 @@ use crate::block::{Block, OpenTransaction};
 use crate::client_sink::ClientSink;
 use crate::copy::CopyInProgress;
 use crate::identity::{Identity, apply_role_settings};
-use crate::instance::{DATABASE, Instance};
+use crate::instance::Instance;
 use crate::plan_cache::PlanCache;
 use crate::portal::Portal;
 use crate::prepared::Prepared;
@@ -105,42 +102,31 @@ impl Session {
     /// Begins a session for a user who has been authenticated. `options` are settings of the start-up packet.
     ///
     /// Errors, all fatal: 28000 (role unknown or may not log in), 3D000 (no such database), 53300 (the role has
-    /// too many sessions), and those of the settings.
-    pub fn new(
+    /// too many sessions), those of the database ([`crate::database::enter`]), and those of the settings.
+    pub async fn new(
         instance: Arc<Instance>,
         registration: Registration,
         user: &str,
         database: &str,
         options: &[(String, String)],
     ) -> SqlResult<Session> {
-        Session::log_in(instance, registration, user, database, options).map_err(SqlError::fatal)
+        Session::log_in(instance, registration, user, database, options).await.map_err(SqlError::fatal)
     }
 
-    fn log_in(
+    async fn log_in(
         instance: Arc<Instance>,
         registration: Registration,
         user: &str,
         database: &str,
         options: &[(String, String)],
     ) -> SqlResult<Session> {
-        let catalog = instance.catalog.committed();
-        let role = catalog.role(user).ok_or_else(|| {
+        let shared = instance.cluster.shared_objects();
+        let role = shared.role(user).ok_or_else(|| {
             SqlError::new(INVALID_AUTHORIZATION_SPECIFICATION, format!("role \"{user}\" does not exist"))
         })?;
         if !role.can_login {
             let message = format!("role \"{user}\" is not permitted to log in");
             return Err(SqlError::new(INVALID_AUTHORIZATION_SPECIFICATION, message));
-        }
-        if database != DATABASE {
-            return Err(SqlError::new(INVALID_CATALOG_NAME, format!("database \"{database}\" does not exist")));
-        }
-        if let Some(secured) = nqdb_sql::system::secured(&catalog, SecuredKind::Database, DATABASE_OID)
-            && !catalog.may(role.oid, &secured, Rights::CONNECT)
-        {
-            let message = format!("permission denied for database \"{database}\"");
-            return Err(
-                SqlError::new(INSUFFICIENT_PRIVILEGE, message).with_detail("User does not have CONNECT privilege.")
-            );
         }
         if !role.superuser {
             instance.registry.expect_unreserved()?;
@@ -149,10 +135,12 @@ impl Session {
         if limit.is_some_and(|limit| !role.superuser && instance.registry.count_of_user(user) >= limit) {
             return Err(SqlError::new(TOO_MANY_CONNECTIONS, format!("too many connections for role \"{user}\"")));
         }
+        let database = crate::database::enter(&instance, registration.backend(), database, role).await?;
+        let catalog = database.committed();
         let mut settings = instance.defaults.clone();
         settings.state("is_superuser", if role.superuser { "on" } else { "off" })?;
         settings.state("session_authorization", user)?;
-        apply_role_settings(&mut settings, &catalog, DATABASE_OID, role.oid);
+        apply_role_settings(&mut settings, &catalog, database.database(), role.oid);
         let authority = if role.superuser { Authority::Superuser } else { Authority::User };
         for (name, value) in options {
             settings.preset(name, value, authority)?;
@@ -160,7 +148,6 @@ impl Session {
         let now = instance.now_micros();
         registration.backend().update_activity(|activity| {
             activity.user = user.to_owned();
-            activity.database = database.to_owned();
             activity.application_name = settings.show("application_name").unwrap_or_default();
             activity.started_micros = now;
             activity.state_changed_micros = now;
@@ -169,7 +156,7 @@ impl Session {
         let backend = registration.backend().clone();
         let identity = Identity::new(role.oid, user);
         Ok(Session {
-            surroundings: Surroundings::new(instance, backend, identity, settings),
+            surroundings: Surroundings::new(instance, database, backend, identity, settings),
             block: Block::Idle,
             open: None,
             prepared: HashMap::new(),
@@ -337,7 +324,7 @@ impl Session {
     pub(crate) fn catalog_view(&mut self) -> Arc<Snapshot> {
         let catalog = match &mut self.open {
             Some(open) => open.draft.snapshot(),
-            None => self.surroundings.instance.catalog.committed(),
+            None => self.surroundings.database.committed(),
         };
         let generation = self.surroundings.settings.borrow().generation();
         let settings_changed = self.seen.settings != Some(generation);

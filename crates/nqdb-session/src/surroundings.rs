@@ -12,7 +12,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use nqdb_catalog::rights::{PG_READ_ALL_SETTINGS, PG_SIGNAL_BACKEND, Rights};
-use nqdb_catalog::{Relation, SequenceDef, Snapshot, TypesView};
+use nqdb_catalog::{Catalog, Relation, SequenceDef, Snapshot, TypesView};
 use nqdb_functions::{AdvisoryLock, SessionFunctions, quote_identifier};
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
@@ -32,7 +32,7 @@ use tokio::time::Instant;
 use crate::advisory::{AdvisoryLocks, WaitLimits, held, wait_for};
 use crate::block::{Characteristics, parse_isolation};
 use crate::identity::{Identity, is_of_identity};
-use crate::instance::{DATABASE, Instance};
+use crate::instance::Instance;
 use crate::registry::{Backend, terminated};
 use crate::settings::{Authority, SERVER_VERSION, Settings, SettingsMark, is_of_the_transaction};
 
@@ -46,6 +46,8 @@ const HAND_OVER_PAUSE: std::time::Duration = std::time::Duration::from_micros(50
 /// The session as functions see it.
 pub struct Surroundings {
     pub instance: Arc<Instance>,
+    /// The catalog of the database that the session is in.
+    pub database: Arc<Catalog>,
     pub backend: Arc<Backend>,
     pub(crate) identity: RefCell<Identity>,
     pub settings: RefCell<Settings>,
@@ -91,13 +93,19 @@ impl Surroundings {
         self.advisory.borrow_mut().rollback_to(marks.advisory);
     }
 
-    pub fn new(instance: Arc<Instance>, backend: Arc<Backend>, identity: Identity, settings: Settings) -> Surroundings {
+    pub fn new(
+        instance: Arc<Instance>,
+        database: Arc<Catalog>,
+        backend: Arc<Backend>,
+        identity: Identity,
+        settings: Settings,
+    ) -> Surroundings {
         let mut seed = [0; 8];
         // A predictable seed is harmless: random() promises nothing to secrets.
         let _ = instance.random.fill(&mut seed);
         let owner = backend.owner();
         Surroundings {
-            catalog: RefCell::new(instance.catalog.committed()),
+            catalog: RefCell::new(database.committed()),
             backend,
             identity: RefCell::new(identity),
             settings: RefCell::new(settings),
@@ -105,7 +113,7 @@ impl Surroundings {
             deadline: Cell::new(None),
             transaction_id: Cell::new(None),
             characteristics: Cell::new(None),
-            advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner)),
+            advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner, database.database())),
             warnings: RefCell::default(),
             objects: RefCell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(u64::from_le_bytes(seed))),
@@ -113,6 +121,7 @@ impl Surroundings {
             last_drawn: Cell::new(None),
             dependency: Cell::new(None),
             computing_since: Cell::new(None),
+            database,
             instance,
         }
     }
@@ -333,7 +342,7 @@ impl SessionFunctions for Surroundings {
     }
 
     fn current_database(&self) -> String {
-        DATABASE.to_owned()
+        self.database.committed().database_name().to_owned()
     }
 
     fn current_schema(&self) -> Option<String> {
@@ -463,7 +472,7 @@ impl SessionFunctions for Surroundings {
             let waited = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(waiting));
             self.backend.update_activity(|activity| activity.wait = None);
             if let Err(error) = waited.and_then(|waited| waited) {
-                self.instance.system.leave_advisory_queue(owner, held(lock).0);
+                self.instance.system.leave_advisory_queue(owner, held(self.database.database(), lock).0);
                 return Err(error);
             }
         }
@@ -476,7 +485,7 @@ impl SessionFunctions for Surroundings {
     fn advisory_unlock(&self, lock: AdvisoryLock) -> SqlResult<bool> {
         let had = self.advisory.borrow_mut().unlock(lock);
         if !had {
-            let message = format!("you don't own a lock of type {}", held(lock).1.name());
+            let message = format!("you don't own a lock of type {}", held(self.database.database(), lock).1.name());
             self.warnings.borrow_mut().push(Notice::warning(WARNING, &message));
         }
         Ok(had)
@@ -513,7 +522,7 @@ impl SessionFunctions for Surroundings {
 
 impl Surroundings {
     /// The session to signal, if the user may.
-    fn signal(&self, pid: i32, verb: &str) -> SqlResult<Option<Arc<Backend>>> {
+    pub(crate) fn signal(&self, pid: i32, verb: &str) -> SqlResult<Option<Arc<Backend>>> {
         let Some(backend) = self.instance.registry.find(pid) else { return Ok(None) };
         let user = backend.activity().user;
         let catalog = self.catalog.borrow();

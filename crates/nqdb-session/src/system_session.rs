@@ -17,6 +17,10 @@ use crate::settings::{
 };
 use crate::surroundings::Surroundings;
 
+/// The system catalogs of shared objects, by PostgreSQL's numbers.
+const PG_AUTHID: u32 = 1260;
+const PG_DATABASE: u32 = 1262;
+
 impl SystemSession for Surroundings {
     fn catalog(&self) -> Arc<Snapshot> {
         self.catalog.borrow().clone()
@@ -43,14 +47,21 @@ impl SystemSession for Surroundings {
 
     fn locks(&self) -> Vec<LockedObject> {
         let sessions = self.instance.registry.all();
-        let pids: HashMap<OwnerId, i32> = sessions.iter().map(|backend| (backend.owner(), backend.pid())).collect();
-        let object = |target: LockTarget| match target {
-            LockTarget::Relation(relation) => LockObject::Relation(relation),
-            LockTarget::Advisory(key) => LockObject::Advisory { class: key.high, object: key.low, kind: key.kind() },
+        let owners: HashMap<OwnerId, (i32, u32)> =
+            sessions.iter().map(|backend| (backend.owner(), (backend.pid(), backend.activity().database))).collect();
+        let here = self.catalog.borrow().clone();
+        let object = |target: LockTarget, owner: OwnerId| match target {
+            LockTarget::Relation(relation) => {
+                let database = owners.get(&owner).map_or(here.database(), |(_, database)| *database);
+                locked_object(&here, database, relation)
+            }
+            LockTarget::Advisory(key) => {
+                LockObject::Advisory { database: key.database, class: key.high, object: key.low, kind: key.kind() }
+            }
         };
         let of_table = self.instance.system.locks().into_iter().map(|lock| LockedObject {
-            object: object(lock.target),
-            pid: pids.get(&lock.owner).copied(),
+            object: object(lock.target, lock.owner),
+            pid: owners.get(&lock.owner).map(|(pid, _)| *pid),
             mode: lock.mode.name(),
             granted: lock.granted,
         });
@@ -80,6 +91,7 @@ impl SystemSession for Surroundings {
         let mut sessions: Vec<SessionFacts> = activities
             .map(|activity| SessionFacts {
                 pid: activity.pid,
+                database: activity.database,
                 user: activity.user,
                 application_name: activity.application_name,
                 state: activity.state,
@@ -95,6 +107,18 @@ impl SystemSession for Surroundings {
         sessions.sort_unstable_by_key(|session| session.pid);
         sessions
     }
+}
+
+/// What a number in the table of locks stands for: something that all databases share, or an object of the database whose
+/// session holds the lock.
+fn locked_object(catalog: &Snapshot, database: u32, number: u32) -> LockObject {
+    if catalog.role_by_oid(number).is_some() {
+        return LockObject::Shared { class: PG_AUTHID, object: number };
+    }
+    if catalog.database_by_oid(number).is_some() {
+        return LockObject::Shared { class: PG_DATABASE, object: number };
+    }
+    LockObject::Relation { database, relation: number }
 }
 
 impl Session {

@@ -60,12 +60,13 @@ impl Session {
     pub(crate) async fn drop_temporary_objects(&mut self) -> SqlResult<()> {
         let instance = self.surroundings.instance.clone();
         let schema = self.surroundings.temporary_schema();
-        if instance.catalog.committed().schema(&schema).is_none() {
+        let database = self.surroundings.database.clone();
+        if database.committed().schema(&schema).is_none() {
             return Ok(());
         }
         let deadlock_timeout = self.surroundings.settings.borrow().effective().deadlock_timeout;
         let mut txn = instance.system.begin(Isolation::ReadCommitted, false);
-        let mut draft = Draft::new(instance.catalog.clone());
+        let mut draft = Draft::new(database);
         loop {
             let (savepoint, mark) = (txn.savepoint(), draft.mark());
             txn.begin_statement()?;

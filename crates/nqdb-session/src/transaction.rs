@@ -54,7 +54,8 @@ impl Session {
         self.surroundings.characteristics.set(Some(characteristics));
         self.open = Some(OpenTransaction {
             txn,
-            draft: Draft::new(instance.catalog.clone()),
+            draft: Draft::new(self.surroundings.database.clone()),
+            closed_databases: Vec::new(),
             characteristics,
             savepoints: Vec::new(),
             started_micros: self.statement_micros,
@@ -370,7 +371,7 @@ impl Session {
     }
 
     /// Waits until the log is on disk up to a position.
-    fn durable(&self, lsn: Lsn) -> impl Future<Output = SqlResult<()>> + Send + use<> {
+    pub(crate) fn durable(&self, lsn: Lsn) -> impl Future<Output = SqlResult<()>> + Send + use<> {
         let durable = self.surroundings.instance.system.durable(lsn);
         async move { durable.await.map_err(|error| SqlError::from(error).fatal()) }
     }

@@ -5,6 +5,7 @@ use nqdb_catalog::request::LabelPlace;
 use sqlparser::ast;
 
 use crate::absent_kind::DropAbsent;
+use crate::database_command::DatabaseCommand;
 pub use crate::ddl::QualifiedName;
 use crate::rights_command::RightsCommand;
 use crate::statement::{NamedAt, Parsed};
@@ -38,6 +39,7 @@ pub enum Definition {
     DropAbsent(DropAbsent),
     Comment(CommentOn),
     Rights(Box<RightsCommand>),
+    Database(DatabaseCommand),
 }
 
 /// `CREATE [OR REPLACE] [TEMP] VIEW name [(columns)] AS query [WITH [CASCADED | LOCAL] CHECK OPTION]`.
@@ -158,6 +160,7 @@ impl Definition {
     /// The words of a command that must not be part of a larger transaction (25001); `None` for all others.
     pub fn alone(&self) -> Option<&'static str> {
         match self {
+            Definition::Database(command) => command.alone(),
             Definition::Index(create) if create.concurrently => Some("CREATE INDEX CONCURRENTLY"),
             Definition::Cluster(Cluster { table: None, .. }) => Some("CLUSTER"),
             Definition::DropIndexConcurrently(_) => Some("DROP INDEX CONCURRENTLY"),

@@ -22,6 +22,7 @@
 pub mod absent_kind;
 pub mod bind;
 pub mod copy;
+pub mod database_command;
 pub mod ddl;
 pub mod definition;
 pub mod exec;

@@ -42,9 +42,9 @@ pub enum StorageError {
     #[error("log group of {len} bytes exceeds the maximum of {max}")]
     GroupTooLarge { len: usize, max: usize },
 
-    /// Written by a newer program.
-    #[error("the data directory has format {found}, this program supports up to {supported}")]
-    NewerFormat { found: u32, supported: u32 },
+    /// Written by a program of another format.
+    #[error("the data directory has format {found}, this program reads format {supported} only")]
+    OtherFormat { found: u32, supported: u32 },
 
     /// Another process has the data directory open.
     #[error("the data directory is in use by another process")]

@@ -28,8 +28,9 @@ pub(crate) const SUPERBLOCK_PATH: &str = "nqdb.super";
 /// The superblock while a database is being created: renaming it is the creation's last step.
 pub(crate) const SUPERBLOCK_NEW_PATH: &str = "nqdb.super.new";
 
-/// The format that this program writes; it reads no other yet.
-pub(crate) const FORMAT: u32 = 1;
+/// The format that this program writes; it reads no other. Format 1, which no release has written, had one database: its
+/// catalog rows did not say of which.
+pub(crate) const FORMAT: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"nqdbsupr";
 const COPY_BYTES: usize = 512;
@@ -69,7 +70,7 @@ impl Superblock {
         }
         let format = u32_at(bytes, 8)?;
         if format != FORMAT {
-            return Some(Err(StorageError::NewerFormat { found: format, supported: FORMAT }));
+            return Some(Err(StorageError::OtherFormat { found: format, supported: FORMAT }));
         }
         let page_size = u32_at(bytes, 32)?;
         if page_size != PAGE_SIZE as u32 {
@@ -185,11 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_refused() {
-        let disk = created();
-        let file = disk.open(SUPERBLOCK_PATH, OpenMode::Existing).unwrap();
-        file.write_all_at(&first().encode(FORMAT + 1), 0).unwrap();
-        let error = SuperblockFile::open(&disk, SUPERBLOCK_PATH).err();
-        assert!(matches!(error, Some(StorageError::NewerFormat { found: 2, supported: 1 })), "{error:?}");
+    fn other_formats_are_refused() {
+        for format in [1, 3] {
+            let disk = created();
+            let file = disk.open(SUPERBLOCK_PATH, OpenMode::Existing).unwrap();
+            file.write_all_at(&first().encode(format), 0).unwrap();
+            let error = SuperblockFile::open(&disk, SUPERBLOCK_PATH).err().expect("it is refused").to_string();
+            assert_eq!(error, format!("the data directory has format {format}, this program reads format 2 only"));
+        }
     }
 }

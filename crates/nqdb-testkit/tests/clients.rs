@@ -63,6 +63,50 @@ fn drivers_work_over_tls() {
     run_scripts(&format!("{} sslmode=require", server.target()));
 }
 
+/// What one of PostgreSQL's programs prints; panics when it fails.
+fn program(name: &str, port: u16, arguments: &[&str]) -> String {
+    let output = Command::new(name)
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres"])
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{name} {arguments:?}: {printed}{}", String::from_utf8_lossy(&output.stderr));
+    printed
+}
+
+#[test]
+fn postgresql_programs_work_in_several_databases() {
+    let server = NqdbServer::start();
+    let port = server.postgres_port();
+    program("createdb", port, &["bench"]);
+    program("createdb", port, &["-O", "postgres", "-T", "template0", "-E", "UTF8", "-l", "C", "second", "a comment"]);
+    program("pgbench", port, &["-i", "-q", "bench"]);
+    program("pgbench", port, &["-n", "-c", "2", "-t", "20", "bench"]);
+    let psql = |database: &str, script: &[&str]| {
+        let mut arguments = vec!["-X", "-A", "-t", database];
+        script.iter().for_each(|command| arguments.extend(["-c", command]));
+        program("psql", port, &arguments)
+    };
+    assert_eq!(psql("bench", &["select count(*) from pgbench_history"]), "40\n");
+    assert_eq!(psql("second", &["select count(*) from pg_class where relname like 'pgbench%'"]), "0\n");
+    let moved = psql("second", &["create table t as select 1 as n", "\\c bench", "select current_database()"]);
+    assert!(moved.ends_with("bench\n"), "{moved}");
+    let listed = psql("postgres", &["\\l"]);
+    // The second line of a list of rights stands alone.
+    let names: Vec<&str> = listed.lines().filter_map(|line| Some(line.split_once("|postgres|UTF8|")?.0)).collect();
+    assert_eq!(names, ["bench", "postgres", "second", "template0", "template1"], "{listed}");
+    let described = psql("postgres", &["\\l+ second"]);
+    assert!(described.contains("|a comment"), "{described}");
+    program("dropdb", port, &["bench"]);
+    program("dropdb", port, &["--if-exists", "-f", "bench"]);
+    let missing =
+        Command::new("dropdb").args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres", "bench"]).output();
+    let missing = missing.expect("dropdb starts");
+    assert!(!missing.status.success());
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("database \"bench\" does not exist"));
+}
+
 /// A value as the wire carries it, of whatever type: what was read can be sent back.
 #[derive(Debug, PartialEq)]
 struct Raw(Vec<u8>);

@@ -122,7 +122,7 @@ fn storage_error(error: StorageError) -> SqlError {
         StorageError::OutOfFrames { .. } => sqlstate::OUT_OF_MEMORY,
         StorageError::Io { .. } | StorageError::LogFailed => sqlstate::IO_ERROR,
         StorageError::InUse => sqlstate::OBJECT_IN_USE,
-        StorageError::NewerFormat { .. } | StorageError::NoDatabase | StorageError::AlreadyExists { .. } => {
+        StorageError::OtherFormat { .. } | StorageError::NoDatabase | StorageError::AlreadyExists { .. } => {
             sqlstate::SYSTEM_ERROR
         }
         StorageError::GroupTooLarge { .. } | StorageError::Internal { .. } => sqlstate::INTERNAL_ERROR,

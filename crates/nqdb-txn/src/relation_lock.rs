@@ -49,9 +49,10 @@ pub enum LockTarget {
     Advisory(AdvisoryKey),
 }
 
-/// The key of an advisory lock: one number of 64 bits, or two of 32. The two kinds do not meet.
+/// The key of an advisory lock: one number of 64 bits, or two of 32. The two kinds do not meet, nor do databases.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AdvisoryKey {
+    pub database: u32,
     /// The first number, or the upper half of the only one.
     pub high: u32,
     pub low: u32,
@@ -79,7 +80,9 @@ impl std::fmt::Display for LockTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             LockTarget::Relation(relation) => write!(f, "relation {relation}"),
-            LockTarget::Advisory(key) => write!(f, "advisory lock [{},{},{}]", key.high, key.low, key.kind()),
+            LockTarget::Advisory(key) => {
+                write!(f, "advisory lock [{},{},{},{}]", key.database, key.high, key.low, key.kind())
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ pub async fn authenticate(
     origin: Origin,
     tls: Option<&TlsIdentity>,
 ) -> Result<(), Failure> {
-    let catalog = instance.catalog.committed();
+    let catalog = instance.cluster.shared_objects();
     let role = catalog.role(user).cloned();
     drop(catalog);
     let verifier = role.as_ref().and_then(|role| valid_verifier(role, instance.now_micros()));

@@ -193,7 +193,7 @@ async fn log_in(
     })?;
     let (pid, secret) = (registration.backend().pid(), registration.backend().secret());
     let mut session =
-        Session::new(instance.clone(), registration, &request.user, &request.database, &request.settings)?;
+        Session::new(instance.clone(), registration, &request.user, &request.database, &request.settings).await?;
     client.message(&Authentication::Ok);
     for (name, value) in session.all_reports() {
         client.parameter_status(name, &value);

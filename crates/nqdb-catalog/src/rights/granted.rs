@@ -8,6 +8,7 @@ use nqdb_types::Oid;
 use serde::{Deserialize, Serialize};
 
 use super::{AccessListDef, DefaultAccessDef, MembershipDef, SecuredKind};
+use crate::shared::is_shared_class;
 use crate::snapshot::Snapshot;
 
 /// ALTER ROLE ... SET and ALTER DATABASE ... SET: what a session starts with.
@@ -35,7 +36,22 @@ pub enum RightsChange {
     DropSettings(Oid),
 }
 
-/// The stored rights of one state of the catalog.
+impl RightsChange {
+    /// Whether it is about what all databases share, whose rights are given.
+    pub(crate) fn is_shared(&self, shared: &Granted) -> bool {
+        match self {
+            RightsChange::PutList(list) => is_shared_class(list.class),
+            RightsChange::DropList(oid) => shared.list_places.contains_key(oid),
+            RightsChange::PutDefault(_) | RightsChange::DropDefault(_) => false,
+            RightsChange::PutMembership(_)
+            | RightsChange::DropMembership(_)
+            | RightsChange::PutSettings(_)
+            | RightsChange::DropSettings(_) => true,
+        }
+    }
+}
+
+/// The stored rights of one state of the catalog: of a database, or of what all databases share.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Granted {
     lists: HashMap<(Oid, Oid, i16), Arc<AccessListDef>, RandomState>,
@@ -83,11 +99,13 @@ impl Granted {
 impl Snapshot {
     /// The stored access list of an object or of a column of it.
     pub fn access_list(&self, class: Oid, object: Oid, column: i16) -> Option<&Arc<AccessListDef>> {
-        self.granted().lists.get(&(class, object, column))
+        let granted = if is_shared_class(class) { &self.shared_state().granted } else { self.granted() };
+        granted.lists.get(&(class, object, column))
     }
 
+    /// All lists, those of shared objects too.
     pub fn access_lists(&self) -> impl Iterator<Item = &Arc<AccessListDef>> {
-        self.granted().lists.values()
+        self.granted().lists.values().chain(self.shared_state().granted.lists.values())
     }
 
     /// The columns of a relation that have lists of their own.
@@ -110,7 +128,7 @@ impl Snapshot {
 
     /// All memberships, oldest first.
     pub fn memberships(&self) -> impl Iterator<Item = &Arc<MembershipDef>> {
-        self.granted().memberships.values()
+        self.shared_state().granted.memberships.values()
     }
 
     /// What a role is directly a member of.
@@ -124,7 +142,7 @@ impl Snapshot {
 
     /// What ALTER ROLE and ALTER DATABASE have set.
     pub fn role_settings(&self) -> impl Iterator<Item = &Arc<RoleSettingsDef>> {
-        self.granted().settings.values()
+        self.shared_state().granted.settings.values()
     }
 
     /// What was set for a role in a database; 0 stands for all.

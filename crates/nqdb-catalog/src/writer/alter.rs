@@ -12,6 +12,7 @@ use crate::catalog::schema_row;
 use crate::definition::{CommentDef, Relation, SchemaDef, SequenceDef, TableDef};
 use crate::objects::{Kind, ObjectRow, Space};
 use crate::rights::SecuredKind;
+use crate::shared::is_shared_class;
 use crate::snapshot::Change;
 use crate::stored::to_json;
 use crate::view::ViewDef;
@@ -113,21 +114,14 @@ impl CatalogWriter<'_> {
     /// Sets or removes the comment of an object: `class` is the number of the system catalog that the object is in, `column`
     /// 0 for the object itself.
     pub fn set_comment(&mut self, class: Oid, object: Oid, column: i16, text: Option<String>) -> Result<()> {
-        let known = self.snapshot().comment(class, object, column).map(|comment| comment.oid);
-        let Some(text) = text else { return known.map_or(Ok(()), |oid| self.remove_comment(oid)) };
+        let known = self.snapshot().comment(class, object, column).cloned();
+        let Some(text) = text else { return known.map_or(Ok(()), |comment| self.remove_comment(&comment)) };
         let oid = match known {
-            Some(oid) => oid,
+            Some(comment) => comment.oid,
             None => self.catalog.next_oid(self.txn)?,
         };
         let comment = CommentDef { oid, class, object, column, text };
-        let row = ObjectRow {
-            space: Space::Comment,
-            oid,
-            parent: object,
-            name: format!("{class}.{column}"),
-            kind: Kind::Comment,
-            definition: to_json(&comment),
-        };
+        let row = comment_row(&comment);
         let twice = SqlError::new(nqdb_sqlstate::INTERNAL_ERROR, "tuple concurrently updated");
         self.catalog.objects().put(self.txn, &row).map_err(|error| taken(error, twice.into()))?;
         self.push(Change::PutComment(Arc::new(comment)));
@@ -138,15 +132,30 @@ impl CatalogWriter<'_> {
     pub(super) fn forget_object(&mut self, object: Oid) -> Result<()> {
         self.remove_access_lists(object, None)?;
         let snapshot = self.snapshot();
-        let mut comments: Vec<Oid> =
-            snapshot.comments().filter(|comment| comment.object == object).map(|comment| comment.oid).collect();
-        comments.sort_unstable();
+        let mut comments: Vec<&Arc<CommentDef>> =
+            snapshot.comments().filter(|comment| comment.object == object).collect();
+        comments.sort_unstable_by_key(|comment| comment.oid);
         comments.into_iter().try_for_each(|comment| self.remove_comment(comment))
     }
 
-    fn remove_comment(&mut self, oid: Oid) -> Result<()> {
-        self.catalog.objects().remove(self.txn, Space::Comment, oid)?;
-        self.push(Change::DropComment(oid));
+    fn remove_comment(&mut self, comment: &CommentDef) -> Result<()> {
+        self.catalog.objects().remove(self.txn, comment_space(comment.class), comment.oid)?;
+        self.push(Change::DropComment(comment.oid));
         Ok(())
+    }
+}
+
+fn comment_space(class: Oid) -> Space {
+    if is_shared_class(class) { Space::SharedComment } else { Space::Comment }
+}
+
+pub(crate) fn comment_row(comment: &CommentDef) -> ObjectRow {
+    ObjectRow {
+        space: comment_space(comment.class),
+        oid: comment.oid,
+        parent: comment.object,
+        name: format!("{}.{}", comment.class, comment.column),
+        kind: Kind::Comment,
+        definition: to_json(comment),
     }
 }

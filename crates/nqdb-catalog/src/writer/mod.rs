@@ -9,6 +9,8 @@
 mod alter;
 mod column;
 mod column_type;
+mod copy;
+mod database;
 mod dependency;
 mod domain;
 mod index;
@@ -48,8 +50,11 @@ pub struct CatalogWriter<'a> {
     search_path: Vec<Oid>,
 }
 
+pub(crate) use alter::comment_row;
 pub use column_type::TypeChange;
+pub(crate) use database::database_row;
 pub use dependency::ObjectId;
+pub(crate) use rights::access_list_row;
 
 impl<'a> CatalogWriter<'a> {
     pub fn new(draft: &'a mut Draft, txn: &'a mut Transaction, role: Oid) -> CatalogWriter<'a> {

@@ -9,8 +9,9 @@ use nqdb_types::{Oid, is_user_type, user_type_object};
 use super::{CatalogWriter, ObjectId};
 use crate::definition::Relation;
 use crate::objects::Space;
-use crate::request::DropBehavior;
+use crate::request::{DatabaseChange, DropBehavior};
 use crate::rights::{AccessItem, AccessListDef, DefaultAccessDef, SecuredKind};
+use crate::shared::is_shared_class;
 use crate::snapshot::{Change, Snapshot};
 
 impl CatalogWriter<'_> {
@@ -27,8 +28,7 @@ impl CatalogWriter<'_> {
             let message = format!("cannot drop role {} because it is required by the database system", role.name);
             return Err(SqlError::new(DEPENDENT_OBJECTS_STILL_EXIST, message).into());
         }
-        let snapshot = self.snapshot();
-        let needed = self.dependents_of_role(&snapshot, oid);
+        let needed = self.needed_by(oid);
         if !needed.is_empty() {
             let message = format!("role \"{}\" cannot be dropped because some objects depend on it", role.name);
             return Err(SqlError::new(DEPENDENT_OBJECTS_STILL_EXIST, message).with_detail(needed.join("\n")).into());
@@ -40,26 +40,70 @@ impl CatalogWriter<'_> {
         Ok(())
     }
 
-    /// One line for each object that needs a role, oldest first, as PostgreSQL says it.
+    /// What needs a role, as PostgreSQL says it: a line for each object of this database and each shared one, and how many
+    /// there are in each of the other databases.
+    fn needed_by(&mut self, role: Oid) -> Vec<String> {
+        let snapshot = self.snapshot();
+        let mut lines = self.shared_dependents_of_role(&snapshot, role);
+        lines.extend(self.dependents_of_role(&snapshot, role));
+        for other in self.catalog.cluster().catalogs() {
+            if other.database() == self.catalog.database() {
+                continue;
+            }
+            let committed = other.committed();
+            let (count, name) = (self.dependents_of_role(&committed, role).len(), committed.database_name());
+            match count {
+                0 => {}
+                1 => lines.push(format!("1 object in database {name}")),
+                _ => lines.push(format!("{count} objects in database {name}")),
+            }
+        }
+        lines
+    }
+
+    /// As [`Self::dependents_of_role`], of the databases.
+    fn shared_dependents_of_role(&self, snapshot: &Snapshot, role: Oid) -> Vec<String> {
+        let mut lines = Vec::new();
+        for database in snapshot.databases() {
+            if database.owner == role {
+                lines.push(format!("owner of database {}", database.name));
+            }
+            let list = snapshot.access_list(SecuredKind::Database.class(), database.oid, 0);
+            // The owner's own items go with the ownership.
+            if database.owner != role && list.is_some_and(|list| names_role(&list.items, role)) {
+                lines.push(format!("privileges for database {}", database.name));
+            }
+        }
+        lines
+    }
+
+    /// One line for each object of a database that needs a role, oldest first, as PostgreSQL says it.
     fn dependents_of_role(&self, snapshot: &Snapshot, role: Oid) -> Vec<String> {
-        let mut lines: Vec<((Oid, i16), String)> = Vec::new();
+        let mut lines: Vec<((Oid, i16, Oid), String)> = Vec::new();
+        let sequences = snapshot.sequences().filter(|sequence| sequence.owner == role);
+        for (sequence, owner) in sequences.filter_map(|sequence| Some((sequence, sequence.owned_by?))) {
+            let what = self.describe(snapshot, ObjectId::Relation(sequence.oid));
+            // In PostgreSQL they are older than their table.
+            lines.push(((owner.table, i16::MIN, sequence.oid), format!("owner of {what}")));
+        }
         for object in owned_objects(snapshot, role) {
             let (ObjectId::Schema(oid) | ObjectId::Relation(oid) | ObjectId::Type(oid)) = object else { continue };
-            lines.push(((user_type_or(oid), 0), format!("owner of {}", self.describe(snapshot, object))));
+            lines.push(((user_type_or(oid), 0, 0), format!("owner of {}", self.describe(snapshot, object))));
         }
-        for list in snapshot.access_lists().filter(|list| names_role(&list.items, role)) {
+        let own_lists = snapshot.access_lists().filter(|list| !is_shared_class(list.class));
+        for list in own_lists.filter(|list| names_role(&list.items, role)) {
             // The owner's own items go with the ownership.
             if owner_of(snapshot, list) != Some(role) {
                 let what = self.describe_secured(snapshot, list);
-                lines.push(((list.object, list.column), format!("privileges for {what}")));
+                lines.push(((list.object, list.column, 0), format!("privileges for {what}")));
             }
         }
         for default in snapshot.defaults() {
             let what = describe_default(snapshot, default);
             if default.role == role {
-                lines.push(((default.oid, 0), format!("owner of {what}")));
+                lines.push(((default.oid, 0, 0), format!("owner of {what}")));
             } else if names_role(&default.items, role) {
-                lines.push(((default.oid, 0), format!("privileges for {what}")));
+                lines.push(((default.oid, 0, 0), format!("privileges for {what}")));
             }
         }
         lines.sort();
@@ -73,7 +117,6 @@ impl CatalogWriter<'_> {
                 self.describe(snapshot, ObjectId::Column(list.object, list.column))
             }
             class if class == SecuredKind::Table.class() => self.describe(snapshot, ObjectId::Relation(list.object)),
-            class if class == SecuredKind::Database.class() => format!("database {}", self.database_name()),
             class if class == SecuredKind::Function.class() => format!("function {}", list.object),
             class if class == SecuredKind::Type.class() => {
                 if is_user_type(list.object) {
@@ -124,6 +167,10 @@ impl CatalogWriter<'_> {
                 ObjectId::Column(..) | ObjectId::Default(..) | ObjectId::Constraint(..) => {}
             }
         }
+        for database in snapshot.databases().filter(|database| roles.contains(&database.owner)) {
+            let change = DatabaseChange { owner: Some(new_owner), ..DatabaseChange::default() };
+            self.alter_database(database.oid, &change)?;
+        }
         let defaults: Vec<Arc<DefaultAccessDef>> =
             snapshot.defaults().filter(|default| roles.contains(&default.role)).cloned().collect();
         for default in defaults {
@@ -144,10 +191,6 @@ impl CatalogWriter<'_> {
                 Err(SqlError::new(nqdb_sqlstate::UNDEFINED_OBJECT, message).into())
             }
         }
-    }
-
-    fn database_name(&self) -> &'static str {
-        "postgres"
     }
 }
 
@@ -191,7 +234,9 @@ fn owner_of(snapshot: &Snapshot, list: &AccessListDef) -> Option<Oid> {
     match list.class {
         class if class == SecuredKind::Table.class() => snapshot.relation_by_oid(list.object).map(Relation::owner),
         class if class == SecuredKind::Schema.class() => snapshot.schema_by_oid(list.object).map(|schema| schema.owner),
-        class if class == SecuredKind::Database.class() => Some(snapshot.database_owner()),
+        class if class == SecuredKind::Database.class() => {
+            snapshot.database_by_oid(list.object).map(|database| database.owner)
+        }
         class if class == SecuredKind::Type.class() => snapshot.type_by_oid(list.object).map(|def| def.owner),
         _ => None,
     }

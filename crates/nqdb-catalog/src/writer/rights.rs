@@ -16,6 +16,7 @@ use crate::rights::{
     AccessItem, AccessListDef, DefaultAccessDef, MembershipDef, RightsChange, RoleSettingsDef, SecuredKind,
     with_new_owner,
 };
+use crate::shared::is_shared_class;
 use crate::snapshot::Change;
 use crate::stored::to_json;
 
@@ -35,12 +36,11 @@ impl CatalogWriter<'_> {
     ) -> Result<()> {
         let known = self.snapshot().access_list(class, object, column).map(|list| list.oid);
         let Some(items) = items else {
-            return known.map_or(Ok(()), |oid| self.remove_rights_row(Space::Access, oid, RightsChange::DropList(oid)));
+            return known.map_or(Ok(()), |oid| self.remove_access_list(class, oid));
         };
         let oid = self.known_or_new(known)?;
         let list = AccessListDef { oid, class, object, column, items };
-        let name = format!("{class}.{column}");
-        self.put_rights_row((Space::Access, Kind::Access), (oid, object), &name, &list)?;
+        self.put_row(&access_list_row(&list))?;
         self.push(Change::Rights(RightsChange::PutList(Arc::new(list))));
         Ok(())
     }
@@ -71,9 +71,9 @@ impl CatalogWriter<'_> {
         let snapshot = self.snapshot();
         let is_meant =
             |list: &&Arc<AccessListDef>| list.object == object && column.is_none_or(|column| list.column == column);
-        let mut lists: Vec<Oid> = snapshot.access_lists().filter(is_meant).map(|list| list.oid).collect();
-        lists.sort_unstable();
-        lists.into_iter().try_for_each(|oid| self.remove_rights_row(Space::Access, oid, RightsChange::DropList(oid)))
+        let mut lists: Vec<&Arc<AccessListDef>> = snapshot.access_lists().filter(is_meant).collect();
+        lists.sort_unstable_by_key(|list| list.oid);
+        lists.into_iter().try_for_each(|list| self.remove_access_list(list.class, list.oid))
     }
 
     /// Stores what is granted on objects that a role will make; none takes it back.
@@ -152,6 +152,10 @@ impl CatalogWriter<'_> {
             .try_for_each(|oid| self.remove_rights_row(Space::DefaultAccess, oid, RightsChange::DropDefault(oid)))
     }
 
+    fn remove_access_list(&mut self, class: Oid, oid: Oid) -> Result<()> {
+        self.remove_rights_row(access_space(class), oid, RightsChange::DropList(oid))
+    }
+
     fn known_or_new(&mut self, known: Option<Oid>) -> Result<Oid> {
         match known {
             Some(oid) => Ok(oid),
@@ -166,14 +170,32 @@ impl CatalogWriter<'_> {
         name: &str,
         definition: &impl Serialize,
     ) -> Result<()> {
-        let row = ObjectRow { space, oid, parent, name: name.to_owned(), kind, definition: to_json(definition) };
+        self.put_row(&ObjectRow { space, oid, parent, name: name.to_owned(), kind, definition: to_json(definition) })
+    }
+
+    fn put_row(&mut self, row: &ObjectRow) -> Result<()> {
         let twice = SqlError::new(nqdb_sqlstate::INTERNAL_ERROR, "tuple concurrently updated");
-        self.catalog.objects().put(self.txn, &row).map_err(|error| taken(error, twice.into()))
+        self.catalog.objects().put(self.txn, row).map_err(|error| taken(error, twice.into()))
     }
 
     fn remove_rights_row(&mut self, space: Space, oid: Oid, change: RightsChange) -> Result<()> {
         self.catalog.objects().remove(self.txn, space, oid)?;
         self.push(Change::Rights(change));
         Ok(())
+    }
+}
+
+fn access_space(class: Oid) -> Space {
+    if is_shared_class(class) { Space::SharedAccess } else { Space::Access }
+}
+
+pub(crate) fn access_list_row(list: &AccessListDef) -> ObjectRow {
+    ObjectRow {
+        space: access_space(list.class),
+        oid: list.oid,
+        parent: list.object,
+        name: format!("{}.{}", list.class, list.column),
+        kind: Kind::Access,
+        definition: to_json(list),
     }
 }

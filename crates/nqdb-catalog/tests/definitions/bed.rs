@@ -4,7 +4,11 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use nqdb_catalog::request::{NewColumn, NewIndex, NewKeyColumn, NewTable};
-use nqdb_catalog::{Catalog, CatalogWriter, Draft, NoExpressions, PUBLIC_SCHEMA_OID, SUPERUSER_OID, TableDef};
+use nqdb_catalog::{
+    Catalog, CatalogWriter, Cluster, Draft, NoExpressions, POSTGRES_DATABASE, PUBLIC_SCHEMA_OID, SUPERUSER_OID,
+    TableDef,
+};
+use nqdb_sqlstate::SqlResult;
 use nqdb_storage::Options;
 use nqdb_storage::disk::SimDisk;
 use nqdb_txn::{
@@ -88,6 +92,12 @@ pub fn ids_by_index(store: &Arc<TableStore>, index: usize, key: i32, view: ReadV
     ids
 }
 
+/// The catalog of the database `postgres`.
+pub fn open_postgres(system: Arc<TxnSystem>) -> SqlResult<Arc<Catalog>> {
+    let cluster = Cluster::open(system, Arc::new(NoExpressions))?;
+    Ok(cluster.catalog(POSTGRES_DATABASE).expect("it is there from the start"))
+}
+
 impl Bed {
     pub fn new() -> Bed {
         Bed::on(SimDisk::new())
@@ -95,13 +105,13 @@ impl Bed {
 
     pub fn on(disk: SimDisk) -> Bed {
         let system = TxnSystem::create(Arc::new(disk), engine_options(), txn_options()).expect("a new database");
-        Bed { catalog: Catalog::open(system, Arc::new(NoExpressions)).expect("a new catalog") }
+        Bed { catalog: open_postgres(system).expect("a new catalog") }
     }
 
     /// Opens what a crash left.
     pub fn open(disk: SimDisk) -> Bed {
         let system = TxnSystem::open(Arc::new(disk), engine_options(), txn_options()).expect("a database");
-        Bed { catalog: Catalog::open(system, Arc::new(NoExpressions)).expect("a catalog") }
+        Bed { catalog: open_postgres(system).expect("a catalog") }
     }
 
     /// A committed table `t` with the rows (0, 0) to (count - 1, count - 1), and an index on `a` if wanted.

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::{Catalog, NoExpressions};
 use nqdb_storage::disk::{Call, CrashMode, Fault, SimDisk};
 use nqdb_storage::verify::verify_file;
 use nqdb_storage::{Engine, PageId, TreeId};
 use nqdb_txn::{TxnSystem, check_table};
 
-use crate::bed::{Bed, engine_options, txn_options};
+use crate::bed::{Bed, engine_options, open_postgres, txn_options};
 
 fn first_start(disk: &SimDisk) -> Option<Bed> {
     let system = TxnSystem::create(Arc::new(disk.clone()), engine_options(), txn_options()).ok()?;
-    Some(Bed { catalog: Catalog::open(system, Arc::new(NoExpressions)).ok()? })
+    Some(Bed { catalog: open_postgres(system).ok()? })
 }
 
 /// What a server does with a directory.
@@ -22,7 +21,7 @@ fn start(disk: &SimDisk) -> Result<Bed, String> {
     let system =
         if is_there { TxnSystem::open(disk, engine, options) } else { TxnSystem::create(disk, engine, options) };
     let system = system.map_err(|error| format!("a database is there: {is_there}; {error}"))?;
-    Ok(Bed { catalog: Catalog::open(system, Arc::new(NoExpressions)).map_err(|error| format!("{error:?}"))? })
+    Ok(Bed { catalog: open_postgres(system).map_err(|error| format!("{error:?}"))? })
 }
 
 /// Uses the database and checks every page of it.
@@ -30,7 +29,7 @@ fn use_and_verify(bed: &Bed) -> Result<(), String> {
     let table = bed.table_of(3, true);
     assert!(bed.catalog.committed().role("postgres").is_some());
     bed.check_nothing_leaked(table);
-    let own = check_table(bed.system(), bed.catalog.own_tables()[0]).map_err(|error| error.to_string())?;
+    let own = check_table(bed.system(), bed.catalog.cluster().own_table()).map_err(|error| error.to_string())?;
     assert_eq!(own.problems, Vec::<String>::new());
     let listed = bed.system().trees().map_err(|error| error.to_string())?;
     let trees: Vec<(TreeId, PageId)> =

@@ -2,6 +2,7 @@
 
 mod bed;
 mod creation;
+mod databases;
 mod indexes;
 mod leftovers;
 mod savepoints;

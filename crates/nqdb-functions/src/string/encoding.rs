@@ -341,7 +341,15 @@ fn database_encoding() -> &'static str {
     UTF8.name()
 }
 
+/// The name of an encoding by PostgreSQL's number, of those in which its databases can be: the numbers behind them are of
+/// encodings for clients only.
+pub fn server_encoding(number: i32) -> Option<&'static str> {
+    const LAST_OF_SERVERS: i32 = 34;
+    (0..=LAST_OF_SERVERS).contains(&number).then(|| encoding_to_char(number))
+}
+
+/// PostgreSQL's number of an encoding; -1 when there is none of that name.
 #[sql_function("pg_char_to_encoding(name) -> int4", oid = 1264, stable)]
-fn char_to_encoding(name: &str) -> i32 {
+pub fn char_to_encoding(name: &str) -> i32 {
     Encoding::named(name).and_then(|encoding| i32::try_from(encoding.0).ok()).unwrap_or(-1)
 }

@@ -57,7 +57,7 @@ fn total_size(context: &mut FunctionContext<'_>, relation: u32) -> SqlResult<Opt
 }
 
 #[sql_function("pg_database_size(oid) -> int8", oid = 2324, volatile)]
-fn database_size(context: &mut FunctionContext<'_>, database: u32) -> Option<i64> {
+fn database_size(context: &mut FunctionContext<'_>, database: u32) -> SqlResult<Option<i64>> {
     context.session.storage_size(StorageKind::Database, database)
 }
 
@@ -65,11 +65,11 @@ fn database_size(context: &mut FunctionContext<'_>, database: u32) -> Option<i64
 fn database_size_by_name(context: &mut FunctionContext<'_>, database: &str) -> SqlResult<Option<i64>> {
     let missing = || SqlError::new(INVALID_CATALOG_NAME, format!("database \"{database}\" does not exist"));
     let number = context.session.storage_number(StorageKind::Database, database).ok_or_else(missing)?;
-    Ok(context.session.storage_size(StorageKind::Database, number))
+    context.session.storage_size(StorageKind::Database, number)
 }
 
 #[sql_function("pg_tablespace_size(oid) -> int8", oid = 2322, volatile)]
-fn tablespace_size(context: &mut FunctionContext<'_>, tablespace: u32) -> Option<i64> {
+fn tablespace_size(context: &mut FunctionContext<'_>, tablespace: u32) -> SqlResult<Option<i64>> {
     context.session.storage_size(StorageKind::Tablespace, tablespace)
 }
 
@@ -77,7 +77,7 @@ fn tablespace_size(context: &mut FunctionContext<'_>, tablespace: u32) -> Option
 fn tablespace_size_by_name(context: &mut FunctionContext<'_>, tablespace: &str) -> SqlResult<Option<i64>> {
     let missing = || SqlError::new(UNDEFINED_OBJECT, format!("tablespace \"{tablespace}\" does not exist"));
     let number = context.session.storage_number(StorageKind::Tablespace, tablespace).ok_or_else(missing)?;
-    Ok(context.session.storage_size(StorageKind::Tablespace, number))
+    context.session.storage_size(StorageKind::Tablespace, number)
 }
 
 /// The length of the value's storage form.

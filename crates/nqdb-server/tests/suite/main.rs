@@ -6,6 +6,7 @@ mod bad_input;
 mod blocks;
 mod column_cache;
 mod damage;
+mod databases;
 mod limits;
 mod login;
 mod privileges;

@@ -9,7 +9,6 @@ use super::names::missing_relation;
 use super::{DdlContext, QualifiedName};
 use crate::definition::{CommentOn, CommentTarget, ObjectKind};
 use crate::exec::CommandTag;
-use crate::system::DATABASE_OID;
 
 /// The system catalogs that comments are filed under, by PostgreSQL's numbers.
 pub(super) const PG_CLASS: Oid = 1259;
@@ -114,11 +113,8 @@ fn role(name: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
 }
 
 fn database(name: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
-    if name != cx.exec.functions.session.current_database() {
-        let message = format!("database \"{name}\" does not exist");
-        return Err(SqlError::new(nqdb_sqlstate::INVALID_CATALOG_NAME, message));
-    }
-    let owner = cx.draft.snapshot().database_owner();
-    cx.expect_owner(owner, "database", name)?;
-    Ok(DATABASE_OID)
+    let snapshot = cx.draft.snapshot();
+    let found = super::database::database_named(name, &snapshot)?;
+    cx.expect_owner(found.owner, "database", name)?;
+    Ok(found.oid)
 }

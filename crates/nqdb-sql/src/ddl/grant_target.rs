@@ -3,8 +3,8 @@
 use nqdb_catalog::rights::{Secured, SecuredKind};
 use nqdb_catalog::{Relation, Snapshot};
 use nqdb_sqlstate::{
-    INVALID_CATALOG_NAME, INVALID_GRANT_OPERATION, INVALID_SCHEMA_NAME, SqlError, SqlResult, UNDEFINED_FUNCTION,
-    UNDEFINED_OBJECT, WRONG_OBJECT_TYPE,
+    INVALID_GRANT_OPERATION, INVALID_SCHEMA_NAME, SqlError, SqlResult, UNDEFINED_FUNCTION, UNDEFINED_OBJECT,
+    WRONG_OBJECT_TYPE,
 };
 use nqdb_types::{Oid, oid};
 
@@ -81,11 +81,9 @@ impl DdlContext<'_, '_> {
                 let schema = self.schema_named(name)?;
                 self.target(kind, schema)
             }
-            SecuredKind::Database if name == self.exec.functions.session.current_database() => {
-                self.target(kind, system::DATABASE_OID)
-            }
             SecuredKind::Database => {
-                Err(SqlError::new(INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist")))
+                let snapshot = self.draft.snapshot();
+                self.target(kind, super::database::database_named(name, &snapshot)?.oid)
             }
             SecuredKind::Language if name == "internal" => {
                 let message = format!("language \"{name}\" is not trusted");

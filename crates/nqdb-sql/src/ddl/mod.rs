@@ -16,6 +16,7 @@ mod comment;
 mod constraint;
 mod create_index;
 mod create_table;
+mod database;
 mod default_privileges;
 mod domain;
 mod drop;
@@ -56,6 +57,7 @@ use crate::definition::Definition;
 use crate::exec::{CommandTag, ExecContext, Step};
 use crate::statement::{MaintenanceTable, Parsed, StatementKind};
 
+pub use database::{DatabaseClaim, database_claim};
 pub use names::QualifiedName;
 
 /// What definitions need beyond an execution's context.
@@ -129,6 +131,7 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::DropAbsent(drop) => drop_absent::drop_absent(drop, cx),
         Definition::Comment(comment) => comment::comment(comment, cx),
         Definition::Rights(command) => rights::run(command, cx),
+        Definition::Database(command) => database::run(command, cx),
     }
 }
 

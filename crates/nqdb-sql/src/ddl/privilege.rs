@@ -6,7 +6,7 @@ use nqdb_sqlstate::{INSUFFICIENT_PRIVILEGE, SqlError, SqlResult};
 use nqdb_types::Oid;
 
 use super::DdlContext;
-use crate::system::{DATABASE_OID, secured};
+use crate::system::secured;
 
 impl DdlContext<'_, '_> {
     pub(super) fn is_superuser(&mut self) -> bool {
@@ -50,7 +50,8 @@ impl DdlContext<'_, '_> {
     }
 
     pub(super) fn expect_may_create_schema(&mut self) -> SqlResult<()> {
-        match secured(&self.draft.snapshot(), SecuredKind::Database, DATABASE_OID) {
+        let snapshot = self.draft.snapshot();
+        match secured(&snapshot, SecuredKind::Database, snapshot.database()) {
             Some(database) => self.expect_rights(&database, Rights::CREATE),
             None => Ok(()),
         }
@@ -59,7 +60,7 @@ impl DdlContext<'_, '_> {
     /// 42501 unless the current role may make temporary objects in the database.
     pub(super) fn expect_may_create_temporary(&mut self) -> SqlResult<()> {
         let snapshot = self.draft.snapshot();
-        let Some(database) = secured(&snapshot, SecuredKind::Database, DATABASE_OID) else { return Ok(()) };
+        let Some(database) = secured(&snapshot, SecuredKind::Database, snapshot.database()) else { return Ok(()) };
         if snapshot.may(self.role, &database, Rights::TEMPORARY) {
             return Ok(());
         }

@@ -1,16 +1,16 @@
 //! ALTER ROLE ... SET and ALTER DATABASE ... SET: what sessions start with.
 
 use nqdb_catalog::RoleDef;
-use nqdb_sqlstate::{INSUFFICIENT_PRIVILEGE, INVALID_CATALOG_NAME, SqlError, SqlResult};
+use nqdb_sqlstate::{INSUFFICIENT_PRIVILEGE, SqlError, SqlResult};
 use nqdb_txn::TxnError;
 use nqdb_types::Oid;
 
 use super::DdlContext;
+use super::database::database_named;
 use super::role::expect_not_reserved;
 use crate::exec::CommandTag;
 use crate::rights_command::{RoleSpec, SettingChange};
 use crate::statement::SetValue;
-use crate::system::DATABASE_OID;
 
 pub(super) fn alter_role(
     role: Option<&RoleSpec>,
@@ -18,7 +18,8 @@ pub(super) fn alter_role(
     change: &SettingChange,
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<CommandTag, TxnError> {
-    let database = database.map(|name| database_named(name, cx)).transpose()?.unwrap_or(0);
+    let snapshot = cx.draft.snapshot();
+    let database = database.map(|name| database_named(name, &snapshot)).transpose()?.map_or(0, |found| found.oid);
     let role = match role {
         Some(role) => {
             let role = cx.role_of(role)?;
@@ -52,18 +53,11 @@ pub(super) fn alter_database(
     change: &SettingChange,
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<CommandTag, TxnError> {
-    let oid = database_named(database, cx)?;
-    let owner = cx.draft.snapshot().database_owner();
-    cx.expect_owner(owner, "database", database)?;
-    apply(oid, 0, change, cx)?;
+    let snapshot = cx.draft.snapshot();
+    let found = database_named(database, &snapshot)?;
+    cx.expect_owner(found.owner, "database", database)?;
+    apply(found.oid, 0, change, cx)?;
     Ok(CommandTag::Other("ALTER DATABASE"))
-}
-
-pub(super) fn database_named(name: &str, cx: &DdlContext<'_, '_>) -> SqlResult<Oid> {
-    if name == cx.exec.functions.session.current_database() {
-        return Ok(DATABASE_OID);
-    }
-    Err(SqlError::new(INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist")))
 }
 
 fn apply(database: Oid, role: Oid, change: &SettingChange, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {

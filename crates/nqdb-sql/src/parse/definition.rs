@@ -8,7 +8,7 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::Cursor;
-use super::{Tokens, alter_table, domain, grant, parameters, role, user_type};
+use super::{Tokens, alter_table, database, domain, grant, parameters, role, user_type};
 use crate::definition::{
     Alter, AlterAction, CommentOn, CommentTarget, CreateTableAs, CreateView, Definition, ObjectKind, QualifiedName,
     TableAsKind,
@@ -28,6 +28,9 @@ pub(super) fn parse_command(cursor: &mut Cursor<'_>) -> SqlResult<Option<Stateme
     }
     if let Some(command) = parse_rights(cursor)? {
         return Ok(Some(StatementKind::Define(Box::new(Definition::Rights(Box::new(command))))));
+    }
+    if let Some(command) = database::parse(cursor)? {
+        return Ok(Some(StatementKind::Define(Box::new(Definition::Database(command)))));
     }
     let definition = if cursor.peek_is(0, "create") {
         match super::index::parse(cursor)? {

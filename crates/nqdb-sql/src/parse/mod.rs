@@ -17,6 +17,7 @@ mod create_table;
 mod current_of;
 mod cursor;
 mod cursor_statement;
+mod database;
 mod definition;
 mod depth;
 mod domain;

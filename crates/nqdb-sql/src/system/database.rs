@@ -7,15 +7,11 @@ use nqdb_types::Oid;
 
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
-use super::secured::list_value;
+use super::secured::{list_value, stored_list_value};
 use super::value::{boolean, int4, letter, oid, text};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_DATABASE, &PG_TABLESPACE];
 
-/// PostgreSQL's number of the database `postgres`.
-pub const DATABASE_OID: Oid = 5;
-/// The database's name.
-pub(super) const NAME: &str = "postgres";
 /// PostgreSQL's numbers of its two tablespaces.
 pub(super) const TABLESPACES: [(Oid, &str); 2] = [(DEFAULT_TABLESPACE, "pg_default"), (1664, "pg_global")];
 pub(super) const DEFAULT_TABLESPACE: Oid = 1663;
@@ -23,7 +19,7 @@ pub(super) const DEFAULT_TABLESPACE: Oid = 1663;
 const ENCODING: i32 = 6;
 
 relation! {
-    /// The database.
+    /// Databases.
     PG_DATABASE = "pg_database" 1262, row_type 1248, SharedTable, keys [], rows databases;
     Database {     oid: OID not_null, datname: NAME not_null, datdba: OID not_null, encoding: INT4 not_null,
     datlocprovider: CHAR_INTERNAL not_null, datistemplate: BOOL not_null, datallowconn: BOOL not_null,
@@ -40,22 +36,24 @@ relation! {
 }
 
 fn databases(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
-    rows.push(Database {
-        oid: oid(DATABASE_OID),
-        datname: text(NAME),
-        datdba: oid(cx.catalog.database_owner()),
-        encoding: int4(ENCODING),
-        datlocprovider: letter('c'),
-        datistemplate: boolean(false),
-        datallowconn: boolean(true),
-        datconnlimit: int4(-1),
-        datfrozenxid: oid(0),
-        datminmxid: oid(0),
-        dattablespace: oid(DEFAULT_TABLESPACE),
-        datacl: list_value(cx.catalog, SecuredKind::Database, DATABASE_OID),
-        datcollate: text("C"),
-        datctype: text("C"),
-        ..Database::default()
+    cx.catalog.databases().try_for_each(|found| {
+        rows.push(Database {
+            oid: oid(found.oid),
+            datname: text(&found.name),
+            datdba: oid(found.owner),
+            encoding: int4(ENCODING),
+            datlocprovider: letter('c'),
+            datistemplate: boolean(found.is_template),
+            datallowconn: boolean(found.allow_connections),
+            datconnlimit: int4(found.connection_limit),
+            datfrozenxid: oid(0),
+            datminmxid: oid(0),
+            dattablespace: oid(DEFAULT_TABLESPACE),
+            datacl: stored_list_value(cx.catalog, SecuredKind::Database, found.oid),
+            datcollate: text("C"),
+            datctype: text("C"),
+            ..Database::default()
+        })
     })
 }
 

@@ -7,7 +7,6 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_types::Datum;
 
 use super::context::{SystemContext, SystemRows};
-use super::database::DATABASE_OID;
 use super::relation::{SystemRelation, relation};
 use super::value::{boolean, int4, oid, text};
 
@@ -34,8 +33,17 @@ pub struct LockedObject {
 
 #[derive(Clone, Copy, Debug)]
 pub enum LockObject {
-    Relation(u32),
+    Relation {
+        database: u32,
+        relation: u32,
+    },
+    /// What all databases share: the number of the system catalog, and of the object in it.
+    Shared {
+        class: u32,
+        object: u32,
+    },
     Advisory {
+        database: u32,
         class: u32,
         object: u32,
         kind: i16,
@@ -58,12 +66,20 @@ fn locks(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
             ..LockRow::default()
         };
         rows.push(match lock.object {
-            LockObject::Relation(relation) => {
-                LockRow { locktype: text("relation"), database: oid(DATABASE_OID), relation: oid(relation), ..row }
+            LockObject::Relation { database, relation } => {
+                LockRow { locktype: text("relation"), database: oid(database), relation: oid(relation), ..row }
             }
-            LockObject::Advisory { class, object, kind } => LockRow {
+            LockObject::Shared { class, object } => LockRow {
+                locktype: text("object"),
+                database: oid(0),
+                classid: oid(class),
+                objid: oid(object),
+                objsubid: Datum::Int2(0),
+                ..row
+            },
+            LockObject::Advisory { database, class, object, kind } => LockRow {
                 locktype: text("advisory"),
-                database: oid(DATABASE_OID),
+                database: oid(database),
                 classid: oid(class),
                 objid: oid(object),
                 objsubid: Datum::Int2(kind),

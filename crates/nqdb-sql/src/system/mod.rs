@@ -62,7 +62,6 @@ pub(crate) use attribute::{SYSTEM_COLUMNS, typed_default};
 pub(crate) use collation::collation_number;
 pub use context::SystemSession;
 pub(crate) use context::{SystemContext, SystemRows};
-pub use database::DATABASE_OID;
 pub(crate) use definition_text::key_text;
 pub use definition_text::{constraint_definition, index_definition, routine_text, serial_sequence, stored_expression};
 pub(crate) use expression_text::expression_text;

@@ -170,7 +170,7 @@ fn find(catalog: &Snapshot, search_path: &[Oid], request: &PrivilegeRequest<'_>)
         Securable::Schema => plain(SecuredKind::Schema, by_name(oid::REGNAMESPACE)?),
         Securable::Type => plain(SecuredKind::Type, by_name(oid::REGTYPE)?),
         Securable::Function => plain(SecuredKind::Function, by_name(oid::REGPROCEDURE)?),
-        Securable::Database => plain(SecuredKind::Database, database_number(request)?),
+        Securable::Database => plain(SecuredKind::Database, database_number(catalog, request)?),
         Securable::Language => plain(SecuredKind::Language, language_number(request)?),
         Securable::Tablespace => plain(SecuredKind::Tablespace, tablespace_number(request)?),
         Securable::ForeignDataWrapper => return absent("foreign-data wrapper", request),
@@ -211,11 +211,11 @@ fn has_column(catalog: &Snapshot, relation: Oid, column: PrivilegeColumn<'_>) ->
     }
 }
 
-fn database_number(request: &PrivilegeRequest<'_>) -> SqlResult<Oid> {
+fn database_number(catalog: &Snapshot, request: &PrivilegeRequest<'_>) -> SqlResult<Oid> {
     match request.target {
-        PrivilegeTarget::Name(name) if name == database::NAME => Ok(database::DATABASE_OID),
         PrivilegeTarget::Name(name) => {
-            Err(SqlError::new(INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist")))
+            let missing = || SqlError::new(INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist"));
+            catalog.database_named(name).map(|found| found.oid).ok_or_else(missing)
         }
         PrivilegeTarget::Number(number) => Ok(number),
     }

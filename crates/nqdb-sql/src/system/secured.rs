@@ -16,9 +16,7 @@ pub fn secured(catalog: &Snapshot, kind: SecuredKind, object: Oid) -> Option<Sec
             None => catalog.secured_relation(object),
         },
         SecuredKind::Schema => catalog.secured_schema(object),
-        SecuredKind::Database => {
-            (object == database::DATABASE_OID).then(|| made(catalog.database_owner(), database::NAME))
-        }
+        SecuredKind::Database => catalog.database_by_oid(object).map(|found| made(found.owner, &found.name)),
         SecuredKind::Function => routine::by_oid(object).map(|found| made(SUPERUSER_OID, found.name)),
         SecuredKind::Language => (object == language::INTERNAL_LANGUAGE).then(|| made(SUPERUSER_OID, "internal")),
         SecuredKind::Type => match catalog.type_by_oid(object) {

@@ -5,7 +5,6 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Interval, TimeZone, zone_names};
 
 use super::context::{SystemContext, SystemRows};
-use super::database::{DATABASE_OID, NAME};
 use super::relation::{SystemRelation, relation};
 use super::value::{boolean, int4, oid, optional_text, text, text_array};
 
@@ -50,7 +49,7 @@ relation! {
 }
 
 relation! {
-    /// Counters of the database: only its sessions are counted.
+    /// Counters of the databases: only its sessions are counted.
     PG_STAT_DATABASE = "pg_stat_database" 12266, row_type 12268, View, keys [], rows database_statistics;
     DatabaseStatistics {     datid: OID nullable, datname: NAME nullable, numbackends: INT4 nullable, xact_commit: INT8 nullable,
     xact_rollback: INT8 nullable, blks_read: INT8 nullable, blks_hit: INT8 nullable, tup_returned: INT8 nullable,
@@ -88,6 +87,8 @@ pub struct SettingFacts {
 #[derive(Clone, Debug)]
 pub struct SessionFacts {
     pub pid: i32,
+    /// The number of its database.
+    pub database: u32,
     pub user: String,
     pub application_name: String,
     pub state: &'static str,
@@ -135,8 +136,8 @@ fn activity(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> 
         let may_see = cx.session.is_superuser() || session.user == asking;
         let shown = |value: Datum| if may_see { value } else { Datum::Null };
         rows.push(ActivityRow {
-            datid: oid(DATABASE_OID),
-            datname: text(NAME),
+            datid: oid(session.database),
+            datname: optional_text(cx.catalog.database_by_oid(session.database).map(|found| found.name.as_str())),
             pid: int4(session.pid),
             usesysid: cx.catalog.role(&session.user).map_or(Datum::Null, |role| oid(role.oid)),
             usename: text(&session.user),
@@ -197,11 +198,14 @@ fn time_zones(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()
 }
 
 fn database_statistics(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
-    let sessions = i32::try_from(cx.session.sessions().len()).unwrap_or(i32::MAX);
-    rows.push(DatabaseStatistics {
-        datid: oid(DATABASE_OID),
-        datname: text(NAME),
-        numbackends: int4(sessions),
-        ..DatabaseStatistics::default()
+    let sessions = cx.session.sessions();
+    cx.catalog.databases().try_for_each(|found| {
+        let here = sessions.iter().filter(|session| session.database == found.oid).count();
+        rows.push(DatabaseStatistics {
+            datid: oid(found.oid),
+            datname: text(&found.name),
+            numbackends: int4(i32::try_from(here).unwrap_or(i32::MAX)),
+            ..DatabaseStatistics::default()
+        })
     })
 }

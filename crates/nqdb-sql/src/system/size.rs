@@ -1,10 +1,12 @@
 //! How many bytes relations take: an estimate from rows and the widths of their columns, in whole pages.
 
+use std::sync::Arc;
+
 use nqdb_catalog::{Relation, Snapshot, TableDef};
 use nqdb_functions::StorageKind;
 use nqdb_types::{Oid, Type, type_info};
 
-use super::database::{self, DATABASE_OID, DEFAULT_TABLESPACE, TABLESPACES};
+use super::database::{DEFAULT_TABLESPACE, TABLESPACES};
 
 const PAGE_LEN: f64 = 8192.0;
 /// What a row takes besides its values: header, slot, null bits.
@@ -30,23 +32,35 @@ pub fn relation_size(catalog: &Snapshot, relation: Oid, with_indexes: bool) -> O
     })
 }
 
-/// Bytes of all relations in a database or a tablespace; `None` when it does not exist.
-pub fn storage_size(catalog: &Snapshot, kind: StorageKind, object: Oid) -> Option<i64> {
+/// Bytes of all relations in a database or a tablespace, given the states of databases; `None` when it does not exist.
+pub fn storage_size(
+    catalog: &Snapshot,
+    kind: StorageKind,
+    object: Oid,
+    state: &dyn Fn(Oid) -> Option<Arc<Snapshot>>,
+) -> Option<i64> {
     match kind {
-        StorageKind::Database if object != DATABASE_OID => return None,
-        StorageKind::Database => {}
-        StorageKind::Tablespace if object == DEFAULT_TABLESPACE => {}
+        StorageKind::Database => state(object).map(|database| database_size(&database)),
+        StorageKind::Tablespace if object == DEFAULT_TABLESPACE => {
+            let databases = catalog.databases().filter_map(|database| state(database.oid));
+            Some(databases.map(|database| database_size(&database)).sum())
+        }
         // What all databases share takes no pages of relations.
-        StorageKind::Tablespace => return TABLESPACES.iter().any(|(number, _)| *number == object).then_some(0),
+        StorageKind::Tablespace => TABLESPACES.iter().any(|(number, _)| *number == object).then_some(0),
     }
+}
+
+/// The catalog of a database counts as a page.
+fn database_size(catalog: &Snapshot) -> i64 {
     let relations = catalog.schemas().flat_map(|schema| catalog.relations_of(schema.oid));
-    Some(relations.filter_map(|relation| relation_size(catalog, relation.oid(), false)).sum())
+    let sizes = relations.filter_map(|relation| relation_size(catalog, relation.oid(), false));
+    PAGE_LEN as i64 + sizes.sum::<i64>()
 }
 
 /// The number of a database or a tablespace.
-pub fn storage_number(kind: StorageKind, name: &str) -> Option<Oid> {
+pub fn storage_number(catalog: &Snapshot, kind: StorageKind, name: &str) -> Option<Oid> {
     match kind {
-        StorageKind::Database => (name == database::NAME).then_some(DATABASE_OID),
+        StorageKind::Database => catalog.database_named(name).map(|found| found.oid),
         StorageKind::Tablespace => super::tablespace_named(name),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use nqdb_catalog::{Catalog, Draft, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
+use nqdb_catalog::{Catalog, Cluster, Draft, POSTGRES_DATABASE, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
 use nqdb_functions::{FunctionContext, SessionFunctions};
 use nqdb_sql::bind::{BindContext, bind};
 use nqdb_sql::copy::{CopyIn, CopyOut, plan_copy_in, plan_copy_out};
@@ -74,7 +74,8 @@ impl Bed {
         };
         let options = TxnOptions { wall_clock_micros: || 0, ..TxnOptions::default() };
         let system = TxnSystem::create(Arc::new(SimDisk::new()), engine, options).expect("a new database");
-        let catalog = Catalog::open(system, Arc::new(nqdb_sql::IndexExpressions)).expect("a new catalog");
+        let cluster = Cluster::open(system, Arc::new(nqdb_sql::IndexExpressions)).expect("new catalogs");
+        let catalog = cluster.catalog(POSTGRES_DATABASE).expect("it is there from the start");
         Bed {
             catalog,
             functions: TestFunctions::default(),

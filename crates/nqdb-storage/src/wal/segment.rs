@@ -89,7 +89,7 @@ impl SegmentShape {
         }
         let format = u32_at(&header, 8).unwrap_or(0);
         if format > FORMAT {
-            return Err(StorageError::NewerFormat { found: format, supported: FORMAT });
+            return Err(StorageError::OtherFormat { found: format, supported: FORMAT });
         }
         Ok(u64_at(&header, 16) == Some(self.system_id)
             && u64_at(&header, 24) == Some(number)

@@ -182,7 +182,7 @@ fn check_recovered(
     plan: &Plan,
     coverage: &mut Coverage,
 ) -> Result<(), String> {
-    report(nqdb_server::check_open(&server.system, &server.catalog))?;
+    report(nqdb_server::check_open(&server.system, &server.cluster))?;
     let found = contents(&server)?;
     let last = states.len() - 1;
     let Some(position) = states.iter().rposition(|state| state.difference(&found).is_none()) else {
@@ -199,7 +199,7 @@ fn check_recovered(
     let state = states.swap_remove(position);
     server.purge_all()?;
     nothing_is_left(&server)?;
-    report(nqdb_server::check_open(&server.system, &server.catalog))?;
+    report(nqdb_server::check_open(&server.system, &server.cluster))?;
     let state = sequences_go_on(&server, state)?;
     if rng.random_ratio(1, 4) { goes_on(server, state, rng, plan, coverage) } else { Ok(()) }
 }
@@ -232,16 +232,26 @@ fn contents(server: &Server) -> Result<State, String> {
         }
         state.tables.insert(table.name.clone(), found);
     }
+    for database in catalog.databases().filter(|database| database.oid >= nqdb_catalog::FIRST_USER_OID) {
+        let (sql, expected) = crate::statements::stock_taking();
+        let told = server.query(&mut server.client_of(&database.name), sql)?;
+        if told.rows() != [expected] {
+            return Err(format!("database {} has the stock {:?}", database.name, told.rows()));
+        }
+        state.databases.insert(database.name.clone());
+    }
     state.sequences = catalog.sequences().map(|sequence| (sequence.name.clone(), 0)).collect();
     Ok(state)
 }
 
 /// After purge: no deleted rows, no marked entries or values, no tree without an owner.
 fn nothing_is_left(server: &Server) -> Result<(), String> {
-    let catalog = server.catalog.committed();
-    let own = server.catalog.own_tables().map(|store| ("the catalog", store));
-    for (name, store) in own.into_iter().chain(catalog.tables().map(|table| (table.name.as_str(), &table.store))) {
-        let report = nqdb_txn::check_table(&server.system, store).map_err(|error| error.to_string())?;
+    let mut stores = vec![("the catalog".to_owned(), server.cluster.own_table().clone())];
+    for catalog in server.cluster.catalogs() {
+        stores.extend(catalog.committed().tables().map(|table| (table.name.clone(), table.store.clone())));
+    }
+    for (name, store) in stores {
+        let report = nqdb_txn::check_table(&server.system, &store).map_err(|error| error.to_string())?;
         if (report.deleted_rows, report.marked_entries, report.marked_values) != (0, 0, 0) {
             return Err(format!("purge leaves something in {name}: {report:?}"));
         }
@@ -293,7 +303,7 @@ fn goes_on(server: Server, state: State, rng: &mut StdRng, plan: &Plan, coverage
     run.server.system.close().map_err(|error| format!("it does not close: {error}"))?;
     drop(run);
     let server = Server::open(&disk, plan.broken).map_err(|what| format!("after a clean stop: {what}"))?;
-    report(nqdb_server::check_open(&server.system, &server.catalog))?;
+    report(nqdb_server::check_open(&server.system, &server.cluster))?;
     match state.difference(&contents(&server)?) {
         None => Ok(()),
         Some(difference) => Err(format!("after a clean stop: {difference}")),

@@ -40,6 +40,12 @@ pub enum Effect {
     DropSequence {
         sequence: String,
     },
+    CreateDatabase {
+        database: String,
+    },
+    DropDatabase {
+        database: String,
+    },
     /// A value of a sequence went into what the transaction did.
     Drawn {
         sequence: String,
@@ -78,6 +84,8 @@ pub struct State {
     pub tables: BTreeMap<String, Table>,
     /// With the largest value that a committed transaction has used.
     pub sequences: BTreeMap<String, i64>,
+    /// Databases beside the first three: each is a copy of `template1`.
+    pub databases: BTreeSet<String>,
 }
 
 /// The id of a row.
@@ -134,6 +142,12 @@ impl State {
             Effect::DropSequence { sequence } => {
                 self.sequences.remove(&sequence);
             }
+            Effect::CreateDatabase { database } => {
+                assert!(self.databases.insert(database), "a database was created twice");
+            }
+            Effect::DropDatabase { database } => {
+                assert!(self.databases.remove(&database), "a database that exists was dropped");
+            }
             Effect::Drawn { sequence, value } => {
                 let largest = self.sequences.get_mut(&sequence).expect("a sequence that exists was drawn from");
                 *largest = (*largest).max(value);
@@ -182,6 +196,7 @@ impl State {
         State {
             tables: self.tables.iter().map(|(name, table)| (name.clone(), bare(table))).collect(),
             sequences: self.sequences.clone(),
+            databases: self.databases.clone(),
         }
     }
 
@@ -193,6 +208,9 @@ impl State {
         }
         if !self.sequences.keys().eq(found.sequences.keys()) {
             return Some(format!("sequences {:?} instead of {:?}", found.sequences, self.sequences));
+        }
+        if self.databases != found.databases {
+            return Some(format!("databases {:?} instead of {:?}", found.databases, self.databases));
         }
         self.tables.iter().zip(found.tables.values()).find_map(|((name, expected), found)| {
             if (&expected.columns, &expected.indexes) != (&found.columns, &found.indexes) {

@@ -11,7 +11,7 @@ use crate::coverage::Coverage;
 use crate::model::{Effect, History, State};
 use crate::server::{Client, Server};
 use crate::sink::Told;
-use crate::statements::{Generator, Kind, Query, setup};
+use crate::statements::{Generator, Kind, Query, setup, stock};
 
 const CLIENTS: usize = 3;
 
@@ -52,6 +52,9 @@ impl Run {
             has_waited: false,
         };
         let workers = (0..CLIENTS).map(worker).collect();
+        if state == State::default() {
+            server.query(&mut server.client_of("template1"), &stock()).expect("a new server takes definitions");
+        }
         let mut setup = if state.tables.is_empty() { setup() } else { Vec::new() };
         setup.reverse();
         Run {
@@ -267,6 +270,9 @@ impl Run {
         match (worker.client.status(), chance) {
             (b'I', 0..25) => return Query::new("BEGIN", Kind::Begin),
             (b'I', 25..30) => return Query::new("BEGIN ISOLATION LEVEL REPEATABLE READ", Kind::Begin),
+            (b'I', 30..33) => {
+                return Generator { rng: &mut self.rng, schema: &self.live, live: &self.live }.database();
+            }
             (b'T', 0..12) => return Query::new("COMMIT", Kind::Commit),
             (b'T', 12..17) => return Query::new("ROLLBACK", Kind::Rollback),
             (b'T', 17..27) => {

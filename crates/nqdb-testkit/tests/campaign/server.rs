@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use nqdb_catalog::Catalog;
-use nqdb_session::{CommandEnd, DATABASE, Failure, Instance, Session, Settings};
+use nqdb_catalog::{Catalog, Cluster, POSTGRES_DATABASE};
+use nqdb_session::{CommandEnd, Failure, Instance, Session, Settings};
 use nqdb_storage::disk::SimDisk;
 use nqdb_storage::{Options, Sabotage};
 use nqdb_txn::{TxnOptions, TxnSabotage, TxnSystem};
@@ -72,6 +72,8 @@ fn with_runtime<T>(call: impl FnOnce(&Runtime) -> T) -> T {
 pub struct Server {
     pub disk: SimDisk,
     pub system: Arc<TxnSystem>,
+    pub cluster: Arc<Cluster>,
+    /// Of the database `postgres`.
     pub catalog: Arc<Catalog>,
     instance: Arc<Instance>,
 }
@@ -83,20 +85,27 @@ impl Server {
         let start = if exists { TxnSystem::open } else { TxnSystem::create };
         let system = start(Arc::new(disk.clone()), engine_options(broken), txn_options(broken))
             .map_err(|error| format!("the database does not open: {error}"))?;
-        let catalog = Catalog::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions))
-            .map_err(|error| format!("the catalog does not open: {}", error.message()))?;
+        let cluster = Cluster::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions))
+            .map_err(|error| format!("the catalogs do not open: {}", error.message()))?;
+        let catalog = cluster.catalog(POSTGRES_DATABASE).ok_or("the database postgres is missing")?;
         let settings = Settings::new();
         let mut instance =
-            Instance::new(system.clone(), catalog.clone(), settings, 10, 256 << 20).expect("random numbers");
+            Instance::new(system.clone(), cluster.clone(), settings, 10, 256 << 20).expect("random numbers");
         Arc::get_mut(&mut instance).expect("nobody else has it yet").clock_micros = || 0;
-        Ok(Server { disk: disk.clone(), system, catalog, instance })
+        Ok(Server { disk: disk.clone(), system, cluster, catalog, instance })
     }
 
     /// A new client.
     pub fn client(&self) -> Client {
+        self.client_of("postgres")
+    }
+
+    /// A new client in a database.
+    pub fn client_of(&self, database: &str) -> Client {
         let registration = self.instance.register().expect("there is room for sessions");
         let options = [("deadlock_timeout".to_owned(), "1ms".to_owned())];
-        let session = Session::new(self.instance.clone(), registration, "postgres", DATABASE, &options);
+        let session = Session::new(self.instance.clone(), registration, "postgres", database, &options);
+        let session = with_runtime(|runtime| runtime.block_on(session));
         Client { session: Some(session.expect("the role exists")), running: None, told: Recorder::default() }
     }
 

@@ -113,6 +113,28 @@ fn create_table(table: &str) -> Query {
         .covering("tables created")
 }
 
+/// Rows of the table in `template1`, and so in every new database.
+pub const STOCK_ROWS: i64 = 60;
+
+/// Fills `template1`, in one transaction.
+pub fn stock() -> String {
+    format!(
+        "CREATE TYPE size AS ENUM ('small', 'large'); CREATE TABLE stock (id bigserial PRIMARY KEY, s size, v text); \
+         INSERT INTO stock (s, v) SELECT CASE WHEN g % 2 = 0 THEN 'large' ELSE 'small' END::size, repeat('v' || g, 40) \
+         FROM generate_series(1, {STOCK_ROWS}) g; CREATE INDEX stock_by_size ON stock (s, id)"
+    )
+}
+
+/// What a copy of `template1` is asked for, and its answer.
+pub fn stock_taking() -> (&'static str, Vec<Option<String>>) {
+    let sql = "SELECT count(*), sum(id), sum(length(v)), count(*) FILTER (WHERE s = 'large'), pg_get_serial_sequence('stock', 'id') \
+               FROM stock";
+    let lengths: usize = (1..=STOCK_ROWS).map(|id| 40 * format!("v{id}").len()).sum();
+    let sum = STOCK_ROWS * (STOCK_ROWS + 1) / 2;
+    let numbers = [STOCK_ROWS, sum, lengths as i64, STOCK_ROWS / 2].map(|number| Some(number.to_string()));
+    (sql, numbers.into_iter().chain([Some("public.stock_id_seq".to_owned())]).collect())
+}
+
 const TABLES: [&str; 4] = ["t0", "t1", "t2", "t3"];
 const IDS: i64 = 900;
 
@@ -138,6 +160,23 @@ impl Generator<'_> {
             80..98 => self.definition(),
             _ => self.likely_failure(),
         }
+    }
+
+    /// Makes or drops a database; only outside of a block.
+    pub fn database(&mut self) -> Query {
+        let database = format!("db{}", self.rng.random_range(0..3));
+        let effects = |effect: Effect| Kind::Fixed(vec![effect]);
+        if self.live.databases.contains(&database) {
+            let sql = format!("DROP DATABASE {database}");
+            return Query::new(sql, effects(Effect::DropDatabase { database })).covering("databases dropped");
+        }
+        let copied = self.live.databases.iter().next().filter(|_| self.rng.random_ratio(1, 3));
+        let (template, covers) = match copied {
+            Some(other) => (other.as_str(), "databases copied from a copy"),
+            None => ("template1", "databases created"),
+        };
+        let sql = format!("CREATE DATABASE {database} TEMPLATE {template}");
+        Query::new(sql, effects(Effect::CreateDatabase { database })).covering(covers)
     }
 
     /// A query string of several statements, which are one transaction.
