@@ -8,12 +8,11 @@
 //! What always holds:
 //!
 //! 1. A statement's view lives until its task is over, so nothing it reads is purged.
-//! 2. Dropping [`Running`] ends the task at its next batch.
+//! 2. Dropping [`Running`] ends the task: at once where it waits, at its next batch where it computes.
 //! 3. A statement that may decline late sends nothing before it is through: who hears [`Failure::Declined`] has had no row.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::record_batch::RecordBatch;
 use datafusion_execution::config::SessionConfig;
@@ -27,6 +26,7 @@ use nqdb_txn::ReadView;
 use nqdb_types::{Datum, FormatContext};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use crate::cache::{CacheStats, ColumnCache};
 use crate::column::datum_at;
@@ -38,6 +38,7 @@ use crate::memory::StatementMemory;
 use crate::scan::BATCH_ROWS;
 use crate::shape::Shape;
 use crate::subquery::{WithRows, assume_nulls, run_with_queries, subqueries_of, subquery_values, with_queries};
+use crate::watch::Stop;
 
 /// Batches that wait for the client.
 const PENDING_BATCHES: usize = 2;
@@ -68,7 +69,9 @@ pub struct Request {
 /// A statement that runs.
 pub struct Running {
     batches: mpsc::Receiver<Outcome<Batch>>,
-    stop: Arc<AtomicBool>,
+    stop: Stop,
+    /// The task that runs it.
+    task: Option<AbortHandle>,
 }
 
 /// Rows of a result.
@@ -88,7 +91,7 @@ pub(crate) struct Statement {
     /// The WITH queries that were run.
     pub with: WithRows,
     partitions: usize,
-    stop: Arc<AtomicBool>,
+    stop: Stop,
 }
 
 /// The rows of a query, as they come.
@@ -125,11 +128,12 @@ impl Analytics {
     /// Starts a statement; its rows, or why there are none, come from [`Running::next`].
     pub fn start(&self, request: Request) -> Running {
         let (sender, batches) = mpsc::channel(PENDING_BATCHES);
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = Stop::default();
         let cx = EvalContext {
             format: request.format,
             transaction_time_micros: request.transaction_time_micros,
             statement_time_micros: request.statement_time_micros,
+            stop: stop.clone(),
         };
         let statement = Statement {
             params: request.params,
@@ -142,25 +146,27 @@ impl Analytics {
             partitions: self.partitions,
             stop: stop.clone(),
         };
-        if let Some(runtime) = &self.runtime {
-            runtime.spawn(async move {
+        let task = self.runtime.as_ref().map(|runtime| {
+            let task = runtime.spawn(async move {
                 if let Err(failure) = statement.run(&request.query, &sender).await {
                     // Nobody is there to hear it when the receiver is gone.
                     let _ = sender.send(Err(failure)).await;
                 }
             });
-        }
-        Running { batches, stop }
+            task.abort_handle()
+        });
+        Running { batches, stop, task }
     }
 
     /// Whether the executor takes a query, as far as its shape tells; the reason if not.
     pub fn examine(&self, request: &Request) -> Result<(), &'static str> {
+        let (stop, with) = (Stop::default(), WithRows::default());
         let cx = EvalContext {
             format: request.format.clone(),
             transaction_time_micros: request.transaction_time_micros,
             statement_time_micros: request.statement_time_micros,
+            stop: stop.clone(),
         };
-        let (stop, with) = (Arc::new(AtomicBool::new(false)), WithRows::default());
         match self.look_at(&request.query, request, &Arc::new(cx), &with, &stop) {
             Err(Failure::Declined(reason)) => Err(reason),
             _ => Ok(()),
@@ -176,7 +182,7 @@ impl Analytics {
         request: &Request,
         cx: &Arc<EvalContext>,
         with: &WithRows,
-        stop: &Arc<AtomicBool>,
+        stop: &Stop,
     ) -> Outcome<LoweredQuery> {
         for (id, inner) in with_queries(query) {
             let lowered = self.look_at(inner?, request, cx, with, stop)?;
@@ -211,7 +217,10 @@ impl Drop for Analytics {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.set();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 

@@ -13,7 +13,9 @@
 //! | `aggregate` | aggregates over groups |
 //! | `cache` | columns of tables that scans have read, while they are true |
 //! | `scan`, `kept` | tables, and the rows of WITH queries, into batches |
+//! | `join_keys` | what a join's built side has, for the scans that are joined with it |
 //! | `memory` | the statements' pool |
+//! | `watch` | ending what nobody wants any more |
 //! | `shape`, `column` | how values lie in arrays |
 //! | [`failure`] | errors, and declining |
 //!
@@ -30,12 +32,14 @@ mod column;
 pub mod executor;
 mod expression;
 pub mod failure;
+mod join_keys;
 mod kept;
 mod lower;
 mod memory;
 mod scan;
 mod shape;
 mod subquery;
+mod watch;
 
 pub use cache::CacheStats;
 pub use executor::{Analytics, Batch, Request, Running};

@@ -13,6 +13,7 @@
 mod bootstrap;
 mod catalog;
 mod cluster;
+mod composite;
 mod computation;
 mod definition;
 mod draft;
@@ -33,6 +34,7 @@ mod writer;
 
 pub use catalog::{Catalog, FIRST_USER_OID, INFORMATION_SCHEMA_OID, PG_CATALOG_OID, PUBLIC_SCHEMA_OID, SUPERUSER_OID};
 pub use cluster::Cluster;
+pub use composite::{CompositeAttribute, CompositeDef};
 pub use computation::{IndexBinder, NoExpressions};
 pub use definition::*;
 pub use draft::{Draft, DraftMark};
@@ -42,8 +44,10 @@ pub use settings::{ColumnSettings, IndexSettings, Parameters, ReplicaIdentity, T
 pub use shared::{DatabaseDef, POSTGRES_DATABASE, TEMPLATE0_DATABASE, TEMPLATE1_DATABASE, is_shared_class};
 pub use snapshot::{Change, Snapshot};
 pub use user_type::{
-    DomainBase, DomainCheck, DomainDef, LABELS_MAX, TypeDef, TypeDetails, TypesView, array_type_name, referenced_type,
-    type_reference,
+    DeclaredType, DomainCheck, DomainDef, LABELS_MAX, TypeDef, TypeDetails, TypesView, array_type_name,
+    referenced_type, type_reference,
 };
-pub use view::{CheckOption, Materialized, NamedColumn, NamedRelation, NamedType, StoredQuery, ViewColumn, ViewDef};
+pub use view::{
+    CheckOption, Materialized, NamedAttribute, NamedColumn, NamedRelation, NamedType, StoredQuery, ViewColumn, ViewDef,
+};
 pub use writer::{CatalogWriter, ObjectId, TypeChange};

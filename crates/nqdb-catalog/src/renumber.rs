@@ -19,7 +19,7 @@ use crate::objects::{Kind, ObjectRow};
 use crate::rights::{AccessListDef, DefaultAccessDef, SecuredKind};
 use crate::settings::ReplicaIdentity;
 use crate::stored::{StoredColumn, StoredIndex, StoredTable, from_json, to_json};
-use crate::user_type::{DomainBase, StoredDetails, StoredType, TYPE_REFERENCE};
+use crate::user_type::{DeclaredType, StoredDetails, StoredType, TYPE_REFERENCE};
 use crate::view::{StoredQuery, ViewColumn, ViewDef};
 
 /// New numbers by old ones.
@@ -216,6 +216,7 @@ impl Renumbering {
         query.text = self.text(&query.text);
         query.relations.iter_mut().for_each(|relation| relation.oid = self.object(relation.oid));
         query.types.iter_mut().for_each(|named| named.oid = self.type_oid(named.oid));
+        query.attributes.iter_mut().for_each(|named| named.type_oid = self.type_oid(named.type_oid));
     }
 
     fn user_type(&mut self, row: &ObjectRow, parts: &mut dyn NewParts) -> SqlResult<String> {
@@ -227,13 +228,18 @@ impl Renumbering {
                 }
             }
             StoredDetails::Domain(domain) => {
-                domain.base = DomainBase::of(self.ty(domain.base.ty()));
+                domain.base = DeclaredType::of(self.ty(domain.base.ty()));
                 domain.default = domain.default.as_deref().map(|text| self.text(text));
                 for check in &mut domain.checks {
                     let number = parts.number()?;
                     self.add(check.oid, number);
                     check.oid = number;
                     check.expression = self.text(&check.expression);
+                }
+            }
+            StoredDetails::Composite(attributes) => {
+                for attribute in attributes {
+                    attribute.ty = DeclaredType::of(self.ty(attribute.ty.ty()));
                 }
             }
         }

@@ -11,10 +11,14 @@ use std::sync::Arc;
 
 use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, SqlError, SqlResult};
 use nqdb_types::array::element_type;
-use nqdb_types::{EnumLabel, EnumType, Oid, RecordShape, Type, TypeCatalog};
+use nqdb_types::{
+    EnumLabel, EnumType, Oid, RecordShape, Type, TypeCatalog, UserTypeKind, is_composite, user_type, user_type_object,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::PG_CATALOG_OID;
+use crate::composite::{CompositeAttribute, CompositeDef};
+use crate::definition::Relation;
 use crate::names::{NAME_BYTES_MAX, clip};
 use crate::snapshot::Snapshot;
 
@@ -33,13 +37,14 @@ pub struct TypeDef {
 pub enum TypeDetails {
     Enum(Arc<EnumType>),
     Domain(Arc<DomainDef>),
+    Composite(Arc<CompositeDef>),
 }
 
 /// What a domain adds to the type that it is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainDef {
     /// The type that it is over directly, which may be a domain.
-    pub base: DomainBase,
+    pub base: DeclaredType,
     pub not_null: bool,
     /// SQL text of the default expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,16 +58,16 @@ pub struct DomainDef {
 
 /// The stored form of a [`Type`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DomainBase {
+pub struct DeclaredType {
     oid: Oid,
     typmod: i32,
     #[serde(default)]
     domain: Oid,
 }
 
-impl DomainBase {
-    pub fn of(ty: Type) -> DomainBase {
-        DomainBase { oid: ty.oid, typmod: ty.typmod, domain: ty.domain }
+impl DeclaredType {
+    pub fn of(ty: Type) -> DeclaredType {
+        DeclaredType { oid: ty.oid, typmod: ty.typmod, domain: ty.domain }
     }
 
     pub fn ty(self) -> Type {
@@ -86,7 +91,7 @@ impl TypeDef {
     pub fn labels(&self) -> Option<&Arc<EnumType>> {
         match &self.details {
             TypeDetails::Enum(labels) => Some(labels),
-            TypeDetails::Domain(_) => None,
+            TypeDetails::Domain(_) | TypeDetails::Composite(_) => None,
         }
     }
 
@@ -94,14 +99,22 @@ impl TypeDef {
     pub fn domain(&self) -> Option<&Arc<DomainDef>> {
         match &self.details {
             TypeDetails::Domain(domain) => Some(domain),
-            TypeDetails::Enum(_) => None,
+            TypeDetails::Enum(_) | TypeDetails::Composite(_) => None,
+        }
+    }
+
+    /// The attributes, if it was made by CREATE TYPE .. AS (..).
+    pub fn composite(&self) -> Option<&Arc<CompositeDef>> {
+        match &self.details {
+            TypeDetails::Composite(composite) => Some(composite),
+            TypeDetails::Enum(_) | TypeDetails::Domain(_) => None,
         }
     }
 
     /// The word of PostgreSQL's messages.
     pub fn kind_name(&self) -> &'static str {
         match &self.details {
-            TypeDetails::Enum(_) => "type",
+            TypeDetails::Enum(_) | TypeDetails::Composite(_) => "type",
             TypeDetails::Domain(_) => "domain",
         }
     }
@@ -115,7 +128,7 @@ impl TypeDef {
                     Arc::make_mut(labels).labels.iter_mut().for_each(|label| label.is_unsafe = false);
                 }
             }
-            TypeDetails::Domain(_) => {}
+            TypeDetails::Domain(_) | TypeDetails::Composite(_) => {}
         }
         committed
     }
@@ -207,8 +220,8 @@ impl TypeCatalog for TypesView {
         self.snapshot.type_by_oid(type_oid)?.labels().cloned()
     }
 
-    fn composite_shape(&self, _type_oid: Oid) -> Option<Arc<RecordShape>> {
-        None
+    fn composite_shape(&self, type_oid: Oid) -> Option<Arc<RecordShape>> {
+        self.snapshot.composite_shape(type_oid)
     }
 
     fn domain_type(&self, domain: Oid) -> Option<Type> {
@@ -265,7 +278,11 @@ impl Snapshot {
         let found = match self.own_type_in(schema, element) {
             Some(found) => Some(found),
             None if name.len() >= NAME_BYTES_MAX - 3 => {
-                self.types_of(schema).find(|found| array_type_name(&found.name) == name).map(|found| found.oid)
+                let made = self.types_of(schema).find(|found| array_type_name(&found.name) == name);
+                made.map(|found| found.oid).or_else(|| {
+                    let mut relations = self.relations_of(schema);
+                    relations.find(|found| array_type_name(found.name()) == name)?.row_type()
+                })
             }
             None => None,
         };
@@ -273,7 +290,42 @@ impl Snapshot {
     }
 
     fn own_type_in(&self, schema: Oid, name: &str) -> Option<Oid> {
-        self.type_named(schema, name).map(|found| found.oid)
+        let made = self.type_named(schema, name).map(|found| found.oid);
+        made.or_else(|| self.relation(schema, name)?.row_type())
+    }
+
+    /// The relation whose row a type is.
+    pub fn row_relation(&self, type_oid: Oid) -> Option<&Relation> {
+        let object = is_composite(type_oid).then(|| user_type_object(type_oid))?;
+        self.relation_by_oid(object).filter(|relation| relation.row_columns_max().is_some())
+    }
+
+    /// The fields of a composite type: those of a relation's row, or the attributes that it was made with.
+    pub fn composite_shape(&self, type_oid: Oid) -> Option<Arc<RecordShape>> {
+        if let Some(def) = self.type_by_oid(type_oid) {
+            return def.composite().map(|composite| Arc::clone(composite.shape()));
+        }
+        self.row_relation(type_oid)?.row_shape(type_oid).map(Arc::new)
+    }
+
+    /// The composite type with that number in `pg_class`.
+    pub fn composite_by_object(&self, object: Oid) -> Option<&Arc<TypeDef>> {
+        self.type_by_oid(user_type(UserTypeKind::Composite, object)?)
+    }
+
+    /// Whether values of a type hold values of another one.
+    pub fn type_holds(&self, type_oid: Oid, wanted: Oid) -> bool {
+        if type_oid == wanted {
+            return true;
+        }
+        if let Some(element) = element_type(type_oid) {
+            return self.type_holds(element, wanted);
+        }
+        if let Some(domain) = self.type_by_oid(type_oid).and_then(|found| found.domain()) {
+            return self.type_holds(domain.base.ty().declared_oid(), wanted);
+        }
+        let shape = self.composite_shape(type_oid);
+        shape.is_some_and(|shape| shape.fields.iter().any(|field| self.type_holds(field.ty.declared_oid(), wanted)))
     }
 
     /// A user's type, or an array over one, as `format_type` prints it; `None` for built-in ones and for what does not exist.
@@ -281,8 +333,10 @@ impl Snapshot {
         if let Some(element) = element_type(type_oid).filter(|_| nqdb_types::is_user_type(type_oid)) {
             return Some(format!("{}[]", self.type_name(search_path, element, quote)?));
         }
-        let found = self.type_by_oid(type_oid)?;
-        let (schema, name) = (found.schema, found.name.as_str());
+        let (schema, name) = match self.type_by_oid(type_oid) {
+            Some(found) => (found.schema, found.name.as_str()),
+            None => self.row_relation(type_oid).map(|relation| (relation.schema(), relation.name()))?,
+        };
         let quoted = quote(name);
         let is_hidden = nqdb_types::type_by_name(name).is_some() && search_path.contains(&PG_CATALOG_OID);
         if !is_hidden && self.resolve_type(search_path, None, name) == Some(type_oid) {
@@ -303,6 +357,7 @@ pub(crate) struct StoredType {
 pub(crate) enum StoredDetails {
     Enum(Vec<StoredLabel>),
     Domain(DomainDef),
+    Composite(Vec<CompositeAttribute>),
 }
 
 /// A label of an enum.
@@ -330,6 +385,7 @@ impl StoredType {
                     .collect(),
             ),
             TypeDetails::Domain(domain) => StoredDetails::Domain(DomainDef::clone(domain)),
+            TypeDetails::Composite(composite) => StoredDetails::Composite(composite.attributes().to_vec()),
         };
         StoredType { owner: def.owner, details }
     }
@@ -347,6 +403,9 @@ impl StoredType {
                 TypeDetails::Enum(Arc::new(EnumType { labels: labels.into_iter().map(label).collect() }))
             }
             StoredDetails::Domain(domain) => TypeDetails::Domain(Arc::new(domain)),
+            StoredDetails::Composite(attributes) => {
+                TypeDetails::Composite(Arc::new(CompositeDef::new(oid, attributes)))
+            }
         };
         TypeDef { oid, schema, name, owner: self.owner, details }
     }

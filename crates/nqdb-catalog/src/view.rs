@@ -5,7 +5,7 @@
 //! that list and nowhere else. So a renamed table or column, or another search path, does not change what a view
 //! means, and a column that was added later does not show up in its `*`.
 
-use nqdb_types::{Oid, Type};
+use nqdb_types::{Oid, Type, user_type_object};
 use serde::{Deserialize, Serialize};
 
 use crate::stored::is_zero;
@@ -93,6 +93,18 @@ pub struct StoredQuery {
     /// What the names of users' types in the text stand for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<NamedType>,
+    /// The attributes of composite types that the text selects, `*` included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<NamedAttribute>,
+}
+
+/// An attribute of a composite type in a stored query: a field that it selects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedAttribute {
+    pub type_oid: Oid,
+    pub number: u16,
+    /// Its name when the query was stored.
+    pub name: String,
 }
 
 /// The name of a type in a stored query.
@@ -119,6 +131,14 @@ impl StoredQuery {
     /// Whether the text names a type.
     pub fn names_type(&self, type_oid: Oid) -> bool {
         self.types.iter().any(|named| named.oid == type_oid)
+    }
+
+    /// Whether the text selects an attribute of the composite type that belongs to an object.
+    pub fn reads_attribute(&self, object: Oid, number: i16) -> bool {
+        let is_it = |named: &NamedAttribute| {
+            user_type_object(named.type_oid) == object && i32::from(named.number) == i32::from(number)
+        };
+        self.attributes.iter().any(is_it)
     }
 
     /// Whether the text reads a relation.

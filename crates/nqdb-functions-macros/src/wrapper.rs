@@ -207,6 +207,8 @@ fn representation(type_name: &str) -> &str {
         | "aclitem" => "text",
         "oid" | "xid" | "cid" => "oid",
         "bit" | "varbit" => "bits",
+        "xid8" | "pg_lsn" => "unsigned8",
+        "pg_snapshot" | "txid_snapshot" => "snapshot",
         "regclass" | "regtype" | "regproc" | "regprocedure" | "regoper" | "regoperator" | "regnamespace"
         | "regrole" | "regcollation" => "oid",
         "any" | "anyelement" | "anynonarray" | "anyenum" | "anycompatible" | "anycompatiblenonarray" => "datum",

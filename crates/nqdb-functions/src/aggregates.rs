@@ -137,6 +137,10 @@ pub(crate) static AGGREGATES: &[Aggregate] = aggregates! {
     2126 "max" (TIMESTAMP) TIMESTAMP false extreme::state::<true, { TIMESTAMP }>;
     2127 "max" (TIMESTAMPTZ) TIMESTAMPTZ false extreme::state::<true, { TIMESTAMPTZ }>;
     2128 "max" (INTERVAL) INTERVAL false extreme::state::<true, { INTERVAL }>;
+    4189 "max" (PG_LSN) PG_LSN false extreme::state::<true, { PG_LSN }>;
+    4190 "min" (PG_LSN) PG_LSN false extreme::state::<false, { PG_LSN }>;
+    5099 "max" (XID8) XID8 false extreme::state::<true, { XID8 }>;
+    5100 "min" (XID8) XID8 false extreme::state::<false, { XID8 }>;
     2133 "min" (INT2) INT2 false extreme::state::<false, { INT2 }>;
     2132 "min" (INT4) INT4 false extreme::state::<false, { INT4 }>;
     2131 "min" (INT8) INT8 false extreme::state::<false, { INT8 }>;

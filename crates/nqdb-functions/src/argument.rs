@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{Array, Bits, Datum, Interval, Json, JsonPath, Numeric, Record, Tid, TimeTz};
+use nqdb_types::{Array, Bits, Datum, Interval, Json, JsonPath, Numeric, Record, Tid, TimeTz, TransactionSnapshot};
 
 /// A call with the wrong number of arguments: a fault of the binder.
 #[cold]
@@ -52,6 +52,20 @@ by_value! {
     interval interval_result Interval Interval,
     uuid uuid_result Uuid [u8; 16],
     oid oid_result Oid u32,
+    unsigned8 unsigned8_result Unsigned8 u64,
+}
+
+#[inline]
+pub(crate) fn snapshot(datum: &Datum) -> SqlResult<&TransactionSnapshot> {
+    match datum {
+        Datum::Snapshot(value) => Ok(value),
+        other => Err(wrong_type("pg_snapshot", other)),
+    }
+}
+
+#[inline]
+pub(crate) fn snapshot_result(value: TransactionSnapshot) -> Datum {
+    Datum::snapshot(value)
 }
 
 #[inline]

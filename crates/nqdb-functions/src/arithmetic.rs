@@ -6,6 +6,7 @@ mod float_functions;
 mod float_hyperbolic;
 mod integer;
 mod integer_functions;
+mod log_position;
 mod numeric;
 
 use nqdb_sqlstate::{DIVISION_BY_ZERO, NUMERIC_VALUE_OUT_OF_RANGE, SqlError};
@@ -21,6 +22,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     float_functions::FUNCTIONS,
     float_hyperbolic::FUNCTIONS,
     numeric::FUNCTIONS,
+    log_position::FUNCTIONS,
 ];
 
 /// "{type} out of range" (22003).

@@ -60,6 +60,13 @@ pub enum RoleName<'a> {
     Number(Oid),
 }
 
+/// How an index orders a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexOrder {
+    pub descending: bool,
+    pub nulls_first: bool,
+}
+
 /// What a privilege is asked of.
 #[derive(Clone, Copy, Debug)]
 pub enum PrivilegeTarget<'a> {
@@ -117,6 +124,11 @@ pub trait CatalogFunctions {
 
     /// An index as SQL text, or one of its columns, counted from 1.
     fn index_definition(&self, _index: Oid, _column: i32, _pretty: bool) -> Option<String> {
+        None
+    }
+
+    /// How an index orders each of its columns; none for those of INCLUDE. `None` when there is no such index.
+    fn index_columns(&self, _index: Oid) -> Option<Vec<Option<IndexOrder>>> {
         None
     }
 

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 
 use nqdb_sqlstate::{CANNOT_COERCE, NUMERIC_VALUE_OUT_OF_RANGE, SqlError, SqlResult};
 use nqdb_types::array::{element_type, parse_array_with};
-use nqdb_types::{Array, Datum, FormatContext, Oid, Type, apply_typmod, oid, parse_text, type_category, write_text};
+use nqdb_types::{
+    Array, Datum, FormatContext, Oid, Type, apply_typmod, is_composite, oid, parse_text, type_category, write_text,
+};
 
 use crate::tables::casts::CASTS;
 use crate::{Function, FunctionContext, SessionFunctions, registry};
@@ -139,11 +141,16 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
         return Some(CastMethod::Relabel);
     }
     let (source, target) = (type_category(from)?, type_category(to)?);
+    let is_record = |type_oid: Oid| matches!(type_oid, oid::RECORD | oid::RECORD_ARRAY);
     if from == oid::UNKNOWN {
-        return (target != 'P').then_some(CastMethod::ViaText);
+        return (target != 'P' || is_record(to)).then_some(CastMethod::ViaText);
     }
     if let Some(cast) = registry::cast_between(from, to) {
         return (context >= cast.context).then_some(cast.method);
+    }
+    // A row of a named type is a row.
+    if is_composite(from) && to == oid::RECORD {
+        return Some(CastMethod::Relabel);
     }
     if let (Some(from), Some(element)) = (element_type(from), element_type(to))
         && !matches!(to, oid::INT2VECTOR | oid::OIDVECTOR)
@@ -151,7 +158,6 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
     {
         return Some(CastMethod::Elements);
     }
-    let is_record = |type_oid: Oid| matches!(type_oid, oid::RECORD | oid::RECORD_ARRAY);
     if source == 'P' && !is_record(from) || target == 'P' && !is_record(to) {
         return None;
     }

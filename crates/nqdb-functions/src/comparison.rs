@@ -99,6 +99,7 @@ comparison_tables! {
     int4_int2, int4, text_name, text, oid, float4, float4_float8, float8_float4, float8, bpchar, date,
     date_timestamp, date_timestamptz, time, timestamp_date, timestamp, timestamp_timestamptz, timestamptz_date,
     timestamptz_timestamp, timestamptz, interval, numeric, uuid, timetz, tid, bit, varbit,
+    pg_lsn, xid8,
 }
 
 comparison! { bool_type: bool, bool, Ord::cmp;
@@ -308,6 +309,22 @@ comparison! { time: i64, i64, Ord::cmp;
     "time_le(time, time) -> bool" 1103,
     "time_gt(time, time) -> bool" 1104,
     "time_ge(time, time) -> bool" 1105,
+}
+comparison! { pg_lsn: u64, u64, Ord::cmp;
+    "pg_lsn_eq(pg_lsn, pg_lsn) -> bool" 3233,
+    "pg_lsn_ne(pg_lsn, pg_lsn) -> bool" 3236,
+    "pg_lsn_lt(pg_lsn, pg_lsn) -> bool" 3231,
+    "pg_lsn_le(pg_lsn, pg_lsn) -> bool" 3232,
+    "pg_lsn_gt(pg_lsn, pg_lsn) -> bool" 3235,
+    "pg_lsn_ge(pg_lsn, pg_lsn) -> bool" 3234,
+}
+comparison! { xid8: u64, u64, Ord::cmp;
+    "xid8eq(xid8, xid8) -> bool" 5084,
+    "xid8ne(xid8, xid8) -> bool" 5085,
+    "xid8lt(xid8, xid8) -> bool" 5034,
+    "xid8le(xid8, xid8) -> bool" 5036,
+    "xid8gt(xid8, xid8) -> bool" 5035,
+    "xid8ge(xid8, xid8) -> bool" 5037,
 }
 comparison! { timestamp_date: i64, i32, timestamp_with_date;
     "timestamp_eq_date(timestamp, date) -> bool" 2366,

@@ -1,7 +1,7 @@
 //! What a function needs beyond its arguments. Bound at execution, never baked into a plan.
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{FormatContext, Type};
+use nqdb_types::{FormatContext, TransactionSnapshot, Type};
 
 use crate::CatalogFunctions;
 
@@ -124,6 +124,20 @@ pub trait SessionFunctions: CatalogFunctions {
     fn backend_pid(&self) -> i32;
     /// The transaction's number; one is assigned if it has none.
     fn transaction_id(&self) -> SqlResult<i64>;
+    /// The transaction's number, if it has one.
+    fn assigned_transaction_id(&self) -> Option<u64> {
+        None
+    }
+    /// Which transactions the statement at hand sees.
+    fn transaction_snapshot(&self) -> SqlResult<TransactionSnapshot> {
+        Err(SqlError::internal("no transaction is there to ask"))
+    }
+    /// What has become of a transaction: `committed`, `aborted` or `in progress`; `None` when nobody knows any longer.
+    /// 22023 for a number that was not given out yet.
+    fn transaction_status(&self, number: u64) -> SqlResult<Option<&'static str>> {
+        let _ = number;
+        Err(SqlError::internal("no transactions are there to ask about"))
+    }
     /// Whether a long computation may go on: 57014 when the statement was cancelled or its time is over. Also the place
     /// where the session lets others run. Costs about as much as reading a clock.
     fn check_interruption(&self) -> SqlResult<()> {

@@ -5,6 +5,7 @@ mod date_input;
 mod date_output;
 mod date_template;
 mod number;
+mod number_scientific;
 
 pub(crate) use date_input::{Reading, date_of, local_of, read, utc_of};
 

@@ -52,6 +52,8 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &HASHENUMEXTENDED,
     &HASHOIDVECTOR,
     &HASHOIDVECTOREXTENDED,
+    &PG_LSN_HASH,
+    &PG_LSN_HASH_EXTENDED,
     &HASH_ARRAY,
     &HASH_ARRAY_EXTENDED,
     &HASH_RECORD,
@@ -308,7 +310,9 @@ pub fn hash_value(value: &Datum, ty: Type, seed: u64, format: &FormatContext) ->
         Datum::Array(value) if ty.oid == oid::OIDVECTOR => oid_vector(value, seed),
         Datum::Array(value) => array(value, seed, format)?,
         Datum::Record(value) => record(value, seed, format)?,
-        Datum::Bits(_) | Datum::JsonPath(_) => return Err(no_hash_function(ty, seed, format)),
+        // As a number with a sign.
+        Datum::Unsigned8(value) => long(value.cast_signed(), seed),
+        Datum::Bits(_) | Datum::JsonPath(_) | Datum::Snapshot(_) => return Err(no_hash_function(ty, seed, format)),
     })
 }
 
@@ -319,7 +323,7 @@ fn no_hash_function(ty: Type, seed: u64, format: &FormatContext) -> SqlError {
 
 fn array(value: &Array, seed: u64, format: &FormatContext) -> SqlResult<u64> {
     let ty = Type::new(value.element_type());
-    if matches!(ty.oid, oid::JSON | oid::BIT | oid::VARBIT | oid::JSONPATH) {
+    if matches!(ty.oid, oid::JSON | oid::BIT | oid::VARBIT | oid::JSONPATH | oid::PG_SNAPSHOT) {
         return Err(no_hash_function(ty, seed, format));
     }
     value.elements().iter().try_fold(1_u64, |hash, element| Ok(add_in(hash, hash_value(element, ty, seed, format)?)))
@@ -554,6 +558,16 @@ fn hashoidvector(value: &Array) -> i32 {
 fn hashoidvectorextended(value: &Array, seed: i64) -> i64 {
     let seed = seed.cast_unsigned();
     oid_vector(value, seed).cast_signed()
+}
+
+#[sql_function("pg_lsn_hash(pg_lsn) -> int4", oid = 3252)]
+fn pg_lsn_hash(value: u64) -> i32 {
+    low_half(long(value.cast_signed(), 0))
+}
+
+#[sql_function("pg_lsn_hash_extended(pg_lsn, int8) -> int8", oid = 3413)]
+fn pg_lsn_hash_extended(value: u64, seed: i64) -> i64 {
+    long(value.cast_signed(), seed.cast_unsigned()).cast_signed()
 }
 
 #[sql_function("hash_array(anyarray) -> int4", oid = 626)]

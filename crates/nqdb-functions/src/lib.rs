@@ -43,6 +43,7 @@ mod regex_engine;
 mod registry;
 mod resolve;
 mod row_identity;
+mod send;
 mod series;
 mod spread;
 mod string;
@@ -51,8 +52,8 @@ mod tables;
 mod window;
 
 pub use catalog_context::{
-    CatalogFunctions, ObjectKind, PrivilegeColumn, PrivilegeRequest, PrivilegeTarget, RoleName, RoutineText, Securable,
-    StorageKind,
+    CatalogFunctions, IndexOrder, ObjectKind, PrivilegeColumn, PrivilegeRequest, PrivilegeTarget, RoleName,
+    RoutineText, Securable, StorageKind,
 };
 pub use coerce::{Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference, read_text};
 pub use context::{AdvisoryLock, FunctionContext, LockScope, SessionFunctions};
@@ -61,6 +62,7 @@ pub use definition::{
     Volatility,
 };
 pub use hash::hash_value;
+pub use json::assign_json;
 pub use ordered_set::{OrderedSetKind, Placement, mode, percentiles, place};
 pub use registry::{
     aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, all_window_functions, casts,

@@ -5,12 +5,14 @@ mod advisory;
 mod catalog;
 mod definition;
 mod identity;
+mod index_property;
 mod keywords;
 mod partition;
 mod privilege;
 mod sequence;
 mod server;
 mod size;
+mod transaction;
 mod visibility;
 
 use crate::Function;
@@ -19,9 +21,11 @@ use crate::Function;
 pub(crate) static TABLES: &[&[&[Function]]] = &[
     catalog::FUNCTIONS,
     identity::FUNCTIONS,
+    index_property::FUNCTIONS,
     sequence::FUNCTIONS,
     server::FUNCTIONS,
     size::FUNCTIONS,
+    transaction::FUNCTIONS,
     visibility::FUNCTIONS,
     acl::FUNCTIONS,
     advisory::FUNCTIONS,

@@ -11,6 +11,7 @@
 mod check;
 mod configuration;
 mod data;
+mod descriptors;
 mod error;
 mod log;
 mod serve;

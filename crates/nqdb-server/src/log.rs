@@ -20,6 +20,8 @@ pub fn init(format: LogFormat, level: &str) -> Result<(), ServerError> {
     })?;
     let filter = EnvFilter::try_new(&directives).map_err(|error| wrong(&format!("is no filter: {error}")))?;
     let records = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Nobody may be reading standard error any more; that is no reason to end a session.
+    let records = records.log_internal_errors(false);
     let result = match format {
         LogFormat::Text => records.with_ansi(false).try_init(),
         LogFormat::Json => records.json().try_init(),

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::configuration::{Configuration, HttpListen};
 use crate::data::{Data, statement_memory_bytes};
+use crate::descriptors;
 use crate::error::ServerError;
 use crate::log;
 
@@ -109,6 +110,8 @@ async fn start_over(
     configuration: &Configuration,
     open: impl FnOnce() -> Result<Data, ServerError> + Send + 'static,
 ) -> Result<Running, ServerError> {
+    let logins_max = configuration.max_connections + 16;
+    descriptors::reserve(configuration.max_connections + logins_max + nqdb_web::CONNECTIONS_MAX)?;
     let tls = match &configuration.tls {
         Some((certificates, key)) => Some(TlsIdentity::from_pem_files(certificates, key)?),
         None => None,
@@ -120,7 +123,7 @@ async fn start_over(
         unix_socket_dir: configuration.unix_socket_dir.clone(),
         tls,
         message_bytes_max: message_share.max(16 << 20),
-        logins_max: configuration.max_connections + 16,
+        logins_max,
     })
     .await?;
     let web = match &configuration.http_listen {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::Snapshot;
 use nqdb_catalog::rights::{PG_READ_ALL_STATS, Rights, SecuredKind};
-use nqdb_functions::{CatalogFunctions, ObjectKind, PrivilegeRequest, RoutineText, StorageKind};
+use nqdb_functions::{CatalogFunctions, IndexOrder, ObjectKind, PrivilegeRequest, RoutineText, StorageKind};
 use nqdb_sql::bind::BindContext;
 use nqdb_sql::system;
 use nqdb_sqlstate::SqlResult;
@@ -42,6 +42,10 @@ impl CatalogFunctions for Surroundings {
 
     fn index_definition(&self, index: u32, column: i32, pretty: bool) -> Option<String> {
         self.with_bind_context(|cx| system::index_definition(index, column, pretty, cx))
+    }
+
+    fn index_columns(&self, index: u32) -> Option<Vec<Option<IndexOrder>>> {
+        system::index_columns(&self.catalog.borrow(), index)
     }
 
     fn constraint_definition(&self, constraint: u32, pretty: bool) -> Option<String> {

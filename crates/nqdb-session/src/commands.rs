@@ -99,6 +99,7 @@ impl Session {
             StatementKind::Unlisten(_) => CommandTag::Other("UNLISTEN"),
             StatementKind::Listen(_) => return Err(SqlError::unsupported("LISTEN").into()),
             StatementKind::Notify { .. } => return Err(SqlError::unsupported("NOTIFY").into()),
+            StatementKind::Refused(error) => return Err(error.clone().into()),
             StatementKind::Empty
             | StatementKind::Rows(_)
             | StatementKind::Explain { .. }

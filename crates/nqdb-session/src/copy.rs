@@ -234,6 +234,7 @@ impl Session {
         let memory_limit_bytes = self.memory_limit_bytes();
         let Some(open) = &mut self.open else { return Err(SqlError::internal("an execution without a transaction")) };
         self.surroundings.transaction_id.set(open.txn.xid().map(|xid| xid.0));
+        self.surroundings.snapshot.set(open.txn.snapshot());
         self.surroundings.begin_step();
         let mut cx = ExecContext {
             txn: &mut open.txn,

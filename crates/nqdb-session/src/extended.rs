@@ -88,7 +88,7 @@ impl Session {
             return Err(SqlError::new(DUPLICATE_CURSOR, format!("cursor \"{}\" already exists", request.portal)));
         }
         self.catalog_view();
-        let params = self.read_parameters(&statement.parameters, &formats, request.values)?;
+        let params = self.read_parameters(&statement.parameters, &formats, &request)?;
         let is_rows = matches!(statement.kind(), StatementKind::Rows(_));
         // What is bound is locked: nobody can change the columns any more.
         let plan = if is_rows { Some(self.locked_plan(&mut statement).await?) } else { None };
@@ -120,15 +120,19 @@ impl Session {
         Ok(())
     }
 
-    fn read_parameters(&self, types: &[Oid], formats: &Formats, values: &[Option<&[u8]>]) -> SqlResult<Arc<[Datum]>> {
-        let mut datums = Vec::with_capacity(values.len());
-        for (at, (value, oid)) in values.iter().zip(types).enumerate() {
-            let ty = Type::new(*oid);
-            datums.push(match value {
-                None => Datum::Null,
-                Some(bytes) if formats.is_binary(at) => read_binary(bytes, ty, &self.format)?,
-                Some(bytes) => read_text(check_text_value(bytes)?, ty, &self.format, &self.surroundings)?,
-            });
+    fn read_parameters(&self, types: &[Oid], formats: &Formats, request: &BindRequest<'_>) -> SqlResult<Arc<[Datum]>> {
+        let mut datums = Vec::with_capacity(request.values.len());
+        for (at, (value, oid)) in request.values.iter().zip(types).enumerate() {
+            let Some(bytes) = value else {
+                datums.push(Datum::Null);
+                continue;
+            };
+            let (ty, is_text) = (Type::new(*oid), !formats.is_binary(at));
+            let datum = match is_text {
+                true => check_text_value(bytes).and_then(|text| read_text(text, ty, &self.format, &self.surroundings)),
+                false => read_binary(bytes, ty, &self.format),
+            };
+            datums.push(datum.map_err(|error| in_parameter(error, request.portal, at, bytes, is_text))?);
         }
         Ok(Arc::from(datums))
     }
@@ -241,4 +245,16 @@ impl Session {
 
 fn no_such_portal(name: &str) -> SqlError {
     SqlError::new(INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
+}
+
+/// Says which parameter of a Bind message an error is about. As in PostgreSQL's default settings
+/// (`log_parameter_max_length_on_error`) its value is not shown.
+fn in_parameter(error: SqlError, portal: &str, at: usize, bytes: &[u8], is_text: bool) -> SqlError {
+    let owner = if portal.is_empty() { "unnamed portal".to_owned() } else { format!("portal \"{portal}\"") };
+    let shown = match is_text && check_text_value(bytes).is_ok() {
+        true if bytes.is_empty() => " = ''",
+        true => " = '...'",
+        false => "",
+    };
+    error.within(format!("{owner} parameter ${}{shown}", at + 1))
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use nqdb_sql::bind::{BindContext, bind};
+use nqdb_sql::definition::Definition;
 use nqdb_sql::ir::OutputColumn;
 use nqdb_sql::params::ParamTypes;
 use nqdb_sql::plan::{Plan, PlanContext, explain, explain_column, plan, plan_cursor};
@@ -158,6 +159,7 @@ impl Session {
                 let prepared = self.prepared.get(name).ok_or_else(|| no_such_statement(name))?;
                 Ok(prepared.output.clone())
             }
+            StatementKind::Refused(ref error) => Err(error.clone()),
             _ => Ok(None),
         }
     }
@@ -192,6 +194,10 @@ fn make_plan(
             let (bound, accesses) = match &inner.kind {
                 StatementKind::Rows(_) => bind(inner, cx, parameters)?,
                 StatementKind::DeclareCursor(declare) => bind(&declare.query, cx, parameters)?,
+                StatementKind::Define(definition) => match &**definition {
+                    Definition::TableAs(create) => bind(&create.query, cx, parameters)?,
+                    _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
+                },
                 _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
             };
             let mut plan = explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())?;

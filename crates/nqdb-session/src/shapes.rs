@@ -1,12 +1,13 @@
-//! Plans of simple queries, found by the shape of their text: the same statement with other integers in it.
+//! Plans of simple queries, found by the shape of their text: the same statement with other constants in it.
 //!
-//! A shape that comes a second time is planned once more, with parameters in place of integers. That plan serves later
+//! A shape that comes a second time is planned once more, with parameters in place of constants. That plan serves later
 //! texts of the shape, which then are neither parsed nor planned.
 //!
 //! What always holds:
 //! 1. A plan with parameters is kept only if it does the same as the one that was made for the text at hand: the same
 //!    operators over the same relations, the same columns.
-//! 2. It is never made anew: once it does not hold any more (the catalog or a setting changed) the text is parsed and planned
+//! 2. A constant that is no value of its parameter's type, or that stands where the plan depends on it, is left to the parser.
+//! 3. It is never made anew: once it does not hold any more (the catalog or a setting changed) the text is parsed and planned
 //!    as it stands, so that errors point into it.
 
 use std::collections::HashMap;
@@ -14,8 +15,9 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use nqdb_sql::parse::{Parameterized, Shape, parameterized};
-use nqdb_types::Datum;
+use nqdb_functions::is_object_reference;
+use nqdb_sql::parse::{Fixed, Parameterized, Shape, parameterized};
+use nqdb_types::{Datum, FormatContext, Oid, is_user_type};
 
 use crate::block::Block;
 use crate::client_sink::ClientSink;
@@ -25,6 +27,8 @@ use crate::session::{CommandEnd, Failure, Session};
 
 /// Shapes that are kept.
 const ENTRIES_MAX: usize = 256;
+/// Bytes of their texts: a load's statement has many, and a plan that is a multiple of them.
+const KEY_BYTES_MAX: usize = 1024 * 1024;
 /// Hashes of shapes that came once; newer ones overwrite older ones.
 const SEEN_SLOTS: usize = 512;
 
@@ -36,26 +40,27 @@ pub(crate) struct Shapes {
     /// The text at hand has a shape that came before and is not known.
     is_wanted: bool,
     entries: HashMap<Box<[u8]>, Option<Known>, RandomState>,
+    key_bytes: usize,
     seen: Vec<u64>,
 }
 
-/// A statement with parameters in place of some integers, and what the others have to be.
+/// A statement with parameters in place of some constants, and what the others have to be.
 struct Known {
     statement: Statement,
-    fixed: Vec<Option<i32>>,
+    fixed: Fixed,
 }
 
 impl Shapes {
     /// The statement for a text, with its parameters.
-    fn find(&mut self, sql: &str) -> Option<(Statement, Arc<[Datum]>)> {
+    fn find(&mut self, sql: &str, format: &FormatContext) -> Option<(Statement, Arc<[Datum]>)> {
         self.is_wanted = false;
-        if !self.current.read(sql) || self.current.integers().is_empty() {
+        if !self.current.read(sql) || self.current.constants().is_empty() {
             return None;
         }
         match self.entries.get(self.current.key()) {
             Some(known) => {
                 let Known { statement, fixed } = known.as_ref()?;
-                let values = Parameterized::values(fixed, self.current.integers())?;
+                let values = fixed.values(&self.current, sql, &statement.parameters, format)?;
                 Some((statement.clone(), Arc::from(values)))
             }
             None => {
@@ -74,18 +79,23 @@ impl Shapes {
         std::mem::replace(slot, hash) == hash
     }
 
-    /// Keeps what became of the shape at hand; nothing when no integer of it can be a parameter.
+    /// Keeps what became of the shape at hand; nothing when no constant of it can be a parameter.
     fn keep(&mut self, known: Option<Known>) {
-        if self.entries.len() >= ENTRIES_MAX {
+        let bytes = self.current.key().len();
+        if self.entries.len() >= ENTRIES_MAX || self.key_bytes + bytes > KEY_BYTES_MAX {
             // Rare: a client with more shapes than places starts over.
             self.entries.clear();
+            self.key_bytes = 0;
         }
+        self.key_bytes += bytes;
         self.entries.insert(self.current.key().into(), known);
     }
 
     /// The plan of the shape at hand does not hold any more.
     fn forget_current(&mut self) {
-        self.entries.remove(self.current.key());
+        if self.entries.remove(self.current.key()).is_some() {
+            self.key_bytes -= self.current.key().len();
+        }
         self.is_wanted = true;
     }
 
@@ -96,6 +106,7 @@ impl Shapes {
 
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.key_bytes = 0;
         self.seen.clear();
         self.is_wanted = false;
     }
@@ -108,7 +119,8 @@ impl Session {
         sql: &str,
         out: &mut C,
     ) -> Result<Option<CommandEnd>, Failure> {
-        let Some((statement, params)) = self.shapes.find(sql).filter(|_| self.block != Block::Failed) else {
+        let Some((statement, params)) = self.shapes.find(sql, &self.format).filter(|_| self.block != Block::Failed)
+        else {
             return Ok(None);
         };
         self.start_statement_timer();
@@ -153,6 +165,14 @@ impl Session {
         let parsed = parsed.pop().filter(|_| parsed.is_empty())?;
         let mut statement = Statement::with_parameters(parsed, &types);
         let general = self.current_plan(&mut statement).ok()?;
-        (*statement.parameters == *types && general.does_as(&plan)).then_some(Known { statement, fixed })
+        let declared = statement.parameters.iter().zip(&types);
+        let is_known = declared.len() == types.len()
+            && declared.clone().all(|(ty, declared)| ty == declared || *declared == 0 && is_read_alone(*ty));
+        (is_known && general.does_as(&plan)).then_some(Known { statement, fixed })
     }
+}
+
+/// Whether a quoted constant of a type can be read without the catalog.
+fn is_read_alone(ty: Oid) -> bool {
+    !is_user_type(ty) && !is_object_reference(ty)
 }

@@ -17,13 +17,13 @@ use nqdb_functions::{AdvisoryLock, SessionFunctions, quote_identifier};
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
 use nqdb_sqlstate::{
-    Notice, OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION,
+    INVALID_PARAMETER_VALUE, Notice, OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION,
     SEQUENCE_GENERATOR_LIMIT_EXCEEDED, SqlError, SqlResult, UNDEFINED_OBJECT, UNDEFINED_TABLE, WARNING,
     WRONG_OBJECT_TYPE,
 };
 use nqdb_storage::Lsn;
-use nqdb_txn::{Isolation, Sequence, Transaction, TxnError};
-use nqdb_types::TypeCatalog;
+use nqdb_txn::{Isolation, Sequence, Transaction, TxnError, Xid, XidStatus};
+use nqdb_types::{TransactionSnapshot, TypeCatalog};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use ring::rand::SecureRandom;
@@ -58,6 +58,8 @@ pub struct Surroundings {
     pub deadline: Cell<Option<Instant>>,
     /// The number of the transaction at hand, if it has one.
     pub transaction_id: Cell<Option<u64>>,
+    /// What the statement at hand sees.
+    pub snapshot: Cell<Option<nqdb_txn::Snapshot>>,
     /// How the transaction at hand behaves.
     pub characteristics: Cell<Option<Characteristics>>,
     /// The locks that `pg_advisory_lock` and its like took.
@@ -112,6 +114,7 @@ impl Surroundings {
             search_path: RefCell::new(Arc::from([])),
             deadline: Cell::new(None),
             transaction_id: Cell::new(None),
+            snapshot: Cell::new(None),
             characteristics: Cell::new(None),
             advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner, database.database())),
             warnings: RefCell::default(),
@@ -276,7 +279,6 @@ impl Surroundings {
         }
     }
 
-    /// Runs a call on a sequence in a transaction of its own.
     /// The storage of sequences knows their numbers only.
     fn with_sequence_name(&self, error: SqlError, oid: u32) -> SqlError {
         if error.code() != SEQUENCE_GENERATOR_LIMIT_EXCEEDED {
@@ -289,19 +291,21 @@ impl Surroundings {
         SqlError::new(SEQUENCE_GENERATOR_LIMIT_EXCEEDED, message)
     }
 
+    /// Runs a call on a sequence in a transaction of its own.
     fn on_sequence<T>(
         &self,
         function: &str,
         (oid, any_of): (u32, Rights),
         call: impl FnOnce(&Sequence, &mut Transaction) -> Result<T, TxnError>,
     ) -> SqlResult<T> {
-        if self.characteristics.get().is_some_and(|characteristics| characteristics.read_only) {
+        let definition = self.sequence(oid, any_of)?;
+        let is_temporary = self.catalog.borrow().schema_by_oid(definition.schema).is_some_and(|s| s.is_temporary());
+        if !is_temporary && self.characteristics.get().is_some_and(|characteristics| characteristics.read_only) {
             return Err(SqlError::new(
                 READ_ONLY_SQL_TRANSACTION,
                 format!("cannot execute {function}() in a read-only transaction"),
             ));
         }
-        let definition = self.sequence(oid, any_of)?;
         let sequence = definition.counter();
         let mut txn = self.instance.system.begin(Isolation::ReadCommitted, false);
         let value = call(&sequence, &mut txn)?;
@@ -406,6 +410,10 @@ impl SessionFunctions for Surroundings {
         let (sequence, value) = self.last_drawn.get().and_then(drawn).ok_or_else(|| {
             SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session")
         })?;
+        // One that was dropped is as none.
+        if self.catalog.borrow().relation_by_oid(sequence).is_none() {
+            return Err(SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, "lastval is not yet defined in this session"));
+        }
         self.sequence(sequence, Rights::SELECT.with(Rights::USAGE))?;
         Ok(value)
     }
@@ -445,6 +453,34 @@ impl SessionFunctions for Surroundings {
             Some(id) => i64::try_from(id).map_err(|_| SqlError::internal("a transaction number beyond 63 bits")),
             None => Err(SqlError::internal("a transaction was not numbered for the statement that asks for it")),
         }
+    }
+
+    fn assigned_transaction_id(&self) -> Option<u64> {
+        self.transaction_id.get()
+    }
+
+    fn transaction_snapshot(&self) -> SqlResult<TransactionSnapshot> {
+        let snapshot = self.snapshot.get().ok_or_else(|| SqlError::internal("a statement without a snapshot"))?;
+        let (unseen, next) = self.instance.system.unseen(snapshot);
+        let running: Vec<u64> = unseen.into_iter().map(|xid| xid.0).collect();
+        let xmin = running.first().copied().unwrap_or(next.0);
+        TransactionSnapshot::new(xmin, next.0, running)
+            .ok_or_else(|| SqlError::internal("the numbers of a snapshot are not in order"))
+    }
+
+    fn transaction_status(&self, number: u64) -> SqlResult<Option<&'static str>> {
+        if number >= self.instance.system.next_xid().0 {
+            let message = format!("transaction ID {number} is in the future");
+            return Err(SqlError::new(INVALID_PARAMETER_VALUE, message));
+        }
+        Ok(match self.instance.system.status(Xid(number)) {
+            // PostgreSQL's numbers of what was there from the start.
+            _ if number == 1 || number == 2 => Some("committed"),
+            Some(XidStatus::Active) => Some("in progress"),
+            Some(XidStatus::Committed(_)) => Some("committed"),
+            Some(XidStatus::RolledBack) => Some("aborted"),
+            None => None,
+        })
     }
 
     fn check_interruption(&self) -> SqlResult<()> {

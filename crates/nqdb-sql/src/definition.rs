@@ -19,7 +19,6 @@ pub enum Definition {
     Table(Box<CreateTable>),
     AlterTable(Box<AlterTable>),
     Cluster(Cluster),
-    Schema(CreateSchema),
     /// REFRESH MATERIALIZED VIEW.
     Refresh {
         name: QualifiedName,
@@ -38,6 +37,7 @@ pub enum Definition {
     /// DROP of what cannot be there.
     DropAbsent(DropAbsent),
     Comment(CommentOn),
+    SchemaWith(Box<CreateSchemaWith>),
     Rights(Box<RightsCommand>),
     Database(DatabaseCommand),
 }
@@ -52,6 +52,15 @@ pub struct CreateView {
     pub query: Box<Parsed>,
     /// As in [`nqdb_catalog::ViewDef::options`], WITH CHECK OPTION among them.
     pub options: Vec<(String, String)>,
+}
+
+/// CREATE SCHEMA with elements.
+#[derive(Clone, Debug)]
+pub struct CreateSchemaWith {
+    /// CREATE SCHEMA without them.
+    pub schema: ast::Statement,
+    /// In the order in which they are made.
+    pub elements: Vec<Parsed>,
 }
 
 /// `CREATE TABLE ... AS`, `SELECT ... INTO`, `CREATE MATERIALIZED VIEW`.
@@ -112,17 +121,6 @@ pub struct CreateIndex {
     /// WITH.
     pub parameters: Vec<Parameter>,
     pub predicate: Option<IndexText>,
-}
-
-/// CREATE SCHEMA.
-#[derive(Clone, Debug)]
-pub struct CreateSchema {
-    /// None: that of the owner.
-    pub name: Option<String>,
-    pub owner: Option<String>,
-    pub if_not_exists: bool,
-    /// Tables, views, indexes, sequences and grants that are made with it.
-    pub elements: Vec<Parsed>,
 }
 
 /// CLUSTER.
@@ -248,6 +246,23 @@ pub struct CreateType {
 pub enum NewTypeKind {
     /// The labels.
     Enum(Vec<String>),
+    Composite(Vec<NewAttribute>),
+}
+
+/// An attribute of a composite type.
+#[derive(Clone, Debug)]
+pub struct NewAttribute {
+    pub name: String,
+    pub data_type: ast::DataType,
+    pub collation: Option<QualifiedName>,
+}
+
+/// A clause of ALTER TYPE for an attribute.
+#[derive(Clone, Debug)]
+pub enum AlterAttribute {
+    Add(NewAttribute),
+    Drop { name: String, if_exists: bool, cascade: bool },
+    SetType(NewAttribute),
 }
 
 /// ALTER TYPE.
@@ -261,6 +276,8 @@ pub struct AlterType {
 pub enum AlterTypeAction {
     AddValue { label: String, if_not_exists: bool, place: LabelPlace },
     RenameValue { label: String, new_label: String },
+    Attributes(Vec<AlterAttribute>),
+    RenameAttribute { name: String, new_name: String },
     Rename(String),
     SetSchema(String),
     Owner(String),

@@ -149,6 +149,13 @@ pub enum ExprKind {
         subscripts: Vec<Subscript>,
         value: Box<Expr>,
     },
+    /// The record with `value` in the place of a field (`SET c.f = value`); a NULL record counts as one of NULLs.
+    AssignField {
+        record: Box<Expr>,
+        index: usize,
+        value: Box<Expr>,
+        shape: Arc<RecordShape>,
+    },
     /// The array of what `element` makes of each element that is not NULL, which is its [`ExprKind::CaseOperand`].
     MapElements {
         array: Box<Expr>,
@@ -166,10 +173,11 @@ pub enum ExprKind {
         arg: Box<Expr>,
         rules: Arc<DomainRules>,
     },
-    /// `(record).field`, by position.
+    /// `(record).field`, by position; the name is for EXPLAIN.
     Field {
         record: Box<Expr>,
         index: usize,
+        name: Arc<str>,
     },
 }
 
@@ -183,13 +191,22 @@ pub struct DomainRules {
     pub display: String,
     /// The base type.
     pub ty: Type,
-    /// The value is an array, each of whose elements must meet the rules.
-    pub over_elements: bool,
+    /// Where in the value that is what must meet the rules: itself when there are no steps.
+    pub path: Vec<RuleStep>,
     pub not_null: bool,
     /// What the checks call VALUE. No relation defines it: the conversion does, for its checks alone.
     pub value: ColumnId,
     /// In the order in which they are checked.
     pub checks: Vec<Check>,
+}
+
+/// A step to the parts of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleStep {
+    /// Each element of an array.
+    Elements,
+    /// A field of a record, by position.
+    Field(usize),
 }
 
 /// One pair of brackets behind an array; int4. A bound of a slice may be left out; an index is `upper`.
@@ -403,8 +420,18 @@ pub enum LockWait {
 #[derive(Clone, Debug)]
 pub struct TableFunction {
     pub call: TableCall,
+    pub form: RowForm,
     /// One for each column of the result.
     pub columns: Vec<FunctionColumn>,
+}
+
+/// How what a function gives becomes columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowForm {
+    /// A value for each column.
+    Columns,
+    /// Its values are records: each field is a column.
+    Fields,
 }
 
 /// A column that a function gives, under the function's own name for it.

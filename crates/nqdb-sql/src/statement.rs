@@ -4,12 +4,13 @@
 //! 1. [`Parsed::text`] is the statement's own text, without surrounding blanks, comments and `;`.
 //! 2. Positions in the syntax tree are characters, counted from 1, in the whole query string: the `column` of
 //!    every `sqlparser` location. Its `line` is the number of the token (see [`crate::parse::Tokens`]).
-//! 3. A kind holds everything that its statement said; what is not obeyed was refused with 0A000.
+//! 3. A kind holds everything that its statement said; what is not obeyed is refused with 0A000.
 //!
 //! Left out: meaning. Names and types are decided by [`crate::bind`], table definitions by `ddl`.
 
 use std::sync::Arc;
 
+use nqdb_sqlstate::SqlError;
 use nqdb_txn::RelationLock;
 use nqdb_types::Type;
 use sqlparser::ast;
@@ -34,6 +35,9 @@ pub struct Parsed {
 pub enum StatementKind {
     /// Nothing between two semicolons.
     Empty,
+    /// PostgreSQL knows it and we do not: 0A000 when its turn comes, so that what is wrong with the text, or with the
+    /// transaction block, is said first.
+    Refused(SqlError),
     /// SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE, MERGE.
     Rows(Box<RowsStatement>),
     /// CREATE, ALTER, DROP, TRUNCATE, COMMENT, GRANT, REVOKE, REASSIGN: whatever changes the catalog.
@@ -163,8 +167,8 @@ pub struct RowsStatement {
     pub ast: ast::Statement,
     /// INSERT's OVERRIDING, which the syntax tree has no place for.
     pub overriding: Option<Overriding>,
-    /// Brackets behind target columns, which the syntax tree has no place for either.
-    pub target_subscripts: Vec<TargetSubscripts>,
+    /// Brackets and fields behind target columns, which the syntax tree has no place for either.
+    pub target_paths: Vec<TargetPath>,
     /// Targets of ON CONFLICT that are more than columns; the syntax tree has a name with their number instead.
     pub conflict_targets: Vec<ConflictInference>,
 }
@@ -176,12 +180,12 @@ pub struct ConflictInference {
     pub predicate: Option<IndexText>,
 }
 
-/// The brackets behind a column that is assigned to.
+/// The brackets and fields behind a column that is assigned to.
 #[derive(Clone, Debug)]
-pub struct TargetSubscripts {
+pub struct TargetPath {
     /// The number of the token that names the column.
     pub name: usize,
-    pub subscripts: Vec<ast::Subscript>,
+    pub steps: Vec<ast::AccessExpr>,
 }
 
 /// `OVERRIDING { SYSTEM | USER } VALUE` of INSERT: whose value an identity column takes.

@@ -132,6 +132,16 @@ impl SqlError {
         self
     }
 
+    /// Adds a line to the context: what was going on around what it already tells.
+    pub fn within(mut self, outer: impl Into<String>) -> SqlError {
+        let outer = outer.into();
+        self.0.context = Some(match self.0.context.take() {
+            Some(inner) => format!("{inner}\n{outer}"),
+            None => outer,
+        });
+        self
+    }
+
     /// The schema of a table or data type.
     pub fn with_schema(mut self, schema: impl Into<String>) -> SqlError {
         self.0.schema = Some(schema.into());

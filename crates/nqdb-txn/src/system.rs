@@ -17,13 +17,13 @@ use crate::recovery::{self, Found};
 use crate::relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock, RelationLocks};
 use crate::row_lock::RowLocks;
 use crate::sequence::{SEQUENCES, Sequences};
-use crate::snapshot::Snapshots;
+use crate::snapshot::{Snapshot, Snapshots};
 use crate::table::TableStore;
 use crate::transaction::{Commit, Isolation, MarkedAgain, Transaction};
 use crate::undo::{UndoChunks, UndoStore};
 use crate::view::{ReadView, Registered, RowHeader};
 use crate::wait::{Running, WaitGraph};
-use crate::xids::XidTable;
+use crate::xids::{XidStatus, XidTable};
 use nqdb_storage::disk::Disk;
 use nqdb_storage::tree::Tree;
 use nqdb_storage::{ClientCheckpoint, Engine, LogClient, Lsn, Need, Options, PageId, Reservation, TreeId};
@@ -305,6 +305,32 @@ impl TxnSystem {
     /// the advisory locks that it holds.
     pub fn begin_as(self: &Arc<Self>, owner: OwnerId, isolation: Isolation, read_only: bool) -> Transaction {
         Transaction::begin(self, Running::new(owner), isolation, read_only)
+    }
+
+    /// The numbers that a snapshot does not see although lower ones have ended, in order, and the next number that will be
+    /// given out. The snapshot is registered, so that nothing about its numbers is forgotten.
+    pub fn unseen(&self, snapshot: Snapshot) -> (Vec<Xid>, Xid) {
+        let (_, next) = self.timeline.snapshots.floor();
+        let is_unseen = |xid: &Xid| match self.xids.status(*xid) {
+            XidStatus::Active => true,
+            XidStatus::Committed(csn) => csn > snapshot.csn,
+            XidStatus::RolledBack => false,
+        };
+        ((snapshot.oldest_active.0..next.0).map(Xid).filter(is_unseen).collect(), next)
+    }
+
+    /// What has become of a transaction; `None` when it ended so long ago that nobody knows any longer how. The number must
+    /// have been given out.
+    pub fn status(&self, xid: Xid) -> Option<XidStatus> {
+        match self.xids.status(xid) {
+            XidStatus::Committed(Csn(0)) => None,
+            status => Some(status),
+        }
+    }
+
+    /// The next transaction number that will be given out.
+    pub fn next_xid(&self) -> Xid {
+        self.timeline.snapshots.floor().1
     }
 
     /// Takes an advisory lock. `Wait::Relation` leaves a place in the queue: wait with [`crate::Wait::wait_as`] and call

@@ -22,6 +22,7 @@ use crate::ids::{Csn, OwnerId, RowId, UndoPosition, Xid};
 use crate::record::{self, CHANGE_OVERHEAD_BYTES, Change, ChangeKind};
 use crate::relation_lock::{LockTarget, RelationLock};
 use crate::row_lock::RowLock;
+use crate::snapshot::Snapshot;
 use crate::system::TxnSystem;
 use crate::table::TableStore;
 use crate::undo::UndoWriter;
@@ -220,6 +221,11 @@ impl Transaction {
             None => Registered::take(&self.system),
         };
         ReadView::new(registered, Some(self.running.clone()), self.seen_up_to)
+    }
+
+    /// The snapshot of the current statement; none outside of one.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.registered.as_ref().map(|registered| registered.snapshot())
     }
 
     /// A view that also sees what the current statement has written so far (for triggers' and constraints' checks).

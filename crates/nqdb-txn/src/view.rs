@@ -117,6 +117,10 @@ impl Registered {
     pub(crate) fn take(system: &Arc<TxnSystem>) -> Arc<Registered> {
         Arc::new(Registered { system: system.clone(), snapshot: system.snapshots().take() })
     }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.snapshot
+    }
 }
 
 impl Drop for Registered {

@@ -8,6 +8,7 @@
 //! enums              their labels
 //! timetz             micros i64 | seconds west i32           bit, varbit           see `bits`
 //! jsonpath           1, its text
+//! xid8, pg_lsn       u64             pg_snapshot           see `transaction_id`
 //! text types, bytea  as they are             uuid 16 bytes         numeric  see `numeric::wire`
 //! ```
 
@@ -19,12 +20,13 @@ use nqdb_sqlstate::{
 use crate::array::{element_type, read_array, write_array};
 use crate::calendar::{self, DATE_END, DATE_MIN, MICROS_PER_DAY};
 use crate::json::JsonText;
-use crate::record::write_record;
+use crate::record::{composite_shape, read_record, write_record};
 use crate::sql_type::is_oid_like;
 use crate::text::enumeration;
 use crate::time_tz::OFFSET_SECONDS_END;
 use crate::{
-    Bits, Datum, FormatContext, Interval, Json, JsonPath, Numeric, Sink, TimeTz, Type, apply_typmod, is_enum, oid,
+    Bits, Datum, FormatContext, Interval, Json, JsonPath, Numeric, Sink, TimeTz, TransactionSnapshot, Type,
+    apply_typmod, is_composite, is_enum, oid,
 };
 
 /// Appends a value's binary form, without a length. NULL writes nothing.
@@ -63,6 +65,8 @@ pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCo
             out.put(&value.seconds_west.to_be_bytes());
         }
         Datum::Bits(value) => value.write_binary(out),
+        Datum::Unsigned8(value) => out.put(&value.to_be_bytes()),
+        Datum::Snapshot(value) => value.write_binary(out),
         Datum::JsonPath(value) => {
             out.put_byte(JSONPATH_VERSION);
             value.write_to(out);
@@ -119,6 +123,8 @@ pub fn read_binary(bytes: &[u8], ty: Type, cx: &FormatContext) -> SqlResult<Datu
             None => return Err(SqlError::new(PROTOCOL_VIOLATION, "no data left in message")),
         },
         oid::BIT | oid::VARBIT => Datum::bits(Bits::read_binary(bytes)?),
+        oid::XID8 | oid::PG_LSN => Datum::Unsigned8(u64::from_be_bytes(exact(bytes)?)),
+        oid::PG_SNAPSHOT | oid::TXID_SNAPSHOT => Datum::snapshot(TransactionSnapshot::read_binary(bytes)?),
         oid::TIMETZ => Datum::TimeTz(read_time_tz(bytes)?),
         oid::TID => {
             let [b0, b1, b2, b3, o0, o1] = exact(bytes)?;
@@ -145,6 +151,7 @@ pub fn read_binary(bytes: &[u8], ty: Type, cx: &FormatContext) -> SqlResult<Datu
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
         }
         other if is_enum(other) => enumeration::parse(text_of_bytes(bytes)?, other, cx)?,
+        other if is_composite(other) => Datum::record(read_record(bytes, &composite_shape(other, cx)?, cx)?),
         other => match element_type(other) {
             // The modifier is the elements': it is applied as they are read.
             Some(element) => return Ok(Datum::array(read_array(bytes, Type::with_typmod(element, ty.typmod), cx)?)),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::array::array_type;
 use crate::json::Json;
-use crate::{Array, Bits, EnumValue, Interval, JsonPath, Numeric, Oid, Record, Tid, TimeTz, oid};
+use crate::{Array, Bits, EnumValue, Interval, JsonPath, Numeric, Oid, Record, Tid, TimeTz, TransactionSnapshot, oid};
 
 /// A value of one of PostgreSQL's types, or NULL.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,10 @@ pub enum Datum {
     Bits(Arc<Bits>),
     JsonPath(Arc<JsonPath>),
     Tid(Tid),
+    /// `xid8` and `pg_lsn`.
+    Unsigned8(u64),
+    /// `pg_snapshot` and `txid_snapshot`.
+    Snapshot(Arc<TransactionSnapshot>),
 }
 
 impl Datum {
@@ -83,6 +87,11 @@ impl Datum {
     /// A bit string.
     pub fn bits(bits: Bits) -> Datum {
         Datum::Bits(Arc::new(bits))
+    }
+
+    /// A snapshot of transactions.
+    pub fn snapshot(snapshot: TransactionSnapshot) -> Datum {
+        Datum::Snapshot(Arc::new(snapshot))
     }
 
     /// A path.
@@ -122,6 +131,8 @@ impl Datum {
             Datum::Bits(_) => oid::VARBIT,
             Datum::JsonPath(_) => oid::JSONPATH,
             Datum::Tid(_) => oid::TID,
+            Datum::Unsigned8(_) => oid::XID8,
+            Datum::Snapshot(_) => oid::PG_SNAPSHOT,
         })
     }
 
@@ -152,8 +163,10 @@ impl Datum {
             (Datum::TimeTz(a), Datum::TimeTz(b)) => a.compare(*b),
             (Datum::Bits(a), Datum::Bits(b)) => a.compare(b),
             (Datum::Tid(a), Datum::Tid(b)) => a.cmp(b),
-            // Paths have no order of PostgreSQL's; any will do.
+            (Datum::Unsigned8(a), Datum::Unsigned8(b)) => a.cmp(b),
+            // Snapshots and paths have no order of PostgreSQL's; any will do.
             (Datum::JsonPath(a), Datum::JsonPath(b)) => a.to_text().cmp(&b.to_text()),
+            (Datum::Snapshot(a), Datum::Snapshot(b)) => a.cmp(b),
             _ => match (self.as_integer(), other.as_integer()) {
                 (Some(a), Some(b)) => a.cmp(&b),
                 _ => match (self.as_float(), other.as_float()) {
@@ -208,6 +221,8 @@ impl Datum {
             Datum::Bits(value) => value.hash(state),
             Datum::JsonPath(value) => value.to_text().hash(state),
             Datum::Tid(value) => value.hash(state),
+            Datum::Unsigned8(value) => state.write_u64(*value),
+            Datum::Snapshot(value) => value.hash(state),
         }
     }
 
@@ -231,6 +246,7 @@ impl Datum {
             Datum::Record(value) => value.heap_size() + REFERENCE_COUNTS_LEN,
             Datum::Jsonb(value) => size_of::<Json>() + value.heap_size() + REFERENCE_COUNTS_LEN,
             Datum::Bits(value) => size_of::<Bits>() + value.heap_size() + REFERENCE_COUNTS_LEN,
+            Datum::Snapshot(value) => size_of::<TransactionSnapshot>() + value.heap_size() + REFERENCE_COUNTS_LEN,
             // About what its parts take; paths are short.
             Datum::JsonPath(value) => value.to_text().len() * 16 + REFERENCE_COUNTS_LEN,
             _ => 0,
@@ -303,6 +319,14 @@ impl Datum {
         }
     }
 
+    /// The snapshot, if it is one.
+    pub fn as_snapshot(&self) -> Option<&Arc<TransactionSnapshot>> {
+        match self {
+            Datum::Snapshot(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The path, if it is one.
     pub fn as_json_path(&self) -> Option<&Arc<JsonPath>> {
         match self {
@@ -342,7 +366,9 @@ impl Datum {
             Datum::Bits(_) => 18,
             Datum::JsonPath(_) => 19,
             Datum::Enum(_) => 20,
-            Datum::Tid(_) => 21,
+            Datum::Unsigned8(_) => 21,
+            Datum::Snapshot(_) => 22,
+            Datum::Tid(_) => 23,
             Datum::Null => u8::MAX,
         }
     }

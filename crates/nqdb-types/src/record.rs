@@ -3,9 +3,10 @@
 //! A record carries its shape, the names and types of its fields, because nothing else knows it: the type
 //! `record` stands for any shape. What always holds:
 //!
-//! 1. There are as many values as the shape has fields.
-//! 2. The order is field by field, NULLs last and equal to each other. Who compares records of different shapes has
-//!    to refuse that before ([`RecordShape::mismatch`]); here a shorter one sorts first.
+//! 1. There are as many values as the shape has fields. A composite type whose attributes change leaves values of its
+//!    former shapes behind in tables: who reads a stored value brings it into the shape of now ([`current_value`]).
+//! 2. The order is field by field, NULLs last and equal to each other. Who compares records that may have different shapes
+//!    has [`Record::compare_checked`] refuse that; for [`Record::compare`] a shorter one sorts first.
 //! 3. Values nest [`crate::array::NESTING_MAX`] levels deep at most, so that walking over them is bounded.
 
 use std::cmp::Ordering;
@@ -17,16 +18,18 @@ use nqdb_sqlstate::{
     SqlResult,
 };
 
-use crate::array::{NESTING_MAX, nesting_too_deep};
+use crate::array::{NESTING_MAX, element_type, nesting_too_deep};
 use crate::binary::{read_binary, write_binary};
 use crate::text::{is_space, write_text};
-use crate::{Datum, FormatContext, Oid, Sink, Type, oid};
+use crate::{Array, Datum, FormatContext, Oid, Sink, Type, TypeCatalog, is_composite, oid};
 
 /// One field of a record's shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordField {
     pub name: Arc<str>,
     pub ty: Type,
+    /// The attribute's number, which stays when others go; of an anonymous record the place, counted from 1.
+    pub number: u16,
 }
 
 /// What the records of one kind look like.
@@ -40,25 +43,19 @@ pub struct RecordShape {
 impl RecordShape {
     /// The shape of `ROW(...)`: fields `f1`, `f2` and so on.
     pub fn anonymous(types: impl IntoIterator<Item = Type>) -> RecordShape {
-        let field = |(at, ty): (usize, Type)| RecordField { name: format!("f{}", at + 1).into(), ty };
-        RecordShape { type_oid: oid::RECORD, fields: types.into_iter().enumerate().map(field).collect() }
+        RecordShape::named(oid::RECORD, types.into_iter().enumerate().map(|(at, ty)| (format!("f{}", at + 1), ty)))
     }
 
-    /// Why records of the two shapes cannot be compared (42804), if so.
-    pub fn mismatch(&self, other: &RecordShape) -> Option<SqlError> {
-        for (at, (left, right)) in self.fields.iter().zip(&other.fields).enumerate() {
-            if left.ty.oid != right.ty.oid {
-                let message = format!(
-                    "cannot compare dissimilar column types {} and {} at record column {}",
-                    Type::new(left.ty.oid).name(),
-                    Type::new(right.ty.oid).name(),
-                    at + 1
-                );
-                return Some(SqlError::new(DATATYPE_MISMATCH, message));
-            }
-        }
-        (self.fields.len() != other.fields.len())
-            .then(|| SqlError::new(DATATYPE_MISMATCH, "cannot compare record types with different numbers of columns"))
+    /// A shape of fields with these names, numbered from 1.
+    pub fn named<N: Into<Arc<str>>>(type_oid: Oid, fields: impl IntoIterator<Item = (N, Type)>) -> RecordShape {
+        let numbered = (1..).zip(fields);
+        let fields = numbered.map(|(number, (name, ty))| RecordField { name: name.into(), ty, number }).collect();
+        RecordShape { type_oid, fields }
+    }
+
+    /// The field of that name.
+    pub fn field_named(&self, name: &str) -> Option<(usize, &RecordField)> {
+        self.fields.iter().enumerate().find(|(_, field)| &*field.name == name)
     }
 }
 
@@ -92,7 +89,34 @@ impl Record {
         &self.values
     }
 
-    /// Field by field; what [`RecordShape::mismatch`] refuses has no meaning here.
+    /// Field by field, up to the first difference.
+    ///
+    /// Errors: 42804 when it comes to fields of different types, or when one record has more fields; what
+    /// `check_type` says of the type of a field.
+    pub fn compare_checked(
+        &self,
+        other: &Record,
+        cx: &FormatContext,
+        check_type: impl Fn(Type) -> SqlResult<()>,
+    ) -> SqlResult<Ordering> {
+        let fields = self.shape.fields.iter().zip(&other.shape.fields);
+        for (at, ((a, b), (left, right))) in self.values.iter().zip(&other.values).zip(fields).enumerate() {
+            if left.ty.declared_oid() != right.ty.declared_oid() {
+                return Err(dissimilar(at, left.ty, right.ty, cx));
+            }
+            check_type(left.ty)?;
+            match a.compare_as(b, left.ty.oid) {
+                Ordering::Equal => {}
+                unequal => return Ok(unequal),
+            }
+        }
+        if self.values.len() != other.values.len() {
+            return Err(different_widths());
+        }
+        Ok(Ordering::Equal)
+    }
+
+    /// Field by field; fields of different types have no order.
     pub fn compare(&self, other: &Record) -> Ordering {
         for ((a, b), field) in self.values.iter().zip(&other.values).zip(&self.shape.fields) {
             match a.compare_as(b, field.ty.oid) {
@@ -120,6 +144,68 @@ impl Record {
     pub(crate) fn nesting(&self) -> u16 {
         self.nesting
     }
+}
+
+/// 42804 for two fields of different types.
+pub(crate) fn dissimilar(at: usize, left: Type, right: Type, cx: &FormatContext) -> SqlError {
+    let (left, right) = (cx.type_name(left.bare()), cx.type_name(right.bare()));
+    let message = format!("cannot compare dissimilar column types {left} and {right} at record column {}", at + 1);
+    SqlError::new(DATATYPE_MISMATCH, message)
+}
+
+/// 42804 for records of different lengths.
+pub(crate) fn different_widths() -> SqlError {
+    SqlError::new(DATATYPE_MISMATCH, "cannot compare record types with different numbers of columns")
+}
+
+/// The shape of a composite type, for input. XX000 when it is gone.
+pub(crate) fn composite_shape(type_oid: Oid, cx: &FormatContext) -> SqlResult<Arc<RecordShape>> {
+    let found = cx.types.composite_shape(type_oid);
+    found.ok_or_else(|| SqlError::internal(format!("cache lookup failed for type {type_oid}")))
+}
+
+/// A stored value in the shapes that its composite types have now: attributes that were added are NULL, those that were
+/// dropped are gone. Values that hold no composite type come back as they are.
+pub fn current_value(value: Datum, types: &dyn TypeCatalog) -> SqlResult<Datum> {
+    if matches!(value, Datum::Record(_) | Datum::Array(_)) { current_nested(value, types) } else { Ok(value) }
+}
+
+fn current_nested(value: Datum, types: &dyn TypeCatalog) -> SqlResult<Datum> {
+    match &value {
+        Datum::Record(record) => current_record(record, types).map(|changed| changed.map_or(value, Datum::record)),
+        Datum::Array(array) if holds_records(array.element_type()) => {
+            let elements = array.elements().iter().map(|element| current_value(element.clone(), types));
+            let elements = elements.collect::<SqlResult<Vec<Datum>>>()?;
+            Array::new(array.element_type(), array.dimensions().to_vec(), elements).map(Datum::array)
+        }
+        _ => Ok(value),
+    }
+}
+
+/// Whether values of a type may be of a composite type, or hold some.
+pub fn holds_records(type_oid: Oid) -> bool {
+    let element = element_type(type_oid).unwrap_or(type_oid);
+    is_composite(element) || element == oid::RECORD
+}
+
+/// A record in its type's shape of now; `None` when it has it already.
+fn current_record(record: &Record, types: &dyn TypeCatalog) -> SqlResult<Option<Record>> {
+    let old = &record.shape;
+    let shape = match types.composite_shape(old.type_oid) {
+        Some(shape) if *shape != **old => shape,
+        _ => Arc::clone(old),
+    };
+    let same_shape = Arc::ptr_eq(&shape, old);
+    if same_shape && !old.fields.iter().any(|field| holds_records(field.ty.oid)) {
+        return Ok(None);
+    }
+    let mut values = Vec::with_capacity(shape.fields.len());
+    for field in &shape.fields {
+        let at = old.fields.iter().position(|known| known.number == field.number && known.ty.oid == field.ty.oid);
+        let value = at.and_then(|at| record.values.get(at)).cloned().unwrap_or_default();
+        values.push(current_value(value, types)?);
+    }
+    Record::new(shape, values).map(Some)
 }
 
 /// Writes a record: `(1,"a b",)`.
@@ -210,7 +296,7 @@ pub(crate) fn write_record<S: Sink>(out: &mut S, record: &Record, cx: &FormatCon
     out.put(&(record.values.len() as i32).to_be_bytes());
     let mut bytes = Vec::new();
     for (value, field) in record.values.iter().zip(&record.shape.fields) {
-        out.put(&field.ty.oid.to_be_bytes());
+        out.put(&field.ty.declared_oid().to_be_bytes());
         if value.is_null() {
             out.put(&(-1i32).to_be_bytes());
             continue;
@@ -235,12 +321,12 @@ pub fn read_record(mut bytes: &[u8], shape: &Arc<RecordShape>, cx: &FormatContex
     let mut values = Vec::with_capacity(shape.fields.len());
     for (at, field) in shape.fields.iter().enumerate() {
         let sent = take_i32(input)?.cast_unsigned();
-        if sent != field.ty.oid {
+        if sent != field.ty.declared_oid() {
             let message = format!(
                 "binary data has type {sent} ({}) instead of expected {} ({}) in record column {}",
                 cx.type_name(Type::new(sent)),
-                field.ty.oid,
-                cx.type_name(Type::new(field.ty.oid)),
+                field.ty.declared_oid(),
+                cx.type_name(field.ty.bare()),
                 at + 1
             );
             return Err(SqlError::new(DATATYPE_MISMATCH, message));

@@ -190,7 +190,7 @@ const TYPES: &[TypeInfo] = type_table! {
     XML_ARRAY: "_xml", "xml[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, XML, refused;
     PG_NODE_TREE: "pg_node_tree", "pg_node_tree", -1, 'Z', ordinary, by_reference, 'i', 'x', Base, 0, 0, refused;
     JSON_ARRAY: "_json", "json[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, JSON, stored;
-    XID8_ARRAY: "_xid8", "xid8[]", -1, 'A', ordinary, by_reference, 'd', 'x', Array, 0, XID8, refused;
+    XID8_ARRAY: "_xid8", "xid8[]", -1, 'A', ordinary, by_reference, 'd', 'x', Array, 0, XID8, stored;
     POINT: "point", "point", 16, 'G', ordinary, by_reference, 'd', 'p', Base, POINT_ARRAY, FLOAT8, refused;
     LSEG: "lseg", "lseg", 32, 'G', ordinary, by_reference, 'd', 'p', Base, LSEG_ARRAY, POINT, refused;
     PATH: "path", "path", -1, 'G', ordinary, by_reference, 'd', 'x', Base, PATH_ARRAY, 0, refused;
@@ -283,10 +283,12 @@ const TYPES: &[TypeInfo] = type_table! {
     ANYELEMENT: "anyelement", "anyelement", 4, 'P', ordinary, by_value, 'i', 'p', Pseudo, 0, 0, stored;
     RECORD_ARRAY: "_record", "record[]", -1, 'P', ordinary, by_reference, 'd', 'x', Pseudo, 0, RECORD, stored;
     ANYNONARRAY: "anynonarray", "anynonarray", 4, 'P', ordinary, by_value, 'i', 'p', Pseudo, 0, 0, stored;
+    TXID_SNAPSHOT_ARRAY: "_txid_snapshot", "txid_snapshot[]", -1, 'A', ordinary, by_reference, 'd', 'x', Array, 0, TXID_SNAPSHOT, stored;
     UUID: "uuid", "uuid", 16, 'U', ordinary, by_reference, 'c', 'p', Base, UUID_ARRAY, 0, stored;
     UUID_ARRAY: "_uuid", "uuid[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, UUID, stored;
-    PG_LSN: "pg_lsn", "pg_lsn", 8, 'U', ordinary, by_value, 'd', 'p', Base, PG_LSN_ARRAY, 0, refused;
-    PG_LSN_ARRAY: "_pg_lsn", "pg_lsn[]", -1, 'A', ordinary, by_reference, 'd', 'x', Array, 0, PG_LSN, refused;
+    TXID_SNAPSHOT: "txid_snapshot", "txid_snapshot", -1, 'U', ordinary, by_reference, 'd', 'x', Base, TXID_SNAPSHOT_ARRAY, 0, stored;
+    PG_LSN: "pg_lsn", "pg_lsn", 8, 'U', ordinary, by_value, 'd', 'p', Base, PG_LSN_ARRAY, 0, stored;
+    PG_LSN_ARRAY: "_pg_lsn", "pg_lsn[]", -1, 'A', ordinary, by_reference, 'd', 'x', Array, 0, PG_LSN, stored;
     ANYENUM: "anyenum", "anyenum", 4, 'P', ordinary, by_value, 'i', 'p', Pseudo, 0, 0, stored;
     TSVECTOR: "tsvector", "tsvector", -1, 'U', ordinary, by_reference, 'i', 'x', Base, TSVECTOR_ARRAY, 0, refused;
     TSQUERY: "tsquery", "tsquery", -1, 'U', ordinary, by_reference, 'i', 'p', Base, TSQUERY_ARRAY, 0, refused;
@@ -320,7 +322,9 @@ const TYPES: &[TypeInfo] = type_table! {
     REGROLE_ARRAY: "_regrole", "regrole[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, REGROLE, stored;
     REGCOLLATION: "regcollation", "regcollation", 4, 'N', ordinary, by_value, 'i', 'p', Base, REGCOLLATION_ARRAY, 0, stored;
     REGCOLLATION_ARRAY: "_regcollation", "regcollation[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, REGCOLLATION, stored;
-    XID8: "xid8", "xid8", 8, 'U', ordinary, by_value, 'd', 'p', Base, XID8_ARRAY, 0, refused;
+    PG_SNAPSHOT: "pg_snapshot", "pg_snapshot", -1, 'U', ordinary, by_reference, 'd', 'x', Base, PG_SNAPSHOT_ARRAY, 0, stored;
+    PG_SNAPSHOT_ARRAY: "_pg_snapshot", "pg_snapshot[]", -1, 'A', ordinary, by_reference, 'd', 'x', Array, 0, PG_SNAPSHOT, stored;
+    XID8: "xid8", "xid8", 8, 'U', ordinary, by_value, 'd', 'p', Base, XID8_ARRAY, 0, stored;
     ANYCOMPATIBLE: "anycompatible", "anycompatible", 4, 'P', ordinary, by_value, 'i', 'p', Pseudo, 0, 0, stored;
     ANYCOMPATIBLEARRAY: "anycompatiblearray", "anycompatiblearray", -1, 'P', ordinary, by_reference, 'd', 'x', Pseudo, 0, 0, stored;
     ANYCOMPATIBLENONARRAY: "anycompatiblenonarray", "anycompatiblenonarray", 4, 'P', ordinary, by_value, 'i', 'p', Pseudo, 0, 0, stored;

@@ -150,7 +150,7 @@ pub trait TypeCatalog: Debug + Send + Sync {
     /// The labels of an enum.
     fn enum_type(&self, type_oid: Oid) -> Option<Arc<EnumType>>;
 
-    /// The fields of a composite type, with base types in the place of domains.
+    /// The fields of a composite type: of one that was made as such, or of the rows of a table or view.
     fn composite_shape(&self, type_oid: Oid) -> Option<Arc<RecordShape>>;
 
     /// A domain, or an array over one, as the type that values of it have; `None` for any other type.

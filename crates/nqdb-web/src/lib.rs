@@ -8,6 +8,7 @@
 //!
 //! Nothing here changes state, and no handler waits for a lock that a query could hold.
 
+mod limited;
 mod metrics;
 
 use std::io;
@@ -22,6 +23,11 @@ use axum::routing::get;
 use nqdb_session::Instance;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+use limited::LimitedListener;
+
+/// Clients that are served at the same time.
+pub const CONNECTIONS_MAX: usize = 64;
 
 /// What the handlers see.
 #[derive(Clone)]
@@ -56,7 +62,8 @@ impl WebListener {
             // An error means that the server is gone altogether.
             let _ = stopped.wait_for(|stop| *stop).await;
         };
-        axum::serve(self.listener, routes(instance, stop)).with_graceful_shutdown(until_stopped).await
+        let listener = LimitedListener::new(self.listener, CONNECTIONS_MAX);
+        axum::serve(listener, routes(instance, stop)).with_graceful_shutdown(until_stopped).await
     }
 }
 

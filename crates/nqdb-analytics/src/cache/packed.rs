@@ -16,13 +16,15 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, StringViewArray, UInt32Array};
-use arrow::buffer::NullBuffer;
-use arrow::compute::take;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, StringViewArray, UInt32Array};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::compute::{filter, take};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Decimal128Type, Int16Type, Int32Type, Int64Type, UInt32Type};
 use foldhash::fast::RandomState;
 
+use crate::expression::Comparison;
 use crate::failure::{Failure, Outcome};
+use crate::join_keys::{KeySet, without_nulls};
 
 /// Different texts of a column that are told apart by one byte.
 const DICTIONARY_LEN_MAX: usize = 256;
@@ -94,23 +96,124 @@ impl Packed {
         }
     }
 
+    /// The values of some rows, as [`Packed::array`] has them.
+    pub fn chosen(&self, mask: &BooleanArray) -> Outcome<ArrayRef> {
+        match &self.values {
+            Values::Bytes(values) => self.widened_where(values, mask),
+            Values::Shorts(values) => self.widened_where(values, mask),
+            Values::Words(values) => self.widened_where(values, mask),
+            Values::Longs(values) => self.widened_where(values, mask),
+            Values::Dictionary(places, texts) => {
+                let chosen = mask.values().set_indices().filter_map(|row| places.get(row));
+                let chosen: Vec<u32> = chosen.map(|place| u32::from(*place)).collect();
+                let places = UInt32Array::new(chosen.into(), self.chosen_nulls(mask)?);
+                take(texts, &places, None).map_err(Failure::from)
+            }
+            Values::Array(array) => filter(array, mask).map_err(Failure::from),
+        }
+    }
+
+    fn chosen_nulls(&self, mask: &BooleanArray) -> Outcome<Option<NullBuffer>> {
+        let Some(nulls) = &self.nulls else { return Ok(None) };
+        let valid = filter(&BooleanArray::new(nulls.inner().clone(), None), mask)?;
+        Ok(Some(NullBuffer::new(valid.as_boolean().values().clone())))
+    }
+
+    /// Which values compare so with a number; NULL does not. `None` where the column does not hold narrow numbers.
+    pub fn compare(&self, comparison: Comparison, constant: i128) -> Option<BooleanArray> {
+        let passes = match &self.values {
+            Values::Bytes(values) => compared(values, comparison, constant),
+            Values::Shorts(values) => compared(values, comparison, constant),
+            Values::Words(values) => compared(values, comparison, constant),
+            Values::Longs(values) => compared(values, comparison, constant),
+            Values::Dictionary(..) | Values::Array(_) => return None,
+        };
+        Some(without_nulls(passes, self.nulls.as_ref()))
+    }
+
+    /// Which rows of `mask` may have a key of a join; `None` where the column does not hold numbers.
+    pub fn among(&self, keys: &KeySet, mask: Option<&BooleanArray>) -> Option<BooleanArray> {
+        let passes = match &self.values {
+            Values::Bytes(values) => keys.test(values, mask),
+            Values::Shorts(values) => keys.test(values, mask),
+            Values::Words(values) => keys.test(values, mask),
+            Values::Longs(values) => keys.test(values, mask),
+            Values::Dictionary(..) | Values::Array(_) => return None,
+        };
+        Some(without_nulls(passes, self.nulls.as_ref()))
+    }
+
+    /// The different texts of a column that has few of them, and no NULL.
+    pub fn different_values(&self) -> Option<&ArrayRef> {
+        match &self.values {
+            Values::Dictionary(_, texts) if self.nulls.is_none() => Some(texts),
+            _ => None,
+        }
+    }
+
+    /// The rows whose value is one of those [`Packed::different_values`] that are chosen.
+    pub fn where_value(&self, chosen: &BooleanArray) -> Option<BooleanArray> {
+        let Values::Dictionary(places, _) = &self.values else { return None };
+        let mut passes = [false; DICTIONARY_LEN_MAX];
+        for (place, chosen) in passes.iter_mut().zip(chosen.values()) {
+            *place = chosen;
+        }
+        let test = |row: usize| places.get(row).is_some_and(|place| passes[usize::from(*place)]);
+        Some(BooleanArray::new(BooleanBuffer::collect_bool(places.len(), test), None))
+    }
+
+    fn widened_where<N: Copy + Into<i64>>(&self, values: &[N], mask: &BooleanArray) -> Outcome<ArrayRef> {
+        let chosen = mask.values().set_indices().filter_map(|row| values.get(row).copied());
+        self.wide(chosen, self.chosen_nulls(mask)?)
+    }
+
     fn widened<N: Copy + Into<i64>>(&self, values: &[N]) -> Outcome<ArrayRef> {
+        self.wide(values.iter().copied(), self.nulls.clone())
+    }
+
+    fn wide<N: Into<i64>>(&self, values: impl Iterator<Item = N>, nulls: Option<NullBuffer>) -> Outcome<ArrayRef> {
         // What was narrowed from a type fits it again.
-        let wide = values.iter().map(|value| (*value).into());
+        let wide = values.map(Into::into);
         let array: ArrayRef = match &self.data_type {
-            DataType::Int16 => self.primitive::<Int16Type>(wide.map(|value: i64| value as i16).collect()),
-            DataType::Int32 => self.primitive::<Int32Type>(wide.map(|value: i64| value as i32).collect()),
-            DataType::UInt32 => self.primitive::<UInt32Type>(wide.map(|value: i64| value as u32).collect()),
-            DataType::Int64 => self.primitive::<Int64Type>(wide.collect()),
-            _ => self.primitive::<Decimal128Type>(wide.map(i128::from).collect()),
+            DataType::Int16 => self.primitive::<Int16Type>(wide.map(|value: i64| value as i16).collect(), nulls),
+            DataType::Int32 => self.primitive::<Int32Type>(wide.map(|value: i64| value as i32).collect(), nulls),
+            DataType::UInt32 => self.primitive::<UInt32Type>(wide.map(|value: i64| value as u32).collect(), nulls),
+            DataType::Int64 => self.primitive::<Int64Type>(wide.collect(), nulls),
+            _ => self.primitive::<Decimal128Type>(wide.map(i128::from).collect(), nulls),
         };
         Ok(array)
     }
 
-    fn primitive<T: ArrowPrimitiveType>(&self, values: Vec<T::Native>) -> ArrayRef {
-        let array = PrimitiveArray::<T>::new(values.into(), self.nulls.clone());
+    fn primitive<T: ArrowPrimitiveType>(&self, values: Vec<T::Native>, nulls: Option<NullBuffer>) -> ArrayRef {
+        let array = PrimitiveArray::<T>::new(values.into(), nulls);
         Arc::new(array.with_data_type(self.data_type.clone()))
     }
+}
+
+/// Compares narrow numbers with one that may be wider than they can be.
+fn compared<N: Copy + PartialOrd + TryFrom<i128>>(
+    values: &[N],
+    comparison: Comparison,
+    constant: i128,
+) -> BooleanArray {
+    let Ok(constant) = N::try_from(constant) else {
+        // It is beyond all of them, on the same side as of 0.
+        let passes = comparison.holds(0, constant);
+        return BooleanArray::from(vec![passes; values.len()]);
+    };
+    let passes = match comparison {
+        Comparison::Less => collected(values, |value| value < constant),
+        Comparison::LessEqual => collected(values, |value| value <= constant),
+        Comparison::Equal => collected(values, |value| value == constant),
+        Comparison::NotEqual => collected(values, |value| value != constant),
+        Comparison::GreaterEqual => collected(values, |value| value >= constant),
+        Comparison::Greater => collected(values, |value| value > constant),
+    };
+    BooleanArray::new(passes, None)
+}
+
+fn collected<N: Copy>(values: &[N], test: impl Fn(N) -> bool) -> BooleanBuffer {
+    BooleanBuffer::collect_bool(values.len(), |row| values.get(row).is_some_and(|value| test(*value)))
 }
 
 /// Numbers in the narrowest form that holds them all; `None` where one needs more than 64 bits.
@@ -187,7 +290,41 @@ mod tests {
         let array: ArrayRef = Arc::new(array);
         let packed = Packed::new(&array);
         assert_eq!(&packed.array().unwrap(), &array);
+        let mask = BooleanArray::from((0..array.len()).map(|row| row % 2 == 1).collect::<Vec<bool>>());
+        assert_eq!(&packed.chosen(&mask).unwrap(), &filter(&array, &mask).unwrap());
         packed
+    }
+
+    #[test]
+    fn packed_numbers_compare_with_any_number() {
+        let values = vec![Some(-5), None, Some(0), Some(7)];
+        let packed = packed(Int64Array::from(values.clone()));
+        let all = [
+            Comparison::Less,
+            Comparison::LessEqual,
+            Comparison::Equal,
+            Comparison::NotEqual,
+            Comparison::GreaterEqual,
+            Comparison::Greater,
+        ];
+        for comparison in all {
+            for constant in [-1_000_000, -6, -5, 0, 3, 7, 8, 200, i128::MAX, i128::MIN] {
+                let passes = packed.compare(comparison, constant).unwrap();
+                let expected: Vec<bool> = values
+                    .iter()
+                    .map(|value| value.is_some_and(|value: i64| comparison.holds(i128::from(value), constant)))
+                    .collect();
+                assert_eq!(passes, BooleanArray::from(expected), "{comparison:?} {constant}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_test_of_different_texts_is_one_of_all_rows() {
+        let packed = packed(StringViewArray::from(vec!["a", "b", "a", "c"]));
+        let texts = packed.different_values().unwrap().as_string_view().clone();
+        let chosen = BooleanArray::from(texts.iter().map(|text| text != Some("b")).collect::<Vec<bool>>());
+        assert_eq!(packed.where_value(&chosen), Some(BooleanArray::from(vec![true, false, true, true])));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use foldhash::fast::RandomState;
 use nqdb_functions::{Function, Volatility, all_operators};
+use nqdb_types::calendar::MICROS_PER_DAY;
 use nqdb_types::{Datum, Oid, Type, oid};
 
 use super::compile::{Compiler, parent, session_free};
@@ -167,6 +168,9 @@ impl Compiler<'_> {
         operator: ComparisonOperator,
         args: [Expression; 2],
     ) -> Result<Expression, Box<[Expression; 2]>> {
+        if let Some((comparison, args)) = of_days(operator, &args) {
+            return Ok(Expression { node: Node::Compare { comparison, args }, shape: Shape::BOOL, can_fail: false });
+        }
         let comparison = operator.comparison;
         let is_same = operator.left == operator.right;
         let (left, right) = (args[0].shape, args[1].shape);
@@ -346,6 +350,32 @@ impl Compiler<'_> {
         let any = Expression { node: Node::Or(tests), shape: Shape::BOOL, can_fail };
         Ok(if negated { parent(Shape::BOOL, Node::Not, any) } else { any })
     }
+}
+
+/// A column of dates beside a constant timestamp, as a comparison with a date: `date < noon of a day` is `date <= that day`.
+fn of_days(operator: ComparisonOperator, args: &[Expression; 2]) -> Option<(Comparison, Box<[Expression; 2]>)> {
+    let (date, timestamp, comparison) = match (operator.left, operator.right) {
+        (oid::DATE, oid::TIMESTAMP) => (&args[0], &args[1], operator.comparison),
+        (oid::TIMESTAMP, oid::DATE) => (&args[1], &args[0], operator.comparison.exchanged()),
+        _ => return None,
+    };
+    let (Node::Column(index), Some(Datum::Timestamp(micros))) = (&date.node, timestamp.as_constant()) else {
+        return None;
+    };
+    let (day, is_midnight) = match *micros {
+        i64::MAX => (i32::MAX, true),
+        i64::MIN => (i32::MIN, true),
+        micros => (i32::try_from(micros.div_euclid(MICROS_PER_DAY)).ok()?, micros.rem_euclid(MICROS_PER_DAY) == 0),
+    };
+    // Within a day, the date is the day's beginning: nothing is equal, and what is before or after is so of the day itself.
+    let comparison = match comparison {
+        same if is_midnight => same,
+        Comparison::Less | Comparison::LessEqual => Comparison::LessEqual,
+        Comparison::Greater | Comparison::GreaterEqual => Comparison::Greater,
+        Comparison::Equal | Comparison::NotEqual => return None,
+    };
+    let day = Expression::constant(Datum::Date(day), Type::DATE);
+    Some((comparison, Box::new([Expression::column(*index, date.shape), day])))
 }
 
 /// A second copy of a column or constant.

@@ -42,6 +42,7 @@ pub(crate) use evaluate::{Rows, holding, lifted};
 pub(crate) use physical::physical;
 
 use crate::shape::Shape;
+use crate::watch::Stop;
 
 /// What functions need beyond their arguments.
 #[derive(Debug)]
@@ -49,6 +50,7 @@ pub(crate) struct EvalContext {
     pub format: FormatContext,
     pub transaction_time_micros: i64,
     pub statement_time_micros: i64,
+    pub stop: Stop,
 }
 
 /// An expression that is ready to run.
@@ -149,6 +151,17 @@ impl Comparison {
             Comparison::GreaterEqual => Comparison::LessEqual,
             Comparison::Greater => Comparison::Less,
             same @ (Comparison::Equal | Comparison::NotEqual) => same,
+        }
+    }
+
+    pub fn holds(self, left: i128, right: i128) -> bool {
+        match self {
+            Comparison::Less => left < right,
+            Comparison::LessEqual => left <= right,
+            Comparison::Equal => left == right,
+            Comparison::NotEqual => left != right,
+            Comparison::GreaterEqual => left >= right,
+            Comparison::Greater => left > right,
         }
     }
 }

@@ -62,6 +62,7 @@ impl PhysicalExpr for SqlExpression {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+        lifted(self.cx.stop.check())?;
         let rows = Rows::of(batch);
         lifted(self.expression.evaluate_array(&rows, &self.cx)).map(ColumnarValue::Array)
     }

@@ -12,10 +12,16 @@ use super::{Columns, Compiler, Constants, EvalContext, Node, Rows};
 use crate::column::{ColumnBuilder, datum_at};
 use crate::failure::Failure;
 use crate::shape::Shape;
+use crate::watch::Stop;
 use nqdb_sql::NoSession;
 
 fn constants() -> Constants {
-    let cx = EvalContext { format: FormatContext::default(), transaction_time_micros: 0, statement_time_micros: 0 };
+    let cx = EvalContext {
+        format: FormatContext::default(),
+        transaction_time_micros: 0,
+        statement_time_micros: 0,
+        stop: Stop::default(),
+    };
     Constants::new(Arc::from([]), Arc::new(cx), HashMap::new())
 }
 

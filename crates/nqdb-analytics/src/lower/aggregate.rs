@@ -14,7 +14,7 @@ use nqdb_sql::ir::{AggregateCall, ColumnId, Expr, ExprKind, Rel};
 use nqdb_sql::plan::{Columns as ColumnSet, mentioned, visible};
 use nqdb_types::{Datum, Type};
 
-use super::{Lowered, Lowering, in_one_stream};
+use super::{Lowered, Lowering, Sources, in_one_stream};
 use crate::aggregate::{Call, aggregate_function};
 use crate::expression::{Columns, Expression};
 use crate::failure::{Failure, Outcome};
@@ -44,6 +44,7 @@ impl Lowering<'_> {
             call.args.iter().chain(&call.filter).for_each(|expr| inner.extend(mentioned(expr)));
         }
         let input = self.relation(input, &inner)?;
+        let sources = key_sources(&input.sources, keys);
         let mut places = Columns::default();
         let mut compiled = Vec::with_capacity(keys.len());
         for (index, (id, key)) in keys.iter().enumerate() {
@@ -52,7 +53,8 @@ impl Lowering<'_> {
             compiled.push(key);
         }
         if let Some(argument) = distinct_argument(&aggregates) {
-            return self.distinct_aggregates(input, compiled, places, argument, &aggregates);
+            let lowered = self.distinct_aggregates(input, compiled, places, argument, &aggregates)?;
+            return Ok(Lowered { sources, ..lowered });
         }
         let mut parts = self.parts(compiled, &input.schema());
         for (id, aggregate) in aggregates {
@@ -61,7 +63,7 @@ impl Lowering<'_> {
             let call = self.add_aggregate(aggregate, args, aggregate.distinct, &input, &mut parts)?;
             places.insert(*id, index, call.result);
         }
-        Ok(Lowered { plan: group(input.plan, parts)?, columns: places })
+        Ok(Lowered { plan: group(input.plan, parts)?, columns: places, sources })
     }
 
     /// Aggregates of which all take in the different values of one argument: each value of a group once, by a grouping of
@@ -79,7 +81,8 @@ impl Lowering<'_> {
         let key_shapes: Vec<Shape> = keys.iter().map(|key| key.shape).collect();
         keys.push(argument);
         let parts = self.parts(keys, &input.schema());
-        let values = Lowered { plan: group(input.plan, parts)?, columns: Columns::default() };
+        let plan = group(input.plan, parts)?;
+        let values = Lowered { plan, columns: Columns::default(), sources: Sources::default() };
         let keys = key_shapes.iter().enumerate().map(|(index, shape)| Expression::column(index, *shape)).collect();
         let mut parts = self.parts(keys, &values.schema());
         for (id, aggregate) in aggregates {
@@ -88,7 +91,7 @@ impl Lowering<'_> {
             let call = self.add_aggregate(aggregate, vec![value], false, &values, &mut parts)?;
             places.insert(*id, index, call.result);
         }
-        Ok(Lowered { plan: group(values.plan, parts)?, columns: places })
+        Ok(Lowered { plan: group(values.plan, parts)?, columns: places, sources: Sources::default() })
     }
 
     /// Groups by these keys, without aggregates.
@@ -154,8 +157,18 @@ impl Lowering<'_> {
             return Err(Failure::Declined("DISTINCT without columns"));
         }
         let parts = self.parts(keys, &input.schema());
-        Ok(Lowered { plan: group(input.plan, parts)?, columns: places })
+        let sources = on.iter().filter_map(|id| Some((*id, input.sources.get(id)?.clone()))).collect();
+        Ok(Lowered { plan: group(input.plan, parts)?, columns: places, sources })
     }
+}
+
+/// The keys that are columns of scans: without the rows of some values, just the groups of these are missing.
+fn key_sources(input: &Sources, keys: &[(ColumnId, Expr)]) -> Sources {
+    let source = |(id, key): &(ColumnId, Expr)| match &key.kind {
+        ExprKind::Column(column) => Some((*id, input.get(column)?.clone())),
+        _ => None,
+    };
+    keys.iter().filter_map(source).collect()
 }
 
 /// The shape of a key; declines where any value of a group does not stand for all of them.

@@ -1,7 +1,10 @@
-//! Joins: equal keys by a hash table of the right side, everything else by pairs.
+//! Joins: equal keys by a hash table of one side, everything else by pairs.
 //!
-//! DataFusion builds its table of the *left* input; the IR's rule is that `right` is built. So the inputs are handed over
-//! exchanged, and the kinds with them.
+//! The IR's rule is that `right` is built and `left` probes; that suits the row executor, which looks rows up by indexes. Here
+//! the side with fewer rows is built, whatever the kind of the join. DataFusion builds its *left* input.
+//!
+//! What the built side has for keys is told to the scans that the probing side comes from, where rows without a partner
+//! vanish anyway.
 
 use std::sync::Arc;
 
@@ -11,15 +14,31 @@ use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::joins::utils::{ColumnIndex, JoinFilter};
 use datafusion_physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, PartitionMode};
-use nqdb_sql::ir::{Expr, ExprKind, JoinKind, Rel};
+use nqdb_sql::ir::{ColumnId, Expr, ExprKind, JoinKind, Rel};
 use nqdb_sql::plan::{Columns as ColumnSet, mentioned, operands, split_conjuncts, subquery, visible};
+use nqdb_sql::rewrite::estimate;
 
-use super::{Lowered, Lowering, in_one_stream};
-use crate::expression::{Columns, Expression, is_comparison, is_equality};
+use super::{Lowered, Lowering, Sources, in_one_stream};
+use crate::expression::{Columns, Expression, Node, is_comparison, is_equality};
 use crate::failure::Outcome;
+use crate::join_keys::{CollectKeysExec, JoinKeys, makes_keys};
+use crate::shape::Repr;
+use crate::watch::WatchedExec;
 
-/// A pair of key expressions: of the built side, of the probing side.
-type KeyPair = (Arc<dyn PhysicalExpr>, Arc<dyn PhysicalExpr>);
+/// A pair of key expressions.
+struct KeyPair {
+    built: Arc<dyn PhysicalExpr>,
+    probing: Arc<dyn PhysicalExpr>,
+    /// The column of the probing side whose numbers are the keys.
+    probing_column: Option<ColumnId>,
+}
+
+/// The inputs of a join as DataFusion takes them.
+struct Sides {
+    built: Lowered,
+    probing: Lowered,
+    join_type: JoinType,
+}
 
 /// Where the conditions of a join go.
 #[derive(Default)]
@@ -47,41 +66,44 @@ impl Lowering<'_> {
         conditions.above.iter().for_each(|condition| outside.extend(mentioned(condition)));
         let mut inside = outside.clone();
         conditions.on.iter().for_each(|condition| inside.extend(mentioned(condition)));
+        let builds_left = builds_left(kind, left, right);
         let left = self.filtered(left, conditions.left, &inside)?;
         let right = self.filtered(right, conditions.right, &inside)?;
-        let joined = self.join_lowered(kind, left, right, &conditions.on, &outside)?;
+        let sides = if builds_left {
+            Sides { built: left, probing: right, join_type: join_type(kind) }
+        } else {
+            Sides { built: right, probing: left, join_type: join_type(kind).swap() }
+        };
+        let joined = self.join_lowered(sides, &conditions.on, &outside)?;
         self.filter(joined, &conditions.above)
     }
 
-    fn join_lowered(
-        &self,
-        kind: JoinKind,
-        left: Lowered,
-        right: Lowered,
-        on: &[Expr],
-        needed: &ColumnSet,
-    ) -> Outcome<Lowered> {
+    fn join_lowered(&self, sides: Sides, on: &[Expr], needed: &ColumnSet) -> Outcome<Lowered> {
         let mut keys: Vec<KeyPair> = Vec::new();
         let mut rest = Vec::new();
         for condition in on {
-            match self.key_pair(condition, &left, &right)? {
+            match self.key_pair(condition, &sides)? {
                 Some(pair) => keys.push(pair),
                 None => rest.push(condition),
             }
         }
-        let filter = self.join_filter(&rest, &left, &right)?;
-        let join_type = exchanged(kind);
+        let filter = self.join_filter(&rest, &sides)?;
+        let Sides { built, probing, join_type } = sides;
         // What the join gives: the built side's columns, then the other's; or one side only.
-        let columns = match kind {
-            JoinKind::Semi | JoinKind::Anti => left.columns.clone(),
-            _ => right.columns.extended(right.width(), &left.columns),
+        let columns = match join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti => built.columns.clone(),
+            JoinType::RightSemi | JoinType::RightAnti => probing.columns.clone(),
+            _ => built.columns.extended(built.width(), &probing.columns),
         };
-        let (projection, columns) = projected(&columns, needed);
-        let built = in_one_stream(right.plan);
+        let (projection, places) = projected(&columns, needed);
+        let sources = joined_sources(join_type, &built.sources, &probing.sources);
+        let input = in_one_stream(built.plan);
         let plan: Arc<dyn ExecutionPlan> = if !keys.is_empty() {
+            let input = with_keys_told(input, &keys, &probing.sources, join_type);
+            let keys = keys.into_iter().map(|key| (key.built, key.probing)).collect();
             Arc::new(HashJoinExec::try_new(
-                built,
-                left.plan,
+                input,
+                probing.plan,
                 keys,
                 filter,
                 &join_type,
@@ -91,16 +113,21 @@ impl Lowering<'_> {
                 false,
             )?)
         } else if filter.is_none() && join_type == JoinType::Inner {
-            let columns = right.columns.extended(built.schema().fields().len(), &left.columns);
-            return Ok(Lowered { plan: Arc::new(CrossJoinExec::new(built, left.plan)), columns });
+            let plan = self.watched(Arc::new(CrossJoinExec::new(input, probing.plan)));
+            return Ok(Lowered { plan, columns, sources });
         } else {
-            Arc::new(NestedLoopJoinExec::try_new(built, left.plan, filter, &join_type, Some(projection))?)
+            Arc::new(NestedLoopJoinExec::try_new(input, probing.plan, filter, &join_type, Some(projection))?)
         };
-        Ok(Lowered { plan, columns })
+        Ok(Lowered { plan: self.watched(plan), columns: places, sources })
+    }
+
+    fn watched(&self, plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+        Arc::new(WatchedExec::new(plan, self.stop))
     }
 
     /// The two sides of an equality between the relations, in arrays that are equal where the values are.
-    fn key_pair(&self, condition: &Expr, left: &Lowered, right: &Lowered) -> Outcome<Option<KeyPair>> {
+    fn key_pair(&self, condition: &Expr, sides: &Sides) -> Outcome<Option<KeyPair>> {
+        let Sides { built, probing, .. } = sides;
         let ExprKind::Call { function, args } = &condition.kind else { return Ok(None) };
         let [a, b] = args.as_slice() else { return Ok(None) };
         if !is_equality(function) {
@@ -110,23 +137,29 @@ impl Lowering<'_> {
             let mentioned = mentioned(expr);
             !mentioned.is_empty() && mentioned.iter().all(|id| side.columns.get(*id).is_some())
         };
-        let (of_left, of_right) = if is_within(a, left) && is_within(b, right) {
+        let (of_built, of_probing) = if is_within(a, built) && is_within(b, probing) {
             (a, b)
-        } else if is_within(b, left) && is_within(a, right) {
+        } else if is_within(b, built) && is_within(a, probing) {
             (b, a)
         } else {
             return Ok(None);
         };
-        let of_left = self.compile(of_left, &left.columns)?;
-        let of_right = self.compile(of_right, &right.columns)?;
-        let Some([of_left, of_right]) = self.compiler(&left.columns).equal_keys([of_left, of_right]) else {
+        let mentioned = mentioned(of_probing);
+        let of_built = self.compile(of_built, &built.columns)?;
+        let of_probing = self.compile(of_probing, &probing.columns)?;
+        let Some([of_built, of_probing]) = self.compiler(&built.columns).equal_keys([of_built, of_probing]) else {
             return Ok(None);
         };
-        Ok(Some((self.physical(of_right, &right.schema()), self.physical(of_left, &left.schema()))))
+        let probing_column = mentioned.into_iter().next().filter(|_| is_column_of_numbers(&of_probing));
+        Ok(Some(KeyPair {
+            built: self.physical(of_built, &built.schema()),
+            probing: self.physical(of_probing, &probing.schema()),
+            probing_column,
+        }))
     }
 
     /// The other conditions, over a batch of the columns that they read.
-    fn join_filter(&self, conditions: &[&Expr], left: &Lowered, right: &Lowered) -> Outcome<Option<JoinFilter>> {
+    fn join_filter(&self, conditions: &[&Expr], sides: &Sides) -> Outcome<Option<JoinFilter>> {
         if conditions.is_empty() {
             return Ok(None);
         }
@@ -137,7 +170,7 @@ impl Lowering<'_> {
         let (mut fields, mut indices) = (Vec::new(), Vec::new());
         for id in ids {
             // The built side is DataFusion's left one.
-            let (index, shape, side) = match (right.columns.get(id), left.columns.get(id)) {
+            let (index, shape, side) = match (sides.built.columns.get(id), sides.probing.columns.get(id)) {
                 (Some((index, shape)), _) => (index, shape, JoinSide::Left),
                 (None, Some((index, shape))) => (index, shape, JoinSide::Right),
                 (None, None) => return Err(super::OUTER_COLUMN),
@@ -154,16 +187,69 @@ impl Lowering<'_> {
     }
 }
 
-/// The kind when the sides are exchanged.
-fn exchanged(kind: JoinKind) -> JoinType {
+/// The kind of a join whose left side is built.
+fn join_type(kind: JoinKind) -> JoinType {
     match kind {
         JoinKind::Inner | JoinKind::Cross => JoinType::Inner,
-        JoinKind::Left => JoinType::Right,
-        JoinKind::Right => JoinType::Left,
+        JoinKind::Left => JoinType::Left,
+        JoinKind::Right => JoinType::Right,
         JoinKind::Full => JoinType::Full,
-        JoinKind::Semi => JoinType::RightSemi,
-        JoinKind::Anti => JoinType::RightAnti,
+        JoinKind::Semi => JoinType::LeftSemi,
+        JoinKind::Anti => JoinType::LeftAnti,
     }
+}
+
+/// Whether the left side has so many fewer rows that a table of it is to be built. A join that keeps rows of its built side
+/// remembers which ones had a partner, and gives the others out at its end.
+fn builds_left(kind: JoinKind, left: &Rel, right: &Rel) -> bool {
+    let advantage = match kind {
+        JoinKind::Inner | JoinKind::Cross | JoinKind::Full | JoinKind::Right => 1.0,
+        JoinKind::Left | JoinKind::Semi | JoinKind::Anti => 2.0,
+    };
+    estimate(left).rows * advantage < estimate(right).rows
+}
+
+/// The columns of a join's result that come from scans as they are, so that a scan may leave out what nobody above will miss:
+/// not from a side that is filled with NULLs, nor from one whose missing rows make others appear.
+fn joined_sources(join_type: JoinType, built: &Sources, probing: &Sources) -> Sources {
+    match join_type {
+        JoinType::Inner => built.iter().chain(probing).map(|(id, source)| (*id, source.clone())).collect(),
+        JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti => built.clone(),
+        JoinType::Right | JoinType::RightSemi | JoinType::RightAnti => probing.clone(),
+        _ => Sources::default(),
+    }
+}
+
+/// Whether a key is a column as it lies in its scan, or one of integers in a wider array.
+fn is_column_of_numbers(key: &Expression) -> bool {
+    let is_column = |expression: &Expression| matches!(expression.node, Node::Column(_));
+    makes_keys(&key.shape.data_type())
+        && match &key.node {
+            Node::Widen(arg) => matches!(key.shape.repr, Repr::Int32 | Repr::Int64) && is_column(arg),
+            _ => is_column(key),
+        }
+}
+
+/// The built side, of which the scans behind the probing side hear the keys, if its rows without a partner vanish.
+fn with_keys_told(
+    built: Arc<dyn ExecutionPlan>,
+    keys: &[KeyPair],
+    probing: &Sources,
+    join_type: JoinType,
+) -> Arc<dyn ExecutionPlan> {
+    let vanish = matches!(
+        join_type,
+        JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::RightSemi
+    );
+    let mut wanted = Vec::new();
+    for key in keys.iter().filter(|_| vanish) {
+        if let Some(source) = key.probing_column.and_then(|id| probing.get(&id)) {
+            let told = Arc::new(JoinKeys::default());
+            source.expect(told.clone());
+            wanted.push((key.built.clone(), told));
+        }
+    }
+    Arc::new(CollectKeysExec::new(built, wanted))
 }
 
 /// The columns that go on, and where they are then. At least one does: it carries the number of rows.

@@ -20,14 +20,15 @@ mod join;
 mod relation;
 mod sort;
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
 use datafusion_physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion_physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use foldhash::fast::RandomState;
 use nqdb_sql::ir::{ColumnId, Expr, Query};
 use nqdb_sql::plan::Columns as ColumnSet;
 use nqdb_txn::ReadView;
@@ -35,8 +36,10 @@ use nqdb_txn::ReadView;
 use crate::cache::ColumnCache;
 use crate::expression::{Columns, Compiler, Constants, Expression, physical};
 use crate::failure::{Failure, Outcome};
+use crate::scan::ScanColumn;
 use crate::shape::Shape;
 use crate::subquery::WithRows;
+use crate::watch::Stop;
 
 /// A query as a plan of one stream, and the shapes of its output columns.
 pub(crate) struct LoweredQuery {
@@ -48,7 +51,13 @@ pub(crate) struct LoweredQuery {
 pub(crate) struct Lowered {
     pub plan: Arc<dyn ExecutionPlan>,
     pub columns: Columns,
+    /// The columns that come from scans as they are, whose scan may leave out rows by their value as well as who reads the
+    /// relation may.
+    pub sources: Sources,
 }
+
+/// Where columns come from.
+pub(crate) type Sources = HashMap<ColumnId, ScanColumn, RandomState>;
 
 /// What lowering goes by.
 pub(crate) struct Lowering<'a> {
@@ -60,7 +69,7 @@ pub(crate) struct Lowering<'a> {
     /// Streams that a large table is read in.
     pub partitions: usize,
     /// Set when nobody wants the rows any more.
-    pub stop: &'a Arc<AtomicBool>,
+    pub stop: &'a Stop,
 }
 
 impl Lowering<'_> {
@@ -104,7 +113,7 @@ impl Lowering<'_> {
             expressions.push(ProjectionExpr { expr: self.physical(expression, &schema), alias: format!("c{index}") });
         }
         let plan = Arc::new(ProjectionExec::try_new(expressions, input.plan.clone())?);
-        Ok(Lowered { plan, columns: places })
+        Ok(Lowered { plan, columns: places, sources: input.sources.clone() })
     }
 }
 

@@ -10,9 +10,9 @@ use nqdb_catalog::TableDef;
 use nqdb_sql::ir::{ColumnId, Expr, Query, Rel, SetKind, WithId};
 use nqdb_sql::plan::{Columns as ColumnSet, mentioned, split_conjuncts};
 use nqdb_sqlstate::{INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, SqlError};
-use nqdb_types::Type;
+use nqdb_types::{Type, holds_records};
 
-use super::{Lowered, Lowering, in_one_stream};
+use super::{Lowered, Lowering, Sources, in_one_stream};
 use crate::expression::{Columns, Expression};
 use crate::failure::{Failure, Outcome};
 use crate::kept::KeptRowsExec;
@@ -72,7 +72,8 @@ impl Lowering<'_> {
         match rel {
             Rel::OneRow => {
                 let schema = Arc::new(arrow::datatypes::Schema::empty());
-                Ok(Lowered { plan: Arc::new(PlaceholderRowExec::new(schema)), columns: Columns::default() })
+                let plan = Arc::new(PlaceholderRowExec::new(schema));
+                Ok(Lowered { plan, columns: Columns::default(), sources: Sources::default() })
             }
             Rel::Extend { input, columns } => self.extend(input, columns, needed),
             Rel::Aggregate { input, keys, sets: None, aggregates } => self.aggregate(input, keys, aggregates, needed),
@@ -97,7 +98,7 @@ impl Lowering<'_> {
             let predicate = self.physical(self.compile(condition, &input.columns)?, &plan.schema());
             plan = Arc::new(FilterExec::try_new(predicate, plan)?);
         }
-        Ok(Lowered { plan, columns: input.columns })
+        Ok(Lowered { plan, columns: input.columns, sources: input.sources })
     }
 
     fn scan(
@@ -112,6 +113,7 @@ impl Lowering<'_> {
         let mut read = Vec::new();
         let mut shapes = Vec::new();
         let mut output = Vec::new();
+        let mut sources = Vec::new();
         let (mut inside, mut outside) = (Columns::default(), Columns::default());
         for (position, id) in columns {
             let is_needed = needed.contains(id);
@@ -121,11 +123,16 @@ impl Lowering<'_> {
             let missing = || SqlError::internal("a scan reads a column that its table does not have");
             // Stored columns keep their place in the row; the definition says where it is.
             let ty = table.columns.get(*position).ok_or_else(missing)?.ty;
+            if holds_records(ty.oid) {
+                // They are brought into the shape of now as the row executor reads them.
+                return Err(Failure::Declined("a column of composite values"));
+            }
             let shape = Shape::of_column(ty);
             inside.insert(*id, read.len(), shape);
             if is_needed {
                 outside.insert(*id, output.len(), shape);
                 output.push(read.len());
+                sources.push((*id, read.len()));
             }
             read.push((*position, ty));
             shapes.push(shape);
@@ -141,9 +148,9 @@ impl Lowering<'_> {
             partitions: self.partitions_for(table.store.estimated_rows()),
             cache: self.cache.clone(),
             cx: self.constants.cx.clone(),
-            stop: self.stop.clone(),
         });
-        Ok(Lowered { plan: Arc::new(scan), columns: outside })
+        let sources = sources.into_iter().map(|(id, column)| (id, scan.column(column))).collect();
+        Ok(Lowered { plan: Arc::new(scan), columns: outside, sources })
     }
 
     /// A small table is read in one stream, which keeps its order.
@@ -160,7 +167,7 @@ impl Lowering<'_> {
             let missing = || SqlError::internal("a WITH query lacks a column");
             places.insert(*column, *position, *rows.shapes.get(*position).ok_or_else(missing)?);
         }
-        Ok(Lowered { plan: Arc::new(KeptRowsExec::new(rows)), columns: places })
+        Ok(Lowered { plan: Arc::new(KeptRowsExec::new(rows)), columns: places, sources: Sources::default() })
     }
 
     fn extend(&self, input: &Rel, columns: &[(ColumnId, Expr)], needed: &ColumnSet) -> Outcome<Lowered> {
@@ -200,7 +207,7 @@ impl Lowering<'_> {
             return Ok(lowered);
         }
         let plan = GlobalLimitExec::new(in_one_stream(lowered.plan), window.skip, window.fetch);
-        Ok(Lowered { plan: Arc::new(plan), columns: lowered.columns })
+        Ok(Lowered { plan: Arc::new(plan), columns: lowered.columns, sources: Sources::default() })
     }
 
     fn union(&self, all: bool, left: &Query, right: &Query, columns: &[ColumnId]) -> Outcome<Lowered> {
@@ -223,7 +230,7 @@ impl Lowering<'_> {
         for (side, projection) in sides.iter().zip(projections) {
             plans.push(self.project(side, projection)?.plan);
         }
-        let union = Lowered { plan: UnionExec::try_new(plans)?, columns: places };
+        let union = Lowered { plan: UnionExec::try_new(plans)?, columns: places, sources: Sources::default() };
         if all { Ok(union) } else { self.distinct_rows(union, columns) }
     }
 }

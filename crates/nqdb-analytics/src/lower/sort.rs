@@ -11,7 +11,7 @@ use nqdb_sql::ir::{Rel, SortKey};
 use nqdb_sql::plan::Columns as ColumnSet;
 
 use super::relation::Window;
-use super::{Lowered, Lowering};
+use super::{Lowered, Lowering, Sources};
 use crate::expression::Expression;
 use crate::failure::Outcome;
 
@@ -35,6 +35,8 @@ impl Lowering<'_> {
         if plan.output_partitioning().partition_count() > 1 {
             plan = Arc::new(SortPreservingMergeExec::new(ordering, plan).with_fetch(window.reach()));
         }
-        Ok(Lowered { plan, columns: input.columns })
+        // The first rows of an order depend on all.
+        let sources = if window.reach().is_none() { input.sources } else { Sources::default() };
+        Ok(Lowered { plan, columns: input.columns, sources })
     }
 }

@@ -2,22 +2,25 @@
 //!
 //! The partitions of a scan share one cursor over the row ids and take a segment of them at a time, so that none is left
 //! with more work than the others. A segment whose columns are in the cache comes from there; else it is read from the tree,
-//! and kept. Conditions are tested on the batch.
+//! and kept. Conditions are tested on the batch; then whether a join above has a partner for the row, where it knows its
+//! partners before it asks for rows.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `reader` | one partition: segments from the cache, or from the tree |
 //! | `admit` | the rows that pass, and of them the columns that are wanted |
-//! | `prune` | segments of which no row can pass, by their least and greatest values |
+//! | `bound` | conditions on one column by a constant: segments of which no row can pass, and tests of packed values |
+//! | `partners` | the keys that joins have partners for |
 
 mod admit;
-mod prune;
+mod bound;
+mod partners;
 mod reader;
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion_common::Result;
@@ -30,11 +33,14 @@ use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use nqdb_txn::{ReadView, SEGMENT_ROWS, TableStore};
 use nqdb_types::Type;
+use parking_lot::RwLock;
 
 use crate::cache::{ColumnCache, ColumnKey};
 use crate::expression::{EvalContext, Expression};
+use crate::join_keys::JoinKeys;
 use crate::shape::Shape;
-use prune::{Bound, bounds_of};
+use bound::{Bound, bounds_of};
+use partners::PartnerTest;
 use reader::{Reader, Step};
 
 /// Rows of a batch, at most: a segment is one.
@@ -58,22 +64,44 @@ struct Shared {
     /// The same for the cache.
     keys: Vec<ColumnKey>,
     /// Conditions, in the order in which they are tested.
-    filters: Vec<Expression>,
-    /// Which columns they read.
-    tested: Vec<bool>,
+    filters: Vec<Filter>,
     /// What they say about single columns.
     bounds: Vec<Bound>,
     /// Columns that only the conditions read are left out of what is given on.
     output: Vec<usize>,
+    /// What joins above have partners for.
+    partners: RwLock<Vec<PartnerTest>>,
     schema: SchemaRef,
     cx: Arc<EvalContext>,
-    /// Set when nobody wants the rows any more.
-    stop: Arc<AtomicBool>,
     next_segment: AtomicU64,
     end_row: u64,
     cache: Arc<ColumnCache>,
     /// When it began, by the cache's clock.
     began: u64,
+}
+
+/// A condition of a scan.
+struct Filter {
+    expression: Expression,
+    /// The columns that it reads.
+    reads: Vec<usize>,
+    /// What it says, if it is a comparison of one column with a constant.
+    bound: Option<Bound>,
+}
+
+/// A column of a scan, for joins above it.
+#[derive(Clone)]
+pub(crate) struct ScanColumn {
+    scan: Arc<Shared>,
+    column: usize,
+}
+
+impl ScanColumn {
+    /// Lets the scan leave out rows whose value is not among `keys`, once these are known. What is above the scan must not
+    /// miss such rows.
+    pub fn expect(&self, keys: Arc<JoinKeys>) {
+        self.scan.partners.write().push(PartnerTest::new(self.column, keys));
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -95,7 +123,6 @@ pub(crate) struct ScanParts {
     pub partitions: usize,
     pub cache: Arc<ColumnCache>,
     pub cx: Arc<EvalContext>,
-    pub stop: Arc<AtomicBool>,
 }
 
 impl ScanExec {
@@ -119,26 +146,42 @@ impl ScanExec {
         let keys = parts.columns.iter().map(|(position, ty)| ColumnKey::of(&parts.table, *position, *ty)).collect();
         let columns: Vec<(usize, Shape)> =
             parts.columns.iter().map(|(position, _)| *position).zip(parts.shapes).collect();
-        let mut tested = vec![false; columns.len()];
-        parts.filters.iter().for_each(|filter| filter.mark_columns(&mut tested));
+        let bounds = bounds_of(&parts.filters);
+        let filters = parts.filters.into_iter().map(|filter| Filter::new(filter, columns.len())).collect();
         let shared = Shared {
             table: parts.table,
             view: parts.view,
             columns,
             keys,
-            tested,
-            bounds: bounds_of(&parts.filters),
-            filters: parts.filters,
+            bounds,
+            filters,
             output: parts.output,
+            partners: RwLock::new(Vec::new()),
             schema,
             cx: parts.cx,
-            stop: parts.stop,
             next_segment: AtomicU64::new(0),
             end_row,
             began: parts.cache.now(),
             cache: parts.cache,
         };
         ScanExec { shared: Arc::new(shared), properties: Arc::new(properties) }
+    }
+}
+
+impl ScanExec {
+    /// One of the scan's columns, by its place in [`ScanParts::columns`].
+    pub fn column(&self, column: usize) -> ScanColumn {
+        ScanColumn { scan: self.shared.clone(), column }
+    }
+}
+
+impl Filter {
+    fn new(expression: Expression, columns: usize) -> Filter {
+        let mut read = vec![false; columns];
+        expression.mark_columns(&mut read);
+        let reads = read.iter().enumerate().filter(|(_, read)| **read).map(|(column, _)| column).collect();
+        let bound = Bound::of(&expression);
+        Filter { expression, reads, bound }
     }
 }
 

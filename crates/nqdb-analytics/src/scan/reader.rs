@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use arrow::array::ArrayRef;
 use arrow::compute::BatchCoalescer;
 use arrow::record_batch::RecordBatch;
-use nqdb_sqlstate::{QUERY_CANCELED, SqlError};
+use nqdb_sqlstate::SqlError;
 use nqdb_txn::{LeafScan, RowId, SEGMENT_ROWS, TxnError};
 use nqdb_types::row::{Field as StoredField, RowView, ValueRef, decode_value};
 use nqdb_types::{Datum, Type};
@@ -72,9 +72,7 @@ impl Reader {
 
     /// Reads one batch.
     pub fn step(&mut self) -> Outcome<Step> {
-        if self.shared.stop.load(Ordering::Relaxed) {
-            return Err(SqlError::new(QUERY_CANCELED, "canceling statement due to user request").into());
-        }
+        self.shared.cx.stop.check()?;
         if let Some(batch) = self.passed.as_mut().and_then(BatchCoalescer::next_completed_batch) {
             return Ok(Step::Batch(batch));
         }
@@ -114,10 +112,10 @@ impl Reader {
         let shared = &self.shared;
         let is_cached = !shared.columns.is_empty();
         if is_cached && let Some(found) = shared.cache.find(&shared.table, &shared.view, segment, &shared.keys) {
-            if shared.is_pruned(&found.columns) {
+            if shared.is_pruned(&found.columns) || shared.has_no_partners(&found.columns) {
                 return Ok(None);
             }
-            return shared.admit(Columns::Packed(found.columns), found.rows);
+            return shared.admit(&Columns::Packed(found.columns), found.rows);
         }
         // Bytes of a row in the cache are not known before it is packed; eight for a column are an ordinary guess.
         let bytes = SEGMENT_ROWS as usize * shared.columns.len() * 8;
@@ -143,7 +141,7 @@ impl Reader {
             // Only whole segments are kept.
             morsel.mark = None;
         }
-        if rows == 0 { Ok(None) } else { self.shared.admit(Columns::Arrays(columns), rows) }
+        if rows == 0 { Ok(None) } else { self.shared.admit(&Columns::Arrays(columns), rows) }
     }
 
     fn keep(&self, morsel: &Morsel, rows: usize, columns: &[ArrayRef]) {

@@ -8,7 +8,7 @@ use nqdb_types::{Datum, Oid};
 
 use super::table::{COLUMNS_MAX, expect_no_system_column, owned_sequences};
 use super::{CatalogWriter, index_row};
-use crate::definition::{IndexComputation, IndexDef, TableDef};
+use crate::definition::{IndexComputation, IndexDef, Relation, TableDef};
 use crate::request::{NewColumn, NewColumnSequence};
 
 impl CatalogWriter<'_> {
@@ -24,6 +24,13 @@ impl CatalogWriter<'_> {
             return Err(
                 SqlError::new(TOO_MANY_COLUMNS, format!("tables can have at most {COLUMNS_MAX} columns")).into()
             );
+        }
+        if let Some(own) = Relation::Table(Arc::clone(&table)).row_type() {
+            self.expect_holds_not(own, new.ty.declared_oid())?;
+        }
+        let has_values = new.default.as_ref().is_some_and(|text| !text.eq_ignore_ascii_case("null"));
+        if has_values || new.sequence.is_some() {
+            self.expect_rows_unused(&table)?;
         }
         let position = table.columns.len();
         let column = self.make_column(table.schema, (table.oid, &table.name), position, new)?;

@@ -39,6 +39,7 @@ impl CatalogWriter<'_> {
         computations: &[(Oid, IndexComputation)],
         rewrite: bool,
     ) -> Result<TableDef> {
+        self.expect_rows_unused(table)?;
         let mut successor = TableDef::clone(table);
         for change in changes {
             self.hold_type(change.ty.declared_oid())?;

@@ -14,6 +14,7 @@ use nqdb_txn::{RelationLock, Result, TxnError};
 use nqdb_types::{Oid, Type, array, user_type_object};
 
 use super::CatalogWriter;
+use super::composite::{attributes_of_type, is_row_type, row_types};
 use super::sequence::nextval_call;
 use super::table::owned_sequences;
 use crate::definition::{Relation, TableDef};
@@ -98,7 +99,10 @@ impl CatalogWriter<'_> {
         match object {
             ObjectId::Schema(oid) => self.remove_schema(oid),
             ObjectId::Type(oid) => self.remove_type(oid),
-            ObjectId::Column(table, attnum) => self.drop_column(table, position_of(attnum)),
+            ObjectId::Column(object, attnum) => match self.snapshot().composite_by_object(object) {
+                Some(composite) => self.remove_attribute(composite.oid, attnum),
+                None => self.drop_column(object, position_of(attnum)),
+            },
             ObjectId::Constraint(table, oid) => {
                 let known = self.snapshot().table_by_oid(table).and_then(|table| {
                     table.checks.iter().find(|check| check.oid == oid).map(|check| check.name.clone())
@@ -157,6 +161,12 @@ impl CatalogWriter<'_> {
             None => format!("relation {oid}"),
         };
         let column = |table: Oid, attnum: i16| {
+            if let Some(def) = snapshot.composite_by_object(table) {
+                let attributes = def.composite().map(|composite| composite.attributes()).unwrap_or_default();
+                let name = attributes.get(position_of(attnum)).map_or("", |attribute| attribute.name.as_str());
+                let type_name = snapshot.type_name(&self.search_path, def.oid, str::to_owned).unwrap_or_default();
+                return format!("column {name} of composite type {type_name}");
+            }
             let name = match snapshot.relation_by_oid(table) {
                 Some(Relation::Table(table)) => {
                     table.columns.get(position_of(attnum)).map(|column| column.name.as_str())
@@ -213,7 +223,9 @@ fn collect(snapshot: &Snapshot, roots: &[ObjectId]) -> Vec<Going> {
     let relations: HashSet<ObjectId> = walk.list.iter().map(|entry| entry.object).collect();
     walk.list.retain(|entry| match entry.object {
         ObjectId::Column(table, _) | ObjectId::Default(table, _) | ObjectId::Constraint(table, _) => {
+            let composite = snapshot.composite_by_object(table).map(|def| ObjectId::Type(def.oid));
             !relations.contains(&ObjectId::Relation(table))
+                && !composite.is_some_and(|composite| relations.contains(&composite))
         }
         _ => true,
     });
@@ -262,12 +274,18 @@ fn age(object: ObjectId) -> (Oid, i16) {
 
 /// What goes silently with an object and is dropped on its own.
 fn parts(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
-    let owned = |table: Oid, attnum: Option<i16>| {
+    let owned = |table: Oid, attnum: Option<i16>| -> Vec<ObjectId> {
         owned_sequences(snapshot, table, attnum).into_iter().map(ObjectId::Relation).collect()
     };
     match object {
-        ObjectId::Relation(oid) if snapshot.table_by_oid(oid).is_some() => owned(oid, None),
+        ObjectId::Relation(oid) => {
+            let rows = row_types(snapshot, oid).into_iter().map(ObjectId::Type);
+            let sequences = snapshot.table_by_oid(oid).map(|_| owned(oid, None)).unwrap_or_default();
+            rows.chain(sequences).collect()
+        }
         ObjectId::Column(table, attnum) => owned(table, Some(attnum)),
+        // The row type of a relation and the array over it are listed there.
+        ObjectId::Type(oid) if is_row_type(snapshot, oid) => Vec::new(),
         ObjectId::Type(oid) => array::array_type(oid).into_iter().map(ObjectId::Type).collect(),
         _ => Vec::new(),
     }
@@ -295,7 +313,8 @@ fn dependents(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
             found
         }
         ObjectId::Column(table, attnum) => {
-            let mut found = readers(snapshot, &|query| query.reads_column(table, attnum));
+            let mut found =
+                readers(snapshot, &|query| query.reads_column(table, attnum) || query.reads_attribute(table, attnum));
             found.extend(generated_from(snapshot, table, attnum));
             found
         }
@@ -326,6 +345,8 @@ fn users_of_type(snapshot: &Snapshot, oid: Oid) -> Vec<ObjectId> {
     let reference = type_reference(oid);
     let is_over = |def: &&Arc<TypeDef>| def.domain().is_some_and(|domain| is_of_type(domain.base.ty()));
     let mut users: Vec<ObjectId> = snapshot.types().filter(is_over).map(|def| ObjectId::Type(def.oid)).collect();
+    let attributes = attributes_of_type(snapshot, oid).into_iter();
+    users.extend(attributes.map(|(composite, number)| ObjectId::Column(user_type_object(composite), number)));
     for table in snapshot.tables() {
         for (_, column) in table.live_columns() {
             if is_of_type(column.ty) {

@@ -9,7 +9,7 @@ use nqdb_types::{Oid, UserTypeKind};
 use super::CatalogWriter;
 use crate::names::choose_name;
 use crate::request::NewDomain;
-use crate::user_type::{DomainBase, DomainCheck, DomainDef, TypeDef, TypeDetails};
+use crate::user_type::{DeclaredType, DomainCheck, DomainDef, TypeDef, TypeDetails};
 
 impl CatalogWriter<'_> {
     /// Makes a domain. Errors: 42710 when its name, or that of a constraint, is taken.
@@ -19,14 +19,14 @@ impl CatalogWriter<'_> {
         self.hold_type(new.base.declared_oid())?;
         self.hold_type(new.base.oid)?;
         let domain = DomainDef {
-            base: DomainBase::of(new.base),
+            base: DeclaredType::of(new.base),
             not_null: new.not_null,
             default: new.default.clone(),
             collate_c: new.collate_c,
             checks: Vec::new(),
         };
         let details = TypeDetails::Domain(Arc::new(domain));
-        let oid = self.create_type(UserTypeKind::Domain, new.schema, &new.name, details)?;
+        let oid = self.create_type(UserTypeKind::Domain, new.schema, &new.name, |_| details)?;
         for (name, expression) in &new.checks {
             self.add_domain_check(oid, name.as_deref(), expression, true)?;
         }

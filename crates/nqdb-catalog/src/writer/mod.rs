@@ -9,6 +9,7 @@
 mod alter;
 mod column;
 mod column_type;
+mod composite;
 mod copy;
 mod database;
 mod dependency;
@@ -28,7 +29,7 @@ mod view;
 
 use std::sync::Arc;
 
-use nqdb_sqlstate::{DUPLICATE_TABLE, SqlError, UNDEFINED_TABLE};
+use nqdb_sqlstate::{DUPLICATE_OBJECT, DUPLICATE_TABLE, SqlError, UNDEFINED_TABLE};
 use nqdb_txn::{RelationLock, Result, Transaction, TxnError};
 use nqdb_types::Oid;
 
@@ -91,10 +92,23 @@ impl<'a> CatalogWriter<'a> {
 
     /// 42P07 unless the name is free in the schema.
     fn expect_free_name(&mut self, schema: Oid, name: &str) -> Result<()> {
-        match self.snapshot().relation(schema, name) {
-            Some(_) => Err(duplicate_relation(name)),
-            None => Ok(()),
+        let snapshot = self.snapshot();
+        let made = snapshot.type_named(schema, name);
+        if snapshot.relation(schema, name).is_some() || made.is_some_and(|made| made.composite().is_some()) {
+            return Err(duplicate_relation(name));
         }
+        Ok(())
+    }
+
+    /// As [`CatalogWriter::expect_free_name`], for a relation with rows, which are a type of the same name: 42710.
+    fn expect_free_row_name(&mut self, schema: Oid, name: &str) -> Result<()> {
+        self.expect_free_name(schema, name)?;
+        if self.snapshot().type_named(schema, name).is_none() {
+            return Ok(());
+        }
+        let hint = "A relation has an associated type of the same name, so you must use a name that doesn't conflict \
+                    with any existing type.";
+        Err(SqlError::new(DUPLICATE_OBJECT, format!("type \"{name}\" already exists")).with_hint(hint).into())
     }
 
     /// Holds a schema in place while something is made in it.

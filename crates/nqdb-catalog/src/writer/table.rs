@@ -25,7 +25,7 @@ impl CatalogWriter<'_> {
     /// Errors: 42P07 when the name is taken, 42701 for a column name that is used twice, 54011 for too many columns.
     pub fn create_table(&mut self, new: &NewTable) -> Result<Oid> {
         self.hold_schema(new.schema)?;
-        self.expect_free_name(new.schema, &new.name)?;
+        self.expect_free_row_name(new.schema, &new.name)?;
         expect_distinct_columns(&new.columns)?;
         let snapshot = self.snapshot();
         let schema_name = snapshot.schema_by_oid(new.schema).map(|schema| schema.name.clone()).unwrap_or_default();
@@ -161,7 +161,7 @@ impl CatalogWriter<'_> {
     /// Gives a table another name.
     pub fn rename_table(&mut self, table: Oid, name: &str) -> Result<()> {
         let table = self.lock_table(table, RelationLock::AccessExclusive)?;
-        self.expect_free_name(table.schema, name)?;
+        self.expect_free_row_name(table.schema, name)?;
         let mut successor = TableDef::clone(&table);
         successor.name = name.to_owned();
         self.put_table(successor)

@@ -37,22 +37,22 @@ impl CatalogWriter<'_> {
             made.push(EnumLabel { oid, label: label.as_str().into(), order, sort_order, is_unsafe: false });
         }
         let details = TypeDetails::Enum(Arc::new(EnumType { labels: made }));
-        self.create_type(UserTypeKind::Enum, schema, name, details)
+        self.create_type(UserTypeKind::Enum, schema, name, |_| details)
     }
 
-    /// Stores a new type.
+    /// Stores a new type; `details` are made for its number.
     pub(super) fn create_type(
         &mut self,
         kind: UserTypeKind,
         schema: Oid,
         name: &str,
-        details: TypeDetails,
+        details: impl FnOnce(Oid) -> TypeDetails,
     ) -> Result<Oid> {
         let object = self.catalog.next_oid(self.txn)?;
         let exhausted = || SqlError::new(PROGRAM_LIMIT_EXCEEDED, "the numbers for types are exhausted");
         let oid = user_type(kind, object).ok_or_else(exhausted)?;
         self.txn.lock_relation(oid, RelationLock::AccessExclusive)?;
-        let def = TypeDef { oid, schema, name: name.to_owned(), owner: self.role, details };
+        let def = TypeDef { oid, schema, name: name.to_owned(), owner: self.role, details: details(oid) };
         let row = type_row(&def);
         self.catalog.objects().insert(self.txn, &row).map_err(|error| taken(error, duplicate_type(name)))?;
         self.push(Change::PutType(Arc::new(def)));
@@ -169,6 +169,7 @@ impl CatalogWriter<'_> {
             Some(UserTypeKind::Enum | UserTypeKind::Domain) if self.snapshot().type_by_oid(oid).is_none() => {
                 Err(missing_type(oid))
             }
+            Some(UserTypeKind::Composite) if self.snapshot().composite_shape(oid).is_none() => Err(missing_type(oid)),
             _ => Ok(()),
         }
     }

@@ -19,7 +19,7 @@ impl CatalogWriter<'_> {
     /// Makes a view. Errors: 42P07 when the name is taken.
     pub fn create_view(&mut self, new: NewView) -> Result<Oid> {
         self.hold_schema(new.schema)?;
-        self.expect_free_name(new.schema, &new.name)?;
+        self.expect_free_row_name(new.schema, &new.name)?;
         let NewView { schema, name, columns, query, options } = new;
         let oid = self.catalog.next_oid(self.txn)?;
         self.txn.lock_relation(oid, RelationLock::AccessExclusive)?;
@@ -46,7 +46,7 @@ impl CatalogWriter<'_> {
     /// Gives a view another name.
     pub fn rename_view(&mut self, oid: Oid, name: &str) -> Result<()> {
         let view = self.lock_view(oid)?;
-        self.expect_free_name(view.schema, name)?;
+        self.expect_free_row_name(view.schema, name)?;
         self.put_view(ViewDef { name: name.to_owned(), ..view })
     }
 

@@ -68,7 +68,7 @@ fn date_timestamp(date: i32) -> SqlResult<i64> {
 
 #[sql_function("timestamptz(date) -> timestamptz", oid = 1174, stable)]
 fn date_zoned(context: &mut FunctionContext<'_>, date: i32) -> SqlResult<i64> {
-    to_utc(context, date_to_timestamp(date)?)
+    to_utc(context, date_to_timestamp(date)?).map_err(|_| field_overflow("date out of range for timestamp"))
 }
 
 #[sql_function("date(timestamp) -> date", oid = 2029)]

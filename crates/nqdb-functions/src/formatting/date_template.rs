@@ -157,7 +157,6 @@ impl Field {
                 | Field::ZoneName
                 | Field::Offset
                 | Field::OffsetHours
-                | Field::Fraction(_)
                 | Field::Exact
         )
     }
@@ -185,7 +184,6 @@ impl Field {
         matches!(
             self,
             Field::Meridiem { .. }
-                | Field::Fraction(_)
                 | Field::Hour24
                 | Field::Hour12
                 | Field::Minute

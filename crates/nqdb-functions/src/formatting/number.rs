@@ -1,13 +1,14 @@
 //! `to_char` of numbers and `to_number`.
 //!
 //! A template is digits (`9`, `0`), a point (`.`, `D`), groups (`,`, `G`), signs (`S`, `MI`, `PL`, `SG`, `PR`),
-//! `L`, `TH`, `V` and literal text. `EEEE` and `RN` are refused where they do not stand alone.
+//! `L`, `TH`, `V`, `RN`, `EEEE` (see `number_scientific`) and literal text.
 
 use nqdb_functions_macros::sql_function;
-use nqdb_sqlstate::{INVALID_TEXT_REPRESENTATION, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_TEXT_REPRESENTATION, SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_types::{Numeric, Type};
 
 use super::date_output::ordinal_suffix;
+use super::number_scientific;
 use crate::Function;
 
 pub(crate) static FUNCTIONS: &[&[Function]] =
@@ -35,6 +36,7 @@ struct Template {
     pieces: Vec<Piece>,
     fill: bool,
     is_roman: bool,
+    is_scientific: bool,
 }
 
 fn syntax_error(message: &str) -> SqlError {
@@ -59,12 +61,20 @@ impl Template {
             ("S", Some(Piece::Sign)),
             ("V", Some(Piece::Shift)),
         ];
-        let mut template = Template { pieces: Vec::new(), fill: false, is_roman: false };
+        let mut template = Template { pieces: Vec::new(), fill: false, is_roman: false, is_scientific: false };
         let mut rest = text;
         while !rest.is_empty() {
             let head = |len: usize| rest.get(..len).unwrap_or("");
             if head(4).eq_ignore_ascii_case("EEEE") {
-                return Err(SqlError::unsupported("EEEE in a template for numbers"));
+                template.make_scientific()?;
+                rest = rest.get(4..).unwrap_or("");
+                continue;
+            }
+            let is_word = head(2).eq_ignore_ascii_case("RN")
+                || head(2).eq_ignore_ascii_case("TH")
+                || WORDS.iter().any(|(word, _)| head(word.len()).eq_ignore_ascii_case(word));
+            if template.is_scientific && is_word {
+                return Err(syntax_error("\"EEEE\" must be the last pattern used"));
             }
             if head(2).eq_ignore_ascii_case("RN") {
                 template.is_roman = true;
@@ -88,6 +98,21 @@ impl Template {
         }
         template.check()?;
         Ok(template)
+    }
+
+    fn make_scientific(&mut self) -> SqlResult<()> {
+        if self.is_scientific {
+            return Err(syntax_error("cannot use \"EEEE\" twice"));
+        }
+        let goes_with = |piece: &Piece| {
+            matches!(piece, Piece::Nine | Piece::Zero | Piece::Point | Piece::Group | Piece::Literal(_))
+        };
+        if self.fill || self.is_roman || !self.pieces.iter().all(goes_with) {
+            return Err(syntax_error("\"EEEE\" is incompatible with other formats")
+                .with_detail("\"EEEE\" may only be used together with digit and decimal point patterns."));
+        }
+        self.is_scientific = true;
+        Ok(())
     }
 
     fn literal<'a>(&mut self, rest: &'a str) -> &'a str {
@@ -219,7 +244,10 @@ fn to_char(value: &Numeric, text: &str) -> SqlResult<String> {
     if template.is_roman {
         return Ok(roman(value.round(0)?.to_i32()?, template.fill));
     }
-    let (_, after) = template.digit_counts();
+    let (before, after) = template.digit_counts();
+    if template.is_scientific {
+        return Ok(number_scientific::of_numeric(value, before, after));
+    }
     let shown = if template.pieces.contains(&Piece::Shift) {
         value.mul(&Numeric::from(10i64).power(&Numeric::from(after as i64))?)?.round(0)?
     } else {
@@ -238,7 +266,10 @@ fn float_to_char(value: f64, digits_max: usize, text: &str) -> SqlResult<String>
     if template.is_roman {
         return Ok(roman(value.round_ties_even() as i32, template.fill));
     }
-    let (_, after) = template.digit_counts();
+    let (before, after) = template.digit_counts();
+    if template.is_scientific {
+        return Ok(number_scientific::of_float(value, before, after));
+    }
     if !value.is_finite() {
         let integer = if value.is_nan() { "NaN" } else { "Infinity" }.to_string();
         let kept = digits_max.saturating_sub(integer.len()).min(after);
@@ -406,6 +437,10 @@ impl Writer<'_> {
 
 #[sql_function("to_char(int4, text) -> text", oid = 1773, stable)]
 fn from_int4(value: i32, template: &str) -> SqlResult<String> {
+    // With an exponent PostgreSQL rounds it as a float.
+    if Template::parse(template)?.is_scientific {
+        return float_to_char(value.into(), f64::DIGITS as usize, template);
+    }
     to_char(&Numeric::from(value), template)
 }
 
@@ -436,6 +471,9 @@ fn to_number(text: &str, template: &str) -> SqlResult<Option<Numeric>> {
         return Ok(None);
     }
     let template = Template::parse(template)?;
+    if template.is_scientific {
+        return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "\"EEEE\" not supported for input"));
+    }
     if template.is_roman || template.pieces.contains(&Piece::Shift) {
         return Err(SqlError::unsupported("RN or V in a template for reading numbers"));
     }

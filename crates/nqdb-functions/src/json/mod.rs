@@ -10,11 +10,12 @@
 //! | `path_query` | jsonpath: `@?`, `@@`, jsonb_path_query and its kin |
 //! | `path_run`, `path_datetime`, `path_ids` | a path, run |
 //! | `convert` | jsonb as numbers and truth values, comparisons |
+//! | `populate` | objects as records: json_populate_record, json_to_record and their like |
+//! | `assign` | assignments to subscripts of a jsonb |
 //!
 //! A `json` is its text, of which functions give pieces as they stand; a `jsonb` is a value.
-//!
-//! Not here: json_populate_record and json_to_record.
 
+mod assign;
 mod change;
 mod convert;
 mod encode;
@@ -24,6 +25,7 @@ mod path_datetime;
 mod path_ids;
 mod path_query;
 mod path_run;
+mod populate;
 mod rows;
 
 use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, SqlError};
@@ -31,6 +33,7 @@ use nqdb_types::json::{JsonNode, JsonText, JsonValue};
 use nqdb_types::{Datum, Json};
 
 use crate::Function;
+pub use assign::assign_json;
 pub(crate) use encode::{json_of, json_text_of};
 
 pub(crate) static TABLES: &[&[&[Function]]] = &[
@@ -40,6 +43,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     inspect::FUNCTIONS,
     path::FUNCTIONS,
     path_query::FUNCTIONS,
+    populate::FUNCTIONS,
     rows::FUNCTIONS,
 ];
 

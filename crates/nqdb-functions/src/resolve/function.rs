@@ -1,7 +1,7 @@
 //! Functions and aggregates: manual section 10.3.
 
 use nqdb_types::array::element_type;
-use nqdb_types::{Oid, all_types, oid};
+use nqdb_types::{Oid, all_types, is_composite, oid, type_category};
 
 use super::candidates::{Candidate, Choice, choose};
 use super::{ResolveError, polymorphic};
@@ -61,9 +61,12 @@ pub fn resolve_function(name: &str, args: &[Oid]) -> Result<ResolvedFunction, Re
 
 /// All functions and aggregates of that name which can be called with that many arguments.
 fn candidates(name: &str, count: usize) -> Vec<Candidate<Callee>> {
-    let functions = functions_named(name).iter().filter_map(|function| {
+    let all = functions_named(name);
+    let functions = all.iter().filter_map(|function| {
         let args = declared_for(function, count)?;
-        Some(Candidate { args, target: Callee::Function(function) })
+        // A function with just these arguments hides one that repeats its last argument.
+        let is_hidden = function.variadic && all.iter().any(|other| !other.variadic && other.args == args);
+        (!is_hidden).then_some(Candidate { args, target: Callee::Function(function) })
     });
     let aggregates = aggregates_named(name).iter().filter_map(|aggregate| {
         let args = match aggregate.args {
@@ -109,6 +112,10 @@ fn cast_syntax(name: &str, args: &[Oid]) -> Option<Oid> {
     let target = all_types().iter().find(|info| info.name == name && info.supported && info.category != 'P')?.oid;
     if source == oid::UNKNOWN {
         return Some(target);
+    }
+    // `(record).text` is no cast: a field or function of that name is meant.
+    if (source == oid::RECORD || is_composite(source)) && type_category(target) == Some('S') {
+        return None;
     }
     let method = coercion(source, target, CastContext::Explicit)?;
     matches!(method, CastMethod::Relabel | CastMethod::Convert(_) | CastMethod::ViaText).then_some(target)

@@ -65,9 +65,10 @@ fn joined(pattern: &str, escape: Option<char>) -> SqlResult<String> {
 /// The parts of a pattern between its escaped double quotes.
 fn translate(pattern: &str, escape: Option<char>) -> SqlResult<Vec<String>> {
     let mut parts = vec![String::new()];
-    let (mut escaped, mut in_class) = (false, false);
+    let mut escaped = false;
+    let mut class = Class::default();
     for character in pattern.chars() {
-        if escaped && character == '"' && !in_class {
+        if escaped && character == '"' && class.depth == 0 {
             if parts.len() == 3 {
                 let message = "SQL regular expression may not contain more than two escape-double-quote separators";
                 return Err(SqlError::new(INVALID_USE_OF_ESCAPE_CHARACTER, message));
@@ -79,20 +80,21 @@ fn translate(pattern: &str, escape: Option<char>) -> SqlResult<Vec<String>> {
         let Some(part) = parts.last_mut() else { break };
         if escaped {
             part.extend(['\\', character]);
+            class.is_begun = true;
             escaped = false;
         } else if Some(character) == escape {
             escaped = true;
-        } else if in_class {
+        } else if class.depth > 0 {
             if character == '\\' {
                 part.push('\\');
             }
             part.push(character);
-            in_class = character != ']';
+            class.take(character);
         } else {
             match character {
                 '[' => {
                     part.push('[');
-                    in_class = true;
+                    class = Class { depth: 1, is_begun: false, is_negated: false };
                 }
                 '%' => part.push_str(".*"),
                 '_' => part.push('.'),
@@ -103,4 +105,30 @@ fn translate(pattern: &str, escape: Option<char>) -> SqlResult<Vec<String>> {
         }
     }
     Ok(parts)
+}
+
+/// Where a pattern is in a bracket expression: `[^]a[:alpha:]]` ends at its last bracket.
+#[derive(Default)]
+struct Class {
+    /// Brackets that are open; none outside of a bracket expression.
+    depth: usize,
+    /// Something was in it, so that `]` ends it and is no member.
+    is_begun: bool,
+    /// Its first character was `^`.
+    is_negated: bool,
+}
+
+impl Class {
+    /// Goes past a character within the expression.
+    fn take(&mut self, character: char) {
+        match character {
+            ']' if self.is_begun => self.depth -= 1,
+            '[' => {
+                self.depth += 1;
+                self.is_begun = true;
+            }
+            '^' if !self.is_begun && !self.is_negated => self.is_negated = true,
+            _ => self.is_begun = true,
+        }
+    }
 }

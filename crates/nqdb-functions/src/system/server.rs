@@ -15,7 +15,6 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &SLEEP_UNTIL,
     &CANCEL_BACKEND,
     &TERMINATE_BACKEND,
-    &TRANSACTION_ID,
     &IS_IN_RECOVERY,
     &START_TIME,
     &RANDOM_UUID,
@@ -69,11 +68,6 @@ fn terminate_backend(context: &mut FunctionContext<'_>, pid: i32, timeout_ms: i6
         return Err(nqdb_sqlstate::SqlError::unsupported("a timeout of pg_terminate_backend"));
     }
     context.session.terminate_backend(pid)
-}
-
-#[sql_function("txid_current() -> int8", oid = 2943, stable)]
-fn transaction_id(context: &mut FunctionContext<'_>) -> SqlResult<i64> {
-    context.session.transaction_id()
 }
 
 #[sql_function("pg_is_in_recovery() -> bool", oid = 3810, volatile)]

@@ -10,6 +10,7 @@ use crate::CastContext::{self, Assignment, Explicit, Implicit};
 
 #[rustfmt::skip]
 pub(crate) static CASTS: &[(Oid, Oid, CastContext, Oid)] = &[
+    (XID8, XID, Explicit, 5071),
     (JSON, JSONB, Assignment, 0),
     (JSONB, JSON, Assignment, 0),
     (JSONB, BOOL, Explicit, 3556),

@@ -331,6 +331,12 @@ async fn what_does_not_fit_is_refused_and_its_neighbour_is_not() {
     let columns: Vec<String> = (0..2000).map(|number| format!("c{number} int")).collect();
     let lines = query(&mut raw, &format!("create table many ({})", columns.join(", "))).await;
     assert!(error_of(&lines).starts_with("54011 "), "{lines:?}");
+    let lines = query(&mut raw, &format!("select {}1", "1,".repeat(1663))).await;
+    assert!(lines.contains(&"C SELECT 1".to_owned()), "{:?}", lines.last());
+    let lines = query(&mut raw, &format!("select {}1", "1,".repeat(1664))).await;
+    assert_eq!(error_of(&lines), "54011 target lists can have at most 1664 entries");
+    let lines = query(&mut raw, &format!("select set_config('application_name', '{}', false)", "n".repeat(70))).await;
+    assert!(lines.contains(&format!("S application_name={}", "n".repeat(63))), "{lines:?}");
     let lines = query(&mut raw, "select count(*), sum(length(a)) from wide").await;
     assert!(lines.contains(&"D [1] [1000000]".to_owned()), "{lines:?}");
     assert_eq!(server.instance().metrics.panics.get(), 0);

@@ -5,7 +5,7 @@ use crate::support::Server;
 use crate::support::postgres::Postgres;
 use crate::support::raw::{Raw, Send};
 
-use Send::Query;
+use Send::{Bind, CloseStatement, DescribeStatement, Execute, Parse, Query, Sync};
 
 /// Replays scripts on both servers and shows every line that differs.
 pub async fn compare(setup: &[Send], scripts: &[(&str, Vec<Send>)]) {
@@ -145,6 +145,49 @@ async fn relations_are_named_in_results() {
         ],
     )];
     compare(&setup, &scripts[..1]).await;
+}
+
+/// A statement and, one after the other, values for its one parameter.
+fn with_values(sql: &'static str, values: &[&'static [&'static str]]) -> Vec<Send> {
+    let mut script = vec![Parse("s", sql), DescribeStatement("s"), Sync];
+    for value in values {
+        script.extend([Bind("", "s", value), Execute("", 0), Sync]);
+    }
+    script.extend([CloseStatement("s"), Sync]);
+    script
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_may_name_objects_and_say_which_is_wrong() {
+    let setup = [
+        Query("drop schema if exists shop cascade; drop sequence if exists counter; drop role if exists clerk"),
+        Query("create schema shop; create table shop.orders (id int); create sequence counter; create role clerk"),
+    ];
+    let scripts = [
+        ("nextval", with_values("select nextval($1)", &[&["counter"], &["nosuch"], &["shop.orders"], &["a.b.c.d"]])),
+        (
+            "regclass",
+            with_values("select $1::regclass::text", &[&["shop.orders"], &["-"], &["0"], &["orders"], &["\"x"]]),
+        ),
+        ("regtype", with_values("select $1::regtype", &[&["integer"], &["numeric(5,2)[]"], &["nosuch"]])),
+        ("regproc", with_values("select $1::regproc::text", &[&["now"], &["abs"], &["nosuch"]])),
+        ("regnamespace", with_values("select $1::regnamespace", &[&["shop"], &["nosuch"]])),
+        ("regrole", with_values("select $1::regrole", &[&["clerk"], &["nosuch"]])),
+        ("array", with_values("select $1::regclass[]", &[&["{shop.orders,counter}"], &["{nosuch}"]])),
+        (
+            "values",
+            with_values(
+                "select $1::int, $2::text",
+                &[&["1", "a"], &["x", "a"], &["", "a"], &["99999999999", "a"], &["1", "a\0b"]],
+            ),
+        ),
+        ("json", with_values("select $1::jsonb", &[&["{\"a\": 1}"], &["{\"a\": "], &["[1, x]"]])),
+        (
+            "a named portal",
+            vec![Query("begin"), Parse("", "select $1::date"), Bind("p", "", &["soon"]), Sync, Query("rollback")],
+        ),
+    ];
+    compare(&setup, &scripts).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,6 +25,8 @@ pub enum Kind {
     },
     Choice(&'static [&'static str]),
     Text,
+    /// Text of printable ASCII, as long as an identifier may be.
+    Name,
     /// Only the default, compared without case; others are not supported.
     Fixed,
     DateStyle,
@@ -117,7 +119,7 @@ pub static DEFINITIONS: LazyLock<Vec<Definition>> = LazyLock::new(|| {
 static OWN: &[Definition] = &[
     reported(user(
         "application_name",
-        Kind::Text,
+        Kind::Name,
         "",
         "Sets the application name to be reported in statistics and logs.",
     )),

@@ -202,7 +202,9 @@ impl Settings {
             allow(&DEFINITIONS[at], authority)?;
         }
         let value = self.values.get(&key).and_then(|values| values.reset.clone());
-        self.put(key, value, local);
+        // What a client has made up stays known, and empty.
+        let empty = matches!(key, Key::Custom(_)).then(|| Value::Text(String::new()));
+        self.put(key, value.or(empty), local);
         Ok(())
     }
 

@@ -5,6 +5,9 @@ use nqdb_types::{DateStyle, TimeZone};
 
 use super::definition::{Definition, Kind, Unit};
 
+/// Longer names are cut, as identifiers are.
+const NAME_BYTES_MAX: usize = 63;
+
 /// A checked value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -31,6 +34,7 @@ impl Value {
             Kind::Real { min, max, unit } => parse_real(definition, text, min, max, unit),
             Kind::Choice(choices) => parse_choice(definition, text, choices),
             Kind::Text => Ok(Value::Text(text.to_owned())),
+            Kind::Name => Ok(Value::Text(clean_name(text))),
             Kind::Fixed => parse_fixed(definition, text),
             Kind::DateStyle => {
                 let base = DateStyle::default().parse(current).unwrap_or_default();
@@ -75,6 +79,12 @@ pub fn parse_bool(text: &str) -> Option<bool> {
         _ if begins("false") || begins("no") => Some(false),
         _ => None,
     }
+}
+
+/// Cut as an identifier is; bytes beyond printable ASCII become question marks (manual, `application_name`).
+fn clean_name(text: &str) -> String {
+    let cut = &text.as_bytes()[..text.floor_char_boundary(NAME_BYTES_MAX)];
+    cut.iter().map(|byte| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '?' }).collect()
 }
 
 fn invalid(definition: &Definition, text: &str) -> SqlError {
@@ -330,6 +340,8 @@ mod tests {
     fn what_is_not_obeyed_is_refused() {
         assert_eq!(parse("standard_conforming_strings", "on"), Ok("on".into()));
         assert!(parse("standard_conforming_strings", "off").unwrap_err().starts_with("0A000"));
+        assert_eq!(parse("application_name", "caf\u{e9} \t1"), Ok("caf?? ?1".into()));
+        assert_eq!(parse("application_name", &"\u{e9}".repeat(100)), Ok("?".repeat(62)));
         assert_eq!(parse("client_encoding", "utf-8"), Ok("UTF8".into()));
         assert!(parse("client_encoding", "LATIN1").unwrap_err().starts_with("0A000"));
         assert_eq!(

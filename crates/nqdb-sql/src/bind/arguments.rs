@@ -1,11 +1,14 @@
 //! The arguments of a call as they are written: `f(a, b)`, `f(a, name => b)`, `f(a, VARIADIC b)`; which function they choose,
 //! and how they come into the order of its parameters.
 
+use std::borrow::Cow;
+
 use nqdb_functions::{
     Place, ResolveError, ResolvedFunction, resolve_function, resolve_named_call, resolve_variadic_call,
 };
 use nqdb_sqlstate::{SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_types::{Datum, Oid, Type};
+use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArgOperator};
 
 use super::{Binder, span_position};
@@ -15,7 +18,7 @@ use crate::names::name_of;
 /// Arguments that are no `*`.
 #[derive(Default)]
 pub(super) struct WrittenArguments<'q> {
-    pub(super) exprs: Vec<&'q ast::Expr>,
+    pub(super) exprs: Vec<Cow<'q, ast::Expr>>,
     /// The names of the last ones.
     pub(super) names: Vec<String>,
 }
@@ -42,7 +45,12 @@ impl<'q> WrittenArguments<'q> {
         };
         match written {
             FunctionArgExpr::Expr(expr) => {
-                self.exprs.push(expr);
+                self.exprs.push(Cow::Borrowed(expr));
+                Ok(None)
+            }
+            FunctionArgExpr::QualifiedWildcard(name) => {
+                let row = ast::Expr::QualifiedWildcard(name.clone(), AttachedToken::empty());
+                self.exprs.push(Cow::Owned(row));
                 Ok(None)
             }
             other => Ok(Some(other)),

@@ -1,6 +1,6 @@
 //! Arrays in expressions: `ARRAY[..]`, `ARRAY(SELECT ..)`, subscripts, `x op ANY (array)`, element-wise casts.
 
-use nqdb_functions::{CastContext, resolve_operator};
+use nqdb_functions::{CastContext, coercion, resolve_operator};
 use nqdb_sqlstate::{
     DATATYPE_MISMATCH, INDETERMINATE_DATATYPE, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT, WRONG_OBJECT_TYPE,
 };
@@ -82,6 +82,9 @@ impl Binder<'_> {
         if let (oid::NAME, [ast::Subscript::Index { index }]) = (array.ty.oid, written) {
             return self.bind_letter_of_name(array, index);
         }
+        if array.ty.oid == oid::JSONB {
+            return self.bind_json_subscripts(array, written);
+        }
         let Some(element) = element_type(array.ty.oid) else {
             let message = format!(
                 "cannot subscript type {} because it does not support subscripting",
@@ -109,6 +112,56 @@ impl Binder<'_> {
         let text = self.coerce(name, Type::TEXT, CastContext::Explicit, None)?;
         let letter = self.call_named("substr", vec![text, at, one], position)?;
         self.coerce(letter, Type::CHAR_INTERNAL, CastContext::Explicit, None)
+    }
+
+    /// `j['a'][1]`: what is at the path, NULL where nothing is.
+    fn bind_json_subscripts(&mut self, json: Expr, written: &[&ast::Subscript]) -> SqlResult<Expr> {
+        let position = json.position;
+        let mut path = Vec::with_capacity(written.len());
+        for subscript in self.bind_json_brackets(written)? {
+            let Some(step) = subscript.upper else { continue };
+            path.push(self.coerce(step, Type::TEXT, CastContext::Explicit, None)?);
+        }
+        let ty = Type::new(oid::TEXT_ARRAY);
+        let path = Expr { kind: ExprKind::Array { items: path, nested: false }, ty, nullable: false, position: None };
+        let mut found = self.apply_operator("#>", json, path, None)?;
+        found.position = position;
+        Ok(found)
+    }
+
+    /// The texts and integers in brackets behind a jsonb.
+    pub(super) fn bind_json_brackets(&mut self, written: &[&ast::Subscript]) -> SqlResult<Vec<Subscript>> {
+        let mut subscripts = Vec::with_capacity(written.len());
+        for subscript in written {
+            let index = match subscript {
+                ast::Subscript::Index { index } => index,
+                ast::Subscript::Slice { lower_bound, upper_bound, .. } => {
+                    let bound = upper_bound.as_ref().or(lower_bound.as_ref());
+                    let position = bound.and_then(|bound| self.position_of(bound));
+                    return Err(SqlError::new(DATATYPE_MISMATCH, "jsonb subscript does not support slices")
+                        .or_position(position));
+                }
+            };
+            let step = self.bind_expr(index)?;
+            let (from, position) = (step.ty.oid, step.position);
+            let converts = |to: Oid| coercion(from, to, CastContext::Implicit).is_some();
+            let target = match (converts(oid::INT4), converts(oid::TEXT)) {
+                _ if from == oid::UNKNOWN => Type::TEXT,
+                (true, false) => Type::INT4,
+                (false, true) => Type::TEXT,
+                (is_both, _) => {
+                    let types = if is_both { "only one type, integer or text" } else { "either integer or text" };
+                    let message =
+                        format!("subscript type {} is not supported", self.cx.format.type_name(step.ty.bare()));
+                    return Err(SqlError::new(DATATYPE_MISMATCH, message)
+                        .with_hint(format!("jsonb subscript must be coercible to {types}."))
+                        .or_position(position));
+                }
+            };
+            let step = self.coerce(step, target, CastContext::Implicit, None)?;
+            subscripts.push(Subscript { lower: None, upper: Some(step), is_slice: false });
+        }
+        Ok(subscripts)
     }
 
     /// The integers in brackets.

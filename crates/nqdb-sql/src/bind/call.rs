@@ -17,6 +17,9 @@ use crate::ir::{Expr, ExprKind, WindowCallee};
 use crate::names::name_of;
 use crate::parse::VARIADIC;
 
+/// The function `pg_typeof`.
+const PG_TYPEOF: Oid = 1619;
+
 /// How a call was written, besides its name and arguments.
 #[derive(Clone, Copy)]
 pub(super) struct CallForm<'q> {
@@ -102,7 +105,7 @@ impl Binder<'_> {
             match written.add(arg)? {
                 None | Some(FunctionArgExpr::Expr(_)) => {}
                 Some(FunctionArgExpr::Wildcard) => form.star = true,
-                Some(FunctionArgExpr::QualifiedWildcard(_)) => return refuse("a whole row as an argument"),
+                Some(FunctionArgExpr::QualifiedWildcard(_)) => return Err(self.syntax_error_at(position, "*")),
                 Some(FunctionArgExpr::WildcardWithOptions(_)) => return Err(self.syntax_error_at(position, "*")),
             }
         }
@@ -149,9 +152,10 @@ impl Binder<'_> {
 
     fn bind_call(&mut self, name: &str, written: &WrittenArguments<'_>, form: CallForm<'_>) -> SqlResult<Expr> {
         let position = form.position;
-        let WrittenArguments { exprs: written, names } = written;
+        let WrittenArguments { exprs, names } = written;
+        let written: Vec<&ast::Expr> = exprs.iter().map(|expr| &**expr).collect();
         if names.is_empty()
-            && let Some(bound) = self.bind_keyword_call(name, written, &form)?
+            && let Some(bound) = self.bind_keyword_call(name, &written, &form)?
         {
             return Ok(bound);
         }
@@ -159,7 +163,7 @@ impl Binder<'_> {
         let sets_before = self.set_call_count();
         let variadic = written.last().is_some_and(|last| variadic_array(last).is_some());
         let mut args = Vec::with_capacity(written.len() + form.within_group.len());
-        for arg in written {
+        for &arg in &written {
             args.push(self.bind_expr(variadic_array(arg).unwrap_or(arg))?);
         }
         for item in form.within_group {
@@ -176,6 +180,11 @@ impl Binder<'_> {
                 return self.coerce(arg, Type::new(target), CastContext::Explicit, position);
             }
             Err(error) => {
+                if let ([record], true, true) = (args.as_slice(), form.is_plain(), names.is_empty())
+                    && let Some(field) = self.projection(record, name, position)
+                {
+                    return Ok(field);
+                }
                 let position = match error {
                     ResolveError::VariadicIsNoArray => args.last().and_then(|array| array.position),
                     _ => position,
@@ -187,6 +196,7 @@ impl Binder<'_> {
         if let Callee::Aggregate(aggregate) = resolved.callee {
             self.check_ordered_set(aggregate, &mut args, &form)?;
         }
+        let first = args.first().map(|arg| arg.ty);
         let is_hypothetical = matches!(resolved.callee, Callee::Aggregate(aggregate) if aggregate.variadic);
         let args = if is_hypothetical { args } else { self.arrange_args(args, &found)? };
         if is_aggregate {
@@ -233,10 +243,13 @@ impl Binder<'_> {
                         format!("OVER specified, but {name} is not a window function nor an aggregate function");
                     return Err(SqlError::new(WRONG_OBJECT_TYPE, message).or_position(position));
                 }
-                if function.set_returning {
-                    return self.bind_set_call(function, args, returns, position);
-                }
-                Ok(call(function, args, returns, position))
+                // One that gives a row of several columns is run like one that gives many.
+                let bound = if function.set_returning || function.records.is_some() {
+                    self.bind_set_call(function, args, returns, position)?
+                } else {
+                    call(function, args, returns, position)
+                };
+                self.with_rules_of(function, first, bound)
             }
         }
     }
@@ -294,6 +307,12 @@ impl Binder<'_> {
         let mut converted = Vec::with_capacity(args.len() + resolved.defaults.len());
         for (at, arg) in args.into_iter().enumerate() {
             let arg = match resolved.arg_types.get(at) {
+                // Only this one tells the type of what it is given: it stays unknown, as in PostgreSQL.
+                Some(&oid::UNKNOWN | &oid::ANY)
+                    if callee == Some(PG_TYPEOF) && matches!(arg.kind, ExprKind::Literal(_)) =>
+                {
+                    arg
+                }
                 Some(&oid::UNKNOWN | &oid::ANY) => self.require_known(arg)?,
                 to => self.coerce_operand(arg, to.copied())?,
             };
@@ -325,6 +344,43 @@ impl Binder<'_> {
         match resolved.callee {
             Callee::Function(function) if !function.set_returning => Ok(call(function, args, returns, position)),
             _ => Err(SqlError::internal(format!("{name} is no plain function"))),
+        }
+    }
+
+    /// The result of a function that reads the fields of records: it meets the rules of their domains, and those of the first
+    /// argument's type, if that is a domain over a composite type.
+    pub(super) fn with_rules_of(&mut self, function: &Function, first: Option<Type>, result: Expr) -> SqlResult<Expr> {
+        if !reads_fields(function) {
+            return Ok(result);
+        }
+        let result = self.conformed(result)?;
+        match first.filter(|first| first.domain != oid::INVALID && first.oid == result.ty.oid) {
+            Some(domain) => self.coerce(result, domain, CastContext::Assignment, None),
+            None => Ok(result),
+        }
+    }
+
+    /// `value.name` as a call of a plain function; `None` when there is none that takes such a value.
+    pub(super) fn call_of_one(&mut self, name: &str, arg: Expr, position: Option<u32>) -> SqlResult<Option<Expr>> {
+        if is_keyword_call(name) {
+            return Ok(None);
+        }
+        match resolve_function(name, &[arg.ty.oid]) {
+            Ok(resolved) => {
+                let args = self.convert_args(vec![arg], &resolved)?;
+                let returns = Type::new(resolved.returns);
+                match resolved.callee {
+                    Callee::Function(function) if function.set_returning || function.records.is_some() => {
+                        self.bind_set_call(function, args, returns, position).map(Some)
+                    }
+                    Callee::Function(function) => Ok(Some(call(function, args, returns, position))),
+                    Callee::Aggregate(_) | Callee::Window(_) => Ok(None),
+                }
+            }
+            Err(ResolveError::CastSyntax(target)) => {
+                self.coerce(arg, Type::new(target), CastContext::Explicit, position).map(Some)
+            }
+            Err(_) => Ok(None),
         }
     }
 
@@ -427,6 +483,13 @@ pub(super) fn is_keyword_call(name: &str) -> bool {
         "current_time",
     ];
     NAMES.contains(&name)
+}
+
+/// Whether a function makes a record's fields of texts, without asking the rules of domains.
+fn reads_fields(function: &Function) -> bool {
+    const NAMES: [&str; 4] =
+        ["json_populate_record", "jsonb_populate_record", "json_populate_recordset", "jsonb_populate_recordset"];
+    NAMES.contains(&function.name)
 }
 
 /// A call of a plain function.

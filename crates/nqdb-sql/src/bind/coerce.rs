@@ -1,9 +1,11 @@
 //! Conversions: which ones happen on their own, and what they are made of.
 
+use std::sync::Arc;
+
 use nqdb_catalog::ColumnDef;
 use nqdb_functions::{CastContext, CastMethod, apply_cast, coercion, common_type, read_text};
 use nqdb_sqlstate::{CANNOT_COERCE, DATATYPE_MISMATCH, SqlError, SqlResult};
-use nqdb_types::{Datum, FormatContext, Oid, Type, apply_typmod, oid, type_category};
+use nqdb_types::{Datum, FormatContext, Oid, RecordShape, Type, apply_typmod, is_composite, oid, type_category};
 use sqlparser::ast;
 
 use super::Binder;
@@ -57,6 +59,21 @@ impl Binder<'_> {
         if expr.ty.oid == oid::UNKNOWN {
             return self.convert_unknown(expr, target);
         }
+        if is_composite(target.oid) && expr.ty.oid == oid::RECORD {
+            return self.row_as_composite(expr, target, context);
+        }
+        if is_composite(expr.ty.oid) && target.oid == oid::RECORD {
+            // A cast to "record" is obeyed by what is a record already.
+            if context == CastContext::Explicit {
+                return Ok(Some(expr));
+            }
+            let ty = match self.shape_of(expr.ty) {
+                Some(shape) => self.record_type(&Arc::new(RecordShape { type_oid: oid::RECORD, ..(*shape).clone() })),
+                None => Type::RECORD,
+            };
+            let (nullable, position) = (expr.nullable, expr.position);
+            return Ok(Some(Expr { kind: ExprKind::Relabel(Box::new(expr)), ty, nullable, position }));
+        }
         let Some(method) = coercion(expr.ty.oid, target.oid, context) else { return Ok(None) };
         let (nullable, position) = (expr.nullable, expr.position);
         let kind = match method {
@@ -69,7 +86,11 @@ impl Binder<'_> {
             }
             CastMethod::Convert(convert) => ExprKind::Convert { arg: Box::new(expr), convert },
             CastMethod::Elements => return self.map_elements(expr, target.oid, context),
-            CastMethod::ViaText => ExprKind::ViaText(Box::new(expr)),
+            CastMethod::ViaText => {
+                let ty = Type::new(target.oid);
+                let read = Expr { kind: ExprKind::ViaText(Box::new(expr)), ty, nullable, position };
+                return self.conformed(read).map(Some);
+            }
         };
         Ok(Some(Expr { kind, ty: Type::new(target.oid), nullable, position }))
     }
@@ -89,11 +110,13 @@ impl Binder<'_> {
                 // Only interval's input depends on its modifier: `interval '1' hour`.
                 let read_as = if target.oid == oid::INTERVAL { target } else { Type::new(target.oid) };
                 let value = self.read_literal(&datum, read_as).map_err(|error| error.or_position(position))?;
-                Ok(Some(Expr { nullable: value.is_null(), kind: ExprKind::Literal(value), ty: read_as, position }))
+                let read = Expr { nullable: value.is_null(), kind: ExprKind::Literal(value), ty: read_as, position };
+                self.conformed(read).map(Some)
             }
             ExprKind::Param(index) => {
                 self.params.infer(usize::from(index), target.oid, position)?;
-                Ok(Some(Expr { kind: ExprKind::Param(index), ty: Type::new(target.oid), nullable: true, position }))
+                let ty = Type::new(target.oid);
+                self.conformed(Expr { kind: ExprKind::Param(index), ty, nullable: true, position }).map(Some)
             }
             // A column of a subquery or VALUES list that stayed unknown: it has been made text by then.
             kind => Ok(Some(Expr {

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use nqdb_functions::CastContext;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::array::element_type;
-use nqdb_types::{Type, is_domain};
+use nqdb_types::{Oid, Type, holds_records, is_composite, is_domain, oid};
 use sqlparser::ast;
 
 use super::Binder;
 use super::scope::{Clause, Scope, ScopeColumn};
 use super::walk::parts_mut;
-use crate::ir::{Check, ColumnId, DomainRules, Expr, ExprKind};
+use crate::ir::{Check, ColumnId, DomainRules, Expr, ExprKind, RuleStep};
 use crate::parse::parse_expression;
 
 /// What a domain's checks call the value.
@@ -32,7 +32,7 @@ impl Binder<'_> {
             return Ok(Some(expr));
         }
         let Some(mut value) = self.try_coerce(expr, target.base(), context)? else { return Ok(None) };
-        let rules = self.domain_rules(target)?;
+        let rules = self.domain_rules(target, Vec::new())?;
         let Some(rules) = rules else {
             value.ty = target;
             return Ok(Some(value));
@@ -42,10 +42,52 @@ impl Binder<'_> {
         Ok(Some(Expr { kind, ty: target, nullable, position }))
     }
 
-    /// The rules of a domain, or of the elements of an array over one; `None` when there are none.
-    fn domain_rules(&mut self, target: Type) -> SqlResult<Option<DomainRules>> {
+    /// A value that came from outside: asks the rules of the domains that fields of composite values are of.
+    pub(super) fn conformed(&mut self, value: Expr) -> SqlResult<Expr> {
+        if !holds_records(value.ty.oid) {
+            return Ok(value);
+        }
+        let mut places = Vec::new();
+        self.domain_places(value.ty.oid, &mut Vec::new(), &mut places);
+        let mut value = value;
+        for (path, ty) in places {
+            let Some(rules) = self.domain_rules(ty, path)? else { continue };
+            let (ty, nullable, position) = (value.ty, value.nullable, value.position);
+            value = Expr {
+                kind: ExprKind::Domain { arg: Box::new(value), rules: Arc::new(rules) },
+                ty,
+                nullable,
+                position,
+            };
+        }
+        Ok(value)
+    }
+
+    /// The places of domains within the values of a type, each with its type, innermost first.
+    fn domain_places(&self, type_oid: Oid, path: &mut Vec<RuleStep>, found: &mut Vec<(Vec<RuleStep>, Type)>) {
+        if let Some(element) = element_type(type_oid).filter(|element| is_composite(*element)) {
+            path.push(RuleStep::Elements);
+            self.domain_places(element, path, found);
+            path.pop();
+        }
+        let shape = self.cx.catalog.composite_shape(type_oid);
+        for (index, field) in shape.iter().flat_map(|shape| &shape.fields).enumerate() {
+            path.push(RuleStep::Field(index));
+            self.domain_places(field.ty.oid, path, found);
+            if field.ty.domain != oid::INVALID {
+                found.push((path.clone(), field.ty));
+            }
+            path.pop();
+        }
+    }
+
+    /// The rules of a domain, or of the elements of an array over one, for what a path leads to; `None` when there are none.
+    fn domain_rules(&mut self, target: Type, mut path: Vec<RuleStep>) -> SqlResult<Option<DomainRules>> {
         let over_elements = !is_domain(target.domain);
         let domain = if over_elements { element_type(target.domain).unwrap_or_default() } else { target.domain };
+        if over_elements {
+            path.push(RuleStep::Elements);
+        }
         let stack = self.cx.catalog.domain_stack(domain);
         let Some(outer) = stack.first() else {
             return Err(SqlError::internal(format!("cache lookup failed for type {domain}")));
@@ -73,7 +115,7 @@ impl Binder<'_> {
             renumber(&mut predicate, value, own);
             checks.push(Check { name, predicate, of_view: false });
         }
-        Ok(Some(DomainRules { schema, type_name, display, ty, over_elements, not_null, value: own, checks }))
+        Ok(Some(DomainRules { schema, type_name, display, ty, path, not_null, value: own, checks }))
     }
 
     fn bind_domain_check(&mut self, text: &str, value: ColumnId) -> SqlResult<Expr> {

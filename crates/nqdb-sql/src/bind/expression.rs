@@ -6,7 +6,8 @@ use nqdb_types::array::element_type;
 use nqdb_types::type_info;
 use sqlparser::ast::{self, CastKind, Ident, ObjectName, ObjectNamePart};
 
-use super::record::RowItem;
+use super::from::{TableName, table_name};
+use super::record::{RowItem, expanded_record};
 use super::scope::{Clause, find_column, find_table, missing_column, missing_column_of, missing_from};
 use super::{Binder, EXPRESSION_DEPTH_MAX, leftmost, span_position};
 use crate::SystemColumn;
@@ -72,6 +73,10 @@ impl Binder<'_> {
                 let position = self.position_of(expression);
                 self.bind_case(operand.as_deref(), conditions, else_result.as_deref(), position)
             }
+            E::Function(_) if expanded_record(expression).is_some() => {
+                Err(SqlError::new(FEATURE_NOT_SUPPORTED, "row expansion via \"*\" is not supported here")
+                    .or_position(expanded_record(expression).and_then(|record| self.position_of(record))))
+            }
             E::Function(function) => self.bind_function(function),
             E::Extract { .. }
             | E::Ceil { .. }
@@ -110,10 +115,7 @@ impl Binder<'_> {
                 let position = span_position(token.0.span);
                 Err(self.syntax_error_at(position, "*"))
             }
-            E::QualifiedWildcard(_, token) => {
-                Err(SqlError::new(FEATURE_NOT_SUPPORTED, "row expansion via \"*\" is not supported here")
-                    .or_position(span_position(token.0.span)))
-            }
+            E::QualifiedWildcard(name, _) => self.bind_row_of(name),
             E::RLike { .. }
             | E::Convert { .. }
             | E::Prefixed { .. }
@@ -132,6 +134,15 @@ impl Binder<'_> {
     /// 0A000 at the expression.
     pub(super) fn unsupported(&self, what: &str, expression: &ast::Expr) -> SqlError {
         SqlError::unsupported(what).or_position(self.position_of(expression))
+    }
+
+    /// `table.*` as a value: the table's row.
+    fn bind_row_of(&mut self, name: &ObjectName) -> SqlResult<Expr> {
+        let TableName { schema, name, position } = table_name(name)?;
+        let Some(table) = find_table(&self.scopes, schema.as_deref(), &name, position)?.cloned() else {
+            return Err(missing_from(&self.scopes, &name, position));
+        };
+        Ok(self.whole_row(&table, position))
     }
 
     fn bind_identifier(&mut self, identifier: &Ident) -> SqlResult<Expr> {
@@ -209,7 +220,13 @@ impl Binder<'_> {
                     let id = *id;
                     return Ok(self.column_expr(id, position));
                 }
-                Err(missing_column_of(found, table, column, position))
+                let error = missing_column_of(found, table, column, position);
+                let row = found.clone();
+                let row = self.whole_row(&row, position);
+                if let Some(called) = self.call_of_one(column, row, position)? {
+                    return Ok(called);
+                }
+                Err(error)
             }
         }
     }

@@ -12,7 +12,7 @@ use sqlparser::ast::{self, JoinConstraint, JoinOperator, ObjectName, ObjectNameP
 
 use super::lateral::Sibling;
 use super::operators::conjunction;
-use super::scope::{Clause, ScopeColumn, ScopeTable, check_unique};
+use super::scope::{Clause, ScopeColumn, ScopeTable, WholeRow, check_unique};
 use super::{Binder, leftmost, span_position};
 use crate::SystemColumn;
 use crate::ir::{ColumnId, Expr, ExprKind, JoinKind, Query, Rel};
@@ -308,6 +308,7 @@ impl Binder<'_> {
             name: table.name.clone(),
             schema: Some(table.schema_name.clone()),
             table: Some(Arc::clone(table)),
+            row: whole_row_of(&Relation::Table(Arc::clone(table)), &columns),
             columns: columns.clone(),
             hidden_name: None,
             is_value: false,
@@ -334,6 +335,7 @@ impl Binder<'_> {
             hidden_name: None,
             is_value: false,
             system: Vec::new(),
+            row: None,
         };
         FromItem { rel: query.rel, tables: vec![table], columns, hidden: Vec::new() }
     }
@@ -491,6 +493,7 @@ impl Binder<'_> {
             hidden_name: None,
             is_value: false,
             system: Vec::new(),
+            row: None,
         });
         let is_merged = |column: &ScopeColumn| names.iter().any(|(name, _)| *name == column.name);
         let mut columns = merged;
@@ -604,8 +607,15 @@ fn alias_join(item: FromItem, alias: Alias) -> SqlResult<FromItem> {
         hidden_name: None,
         is_value: false,
         system: Vec::new(),
+        row: None,
     };
     Ok(FromItem { rel, tables: vec![table], columns, hidden })
+}
+
+/// The row of a relation whose columns, all of them, are these.
+pub(super) fn whole_row_of(relation: &Relation, columns: &[ScopeColumn]) -> Option<WholeRow> {
+    let type_oid = relation.row_type()?;
+    Some(WholeRow { type_oid, columns: columns.iter().map(|column| column.id).collect() })
 }
 
 /// Renames an item's table and its first columns.

@@ -7,17 +7,20 @@
 //! ... WITH ORDINALITY                a last column that counts the rows
 //! ```
 
+use std::sync::Arc;
+
 use nqdb_functions::{Callee, OutColumn, ResolveError, column_type};
 use nqdb_sqlstate::{GROUPING_ERROR, SYNTAX_ERROR, SqlError, SqlResult};
-use nqdb_types::{Oid, Type};
+use nqdb_types::{Datum, Oid, RecordShape, Type, is_composite, oid};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, ObjectName};
 
 use super::arguments::{WrittenArguments, resolve_call};
 use super::call::call;
 use super::from::{Alias, FromItem, apply_alias};
-use super::scope::{Clause, ScopeColumn, ScopeTable};
+use super::literal::literal;
+use super::scope::{Clause, ScopeColumn, ScopeTable, WholeRow};
 use super::{Binder, span_position};
-use crate::ir::{FunctionColumn, Rel, TableCall, TableFunction};
+use crate::ir::{Expr, ExprKind, FunctionColumn, Rel, RowForm, TableCall, TableFunction};
 use crate::names::name_of;
 use crate::parse::{NO_ALIAS, ROWS_FROM};
 
@@ -27,6 +30,9 @@ struct BoundFunction {
     call: TableCall,
     /// Name, if the function has one for it, and type of each column.
     columns: Vec<(Option<String>, Type)>,
+    form: RowForm,
+    /// The composite type of its rows.
+    row_type: Option<Oid>,
     /// It returns "record": the caller says what that is.
     wants_definitions: bool,
     position: Option<u32>,
@@ -35,7 +41,7 @@ struct BoundFunction {
 impl BoundFunction {
     /// Whether it gives plain values: one column, which may still have a name of its own.
     fn is_value(&self) -> bool {
-        !self.wants_definitions && self.columns.len() == 1
+        !self.wants_definitions && self.columns.len() == 1 && matches!(self.form, RowForm::Columns)
     }
 }
 
@@ -109,7 +115,7 @@ impl Binder<'_> {
         }
         let WrittenArguments { exprs, names } = arguments;
         let mut bound = Vec::with_capacity(args.len());
-        for arg in exprs {
+        for arg in &exprs {
             bound.push(self.bind_expr(arg)?);
         }
         if names.is_empty() {
@@ -128,21 +134,26 @@ impl Binder<'_> {
             let message = Clause::FromFunction.refuses_aggregates().unwrap_or_default();
             return Err(SqlError::new(GROUPING_ERROR, message).or_position(position));
         };
+        let first = bound.first().map(|arg| arg.ty);
         let args = self.arrange_args(bound, &found)?;
         let result = Type::new(resolved.returns);
-        let wants_definitions = function.needs_column_definitions();
-        let columns = if function.columns.is_empty() {
-            vec![(None, result)]
-        } else {
-            let typed = |column: &OutColumn| Type::new(column_type(function.args, &given, column.type_oid));
-            function.columns.iter().map(|column| (Some(column.name.to_string()), typed(column))).collect()
+        let wants_definitions = function.columns.is_empty() && result.oid == oid::RECORD;
+        let typed = |column: &OutColumn| Type::new(column_type(function.args, &given, column.type_oid));
+        let named = function.columns.iter().map(|column| (Some(column.name.to_string()), typed(column))).collect();
+        let (columns, form) = match self.shape_of(result) {
+            _ if !function.columns.is_empty() => (named, RowForm::Columns),
+            Some(shape) => (field_columns(&shape), RowForm::Fields),
+            None if wants_definitions && function.records.is_none() => (Vec::new(), RowForm::Fields),
+            None => (vec![(None, result)], RowForm::Columns),
         };
+        let row_type = matches!(form, RowForm::Fields).then_some(result.oid).filter(|oid| is_composite(*oid));
         let call = if function.rows.is_some() || function.records.is_some() {
             TableCall::Rows { function, args }
         } else {
-            TableCall::Value(call(function, args, result, position))
+            let bound = call(function, args, result, position);
+            TableCall::Value(self.with_rules_of(function, first, bound)?)
         };
-        Ok(BoundFunction { name, call, columns, wants_definitions, position })
+        Ok(BoundFunction { name, call, columns, form, row_type, wants_definitions, position })
     }
 
     /// What looks like a function and is an expression: one row with its value.
@@ -150,8 +161,14 @@ impl Binder<'_> {
         let bound = self.bind_expr(expression)?;
         let value = self.resolve_unknown(bound)?;
         let (name, position) = (super::output_name::output_name(expression), value.position);
-        let columns = vec![(None, value.ty)];
-        Ok(BoundFunction { name, call: TableCall::Value(value), columns, wants_definitions: false, position })
+        let shape = self.shape_of(value.ty).filter(|_| is_composite(value.ty.oid));
+        let row_type = shape.as_ref().map(|shape| shape.type_oid);
+        let (columns, form) = match shape {
+            Some(shape) => (field_columns(&shape), RowForm::Fields),
+            None => (vec![(None, value.ty)], RowForm::Columns),
+        };
+        let call = TableCall::Value(value);
+        Ok(BoundFunction { name, call, columns, form, row_type, wants_definitions: false, position })
     }
 
     /// The item of FROM that functions make.
@@ -173,17 +190,24 @@ impl Binder<'_> {
             return refuse("WITH ORDINALITY cannot be used with a column definition list");
         }
         let is_value = !with_ordinality && matches!(functions.as_slice(), [one] if one.is_value());
+        let row_type = match functions.as_slice() {
+            [one] if !with_ordinality => one.row_type,
+            _ => None,
+        };
         let mut items = Vec::with_capacity(functions.len());
         let mut columns = Vec::new();
-        for function in functions {
+        for mut function in functions {
             let shown = column_names(&function, &mut definitions, alone.then_some(alias.as_ref()).flatten())?;
+            if function.wants_definitions {
+                self.give_shape(&mut function.call, &shown);
+            }
             let mut own = Vec::with_capacity(shown.len());
             for (name, ty) in shown {
                 let id = self.new_column(ty, true, None);
                 columns.push(ScopeColumn { name: name.clone(), id });
                 own.push(FunctionColumn { id, name, ty });
             }
-            items.push(TableFunction { call: function.call, columns: own });
+            items.push(TableFunction { call: function.call, form: function.form, columns: own });
         }
         let ordinality = with_ordinality.then(|| self.new_column(Type::INT8, false, None));
         columns.extend(ordinality.map(|id| ScopeColumn { name: "ordinality".to_string(), id }));
@@ -191,6 +215,8 @@ impl Binder<'_> {
             name: table_name,
             schema: None,
             table: None,
+            row: row_type
+                .map(|type_oid| WholeRow { type_oid, columns: columns.iter().map(|column| column.id).collect() }),
             columns: columns.clone(),
             hidden_name: None,
             is_value,
@@ -198,6 +224,24 @@ impl Binder<'_> {
         };
         let rel = Rel::FunctionScan { functions: items, ordinality };
         apply_alias(FromItem { rel, tables: vec![table], columns, hidden: Vec::new() }, alias)
+    }
+
+    /// Tells a function over a record that is NULL, and so says nothing of its shape, what the caller wants.
+    fn give_shape(&mut self, call: &mut TableCall, columns: &[(String, Type)]) {
+        let args = match call {
+            TableCall::Value(Expr { kind: ExprKind::Call { args, .. }, .. }) | TableCall::Rows { args, .. } => args,
+            TableCall::Value(_) => return,
+        };
+        let Some(record) = args.first_mut().filter(|arg| arg.ty.oid == oid::RECORD) else { return };
+        let named = columns.iter().map(|(name, ty)| (name.as_str(), *ty));
+        let shape = Arc::new(RecordShape::named(oid::RECORD, named));
+        let fields = columns.iter().map(|(_, ty)| literal(Datum::Null, *ty, None)).collect();
+        let ty = self.record_type(&shape);
+        let kind = ExprKind::Row { fields, shape, absent_if_null: false };
+        let empty = Expr { kind, ty, nullable: false, position: None };
+        let given = std::mem::replace(record, empty.clone());
+        let position = given.position;
+        *record = Expr { kind: ExprKind::Coalesce(vec![given, empty]), ty, nullable: false, position };
     }
 
     /// An alias with its columns; a column definition list also has their types.
@@ -222,6 +266,11 @@ impl Binder<'_> {
         }
         Ok(Alias { name: name_of(name), columns: names, types, position })
     }
+}
+
+/// A column for each field.
+fn field_columns(shape: &RecordShape) -> Vec<(Option<String>, Type)> {
+    shape.fields.iter().map(|field| (Some(field.name.to_string()), field.ty)).collect()
 }
 
 /// The alias without its column definition list, and that list.
@@ -257,7 +306,9 @@ fn column_names(
     }
     if !definitions.is_empty() {
         let position = definitions_position_of(alias);
-        let message = if function.columns.len() > 1 {
+        let message = if function.row_type.is_some() {
+            "a column definition list is redundant for a function returning a named composite type"
+        } else if function.columns.len() > 1 {
             "a column definition list is redundant for a function with OUT parameters"
         } else {
             "a column definition list is only allowed for functions returning \"record\""

@@ -7,6 +7,7 @@ use nqdb_sqlstate::{GROUPING_ERROR, SqlError, SqlResult, WINDOWING_ERROR};
 use nqdb_types::oid;
 use sqlparser::ast;
 
+use super::order::without_parentheses;
 use super::same::same_expr;
 use super::scope::{Clause, find_column};
 use super::select::Target;
@@ -21,7 +22,7 @@ impl Binder<'_> {
     /// A key: a column of FROM, an output name, a position, or an expression.
     pub(super) fn bind_group_key(&mut self, expression: &ast::Expr, targets: &mut [Target]) -> SqlResult<Expr> {
         // Unlike in ORDER BY, a column of FROM comes before an output column of that name.
-        let shadowed = match expression {
+        let shadowed = match without_parentheses(expression) {
             ast::Expr::Identifier(name) => {
                 let innermost = self.scopes.len().saturating_sub(1);
                 let scopes = self.scopes.get(innermost..).unwrap_or(&[]);

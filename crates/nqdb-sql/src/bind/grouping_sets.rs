@@ -10,6 +10,7 @@ use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments, Obje
 use super::Binder;
 use super::group::Key;
 use super::operators::no_operator;
+use super::order::without_parentheses;
 use super::same::same_expr;
 use super::select::Target;
 use crate::ir::{ColumnId, Expr, GroupingSets};
@@ -118,7 +119,7 @@ impl Binder<'_> {
 
     /// An expression, or several in parentheses, as one set.
     fn bind_key_list(&mut self, expression: &ast::Expr, targets: &mut [Target], keys: &mut Vec<Key>) -> SqlResult<Set> {
-        let ast::Expr::Tuple(items) = expression else {
+        let ast::Expr::Tuple(items) = without_parentheses(expression) else {
             return Ok(vec![self.bind_key(expression, targets, keys)?]);
         };
         let mut set = Vec::with_capacity(items.len());

@@ -1,9 +1,11 @@
 //! INSERT: target columns, source, defaults and identity columns.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use nqdb_catalog::rights::Rights;
 use nqdb_catalog::{Relation, TableDef};
+use nqdb_functions::functions_named;
 use nqdb_sqlstate::{
     DUPLICATE_COLUMN, GENERATED_ALWAYS, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN, WRONG_OBJECT_TYPE,
 };
@@ -12,23 +14,24 @@ use sqlparser::ast::{self, ObjectNamePart, SetExpr, TableObject};
 
 use super::from::{TableName, table_name};
 use super::scope::{Clause, Scope};
-use super::subscript_target::{ArrayPart, default_in_part};
+use super::subscript_target::{TargetPart, default_in_part};
 use super::view_target::ViewChange;
 use super::{Binder, span_position};
 use crate::ir::{ConflictAction, Expr, ExprKind, Insert, OnConflict, OutputColumn, Query, Rel};
 use crate::names::name_of;
+use crate::parse::generated_query;
 use crate::statement::Overriding;
 
 /// A target column: its position in the table, and where the statement names it.
 pub(super) struct Target {
     pub(super) at: usize,
     position: Option<u32>,
-    /// The part of the array that it names.
-    part: Option<ArrayPart>,
+    /// The part of the column that it names.
+    part: Option<TargetPart>,
 }
 
 impl Target {
-    /// Whether it is a part of an array, whose rest has to be given too.
+    /// Whether it is a part of a column, whose rest has to be given too.
     pub(super) fn is_part(&self) -> bool {
         self.part.is_some()
     }
@@ -194,7 +197,7 @@ impl Binder<'_> {
             self.expect_view_column(table, &name, ViewChange::Insert)?;
             let at = target_column(table, &name, position)?;
             let part = match table.columns.get(at) {
-                Some(definition) => self.array_part(definition, identifier)?,
+                Some(definition) => self.target_part(definition, identifier)?,
                 None => None,
             };
             if targets.iter().any(|target| target.at == at && (target.part.is_none() || part.is_none())) {
@@ -216,6 +219,9 @@ impl Binder<'_> {
         overriding: Option<Overriding>,
     ) -> SqlResult<(Query, Vec<usize>)> {
         if let Some(values) = plain_values(source) {
+            if let Some(select) = as_select(values)? {
+                return self.bind_source(table, &select, targets, listed, overriding);
+            }
             return self.bind_value_rows(table, values, targets, listed, overriding);
         }
         let mut query = self.bind_query_as(source, false)?;
@@ -270,8 +276,8 @@ impl Binder<'_> {
         }
         let output = query.output;
         query.output = kept.iter().filter_map(|at| output.get(*at).cloned()).collect();
-        let mut parts: Vec<Option<ArrayPart>> = targets.into_iter().map(|target| target.part).collect();
-        let parts: Vec<Option<ArrayPart>> =
+        let mut parts: Vec<Option<TargetPart>> = targets.into_iter().map(|target| target.part).collect();
+        let parts: Vec<Option<TargetPart>> =
             kept.into_iter().map(|at| parts.get_mut(at).and_then(Option::take)).collect();
         self.assemble_parts(table, query, kept_targets, &parts)
     }
@@ -332,12 +338,12 @@ impl Binder<'_> {
         for (at, target) in kept_targets.iter().enumerate() {
             let Some(column) = table.columns.get(*target) else { continue };
             let nullable = bound.iter().any(|row| row.get(at).is_some_and(|expr| expr.nullable));
-            let ty = targets.get(at).and_then(|target| target.part.as_ref()).map_or(column.ty, ArrayPart::ty);
+            let ty = targets.get(at).and_then(|target| target.part.as_ref()).map_or(column.ty, TargetPart::ty);
             let id = self.new_column(ty, nullable, None);
             columns.push((id, ty));
             output.push(OutputColumn { id, name: column.name.clone(), ty, origin: None });
         }
-        let parts: Vec<Option<ArrayPart>> = targets.into_iter().take(width).map(|target| target.part).collect();
+        let parts: Vec<Option<TargetPart>> = targets.into_iter().take(width).map(|target| target.part).collect();
         self.assemble_parts(table, Query { rel: Rel::Values { columns, rows: bound }, output }, kept_targets, &parts)
     }
 
@@ -393,6 +399,33 @@ fn plain_values(source: &ast::Query) -> Option<&ast::Values> {
         SetExpr::Values(values) if locks.is_empty() && pipe_operators.is_empty() => Some(values),
         _ => None,
     }
+}
+
+/// The only row of a VALUES as a SELECT, which it means (manual, INSERT), where that makes a difference: a function in it
+/// returns a set.
+fn as_select(values: &ast::Values) -> SqlResult<Option<ast::Query>> {
+    let [row] = values.rows.as_slice() else { return Ok(None) };
+    if row.content.iter().any(is_default) || !row.content.iter().any(mentions_set_function) {
+        return Ok(None);
+    }
+    let mut query = generated_query("SELECT 1")?;
+    let SetExpr::Select(select) = &mut *query.body else {
+        return Err(SqlError::internal("a query of ours is no SELECT"));
+    };
+    select.projection = row.content.iter().cloned().map(ast::SelectItem::UnnamedExpr).collect();
+    Ok(Some(query))
+}
+
+fn mentions_set_function(expr: &ast::Expr) -> bool {
+    let found = ast::visit_expressions(expr, |expr| {
+        let name = match expr {
+            ast::Expr::Function(function) => function.name.0.last().and_then(ast::ObjectNamePart::as_ident),
+            _ => None,
+        };
+        let returns_set = name.is_some_and(|name| functions_named(&name_of(name)).iter().any(|f| f.set_returning));
+        if returns_set { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    found.is_break()
 }
 
 /// The bare word DEFAULT.

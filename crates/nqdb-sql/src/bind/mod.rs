@@ -81,7 +81,7 @@ use std::sync::Arc;
 use nqdb_catalog::{ColumnDef, Snapshot, TableDef};
 use nqdb_functions::{CastContext, FunctionContext, SessionFunctions};
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{FormatContext, RecordShape, Type, oid};
+use nqdb_types::{FormatContext, RecordShape, Type, holds_records, oid};
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
@@ -90,7 +90,7 @@ use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse_expression};
 use crate::rewrite::{fold_constants, fold_expression};
 use crate::rights::Access;
-use crate::statement::{ConflictInference, Overriding, Parsed, StatementKind, TargetSubscripts};
+use crate::statement::{ConflictInference, Overriding, Parsed, StatementKind, TargetPath};
 pub(crate) use output_name::index_column_name;
 pub use retype::{Conversion, bind_retype, needs_rewrite};
 pub(crate) use same::same_expr;
@@ -120,11 +120,13 @@ pub struct BindContext<'a> {
 ///
 /// Fails with PostgreSQL's errors for names, types and structure, with their position in the query string.
 pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> SqlResult<(Bound, Vec<Access>)> {
-    let StatementKind::Rows(statement) = &parsed.kind else {
-        return Err(SqlError::internal("only statements over rows are bound"));
+    let statement = match &parsed.kind {
+        StatementKind::Rows(statement) => statement,
+        StatementKind::Refused(error) => return Err(error.clone()),
+        _ => return Err(SqlError::internal("only statements over rows are bound")),
     };
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), params);
-    binder.target_subscripts.clone_from(&statement.target_subscripts);
+    binder.target_paths.clone_from(&statement.target_paths);
     binder.conflict_targets.clone_from(&statement.conflict_targets);
     let mut bound = match &statement.ast {
         ast::Statement::Query(query) => binder.bind_query_statement(query, statement.overriding)?,
@@ -246,14 +248,15 @@ pub fn bind_domain_check(text: &str, ty: Type, cx: &BindContext<'_>) -> SqlResul
     binder.bind_check_over(&expression, ty)
 }
 
-/// Binds the conversion of a column's value, of its base type, to the column's domain; `None` when that checks nothing.
+/// Binds the conversion of a value that was read, of a column's base type, to the column's own; `None` when that checks nothing.
 pub fn bind_domain_of_column(
     table: &Arc<TableDef>,
     position: usize,
     row: &[(usize, ColumnId)],
     cx: &BindContext<'_>,
 ) -> SqlResult<Option<Expr>> {
-    let column = table.columns.get(position).filter(|column| column.ty.domain != oid::INVALID);
+    let has_rules = |column: &&ColumnDef| column.ty.domain != oid::INVALID || holds_records(column.ty.oid);
+    let column = table.columns.get(position).filter(has_rules);
     let id = row.iter().find(|(at, _)| *at == position).map(|(_, id)| *id);
     let (Some(column), Some(id)) = (column, id) else { return Ok(None) };
     let mut params = ParamTypes::none();
@@ -261,6 +264,7 @@ pub fn bind_domain_of_column(
     binder.adopt_row(table, row);
     let mut value = binder.column_expr(id, None);
     value.ty = column.ty.base();
+    let value = binder.conformed(value)?;
     let checked = binder.coerce(value, column.ty, CastContext::Assignment, None)?;
     Ok(matches!(checked.kind, crate::ir::ExprKind::Domain { .. }).then_some(checked))
 }
@@ -368,8 +372,8 @@ struct Binder<'a> {
     scopes: Vec<Scope>,
     /// WITH queries in reach, innermost last.
     common_tables: Vec<CommonTable>,
-    /// Brackets behind the columns that the statement assigns to.
-    target_subscripts: Vec<TargetSubscripts>,
+    /// Brackets and fields behind the columns that the statement assigns to.
+    target_paths: Vec<TargetPath>,
     conflict_targets: Vec<ConflictInference>,
     /// The shapes of records: the modifier of a type `record` is a position here, as long as it is in the binder.
     shapes: Vec<Arc<RecordShape>>,
@@ -396,6 +400,8 @@ struct Binder<'a> {
     recorded: Option<Vec<stored_query::Recorded>>,
     /// The users' types that it named.
     recorded_types: Option<Vec<nqdb_catalog::NamedType>>,
+    /// The attributes of composite types that it selected.
+    recorded_attributes: Option<Vec<nqdb_catalog::NamedAttribute>>,
     /// Views that were bound so far.
     views: usize,
     /// Conversions to domains that were bound so far.
@@ -430,7 +436,7 @@ impl<'a> Binder<'a> {
             recursion: Recursion::default(),
             at_top: false,
             statement_with: Vec::new(),
-            target_subscripts: Vec::new(),
+            target_paths: Vec::new(),
             conflict_targets: Vec::new(),
             shapes: Vec::new(),
             depth: 0,
@@ -438,6 +444,7 @@ impl<'a> Binder<'a> {
             stored: None,
             recorded: None,
             recorded_types: None,
+            recorded_attributes: None,
             views: 0,
             domain_values: 0,
             view_target: None,

@@ -9,7 +9,7 @@ use sqlparser::ast::{self, BinaryOperator, UnaryOperator, Value};
 use super::rows::row_items;
 use super::{Binder, leftmost, literal, span_position};
 use crate::ir::{Expr, ExprKind};
-use crate::parse::{SYMMETRIC, operator_position, start_of};
+use crate::parse::{SYMMETRIC, is_operator, operator_position, start_of};
 
 /// A binary operator's function with its operands, converted to its types.
 pub(super) struct BinaryCall {
@@ -96,21 +96,7 @@ impl Binder<'_> {
                 let position = leftmost(position, arg.position);
                 return Ok(negation(arg, position));
             }
-            UnaryOperator::Minus => "-",
-            UnaryOperator::Plus => "+",
-            UnaryOperator::BitwiseNot => "~",
-            UnaryOperator::PGAbs => "@",
-            UnaryOperator::PGSquareRoot => "|/",
-            UnaryOperator::PGCubeRoot => "||/",
-            UnaryOperator::PGPrefixFactorial => "!!",
-            UnaryOperator::DoubleAt => "@@",
-            UnaryOperator::Hash => "#",
-            UnaryOperator::AtDashAt => "@-@",
-            UnaryOperator::QuestionDash => "?-",
-            UnaryOperator::QuestionPipe => "?|",
-            UnaryOperator::BangNot | UnaryOperator::PGPostfixFactorial => {
-                return Err(self.syntax_error_at(position, "!"));
-            }
+            op => self.prefix_operator(op, inner),
         };
         if matches!(op, UnaryOperator::Minus | UnaryOperator::Plus) {
             // A sign binds closer than `^` and AT TIME ZONE (manual, table 4.2); the parser has it the other way round.
@@ -129,7 +115,14 @@ impl Binder<'_> {
             return Ok(bound);
         }
         let arg = self.bind_expr(inner)?;
-        self.apply_prefix(name, arg, position)
+        self.apply_prefix(&name, arg, position)
+    }
+
+    /// The name of a prefix operator, from the source: `~` also stands for those that the parser does not know.
+    fn prefix_operator(&self, op: UnaryOperator, operand: &ast::Expr) -> String {
+        let before = start_of(&self.tokens, operand).and_then(|start| start.checked_sub(1));
+        let written = before.map_or("", |at| self.tokens.token_text(at));
+        if is_operator(written) { written.to_owned() } else { op.to_string() }
     }
 
     fn apply_prefix(&mut self, name: &str, arg: Expr, position: Option<u32>) -> SqlResult<Expr> {

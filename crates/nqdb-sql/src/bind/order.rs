@@ -3,7 +3,7 @@
 use nqdb_functions::{Strategy, less, resolve_operator};
 use nqdb_sqlstate::{AMBIGUOUS_COLUMN, INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult, WRONG_OBJECT_TYPE};
 use nqdb_types::{Type, oid};
-use sqlparser::ast::{self, ObjectNamePart, OrderByOptions, OrderBySort, Value};
+use sqlparser::ast::{self, ObjectNamePart, OrderByOptions, OrderBySort, UnaryOperator, Value};
 
 use super::operators::no_operator;
 use super::{Binder, span_position};
@@ -11,7 +11,7 @@ use crate::ir::{ColumnId, SortKey};
 use crate::names::name_of;
 
 impl Binder<'_> {
-    /// The output column that a bare name or a number stands for; `None` for any other expression.
+    /// The output column that a bare name or a number stands for, in parentheses or not; `None` for any other expression.
     ///
     /// Fails with 42P10 (no such position), 42702 (two columns of that name), 42601 (another constant).
     pub(super) fn output_reference(
@@ -20,37 +20,38 @@ impl Binder<'_> {
         names: &[&str],
         clause: &str,
     ) -> SqlResult<Option<usize>> {
-        match expression {
-            ast::Expr::Identifier(name) => {
-                let wanted = name_of(name);
-                let mut matching = names.iter().enumerate().filter(|(_, name)| **name == wanted);
-                let first = matching.next().map(|(at, _)| at);
-                if matching.next().is_some() {
-                    let message = format!("{clause} \"{wanted}\" is ambiguous");
-                    return Err(SqlError::new(AMBIGUOUS_COLUMN, message).or_position(span_position(name.span)));
-                }
-                Ok(first)
+        let expression = without_parentheses(expression);
+        if let ast::Expr::Identifier(name) = expression {
+            let wanted = name_of(name);
+            let mut matching = names.iter().enumerate().filter(|(_, name)| **name == wanted);
+            let first = matching.next().map(|(at, _)| at);
+            if matching.next().is_some() {
+                let message = format!("{clause} \"{wanted}\" is ambiguous");
+                return Err(SqlError::new(AMBIGUOUS_COLUMN, message).or_position(span_position(name.span)));
             }
-            ast::Expr::Value(value) => {
-                let position = span_position(value.span);
-                match &value.value {
-                    Value::Number(digits, _) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                        match digits.parse::<usize>().ok().filter(|at| (1..=names.len()).contains(at)) {
-                            Some(at) => Ok(Some(at - 1)),
-                            None => {
-                                let message = format!("{clause} position {digits} is not in select list");
-                                Err(SqlError::new(INVALID_COLUMN_REFERENCE, message).or_position(position))
-                            }
-                        }
-                    }
-                    Value::Placeholder(_) | Value::Boolean(_) | Value::Null => Ok(None),
-                    _ => {
-                        let message = format!("non-integer constant in {clause}");
-                        Err(SqlError::new(SYNTAX_ERROR, message).or_position(position))
-                    }
-                }
+            return Ok(first);
+        }
+        let Some((constant, negative)) = constant_of(expression) else { return Ok(None) };
+        let digits = match constant {
+            // What is too long for an integer is a constant of another type.
+            Value::Number(digits, _) if digits.parse::<i32>().is_ok() => digits,
+            Value::Placeholder(_) => return Ok(None),
+            _ => {
+                let message = format!("non-integer constant in {clause}");
+                return Err(SqlError::new(SYNTAX_ERROR, message).or_position(self.position_of(expression)));
             }
-            _ => Ok(None),
+        };
+        let named = if negative { None } else { digits.parse::<usize>().ok() };
+        match named.filter(|at| (1..=names.len()).contains(at)) {
+            Some(at) => Ok(Some(at - 1)),
+            None => {
+                let (sign, number) = (if negative { "-" } else { "" }, digits.trim_start_matches('0'));
+                let number = if number.is_empty() { "0" } else { number };
+                let sign = if number == "0" { "" } else { sign };
+                let message = format!("{clause} position {sign}{number} is not in select list");
+                let position = self.position_of(expression);
+                Err(SqlError::new(INVALID_COLUMN_REFERENCE, message).or_position(position))
+            }
         }
     }
 
@@ -103,4 +104,25 @@ impl Binder<'_> {
         };
         Ok(SortKey { column, ty, descending, nulls_first: nulls_first.unwrap_or(descending) })
     }
+}
+
+/// An expression without the parentheses around it, which mean nothing.
+pub(super) fn without_parentheses(expression: &ast::Expr) -> &ast::Expr {
+    let mut inner = expression;
+    while let ast::Expr::Nested(nested) = inner {
+        inner = nested;
+    }
+    inner
+}
+
+/// A constant, and whether it is negative: PostgreSQL's grammar makes one constant of a number and the minuses before it.
+fn constant_of(expression: &ast::Expr) -> Option<(&Value, bool)> {
+    let (mut inner, mut negative) = (expression, false);
+    while let ast::Expr::UnaryOp { op: UnaryOperator::Minus, expr } = inner {
+        inner = without_parentheses(expr);
+        negative = !negative;
+    }
+    let ast::Expr::Value(constant) = inner else { return None };
+    let is_signed = !std::ptr::eq(inner, expression);
+    (!is_signed || matches!(constant.value, Value::Number(..))).then_some((&constant.value, negative))
 }

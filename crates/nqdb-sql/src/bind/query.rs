@@ -11,8 +11,9 @@ use sqlparser::ast::{self, LimitClause, SetExpr, SetOperator, SetQuantifier};
 use super::coerce::common_of;
 use super::locking::first_lock_name;
 use super::operators::{marked_argument, no_operator};
+use super::order::without_parentheses;
 use super::scope::{Clause, Scope};
-use super::{Binder, walk};
+use super::{Binder, span_position, walk};
 use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SetKind, SortKey};
 use crate::names::name_of;
 use crate::parse::{WITH_TIES, with_deep_stack};
@@ -490,7 +491,8 @@ impl Binder<'_> {
             let position = self.position_of(expr);
             let names: Vec<&str> = query.output.iter().map(|column| column.name.as_str()).collect();
             let Some(at) = self.output_reference(expr, &names, "ORDER BY")? else {
-                if let ast::Expr::Identifier(name) = expr {
+                if let ast::Expr::Identifier(name) = without_parentheses(expr) {
+                    let position = span_position(name.span);
                     return Err(super::scope::missing_column(&self.scopes, &name_of(name), position));
                 }
                 let invalid = "invalid UNION/INTERSECT/EXCEPT ORDER BY clause";

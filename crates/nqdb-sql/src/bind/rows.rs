@@ -1,7 +1,7 @@
 //! Comparisons of row values, spelled out field by field (manual 9.24.5): `(a, b) < (c, d)`, `(a, b) IN ((1, 2))`.
 
 use nqdb_functions::Strategy;
-use nqdb_sqlstate::{SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArguments};
 
 use super::Binder;
@@ -42,6 +42,11 @@ impl Binder<'_> {
         position: Option<u32>,
     ) -> SqlResult<Expr> {
         check_lengths(&left, &right, position)?;
+        if left.is_empty() {
+            return Err(
+                SqlError::new(FEATURE_NOT_SUPPORTED, "cannot compare rows of zero length").or_position(position)
+            );
+        }
         if matches!(name, "<>" | "!=") {
             let mut tests = Vec::with_capacity(left.len());
             for (left, right) in left.into_iter().zip(right) {
@@ -50,7 +55,13 @@ impl Binder<'_> {
             return Ok(disjunction(tests));
         }
         let Some(strategy) = comparison(name) else {
-            return Err(SqlError::unsupported(format!("operator {name} between row values")).or_position(position));
+            for (left, right) in left.into_iter().zip(right) {
+                self.bind_pair(name, left, right, position)?;
+            }
+            let message = format!("could not determine interpretation of row comparison operator {name}");
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message)
+                .with_hint("Row comparison operators must be associated with btree operator families.")
+                .or_position(position));
         };
         if strategy == Strategy::Eq {
             let mut tests = Vec::with_capacity(left.len());
@@ -63,8 +74,9 @@ impl Binder<'_> {
         let strict = if matches!(strategy, Strategy::Lt | Strategy::Le) { "<" } else { ">" };
         let mut pairs: Vec<(&ast::Expr, &ast::Expr)> = left.into_iter().zip(right).collect();
         let Some((last_left, last_right)) = pairs.pop() else {
-            return Err(SqlError::new(nqdb_sqlstate::FEATURE_NOT_SUPPORTED, "cannot compare rows of zero length")
-                .or_position(position));
+            return Err(
+                SqlError::new(FEATURE_NOT_SUPPORTED, "cannot compare rows of zero length").or_position(position)
+            );
         };
         let mut result = self.bind_pair(name, last_left, last_right, position)?;
         for (left, right) in pairs.into_iter().rev() {

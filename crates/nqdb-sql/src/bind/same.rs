@@ -77,7 +77,7 @@ fn same_kind(a: &ExprKind, b: &ExprKind) -> bool {
             same_expr(a, b) && same_expr(x, y)
         }
         (K::Row { fields: a, shape: x, .. }, K::Row { fields: b, shape: y, .. }) => x == y && same_list(a, b),
-        (K::Field { record: a, index: x }, K::Field { record: b, index: y }) => x == y && same_expr(a, b),
+        (K::Field { record: a, index: x, .. }, K::Field { record: b, index: y, .. }) => x == y && same_expr(a, b),
         _ => false,
     }
 }

@@ -12,6 +12,7 @@ use nqdb_sqlstate::{
     AMBIGUOUS_ALIAS, AMBIGUOUS_COLUMN, DUPLICATE_ALIAS, INVALID_COLUMN_REFERENCE, SqlError, SqlResult,
     UNDEFINED_COLUMN, UNDEFINED_TABLE,
 };
+use nqdb_types::Oid;
 
 use super::lateral::Sibling;
 use super::similar::distance;
@@ -160,6 +161,16 @@ pub(super) struct ScopeTable {
     pub(super) is_value: bool,
     /// The system columns that can be named.
     pub(super) system: Vec<(SystemColumn, ColumnId)>,
+    /// What its row is as a whole, where that is of a named type; else it is an anonymous record of `columns`.
+    pub(super) row: Option<WholeRow>,
+}
+
+/// A row of a named composite type.
+#[derive(Clone, Debug)]
+pub(super) struct WholeRow {
+    pub(super) type_oid: Oid,
+    /// All fields of the type, also those that no name reaches.
+    pub(super) columns: Vec<ColumnId>,
 }
 
 /// What one query level sees.

@@ -7,13 +7,15 @@
 //! Plain DISTINCT comes before the sort instead: it keeps fewer rows, and its ORDER BY may only name what it returns.
 
 use nqdb_functions::equality;
-use nqdb_sqlstate::{INVALID_COLUMN_REFERENCE, INVALID_RECURSION, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_sqlstate::{INVALID_COLUMN_REFERENCE, INVALID_RECURSION, SYNTAX_ERROR, SqlError, SqlResult, TOO_MANY_COLUMNS};
 use nqdb_types::{Type, oid};
 use sqlparser::ast::{self, SelectItem};
 
 use super::operators::no_operator;
+use super::order::without_parentheses;
 use super::output_name::output_name;
 use super::query::Tail;
+use super::record::expanded_record;
 use super::same::same_expr;
 use super::scope::{Clause, Scope, find_table, missing_from};
 use super::window::{BoundWindow, PendingCall};
@@ -21,6 +23,9 @@ use super::{Binder, span_position};
 use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SortKey};
 use crate::names::{name_of, needs_as};
 use crate::parse::{NOTHING, Tokens};
+
+/// Columns of a result (PostgreSQL's MaxTupleAttributeNumber).
+const TARGETS_MAX: usize = 1664;
 
 /// An expression that the select list or ORDER BY computes.
 pub(super) struct Target {
@@ -144,6 +149,12 @@ impl Binder<'_> {
         for item in projection {
             match item {
                 SelectItem::UnnamedExpr(ast::Expr::Identifier(name)) if name.value == NOTHING => {}
+                SelectItem::UnnamedExpr(expression) if expanded_record(expression).is_some() => {
+                    let Some(record) = expanded_record(expression) else { continue };
+                    let record = self.bind_expr(record)?;
+                    let fields = self.fields_of(&record)?;
+                    targets.extend(fields.into_iter().map(|(name, expr)| Target { expr, name: Some(name) }));
+                }
                 SelectItem::UnnamedExpr(expression) => {
                     let name = Some(output_name(expression));
                     targets.push(Target { expr: self.bind_expr(expression)?, name });
@@ -178,6 +189,10 @@ impl Binder<'_> {
                     self.expand_table(kind, &mut targets)?;
                 }
             }
+        }
+        if targets.len() > TARGETS_MAX {
+            let message = format!("target lists can have at most {TARGETS_MAX} entries");
+            return Err(SqlError::new(TOO_MANY_COLUMNS, message));
         }
         Ok(targets)
     }
@@ -260,7 +275,7 @@ impl Binder<'_> {
     ) -> SqlResult<Option<usize>> {
         let visible = targets.iter().take_while(|target| target.name.is_some());
         let names: Vec<&str> = visible.filter_map(|target| target.name.as_deref()).collect();
-        if let ast::Expr::Identifier(name) = expression {
+        if let ast::Expr::Identifier(name) = without_parentheses(expression) {
             let wanted = name_of(name);
             let matching: Vec<usize> =
                 names.iter().enumerate().filter(|(_, name)| **name == wanted).map(|(at, _)| at).collect();

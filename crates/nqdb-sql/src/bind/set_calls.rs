@@ -16,7 +16,7 @@ use nqdb_types::{Oid, Type};
 use super::group::Key;
 use super::scope::Clause;
 use super::{Binder, walk};
-use crate::ir::{ColumnId, Expr, ExprKind, FunctionColumn, Rel, TableCall, TableFunction};
+use crate::ir::{ColumnId, Expr, ExprKind, FunctionColumn, Rel, RowForm, TableCall, TableFunction};
 
 /// What PostgreSQL recommends for a set where none may be.
 const MOVE_TO_FROM: &str = "You might be able to move the set-returning function into a LATERAL FROM item.";
@@ -65,8 +65,10 @@ impl Binder<'_> {
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).or_position(position));
         }
         if function.needs_column_definitions() {
-            let message = "function returning record called in context that cannot accept type record";
-            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).or_position(position));
+            let message = format!("could not determine row type for result of {}", function.name);
+            let hint = "Provide a non-null record argument, or call the function in the FROM clause using a column \
+                        definition list.";
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).with_hint(hint));
         }
         let plain = [(function.name, ty)];
         let given: Vec<Oid> = args.iter().map(|arg| arg.ty.oid).collect();
@@ -167,7 +169,11 @@ fn layered(mut rel: Rel, mut calls: Vec<SetCall>) -> Rel {
 }
 
 fn table_function(call: SetCall) -> TableFunction {
-    TableFunction { call: TableCall::Rows { function: call.function, args: call.args }, columns: call.columns }
+    TableFunction {
+        call: TableCall::Rows { function: call.function, args: call.args },
+        form: RowForm::Columns,
+        columns: call.columns,
+    }
 }
 
 fn add_columns(expr: &Expr, columns: &mut Vec<ColumnId>) {

@@ -12,7 +12,7 @@ use nqdb_sqlstate::{OBJECT_NOT_IN_PREREQUISITE_STATE, SqlError, SqlResult};
 use nqdb_types::Type;
 use sqlparser::ast;
 
-use super::from::FromItem;
+use super::from::{FromItem, whole_row_of};
 use super::scope::{Clause, Scope, ScopeColumn, ScopeTable};
 use super::{BindContext, Binder};
 use crate::ir::{Bound, ColumnId, Insert, Query, Rel};
@@ -46,9 +46,11 @@ pub fn analyze_query(parsed: &Parsed, cx: &BindContext<'_>) -> SqlResult<Analyze
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), &mut params);
     binder.recorded = Some(Vec::new());
     binder.recorded_types = Some(Vec::new());
+    binder.recorded_attributes = Some(Vec::new());
     let bound = binder.bind_statement_query(query)?;
     let recorded = binder.recorded.take().unwrap_or_default();
     let types = binder.recorded_types.take().unwrap_or_default();
+    let attributes = binder.recorded_attributes.take().unwrap_or_default();
     let mut relations: Vec<NamedRelation> = Vec::new();
     for relation in recorded {
         let is_used = |id: &ColumnId| binder.columns.get(id.0 as usize).is_some_and(|info| info.used);
@@ -73,7 +75,7 @@ pub fn analyze_query(parsed: &Parsed, cx: &BindContext<'_>) -> SqlResult<Analyze
     }
     binder.params.finish()?;
     let columns = bound.output.iter().map(|column| (column.name.clone(), column.ty)).collect();
-    Ok(AnalyzedQuery { columns, stored: StoredQuery { text: parsed.text.to_string(), relations, types } })
+    Ok(AnalyzedQuery { columns, stored: StoredQuery { text: parsed.text.to_string(), relations, types, attributes } })
 }
 
 /// Binds the filling of a new table with the rows of a query, whose columns are the table's.
@@ -204,6 +206,7 @@ impl Binder<'_> {
             name: view.name.clone(),
             schema: self.cx.catalog.schema_by_oid(view.schema).map(|schema| schema.name.clone()),
             table: None,
+            row: whole_row_of(&Relation::View(Arc::clone(view)), &columns),
             columns: columns.clone(),
             hidden_name: None,
             is_value: false,
@@ -233,6 +236,7 @@ impl Binder<'_> {
         let outer_stored = self.stored.replace(stored.clone());
         let outer_recorded = self.recorded.take();
         let outer_recorded_types = self.recorded_types.take();
+        let outer_recorded_attributes = self.recorded_attributes.take();
         let outer_recursion = std::mem::take(&mut self.recursion);
         let outer_later_names = std::mem::take(&mut self.later_with_names);
         // Its scopes count on from those around it.
@@ -244,6 +248,7 @@ impl Binder<'_> {
         self.stored = outer_stored;
         self.recorded = outer_recorded;
         self.recorded_types = outer_recorded_types;
+        self.recorded_attributes = outer_recorded_attributes;
         self.recursion = outer_recursion;
         self.later_with_names = outer_later_names;
         bound.map_err(SqlError::without_position)

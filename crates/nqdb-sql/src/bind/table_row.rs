@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::{ColumnDef, TableDef};
+use nqdb_catalog::{ColumnDef, Relation, TableDef};
 use nqdb_functions::CastContext;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Datum, Type, oid};
 
+use super::from::whole_row_of;
 use super::literal::literal;
 use super::scope::{Clause, Scope, ScopeColumn, ScopeTable};
 use super::{Binder, bind_default_of};
@@ -163,7 +164,7 @@ impl Binder<'_> {
 
 /// A table of a scope whose columns are a row's.
 pub(super) fn row_table(table: &Arc<TableDef>, name: &str, row: &[(usize, ColumnId)]) -> ScopeTable {
-    let columns = row
+    let columns: Vec<ScopeColumn> = row
         .iter()
         .filter_map(|(at, id)| {
             let column = table.columns.get(*at)?;
@@ -175,6 +176,7 @@ pub(super) fn row_table(table: &Arc<TableDef>, name: &str, row: &[(usize, Column
         name: name.to_string(),
         schema: (!renamed).then(|| table.schema_name.clone()),
         table: Some(Arc::clone(table)),
+        row: whole_row_of(&Relation::Table(Arc::clone(table)), &columns),
         columns,
         hidden_name: renamed.then(|| table.name.clone()),
         is_value: false,

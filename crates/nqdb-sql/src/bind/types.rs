@@ -56,6 +56,9 @@ fn type_of_number(type_oid: Oid, cx: &BindContext<'_>) -> SqlResult<Type> {
 impl Binder<'_> {
     /// The type that a type name means; in a stored query what it meant when that was stored.
     pub(super) fn data_type(&mut self, written: &DataType) -> SqlResult<Type> {
+        if let Some(record) = anonymous_record(written) {
+            return Ok(record);
+        }
         type_with(written, &mut |schema, name| {
             if let Some(stored) = &self.stored
                 && let Some(found) = stored.type_named(schema, name)
@@ -71,6 +74,20 @@ impl Binder<'_> {
             }
             found.map(|found| type_of_number(found, self.cx)).transpose()
         })
+    }
+}
+
+/// `record` and `record[]`, which expressions may name and columns may not be of.
+fn anonymous_record(written: &DataType) -> Option<Type> {
+    match written {
+        DataType::Custom(name, modifiers) if modifiers.is_empty() => match name.0.as_slice() {
+            [ObjectNamePart::Identifier(name)] if name_of(name) == "record" => Some(Type::RECORD),
+            _ => None,
+        },
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _)) => {
+            anonymous_record(element).map(|_| Type::new(oid::RECORD_ARRAY))
+        }
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ use super::from::{TableName, table_name};
 use super::insert::{is_default, target_column};
 use super::rows::row_items;
 use super::scope::Clause;
-use super::subscript_target::{ArrayPart, default_in_part};
+use super::subscript_target::{TargetPart, default_in_part, is_partial};
 use super::view_target::ViewChange;
 use super::{Binder, span_position, walk};
 use crate::ir::{Expr, ExprKind, Update};
@@ -170,17 +170,16 @@ impl Binder<'_> {
         table: &Arc<TableDef>,
         name: &ObjectName,
         set: &[(usize, Expr)],
-    ) -> SqlResult<Option<(usize, String, ArrayPart)>> {
+    ) -> SqlResult<Option<(usize, String, TargetPart)>> {
         let [ObjectNamePart::Identifier(identifier)] = name.0.as_slice() else { return Ok(None) };
         let column = name_of(identifier);
         self.expect_view_column(table, &column, ViewChange::Update)?;
         let Some(definition) = table.column_named(&column).and_then(|at| table.columns.get(at)) else {
             return Ok(None);
         };
-        let Some(part) = self.array_part(definition, identifier)? else { return Ok(None) };
+        let Some(part) = self.target_part(definition, identifier)? else { return Ok(None) };
         let at = target_column(table, &column, span_position(identifier.span))?;
-        let whole =
-            |(other, expr): &(usize, Expr)| *other == at && !matches!(expr.kind, ExprKind::AssignSubscript { .. });
+        let whole = |(other, expr): &(usize, Expr)| *other == at && !is_partial(expr);
         if set.iter().any(whole) {
             let message = format!("multiple assignments to same column \"{column}\"");
             return Err(SqlError::new(SYNTAX_ERROR, message));

@@ -15,7 +15,7 @@ use nqdb_functions::CastContext;
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, OBJECT_NOT_IN_PREREQUISITE_STATE, SqlError, SqlResult};
 use sqlparser::ast::{self, TableFactor};
 
-use super::from::table_name;
+use super::from::{table_name, whole_row_of};
 use super::operators::conjunction;
 use super::scope::{Clause, Scope, ScopeColumn, ScopeTable};
 use super::table_row::Row;
@@ -191,6 +191,7 @@ impl Binder<'_> {
         let mut item = super::table_row::row_table(table, name, row);
         let Some(target) = self.view_behind(table) else { return Ok(item) };
         item.table = None;
+        item.row = None;
         if row.is_empty() {
             return Ok(item);
         }
@@ -202,6 +203,7 @@ impl Binder<'_> {
             .zip(ids)
             .map(|(column, id)| ScopeColumn { name: column.name.clone(), id })
             .collect();
+        item.row = whole_row_of(&Relation::View(Arc::clone(target.view())), &item.columns);
         Ok(item)
     }
 
@@ -326,6 +328,7 @@ impl Binder<'_> {
             hidden_name: None,
             is_value: false,
             system: Vec::new(),
+            row: None,
         });
         let outer_role = self.acting_role;
         if !layer.view.security_invoker() {

@@ -42,6 +42,7 @@ pub(super) fn parts_mut(expr: &mut Expr) -> (Vec<&mut Expr>, Vec<&mut Query>) {
         }
         ExprKind::Array { items, .. } | ExprKind::Row { fields: items, .. } => inner.extend(items),
         ExprKind::QuantifiedArray { arg: left, array: right, .. }
+        | ExprKind::AssignField { record: left, value: right, .. }
         | ExprKind::MapElements { array: left, element: right } => {
             inner.push(left);
             inner.push(right);
@@ -242,6 +243,7 @@ fn collect_parts<'a>(expr: &'a Expr, inner: &mut Vec<&'a Expr>, queries: &mut Ve
         }
         ExprKind::Array { items, .. } | ExprKind::Row { fields: items, .. } => inner.extend(items),
         ExprKind::QuantifiedArray { arg: left, array: right, .. }
+        | ExprKind::AssignField { record: left, value: right, .. }
         | ExprKind::MapElements { array: left, element: right } => inner.extend([&**left, &**right]),
         ExprKind::Subscript { array, subscripts } => {
             inner.push(array);

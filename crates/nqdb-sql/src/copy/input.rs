@@ -413,7 +413,7 @@ impl CopyIn {
         let Input::Lines(lines) = &self.input else { return Ok(()) };
         let (found, expected) = (lines.field_count(), plan.columns.len());
         if found != expected {
-            let message = format!("wrong number of fields in header line: field count is {found}, expected {expected}");
+            let message = format!("wrong number of fields in header line: got {found}, expected {expected}");
             return Err(bad_format(message));
         }
         for (number, column) in plan.columns.iter().enumerate() {

@@ -7,7 +7,6 @@ use nqdb_sqlstate::{
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Oid;
 
-use super::names::missing_relation;
 use super::{DdlContext, QualifiedName, rename};
 use crate::definition::{Alter, AlterAction, ObjectKind};
 use crate::exec::CommandTag;
@@ -55,7 +54,7 @@ pub(super) fn tag(kind: ObjectKind) -> &'static str {
 impl DdlContext<'_, '_> {
     /// The relation that a command about one kind names. ALTER TABLE takes all kinds, as in PostgreSQL.
     pub(super) fn object_relation(&mut self, kind: ObjectKind, name: &QualifiedName) -> SqlResult<Relation> {
-        let relation = self.find_relation(name).ok_or_else(|| missing_relation("relation", name))?;
+        let relation = self.find_relation(name).ok_or_else(|| self.missing_relation(name))?;
         let wanted = match kind {
             ObjectKind::Table => return Ok(relation),
             ObjectKind::View => "view",

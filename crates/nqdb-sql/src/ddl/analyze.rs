@@ -12,7 +12,6 @@ use nqdb_sqlstate::{DUPLICATE_COLUMN, LOCK_NOT_AVAILABLE, Notice, SqlError, SqlR
 use nqdb_txn::{Direction, RelationLock, RowId, TxnError};
 use nqdb_types::{Datum, row};
 
-use super::names::missing_relation;
 use super::{DdlContext, QualifiedName, Targets};
 use crate::exec::CommandTag;
 use crate::statement::{MaintenanceTable, VacuumStatement};
@@ -101,7 +100,7 @@ fn tables_of(targets: Targets<'_>, upkeep: Upkeep, cx: &mut DdlContext<'_, '_>) 
                     pass_over(relation, target, verb, cx)?;
                     continue;
                 }
-                None => return Err(missing_relation("relation", &name)),
+                None => return Err(cx.missing_relation(&name)),
             },
         }
         let table = cx.find_table(&name)?;

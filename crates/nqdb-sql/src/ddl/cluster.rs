@@ -10,7 +10,6 @@ use nqdb_types::Oid;
 use super::DdlContext;
 use super::alter_table::not_an_index_of;
 use super::alter_type::without_rules;
-use super::names::missing_relation;
 use super::query::{qualified, quoted};
 use crate::bind::bind_fill;
 use crate::definition::Cluster;
@@ -33,7 +32,7 @@ pub(super) fn cluster(cluster: &Cluster, cx: &mut DdlContext<'_, '_>) -> Result<
             let message = format!("\"{}\" is not a table or materialized view", other.name());
             return Err(SqlError::new(nqdb_sqlstate::WRONG_OBJECT_TYPE, message).into());
         }
-        None => return Err(missing_relation("relation", name).into()),
+        None => return Err(cx.missing_relation(name).into()),
     };
     cx.expect_owner(table.owner, table_kind(&table), &table.name)?;
     cx.expect_not_open(table.oid, &table.name, "CLUSTER")?;

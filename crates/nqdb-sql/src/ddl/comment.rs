@@ -3,9 +3,8 @@
 use nqdb_catalog::Relation;
 use nqdb_sqlstate::{INVALID_SCHEMA_NAME, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_OBJECT, WRONG_OBJECT_TYPE};
 use nqdb_txn::TxnError;
-use nqdb_types::Oid;
+use nqdb_types::{Oid, user_type_object};
 
-use super::names::missing_relation;
 use super::{DdlContext, QualifiedName};
 use crate::definition::{CommentOn, CommentTarget, ObjectKind};
 use crate::exec::CommandTag;
@@ -48,7 +47,10 @@ fn schema(name: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
 }
 
 fn column_place(relation: &QualifiedName, column: &str, cx: &mut DdlContext<'_, '_>) -> SqlResult<(Oid, Oid, i16)> {
-    let found = cx.find_relation(relation).ok_or_else(|| missing_relation("relation", relation))?;
+    if let Some(place) = attribute_place(relation, column, cx)? {
+        return Ok(place);
+    }
+    let found = cx.find_relation(relation).ok_or_else(|| cx.missing_relation(relation))?;
     let number = match &found {
         Relation::Table(table) => {
             table.column_named(column).and_then(|at| table.columns.get(at)).map(|column| column.attnum)
@@ -69,6 +71,25 @@ fn column_place(relation: &QualifiedName, column: &str, cx: &mut DdlContext<'_, 
         SqlError::new(UNDEFINED_COLUMN, message)
     })?;
     Ok((PG_CLASS, found.oid(), number))
+}
+
+/// The place of an attribute of a composite type; `None` when the name is none of such a type.
+fn attribute_place(
+    name: &QualifiedName,
+    attribute: &str,
+    cx: &mut DdlContext<'_, '_>,
+) -> SqlResult<Option<(Oid, Oid, i16)>> {
+    let snapshot = cx.draft.snapshot();
+    let found = snapshot.resolve_type(cx.search_path, name.schema.as_deref(), &name.name);
+    let Some(def) = found.and_then(|found| snapshot.type_by_oid(found)) else { return Ok(None) };
+    let Some(composite) = def.composite() else { return Ok(None) };
+    cx.expect_owner(def.owner, "type", &def.name)?;
+    let number = composite.attribute_named(attribute).and_then(|at| i16::try_from(at + 1).ok());
+    let number = number.ok_or_else(|| {
+        let message = format!("column \"{attribute}\" of relation \"{}\" does not exist", name.name);
+        SqlError::new(UNDEFINED_COLUMN, message)
+    })?;
+    Ok(Some((PG_CLASS, user_type_object(def.oid), number)))
 }
 
 fn plural(relation: &Relation) -> &'static str {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use nqdb_catalog::TableDef;
 use nqdb_catalog::request::{NewColumn, NewConstraint, NewKey};
 use nqdb_sqlstate::{
-    DUPLICATE_COLUMN, FEATURE_NOT_SUPPORTED, INVALID_TABLE_DEFINITION, SqlError, SqlResult, UNDEFINED_COLUMN,
+    DUPLICATE_COLUMN, DUPLICATE_OBJECT, FEATURE_NOT_SUPPORTED, INVALID_TABLE_DEFINITION, SqlError, SqlResult,
+    UNDEFINED_COLUMN,
 };
 use nqdb_txn::{RelationLock, TxnError};
 use sqlparser::ast::{CheckConstraint, Expr};
@@ -105,12 +106,22 @@ pub(super) fn add_constraints(
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<(), TxnError> {
     let mut bound = Vec::with_capacity(constraints.len());
+    let mut check_names = Vec::new();
     for constraint in constraints {
         bound.push(match constraint {
             WrittenConstraint::Key(key) => NewConstraint::Key(key.new),
             WrittenConstraint::Check(check) => {
+                let name = check.name.clone();
                 let definition = cx.writer().lock_table(table, RelationLock::AccessExclusive)?;
-                bind_check(check, &definition, tokens, cx)?
+                let check = bind_check(check, &definition, tokens, cx)?;
+                if let Some(name) = name {
+                    if check_names.contains(&name) {
+                        let message = format!("check constraint \"{name}\" already exists");
+                        return Err(SqlError::new(DUPLICATE_OBJECT, message).into());
+                    }
+                    check_names.push(name);
+                }
+                check
             }
         });
     }

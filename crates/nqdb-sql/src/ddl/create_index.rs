@@ -12,7 +12,6 @@ use nqdb_txn::TxnError;
 use nqdb_types::{Oid, Type};
 
 use super::expression::{is_not_immutable, is_subquery};
-use super::names::missing_relation;
 use super::{DdlContext, storage_parameters};
 use crate::bind::{any_expression, bind_for_index, index_column_name, same_expr};
 use crate::definition::{CreateIndex, IndexPart, IndexSource, IndexText, QualifiedName};
@@ -65,7 +64,7 @@ impl DdlContext<'_, '_> {
                 Err(SqlError::new(WRONG_OBJECT_TYPE, message)
                     .with_detail(format!("This operation is not supported for {kinds}.")))
             }
-            None => Err(missing_relation("relation", name)),
+            None => Err(self.missing_relation(name)),
         }
     }
 }

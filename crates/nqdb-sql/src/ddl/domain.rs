@@ -48,7 +48,7 @@ pub(super) fn create_domain(create: &CreateDomain, cx: &mut DdlContext<'_, '_>) 
 }
 
 /// 42704 for a collation that does not exist, 42804 for a type that has none.
-fn expect_collation(collation: &QualifiedName, base: Type, cx: &mut DdlContext<'_, '_>) -> SqlResult<bool> {
+pub(super) fn expect_collation(collation: &QualifiedName, base: Type, cx: &mut DdlContext<'_, '_>) -> SqlResult<bool> {
     let known = matches!(collation.schema.as_deref(), None | Some("pg_catalog"))
         && matches!(collation.name.as_str(), "C" | "POSIX" | "default");
     if !known {

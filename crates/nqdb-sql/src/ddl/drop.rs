@@ -9,7 +9,6 @@ use nqdb_sqlstate::{
 use nqdb_txn::TxnError;
 use sqlparser::ast::{ObjectName, ObjectType};
 
-use super::names::missing_relation;
 use super::{DdlContext, QualifiedName};
 use crate::exec::CommandTag;
 
@@ -140,21 +139,20 @@ impl DdlContext<'_, '_> {
 
 /// Nothing of the name: a notice with IF EXISTS, an error without.
 fn missing(kind: &str, name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
-    if let Some(schema) = &name.schema
-        && cx.draft.snapshot().schema(schema).is_none()
-    {
-        let message = format!("schema \"{schema}\" does not exist");
-        if !if_exists {
-            return Err(SqlError::new(INVALID_SCHEMA_NAME, message).into());
-        }
-        cx.notice(Notice::new(INVALID_SCHEMA_NAME, format!("{message}, skipping")));
-        return Ok(());
-    }
+    let schema = name.schema.as_deref().filter(|schema| cx.draft.snapshot().schema(schema).is_none());
+    let code = match schema {
+        Some(_) => INVALID_SCHEMA_NAME,
+        None if kind == "index" => UNDEFINED_OBJECT,
+        None => UNDEFINED_TABLE,
+    };
+    let missing = match schema {
+        Some(schema) => format!("schema \"{schema}\" does not exist"),
+        None => format!("{kind} \"{}\" does not exist", name.display()),
+    };
     if !if_exists {
-        return Err(missing_relation(kind, name).into());
+        return Err(SqlError::new(code, missing).into());
     }
-    let code = if kind == "index" { UNDEFINED_OBJECT } else { UNDEFINED_TABLE };
-    cx.notice(Notice::new(code, format!("{kind} \"{}\" does not exist, skipping", name.display())));
+    cx.notice(Notice::new(code, format!("{missing}, skipping")));
     Ok(())
 }
 

@@ -9,7 +9,6 @@ use nqdb_sqlstate::{
 use nqdb_txn::TxnError;
 use nqdb_types::{Type, array, type_info};
 
-use super::names::missing_relation;
 use super::{DdlContext, QualifiedName};
 use crate::absent_kind::{AbsentKind, AbsentObject, DropAbsent, WrittenType};
 use crate::exec::CommandTag;
@@ -224,7 +223,7 @@ fn of_table(
         return Ok(Found::Nothing(missing));
     }
     let Some(relation) = cx.find_relation(table) else {
-        let error = missing_relation("relation", table);
+        let error = cx.missing_relation(table);
         return Ok(Found::Nothing(Missing::new(error.code(), error.message().to_string())));
     };
     if let (Relation::View(view), "rule", "_RETURN") = (&relation, kind.noun, name) {

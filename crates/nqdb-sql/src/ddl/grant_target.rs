@@ -8,7 +8,6 @@ use nqdb_sqlstate::{
 };
 use nqdb_types::{Oid, oid};
 
-use super::names::missing_relation;
 use super::{DdlContext, QualifiedName};
 use crate::rights_command::{GrantTargets, RoutineKind, RoutineName};
 use crate::system;
@@ -53,7 +52,7 @@ impl DdlContext<'_, '_> {
             };
             return match system::number_of(schema, &name.name) {
                 Some(system) => self.target(SecuredKind::Table, system),
-                None => Err(missing_relation("relation", name)),
+                None => Err(self.missing_relation(name)),
             };
         };
         let wrong = |what: &str| SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" {what}", name.name));

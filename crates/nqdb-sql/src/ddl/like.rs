@@ -10,7 +10,6 @@ use nqdb_types::Oid;
 
 use super::DdlContext;
 use super::constraint::{WrittenCheck, WrittenConstraint, WrittenKey};
-use super::names::missing_relation;
 use crate::definition::Like;
 
 /// What LIKE clauses bring besides columns.
@@ -46,7 +45,7 @@ impl Copied {
                 let detail = detail.replace("indexs", "indexes");
                 Err(SqlError::new(WRONG_OBJECT_TYPE, message).with_detail(detail).or_position(like.source.position))
             }
-            None => Err(missing_relation("relation", &like.source).or_position(like.source.position)),
+            None => Err(cx.missing_relation(&like.source).or_position(like.source.position)),
         }
     }
 

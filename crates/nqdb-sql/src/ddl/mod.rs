@@ -100,6 +100,10 @@ pub fn run(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> SqlResult<Step> {
 
 fn run_once(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     cx.exec.txn.begin_statement()?;
+    run_definition(parsed, cx)
+}
+
+fn run_definition(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     match &parsed.kind {
         StatementKind::Analyze { verbose: _, skip_locked, tables } => analyze::analyze(tables, *skip_locked, cx),
         StatementKind::Vacuum(vacuum) => analyze::vacuum(vacuum, cx),
@@ -116,7 +120,6 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::TableAs(create) => table_as::create_table_as(create, cx),
         Definition::Table(create) => create_table::create_table(parsed, create, cx),
         Definition::AlterTable(alter) => alter_table::alter_table(parsed, alter, cx),
-        Definition::Schema(create) => schema::create_schema(create, cx),
         Definition::Cluster(cluster) => cluster::cluster(cluster, cx),
         Definition::Refresh { name, concurrently, with_data } => table_as::refresh(name, *concurrently, *with_data, cx),
         Definition::Index(create) => create_index::create_index(create, &parsed.tokens, cx),
@@ -130,6 +133,7 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
         Definition::DropType(drop) => user_type::drop_types(drop, cx),
         Definition::DropAbsent(drop) => drop_absent::drop_absent(drop, cx),
         Definition::Comment(comment) => comment::comment(comment, cx),
+        Definition::SchemaWith(create) => schema::create_schema_with(create, cx),
         Definition::Rights(command) => rights::run(command, cx),
         Definition::Database(command) => database::run(command, cx),
     }
@@ -137,6 +141,15 @@ fn define(parsed: &Parsed, definition: &Definition, cx: &mut DdlContext<'_, '_>)
 
 fn run_statement(statement: &Statement, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     match statement {
+        Statement::CreateSchema {
+            schema_name,
+            or_replace: false,
+            if_not_exists,
+            with: None,
+            options: None,
+            default_collate_spec: None,
+            clone: None,
+        } => schema::create_schema(schema_name, *if_not_exists, cx),
         Statement::Drop {
             object_type,
             if_exists,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use nqdb_catalog::{Relation, Snapshot, TEMPORARY_SCHEMA_PREFIX, TableDef};
 use nqdb_sqlstate::{
-    INVALID_SCHEMA_NAME, INVALID_TABLE_DEFINITION, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_OBJECT,
-    UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    INVALID_SCHEMA_NAME, INVALID_TABLE_DEFINITION, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_TABLE,
+    WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::TxnError;
 use nqdb_types::Oid;
@@ -112,22 +112,25 @@ impl DdlContext<'_, '_> {
         find(&snapshot, self.search_path, name)
     }
 
+    /// What to say when there is no relation of a name: 42P01, or 3F000 when already its schema does not exist.
+    pub(super) fn missing_relation(&mut self, name: &QualifiedName) -> SqlError {
+        let snapshot = self.draft.snapshot();
+        match snapshot.resolve(self.search_path, name.schema.as_deref(), &name.name) {
+            Err(error) => error,
+            Ok(_) => SqlError::new(UNDEFINED_TABLE, format!("relation \"{}\" does not exist", name.display())),
+        }
+    }
+
     /// A table. Errors: 42P01 when there is nothing of the name, 42809 when it is something else.
     pub(super) fn find_table(&mut self, name: &QualifiedName) -> SqlResult<Arc<TableDef>> {
         match self.find_relation(name) {
             Some(Relation::Table(table)) => Ok(table),
             Some(_) => Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{}\" is not a table", name.name))),
-            None => Err(missing_relation("relation", name)),
+            None => Err(self.missing_relation(name)),
         }
     }
 }
 
 fn find(snapshot: &Snapshot, search_path: &[Oid], name: &QualifiedName) -> Option<Relation> {
     snapshot.resolve(search_path, name.schema.as_deref(), &name.name).ok().flatten().cloned()
-}
-
-/// 42P01 (42704 for indexes) in PostgreSQL's words: `relation "x" does not exist`.
-pub(super) fn missing_relation(kind: &str, name: &QualifiedName) -> SqlError {
-    let code = if kind == "index" { UNDEFINED_OBJECT } else { UNDEFINED_TABLE };
-    SqlError::new(code, format!("{kind} \"{}\" does not exist", name.display()))
 }

@@ -12,14 +12,13 @@ use nqdb_txn::TxnError;
 
 use super::DdlContext;
 use super::drop::drop_indexes;
-use super::names::missing_relation;
 use crate::definition::{DropIndexConcurrently, Reindex, ReindexTarget};
 use crate::exec::CommandTag;
 
 pub(super) fn reindex(reindex: &Reindex, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
     match &reindex.target {
         ReindexTarget::Index(name) => {
-            let found = cx.find_relation(name).ok_or_else(|| missing_relation("relation", name))?;
+            let found = cx.find_relation(name).ok_or_else(|| cx.missing_relation(name))?;
             let Relation::Index(table, position) = found else {
                 let message = format!("\"{}\" is not an index", name.name);
                 return Err(SqlError::new(WRONG_OBJECT_TYPE, message).into());
@@ -31,7 +30,7 @@ pub(super) fn reindex(reindex: &Reindex, cx: &mut DdlContext<'_, '_>) -> Result<
             cx.writer().rebuild_index(table.oid, index.oid)?;
         }
         ReindexTarget::Table(name) => {
-            let found = cx.find_relation(name).ok_or_else(|| missing_relation("relation", name))?;
+            let found = cx.find_relation(name).ok_or_else(|| cx.missing_relation(name))?;
             let Relation::Table(table) = found else {
                 let message = format!("\"{}\" is not a table or materialized view", name.name);
                 return Err(SqlError::new(WRONG_OBJECT_TYPE, message).into());

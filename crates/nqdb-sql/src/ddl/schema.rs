@@ -1,94 +1,104 @@
-//! CREATE SCHEMA, with what is made in it.
+//! CREATE SCHEMA, also with elements, which are made in the new schema.
 
 use nqdb_sqlstate::{DUPLICATE_SCHEMA, INVALID_SCHEMA_DEFINITION, Notice, SqlError, SqlResult};
 use nqdb_txn::TxnError;
-use nqdb_types::Oid;
+use sqlparser::ast::{ObjectName, SchemaName, Statement};
 
-use super::{DdlContext, define, sequence};
-use crate::definition::{CreateSchema, Definition};
+use super::{DdlContext, run_definition};
+use crate::definition::{CreateSchemaWith, Definition};
 use crate::exec::CommandTag;
+use crate::names::name_of;
 use crate::statement::{Parsed, StatementKind};
 
-pub(super) fn create_schema(create: &CreateSchema, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
-    cx.expect_may_create_schema()?;
-    let role = match &create.owner {
-        Some(owner) => cx.new_owner(owner, None)?,
-        None => cx.role,
+/// CREATE SCHEMA with elements. Names without a schema are looked for in the new one first, and made there.
+pub(super) fn create_schema_with(
+    create: &CreateSchemaWith,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<CommandTag, TxnError> {
+    let Statement::CreateSchema { schema_name, if_not_exists: false, .. } = &create.schema else {
+        return Err(SqlError::internal("elements of something else than a schema").into());
     };
-    let name = match &create.name {
-        Some(name) => name.clone(),
-        None => cx.draft.snapshot().role_by_oid(role).map(|role| role.name.clone()).unwrap_or_default(),
+    let tag = create_schema(schema_name, false, cx)?;
+    let name = schema_name_of(schema_name)?;
+    let Some(schema) = cx.draft.snapshot().schema(&name).map(|schema| schema.oid) else {
+        return Err(SqlError::internal("a schema that was just made does not exist").into());
     };
-    if create.if_not_exists && cx.draft.snapshot().schema(&name).is_some() {
-        cx.notice(Notice::new(DUPLICATE_SCHEMA, format!("schema \"{name}\" already exists, skipping")));
-        return Ok(CommandTag::Other("CREATE SCHEMA"));
-    }
+    let search_path: Vec<_> = std::iter::once(schema).chain(cx.search_path.iter().copied()).collect();
     for element in &create.elements {
-        expect_in_schema(element, &name)?;
-    }
-    let schema = nqdb_catalog::CatalogWriter::new(cx.draft, cx.exec.txn, role).create_schema(&name)?;
-    make_elements(schema, role, create, cx)?;
-    Ok(CommandTag::Other("CREATE SCHEMA"))
-}
-
-/// Makes the elements as the schema's owner, with the schema in front of the search path: sequences, tables, views,
-/// indexes, grants, as PostgreSQL orders them.
-fn make_elements(schema: Oid, role: Oid, create: &CreateSchema, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
-    let search_path: Vec<Oid> = std::iter::once(schema).chain(cx.search_path.iter().copied()).collect();
-    let mut ordered: Vec<&Parsed> = create.elements.iter().collect();
-    ordered.sort_by_key(|element| rank(element));
-    let mut inner = DdlContext {
-        exec: &mut *cx.exec,
-        draft: &mut *cx.draft,
-        role,
-        session_role: cx.session_role,
-        search_path: &search_path,
-        temporary_schema: cx.temporary_schema,
-        open_relations: cx.open_relations,
-        enter: cx.enter,
-        check_setting: cx.check_setting,
-    };
-    for element in ordered {
-        match &element.kind {
-            StatementKind::Sequence(statement) => sequence::run(statement, &mut inner)?,
-            StatementKind::Define(definition) => define(element, definition, &mut inner)?,
-            _ => return Err(SqlError::internal("a schema element of an unknown kind").into()),
+        check_schema_of(element, &name)?;
+        cx.exec.txn.continue_statement();
+        let mut inner = DdlContext {
+            exec: &mut *cx.exec,
+            draft: &mut *cx.draft,
+            role: cx.role,
+            session_role: cx.session_role,
+            search_path: &search_path,
+            temporary_schema: cx.temporary_schema,
+            open_relations: cx.open_relations,
+            enter: cx.enter,
+            check_setting: cx.check_setting,
         };
+        run_definition(element, &mut inner)?;
     }
-    Ok(())
+    Ok(tag)
 }
 
-fn rank(element: &Parsed) -> u8 {
-    match &element.kind {
-        StatementKind::Sequence(_) => 0,
-        StatementKind::Define(definition) => match **definition {
-            Definition::Table(_) => 1,
-            Definition::View(_) => 2,
-            Definition::Index(_) => 3,
-            _ => 4,
-        },
-        _ => 5,
-    }
-}
-
-/// 42P15 for an element that names another schema.
-fn expect_in_schema(element: &Parsed, schema: &str) -> SqlResult<()> {
+/// 42P15 for an element that is to be made in another schema.
+fn check_schema_of(element: &Parsed, name: &str) -> SqlResult<()> {
     let written = match &element.kind {
-        StatementKind::Sequence(statement) => statement.schema.as_deref(),
+        StatementKind::Sequence(sequence) => sequence.schema.clone(),
         StatementKind::Define(definition) => match &**definition {
-            Definition::Table(table) => table.name.schema.as_deref(),
-            Definition::View(view) => view.name.schema.as_deref(),
-            Definition::Index(index) => index.table.schema.as_deref(),
+            Definition::View(view) => view.name.schema.clone(),
+            Definition::Index(index) => index.table.schema.clone(),
+            Definition::Table(create) => create.name.schema.clone(),
             _ => None,
         },
         _ => None,
     };
-    match written.filter(|written| *written != schema) {
-        None => Ok(()),
-        Some(other) => {
+    match written.filter(|written| written != name) {
+        Some(written) => {
             let message =
-                format!("CREATE specifies a schema ({other}) different from the one being created ({schema})");
+                format!("CREATE specifies a schema ({written}) different from the one being created ({name})");
             Err(SqlError::new(INVALID_SCHEMA_DEFINITION, message))
         }
+        None => Ok(()),
+    }
+}
+
+/// The name of the schema that is made.
+fn schema_name_of(schema: &SchemaName) -> SqlResult<String> {
+    match schema {
+        SchemaName::Simple(name) | SchemaName::NamedAuthorization(name, _) => single_name(name),
+        SchemaName::UnnamedAuthorization(role) => Ok(name_of(role)),
+    }
+}
+
+pub(super) fn create_schema(
+    schema: &SchemaName,
+    if_not_exists: bool,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<CommandTag, TxnError> {
+    cx.expect_may_create_schema()?;
+    let (name, owner) = match schema {
+        SchemaName::Simple(name) => (single_name(name)?, None),
+        SchemaName::UnnamedAuthorization(role) => (name_of(role), Some(name_of(role))),
+        SchemaName::NamedAuthorization(name, role) => (single_name(name)?, Some(name_of(role))),
+    };
+    let role = match owner {
+        Some(owner) => cx.new_owner(&owner, None)?,
+        None => cx.role,
+    };
+    if if_not_exists && cx.draft.snapshot().schema(&name).is_some() {
+        cx.notice(Notice::new(DUPLICATE_SCHEMA, format!("schema \"{name}\" already exists, skipping")));
+        return Ok(CommandTag::Other("CREATE SCHEMA"));
+    }
+    nqdb_catalog::CatalogWriter::new(cx.draft, cx.exec.txn, role).create_schema(&name)?;
+    Ok(CommandTag::Other("CREATE SCHEMA"))
+}
+
+fn single_name(name: &ObjectName) -> Result<String, SqlError> {
+    match name.0.as_slice() {
+        [part] => part.as_ident().map(name_of).ok_or_else(|| SqlError::unsupported("this form of a name")),
+        _ => Err(SqlError::unsupported(format!("the schema name {name}"))),
     }
 }

@@ -8,7 +8,6 @@ use nqdb_sqlstate::{
 use nqdb_txn::TxnError;
 use sqlparser::ast;
 
-use super::names::missing_relation;
 use super::{DdlContext, QualifiedName};
 use crate::exec::CommandTag;
 use crate::statement::{SequenceAction, SequenceClauses, SequenceOwner, SequenceStatement};
@@ -63,7 +62,7 @@ fn find(name: &QualifiedName, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> S
             cx.notice(Notice::new(UNDEFINED_TABLE, message));
             Ok(None)
         }
-        None => Err(missing_relation("relation", name)),
+        None => Err(cx.missing_relation(name)),
     }
 }
 

@@ -11,7 +11,6 @@ use nqdb_sqlstate::{
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Oid;
 
-use super::names::missing_relation;
 use super::view::named_columns;
 use super::{DdlContext, QualifiedName, storage_parameters};
 use crate::bind::{bind_fill, bind_refill};
@@ -70,7 +69,7 @@ pub(super) fn refresh(
             let message = format!("\"{}\" is not a materialized view", name.name);
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).into());
         }
-        None => return Err(missing_relation("relation", name).into()),
+        None => return Err(cx.missing_relation(name).into()),
     };
     cx.expect_owner(table.owner, "materialized view", &table.name)?;
     if concurrently {

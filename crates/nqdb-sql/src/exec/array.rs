@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use nqdb_sqlstate::{ARRAY_SUBSCRIPT_ERROR, NULL_VALUE_NOT_ALLOWED, SqlError, SqlResult};
 use nqdb_types::array::{Dimension, check_dimensions, too_many_dimensions};
-use nqdb_types::{Array, Datum, Oid, Record};
+use nqdb_types::{Array, Datum, Oid};
 
 use super::evaluation::Evaluation;
 use super::expression::{Equality, Eval, Slot};
@@ -330,29 +330,4 @@ pub(super) fn quantified(
         }
     }
     Ok(result)
-}
-
-/// The value of a field; NULL of a record that is NULL.
-pub(super) fn field(record: &Eval, index: usize, rt: &mut impl Evaluation) -> SqlResult<Datum> {
-    match record.eval(rt)? {
-        Datum::Null => Ok(Datum::Null),
-        Datum::Record(record) => record
-            .values()
-            .get(index)
-            .cloned()
-            .ok_or_else(|| SqlError::internal(format!("a record has no field {index}"))),
-        other => Err(SqlError::internal(format!("a field of {other:?}"))),
-    }
-}
-
-/// `IS NULL` and `IS NOT NULL`: of a record, whether all of its fields are.
-pub(super) fn is_null(value: &Datum, negated: bool) -> bool {
-    match value {
-        Datum::Record(record) => all_fields(record, negated),
-        value => value.is_null() != negated,
-    }
-}
-
-fn all_fields(record: &Record, negated: bool) -> bool {
-    record.values().iter().all(|value| value.is_null() != negated)
 }

@@ -7,9 +7,9 @@ use nqdb_types::Datum;
 
 use super::evaluation::Evaluation;
 use super::expression::{Eval, Slot};
-use crate::ir::DomainRules;
+use crate::ir::{DomainRules, RuleStep};
 
-/// The conversion of a value to a domain, or of an array's elements.
+/// The conversion of a value to a domain, or of its parts.
 #[derive(Clone, Debug)]
 pub(crate) struct DomainCheck {
     pub arg: Eval,
@@ -23,16 +23,23 @@ impl DomainCheck {
     /// The value, if it meets the rules; else 23502 or 23514.
     pub(super) fn eval(&self, rt: &mut impl Evaluation) -> SqlResult<Datum> {
         let value = self.arg.eval(rt)?;
-        if !self.rules.over_elements {
-            self.test(&value, rt)?;
-            return Ok(value);
-        }
-        if let Datum::Array(array) = &value {
-            for element in array.elements() {
-                self.test(element, rt)?;
-            }
-        }
+        self.test_parts(&value, &self.rules.path, rt)?;
         Ok(value)
+    }
+
+    /// Tests what the steps lead to; nothing within a NULL.
+    fn test_parts(&self, value: &Datum, path: &[RuleStep], rt: &mut impl Evaluation) -> SqlResult<()> {
+        match (path.split_first(), value) {
+            (None, _) => self.test(value, rt),
+            (Some((RuleStep::Elements, rest)), Datum::Array(array)) => {
+                array.elements().iter().try_for_each(|element| self.test_parts(element, rest, rt))
+            }
+            (Some((RuleStep::Field(index), rest)), Datum::Record(record)) => match record.values().get(*index) {
+                Some(field) => self.test_parts(field, rest, rt),
+                None => Err(SqlError::internal(format!("a record has no field {index}"))),
+            },
+            _ => Ok(()),
+        }
     }
 
     fn test(&self, value: &Datum, rt: &mut impl Evaluation) -> SqlResult<()> {

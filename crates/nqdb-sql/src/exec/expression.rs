@@ -17,6 +17,8 @@ use super::array::{self, EvalSubscript};
 use super::constant_set::ConstantSet;
 use super::domain::DomainCheck;
 use super::evaluation::Evaluation;
+use super::json_path;
+use super::record;
 
 /// A slot of the row frame.
 pub(crate) type Slot = usize;
@@ -143,6 +145,19 @@ pub(crate) enum Eval {
         subscripts: Box<[EvalSubscript]>,
         value: Box<Eval>,
         element_type: Oid,
+    },
+    /// A jsonb with a value at the end of a path of texts and integers.
+    AssignJson {
+        json: Box<Eval>,
+        path: Box<[Eval]>,
+        starts_as_array: bool,
+        value: Box<Eval>,
+    },
+    AssignField {
+        record: Box<Eval>,
+        index: usize,
+        value: Box<Eval>,
+        shape: Arc<RecordShape>,
     },
     /// The element at hand is kept in the slot.
     MapElements {
@@ -338,7 +353,11 @@ impl Eval {
                 }
                 Record::new(Arc::clone(shape), values).map(Datum::record)
             }
-            Eval::Field { record, index } => array::field(record, *index, rt),
+            Eval::AssignJson { json, path, starts_as_array, value } => {
+                json_path::assign(json, path, *starts_as_array, value, rt)
+            }
+            Eval::Field { record, index } => record::field(record, *index, rt),
+            Eval::AssignField { record, index, value, shape } => record::assign_field(record, *index, value, shape, rt),
             Eval::Domain(check) => check.eval(rt),
             Eval::RelabelArray { arg, element_type } => Ok(match arg.eval(rt)? {
                 Datum::Array(array) => Datum::array(array.relabelled(*element_type)),
@@ -385,7 +404,7 @@ impl Eval {
                 Ok(result)
             }
             Eval::Not(arg) => Ok(arg.test(rt)?.map(|value| !value)),
-            Eval::IsNull { arg, negated } => Ok(Some(array::is_null(&arg.eval(rt)?, *negated))),
+            Eval::IsNull { arg, negated } => Ok(Some(record::is_null(&arg.eval(rt)?, *negated))),
             Eval::IsBool { arg, value, negated } => Ok(Some((arg.test(rt)? == *value) != *negated)),
             Eval::InList { arg, list, equal, negated } => {
                 let arg = arg.eval(rt)?;

@@ -3,19 +3,28 @@
 //! What always holds: nothing is kept; a row is asked of a function when it is wanted.
 
 use nqdb_functions::{Function, FunctionContext, Records, Rows};
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sqlstate::{DATATYPE_MISMATCH, SqlError, SqlResult};
 use nqdb_types::{Datum, Type};
 
 use super::expression::{Eval, Slot};
 use super::operator::Pull;
 use super::runtime::Runtime;
+use crate::ir::RowForm;
 
 #[derive(Clone, Debug)]
 pub(crate) struct FunctionScan {
-    /// Each function with the slots of its columns.
-    pub sources: Box<[(FunctionSource, Box<[Slot]>)]>,
+    pub sources: Box<[SourceColumns]>,
     /// WITH ORDINALITY.
     pub ordinality: Option<Slot>,
+}
+
+/// A function and the columns that its rows go to.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceColumns {
+    pub source: FunctionSource,
+    pub form: RowForm,
+    pub slots: Box<[Slot]>,
+    pub types: Box<[Type]>,
 }
 
 /// Where the rows of one function come from.
@@ -48,7 +57,7 @@ enum Source {
 impl FunctionScan {
     /// The function that EXPLAIN names.
     pub fn first_function(&self) -> Option<&'static Function> {
-        self.sources.iter().find_map(|(source, _)| match source {
+        self.sources.iter().find_map(|columns| match &columns.source {
             FunctionSource::Rows { function, .. } => Some(*function),
             FunctionSource::Value(_) => None,
         })
@@ -57,8 +66,8 @@ impl FunctionScan {
     pub fn open(&self, state: &mut FunctionScanState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
         state.number = 0;
         state.sources.clear();
-        for (source, _) in &self.sources {
-            state.sources.push(source.open(rt)?);
+        for columns in &self.sources {
+            state.sources.push(columns.source.open(rt)?);
         }
         Ok(())
     }
@@ -68,12 +77,12 @@ impl FunctionScan {
             return Ok(Pull::Yield);
         }
         let mut has_row = false;
-        for ((_, slots), source) in self.sources.iter().zip(&mut state.sources) {
-            if source.fill(slots, rt)? {
+        for (columns, source) in self.sources.iter().zip(&mut state.sources) {
+            if source.fill(columns, rt)? {
                 has_row = true;
             } else {
                 *source = Source::Ended;
-                rt.set_null(slots);
+                rt.set_null(&columns.slots);
             }
         }
         if !has_row {
@@ -109,7 +118,8 @@ impl FunctionSource {
 
 impl Source {
     /// Puts the next row into the slots; false when there is none.
-    fn fill(&mut self, slots: &[Slot], rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
+    fn fill(&mut self, columns: &SourceColumns, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
+        let slots = &columns.slots;
         let value = match self {
             Source::Ended => None,
             Source::Value(value) => value.take(),
@@ -125,8 +135,49 @@ impl Source {
                 return Ok(true);
             }
         };
-        let (Some(value), Some(slot)) = (value, slots.first()) else { return Ok(false) };
-        rt.frame.slots[*slot] = value;
+        let Some(value) = value else { return Ok(false) };
+        match (columns.form, slots.first()) {
+            (RowForm::Fields, _) => columns.take_apart(&value, rt)?,
+            (_, Some(slot)) => rt.frame.slots[*slot] = value,
+            (_, None) => {}
+        }
         Ok(true)
+    }
+}
+
+impl SourceColumns {
+    /// Puts the fields of a record into the slots; 42804 when it is another one than the caller defined.
+    fn take_apart(&self, value: &Datum, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        let record = match value {
+            Datum::Record(record) => record,
+            Datum::Null => {
+                rt.set_null(&self.slots);
+                return Ok(());
+            }
+            other => return Err(SqlError::internal(format!("the fields of {other:?}"))),
+        };
+        let mismatch = |detail: String| {
+            let message = "function return row and query-specified return row do not match";
+            Err(SqlError::new(DATATYPE_MISMATCH, message).with_detail(detail))
+        };
+        let (found, wanted) = (record.values().len(), self.slots.len());
+        if found != wanted {
+            let plural = if found == 1 { "" } else { "s" };
+            return mismatch(format!("Returned row contains {found} attribute{plural}, but query expects {wanted}."));
+        }
+        for (at, (field, ty)) in record.shape().fields.iter().zip(&self.types).enumerate() {
+            if field.ty.oid != ty.oid {
+                let format = rt.cx.functions.format;
+                let (returned, expected) = (format.type_name(field.ty.bare()), format.type_name(ty.bare()));
+                let place = at + 1;
+                return mismatch(format!(
+                    "Returned type {returned} at ordinal position {place}, but query expects {expected}."
+                ));
+            }
+        }
+        for (slot, value) in self.slots.iter().zip(record.values()) {
+            rt.frame.slots[*slot].clone_from(value);
+        }
+        Ok(())
     }
 }

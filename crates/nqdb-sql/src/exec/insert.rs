@@ -21,7 +21,7 @@ use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{CARDINALITY_VIOLATION, SERIALIZATION_FAILURE, SqlError, SqlResult};
 use nqdb_txn::Direction;
 use nqdb_txn::{Isolation, Modified, Newest, ReadView, RowId, RowImage, RowVersion, TxnError, Wait};
-use nqdb_types::Datum;
+use nqdb_types::{Datum, TypeCatalog, current_value};
 
 use super::constraint::{CheckConstraint, check_row, write_error};
 use super::expression::{Eval, Slot};
@@ -231,8 +231,16 @@ impl InsertTarget {
             let mut loaded = Ok(());
             let mut old = Vec::new();
             let newest = store.read_newest(rt.cx.txn, row_id, |image, version| {
-                loaded =
-                    load_row(&self.table, &update.existing, (row_id, version), &image, &mut rt.frame.slots, &mut old);
+                let types = &*rt.cx.functions.format.types;
+                loaded = load_row(
+                    &self.table,
+                    &update.existing,
+                    (row_id, version),
+                    &image,
+                    types,
+                    &mut rt.frame.slots,
+                    &mut old,
+                );
                 version
             })?;
             loaded?;
@@ -314,13 +322,14 @@ pub(crate) fn load_row(
     columns: &[(usize, Slot)],
     (row_id, version): (RowId, RowVersion),
     image: &RowImage<'_>,
+    types: &dyn TypeCatalog,
     slots: &mut [Datum],
     row: &mut Vec<Datum>,
 ) -> Result<(), TxnError> {
     row.clear();
     row.resize(table.columns.len(), Datum::Null);
     for (position, _) in table.live_columns() {
-        row[position] = image.datum(position)?;
+        row[position] = current_value(image.datum(position)?, types)?;
     }
     for (position, slot) in columns {
         match SystemColumn::at(*position) {

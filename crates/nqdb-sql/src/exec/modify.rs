@@ -128,11 +128,13 @@ impl ModifyPlan {
         }
         let mut loaded = Ok(());
         let newest = self.table.store.read_newest(rt.cx.txn, address.row_id, |image, version| {
+            let types = &*rt.cx.functions.format.types;
             loaded = load_row(
                 &self.table,
                 &self.old,
                 (address.row_id, version),
                 &image,
+                types,
                 &mut rt.frame.slots,
                 &mut state.new,
             );

@@ -15,7 +15,7 @@ use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{SERIALIZATION_FAILURE, SqlError, SqlResult};
 use nqdb_txn::Direction;
 use nqdb_txn::{IndexScan, RowId, RowImage, RowScan, RowVersion};
-use nqdb_types::Datum;
+use nqdb_types::{Datum, current_value};
 
 use super::expression::{Eval, Slot};
 use super::index_range::{IndexAccess, Range};
@@ -277,9 +277,10 @@ impl Scan {
         image: &RowImage<'_>,
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<bool> {
+        let types = &*rt.cx.functions.format.types;
         for (column, slot) in &self.columns {
             rt.frame.slots[*slot] = match SystemColumn::at(*column) {
-                None => image.datum(*column)?,
+                None => current_value(image.datum(*column)?, types)?,
                 Some(system) => system.value(self.table.oid, row_id, version)?,
             };
         }

@@ -168,7 +168,11 @@ pub(crate) fn expression(expr: &Expr, names: &Names) -> String {
         ExprKind::MapElements { array, .. } => cast(&of(array), expr.ty, names),
         ExprKind::Row { fields, .. } => format!("ROW({})", list(fields, names)),
         ExprKind::Domain { arg, .. } => cast(&of(arg), expr.ty, names),
-        ExprKind::Field { record, index } => format!("({}).f{}", of(record), index + 1),
+        ExprKind::Field { record, name, .. } => format!("({}).{name}", of(record)),
+        ExprKind::AssignField { record, index, value, shape } => {
+            let name = shape.fields.get(*index).map_or("", |field| &field.name);
+            format!("{}.{name} := {}", of(record), of(value))
+        }
     }
 }
 

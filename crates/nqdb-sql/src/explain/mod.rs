@@ -5,8 +5,10 @@
 //!   ->  Index Scan using t_pkey on t  (cost=...)
 //!         Index Cond: (id > 1)
 //!         Filter: (b = 2)
-//! Executor: row
+//! Executor: analytical
 //! ```
+//!
+//! The last line stands there only when it is not the row executor that runs the plan.
 //!
 //! The operators and their words are ours where PostgreSQL has none; `width` is not estimated and always 0.
 
@@ -45,7 +47,11 @@ pub(crate) struct Rendering<'a> {
 impl Rendering<'_> {
     /// Who runs the statement. ANALYZE counts at the operators of the row executor, which runs it then.
     fn executor(&self) -> &'static str {
-        if self.plan.analytical().is_some() && !self.options.analyze { "analytical" } else { "row" }
+        if self.is_analytical() { "analytical" } else { "row" }
+    }
+
+    fn is_analytical(&self) -> bool {
+        self.plan.analytical().is_some() && !self.options.analyze
     }
 
     /// The rows of the result.

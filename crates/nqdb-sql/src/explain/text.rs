@@ -8,7 +8,9 @@ use crate::exec::{DetailText, NodeStatistics};
 pub(super) fn lines(rendering: &Rendering<'_>) -> Vec<String> {
     let mut out = Vec::new();
     add_node(&tree(rendering.plan), 0, rendering, &mut out);
-    out.push(format!("Executor: {}", rendering.executor()));
+    if rendering.is_analytical() {
+        out.push(format!("Executor: {}", rendering.executor()));
+    }
     if rendering.options.summary {
         if let Some(micros) = rendering.planning_micros {
             out.push(format!("Planning Time: {} ms", milliseconds(micros)));

@@ -100,9 +100,6 @@ pub(super) fn prefix(cursor: &Cursor<'_>) -> Prefix {
 
 fn parse_create(cursor: &mut Cursor<'_>) -> SqlResult<Option<Definition>> {
     let prefix = prefix(cursor);
-    if cursor.peek_is(1, "schema") {
-        return Ok(super::schema::parse(cursor)?.map(Definition::Schema));
-    }
     if cursor.peek_is(prefix.len, "recursive") && cursor.peek_is(prefix.len + 1, "view") {
         cursor.skip_many(prefix.len + 2);
         return parse_recursive_view(cursor, &prefix).map(|view| Some(Definition::View(view)));

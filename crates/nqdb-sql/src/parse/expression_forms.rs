@@ -6,6 +6,8 @@
 //! substring(x similar y escape z)      substring(x, y, z)
 //! substring(x for 3 from 2)            substring(x from 2 for 3)
 //! a BETWEEN SYMMETRIC b AND c          a BETWEEN <symmetric>(b) AND c
+//! (c).*, (c).d.*                       <all fields>(c), <all fields>((c).d)
+//! t.*::r, t.* IS NULL, t.* = x         t::r, t IS NULL, t = x
 //! name 'x', pg_catalog.int4 '5'        'x'::name, '5'::pg_catalog.int4
 //! SELECT WHERE true                    SELECT <nothing> WHERE true
 //! FETCH FIRST (1 + 1) ROWS WITH TIES   LIMIT <with ties>((1 + 1))
@@ -16,6 +18,8 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// The function around the lower bound of BETWEEN SYMMETRIC.
 pub(crate) const SYMMETRIC: &str = "\u{1}symmetric";
+/// The function around a record whose fields `.*` stands for.
+pub(crate) const ALL_FIELDS: &str = "\u{1}all fields";
 /// The only item of a select list that has none.
 pub(crate) const NOTHING: &str = "\u{1}nothing";
 /// The function around a row count that is meant with ties.
@@ -38,11 +42,68 @@ pub(super) fn rewrite(own: &mut Vec<TokenWithSpan>) {
             rewrite_empty_list(own, at);
         } else if is(own, at, "fetch") {
             rewrite_fetch(own, at);
+        } else if is_token(own, at, &Token::Period) && is_token(own, at + 1, &Token::Mul) {
+            rewrite_row(own, at);
         } else {
             rewrite_typed_string(own, at);
         }
         at += 1;
     }
+}
+
+/// `.*` behind something: behind the name of a table in an expression its row, behind a record its fields.
+fn rewrite_row(own: &mut Vec<TokenWithSpan>, period: usize) {
+    let Some(first) = start_of_path(own, period) else {
+        let follows = |token: &Token| is_token(own, period + 2, token);
+        let is_operand = follows(&Token::DoubleColon)
+            || is(own, period + 2, "is")
+            || [Token::Eq, Token::Neq, Token::Lt, Token::Gt, Token::LtEq, Token::GtEq].iter().any(follows);
+        if is_operand {
+            own.drain(period..period + 2);
+        }
+        return;
+    };
+    own[period].token = Token::RParen;
+    own.remove(period + 1);
+    insert(own, first, Token::LParen);
+    insert(own, first, marker(ALL_FIELDS));
+}
+
+/// Where the record begins that a period stands behind: at a parenthesis, or at a name with brackets. `None` when there are
+/// nothing but names.
+fn start_of_path(own: &[TokenWithSpan], period: usize) -> Option<usize> {
+    let mut at = period.checked_sub(1)?;
+    let mut is_value = false;
+    loop {
+        match &own.get(at)?.token {
+            Token::RBracket => {
+                is_value = true;
+                at = opening(own, at)?.checked_sub(1)?;
+            }
+            Token::RParen => return opening(own, at),
+            Token::Word(_) => match at.checked_sub(1) {
+                Some(before) if is_token(own, before, &Token::Period) => at = before.checked_sub(1)?,
+                _ => return is_value.then_some(at),
+            },
+            _ => return None,
+        }
+    }
+}
+
+/// The opening parenthesis or bracket of a closing one.
+fn opening(own: &[TokenWithSpan], closing: usize) -> Option<usize> {
+    let mut depth = 0usize;
+    for at in (0..=closing).rev() {
+        match own.get(at).map(|token| &token.token) {
+            Some(Token::RParen | Token::RBracket) => depth += 1,
+            Some(Token::LParen | Token::LBracket) => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+    None
 }
 
 fn is(own: &[TokenWithSpan], at: usize, word: &str) -> bool {

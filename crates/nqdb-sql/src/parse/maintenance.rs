@@ -4,6 +4,7 @@ use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_PARAMETER_VALUE, SYNTAX_ERROR
 use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
+use crate::definition::Definition;
 use crate::names::fold_identifier;
 use crate::statement::{ExplainFormat, ExplainOptions, MaintenanceTable, StatementKind, VacuumStatement};
 
@@ -132,12 +133,22 @@ pub(super) fn parse_explain(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind>
     let explainable =
         ["select", "values", "table", "with", "insert", "update", "delete", "merge", "execute", "declare"];
     if !explainable.iter().any(|word| cursor.peek_is(0, word)) && cursor.peek() != Some(&Token::LParen) {
-        if ["create", "refresh"].iter().any(|word| cursor.peek_is(0, word)) {
+        if cursor.peek_is(0, "refresh") {
             return Err(SqlError::unsupported("EXPLAIN of this statement"));
         }
-        return Err(cursor.syntax_error());
+        if !cursor.peek_is(0, "create") {
+            return Err(cursor.syntax_error());
+        }
     }
     let inner = cursor.rest_as_statement()?;
+    if let StatementKind::Ddl(_) | StatementKind::Define(_) | StatementKind::Sequence(_) = &inner.kind {
+        // Of definitions, those that are made of a query: its plan is theirs.
+        let is_made_of_query = matches!(&inner.kind, StatementKind::Define(definition)
+            if matches!(&**definition, Definition::TableAs(_)));
+        if !is_made_of_query || options.analyze {
+            return Err(SqlError::unsupported("EXPLAIN of this statement"));
+        }
+    }
     Ok(StatementKind::Explain { options, inner: Box::new(inner) })
 }
 

@@ -27,11 +27,14 @@ mod from_clause;
 mod grant;
 mod grouping;
 mod index;
+mod leading;
 mod lock_table;
 mod locking;
 mod maintenance;
+mod operators;
 mod parameters;
 mod position;
+mod query_forms;
 mod recursion_clause;
 mod refused;
 mod reindex;
@@ -52,12 +55,13 @@ mod window;
 
 use std::sync::Arc;
 
-use nqdb_sqlstate::{STATEMENT_TOO_COMPLEX, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, STATEMENT_TOO_COMPLEX, SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use crate::definition::Definition;
 use crate::names::is_reserved_word;
 use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 pub(crate) use conflict::CONFLICT_TARGET;
@@ -65,20 +69,21 @@ pub(crate) use current_of::cursor_of;
 use cursor::Cursor;
 pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
-pub(crate) use expression_forms::{NOTHING, SYMMETRIC, WITH_TIES};
+pub(crate) use expression_forms::{ALL_FIELDS, NOTHING, SYMMETRIC, WITH_TIES};
 pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
+pub(crate) use operators::is_operator;
 pub(crate) use position::{operator_position, query_start, start_of};
 pub(crate) use recursion_clause::{CycleClause, RecursionClauses, SearchClause, generated_query, recursion_clauses};
-pub use shape::{Integer, Parameterized, Shape, parameterized};
+pub use shape::{Constant, ConstantKind, Fixed, Parameterized, Shape, parameterized};
 pub use tokens::Tokens;
 pub(crate) use variadic::VARIADIC;
 pub(crate) use window::SpecPlace;
 
 /// Parses a query string into its statements; text without any gives one [`StatementKind::Empty`].
 ///
-/// Fails with 42601 (syntax), 54001 (nesting) or 0A000 (known to PostgreSQL, not to us).
+/// Fails with 42601 (syntax) or 54001 (nesting). What PostgreSQL knows and we do not is [`StatementKind::Refused`].
 pub fn parse(sql: &str) -> SqlResult<Vec<Parsed>> {
     let (tokens, mut rest) = Tokens::scan(sql)?;
     depth::check(&rest)?;
@@ -113,7 +118,10 @@ fn parse_one(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<Parsed>
     let (first, end) = token_range(&own);
     let text: Arc<str> = Arc::from(tokens.range_text(first, end));
     let offset_chars = tokens.position(first).unwrap_or(1) - 1;
-    let kind = statement_kind(tokens, own)?;
+    let kind = match statement_kind(tokens, own) {
+        Err(error) if error.code() == FEATURE_NOT_SUPPORTED => StatementKind::Refused(error),
+        kind => kind?,
+    };
     Ok(Parsed { text, offset_chars, tokens: Arc::clone(tokens), kind })
 }
 
@@ -156,6 +164,9 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "analyze" | "analyse" => maintenance::parse_analyze(&mut cursor),
         "checkpoint" => maintenance::parse_checkpoint(&mut cursor),
         "create" | "alter" | "drop" | "truncate" | "comment" | "grant" | "revoke" => {
+            if let Some(create) = schema::parse(tokens, &own)? {
+                return Ok(StatementKind::Define(Box::new(Definition::SchemaWith(Box::new(create)))));
+            }
             if let Some(kind) = definition::parse_command(&mut cursor)? {
                 return Ok(kind);
             }
@@ -186,12 +197,14 @@ fn catalog_change(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
 
 /// A statement that reads or writes rows.
 fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<StatementKind> {
+    leading::check(tokens, &own)?;
     let overriding = take_overriding(&mut own);
-    let target_subscripts = targets::take_subscripts(tokens, &mut own)?;
+    let target_paths = targets::take_paths(tokens, &mut own)?;
     let conflict_targets = conflict::take_targets(tokens, &mut own)?;
     current_of::rewrite(&mut own);
     spell_out_table(&mut own);
     spell_out_isnull(&mut own);
+    query_forms::rewrite(&mut own);
     from_clause::rewrite(&mut own);
     recursion_clause::rewrite(&mut own);
     locking::rewrite(&mut own);
@@ -207,7 +220,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
         | ast::Statement::Update(_)
         | ast::Statement::Delete(_)
         | ast::Statement::Merge(_) => {
-            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_subscripts, conflict_targets })))
+            Ok(StatementKind::Rows(Box::new(RowsStatement { ast, overriding, target_paths, conflict_targets })))
         }
         _ => Err(SqlError::unsupported("this form of statement")),
     }

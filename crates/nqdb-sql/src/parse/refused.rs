@@ -9,7 +9,7 @@ use nqdb_sqlstate::SqlResult;
 use sqlparser::ast::{self, Visit, Visitor};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::Tokens;
+use super::{Tokens, leading};
 use crate::names::is_column_name;
 
 /// Words of other databases that `sqlparser` skips behind a column's type.
@@ -42,7 +42,7 @@ fn names_follow(before: &Token) -> bool {
     }
 }
 
-/// 42601 at the first table or column that is named by a reserved word without quotes.
+/// 42601 at the first table or column that is named by a reserved word without quotes, or at a name for `*`.
 pub(super) fn check_names(tokens: &Tokens, statement: &ast::Statement) -> SqlResult<()> {
     let mut names = Names(None);
     let _ = statement.visit(&mut names);
@@ -80,6 +80,11 @@ impl Names {
 
 impl Visitor for Names {
     type Break = ();
+
+    fn pre_visit_select(&mut self, select: &ast::Select) -> ControlFlow<()> {
+        self.0 = leading::alias_of_star(select);
+        if self.0.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
 
     fn pre_visit_relation(&mut self, relation: &ast::ObjectName) -> ControlFlow<()> {
         self.look_at_path(relation)

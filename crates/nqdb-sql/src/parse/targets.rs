@@ -1,26 +1,26 @@
-//! Subscripts behind the columns that INSERT and UPDATE assign to, which `sqlparser` does not know there.
+//! Subscripts and fields behind the columns that INSERT and UPDATE assign to, which `sqlparser` does not know there.
 //!
 //! ```text
-//! UPDATE t SET a[1] = 5, (b[2:3], c) = (..)        UPDATE t SET a = 5, (b, c) = (..)      and, beside it, the brackets
-//! INSERT INTO t (a[1], b) VALUES ..                INSERT INTO t (a, b) VALUES ..         of the tokens `a` and `b`
+//! UPDATE t SET a[1] = 5, (b[2:3], c.f) = (..)      UPDATE t SET a = 5, (b, c) = (..)      and, beside it, what stands
+//! INSERT INTO t (a[1], b.f) VALUES ..              INSERT INTO t (a, b) VALUES ..         behind the tokens `a`, `b`, `c`
 //! ```
 //!
-//! The brackets are taken out of the tokens and parsed as those of an expression; the binder finds them by the
+//! Brackets and fields are taken out of the tokens and parsed as those of an expression; the binder finds them by the
 //! number of the token that names the column.
 
 use std::sync::Arc;
 
 use nqdb_sqlstate::SqlResult;
-use sqlparser::ast::{self, AccessExpr};
+use sqlparser::ast;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::{Tokens, expression_of};
-use crate::statement::TargetSubscripts;
+use crate::statement::TargetPath;
 
 /// Takes all of them out of a statement.
-pub(super) fn take_subscripts(tokens: &Arc<Tokens>, own: &mut Vec<TokenWithSpan>) -> SqlResult<Vec<TargetSubscripts>> {
+pub(super) fn take_paths(tokens: &Arc<Tokens>, own: &mut Vec<TokenWithSpan>) -> SqlResult<Vec<TargetPath>> {
     let mut targets = Targets { tokens, own, found: Vec::new() };
-    if !targets.own.iter().any(|token| token.token == Token::LBracket) {
+    if !targets.own.iter().any(|token| matches!(token.token, Token::LBracket | Token::Period)) {
         return Ok(targets.found);
     }
     let mut at = 0;
@@ -38,7 +38,7 @@ pub(super) fn take_subscripts(tokens: &Arc<Tokens>, own: &mut Vec<TokenWithSpan>
 struct Targets<'t> {
     tokens: &'t Arc<Tokens>,
     own: &'t mut Vec<TokenWithSpan>,
-    found: Vec<TargetSubscripts>,
+    found: Vec<TargetPath>,
 }
 
 impl Targets<'_> {
@@ -102,9 +102,9 @@ impl Targets<'_> {
         Ok(())
     }
 
-    /// Takes the brackets behind a name.
+    /// Takes the brackets and fields behind a name.
     fn name(&mut self, at: usize) -> SqlResult<()> {
-        if !self.is_name(at) || self.token(at + 1) != Some(&Token::LBracket) {
+        if !self.is_name(at) || !matches!(self.token(at + 1), Some(Token::LBracket | Token::Period)) {
             return Ok(());
         }
         let mut end = at + 1;
@@ -113,19 +113,20 @@ impl Targets<'_> {
             match token {
                 Token::LBracket => depth += 1,
                 Token::RBracket => depth = depth.saturating_sub(1),
+                Token::Period if depth == 0 && self.is_name(end + 1) => end += 1,
                 _ if depth == 0 => break,
                 _ => {}
             }
             end += 1;
         }
-        let written: Vec<TokenWithSpan> = self.own.get(at..end).unwrap_or_default().to_vec();
-        let name = written.first().and_then(|token| Tokens::index_of(token.span)).unwrap_or(0);
-        if let ast::Expr::CompoundFieldAccess { access_chain, .. } = expression_of(self.tokens, written)? {
-            let subscripts = access_chain.into_iter().filter_map(|access| match access {
-                AccessExpr::Subscript(subscript) => Some(subscript),
-                AccessExpr::Dot(_) => None,
-            });
-            self.found.push(TargetSubscripts { name, subscripts: subscripts.collect() });
+        let taken = self.own.get(at..end).unwrap_or_default();
+        let Some((name, rest)) = taken.split_first() else { return Ok(()) };
+        let number = Tokens::index_of(name.span).unwrap_or(0);
+        let enclose = |token: Token| TokenWithSpan { token, span: name.span };
+        let written =
+            [enclose(Token::LParen), name.clone(), enclose(Token::RParen)].into_iter().chain(rest.iter().cloned());
+        if let ast::Expr::CompoundFieldAccess { access_chain, .. } = expression_of(self.tokens, written.collect())? {
+            self.found.push(TargetPath { name: number, steps: access_chain });
             self.own.drain(at + 1..end);
         }
         Ok(())

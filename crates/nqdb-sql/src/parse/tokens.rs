@@ -12,9 +12,9 @@
 use std::sync::Arc;
 
 use super::escapes;
+use super::operators::{ScanDialect, first_operator, operator_part, operator_token};
 use crate::names::{IDENTIFIER_LEN_MAX, fold_identifier};
 use nqdb_sqlstate::{NAME_TOO_LONG, Notice, SYNTAX_ERROR, SqlError, SqlResult};
-use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace};
 
 /// Where the tokens of one query string stand.
@@ -34,81 +34,94 @@ impl Tokens {
     pub fn scan(sql: &str) -> SqlResult<(Tokens, Vec<TokenWithSpan>)> {
         let lines = LineTable::new(sql);
         let hidden = escapes::hide(sql)?;
-        let raw = match Tokenizer::new(&PostgreSqlDialect {}, &hidden.text).tokenize_with_location() {
+        let raw = match Tokenizer::new(&ScanDialect::new(), &hidden.text).tokenize_with_location() {
             Ok(raw) => raw,
             Err(error) => return Err(lexical_error(sql, &lines, &error)),
         };
         let mut tokens = Tokens { text: Arc::from(sql), ranges: Vec::new(), positions: Vec::new() };
         let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(raw.len());
         let mut newline_before = false;
-        for TokenWithSpan { token, span } in raw {
+        // Operator characters that stand together.
+        let mut run: Option<Run> = None;
+        for TokenWithSpan { mut token, span } in raw {
             match token {
                 Token::EOF => continue,
                 Token::Whitespace(blank) => {
+                    tokens.end_run(run.take(), &mut kept);
                     newline_before |= match blank {
                         Whitespace::Newline | Whitespace::SingleLineComment { .. } => true,
                         Whitespace::Space | Whitespace::Tab | Whitespace::MultiLineComment(_) => false,
                     };
                     continue;
                 }
-                mut token => {
-                    let mut start = lines.offset(span.start);
-                    if let Some(read) = hidden.value_at(start.bytes as usize) {
-                        match &mut token {
-                            Token::EscapedStringLiteral(value) => read.value.clone_into(value),
-                            Token::Word(word) => read.value.clone_into(&mut word.value),
-                            _ => {}
-                        }
-                        start.bytes -= read.lead as u32;
-                        start.characters -= read.lead as u32;
-                    }
-                    let end = lines.offset(span.end);
-                    let continues = newline_before;
-                    newline_before = false;
-                    if let Some(previous) = kept.last_mut()
-                        && continues
-                        && join_strings(&mut previous.token, &token)
-                    {
-                        if let Some(range) = tokens.ranges.last_mut() {
-                            range.1 = end.bytes;
-                        }
-                        continue;
-                    }
-                    tokens.check_junk_after_number(kept.last().map(|previous| &previous.token), &token, start, end)?;
-                    let line = kept.len() as u64 + 1;
-                    tokens.ranges.push((start.bytes, end.bytes));
-                    tokens.positions.push(start.characters + 1);
-                    let location = Location { line, column: u64::from(start.characters) + 1 };
-                    let end = Location { line, column: u64::from(end.characters) + 1 };
-                    let (token, second) = split_operator(token);
-                    for token in std::iter::once(token).chain(second) {
-                        kept.push(TokenWithSpan { token, span: Span { start: location, end } });
-                    }
-                    // An operator that was split into two keeps one number per token.
-                    while tokens.ranges.len() < kept.len() {
-                        tokens.renumber_split(&mut kept);
-                    }
-                }
+                _ => {}
             }
+            let mut start = lines.offset(span.start);
+            let end = lines.offset(span.end);
+            let operator =
+                operator_part(hidden.text.get(start.bytes as usize..end.bytes as usize).unwrap_or("")).len() as u32;
+            if operator > 0 {
+                let begun = run.get_or_insert(Run { start, bytes: 0 });
+                begun.bytes += operator;
+                newline_before = false;
+                start = Place { bytes: start.bytes + operator, characters: start.characters + operator };
+                if start.bytes == end.bytes {
+                    continue;
+                }
+                // `?1` came as one token.
+                let number = sql.get(start.bytes as usize..end.bytes as usize).unwrap_or("");
+                token = Token::Number(number.to_owned(), false);
+            }
+            tokens.end_run(run.take(), &mut kept);
+            if let Some(read) = hidden.value_at(start.bytes as usize) {
+                match &mut token {
+                    Token::EscapedStringLiteral(value) => read.value.clone_into(value),
+                    Token::Word(word) => read.value.clone_into(&mut word.value),
+                    _ => {}
+                }
+                start.bytes -= read.lead as u32;
+                start.characters -= read.lead as u32;
+            }
+            let continues = newline_before;
+            newline_before = false;
+            if let Some(previous) = kept.last_mut()
+                && continues
+                && join_strings(&mut previous.token, &token)
+            {
+                if let Some(range) = tokens.ranges.last_mut() {
+                    range.1 = end.bytes;
+                }
+                continue;
+            }
+            tokens.check_junk_after_number(kept.last().map(|previous| &previous.token), &token, start, end)?;
+            tokens.keep(&mut kept, token, start, end);
         }
+        tokens.end_run(run, &mut kept);
         Ok((tokens, kept))
     }
 
-    /// The last token of `kept` is the second half of the operator before it: gives it its own place.
-    fn renumber_split(&mut self, kept: &mut [TokenWithSpan]) {
-        let index = self.ranges.len();
-        let (Some(&(start, end)), Some(&position)) = (self.ranges.last(), self.positions.last()) else { return };
-        let tail = kept.get(index).map_or(1, |token| token.token.to_string().len() as u32);
-        if let Some(range) = self.ranges.last_mut() {
-            range.1 = end - tail;
-        }
-        let second = position + (end - tail - start);
-        self.ranges.push((end - tail, end));
-        self.positions.push(second);
-        if let Some(token) = kept.get_mut(index) {
-            let line = index as u64 + 1;
-            token.span.start = Location { line, column: u64::from(second) };
-            token.span.end = Location { line, column: u64::from(second) + u64::from(tail) };
+    /// Adds a token, which gets the next number.
+    fn keep(&mut self, kept: &mut Vec<TokenWithSpan>, token: Token, start: Place, end: Place) {
+        let line = kept.len() as u64 + 1;
+        self.ranges.push((start.bytes, end.bytes));
+        self.positions.push(start.characters + 1);
+        let start = Location { line, column: u64::from(start.characters) + 1 };
+        let end = Location { line, column: u64::from(end.characters) + 1 };
+        kept.push(TokenWithSpan { token, span: Span { start, end } });
+    }
+
+    /// Adds the operators of a run.
+    fn end_run(&mut self, run: Option<Run>, kept: &mut Vec<TokenWithSpan>) {
+        let Some(Run { mut start, bytes }) = run else { return };
+        let text = Arc::clone(&self.text);
+        let mut rest = text.get(start.bytes as usize..(start.bytes + bytes) as usize).unwrap_or("");
+        while !rest.is_empty() {
+            let (operator, behind) = rest.split_at(first_operator(rest));
+            let len = operator.len() as u32;
+            let end = Place { bytes: start.bytes + len, characters: start.characters + len };
+            let token = operator_token(operator, kept.last().map(|before| &before.token));
+            self.keep(kept, token, start, end);
+            (start, rest) = (end, behind);
         }
     }
 
@@ -129,6 +142,12 @@ impl Tokens {
             && self.text.get(start.bytes as usize..end.bytes as usize).is_some_and(|text| text.contains('_'))
         {
             debug_assert!(!digits.is_empty());
+            return junk(start.bytes, (end.bytes - start.bytes) as usize, start.characters + 1);
+        }
+        // Hexadecimal numbers came with PostgreSQL 16.
+        if let Token::HexStringLiteral(_) = token
+            && self.text.get(start.bytes as usize..).is_some_and(|text| text.starts_with('0'))
+        {
             return junk(start.bytes, (end.bytes - start.bytes) as usize, start.characters + 1);
         }
         if let (Some(Token::Number(..)), Token::Word(word), Some(&(from, until)), Some(&position)) =
@@ -267,6 +286,12 @@ struct Place {
     characters: u32,
 }
 
+/// Operator characters that stand together; each is one byte.
+struct Run {
+    start: Place,
+    bytes: u32,
+}
+
 /// Leads from the tokenizer's lines and columns to offsets.
 struct LineTable<'a> {
     sql: &'a str,
@@ -318,41 +343,6 @@ fn join_strings(previous: &mut Token, next: &Token) -> bool {
         }
         _ => false,
     }
-}
-
-/// An operator of several characters does not end in `+` or `-` unless it also contains one of `~!@#%^&|` and
-/// the like (manual, section 4.1.3): `a*-1` is a product with a negative number.
-fn split_operator(token: Token) -> (Token, Option<Token>) {
-    if token == Token::DoubleEq {
-        // Other databases spell equality like this; here it is an operator that somebody would have to create.
-        return (Token::CustomBinaryOperator("==".to_string()), None);
-    }
-    if let Token::CustomBinaryOperator(operator) = &token
-        && !operator.contains(['~', '!', '@', '#', '%', '^', '&', '|', '`', '?'])
-    {
-        let (head, sign) = if let Some(head) = operator.strip_suffix('-') {
-            (head, Token::Minus)
-        } else if let Some(head) = operator.strip_suffix('+') {
-            (head, Token::Plus)
-        } else {
-            return (token, None);
-        };
-        let head = match head {
-            "=" => Token::Eq,
-            "<" => Token::Lt,
-            ">" => Token::Gt,
-            "<=" => Token::LtEq,
-            ">=" => Token::GtEq,
-            "<>" => Token::Neq,
-            "*" => Token::Mul,
-            "/" => Token::Div,
-            "+" => Token::Plus,
-            "-" => Token::Minus,
-            _ => return (token, None),
-        };
-        return (head, Some(sign));
-    }
-    (token, None)
 }
 
 /// What PostgreSQL's scanner says about text that never ends.

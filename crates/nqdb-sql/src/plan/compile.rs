@@ -14,8 +14,8 @@ use super::slots::Planner;
 use crate::exec::{Comparison, ConstantSet, DomainCheck, Equality, Eval, EvalSubscript, Subplan};
 use crate::ir::{ColumnId, Expr, ExprKind, Query, Subscript};
 
-/// `txid_current()`, by its number in `pg_proc`.
-const TXID_CURRENT: Oid = 2943;
+/// `txid_current()` and `pg_current_xact_id()`, by their numbers in `pg_proc`.
+const TRANSACTION_NUMBER: [Oid; 2] = [2943, 5059];
 
 /// A comparison operator and the types of its sides.
 #[derive(Clone, Copy, Debug)]
@@ -188,6 +188,15 @@ impl Planner<'_> {
             ExprKind::Subscript { array, subscripts } => {
                 Eval::Subscript { array: self.compile_box(array)?, subscripts: self.compile_subscripts(subscripts)? }
             }
+            ExprKind::AssignSubscript { array, subscripts, value } if expr.ty.oid == oid::JSONB => Eval::AssignJson {
+                json: self.compile_box(array)?,
+                starts_as_array: subscripts
+                    .first()
+                    .and_then(|first| first.upper.as_ref())
+                    .is_some_and(|first| first.ty.oid == oid::INT4),
+                path: self.compile_all(subscripts.iter().flat_map(Subscript::bounds))?,
+                value: self.compile_box(value)?,
+            },
             ExprKind::AssignSubscript { array, subscripts, value } => Eval::AssignSubscript {
                 element_type: element_of(expr)?,
                 array: self.compile_box(array)?,
@@ -213,7 +222,13 @@ impl Planner<'_> {
                 checks: rules.checks.iter().map(|check| self.compile(&check.predicate)).collect::<SqlResult<_>>()?,
                 rules: Arc::clone(rules),
             })),
-            ExprKind::Field { record, index } => Eval::Field { record: self.compile_box(record)?, index: *index },
+            ExprKind::Field { record, index, .. } => Eval::Field { record: self.compile_box(record)?, index: *index },
+            ExprKind::AssignField { record, index, value, shape } => Eval::AssignField {
+                record: self.compile_box(record)?,
+                index: *index,
+                value: self.compile_box(value)?,
+                shape: Arc::clone(shape),
+            },
         })
     }
 
@@ -227,7 +242,7 @@ impl Planner<'_> {
     }
 
     fn compile_call(&mut self, function: &'static Function, args: &[Expr]) -> SqlResult<Eval> {
-        self.needs_number |= function.oid == TXID_CURRENT;
+        self.needs_number |= TRANSACTION_NUMBER.contains(&function.oid);
         if let ([left, right], Equality::Datums { comparison, type_oid }) = (args, equality(function)) {
             return Ok(Eval::Compare { comparison, type_oid, args: self.compile_pair(left, right)? });
         }

@@ -37,6 +37,7 @@ pub fn operands(expr: &Expr) -> Vec<&Expr> {
         ExprKind::IsDistinct { left, right, .. }
         | ExprKind::NullIf { left, right, .. }
         | ExprKind::QuantifiedArray { arg: left, array: right, .. }
+        | ExprKind::AssignField { record: left, value: right, .. }
         | ExprKind::MapElements { array: left, element: right } => vec![left, right],
         ExprKind::Case { operand, arms, otherwise } => operand
             .iter()
@@ -473,6 +474,7 @@ pub(crate) fn operands_mut(expr: &mut Expr) -> Vec<&mut Expr> {
         ExprKind::IsDistinct { left, right, .. }
         | ExprKind::NullIf { left, right, .. }
         | ExprKind::QuantifiedArray { arg: left, array: right, .. }
+        | ExprKind::AssignField { record: left, value: right, .. }
         | ExprKind::MapElements { array: left, element: right } => vec![left, right],
         ExprKind::Case { operand, arms, otherwise } => operand
             .iter_mut()

@@ -14,7 +14,7 @@ use super::slots::{Estimate, Planner};
 use crate::SystemColumn;
 use crate::exec::{
     Access, Bounds, Distinct, Extend, Filter, FunctionScan, FunctionSource, Limit, NestedLoop, Operator, PlanNode,
-    Scan, SetOperation, Sort, SortColumn, Values,
+    Scan, SetOperation, Sort, SortColumn, SourceColumns, Values,
 };
 use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, SetKind, SortKey, TableCall, TableFunction};
 
@@ -280,7 +280,8 @@ impl Planner<'_> {
                     self.define(column.id, column.ty)
                 })
                 .collect();
-            sources.push((source, slots));
+            let types = function.columns.iter().map(|column| column.ty).collect();
+            sources.push(SourceColumns { source, form: function.form, slots, types });
         }
         let ordinality = ordinality.map(|id| self.define(id, Type::INT8));
         let estimate = Estimate { rows, startup_cost: 0.0, total_cost: 0.01 * rows };

@@ -21,7 +21,7 @@ use crate::ir::{
     Bound, Check, ColumnId, ConflictAction, Delete, Expr, Insert, JoinedChange, OnConflict, OutputColumn, Query,
     Returning, Update, WithBody,
 };
-use crate::rewrite::{RewriteContext, Statistics, optimize_statement};
+use crate::rewrite::{RewriteContext, Statistics, optimize_statement, order_for_scans};
 use crate::statement::{ExplainFormat, ExplainOptions};
 use nqdb_catalog::TableDef;
 use nqdb_functions::quote_identifier;
@@ -143,9 +143,9 @@ pub(super) fn plan_statement(
         (Bound::Query(query), Root::Query(plan))
             if !tells_rows
                 && !planner.relations.is_empty()
-                && is_for_analysis(cx.executor, plan.node.note.total_cost, planner.full_scans_cost) =>
+                && is_for_analysis(cx.executor, planner.whole_cost(&plan.node), planner.full_scans_cost) =>
         {
-            Some(Arc::new(query.clone()))
+            Some(Arc::new(order_for_scans(query.clone())))
         }
         _ => None,
     };
@@ -199,6 +199,13 @@ fn has_several_relations(bound: &Bound) -> bool {
 }
 
 impl Planner<'_> {
+    /// What a query costs with its WITH queries and with the subqueries that run once.
+    fn whole_cost(&self, node: &PlanNode) -> f64 {
+        let with = self.with.iter().filter_map(|with| with.root.as_ref());
+        let once = self.subplans.iter().filter(|subplan| !subplan.correlated).map(|subplan| &subplan.root);
+        node.note.total_cost + with.chain(once).map(|root| root.note.total_cost).sum::<f64>()
+    }
+
     /// What a statement does at its top, and whether it reads rows although it locks no table for reading.
     fn plan_root(&mut self, bound: &Bound) -> SqlResult<(Root, bool)> {
         Ok(match bound {

@@ -56,11 +56,13 @@ pub(crate) use fold::{fold_constants, fold_expression};
 pub struct RewriteContext {
     /// Joins of up to this many relations are ordered by a search of all orders.
     pub searched_relations_max: usize,
+    /// Rows can be looked up by an index; without, tables are read as a whole, and a join builds its smaller side.
+    pub looks_up: bool,
 }
 
 impl Default for RewriteContext {
     fn default() -> RewriteContext {
-        RewriteContext { searched_relations_max: 9 }
+        RewriteContext { searched_relations_max: 9, looks_up: true }
     }
 }
 
@@ -70,10 +72,19 @@ pub fn optimize(mut query: Query, cx: &RewriteContext) -> Query {
     query
 }
 
+/// A rewritten query with its joins in the order that suits an executor that reads all tables as a whole.
+pub(crate) fn order_for_scans(mut query: Query) -> Query {
+    if is_complex(&query.rel) {
+        let cx = RewriteContext { looks_up: false, ..RewriteContext::default() };
+        query.rel = Rewriter::new(&query, &cx).order(query.rel);
+    }
+    query
+}
+
 /// Rewrites the queries of a statement that are worth it: those with a join or a subquery. Gives what is known of the
 /// columns of the statement if there is one.
 pub(crate) fn optimize_statement(bound: &mut Bound, cx: &RewriteContext) -> Option<Statistics> {
-    let rewriter = Rewriter { next_column: FIRST_NEW_COLUMN, searched_relations_max: cx.searched_relations_max };
+    let rewriter = Rewriter { next_column: FIRST_NEW_COLUMN, cx: *cx };
     let mut parts = Parts { rewriter, statistics: None };
     parts.optimize(bound);
     parts.statistics
@@ -175,13 +186,13 @@ const FIRST_NEW_COLUMN: u32 = 1 << 31;
 struct Rewriter {
     /// The next unused column id.
     next_column: u32,
-    searched_relations_max: usize,
+    cx: RewriteContext,
 }
 
 impl Rewriter {
     fn new(query: &Query, cx: &RewriteContext) -> Rewriter {
         let next_column = FIRST_NEW_COLUMN.max(greatest_column(&query.rel).saturating_add(1));
-        Rewriter { next_column, searched_relations_max: cx.searched_relations_max }
+        Rewriter { next_column, cx: *cx }
     }
 
     fn new_column(&mut self) -> ColumnId {

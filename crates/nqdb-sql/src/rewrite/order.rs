@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Greater ones are joined greedily, the pair with the fewest rows first. Regions beyond [`ITEMS_MAX`] stay as written.
-//! Costs are those of the row executor (`plan::cost`): a hash table of the right side, or a lookup by its index.
+//! Costs are those of the row executor (`plan::cost`): a hash table of the right side, or a lookup by its index. For the
+//! analytical executor, which looks nothing up and builds the smaller side, joins are ordered once more.
 
 use super::build::{conjunction, conjuncts, filtered};
 use super::estimate::Statistics;
@@ -90,7 +91,7 @@ impl Rewriter {
         if region.items.len() > ITEMS_MAX {
             return as_written(region);
         }
-        Search::new(region).run(self.searched_relations_max)
+        Search::new(region, self.cx.looks_up).run(self.cx.searched_relations_max)
     }
 
     /// Goes on below a relation that is no join that could change places.
@@ -115,7 +116,7 @@ impl Rewriter {
     fn gather(&mut self, rel: Rel, region: &mut Region) {
         if !is_flat(&rel) {
             let rel = self.order(rel);
-            region.items.push(Item::new(rel, JoinKind::Inner, Vec::new()));
+            region.items.push(Item::new(rel, JoinKind::Inner, Vec::new(), self.cx.looks_up));
             return;
         }
         let Rel::Join { kind, left, right, on } = rel else { return };
@@ -127,7 +128,7 @@ impl Rewriter {
             region.conditions.extend(on);
         } else {
             let right = self.order(*right);
-            region.items.push(Item::new(right, kind, on));
+            region.items.push(Item::new(right, kind, on, self.cx.looks_up));
         }
     }
 }
@@ -146,8 +147,9 @@ fn is_flat(rel: &Rel) -> bool {
 }
 
 impl Item {
-    fn new(rel: Rel, kind: JoinKind, on: Vec<Expr>) -> Item {
-        let (cost, indexed) = (scan_cost(&rel), leading_columns(&rel));
+    fn new(rel: Rel, kind: JoinKind, on: Vec<Expr>, looks_up: bool) -> Item {
+        let indexed = if looks_up { leading_columns(&rel) } else { Columns::default() };
+        let cost = scan_cost(&rel, looks_up);
         Item { rel, kind, on, rows: 1.0, cost, needs: 0, factor: 1.0, indexed }
     }
 
@@ -157,22 +159,22 @@ impl Item {
 }
 
 /// What reading a relation once costs, roughly.
-fn scan_cost(rel: &Rel) -> f64 {
+fn scan_cost(rel: &Rel, looks_up: bool) -> f64 {
     match rel {
         Rel::Scan { table, .. } => table_rows(table.store.estimated_rows()) * SCAN_ROW,
         Rel::Filter { input, predicate } => {
             let mut conditions = Vec::new();
             split_conjuncts(predicate, &mut conditions);
             let leading = leading_columns(input);
-            let looked_up = conditions.iter().any(|condition| {
+            let is_looked_up = |condition: &Expr| {
                 equality_sides(condition).is_some_and(|(_, left, right)| {
                     is_one_of(left, &leading) && mentioned(right).is_disjoint(&leading)
                         || is_one_of(right, &leading) && mentioned(left).is_disjoint(&leading)
                 })
-            });
-            if looked_up { DESCENT } else { scan_cost(input) }
+            };
+            if looks_up && conditions.iter().any(is_looked_up) { DESCENT } else { scan_cost(input, looks_up) }
         }
-        rel => crate::plan::mentions::inputs(rel).into_iter().map(scan_cost).sum(),
+        rel => crate::plan::mentions::inputs(rel).into_iter().map(|input| scan_cost(input, looks_up)).sum(),
     }
 }
 
@@ -202,10 +204,12 @@ struct Search {
     conditions: Vec<Condition>,
     /// Conditions that mention no item.
     above: Vec<Expr>,
+    /// A join that does not look up builds its right side; if it never looks up, the smaller one.
+    looks_up: bool,
 }
 
 impl Search {
-    fn new(region: Region) -> Search {
+    fn new(region: Region, looks_up: bool) -> Search {
         let Region { mut items, conditions } = region;
         let mut statistics = Statistics::default();
         items.iter().for_each(|item| statistics.add(&item.rel));
@@ -247,7 +251,7 @@ impl Search {
                 }),
             }
         }
-        Search { items, conditions: between, above }
+        Search { items, conditions: between, above, looks_up }
     }
 
     fn run(mut self, searched_max: usize) -> Rel {
@@ -295,10 +299,12 @@ impl Search {
             Some(item) if !item.is_inner() => item.on.iter().any(|on| equality_sides(on).is_some()),
             _ => self.conditions.iter().filter(both).any(|condition| condition.is_equality),
         };
+        let (built, probing) =
+            if self.looks_up || right_rows < left_rows { (right_rows, left_rows) } else { (left_rows, right_rows) };
         let hashed = if has_equality {
-            right_rows * BUILD_ROW + left_rows * PROBE_ROW
+            built * BUILD_ROW + probing * PROBE_ROW
         } else {
-            right_rows * BUILD_ROW + left_rows * right_rows * OPERATOR
+            built * BUILD_ROW + left_rows * right_rows * OPERATOR
         };
         let result = rows * RESULT_ROW;
         let by_index = single.is_some_and(|item| {

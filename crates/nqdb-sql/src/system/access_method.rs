@@ -98,12 +98,15 @@ static BTREE_CLASSES: &[BtreeClass] = &[
     class(10012, "float4_ops", 1970, "float_ops", types::FLOAT4, true),
     class(10022, "interval_ops", 1982, "interval_ops", types::INTERVAL, true),
     class(10028, "name_ops", 1994, "text_ops", types::NAME, true),
+    class(10034, "record_ops", 2994, "record_ops", types::RECORD, true),
     class(10038, "time_ops", 1996, "time_ops", types::TIME, true),
     class(10041, "timetz_ops", 2000, "timetz_ops", types::TIMETZ, true),
     class(10043, "varbit_ops", 2002, "varbit_ops", types::VARBIT, true),
     class(10044, "varchar_ops", 1994, "text_ops", types::TEXT, false),
     class(10050, "tid_ops", 2789, "tid_ops", types::TID, true),
     class(10065, "uuid_ops", 2968, "uuid_ops", types::UUID, true),
+    class(10053, "xid8_ops", 5067, "xid8_ops", types::XID8, true),
+    class(10067, "pg_lsn_ops", 3253, "pg_lsn_ops", types::PG_LSN, true),
     class(10069, "enum_ops", 3522, "enum_ops", types::ANYENUM, true),
     class(10088, "jsonb_ops", 4033, "jsonb_ops", types::JSONB, true),
 ];
@@ -117,6 +120,7 @@ pub(crate) fn default_class(type_oid: Oid) -> Option<&'static BtreeClass> {
             types::VARCHAR => types::TEXT,
             _ if category == 'A' => types::ANYARRAY,
             _ if category == 'E' => types::ANYENUM,
+            _ if category == 'C' => types::RECORD,
             // The reg types compare as numbers.
             _ if category == 'N' => types::OID,
             _ => return None,

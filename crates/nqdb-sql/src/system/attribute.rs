@@ -1,14 +1,14 @@
 //! `pg_attribute` and `pg_attrdef`: columns and their defaults.
 
-use nqdb_catalog::{ColumnDef, Relation, TableDef, ViewDef, type_reference};
+use nqdb_catalog::{ColumnDef, Relation, TableDef, TypeDef, ViewDef, type_reference};
 use nqdb_sqlstate::SqlResult;
-use nqdb_types::{Datum, Oid, Type, is_user_type, oid as types};
+use nqdb_types::{Datum, Oid, Type, is_user_type, oid as types, user_type_object};
 
-use super::class::relations_wanted;
+use super::class::{composite_types, relations_wanted};
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
 use super::secured::column_list_value;
-use super::types::{TypeFacts, type_facts};
+use super::types::{COLLATION_C, TypeFacts, type_facts};
 use super::value::{boolean, int4, letter, no_letter, oid, text};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_ATTRIBUTE, &PG_ATTRDEF];
@@ -61,6 +61,9 @@ fn attributes(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()
         }
     }
     let wanted = cx.wanted_oid("attrelid");
+    for def in composite_types(cx).filter(|def| wanted.is_none_or(|wanted| user_type_object(def.oid) == wanted)) {
+        composite_attributes(cx, def, rows)?;
+    }
     for system in super::all().filter(|system| wanted.is_none_or(|wanted| system.oid == wanted)) {
         system_attributes(cx, system, rows)?;
     }
@@ -72,6 +75,24 @@ fn table_attributes(cx: &SystemContext<'_>, table: &TableDef, rows: &mut SystemR
         rows.push(table_attribute(cx, table, column))?;
     }
     system_columns(cx, table.oid, rows)
+}
+
+fn composite_attributes(cx: &SystemContext<'_>, def: &TypeDef, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+    let attributes = def.composite().map(|composite| composite.attributes()).unwrap_or_default();
+    for (number, attribute_def) in (1..).zip(attributes) {
+        let relation = user_type_object(def.oid);
+        let described =
+            Column { relation, name: &attribute_def.name, number, ty: attribute_def.ty.ty(), not_null: false };
+        let mut row = attribute(cx, &described);
+        if attribute_def.collate_c {
+            row.attcollation = oid(COLLATION_C);
+        }
+        if attribute_def.dropped {
+            row = Attribute { atttypid: oid(0), attisdropped: boolean(true), ..row };
+        }
+        rows.push(row)?;
+    }
+    Ok(())
 }
 
 fn view_attributes(cx: &SystemContext<'_>, view: &ViewDef, rows: &mut SystemRows<'_>) -> SqlResult<()> {
@@ -167,7 +188,7 @@ fn system_attributes(cx: &SystemContext<'_>, system: &SystemRelation, rows: &mut
         let described = Column { relation: system.oid, name: column.name, number, ty, not_null: column.not_null };
         let mut row = attribute(cx, &described);
         if column.type_oid == types::TEXT && !system.is_view() {
-            row.attcollation = oid(super::types::COLLATION_C);
+            row.attcollation = oid(COLLATION_C);
         }
         rows.push(row)?;
     }

@@ -1,9 +1,9 @@
 //! `pg_class`: tables, indexes, sequences, and the system's own relations.
 
 use nqdb_catalog::rights::SecuredKind;
-use nqdb_catalog::{Relation, ReplicaIdentity, SUPERUSER_OID, SequenceDef, TableDef, ViewDef};
+use nqdb_catalog::{Relation, ReplicaIdentity, SUPERUSER_OID, SequenceDef, TableDef, TypeDef, ViewDef};
 use nqdb_sqlstate::SqlResult;
-use nqdb_types::{Datum, Oid};
+use nqdb_types::{Datum, Oid, user_type_object};
 
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
@@ -39,10 +39,30 @@ fn classes(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
         class_of(relation).map_or(Ok(()), |row| rows.push(with_list(cx, number, row)))
     })?;
     let (number, name) = (cx.wanted_oid("oid"), cx.wanted_name("relname"));
+    for def in composite_types(cx) {
+        if number.is_none_or(|number| user_type_object(def.oid) == number) && name.is_none_or(|name| def.name == name) {
+            rows.push(composite_class(def))?;
+        }
+    }
     super::all()
         .filter(|system| number.is_none_or(|number| system.oid == number))
         .filter(|system| name.is_none_or(|name| system.name == name))
         .try_for_each(|system| rows.push(with_list(cx, system.oid, system_class(system))))
+}
+
+/// The types that were made by CREATE TYPE .. AS (..), in the order in which they were made.
+pub(super) fn composite_types<'a>(cx: &SystemContext<'a>) -> impl Iterator<Item = &'a TypeDef> {
+    super::user_types::in_order(cx.catalog).into_iter().filter(|def| def.composite().is_some())
+}
+
+fn composite_class(def: &TypeDef) -> Class {
+    let attributes = def.composite().map_or(0, |composite| composite.attributes().len());
+    Class {
+        reltype: oid(def.oid),
+        relfilenode: oid(0),
+        relnatts: int2(attributes),
+        ..plain_class(user_type_object(def.oid), &def.name, def.schema, def.owner, 'c')
+    }
 }
 
 /// A row with its access list; an index has none.
@@ -65,12 +85,13 @@ pub(super) fn relations_wanted(cx: &SystemContext<'_>, oid_column: &str, name_co
 }
 
 fn class_of(relation: &Relation) -> Option<Class> {
-    match relation {
-        Relation::Table(table) => Some(table_class(table)),
-        Relation::Index(table, position) => index_class(table, *position),
-        Relation::Sequence(sequence) => Some(sequence_class(sequence)),
-        Relation::View(view) => Some(view_class(view)),
-    }
+    let row = match relation {
+        Relation::Table(table) => table_class(table),
+        Relation::Index(table, position) => index_class(table, *position)?,
+        Relation::Sequence(sequence) => sequence_class(sequence),
+        Relation::View(view) => view_class(view),
+    };
+    Some(Class { reltype: oid(relation.row_type().unwrap_or(0)), ..row })
 }
 
 /// What is the same for all kinds.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nqdb_catalog::{IndexDef, KeyOptions, Relation, Snapshot, TableDef};
-use nqdb_functions::{RoutineText, quote_identifier};
+use nqdb_functions::{IndexOrder, RoutineText, quote_identifier};
 use nqdb_sqlstate::{SqlError, SqlResult, UNDEFINED_COLUMN};
 use nqdb_types::key::KeyColumn;
 use nqdb_types::{Oid, Type, oid as types};
@@ -15,6 +15,14 @@ use super::expression_text::{domain_expression_text, expression_text, key_expres
 use super::object_name::{object_number, relation_name};
 use super::routine::{self, Routine, RoutineKind};
 use crate::bind::BindContext;
+
+/// How an index orders each of its columns; none for those of INCLUDE.
+pub fn index_columns(catalog: &Snapshot, index: Oid) -> Option<Vec<Option<IndexOrder>>> {
+    let Relation::Index(table, position) = catalog.relation_by_oid(index)? else { return None };
+    let index = table.indexes.get(*position)?;
+    let order = |key: &KeyColumn| Some(IndexOrder { descending: key.descending, nulls_first: key.nulls_first });
+    Some(index.key.iter().map(order).chain(index.included.iter().map(|_| None)).collect())
+}
 
 /// `pg_get_indexdef`: the whole definition, or one column of it.
 pub fn index_definition(index: Oid, column: i32, pretty: bool, cx: &BindContext<'_>) -> Option<String> {

@@ -63,7 +63,9 @@ pub(crate) use collation::collation_number;
 pub use context::SystemSession;
 pub(crate) use context::{SystemContext, SystemRows};
 pub(crate) use definition_text::key_text;
-pub use definition_text::{constraint_definition, index_definition, routine_text, serial_sequence, stored_expression};
+pub use definition_text::{
+    constraint_definition, index_columns, index_definition, routine_text, serial_sequence, stored_expression,
+};
 pub(crate) use expression_text::expression_text;
 pub use locks::{LockObject, LockedObject};
 pub use object_name::{object_name, object_number, relation_name, type_name};

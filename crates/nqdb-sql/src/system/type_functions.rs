@@ -46,11 +46,17 @@ pub(crate) fn enum_functions() -> TypeFunctions {
     functions(&[3506, 3507, 3532, 3533, 0, 0, 0, 0])
 }
 
+/// `record_in` and the others, of a composite type.
+pub(crate) fn record_functions() -> TypeFunctions {
+    functions(&[2290, 2291, 2402, 2403, 0, 0, 0, 0])
+}
+
 /// Those of a domain: its own to read, its base type's to write.
 pub(crate) fn domain_functions(base: Oid) -> TypeFunctions {
     let written = match nqdb_types::type_info(base) {
         Some(info) => type_functions(info),
         None if nqdb_types::is_enum(base) => enum_functions(),
+        None if nqdb_types::is_composite(base) => record_functions(),
         None => array_functions(),
     };
     TypeFunctions { input: 2597, receive: 2598, modifier_input: 0, modifier_output: 0, subscript: 0, ..written }
@@ -128,6 +134,7 @@ static TYPE_FUNCTIONS: &[(Oid, [Oid; 8])] = &[
     (ANYELEMENT, [2312, 2313, 0, 0, 0, 0, 0, 0]),
     (ANYNONARRAY, [2777, 2778, 0, 0, 0, 0, 0, 0]),
     (UUID, [2952, 2953, 2961, 2962, 0, 0, 0, 0]),
+    (TXID_SNAPSHOT, [2939, 2940, 2941, 2942, 0, 0, 0, 0]),
     (PG_LSN, [3229, 3230, 3238, 3239, 0, 0, 0, 0]),
     (ANYENUM, [3504, 3505, 0, 0, 0, 0, 0, 0]),
     (TSVECTOR, [3610, 3611, 3639, 3638, 0, 0, 3688, 0]),
@@ -147,6 +154,7 @@ static TYPE_FUNCTIONS: &[(Oid, [Oid; 8])] = &[
     (REGNAMESPACE, [4084, 4085, 4087, 4088, 0, 0, 0, 0]),
     (REGROLE, [4098, 4092, 4094, 4095, 0, 0, 0, 0]),
     (REGCOLLATION, [4193, 4194, 4196, 4197, 0, 0, 0, 0]),
+    (PG_SNAPSHOT, [5055, 5056, 5057, 5058, 0, 0, 0, 0]),
     (XID8, [5070, 5081, 5082, 5083, 0, 0, 0, 0]),
 ];
 
@@ -427,6 +435,10 @@ static SUPPORT_FUNCTIONS: &[SupportRow] = &[
     (2919, "bittypmodin", INT4, &[CSTRING_ARRAY], true, false),
     (2920, "bittypmodout", CSTRING, &[INT4], true, false),
     (2921, "varbittypmodout", CSTRING, &[INT4], true, false),
+    (2939, "txid_snapshot_in", TXID_SNAPSHOT, &[CSTRING], true, false),
+    (2940, "txid_snapshot_out", CSTRING, &[TXID_SNAPSHOT], true, false),
+    (2941, "txid_snapshot_recv", TXID_SNAPSHOT, &[INTERNAL], true, false),
+    (2942, "txid_snapshot_send", BYTEA, &[TXID_SNAPSHOT], true, false),
     (2952, "uuid_in", UUID, &[CSTRING], true, false),
     (2953, "uuid_out", CSTRING, &[UUID], true, false),
     (2961, "uuid_recv", UUID, &[INTERNAL], true, false),
@@ -494,6 +506,10 @@ static SUPPORT_FUNCTIONS: &[SupportRow] = &[
     (4194, "regcollationout", CSTRING, &[REGCOLLATION], true, true),
     (4196, "regcollationrecv", REGCOLLATION, &[INTERNAL], true, false),
     (4197, "regcollationsend", BYTEA, &[REGCOLLATION], true, false),
+    (5055, "pg_snapshot_in", PG_SNAPSHOT, &[CSTRING], true, false),
+    (5056, "pg_snapshot_out", CSTRING, &[PG_SNAPSHOT], true, false),
+    (5057, "pg_snapshot_recv", PG_SNAPSHOT, &[INTERNAL], true, false),
+    (5058, "pg_snapshot_send", BYTEA, &[PG_SNAPSHOT], true, false),
     (5070, "xid8in", XID8, &[CSTRING], true, false),
     (5081, "xid8out", CSTRING, &[XID8], true, false),
     (5082, "xid8recv", XID8, &[INTERNAL], true, false),

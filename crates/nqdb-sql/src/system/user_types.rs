@@ -2,17 +2,20 @@
 //!
 //! Each type has an array over it, which is called like it with `_` in front and depends on it.
 
+use std::sync::Arc;
+
 use nqdb_catalog::rights::SecuredKind;
-use nqdb_catalog::{DomainDef, Snapshot, TypeDef, TypeDetails, array_type_name};
+use nqdb_catalog::{CompositeDef, DomainDef, Snapshot, TypeDef, TypeDetails, array_type_name};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::array::{array_type, element_type};
-use nqdb_types::{Datum, Oid, type_category};
+use nqdb_types::{Datum, Oid, type_category, user_type_object};
 
 use super::attribute::typed_default;
+use super::class::relations_wanted;
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
 use super::secured::stored_list_value;
-use super::type_functions::{array_functions, domain_functions, enum_functions};
+use super::type_functions::{array_functions, domain_functions, enum_functions, record_functions};
 use super::types::{COLLATION_C, TypeFacts, TypeRow, type_facts, with_functions};
 use super::value::{boolean, int4, letter, oid, text};
 
@@ -62,6 +65,33 @@ pub(super) fn type_rows(
             rows.push(array_row(cx, def, array, &array_name))?;
         }
     }
+    row_types(cx, is_wanted, rows)
+}
+
+/// The types of the rows of tables and views.
+fn row_types(
+    cx: &SystemContext<'_>,
+    is_wanted: &dyn Fn(Oid, &str) -> bool,
+    rows: &mut SystemRows<'_>,
+) -> SqlResult<()> {
+    for relation in relations_wanted(cx, "", None) {
+        let Some(row_type) = relation.row_type() else { continue };
+        let def = TypeDef {
+            oid: row_type,
+            schema: relation.schema(),
+            name: relation.name().to_owned(),
+            owner: relation.owner(),
+            details: TypeDetails::Composite(Arc::new(CompositeDef::new(row_type, Vec::new()))),
+        };
+        if is_wanted(row_type, &def.name) {
+            rows.push(own_row(cx, &def)?)?;
+        }
+        let Some(array) = array_type(row_type) else { continue };
+        let array_name = array_type_name(&def.name);
+        if is_wanted(array, &array_name) {
+            rows.push(array_row(cx, &def, array, &array_name))?;
+        }
+    }
     Ok(())
 }
 
@@ -69,6 +99,7 @@ fn own_row(cx: &SystemContext<'_>, def: &TypeDef) -> SqlResult<TypeRow> {
     let facts = own_facts(cx.catalog, def).unwrap_or_default();
     let (kind, category, functions) = match &def.details {
         TypeDetails::Enum(_) => ('e', 'E', enum_functions()),
+        TypeDetails::Composite(_) => ('c', 'C', record_functions()),
         TypeDetails::Domain(domain) => return domain_row(cx, def, domain, &facts),
     };
     Ok(TypeRow {
@@ -81,7 +112,10 @@ fn own_row(cx: &SystemContext<'_>, def: &TypeDef) -> SqlResult<TypeRow> {
         typelem: oid(0),
         typarray: oid(array_type(def.oid).unwrap_or(0)),
         typacl: stored_list_value(cx.catalog, SecuredKind::Type, def.oid),
-        ..common_row(&facts, with_functions(&functions))
+        ..TypeRow {
+            typrelid: oid(if def.composite().is_some() { user_type_object(def.oid) } else { 0 }),
+            ..common_row(&facts, with_functions(&functions))
+        }
     })
 }
 
@@ -153,6 +187,7 @@ fn common_row(facts: &TypeFacts, row: TypeRow) -> TypeRow {
 pub(super) fn facts(catalog: &Snapshot, type_oid: Oid) -> Option<TypeFacts> {
     match element_type(type_oid) {
         Some(element) => Some(array_facts(type_oid, &facts(catalog, element)?)),
+        None if catalog.row_relation(type_oid).is_some() => Some(composite_facts(type_oid)),
         None => own_facts(catalog, catalog.type_by_oid(type_oid)?),
     }
 }
@@ -168,12 +203,17 @@ fn own_facts(catalog: &Snapshot, def: &TypeDef) -> Option<TypeFacts> {
             is_array: false,
             collation: 0,
         },
+        TypeDetails::Composite(_) => composite_facts(def.oid),
         TypeDetails::Domain(domain) => {
             let base = type_facts(catalog, domain.base.ty().declared_oid())?;
             let collation = if domain.collate_c { COLLATION_C } else { base.collation };
             TypeFacts { oid: def.oid, is_array: false, collation, ..base }
         }
     })
+}
+
+fn composite_facts(type_oid: Oid) -> TypeFacts {
+    TypeFacts { oid: type_oid, len: -1, by_value: false, alignment: 'd', storage: 'x', is_array: false, collation: 0 }
 }
 
 fn array_facts(array: Oid, element: &TypeFacts) -> TypeFacts {

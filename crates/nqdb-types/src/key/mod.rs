@@ -9,7 +9,7 @@
 //! bool                         00 | 01
 //! int2 int4 int8, date, time,  big-endian, sign bit flipped
 //! timestamp, timestamptz
-//! oid, reg types               big-endian
+//! oid, reg types, xid8, pg_lsn big-endian
 //! tid                          block, then offset: big-endian
 //! uuid                         its 16 bytes
 //! timetz                       µs since midnight UTC, then seconds west: big-endian, sign bits flipped
@@ -141,11 +141,17 @@ fn encode_ascending(out: &mut Vec<u8>, datum: &Datum, type_oid: Oid) {
             encode_bytes(out, value.bytes());
             out.extend_from_slice(&(value.len() as u32).to_be_bytes());
         }
-        // No operator class orders paths, so no index has them; their text keeps the codec total.
+        Datum::Unsigned8(value) => out.extend_from_slice(&value.to_be_bytes()),
+        // No operator class orders snapshots and paths, so no index has them; some bytes of theirs keep the codec total.
         Datum::JsonPath(value) => encode_bytes(out, value.to_text().as_bytes()),
         Datum::Tid(value) => {
             out.extend_from_slice(&value.block.to_be_bytes());
             out.extend_from_slice(&value.offset.to_be_bytes());
+        }
+        Datum::Snapshot(value) => {
+            let mut stored = Vec::new();
+            value.encode(&mut stored);
+            encode_bytes(out, &stored);
         }
     }
 }
@@ -253,7 +259,8 @@ fn decode_value(input: &mut &[u8], column: &KeyColumn, nesting: u16) -> Result<D
             }
             Datum::bits(Bits::from_bytes(bytes, len))
         }
-        oid::JSONPATH => {
+        oid::XID8 | oid::PG_LSN => Datum::Unsigned8(u64::from_be_bytes(take(input, inverted)?)),
+        oid::JSONPATH | oid::PG_SNAPSHOT | oid::TXID_SNAPSHOT => {
             take_bytes(input, inverted)?;
             return Ok(Decoded::Inexact);
         }

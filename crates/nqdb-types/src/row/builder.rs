@@ -98,7 +98,17 @@ impl RowBuilder {
         }
         let start = self.values.len();
         encode_value(&mut self.values, datum);
-        let movable = matches!(datum, Datum::Text(_) | Datum::Bytea(_) | Datum::Numeric(_));
+        let movable = matches!(
+            datum,
+            Datum::Text(_)
+                | Datum::Bytea(_)
+                | Datum::Numeric(_)
+                | Datum::Array(_)
+                | Datum::Record(_)
+                | Datum::Jsonb(_)
+                | Datum::Bits(_)
+                | Datum::JsonPath(_)
+        );
         self.columns.push(Column::Inline { start, len: self.values.len() - start, movable });
     }
 

@@ -15,6 +15,8 @@
 //! timetz                  micros i64 | seconds west i32
 //! bit, varbit             length u32 | bytes
 //! jsonpath                its text
+//! xid8, pg_lsn            u64
+//! pg_snapshot             xmin, xmax and the running ones, u64 each
 //! numeric                 head | scale u16, only if the head says so | magnitude, little-endian, no zero at its end
 //!
 //! head of a numeric:      bits 0..3 kind: 0 NaN, 1 infinity, 2 -infinity, 3 positive or zero, 4 negative
@@ -30,7 +32,9 @@ use crate::array::element_type;
 use crate::json;
 use crate::numeric::SCALE_MAX;
 use crate::sql_type::is_oid_like;
-use crate::{Bits, Datum, EnumValue, Interval, JsonPath, Numeric, TimeTz, Type, is_composite, is_enum, oid};
+use crate::{
+    Bits, Datum, EnumValue, Interval, JsonPath, Numeric, TimeTz, TransactionSnapshot, Type, is_composite, is_enum, oid,
+};
 
 const KIND_NAN: u8 = 0;
 const KIND_INFINITY: u8 = 1;
@@ -81,6 +85,8 @@ pub fn encode_value(out: &mut Vec<u8>, datum: &Datum) {
             out.extend_from_slice(&value.block.to_le_bytes());
             out.extend_from_slice(&value.offset.to_le_bytes());
         }
+        Datum::Unsigned8(value) => out.extend_from_slice(&value.to_le_bytes()),
+        Datum::Snapshot(value) => value.encode(out),
     }
 }
 
@@ -130,6 +136,8 @@ pub(super) fn decode_nested_value(bytes: &[u8], ty: Type, nesting: u16) -> Resul
         }
         oid::BIT | oid::VARBIT => Datum::bits(decode_bits(bytes)?),
         oid::JSONPATH => decode_json_path(bytes)?,
+        oid::XID8 | oid::PG_LSN => Datum::Unsigned8(u64::from_le_bytes(exact(bytes)?)),
+        oid::PG_SNAPSHOT | oid::TXID_SNAPSHOT => Datum::snapshot(TransactionSnapshot::decode(bytes)?),
         oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME => decode_text(bytes)?,
         oid::RECORD => Datum::record(nested::decode_record(bytes, nesting)?),
         oid::JSONB => Datum::jsonb(json::decode(bytes)?),

@@ -9,6 +9,7 @@
 //! | `crate::datetime` | date, time, timestamp, interval |
 //! | `crate::numeric` | numeric |
 //! | `crate::bits`, `crate::jsonpath` | bit, varbit, jsonpath |
+//! | `crate::transaction_id` | xid, xid8, pg_lsn, pg_snapshot |
 //! | `crate::array`, `crate::record` | arrays and records |
 
 pub(crate) mod enumeration;
@@ -23,11 +24,12 @@ use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INVALID_TEXT_REPRESENTATION, SqlError
 
 use crate::array::{element_type, parse_array_with, parse_vector, write_array_text};
 use crate::json::JsonText;
-use crate::record::write_record_text;
+use crate::record::{composite_shape, parse_record_with, write_record_text};
 use crate::sql_type::is_oid_like;
+use crate::transaction_id::{parse_lsn, parse_xid, parse_xid8, write_lsn};
 use crate::{
-    Bits, Datum, FormatContext, Json, JsonPath, Numeric, Sink, Type, apply_typmod, datetime, is_enum, is_user_type,
-    oid, type_info,
+    Bits, Datum, FormatContext, Json, JsonPath, Numeric, Sink, TransactionSnapshot, Type, apply_typmod, datetime,
+    is_composite, is_enum, is_user_type, oid, type_info,
 };
 
 /// Writes a value in PostgreSQL's spelling. NULL writes nothing: the protocol marks it outside the value.
@@ -65,6 +67,9 @@ pub fn write_text<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCont
         Datum::Bits(value) => value.write_to(out),
         Datum::JsonPath(value) => value.write_to(out),
         Datum::Tid(value) => out.put(value.to_string().as_bytes()),
+        Datum::Unsigned8(value) if ty.oid == oid::PG_LSN => write_lsn(out, *value),
+        Datum::Unsigned8(value) => integer::write(out, *value),
+        Datum::Snapshot(value) => value.write_to(out),
     }
 }
 
@@ -101,7 +106,11 @@ pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> 
         oid::TIMESTAMP => Datum::Timestamp(datetime::parse_timestamp(text, cx)?),
         oid::TIMESTAMPTZ => Datum::TimestampTz(datetime::parse_timestamp_tz(text, cx)?),
         oid::INTERVAL => Datum::Interval(datetime::parse_interval(text, ty.typmod, cx.interval_style)?),
-        oid::XID | oid::CID | oid::OID => Datum::Oid(integer::parse_oid(text, &ty.name())?),
+        oid::XID => Datum::Oid(parse_xid(text)?),
+        oid::CID | oid::OID => Datum::Oid(integer::parse_oid(text, &ty.name())?),
+        oid::XID8 => Datum::Unsigned8(parse_xid8(text)?),
+        oid::PG_LSN => Datum::Unsigned8(parse_lsn(text)?),
+        oid::PG_SNAPSHOT | oid::TXID_SNAPSHOT => Datum::snapshot(TransactionSnapshot::parse(text)?),
         // A tuple of no columns is all that void has.
         oid::VOID => Datum::text(""),
         other if is_oid_like(other) => match text {
@@ -124,6 +133,10 @@ pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> 
             return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
         }
         other if is_enum(other) => enumeration::parse(text, other, cx)?,
+        other if is_composite(other) => {
+            let shape = composite_shape(other, cx)?;
+            Datum::record(parse_record_with(text, &shape, |text, ty| parse_text(text, ty, cx))?)
+        }
         other => match element_type(other) {
             // The modifier is the elements': it is applied as they are read.
             Some(element) => {

@@ -201,7 +201,7 @@ pub fn render(tag: u8, body: &[u8]) -> String {
             let mut fields = body.split(|byte| *byte == 0);
             while let Some(field) = fields.next().filter(|field| !field.is_empty()) {
                 let (kind, value) = (field[0], String::from_utf8_lossy(&field[1..]));
-                if matches!(kind, b'S' | b'C' | b'M' | b'D' | b'H' | b'P') {
+                if matches!(kind, b'S' | b'C' | b'M' | b'D' | b'H' | b'P' | b'W') {
                     write!(line, " {}={value}", kind as char).unwrap();
                 }
             }

@@ -1,9 +1,12 @@
-//! Segments of which no row can pass a condition, by the least and the greatest value of its column.
+//! Conditions that compare one column with a constant, on packed columns.
 //!
-//! Only the first conditions count, up to one that can fail: its error must not be missed for the sake of a later one.
+//! A segment of which no row can pass is left out by the least and the greatest value of the column. There only the first
+//! conditions count, up to one that can fail: its error must not be missed for the sake of a later one. In the others
+//! the packed values are compared as they are.
 
 use std::sync::Arc;
 
+use arrow::array::BooleanArray;
 use nqdb_types::Datum;
 
 use super::Shared;
@@ -31,19 +34,7 @@ pub(super) fn bounds_of(filters: &[Expression]) -> Vec<Bound> {
 fn collect(filter: &Expression, out: &mut Vec<Bound>) {
     match &filter.node {
         Node::And(parts) => parts.iter().for_each(|part| collect(part, out)),
-        Node::Compare { comparison, args } => {
-            let [left, right] = &**args;
-            let bound = match (&left.node, &right.node) {
-                (Node::Column(column), Node::Constant(datum)) => {
-                    number_of(datum, left.shape, right.shape).map(|constant| (*column, *comparison, constant))
-                }
-                (Node::Constant(datum), Node::Column(column)) => number_of(datum, right.shape, left.shape)
-                    .map(|constant| (*column, comparison.exchanged(), constant)),
-                _ => None,
-            };
-            out.extend(bound.map(|(column, comparison, constant)| Bound { column, comparison, constant }));
-        }
-        _ => {}
+        _ => out.extend(Bound::of(filter)),
     }
 }
 
@@ -67,6 +58,27 @@ fn number_of(datum: &Datum, column: Shape, constant: Shape) -> Option<i128> {
 }
 
 impl Bound {
+    /// What a condition says, if it compares a column with a constant.
+    pub fn of(filter: &Expression) -> Option<Bound> {
+        let Node::Compare { comparison, args } = &filter.node else { return None };
+        let [left, right] = &**args;
+        let (column, comparison, constant) = match (&left.node, &right.node) {
+            (Node::Column(column), Node::Constant(datum)) => {
+                (*column, *comparison, number_of(datum, left.shape, right.shape)?)
+            }
+            (Node::Constant(datum), Node::Column(column)) => {
+                (*column, comparison.exchanged(), number_of(datum, right.shape, left.shape)?)
+            }
+            _ => return None,
+        };
+        Some(Bound { column, comparison, constant })
+    }
+
+    /// Which rows of a packed column pass; `None` where it is not packed as numbers.
+    pub fn test(&self, columns: &[Arc<Packed>]) -> Option<BooleanArray> {
+        columns.get(self.column)?.compare(self.comparison, self.constant)
+    }
+
     fn excludes(&self, least: i128, greatest: i128) -> bool {
         match self.comparison {
             Comparison::Less => least >= self.constant,
