@@ -15,9 +15,10 @@ mod descriptors;
 mod error;
 mod log;
 mod serve;
+mod watchman;
 
 pub use check::{check, check_disk, check_open};
 pub use configuration::{Configuration, HttpListen, LogFormat, Options};
 pub use data::Data;
 pub use error::ServerError;
-pub use serve::{Running, serve, start, start_on};
+pub use serve::{Running, runtime, serve, start, start_on};

@@ -19,12 +19,10 @@ use crate::data::{Data, statement_memory_bytes};
 use crate::descriptors;
 use crate::error::ServerError;
 use crate::log;
+use crate::watchman::Watchman;
 
 /// How long sessions may take to end when the server stops.
 const STOP_GRACE: Duration = Duration::from_secs(10);
-/// Stack of a worker thread, bytes: expressions are parsed and bound recursively.
-const WORKER_STACK_BYTES: usize = 16 << 20;
-
 /// A server that serves.
 pub struct Running {
     data: Data,
@@ -34,6 +32,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     listener: JoinHandle<()>,
     web: Option<JoinHandle<std::io::Result<()>>>,
+    watchman: Watchman,
 }
 
 impl fmt::Display for Running {
@@ -74,6 +73,7 @@ impl Running {
                 Ok(Err(_)) | Err(_) => tracing::warn!("the HTTP listener did not end in time"),
             }
         }
+        drop(self.watchman);
         drop(self.instance);
         let closed = tokio::task::spawn_blocking(move || self.data.close()).await;
         closed.unwrap_or_else(|_| {
@@ -88,7 +88,7 @@ pub fn runtime() -> Result<Runtime, ServerError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads((cores * 2).max(4))
         .thread_name("nqdb-worker")
-        .thread_stack_size(WORKER_STACK_BYTES)
+        .thread_stack_size(nqdb_sql::parse::STACK_BYTES)
         .enable_all()
         .build()
         .map_err(|source| ServerError::System { what: "cannot start the runtime", source })
@@ -156,7 +156,9 @@ async fn start_over(
     let http_address = web.as_ref().map(WebListener::address);
     let listener = tokio::spawn(listeners.run(instance.clone(), stopped.clone(), STOP_GRACE));
     let web = web.map(|web| tokio::spawn(web.run(instance.clone(), stopped)));
-    Ok(Running { data, instance, postgres_address, http_address, stop, listener, web })
+    let watchman = Watchman::start(tokio::runtime::Handle::current())
+        .map_err(|source| ServerError::System { what: "cannot start a thread", source })?;
+    Ok(Running { data, instance, postgres_address, http_address, stop, listener, web, watchman })
 }
 
 /// The settings that the configuration decides, for SHOW.

@@ -29,7 +29,9 @@ impl CatalogFunctions for Surroundings {
     }
 
     fn object_number(&self, reg_type: u32, name: &str) -> SqlResult<u32> {
-        system::object_number(&self.catalog.borrow(), &self.search_path.borrow(), reg_type, name)
+        let catalog = self.catalog.borrow();
+        system::expect_schema_usage(&catalog, self.current_role(), reg_type, name)?;
+        system::object_number(&catalog, &self.search_path.borrow(), reg_type, name)
     }
 
     fn is_visible(&self, kind: ObjectKind, object: u32) -> Option<bool> {

@@ -216,6 +216,7 @@ impl Session {
         let search_path = self.surroundings.search_path.borrow().clone();
         let planner = self.surroundings.settings.borrow().effective().planner;
         let role = self.surroundings.current_role();
+        self.surroundings.begin_step();
         let cx = BindContext {
             catalog: &catalog,
             role,
@@ -223,7 +224,7 @@ impl Session {
             format: &self.format,
             session: &self.surroundings,
         };
-        call(&cx, &planner.context(catalog.version, self.format.types.clone()))
+        call(&cx, &planner.context(catalog.version, self.format.types.clone(), self.surroundings.interruption()))
     }
 
     /// Lends the transaction and what goes with it for one step.

@@ -35,7 +35,7 @@ impl Session {
     /// Prepares a statement under a name; the empty name is overwritten, others must be free.
     pub async fn parse(&mut self, name: &str, sql: &str, parameter_oids: &[Oid]) -> SqlResult<()> {
         self.arrive();
-        let mut statements = nqdb_sql::parse::parse(sql)?;
+        let mut statements = self.parse_text(sql)?;
         if statements.len() > 1 {
             return Err(SqlError::new(SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement"));
         }

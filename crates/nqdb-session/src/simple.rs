@@ -3,14 +3,29 @@
 //! The transaction ends with the last statement, before that statement's tag is sent; BEGIN and COMMIT inside the
 //! string do what they say, and what stands before a BEGIN becomes part of its block.
 
-use nqdb_sql::statement::StatementKind;
+use nqdb_sql::statement::{Parsed, StatementKind};
+use nqdb_sqlstate::SqlResult;
+use tokio::time::Instant;
 
 use crate::client_sink::ClientSink;
 use crate::portal::{Portal, PortalEnd};
 use crate::prepared::Statement;
 use crate::session::{CommandEnd, Failure, Session};
+use crate::surroundings::LONG_STEP;
+
+/// Text from which on parsing, binding and planning take a good part of a worker's slice, bytes.
+const LONG_TEXT_BYTES: usize = 64 << 10;
 
 impl Session {
+    /// Parses what a client sent; others go on meanwhile if it is long.
+    pub(crate) fn parse_text(&self, sql: &str) -> SqlResult<Vec<Parsed>> {
+        self.surroundings.begin_step();
+        if sql.len() >= LONG_TEXT_BYTES {
+            self.surroundings.leave_worker();
+        }
+        nqdb_sql::parse::parse(sql)
+    }
+
     /// Runs a query string. An error ends it: report it with [`Session::fail`].
     pub async fn simple_query<C: ClientSink>(&mut self, sql: &str, out: &mut C) -> Result<CommandEnd, Failure> {
         self.arrive();
@@ -25,7 +40,7 @@ impl Session {
         if let Some(end) = self.run_by_shape(sql, out).await? {
             return Ok(end);
         }
-        let parsed = nqdb_sql::parse::parse(sql)?;
+        let parsed = self.parse_text(sql)?;
         self.notices.extend(parsed.first().map(|first| first.tokens.truncation_notices()).unwrap_or_default());
         self.send_notices(out);
         let statements: Vec<Statement> = parsed.into_iter().map(Statement::simple).collect();
@@ -42,7 +57,16 @@ impl Session {
         out: &mut C,
     ) -> Result<CommandEnd, Failure> {
         self.is_one_of_several = several;
+        let mut turn_began = Instant::now();
         while let Some(statement) = statements.next() {
+            if several {
+                self.surroundings.check_interruption()?;
+                if turn_began.elapsed() >= LONG_STEP {
+                    // None of the statements may have had to wait: others get their turn.
+                    tokio::task::yield_now().await;
+                    turn_began = Instant::now();
+                }
+            }
             let is_last = statements.as_slice().is_empty();
             let end = self.run_one(statement, is_last, text, out).await?;
             if end == PortalEnd::CopyIn {

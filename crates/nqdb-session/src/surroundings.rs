@@ -14,6 +14,7 @@ use std::sync::Arc;
 use nqdb_catalog::rights::{PG_READ_ALL_SETTINGS, PG_SIGNAL_BACKEND, Rights};
 use nqdb_catalog::{Catalog, Relation, SequenceDef, Snapshot, TypesView};
 use nqdb_functions::{AdvisoryLock, SessionFunctions, quote_identifier};
+use nqdb_sql::interruption::Interruption;
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
 use nqdb_sqlstate::{
@@ -39,7 +40,7 @@ use crate::settings::{Authority, SERVER_VERSION, Settings, SettingsMark, is_of_t
 /// What a plain role may not see.
 const SUPERUSER_SETTINGS: [&str; 1] = ["data_directory"];
 /// A step that computes for longer gives its worker up.
-const LONG_STEP: std::time::Duration = std::time::Duration::from_millis(20);
+pub(crate) const LONG_STEP: std::time::Duration = std::time::Duration::from_millis(20);
 /// Enough for a thread to start.
 const HAND_OVER_PAUSE: std::time::Duration = std::time::Duration::from_micros(500);
 
@@ -74,6 +75,8 @@ pub struct Surroundings {
     dependency: Cell<Option<Lsn>>,
     /// Since when a worker of the runtime computes for this session without a pause, as far as somebody looked.
     computing_since: Cell<Option<Instant>>,
+    /// The step at hand has left its worker because of a long value.
+    left_worker_in_step: Cell<bool>,
 }
 
 /// Where a savepoint was set, in what the session keeps beside its transaction.
@@ -124,6 +127,7 @@ impl Surroundings {
             last_drawn: Cell::new(None),
             dependency: Cell::new(None),
             computing_since: Cell::new(None),
+            left_worker_in_step: Cell::new(false),
             database,
             instance,
         }
@@ -163,18 +167,19 @@ impl Surroundings {
 
     /// The error to end the statement with, when somebody asked for its end or its time is over.
     pub fn check_interruption(&self) -> SqlResult<()> {
-        if self.backend.cancel.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(interruption_error(&self.backend));
-        }
-        match self.deadline.get() {
-            Some(deadline) if Instant::now() >= deadline => Err(statement_timeout()),
-            _ => Ok(()),
-        }
+        check(&self.backend, self.deadline.get())
+    }
+
+    /// The same for who plans the statement at hand.
+    pub(crate) fn interruption(&self) -> Interruption {
+        let (backend, deadline) = (self.backend.clone(), self.deadline.get());
+        Interruption::new(move || check(&backend, deadline))
     }
 
     /// A step of an execution begins: the worker was free for others until now.
     pub fn begin_step(&self) {
         self.computing_since.set(None);
+        self.left_worker_in_step.set(false);
     }
 
     /// Once a step takes too long, the runtime gets another thread in place of this one, so that sessions that wait for
@@ -182,10 +187,14 @@ impl Surroundings {
     fn leave_worker_when_long(&self) {
         let now = Instant::now();
         let Some(since) = self.computing_since.get() else { return self.computing_since.set(Some(now)) };
-        if now - since < LONG_STEP {
-            return;
+        if now - since >= LONG_STEP {
+            self.leave_worker();
         }
-        self.computing_since.set(Some(now));
+    }
+
+    /// As a step that takes too long does, for one of which it is known before that it will not ask for a while.
+    pub(crate) fn leave_worker(&self) {
+        self.computing_since.set(Some(Instant::now()));
         let handle = tokio::runtime::Handle::try_current();
         if handle.is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread) {
             // The pause is what lets the other thread take over before this one asks for its place back.
@@ -488,8 +497,16 @@ impl SessionFunctions for Surroundings {
         Surroundings::check_interruption(self)
     }
 
+    /// Whoever makes a long value also computes long, on it now and on what is made of it next, often without a question:
+    /// the worker goes on with others.
     fn admit_bytes(&self, bytes: usize) -> SqlResult<()> {
-        self.instance.statement_memory.admit(bytes)
+        Surroundings::check_interruption(self)?;
+        self.instance.statement_memory.admit(bytes)?;
+        if self.left_worker_in_step.replace(true) {
+            return Ok(());
+        }
+        self.leave_worker();
+        Ok(())
     }
 
     fn advisory_lock(&self, lock: AdvisoryLock) -> SqlResult<()> {
@@ -586,6 +603,16 @@ fn interruption_error(backend: &Backend) -> SqlError {
         terminated()
     } else {
         SqlError::new(QUERY_CANCELED, "canceling statement due to user request")
+    }
+}
+
+fn check(backend: &Backend, deadline: Option<Instant>) -> SqlResult<()> {
+    if backend.cancel.load(std::sync::atomic::Ordering::Relaxed) {
+        return Err(interruption_error(backend));
+    }
+    match deadline {
+        Some(deadline) if Instant::now() >= deadline => Err(statement_timeout()),
+        _ => Ok(()),
     }
 }
 

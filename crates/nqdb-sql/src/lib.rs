@@ -28,6 +28,7 @@ pub mod definition;
 pub mod exec;
 pub mod explain;
 mod index_expression;
+pub mod interruption;
 pub mod ir;
 mod names;
 mod no_session;

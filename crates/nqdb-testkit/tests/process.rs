@@ -1,5 +1,7 @@
 //! The program as a process: what it does with the descriptors and streams that it is given.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
@@ -22,16 +24,17 @@ fn command(directory: &tempfile::TempDir, limits: &str) -> Command {
 
 fn port(child: &mut Child) -> String {
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let output = child.stdout.take().expect("the output is a pipe");
+    BufReader::new(output).read_line(&mut line).expect("the server says that it is ready");
     let address = line.strip_prefix("nqdb ready: postgres on 127.0.0.1:").unwrap_or_else(|| panic!("{line:?}"));
-    address.split(',').next().unwrap().to_owned()
+    address.split(',').next().expect("an address").to_owned()
 }
 
 fn psql(port: &str, user: &str, sql: &str) -> (bool, String) {
     let output = Command::new("psql")
         .args(["-X", "-At", "-h", "127.0.0.1", "-p", port, "-U", user, "-d", "postgres", "-c", sql])
         .output()
-        .unwrap();
+        .expect("psql runs");
     (output.status.success(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

@@ -5,7 +5,7 @@ use nqdb_sqlstate::{INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, SqlError, SqlRes
 use nqdb_types::Numeric;
 
 use super::out_of_range;
-use crate::Function;
+use crate::{Function, FunctionContext};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &ADD,
@@ -155,13 +155,13 @@ fn power(base: &Numeric, exponent: &Numeric) -> SqlResult<Numeric> {
 }
 
 #[sql_function("gcd(numeric, numeric) -> numeric", oid = 5048)]
-fn greatest_common_divisor(a: &Numeric, b: &Numeric) -> SqlResult<Numeric> {
-    a.gcd(b)
+fn greatest_common_divisor(context: &mut FunctionContext<'_>, a: &Numeric, b: &Numeric) -> SqlResult<Numeric> {
+    a.gcd(b, &|| context.check_interruption())
 }
 
 #[sql_function("lcm(numeric, numeric) -> numeric", oid = 5049)]
-fn least_common_multiple(a: &Numeric, b: &Numeric) -> SqlResult<Numeric> {
-    a.lcm(b)
+fn least_common_multiple(context: &mut FunctionContext<'_>, a: &Numeric, b: &Numeric) -> SqlResult<Numeric> {
+    a.lcm(b, &|| context.check_interruption())
 }
 
 #[sql_function("scale(numeric) -> int4", oid = 3281)]

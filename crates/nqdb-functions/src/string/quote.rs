@@ -34,25 +34,35 @@ fn quote_ident(value: &str) -> String {
     quote_identifier(value)
 }
 
+/// As [`literal`]; asks for the room that twice the text takes.
+fn admitted_literal(context: &FunctionContext<'_>, value: &str) -> SqlResult<String> {
+    context.admit_bytes(value.len().saturating_mul(2))?;
+    Ok(literal(value))
+}
+
 #[sql_function("quote_literal(text) -> text", oid = 1283)]
-fn quote_literal(value: &str) -> String {
-    literal(value)
+fn quote_literal(context: &mut FunctionContext<'_>, value: &str) -> SqlResult<String> {
+    admitted_literal(context, value)
 }
 
 #[sql_function("quote_literal(anyelement) -> text", oid = 1285, stable)]
 fn quote_literal_any(context: &mut FunctionContext<'_>, value: &Datum) -> SqlResult<String> {
-    Ok(literal(&output(context, 0, value)?))
+    let text = output(context, 0, value)?;
+    admitted_literal(context, &text)
 }
 
 #[sql_function("quote_nullable(text) -> text", oid = 1289, called_on_null)]
-fn quote_nullable(value: Option<&str>) -> String {
-    value.map_or_else(|| "NULL".to_string(), literal)
+fn quote_nullable(context: &mut FunctionContext<'_>, value: Option<&str>) -> SqlResult<String> {
+    value.map_or_else(|| Ok("NULL".to_string()), |value| admitted_literal(context, value))
 }
 
 #[sql_function("quote_nullable(anyelement) -> text", oid = 1290, stable, called_on_null)]
 fn quote_nullable_any(context: &mut FunctionContext<'_>, value: Option<&Datum>) -> SqlResult<String> {
     match value {
-        Some(value) => Ok(literal(&output(context, 0, value)?)),
+        Some(value) => {
+            let text = output(context, 0, value)?;
+            admitted_literal(context, &text)
+        }
         None => Ok("NULL".to_string()),
     }
 }

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nqdb_sql::interruption::Interruption;
 use nqdb_sql::plan::{ExecutorChoice, PlanContext};
 use nqdb_sqlstate::{
     CANT_CHANGE_RUNTIME_PARAM, FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, INVALID_NAME, INVALID_PARAMETER_VALUE,
@@ -111,7 +112,7 @@ pub struct PlannerSettings {
 
 impl PlannerSettings {
     /// For a statement bound against one version of the catalog.
-    pub fn context(self, catalog_version: u64, types: Arc<dyn TypeCatalog>) -> PlanContext {
+    pub fn context(self, catalog_version: u64, types: Arc<dyn TypeCatalog>, interruption: Interruption) -> PlanContext {
         PlanContext {
             catalog_version,
             enable_seqscan: self.seqscan,
@@ -121,6 +122,7 @@ impl PlannerSettings {
             enable_sort: self.sort,
             executor: self.executor,
             types,
+            interruption,
         }
     }
 }

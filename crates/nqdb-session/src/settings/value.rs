@@ -83,8 +83,10 @@ pub fn parse_bool(text: &str) -> Option<bool> {
 
 /// Cut as an identifier is; bytes beyond printable ASCII become question marks (manual, `application_name`).
 fn clean_name(text: &str) -> String {
-    let cut = &text.as_bytes()[..text.floor_char_boundary(NAME_BYTES_MAX)];
-    cut.iter().map(|byte| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '?' }).collect()
+    nqdb_catalog::clip(text, NAME_BYTES_MAX)
+        .bytes()
+        .map(|byte| if matches!(byte, b' '..=b'~') { char::from(byte) } else { '?' })
+        .collect()
 }
 
 fn invalid(definition: &Definition, text: &str) -> SqlError {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use nqdb_catalog::{Relation, TableDef};
 use nqdb_sqlstate::{
-    AMBIGUOUS_COLUMN, FEATURE_NOT_SUPPORTED, INVALID_COLUMN_REFERENCE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError,
-    SqlResult, UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    AMBIGUOUS_COLUMN, INVALID_COLUMN_REFERENCE, INVALID_SCHEMA_NAME, SYNTAX_ERROR, SqlError, SqlResult,
+    UNDEFINED_COLUMN, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_types::Type;
 use sqlparser::ast::{self, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, TableFactor};
@@ -13,7 +13,7 @@ use sqlparser::ast::{self, JoinConstraint, JoinOperator, ObjectName, ObjectNameP
 use super::lateral::Sibling;
 use super::operators::conjunction;
 use super::scope::{Clause, ScopeColumn, ScopeTable, WholeRow, check_unique};
-use super::{Binder, leftmost, span_position};
+use super::{Binder, leftmost, levels, span_position};
 use crate::SystemColumn;
 use crate::ir::{ColumnId, Expr, ExprKind, JoinKind, Query, Rel};
 use crate::names::name_of;
@@ -49,6 +49,7 @@ impl Binder<'_> {
     /// Binds the FROM list and makes its names visible in the scope at hand.
     pub(super) fn bind_from(&mut self, from: &[ast::TableWithJoins]) -> SqlResult<Rel> {
         let mut all: Option<FromItem> = None;
+        self.add_levels(from.len() * levels::OF_FROM_ITEM)?;
         let around = self.scope().siblings.len();
         for item in from {
             let item = self.bind_joined(item)?;
@@ -85,6 +86,7 @@ impl Binder<'_> {
 
     fn bind_joined(&mut self, item: &ast::TableWithJoins) -> SqlResult<FromItem> {
         let ast::TableWithJoins { relation, joins } = item;
+        self.add_levels(joins.len() * levels::OF_FROM_ITEM)?;
         let mut nullable = joins.iter().filter(|join| nulls_left(&join.join_operator)).count();
         let mut left = self.in_outer_join(nullable > 0, |binder| binder.bind_factor(relation))?;
         for join in joins {
@@ -106,6 +108,7 @@ impl Binder<'_> {
     }
 
     fn bind_factor(&mut self, factor: &TableFactor) -> SqlResult<FromItem> {
+        self.cx.session.check_interruption()?;
         match factor {
             TableFactor::Table {
                 name,
@@ -236,12 +239,7 @@ impl Binder<'_> {
 
     /// 42501 for a name in a schema that the role may not use.
     pub(super) fn expect_schema_usage(&self, schema: Option<&str>, position: Option<u32>) -> SqlResult<()> {
-        let Some(schema) = schema.and_then(|schema| self.cx.catalog.schema(schema)) else { return Ok(()) };
-        if self.in_system_view || self.cx.catalog.may_use_schema(self.cx.role, schema.oid) {
-            return Ok(());
-        }
-        let message = format!("permission denied for schema {}", schema.name);
-        Err(SqlError::new(nqdb_sqlstate::INSUFFICIENT_PRIVILEGE, message).or_position(position))
+        if self.in_system_view { Ok(()) } else { self.cx.expect_schema_usage(schema, position) }
     }
 
     /// Looks a table up: 42P01 when there is none, 42809 when it is an index.
@@ -267,10 +265,7 @@ impl Binder<'_> {
         self.expect_schema_usage(schema, position)?;
         match self.cx.catalog.resolve(self.cx.search_path, schema, name) {
             Ok(Some(Relation::Table(table))) => {
-                if table.is_temporary() && !self.cx.search_path.contains(&table.schema) {
-                    let message = "cannot access temporary tables of other sessions";
-                    return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message));
-                }
+                self.cx.expect_own_if_temporary(table)?;
                 Ok(Arc::clone(table))
             }
             Ok(Some(Relation::Index(..))) => {

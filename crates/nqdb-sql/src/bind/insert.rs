@@ -258,7 +258,8 @@ impl Binder<'_> {
                 _ => {}
             }
             if output.ty.oid == oid::UNKNOWN {
-                self.retype_output(&mut query, at, nqdb_types::Type::new(column.ty.oid), "INSERT")?;
+                let wanted = target.part.as_ref().map_or(column.ty, TargetPart::ty);
+                self.retype_output(&mut query, at, nqdb_types::Type::new(wanted.oid), "INSERT")?;
             }
             let ty = query.output.get(at).map_or(output.ty, |output| output.ty);
             let id = query.output.get(at).map_or(output.id, |output| output.id);

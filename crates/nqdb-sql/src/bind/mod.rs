@@ -13,6 +13,7 @@
 //! | `view_target` | changes through views |
 //! | `insert`, `conflict`, `update`, `delete`, `joined_change`, `merge`, `returning`, `table_row`, `subscript_target` | changes |
 //! | `access` | what the statement needs to be allowed |
+//! | `levels` | how deep it can get |
 //! | `output_name` | what a column without an alias is called |
 //!
 //! What always holds:
@@ -43,6 +44,7 @@ mod grouping_sets;
 mod insert;
 mod joined_change;
 mod lateral;
+mod levels;
 mod literal;
 mod locking;
 mod merge;
@@ -80,7 +82,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::{ColumnDef, Snapshot, TableDef};
 use nqdb_functions::{CastContext, FunctionContext, SessionFunctions};
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, SqlError, SqlResult};
 use nqdb_types::{FormatContext, RecordShape, Type, holds_records, oid};
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
@@ -113,6 +115,29 @@ pub struct BindContext<'a> {
     pub format: &'a FormatContext,
     /// What literals of reg types ask.
     pub session: &'a dyn SessionFunctions,
+}
+
+impl BindContext<'_> {
+    /// 0A000 for a temporary table of another session: nobody reads or changes it, whatever their role and path.
+    pub(crate) fn expect_own_if_temporary(&self, table: &TableDef) -> SqlResult<()> {
+        match table.schema_name.strip_prefix(nqdb_catalog::TEMPORARY_SCHEMA_PREFIX) {
+            Some(pid) if pid != self.session.backend_pid().to_string() => {
+                let message = "cannot access temporary tables of other sessions";
+                Err(SqlError::new(FEATURE_NOT_SUPPORTED, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// 42501 for a name in a schema that the role may not use.
+    pub(crate) fn expect_schema_usage(&self, schema: Option<&str>, position: Option<u32>) -> SqlResult<()> {
+        let Some(schema) = schema.and_then(|schema| self.catalog.schema(schema)) else { return Ok(()) };
+        if self.catalog.may_use_schema(self.role, schema.oid) {
+            return Ok(());
+        }
+        let message = format!("permission denied for schema {}", schema.name);
+        Err(SqlError::new(INSUFFICIENT_PRIVILEGE, message).or_position(position))
+    }
 }
 
 /// Binds a statement of kind [`StatementKind::Rows`]; `params` gets the types that the statement decides. Gives what the
@@ -392,6 +417,8 @@ struct Binder<'a> {
     statement_with: Vec<WithQuery>,
     /// How deep the expression at hand nests.
     depth: usize,
+    /// How deep the query at hand can get, as far as it is bound: see `levels`.
+    levels: usize,
     /// A system view is being bound: what it reads is not the user's doing.
     in_system_view: bool,
     /// The stored query that is being bound, which says what its relation names mean.
@@ -440,6 +467,7 @@ impl<'a> Binder<'a> {
             conflict_targets: Vec::new(),
             shapes: Vec::new(),
             depth: 0,
+            levels: 0,
             in_system_view: false,
             stored: None,
             recorded: None,

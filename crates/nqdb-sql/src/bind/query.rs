@@ -13,10 +13,13 @@ use super::locking::first_lock_name;
 use super::operators::{marked_argument, no_operator};
 use super::order::without_parentheses;
 use super::scope::{Clause, Scope};
-use super::{Binder, span_position, walk};
+use super::{Binder, levels, span_position, walk};
 use crate::ir::{ColumnId, Expr, ExprKind, OutputColumn, Query, Rel, SetKind, SortKey};
 use crate::names::name_of;
 use crate::parse::{WITH_TIES, with_deep_stack};
+
+/// Rows of VALUES that are bound between two looks whether the statement may go on.
+const ROWS_BETWEEN_CHECKS: usize = 256;
 
 /// ORDER BY and LIMIT of a query, collected over the parentheses around its body.
 pub(super) struct Tail<'q> {
@@ -45,6 +48,7 @@ impl Binder<'_> {
 
     /// As [`Binder::bind_query`]; unless `resolve`, unknown columns wait for [`Binder::retype_output`].
     pub(super) fn bind_query_as(&mut self, query: &ast::Query, resolve: bool) -> SqlResult<Query> {
+        self.add_levels(levels::OF_QUERY)?;
         with_deep_stack(|| self.with_own_queries(|binder| binder.bind_query_parts(query, resolve)))
     }
 
@@ -190,6 +194,7 @@ impl Binder<'_> {
         let Some(name) = table_name else { return Err(SqlError::new(SYNTAX_ERROR, "syntax error")) };
         let schema = schema_name.as_deref().map(|schema| crate::names::fold_identifier(schema, false));
         let name = crate::names::fold_identifier(name, false);
+        self.add_levels(levels::OF_FROM_ITEM)?;
         self.in_scope(Scope::new(Clause::From), |binder| {
             let item = binder.bind_named_table(schema.as_deref(), &name, None)?;
             let output = item.columns.iter().map(|column| (column.name.clone(), column.id)).collect::<Vec<_>>();
@@ -215,7 +220,10 @@ impl Binder<'_> {
         }
         self.in_scope(Scope::new(Clause::Values), |binder| {
             let mut bound: Vec<Vec<Expr>> = Vec::with_capacity(rows.len());
-            for row in rows {
+            for (number, row) in rows.iter().enumerate() {
+                if number % ROWS_BETWEEN_CHECKS == 0 {
+                    binder.cx.session.check_interruption()?;
+                }
                 let mut exprs = Vec::with_capacity(row.content.len());
                 for expression in &row.content {
                     exprs.push(binder.bind_expr(expression)?);
@@ -283,8 +291,10 @@ impl Binder<'_> {
             }
         };
         let (excludes, intersects) = (kind == SetKind::Except, kind == SetKind::Intersect && all);
-        let mut left_query = self.in_set_operation(excludes && all, intersects, |binder| binder.bind_branch(left))?;
-        let mut right_query = self.in_set_operation(excludes, intersects, |binder| binder.bind_branch(right))?;
+        let (mut left_query, mut right_query) = self.bind_sides(
+            |binder| binder.in_set_operation(excludes && all, intersects, |binder| binder.bind_branch(left)),
+            |binder| binder.in_set_operation(excludes, intersects, |binder| binder.bind_branch(right)),
+        )?;
         if left_query.output.len() != right_query.output.len() {
             let message = format!("each {name} query must have the same number of columns");
             let position = self.first_item_position(right);

@@ -206,7 +206,7 @@ impl Binder<'_> {
         set: &mut Vec<(usize, Expr)>,
     ) -> SqlResult<()> {
         if let Some((_, before)) = set.iter_mut().find(|(other, _)| *other == at) {
-            let array = std::mem::replace(before, literal::literal(Datum::Null, part.ty, None));
+            let array = unchecked(std::mem::replace(before, literal::literal(Datum::Null, part.ty, None)));
             let assigned = self.assigned(array, part, value)?;
             if let Some((_, before)) = set.iter_mut().find(|(other, _)| *other == at) {
                 *before = assigned;
@@ -255,7 +255,7 @@ impl Binder<'_> {
             match assembled.iter().position(|(other, _)| *other == at) {
                 Some(place) => {
                     let (_, before) = assembled.remove(place);
-                    let assigned = self.assigned(before, part, value)?;
+                    let assigned = self.assigned(unchecked(before), part, value)?;
                     assembled.insert(place, (at, assigned));
                 }
                 None => {
@@ -279,6 +279,16 @@ impl Binder<'_> {
         let (targets, outputs): (Vec<usize>, Vec<OutputColumn>) = kept.into_iter().unzip();
         query.output = outputs;
         Ok((query, targets))
+    }
+}
+
+/// An assignment of a part without the rules of its domain: they are asked of the value with all of its parts.
+fn unchecked(expr: Expr) -> Expr {
+    match expr.kind {
+        ExprKind::Domain { arg, rules } if rules.path.is_empty() && is_partial(&arg) => {
+            Expr { ty: expr.ty, ..unchecked(*arg) }
+        }
+        kind => Expr { kind, ..expr },
     }
 }
 

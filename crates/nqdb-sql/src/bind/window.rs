@@ -392,6 +392,7 @@ impl Binder<'_> {
                 Some((column, WindowCall { callee, args, filter, frame, ty }))
             });
             let (partition, order) = (sort_keys(&window.partition), sort_keys(&window.order));
+            self.add_levels(super::levels::OF_WINDOW)?;
             rel = Rel::Window { input: Box::new(rel), partition, order, calls: own.collect() };
         }
         Ok(rel)

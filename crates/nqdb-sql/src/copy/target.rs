@@ -13,7 +13,7 @@ use crate::bind::BindContext;
 use crate::rights::Access;
 use crate::statement::{CopyDirection, ForcedColumns, NamedAt};
 
-/// Finds the table: 42P01, 42809.
+/// Finds the table: 42P01, 42809, 42501 for its schema, 0A000 for a temporary one of another session.
 pub(super) fn table(
     schema: Option<&str>,
     name: &str,
@@ -24,8 +24,12 @@ pub(super) fn table(
         Some(schema) => format!("{schema}.{name}"),
         None => name.to_string(),
     };
+    cx.expect_schema_usage(schema, None)?;
     match cx.catalog.resolve(cx.search_path, schema, name)? {
-        Some(Relation::Table(table)) => Ok(table.clone()),
+        Some(Relation::Table(table)) => {
+            cx.expect_own_if_temporary(table)?;
+            Ok(table.clone())
+        }
         Some(other) => {
             let word = if direction == CopyDirection::In { "to" } else { "from" };
             let message = format!("cannot copy {word} {} \"{name}\"", other.kind_name());

@@ -33,6 +33,7 @@ struct CopiedIndex {
 impl Copied {
     /// Adds the columns of a clause to `columns`, and keeps the rest for later.
     pub fn add(&mut self, like: &Like, columns: &mut Vec<NewColumn>, cx: &mut DdlContext<'_, '_>) -> SqlResult<()> {
+        cx.expect_readable(&like.source)?;
         match cx.find_relation(&like.source) {
             Some(Relation::Table(table)) => self.add_table(like, &table, columns, cx),
             Some(Relation::View(view)) => {

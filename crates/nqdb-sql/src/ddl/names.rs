@@ -74,12 +74,25 @@ impl DdlContext<'_, '_> {
                 let message = "cannot create temporary relation in non-temporary schema";
                 return Err(SqlError::new(INVALID_TABLE_DEFINITION, message).or_position(name.position).into());
             }
+            None if !temporary && self.creates_in_foreign_temporary() => {
+                let message = "cannot create relations in temporary schemas of other sessions";
+                return Err(SqlError::new(INVALID_TABLE_DEFINITION, message).into());
+            }
             None if temporary => {}
             _ => return Ok(self.creation_schema(name)?),
         }
         self.expect_may_create_temporary()?;
         let own = self.temporary_schema;
         self.writer().temporary_schema(own)
+    }
+
+    /// Whether the first schema of the path that relations are made in is the temporary one of another session.
+    fn creates_in_foreign_temporary(&mut self) -> bool {
+        let snapshot = self.draft.snapshot();
+        let schemas = self.search_path.iter().filter(|oid| **oid != nqdb_catalog::PG_CATALOG_OID);
+        let mut schemas = schemas.filter_map(|oid| snapshot.schema_by_oid(*oid));
+        let first = schemas.find(|schema| schema.name != self.temporary_schema);
+        first.is_some_and(|schema| schema.is_temporary())
     }
 
     /// The schema in which a new object is made. Errors: 3F000 when it does not exist or none is on the path.

@@ -6,6 +6,7 @@ use nqdb_sqlstate::{INSUFFICIENT_PRIVILEGE, SqlError, SqlResult};
 use nqdb_types::Oid;
 
 use super::DdlContext;
+use super::names::QualifiedName;
 use crate::system::secured;
 
 impl DdlContext<'_, '_> {
@@ -28,6 +29,22 @@ impl DdlContext<'_, '_> {
             return Ok(());
         }
         Err(crate::rights::permission_denied(&snapshot, what))
+    }
+
+    /// 42501 unless the current role may use the schema of a relation and read the relation; nothing for one that does not
+    /// exist.
+    pub(super) fn expect_readable(&mut self, name: &QualifiedName) -> SqlResult<()> {
+        let snapshot = self.draft.snapshot();
+        if let Some(schema) = name.schema.as_deref().and_then(|schema| snapshot.schema(schema))
+            && !snapshot.may_use_schema(self.role, schema.oid)
+        {
+            let message = format!("permission denied for schema {}", schema.name);
+            return Err(SqlError::new(INSUFFICIENT_PRIVILEGE, message).or_position(name.position));
+        }
+        match self.find_relation(name).and_then(|found| secured(&snapshot, SecuredKind::Table, found.oid())) {
+            Some(relation) => self.expect_rights(&relation, Rights::SELECT),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn expect_may_create_in(&mut self, snapshot: &Snapshot, schema: &SchemaDef) -> SqlResult<()> {

@@ -67,8 +67,8 @@ use crate::statement::{Overriding, Parsed, RowsStatement, StatementKind};
 pub(crate) use conflict::CONFLICT_TARGET;
 pub(crate) use current_of::cursor_of;
 use cursor::Cursor;
-pub use depth::NESTING_MAX;
 pub(crate) use depth::with_deep_stack;
+pub use depth::{NESTING_MAX, SET_OPERATIONS_MAX, STACK_BYTES};
 pub(crate) use expression_forms::{ALL_FIELDS, NOTHING, SYMMETRIC, WITH_TIES};
 pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
@@ -85,18 +85,20 @@ pub(crate) use window::SpecPlace;
 ///
 /// Fails with 42601 (syntax) or 54001 (nesting). What PostgreSQL knows and we do not is [`StatementKind::Refused`].
 pub fn parse(sql: &str) -> SqlResult<Vec<Parsed>> {
-    let (tokens, mut rest) = Tokens::scan(sql)?;
-    depth::check(&rest)?;
+    let (tokens, all) = Tokens::scan(sql)?;
+    depth::check(&all)?;
     let tokens = Arc::new(tokens);
     let mut statements = Vec::new();
-    while !rest.is_empty() {
-        let end = rest.iter().position(|token| token.token == Token::SemiColon).unwrap_or(rest.len());
-        let tail = rest.split_off((end + 1).min(rest.len()));
-        rest.truncate(end);
-        if !rest.is_empty() {
-            statements.push(parse_one(&tokens, std::mem::take(&mut rest))?);
+    let mut own = Vec::new();
+    for token in all {
+        if token.token != Token::SemiColon {
+            own.push(token);
+        } else if !own.is_empty() {
+            statements.push(parse_one(&tokens, std::mem::take(&mut own))?);
         }
-        rest = tail;
+    }
+    if !own.is_empty() {
+        statements.push(parse_one(&tokens, own)?);
     }
     if statements.is_empty() {
         statements.push(Parsed { text: Arc::from(""), offset_chars: 0, tokens, kind: StatementKind::Empty });

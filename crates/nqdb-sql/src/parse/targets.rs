@@ -83,7 +83,12 @@ impl Targets<'_> {
 
     /// The column list of INSERT, behind the table's name and alias.
     fn columns(&mut self, mut at: usize) -> SqlResult<()> {
+        /// What begins the source, where there are no columns.
+        const SOURCES: [&str; 6] = ["values", "select", "default", "overriding", "with", "table"];
         while self.is_name(at) || self.token(at) == Some(&Token::Period) {
+            if SOURCES.iter().any(|word| self.is_word(at, word)) {
+                return Ok(());
+            }
             at += 1;
         }
         if self.token(at) == Some(&Token::LParen) { self.names(at + 1) } else { Ok(()) }

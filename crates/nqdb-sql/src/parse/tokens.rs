@@ -9,6 +9,7 @@
 //!
 //! Left out: grammar.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::escapes;
@@ -297,6 +298,8 @@ struct LineTable<'a> {
     sql: &'a str,
     starts: Vec<Place>,
     ascii: bool,
+    /// The line, the column and the byte in the line that were asked for last: tokens are asked for in their order.
+    last: Cell<(usize, u32, usize)>,
 }
 
 impl<'a> LineTable<'a> {
@@ -316,7 +319,7 @@ impl<'a> LineTable<'a> {
                 }
             }
         }
-        LineTable { sql, starts, ascii }
+        LineTable { sql, starts, ascii, last: Cell::new((0, 0, 0)) }
     }
 
     fn offset(&self, location: Location) -> Place {
@@ -328,7 +331,14 @@ impl<'a> LineTable<'a> {
             return Place { bytes, characters: bytes };
         }
         let rest = self.sql.get(start.bytes as usize..).unwrap_or("");
-        let bytes = rest.char_indices().nth(column as usize).map_or(rest.len(), |(at, _)| at);
+        let (known_column, known_bytes) = match self.last.get() {
+            (known_line, known_column, bytes) if known_line == line && known_column <= column => (known_column, bytes),
+            _ => (0, 0),
+        };
+        let beyond = rest.get(known_bytes..).unwrap_or("");
+        let more = beyond.char_indices().nth((column - known_column) as usize).map_or(beyond.len(), |(at, _)| at);
+        let bytes = known_bytes + more;
+        self.last.set((line, column, bytes));
         Place { bytes: start.bytes + bytes as u32, characters: start.characters + column }
     }
 }

@@ -34,7 +34,7 @@ pub struct CursorPlan {
 /// Fails with 0A000 and 42P11 for options that do not go with FOR UPDATE, as PostgreSQL does.
 pub fn plan_cursor(mut bound: Bound, options: CursorOptions, params: &[Oid], cx: &PlanContext) -> SqlResult<Plan> {
     check_options(&bound, options)?;
-    let statistics = optimize_statement(&mut bound, &RewriteContext::default());
+    let statistics = optimize_statement(&mut bound, &RewriteContext::with_interruption(&cx.interruption));
     plan_statement(&bound, params, cx, statistics, false, true)
 }
 

@@ -47,6 +47,7 @@ use nqdb_txn::RelationLock;
 use nqdb_types::{NoUserTypes, Oid, TypeCatalog};
 
 use crate::exec::{Root, Subplan, WithChange, WithPlan};
+use crate::interruption::Interruption;
 use crate::ir::{OutputColumn, Query};
 use crate::rights::Access;
 
@@ -72,6 +73,8 @@ pub struct PlanContext {
     pub executor: ExecutorChoice,
     /// How EXPLAIN spells values and names of users' types.
     pub types: Arc<dyn TypeCatalog>,
+    /// Planning may take long.
+    pub interruption: Interruption,
 }
 
 /// Which executor runs a query: the setting `nqdb.executor`.
@@ -96,6 +99,7 @@ impl PlanContext {
             enable_sort: true,
             executor: ExecutorChoice::Auto,
             types: Arc::new(NoUserTypes),
+            interruption: Interruption::default(),
         }
     }
 }

@@ -51,6 +51,7 @@ impl Planner<'_> {
 
     /// Plans a relation under some conditions, all of which it applies.
     pub fn plan_rel(&mut self, rel: &Rel, mut conditions: Vec<Expr>, wishes: Wishes<'_>) -> SqlResult<Planned> {
+        self.cx.interruption.check()?;
         match rel {
             Rel::OneRow => {
                 let estimate = Estimate { rows: 1.0, startup_cost: 0.0, total_cost: 0.01 };

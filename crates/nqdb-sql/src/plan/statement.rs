@@ -37,7 +37,7 @@ type RowSlots = Box<[(usize, Slot)]>;
 
 /// Plans a bound statement; `params` are the types of its parameters.
 pub fn plan(mut bound: Bound, params: &[Oid], cx: &PlanContext) -> SqlResult<Plan> {
-    let statistics = optimize_statement(&mut bound, &RewriteContext::default());
+    let statistics = optimize_statement(&mut bound, &RewriteContext::with_interruption(&cx.interruption));
     plan_statement(&bound, params, cx, statistics, false, false)
 }
 
@@ -50,7 +50,7 @@ pub fn explain(
     clock_micros: &dyn Fn() -> i64,
 ) -> SqlResult<Plan> {
     let started = clock_micros();
-    let statistics = optimize_statement(&mut bound, &RewriteContext::default());
+    let statistics = optimize_statement(&mut bound, &RewriteContext::with_interruption(&cx.interruption));
     let plan = plan_statement(&bound, params, cx, statistics, true, false)?;
     let planning_micros = Some(clock_micros() - started);
     Ok(Plan {

@@ -23,6 +23,8 @@
 //! 4. A relation may mention columns of the query around it wherever the original did; it never mentions a column of
 //!    the other side of its own join, unless the original did.
 //!
+//! 5. A query of very many joined relations is left as it is.
+//!
 //! Left out: access paths and join methods, which are the executors' own.
 
 mod build;
@@ -37,6 +39,7 @@ mod scalar;
 mod subquery;
 mod transitive;
 
+use crate::interruption::Interruption;
 use crate::ir::{
     Bound, ColumnId, ConflictAction, Expr, ExprKind, JoinedChange, OnConflict, Query, Rel, Returning, WithBody,
 };
@@ -52,17 +55,25 @@ pub use estimate::{Estimate, estimate};
 pub(crate) use fold::{fold_constants, fold_expression};
 
 /// What the rewrite may do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RewriteContext {
     /// Joins of up to this many relations are ordered by a search of all orders.
     pub searched_relations_max: usize,
     /// Rows can be looked up by an index; without, tables are read as a whole, and a join builds its smaller side.
     pub looks_up: bool,
+    pub interruption: Interruption,
+}
+
+impl RewriteContext {
+    /// The usual, for a statement that can be interrupted.
+    pub(crate) fn with_interruption(interruption: &Interruption) -> RewriteContext {
+        RewriteContext { interruption: interruption.clone(), ..RewriteContext::default() }
+    }
 }
 
 impl Default for RewriteContext {
     fn default() -> RewriteContext {
-        RewriteContext { searched_relations_max: 9, looks_up: true }
+        RewriteContext { searched_relations_max: 9, looks_up: true, interruption: Interruption::default() }
     }
 }
 
@@ -84,7 +95,7 @@ pub(crate) fn order_for_scans(mut query: Query) -> Query {
 /// Rewrites the queries of a statement that are worth it: those with a join or a subquery. Gives what is known of the
 /// columns of the statement if there is one.
 pub(crate) fn optimize_statement(bound: &mut Bound, cx: &RewriteContext) -> Option<Statistics> {
-    let rewriter = Rewriter { next_column: FIRST_NEW_COLUMN, cx: *cx };
+    let rewriter = Rewriter::from_column(FIRST_NEW_COLUMN, cx);
     let mut parts = Parts { rewriter, statistics: None };
     parts.optimize(bound);
     parts.statistics
@@ -133,7 +144,7 @@ impl Parts {
     }
 
     fn optimize_query(&mut self, query: &mut Query) {
-        if is_complex(&query.rel) {
+        if is_complex(&query.rel) && joined_relations(&query.rel) <= REWRITTEN_RELATIONS_MAX {
             self.rewriter.optimize(query);
             self.statistics.get_or_insert_default().add(&query.rel);
         }
@@ -169,6 +180,19 @@ impl Parts {
     }
 }
 
+/// Relations in one tree of joins up to which a query is rewritten: each join looks at the columns of all below it, so that
+/// the work grows with the square. Beyond, the query is planned as it is written.
+const REWRITTEN_RELATIONS_MAX: usize = 300;
+
+/// The greatest number of relations that one tree of joins brings together.
+fn joined_relations(rel: &Rel) -> usize {
+    match rel {
+        Rel::Join { left, right, .. } => joined_relations(left).saturating_add(joined_relations(right)),
+        Rel::SetOperation { .. } => inputs(rel).into_iter().map(joined_relations).max().unwrap_or(1),
+        rel => inputs(rel).into_iter().map(joined_relations).sum::<usize>().max(1),
+    }
+}
+
 /// Whether there is anything to rewrite: a single table without subqueries is left alone at once.
 fn is_complex(rel: &Rel) -> bool {
     match rel {
@@ -187,12 +211,18 @@ struct Rewriter {
     /// The next unused column id.
     next_column: u32,
     cx: RewriteContext,
+    /// The statement was interrupted: what is left to search is taken as it is written. Planning asks again, and fails.
+    interrupted: bool,
 }
 
 impl Rewriter {
+    fn from_column(next_column: u32, cx: &RewriteContext) -> Rewriter {
+        Rewriter { next_column, cx: cx.clone(), interrupted: false }
+    }
+
     fn new(query: &Query, cx: &RewriteContext) -> Rewriter {
         let next_column = FIRST_NEW_COLUMN.max(greatest_column(&query.rel).saturating_add(1));
-        Rewriter { next_column, cx: *cx }
+        Rewriter::from_column(next_column, cx)
     }
 
     fn new_column(&mut self) -> ColumnId {

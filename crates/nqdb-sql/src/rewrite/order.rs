@@ -88,7 +88,8 @@ impl Rewriter {
         }
         let mut region = Region::default();
         self.gather(rel, &mut region);
-        if region.items.len() > ITEMS_MAX {
+        self.interrupted = self.interrupted || self.cx.interruption.check().is_err();
+        if region.items.len() > ITEMS_MAX || self.interrupted {
             return as_written(region);
         }
         Search::new(region, self.cx.looks_up).run(self.cx.searched_relations_max)

@@ -68,7 +68,7 @@ pub use definition_text::{
 };
 pub(crate) use expression_text::expression_text;
 pub use locks::{LockObject, LockedObject};
-pub use object_name::{object_name, object_number, relation_name, type_name};
+pub use object_name::{expect_schema_usage, object_name, object_number, relation_name, type_name};
 pub use privilege::has_privilege;
 pub(crate) use relation::Source;
 pub use relation::{SystemColumn, SystemRelation};

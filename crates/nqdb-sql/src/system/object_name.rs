@@ -5,8 +5,8 @@
 use nqdb_catalog::Snapshot;
 use nqdb_functions::{all_operators, quote_identifier};
 use nqdb_sqlstate::{
-    AMBIGUOUS_FUNCTION, INVALID_NAME, INVALID_SCHEMA_NAME, INVALID_TEXT_REPRESENTATION, SYNTAX_ERROR, SqlError,
-    SqlResult, UNDEFINED_FUNCTION, UNDEFINED_OBJECT, UNDEFINED_TABLE,
+    AMBIGUOUS_FUNCTION, INSUFFICIENT_PRIVILEGE, INVALID_NAME, INVALID_SCHEMA_NAME, INVALID_TEXT_REPRESENTATION,
+    SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_FUNCTION, UNDEFINED_OBJECT, UNDEFINED_TABLE,
 };
 use nqdb_types::{Oid, Type, oid, type_info};
 
@@ -72,6 +72,23 @@ pub fn object_number(catalog: &Snapshot, search_path: &[Oid], reg_type: Oid, tex
         }
         oid::REGCOLLATION => collation_number(text),
         _ => Err(SqlError::internal("not a type of names of objects")),
+    }
+}
+
+/// 42501 for the text of a regclass that names a schema which the role may not use.
+pub fn expect_schema_usage(catalog: &Snapshot, role: Oid, reg_type: Oid, text: &str) -> SqlResult<()> {
+    if reg_type != oid::REGCLASS {
+        return Ok(());
+    }
+    match split_name(text)?.as_slice() {
+        [schema, _] => match catalog.schema(schema) {
+            Some(schema) if !catalog.may_use_schema(role, schema.oid) => {
+                let message = format!("permission denied for schema {}", schema.name);
+                Err(SqlError::new(INSUFFICIENT_PRIVILEGE, message))
+            }
+            _ => Ok(()),
+        },
+        _ => Ok(()),
     }
 }
 

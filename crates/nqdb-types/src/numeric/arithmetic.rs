@@ -7,9 +7,10 @@
 use nqdb_sqlstate::{DIVISION_BY_ZERO, SqlError, SqlResult};
 use num_bigint::BigInt;
 use num_integer::Integer;
-use num_traits::{Signed, Zero};
+use num_traits::Zero;
 
 use super::digits::{self, GROUP_DIGITS, pow10, pow10_i64, pow10_i128};
+use super::divisor::greatest_divisor;
 use super::{Numeric, RESULT_SCALE_MAX, Repr, SCALE_MAX, SIGNIFICANT_DIGITS_MIN};
 
 /// Two finite operands with their scales.
@@ -265,18 +266,24 @@ pub(crate) fn division_by_zero() -> SqlError {
 }
 
 impl Numeric {
-    /// The greatest common divisor, not negative; NaN if either is not finite.
-    pub fn gcd(&self, other: &Numeric) -> SqlResult<Numeric> {
+    /// The greatest common divisor, not negative; NaN if either is not finite. `may_go_on` is asked now and then.
+    pub fn gcd(&self, other: &Numeric, may_go_on: &dyn Fn() -> SqlResult<()>) -> SqlResult<Numeric> {
         let Some(pair) = finite_pair(self, other) else { return Ok(Numeric::NAN) };
         let (a, b, scale) = pair.aligned();
-        Numeric::from_bigint(a.gcd(&b), u32::from(scale))
+        let divisor = greatest_divisor(a.into_parts().1, b.into_parts().1, may_go_on)?;
+        Numeric::from_bigint(divisor.into(), u32::from(scale))
     }
 
-    /// The least common multiple, not negative; NaN if either is not finite, 22003 when it is too long.
-    pub fn lcm(&self, other: &Numeric) -> SqlResult<Numeric> {
+    /// The least common multiple, not negative; NaN if either is not finite, 22003 when it is too long. `may_go_on` is
+    /// asked now and then.
+    pub fn lcm(&self, other: &Numeric, may_go_on: &dyn Fn() -> SqlResult<()>) -> SqlResult<Numeric> {
         let Some(pair) = finite_pair(self, other) else { return Ok(Numeric::NAN) };
         let (a, b, scale) = pair.aligned();
-        let multiple = if a.is_zero() || b.is_zero() { BigInt::zero() } else { a.lcm(&b).abs() };
-        Numeric::from_bigint(multiple, u32::from(scale))
+        let (a, b) = (a.into_parts().1, b.into_parts().1);
+        if a.is_zero() || b.is_zero() {
+            return Numeric::from_bigint(BigInt::zero(), u32::from(scale));
+        }
+        let divisor = greatest_divisor(a.clone(), b.clone(), may_go_on)?;
+        Numeric::from_bigint((a / divisor * b).into(), u32::from(scale))
     }
 }

@@ -26,6 +26,7 @@
 mod arithmetic;
 mod convert;
 pub(crate) mod digits;
+mod divisor;
 mod spelling;
 mod sum;
 mod transcendental;
