@@ -6,7 +6,7 @@
 //! Databases are UTF8 with the C locale: what asks for another one is refused.
 
 use nqdb_catalog::request::{DatabaseChange, NewDatabase};
-use nqdb_catalog::{DatabaseDef, Snapshot};
+use nqdb_catalog::{DatabaseDef, FIRST_USER_OID, Snapshot};
 use nqdb_functions::{char_to_encoding, server_encoding};
 use nqdb_sqlstate::{
     DUPLICATE_DATABASE, FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, INVALID_CATALOG_NAME, INVALID_OBJECT_DEFINITION,
@@ -168,6 +168,7 @@ fn new_database(
     let options = Options(options);
     options.expect_known_encoding()?;
     options.expect_known_provider()?;
+    options.expect_no_system_number()?;
     let is_template = options.boolean("is_template")?.unwrap_or(false);
     let allow_connections = options.boolean("allow_connections")?.unwrap_or(true);
     let connection_limit = options.connection_limit()?.unwrap_or(-1);
@@ -347,6 +348,17 @@ impl Options<'_> {
             Some(provider) if !["icu", "libc"].iter().any(|known| provider.eq_ignore_ascii_case(known)) => {
                 let message = format!("unrecognized locale provider: {provider}");
                 Err(SqlError::new(INVALID_OBJECT_DEFINITION, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// 22023 for a number that only the first databases have.
+    fn expect_no_system_number(&self) -> SqlResult<()> {
+        match self.find("oid").map(|option| &option.value) {
+            Some(OptionValue::Integer(number)) if *number < i64::from(FIRST_USER_OID) => {
+                let message = format!("OIDs less than {FIRST_USER_OID} are reserved for system objects");
+                Err(SqlError::new(INVALID_PARAMETER_VALUE, message))
             }
             _ => Ok(()),
         }
