@@ -205,7 +205,7 @@ fn representation(type_name: &str) -> &str {
     match type_name {
         "text" | "varchar" | "bpchar" | "name" | "char" | "unknown" | "cstring" | "json" | "pg_node_tree"
         | "aclitem" => "text",
-        "oid" | "xid" => "oid",
+        "oid" | "xid" | "cid" => "oid",
         "bit" | "varbit" => "bits",
         "xid8" | "pg_lsn" => "unsigned8",
         "pg_snapshot" | "txid_snapshot" => "snapshot",

@@ -130,6 +130,8 @@ pub(crate) static AGGREGATES: &[Aggregate] = aggregates! {
     2244 "max" (BPCHAR) BPCHAR false extreme::state::<true, { BPCHAR }>;
     2122 "max" (DATE) DATE false extreme::state::<true, { DATE }>;
     2123 "max" (TIME) TIME false extreme::state::<true, { TIME }>;
+    2797 "max" (TID) TID false extreme::state::<true, { TID }>;
+    2798 "min" (TID) TID false extreme::state::<false, { TID }>;
     2124 "max" (TIMETZ) TIMETZ false extreme::state::<true, { TIMETZ }>;
     2140 "min" (TIMETZ) TIMETZ false extreme::state::<false, { TIMETZ }>;
     2126 "max" (TIMESTAMP) TIMESTAMP false extreme::state::<true, { TIMESTAMP }>;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{Array, Bits, Datum, Interval, Json, JsonPath, Numeric, Record, TimeTz, TransactionSnapshot};
+use nqdb_types::{Array, Bits, Datum, Interval, Json, JsonPath, Numeric, Record, Tid, TimeTz, TransactionSnapshot};
 
 /// A call with the wrong number of arguments: a fault of the binder.
 #[cold]
@@ -46,6 +46,7 @@ by_value! {
     date date_result Date i32,
     time time_result Time i64,
     timetz timetz_result TimeTz TimeTz,
+    tid tid_result Tid Tid,
     timestamp timestamp_result Timestamp i64,
     timestamptz timestamptz_result TimestampTz i64,
     interval interval_result Interval Interval,

@@ -11,7 +11,7 @@ use nqdb_types::calendar::{
     DATE_END, DATE_INFINITY, DATE_NEGATIVE_INFINITY, MICROS_PER_DAY, TIMESTAMP_INFINITY, TIMESTAMP_NEGATIVE_INFINITY,
     is_date_finite, is_timestamp_finite,
 };
-use nqdb_types::{Bits, Interval, Numeric, TimeTz};
+use nqdb_types::{Bits, Interval, Numeric, Tid, TimeTz};
 
 use crate::{Function, FunctionContext};
 
@@ -98,7 +98,7 @@ comparison_tables! {
     bool_type, bytea, char_type, name, name_text, int8, int8_int2, int8_int4, int2_int8, int2, int2_int4, int4_int8,
     int4_int2, int4, text_name, text, oid, float4, float4_float8, float8_float4, float8, bpchar, date,
     date_timestamp, date_timestamptz, time, timestamp_date, timestamp, timestamp_timestamptz, timestamptz_date,
-    timestamptz_timestamp, timestamptz, interval, numeric, uuid, timetz, bit, varbit,
+    timestamptz_timestamp, timestamptz, interval, numeric, uuid, timetz, tid, bit, varbit,
     pg_lsn, xid8,
 }
 
@@ -381,6 +381,14 @@ comparison! { timetz: TimeTz, TimeTz, time_tz_order;
     "timetz_le(timetz, timetz) -> bool" 1355,
     "timetz_gt(timetz, timetz) -> bool" 1357,
     "timetz_ge(timetz, timetz) -> bool" 1356,
+}
+comparison! { tid: Tid, Tid, Ord::cmp;
+    "tideq(tid, tid) -> bool" 1292,
+    "tidne(tid, tid) -> bool" 1265,
+    "tidlt(tid, tid) -> bool" 2791,
+    "tidle(tid, tid) -> bool" 2793,
+    "tidgt(tid, tid) -> bool" 2790,
+    "tidge(tid, tid) -> bool" 2792,
 }
 comparison! { bit: &Bits, &Bits, bits_order;
     "biteq(bit, bit) -> bool" 1581,

@@ -7,7 +7,7 @@
 use nqdb_functions_macros::sql_function;
 use nqdb_sqlstate::{SqlError, SqlResult, UNDEFINED_FUNCTION};
 use nqdb_types::calendar::MICROS_PER_DAY;
-use nqdb_types::{Array, Datum, FormatContext, Interval, Json, Numeric, Record, TimeTz, Type, oid};
+use nqdb_types::{Array, Datum, FormatContext, Interval, Json, Numeric, Record, Tid, TimeTz, Type, oid};
 
 use crate::{Function, FunctionContext};
 
@@ -40,6 +40,8 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &TIME_HASH_EXTENDED,
     &TIMESTAMP_HASH,
     &TIMESTAMP_HASH_EXTENDED,
+    &HASHTID,
+    &HASHTIDEXTENDED,
     &TIMETZ_HASH,
     &TIMETZ_HASH_EXTENDED,
     &INTERVAL_HASH,
@@ -187,6 +189,13 @@ fn numeric(value: &Numeric, seed: u64) -> u64 {
     bytes(&digits, seed) ^ weight.cast_unsigned()
 }
 
+/// Block and offset as they lie in memory: six bytes.
+fn tid(value: Tid, seed: u64) -> u64 {
+    let [b0, b1, b2, b3] = value.block.to_le_bytes();
+    let [o0, o1] = value.offset.to_le_bytes();
+    bytes(&[b2, b3, b0, b1, o0, o1], seed)
+}
+
 fn time_tz(value: TimeTz, seed: u64) -> u64 {
     long(value.micros, seed) ^ integer(value.seconds_west, seed)
 }
@@ -294,6 +303,7 @@ pub fn hash_value(value: &Datum, ty: Type, seed: u64, format: &FormatContext) ->
         Datum::Bytea(value) => bytes(value, seed),
         Datum::Uuid(value) => bytes(value, seed),
         Datum::TimeTz(value) => time_tz(*value, seed),
+        Datum::Tid(value) => tid(*value, seed),
         Datum::Interval(value) => interval(*value, seed),
         Datum::Jsonb(value) => json(value, seed),
         Datum::Enum(_) => enumeration(value, seed),
@@ -495,6 +505,16 @@ fn timetz_hash(value: TimeTz) -> i32 {
 fn timetz_hash_extended(value: TimeTz, seed: i64) -> i64 {
     let seed = seed.cast_unsigned();
     time_tz(value, seed).cast_signed()
+}
+
+#[sql_function("hashtid(tid) -> int4", oid = 2233)]
+fn hashtid(value: Tid) -> i32 {
+    low_half(tid(value, 0))
+}
+
+#[sql_function("hashtidextended(tid, int8) -> int8", oid = 2234)]
+fn hashtidextended(value: Tid, seed: i64) -> i64 {
+    tid(value, seed.cast_unsigned()).cast_signed()
 }
 
 #[sql_function("interval_hash(interval) -> int4", oid = 1697)]

@@ -42,6 +42,7 @@ mod record;
 mod regex_engine;
 mod registry;
 mod resolve;
+mod row_identity;
 mod send;
 mod series;
 mod spread;

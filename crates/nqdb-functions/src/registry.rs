@@ -17,6 +17,7 @@ static MODULES: &[&[&[&[Function]]]] = &[
         crate::bits::FUNCTIONS,
         crate::comparison::FUNCTIONS,
         crate::hash::FUNCTIONS,
+        crate::row_identity::FUNCTIONS,
         crate::send::FUNCTIONS,
         crate::series::FUNCTIONS,
     ],

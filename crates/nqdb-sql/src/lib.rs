@@ -40,7 +40,9 @@ pub mod rights;
 pub mod rights_command;
 pub mod statement;
 pub mod system;
+mod system_column;
 pub mod table_command;
 
 pub use index_expression::IndexExpressions;
 pub use no_session::NoSession;
+pub use system_column::SystemColumn;

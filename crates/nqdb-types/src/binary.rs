@@ -71,6 +71,10 @@ pub fn write_binary<S: Sink>(out: &mut S, datum: &Datum, ty: Type, cx: &FormatCo
             out.put_byte(JSONPATH_VERSION);
             value.write_to(out);
         }
+        Datum::Tid(value) => {
+            out.put(&value.block.to_be_bytes());
+            out.put(&value.offset.to_be_bytes());
+        }
     }
 }
 
@@ -122,6 +126,10 @@ pub fn read_binary(bytes: &[u8], ty: Type, cx: &FormatContext) -> SqlResult<Datu
         oid::XID8 | oid::PG_LSN => Datum::Unsigned8(u64::from_be_bytes(exact(bytes)?)),
         oid::PG_SNAPSHOT | oid::TXID_SNAPSHOT => Datum::snapshot(TransactionSnapshot::read_binary(bytes)?),
         oid::TIMETZ => Datum::TimeTz(read_time_tz(bytes)?),
+        oid::TID => {
+            let [b0, b1, b2, b3, o0, o1] = exact(bytes)?;
+            Datum::Tid(crate::Tid { block: u32::from_be_bytes([b0, b1, b2, b3]), offset: u16::from_be_bytes([o0, o1]) })
+        }
         oid::BYTEA => Datum::bytea(bytes),
         oid::UUID => Datum::Uuid(exact(bytes)?),
         oid::DATE => Datum::Date(check_date(i32::from_be_bytes(exact(bytes)?))?),

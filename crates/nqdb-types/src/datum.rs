@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::array::array_type;
 use crate::json::Json;
-use crate::{Array, Bits, EnumValue, Interval, JsonPath, Numeric, Oid, Record, TimeTz, TransactionSnapshot, oid};
+use crate::{Array, Bits, EnumValue, Interval, JsonPath, Numeric, Oid, Record, Tid, TimeTz, TransactionSnapshot, oid};
 
 /// A value of one of PostgreSQL's types, or NULL.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +51,7 @@ pub enum Datum {
     /// `bit` and `bit varying`.
     Bits(Arc<Bits>),
     JsonPath(Arc<JsonPath>),
+    Tid(Tid),
     /// `xid8` and `pg_lsn`.
     Unsigned8(u64),
     /// `pg_snapshot` and `txid_snapshot`.
@@ -129,6 +130,7 @@ impl Datum {
             Datum::TimeTz(_) => oid::TIMETZ,
             Datum::Bits(_) => oid::VARBIT,
             Datum::JsonPath(_) => oid::JSONPATH,
+            Datum::Tid(_) => oid::TID,
             Datum::Unsigned8(_) => oid::XID8,
             Datum::Snapshot(_) => oid::PG_SNAPSHOT,
         })
@@ -160,6 +162,7 @@ impl Datum {
             (Datum::Enum(a), Datum::Enum(b)) => a.compare(*b),
             (Datum::TimeTz(a), Datum::TimeTz(b)) => a.compare(*b),
             (Datum::Bits(a), Datum::Bits(b)) => a.compare(b),
+            (Datum::Tid(a), Datum::Tid(b)) => a.cmp(b),
             (Datum::Unsigned8(a), Datum::Unsigned8(b)) => a.cmp(b),
             // Snapshots and paths have no order of PostgreSQL's; any will do.
             (Datum::JsonPath(a), Datum::JsonPath(b)) => a.to_text().cmp(&b.to_text()),
@@ -217,6 +220,7 @@ impl Datum {
             Datum::TimeTz(value) => value.hash(state),
             Datum::Bits(value) => value.hash(state),
             Datum::JsonPath(value) => value.to_text().hash(state),
+            Datum::Tid(value) => value.hash(state),
             Datum::Unsigned8(value) => state.write_u64(*value),
             Datum::Snapshot(value) => value.hash(state),
         }
@@ -364,6 +368,7 @@ impl Datum {
             Datum::Enum(_) => 20,
             Datum::Unsigned8(_) => 21,
             Datum::Snapshot(_) => 22,
+            Datum::Tid(_) => 23,
             Datum::Null => u8::MAX,
         }
     }

@@ -181,7 +181,7 @@ const TYPES: &[TypeInfo] = type_table! {
     REGPROC: "regproc", "regproc", 4, 'N', ordinary, by_value, 'i', 'p', Base, REGPROC_ARRAY, 0, stored;
     TEXT: "text", "text", -1, 'S', preferred, by_reference, 'i', 'x', Base, TEXT_ARRAY, 0, stored;
     OID: "oid", "oid", 4, 'N', preferred, by_value, 'i', 'p', Base, OID_ARRAY, 0, stored;
-    TID: "tid", "tid", 6, 'U', ordinary, by_reference, 's', 'p', Base, TID_ARRAY, 0, refused;
+    TID: "tid", "tid", 6, 'U', ordinary, by_reference, 's', 'p', Base, TID_ARRAY, 0, stored;
     XID: "xid", "xid", 4, 'U', ordinary, by_value, 'i', 'p', Base, XID_ARRAY, 0, stored;
     CID: "cid", "cid", 4, 'U', ordinary, by_value, 'i', 'p', Base, CID_ARRAY, 0, stored;
     OIDVECTOR: "oidvector", "oidvector", -1, 'A', ordinary, by_reference, 'i', 'p', Array, OIDVECTOR_ARRAY, OID, stored;
@@ -220,7 +220,7 @@ const TYPES: &[TypeInfo] = type_table! {
     INT4_ARRAY: "_int4", "integer[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, INT4, stored;
     REGPROC_ARRAY: "_regproc", "regproc[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, REGPROC, stored;
     TEXT_ARRAY: "_text", "text[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, TEXT, stored;
-    TID_ARRAY: "_tid", "tid[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, TID, refused;
+    TID_ARRAY: "_tid", "tid[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, TID, stored;
     XID_ARRAY: "_xid", "xid[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, XID, stored;
     CID_ARRAY: "_cid", "cid[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, CID, stored;
     OIDVECTOR_ARRAY: "_oidvector", "oidvector[]", -1, 'A', ordinary, by_reference, 'i', 'x', Array, 0, OIDVECTOR, stored;

@@ -66,7 +66,9 @@ impl Lowering<'_> {
                 all.append(&mut conditions);
                 self.filtered(input, all, needed)
             }
-            Rel::Scan { table, columns, address: None, alias: _, position: _ } => {
+            Rel::Scan { table, columns, address: None, alias: _, position: _ }
+                if columns.iter().all(|(at, _)| nqdb_sql::SystemColumn::at(*at).is_none()) =>
+            {
                 self.scan(table, columns, &conditions, needed)
             }
             Rel::Join { kind, left, right, on } => self.join(*kind, left, right, on.as_ref(), conditions, needed),

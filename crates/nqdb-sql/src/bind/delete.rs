@@ -35,7 +35,8 @@ impl Binder<'_> {
         };
         let (table, alias) = self.bind_changed_table(item, Some(ViewChange::Delete))?;
         self.in_scope(Scope::new(Clause::From), |binder| {
-            let old = binder.new_row(&table, false);
+            let mut old = binder.new_row(&table, false);
+            binder.add_system_columns(&table, &mut old);
             binder.note_change(&table, Rights::DELETE, &old)?;
             let others = binder.bind_other_tables(&table, &alias, &old, using.as_deref().unwrap_or_default())?;
             let scope = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Where)?;
@@ -52,6 +53,7 @@ impl Binder<'_> {
             let predicate = binder.with_view_conditions(&table, &old, predicate)?;
             let scope = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Returning)?;
             let returning = binder.bind_returning(returning.as_ref(), scope)?;
+            binder.drop_unused_system_columns(&mut old);
             let using = others.map(|others| binder.join_changed(&table, &alias, &old, others));
             let table = binder.real_table(&table);
             let mut delete = Delete { table, old, alias, using, current_of, predicate, returning };

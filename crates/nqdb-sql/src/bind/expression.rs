@@ -10,12 +10,10 @@ use super::from::{TableName, table_name};
 use super::record::{RowItem, expanded_record};
 use super::scope::{Clause, find_column, find_table, missing_column, missing_column_of, missing_from};
 use super::{Binder, EXPRESSION_DEPTH_MAX, leftmost, span_position};
+use crate::SystemColumn;
 use crate::ir::{Expr, ExprKind};
 use crate::names::{is_reserved, name_of};
 use crate::parse::{Tokens, with_deep_stack};
-
-/// Columns that every table of PostgreSQL has; nqdb has none of them.
-const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
 
 impl Binder<'_> {
     /// Binds an expression; literals and parameters that nothing types yet stay UNKNOWN.
@@ -183,7 +181,9 @@ impl Binder<'_> {
         {
             return Ok(self.column_expr(id, position));
         }
-        self.check_system_column(&name, position)?;
+        if let Some(bound) = self.system_column(&name, position)? {
+            return Ok(bound);
+        }
         Err(missing_column(&self.scopes, &name, position))
     }
 
@@ -216,25 +216,39 @@ impl Binder<'_> {
                 {
                     return Ok(self.column_expr(id, position));
                 }
-                let stored = found.table.is_some();
+                if let Some((_, id)) = found.system.iter().find(|(system, _)| system.name() == column) {
+                    let id = *id;
+                    return Ok(self.column_expr(id, position));
+                }
                 let error = missing_column_of(found, table, column, position);
                 let row = found.clone();
                 let row = self.whole_row(&row, position);
                 if let Some(called) = self.call_of_one(column, row, position)? {
                     return Ok(called);
                 }
-                if stored && SYSTEM_COLUMNS.contains(&column.as_str()) {
-                    return Err(system_column(column, position));
-                }
                 Err(error)
             }
         }
     }
 
-    /// PostgreSQL's system columns are not there: 0A000 rather than "does not exist".
-    fn check_system_column(&self, name: &str, position: Option<u32>) -> SqlResult<()> {
-        let over_table = self.scopes.iter().any(|scope| scope.tables.iter().any(|table| table.table.is_some()));
-        if over_table && SYSTEM_COLUMNS.contains(&name) { Err(system_column(name, position)) } else { Ok(()) }
+    /// A system column of the innermost level that has one of the name. Errors: 42702 when several tables have it.
+    fn system_column(&mut self, name: &str, position: Option<u32>) -> SqlResult<Option<Expr>> {
+        let Some(wanted) = SystemColumn::named(name) else { return Ok(None) };
+        for scope in self.scopes.iter().rev() {
+            let of_table = |table: &super::scope::ScopeTable| {
+                table.system.iter().find(|(column, _)| *column == wanted).map(|(_, id)| *id)
+            };
+            let mut found = scope.tables.iter().filter_map(of_table);
+            match (found.next(), found.next()) {
+                (Some(_), Some(_)) => {
+                    let message = format!("column reference \"{name}\" is ambiguous");
+                    return Err(SqlError::new(nqdb_sqlstate::AMBIGUOUS_COLUMN, message).or_position(position));
+                }
+                (Some(id), None) => return Ok(Some(self.column_expr(id, position))),
+                (None, _) => {}
+            }
+        }
+        Ok(None)
     }
 
     /// `CAST(x AS type)` and `x::type`.
@@ -367,8 +381,4 @@ fn cast_chain_len(expression: &ast::Expr) -> usize {
         ast::Expr::Cast { kind: CastKind::DoubleColon, expr, data_type: _, format: _ } => 1 + cast_chain_len(expr),
         _ => 0,
     }
-}
-
-fn system_column(name: &str, position: Option<u32>) -> SqlError {
-    SqlError::unsupported(format!("system column \"{name}\"")).or_position(position)
 }

@@ -14,6 +14,7 @@ use super::lateral::Sibling;
 use super::operators::conjunction;
 use super::scope::{Clause, ScopeColumn, ScopeTable, WholeRow, check_unique};
 use super::{Binder, leftmost, levels, span_position};
+use crate::SystemColumn;
 use crate::ir::{ColumnId, Expr, ExprKind, JoinKind, Query, Rel};
 use crate::names::name_of;
 use crate::parse::JOIN_ALIAS;
@@ -300,6 +301,8 @@ impl Binder<'_> {
             ids.push((at, id));
             columns.push(ScopeColumn { name: column.name.clone(), id });
         }
+        self.add_system_columns(table, &mut ids);
+        let system = ids.iter().filter_map(|(at, id)| Some((SystemColumn::at(*at)?, *id))).collect();
         let rel =
             Rel::Scan { table: Arc::clone(table), alias: table.name.clone(), columns: ids, address: None, position };
         let scope_table = ScopeTable {
@@ -310,6 +313,7 @@ impl Binder<'_> {
             columns: columns.clone(),
             hidden_name: None,
             is_value: false,
+            system,
         };
         let item = FromItem { rel, tables: vec![scope_table], columns, hidden: Vec::new() };
         self.note_item(table.oid, table.live_columns().map(|(_, column)| column.attnum), &item);
@@ -331,6 +335,7 @@ impl Binder<'_> {
             columns: columns.clone(),
             hidden_name: None,
             is_value: false,
+            system: Vec::new(),
             row: None,
         };
         FromItem { rel: query.rel, tables: vec![table], columns, hidden: Vec::new() }
@@ -490,6 +495,7 @@ impl Binder<'_> {
             columns: merged.clone(),
             hidden_name: None,
             is_value: false,
+            system: Vec::new(),
             row: None,
         });
         let is_merged = |column: &ScopeColumn| names.iter().any(|(name, _)| *name == column.name);
@@ -605,6 +611,7 @@ fn alias_join(item: FromItem, alias: Alias) -> SqlResult<FromItem> {
         columns: columns.clone(),
         hidden_name: None,
         is_value: false,
+        system: Vec::new(),
         row: None,
     };
     Ok(FromItem { rel, tables: vec![table], columns, hidden })

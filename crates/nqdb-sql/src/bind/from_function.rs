@@ -220,6 +220,7 @@ impl Binder<'_> {
             columns: columns.clone(),
             hidden_name: None,
             is_value,
+            system: Vec::new(),
         };
         let rel = Rel::FunctionScan { functions: items, ordinality };
         apply_alias(FromItem { rel, tables: vec![table], columns, hidden: Vec::new() }, alias)

@@ -111,7 +111,8 @@ impl Binder<'_> {
                     defaults.push((at, binder.default_of(&table, at)?));
                 }
             }
-            let row = binder.new_row(&table, true);
+            let mut row = binder.new_row(&table, true);
+            binder.add_system_columns(&table, &mut row);
             let real = binder.real_table(&table);
             let generated = binder.bind_generated(&real, &row)?;
             let mut checks = binder.bind_checks(&real, &row)?;
@@ -124,6 +125,7 @@ impl Binder<'_> {
             let (returning, read) =
                 binder.reading(&table, &[&row], |binder| binder.bind_returning(returning.as_ref(), scope))?;
             binder.note_more(place, |access| access.columns.selected.extend(read));
+            binder.drop_unused_system_columns(&mut row);
             let mut insert =
                 Insert { table: real, source, targets, defaults, row, generated, checks, on_conflict, returning };
             let mut parts: Vec<&mut Expr> = Vec::new();

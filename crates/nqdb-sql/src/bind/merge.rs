@@ -25,7 +25,8 @@ impl Binder<'_> {
         let (table, alias) = self.bind_changed_table(&target, None)?;
         check_reachable(clauses)?;
         self.in_scope(Scope::new(Clause::From), |binder| {
-            let old = binder.new_row(&table, false);
+            let mut old = binder.new_row(&table, false);
+            binder.add_system_columns(&table, &mut old);
             let place = binder.note_change(&table, Rights::NONE, &old)?;
             let source = [ast::TableWithJoins { relation: source.clone(), joins: Vec::new() }];
             let others = binder.bind_other_tables(&table, &alias, &old, &source).map_err(|error| {
@@ -55,6 +56,7 @@ impl Binder<'_> {
             let row = binder.new_row(&table, true);
             let checks = binder.bind_checks(&table, &row)?;
             let Some(others) = others else { return Err(SqlError::internal("a MERGE without a source")) };
+            binder.drop_unused_system_columns(&mut old);
             let inserts = bound.iter().any(|clause| !clause.matched && !matches!(clause.action, MergeAction::Nothing));
             let joined = binder.join_source(&table, &alias, &old, others.rel, on.clone(), inserts);
             Ok(Merge { table, alias, old, joined, on, clauses: bound, row, checks })

@@ -16,6 +16,7 @@ use nqdb_types::Oid;
 
 use super::lateral::Sibling;
 use super::similar::distance;
+use crate::SystemColumn;
 use crate::ir::{AggregateCall, ColumnId};
 
 /// Part of a query that is being bound, for the error messages that name it.
@@ -158,6 +159,8 @@ pub(super) struct ScopeTable {
     pub(super) hidden_name: Option<String>,
     /// It is a function with a plain result: its row, taken as a whole, is that value and no record.
     pub(super) is_value: bool,
+    /// The system columns that can be named.
+    pub(super) system: Vec<(SystemColumn, ColumnId)>,
     /// What its row is as a whole, where that is of a named type; else it is an anonymous record of `columns`.
     pub(super) row: Option<WholeRow>,
 }

@@ -210,6 +210,7 @@ impl Binder<'_> {
             columns: columns.clone(),
             hidden_name: None,
             is_value: false,
+            system: Vec::new(),
         };
         self.note_columns(place, (1..).zip(columns.iter().map(|column| column.id)).collect());
         let rel = Rel::Extend { input: Box::new(rel), columns: computed };

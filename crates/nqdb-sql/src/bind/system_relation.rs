@@ -152,6 +152,7 @@ fn item_of(relation: &SystemRelation, rel: Rel, columns: Vec<ScopeColumn>) -> Fr
         columns: columns.clone(),
         hidden_name: None,
         is_value: false,
+        system: Vec::new(),
         row: None,
     };
     FromItem { rel, tables: vec![table], columns, hidden: Vec::new() }

@@ -11,6 +11,7 @@ use super::from::whole_row_of;
 use super::literal::literal;
 use super::scope::{Clause, Scope, ScopeColumn, ScopeTable};
 use super::{Binder, bind_default_of};
+use crate::SystemColumn;
 use crate::ir::{Check, ColumnId, Expr};
 use crate::parse::parse_expression;
 
@@ -26,6 +27,21 @@ impl Binder<'_> {
             row.push((at, self.new_column(column.ty, nullable, Some((table.oid, column.attnum)))));
         }
         row
+    }
+
+    /// Adds the system columns to the row of a table; a view has none.
+    pub(super) fn add_system_columns(&mut self, table: &TableDef, row: &mut Row) {
+        if self.view_target.is_some() {
+            return;
+        }
+        for column in SystemColumn::ALL {
+            row.push((column.position(), self.new_column(column.ty(), false, Some((table.oid, column.attnum())))));
+        }
+    }
+
+    /// Takes the system columns out of a row that nobody named.
+    pub(super) fn drop_unused_system_columns(&self, row: &mut Row) {
+        row.retain(|(at, id)| SystemColumn::at(*at).is_none() || self.info(*id).used);
     }
 
     /// Learns of ids that were given out elsewhere.
@@ -164,5 +180,6 @@ pub(super) fn row_table(table: &Arc<TableDef>, name: &str, row: &[(usize, Column
         columns,
         hidden_name: renamed.then(|| table.name.clone()),
         is_value: false,
+        system: row.iter().filter_map(|(at, id)| Some((SystemColumn::at(*at)?, *id))).collect(),
     }
 }

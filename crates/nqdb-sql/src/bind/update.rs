@@ -46,7 +46,8 @@ impl Binder<'_> {
         }
         let (table, alias) = self.bind_changed_table(table, Some(ViewChange::Update))?;
         self.in_scope(super::scope::Scope::new(Clause::From), |binder| {
-            let old = binder.new_row(&table, false);
+            let mut old = binder.new_row(&table, false);
+            binder.add_system_columns(&table, &mut old);
             let place = binder.note_change(&table, Rights::UPDATE, &old)?;
             let others = binder.bind_other_tables(&table, &alias, &old, from)?;
             let scope = binder.changed_scope(&table, &alias, &old, others.as_ref(), Clause::Update)?;
@@ -65,7 +66,8 @@ impl Binder<'_> {
                 None => None,
             };
             let predicate = binder.with_view_conditions(&table, &old, predicate)?;
-            let row = binder.new_row(&table, true);
+            let mut row = binder.new_row(&table, true);
+            binder.add_system_columns(&table, &mut row);
             let real = binder.real_table(&table);
             let generated = binder.bind_generated(&real, &row)?;
             let mut checks = binder.bind_checks(&real, &row)?;
@@ -74,6 +76,8 @@ impl Binder<'_> {
             let (returning, read) =
                 binder.reading(&table, &[&row], |binder| binder.bind_returning(returning.as_ref(), scope))?;
             binder.note_more(place, |access| access.columns.selected.extend(read));
+            binder.drop_unused_system_columns(&mut old);
+            binder.drop_unused_system_columns(&mut row);
             let from = others.map(|others| binder.join_changed(&table, &alias, &old, others));
             let mut update =
                 Update { table: real, old, alias, from, current_of, predicate, set, row, generated, checks, returning };

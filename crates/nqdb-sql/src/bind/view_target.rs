@@ -327,6 +327,7 @@ impl Binder<'_> {
             columns,
             hidden_name: None,
             is_value: false,
+            system: Vec::new(),
             row: None,
         });
         let outer_role = self.acting_role;

@@ -276,6 +276,7 @@ impl Binder<'_> {
             columns: columns.clone(),
             hidden_name: None,
             is_value: false,
+            system: Vec::new(),
             row: None,
         };
         Ok(FromItem { rel, tables: vec![table], columns, hidden: Vec::new() })

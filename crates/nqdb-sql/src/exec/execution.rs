@@ -342,14 +342,15 @@ impl Run<'_, '_, '_> {
         if first {
             plan.source.open(&mut state.source, &mut self.rt)?;
         }
-        if plan.target.on_conflict.is_some() {
+        if plan.target.on_conflict.is_some() || !plan.target.system_slots.is_empty() {
             self.insert_singly(plan, state)
         } else {
             self.insert_together(plan, state)
         }
     }
 
-    /// Stores each row before it asks for the next one: ON CONFLICT must meet the rows before it.
+    /// Stores each row before it asks for the next one: ON CONFLICT must meet the rows before it, and RETURNING may ask
+    /// where the row is.
     fn insert_singly(&mut self, plan: &InsertPlan, state: &mut WriteState) -> SqlResult<Step> {
         while !state.source_ended {
             if !state.pending {

@@ -27,6 +27,7 @@ use super::constraint::{CheckConstraint, check_row, write_error};
 use super::expression::{Eval, Slot};
 use super::operator::PlanNode;
 use super::runtime::Runtime;
+use crate::SystemColumn;
 
 /// How an attempt at one row ended.
 pub(crate) enum Attempt {
@@ -55,6 +56,8 @@ pub(crate) struct InsertTarget {
     pub defaults: Box<[(usize, Eval)]>,
     /// The slots of the new row, for checks, RETURNING and EXCLUDED; none when nothing reads them.
     pub row_slots: Box<[(usize, Slot)]>,
+    /// Where the system columns of the stored row go.
+    pub system_slots: Box<[(usize, Slot)]>,
     /// Generated columns, computed over `row_slots`.
     pub generated: Box<[(usize, Eval)]>,
     pub checks: Box<[CheckConstraint]>,
@@ -123,7 +126,10 @@ impl InsertTarget {
                 }
             }
             match self.table.store.insert(rt.cx.txn, &state.row) {
-                Ok(_) => return Ok(Attempt::Done),
+                Ok(row_id) => {
+                    show_written(&self.table, &self.system_slots, row_id, rt)?;
+                    return Ok(Attempt::Done);
+                }
                 Err(TxnError::Wait(wait)) => return Ok(Attempt::Wait(wait)),
                 Err(TxnError::UniqueViolation { index, row_id }) => {
                     match self.arbiter_conflict(index, row_id, &state.row, rt)? {
@@ -226,7 +232,15 @@ impl InsertTarget {
             let mut old = Vec::new();
             let newest = store.read_newest(rt.cx.txn, row_id, |image, version| {
                 let types = &*rt.cx.functions.format.types;
-                loaded = load_row(&self.table, &update.existing, &image, types, &mut rt.frame.slots, &mut old);
+                loaded = load_row(
+                    &self.table,
+                    &update.existing,
+                    (row_id, version),
+                    &image,
+                    types,
+                    &mut rt.frame.slots,
+                    &mut old,
+                );
                 version
             })?;
             loaded?;
@@ -251,7 +265,10 @@ impl InsertTarget {
             check_row(&self.table, &self.checks, &new, rt)?;
             let result = self.table.store.update(rt.cx.txn, row_id, version, &new);
             match result {
-                Ok(Modified::Done) => return Ok(Some(Attempt::Done)),
+                Ok(Modified::Done) => {
+                    show_written(&self.table, &self.system_slots, row_id, rt)?;
+                    return Ok(Some(Attempt::Done));
+                }
                 Ok(Modified::Changed) => self.show_row(&state.row, rt),
                 Ok(Modified::Gone) => {
                     self.show_row(&state.row, rt);
@@ -303,6 +320,7 @@ impl InsertTarget {
 pub(crate) fn load_row(
     table: &TableDef,
     columns: &[(usize, Slot)],
+    (row_id, version): (RowId, RowVersion),
     image: &RowImage<'_>,
     types: &dyn TypeCatalog,
     slots: &mut [Datum],
@@ -314,7 +332,26 @@ pub(crate) fn load_row(
         row[position] = current_value(image.datum(position)?, types)?;
     }
     for (position, slot) in columns {
-        slots[*slot].clone_from(&row[*position]);
+        match SystemColumn::at(*position) {
+            None => slots[*slot].clone_from(&row[*position]),
+            Some(system) => slots[*slot] = system.value(table.oid, row_id, version)?,
+        }
+    }
+    Ok(())
+}
+
+/// Puts the system columns of a row that this transaction just wrote into their slots.
+pub(crate) fn show_written(
+    table: &TableDef,
+    slots: &[(usize, Slot)],
+    row: RowId,
+    rt: &mut Runtime<'_, '_>,
+) -> SqlResult<()> {
+    let xid = rt.cx.txn.xid().map_or(0, |xid| xid.0);
+    for (position, slot) in slots {
+        if let Some(system) = SystemColumn::at(*position) {
+            rt.frame.slots[*slot] = system.value_written_by(table.oid, row, xid)?;
+        }
     }
     Ok(())
 }

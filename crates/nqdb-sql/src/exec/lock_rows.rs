@@ -134,7 +134,15 @@ impl LockedRow {
             let mut loaded = Ok(());
             let newest = self.table.store.read_newest(rt.cx.txn, address.row_id, |image, version| {
                 let types = &*rt.cx.functions.format.types;
-                loaded = load_row(&self.table, &self.columns, &image, types, &mut rt.frame.slots, &mut state.row);
+                loaded = load_row(
+                    &self.table,
+                    &self.columns,
+                    (address.row_id, version),
+                    &image,
+                    types,
+                    &mut rt.frame.slots,
+                    &mut state.row,
+                );
                 version
             })?;
             loaded?;

@@ -23,6 +23,7 @@ use super::insert::{Attempt, load_row};
 use super::operator::PlanNode;
 use super::runtime::Runtime;
 use super::scan::RowAddress;
+use crate::SystemColumn;
 
 #[derive(Clone, Debug)]
 pub(crate) struct MergePlan {
@@ -150,7 +151,7 @@ impl MergePlan {
         state.new.clear();
         state.new.resize(self.table.columns.len(), Datum::Null);
         if keeps_old {
-            for (position, slot) in &self.old {
+            for (position, slot) in self.old.iter().filter(|(position, _)| SystemColumn::at(*position).is_none()) {
                 state.new[*position].clone_from(&rt.frame.slots[*slot]);
             }
         }
@@ -172,7 +173,15 @@ impl MergePlan {
         let mut loaded = Ok(());
         let newest = self.table.store.read_newest(rt.cx.txn, address.row_id, |image, version| {
             let types = &*rt.cx.functions.format.types;
-            loaded = load_row(&self.table, &self.old, &image, types, &mut rt.frame.slots, &mut state.new);
+            loaded = load_row(
+                &self.table,
+                &self.old,
+                (address.row_id, version),
+                &image,
+                types,
+                &mut rt.frame.slots,
+                &mut state.new,
+            );
             version
         })?;
         loaded?;

@@ -22,10 +22,11 @@ use nqdb_types::Datum;
 
 use super::constraint::{CheckConstraint, check_row, write_error};
 use super::expression::{Eval, Slot};
-use super::insert::{Attempt, load_row};
+use super::insert::{Attempt, load_row, show_written};
 use super::operator::PlanNode;
 use super::runtime::Runtime;
 use super::scan::RowAddress;
+use crate::SystemColumn;
 
 /// The plan of an UPDATE or DELETE.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub(crate) struct UpdatePlan {
     pub set: Box<[(usize, Eval)]>,
     /// The slots of the new row, for checks and RETURNING; none when nothing reads them.
     pub row_slots: Box<[(usize, Slot)]>,
+    /// Where the system columns of the new row go.
+    pub system_slots: Box<[(usize, Slot)]>,
     /// Generated columns, computed over `row_slots`.
     pub generated: Box<[(usize, Eval)]>,
     pub checks: Box<[CheckConstraint]>,
@@ -99,7 +102,12 @@ impl ModifyPlan {
                 None => store.delete(rt.cx.txn, address.row_id, address.version),
             };
             match result {
-                Ok(Modified::Done) => return Ok(Attempt::Done),
+                Ok(Modified::Done) => {
+                    if let Some(update) = &self.update {
+                        show_written(&self.table, &update.system_slots, address.row_id, rt)?;
+                    }
+                    return Ok(Attempt::Done);
+                }
                 Ok(Modified::Gone | Modified::OwnStatement) => return Ok(Attempt::Skipped),
                 Ok(Modified::Changed) => state.stale = true,
                 Err(TxnError::Wait(wait)) => return Ok(Attempt::Wait(wait)),
@@ -121,7 +129,15 @@ impl ModifyPlan {
         let mut loaded = Ok(());
         let newest = self.table.store.read_newest(rt.cx.txn, address.row_id, |image, version| {
             let types = &*rt.cx.functions.format.types;
-            loaded = load_row(&self.table, &self.old, &image, types, &mut rt.frame.slots, &mut state.new);
+            loaded = load_row(
+                &self.table,
+                &self.old,
+                (address.row_id, version),
+                &image,
+                types,
+                &mut rt.frame.slots,
+                &mut state.new,
+            );
             version
         })?;
         loaded?;
@@ -145,7 +161,7 @@ impl ModifyPlan {
         let Some(update) = &self.update else { return Ok(()) };
         state.new.clear();
         state.new.resize(self.table.columns.len(), Datum::Null);
-        for (position, slot) in &self.old {
+        for (position, slot) in self.old.iter().filter(|(position, _)| SystemColumn::at(*position).is_none()) {
             state.new[*position].clone_from(&rt.frame.slots[*slot]);
         }
         for (position, value) in &update.set {

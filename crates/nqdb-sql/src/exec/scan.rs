@@ -20,7 +20,9 @@ use nqdb_types::{Datum, current_value};
 use super::expression::{Eval, Slot};
 use super::index_range::{IndexAccess, Range};
 use super::operator::Pull;
+use super::row_access::RowAccess;
 use super::runtime::{Runtime, SLICE_WORK};
+use crate::SystemColumn;
 
 /// Rows of the first batch of a scan that may have many.
 const FIRST_BATCH_ROWS: usize = 8;
@@ -80,6 +82,8 @@ pub(crate) struct Scan {
 pub(crate) enum Access {
     Sequential,
     Index(Box<IndexAccess>),
+    /// Rows by their ids.
+    Rows(Box<RowAccess>),
     /// The row of a cursor: its position in [`crate::plan::Plan::current_of`].
     CurrentOf(usize),
 }
@@ -88,6 +92,8 @@ pub(crate) struct ScanState {
     cursor: Cursor,
     /// Ranges of the index that are still to be read, the next one last.
     ranges: Vec<Range>,
+    /// Row ids that are still to be read, likewise.
+    row_ranges: Vec<std::ops::Range<RowId>>,
     /// Rows of the batch: values of the columns, one row after the other.
     values: Vec<Datum>,
     addresses: Vec<RowAddress>,
@@ -117,6 +123,7 @@ impl Scan {
         ScanState {
             cursor: Cursor::None,
             ranges: Vec::new(),
+            row_ranges: Vec::new(),
             values: Vec::new(),
             addresses: Vec::new(),
             next: 0,
@@ -129,6 +136,7 @@ impl Scan {
         state.values.clear();
         state.addresses.clear();
         state.ranges.clear();
+        state.row_ranges.clear();
         state.next = 0;
         state.batch_rows = FIRST_BATCH_ROWS;
         state.cursor = Cursor::None;
@@ -141,6 +149,7 @@ impl Scan {
                     state.cursor = Cursor::Rows(self.table.store.scan(rt.view.clone(), rows, Direction::Forward));
                 }
             }
+            Access::Rows(access) => state.row_ranges = access.ranges(rt)?,
             Access::Index(access) if self.is_usable(access, rt) => {
                 access.ranges(&mut state.ranges, rt)?;
                 if access.is_point {
@@ -201,7 +210,10 @@ impl Scan {
         state.values.clear();
         state.addresses.clear();
         state.next = 0;
-        if let Cursor::None = state.cursor {
+        if let (Cursor::None, Access::Rows(_)) = (&state.cursor, &self.access) {
+            let Some(rows) = state.row_ranges.pop() else { return Ok(false) };
+            state.cursor = Cursor::Rows(self.table.store.scan(rt.view.clone(), rows, Direction::Forward));
+        } else if let Cursor::None = state.cursor {
             let Some((lower, upper)) = state.ranges.pop() else { return Ok(false) };
             let Access::Index(access) = &self.access else { return Ok(false) };
             let scan = self.table.store.index_scan(access.index, rt.view.clone(), lower, upper, access.direction);
@@ -227,7 +239,7 @@ impl Scan {
         let filter = if state.without_index { &self.whole_filter } else { &self.filter };
         let mut visit = |row_id: RowId, version: RowVersion, image: RowImage<'_>| {
             looked_at += 1;
-            match self.admit(id, filter.as_ref(), &image, rt) {
+            match self.admit(id, filter.as_ref(), (row_id, version), &image, rt) {
                 Ok(true) => {
                     let slots = &mut rt.frame.slots;
                     values
@@ -261,12 +273,16 @@ impl Scan {
         &self,
         id: usize,
         filter: Option<&Eval>,
+        (row_id, version): (RowId, RowVersion),
         image: &RowImage<'_>,
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<bool> {
         let types = &*rt.cx.functions.format.types;
         for (column, slot) in &self.columns {
-            rt.frame.slots[*slot] = current_value(image.datum(*column)?, types)?;
+            rt.frame.slots[*slot] = match SystemColumn::at(*column) {
+                None => current_value(image.datum(*column)?, types)?,
+                Some(system) => system.value(self.table.oid, row_id, version)?,
+            };
         }
         match filter {
             Some(filter) if !filter.passes(rt)? => {

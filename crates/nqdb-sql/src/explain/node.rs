@@ -145,8 +145,11 @@ fn show(node: &PlanNode) -> Shown<'_> {
                 shown.attributes.push(("Scan Direction", if backward { "Backward" } else { "Forward" }.to_string()));
                 shown.attributes.push(("Index Name", index.to_string()));
             }
-            if let Access::CurrentOf(_) = &scan.access {
-                shown.kind = "Tid Scan";
+            match &scan.access {
+                Access::CurrentOf(_) => shown.kind = "Tid Scan",
+                Access::Rows(rows) if rows.names_rows() => shown.kind = "Tid Scan",
+                Access::Rows(_) => shown.kind = "Tid Range Scan",
+                Access::Sequential | Access::Index(_) => {}
             }
             shown.attributes.push(("Relation Name", table.name.clone()));
             shown.attributes.push(("Alias", node.note.alias.clone().unwrap_or_else(|| table.name.clone())));

@@ -101,7 +101,8 @@ pub(super) fn prefix(cursor: &Cursor<'_>) -> Prefix {
 fn parse_create(cursor: &mut Cursor<'_>) -> SqlResult<Option<Definition>> {
     let prefix = prefix(cursor);
     if cursor.peek_is(prefix.len, "recursive") && cursor.peek_is(prefix.len + 1, "view") {
-        return Err(SqlError::unsupported("a recursive view"));
+        cursor.skip_many(prefix.len + 2);
+        return parse_recursive_view(cursor, &prefix).map(|view| Some(Definition::View(view)));
     }
     if cursor.peek_is(prefix.len, "view") {
         cursor.skip_many(prefix.len + 1);
@@ -129,6 +130,35 @@ fn parse_view(cursor: &mut Cursor<'_>, prefix: &Prefix) -> SqlResult<CreateView>
         options.push(("check_option".to_owned(), word.to_owned()));
     }
     let query = Box::new(cursor.statement(query)?);
+    Ok(CreateView { name, or_replace: prefix.or_replace, temporary: prefix.temporary, columns, query, options })
+}
+
+/// `CREATE RECURSIVE VIEW name (columns) AS query`: the view of `WITH RECURSIVE name (columns) AS (query) SELECT columns FROM
+/// name` (manual, CREATE VIEW).
+fn parse_recursive_view(cursor: &mut Cursor<'_>, prefix: &Prefix) -> SqlResult<CreateView> {
+    let name = name(cursor)?;
+    if cursor.peek() != Some(&Token::LParen) {
+        return Err(cursor.syntax_error());
+    }
+    let columns = cursor.column_list()?;
+    let options = if cursor.take("with") { parse_view_options(cursor)? } else { Vec::new() };
+    cursor.expect("as")?;
+    let start = cursor.place();
+    let rest = cursor.rest();
+    if split_check_option(rest).1.is_some() {
+        let message = "WITH CHECK OPTION not supported on recursive views";
+        return Err(SqlError::new(nqdb_sqlstate::FEATURE_NOT_SUPPORTED, message));
+    }
+    // Syntax errors get their places in the statement here.
+    cursor.statement(rest)?;
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let own = quoted(&name.name);
+    let list: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
+    let list = list.join(", ");
+    let query = cursor.text_from(start);
+    let text = format!("WITH RECURSIVE {own} ({list}) AS ({query}) SELECT {list} FROM {own}");
+    let query = super::parse(&text)?.pop().ok_or_else(|| cursor.syntax_error())?;
+    let query = Box::new(query);
     Ok(CreateView { name, or_replace: prefix.or_replace, temporary: prefix.temporary, columns, query, options })
 }
 

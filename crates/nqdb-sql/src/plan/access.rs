@@ -19,8 +19,9 @@ use super::cost::{EQUAL_SELECTIVITY, NULL_SELECTIVITY, RANGE_PAIR_SELECTIVITY, R
 use super::implied::implied;
 use super::mentions::{Columns, is_volatile, mentioned, with_columns};
 use super::slots::Planner;
+use crate::SystemColumn;
 use crate::bind::same_expr;
-use crate::exec::{Comparison, IndexAccess, KeyRange, KeyValue};
+use crate::exec::{Comparison, IndexAccess, KeyRange, KeyValue, RowAccess, RowList};
 use crate::index_expression::BoundIndex;
 use crate::ir::{ColumnId, Expr, ExprKind, SortKey};
 
@@ -327,6 +328,25 @@ impl ScanTarget<'_> {
             choices.push(choice);
         }
         choices
+    }
+}
+
+impl Planner<'_> {
+    /// The rows that conditions on `ctid` leave; `None` when there are none.
+    pub fn row_access(&mut self, target: &ScanTarget<'_>, conditions: &[Expr]) -> SqlResult<Option<RowAccess>> {
+        let ctid = SystemColumn::Ctid.position();
+        let Some((_, id)) = target.columns.iter().find(|(position, _)| *position == ctid) else { return Ok(None) };
+        let part = |expr: &Expr| matches!(expr.kind, ExprKind::Column(own) if own == *id).then_some((ctid, oid::TID));
+        let mut access = RowAccess::default();
+        for candidate in target.candidates_for(conditions, &part) {
+            match candidate.test {
+                Test::Compare(comparison, value) => access.bounds.push((comparison, self.compile(value)?)),
+                Test::Any(values) => access.lists.push(RowList::Values(self.compile_all(values.iter())?)),
+                Test::AnyElement(array) => access.lists.push(RowList::Elements(self.compile(array)?)),
+                Test::IsNull => {}
+            }
+        }
+        Ok((!access.bounds.is_empty() || !access.lists.is_empty()).then_some(access))
     }
 }
 

@@ -12,6 +12,7 @@ use super::cost;
 use super::mentions::{Columns, function_columns, is_volatile, mentioned, split_conjuncts, substitute, visible};
 use super::pattern;
 use super::slots::{Estimate, Planner};
+use crate::SystemColumn;
 use crate::exec::{
     Access, Bounds, Distinct, Extend, Filter, FunctionScan, FunctionSource, Limit, NestedLoop, Operator, PlanNode,
     Scan, SetOperation, Sort, SortColumn, SourceColumns, Values,
@@ -132,20 +133,30 @@ impl Planner<'_> {
         self.full_scans_cost += cost::full_scan(target.rows, target.rows, 0).total_cost;
         let choice = self.cheapest(&target, &conditions, wishes);
         let rows = self.target_rows(&target, &conditions, choice.as_ref());
+        // A range of rows is better than the whole table; rows by name are better than anything but a unique key.
+        let by_row = self.row_access(&target, conditions.own())?.filter(|rows| match &choice {
+            None => true,
+            Some(index) => rows.names_rows() && !index.is_point,
+        });
+        let choice = choice.filter(|_| by_row.is_none());
         let rest: Vec<Expr> = conditions.left(choice.as_ref()).cloned().collect();
-        let (access, served, ordered, estimate) = match &choice {
-            Some(choice) => {
+        let (access, served, ordered, estimate) = match (by_row, &choice) {
+            (Some(by_row), _) => {
+                let estimate = cost::index_scan(by_row.row_count(target.rows), rows, 1.0, rest.len());
+                (Access::Rows(Box::new(by_row)), &[][..], false, estimate)
+            }
+            (None, Some(choice)) => {
                 let access = Access::Index(Box::new(choice.compile(table, self)?));
                 let read = target.rows * choice.selectivity;
                 let estimate = cost::index_scan(read, rows, choice.probes, rest.len());
                 (access, choice.served.as_slice(), choice.ordered.is_some(), estimate)
             }
-            None => (Access::Sequential, &[][..], false, self.full_scan_cost(&target, rows, rest.len())),
+            (None, None) => (Access::Sequential, &[][..], false, self.full_scan_cost(&target, rows, rest.len())),
         };
         let filter = self.compile_conjunction(&rest)?;
         let whole_filter = match &access {
             Access::Index(_) => self.compile_conjunction(conditions.own())?,
-            Access::Sequential | Access::CurrentOf(_) => None,
+            Access::Sequential | Access::Rows(_) | Access::CurrentOf(_) => None,
         };
         let scan =
             Scan { table: table.clone(), columns: slots, access, filter, whole_filter, is_target, address: None };
@@ -169,7 +180,12 @@ impl Planner<'_> {
         (target.rows * choice.map_or(1.0, |choice| choice.selectivity) * selectivity).max(1.0)
     }
 
-    fn define_of_table(&mut self, table: &TableDef, alias: &str, position: usize, id: ColumnId) -> usize {
+    /// The slot of a column of a table, or of a system column.
+    pub fn define_of_table(&mut self, table: &TableDef, alias: &str, position: usize, id: ColumnId) -> usize {
+        if let Some(system) = SystemColumn::at(position) {
+            self.name(id, Some(alias), system.name());
+            return self.define(id, system.ty());
+        }
         let column = &table.columns[position];
         self.name(id, Some(alias), &column.name);
         self.define(id, column.ty)

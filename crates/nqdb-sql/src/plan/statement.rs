@@ -11,6 +11,7 @@ use super::mentions::{contains_subquery, scan_count, split_conjuncts};
 use super::relation::Wishes;
 use super::slots::Planner;
 use super::{CurrentOf, ExecutorChoice, Plan, PlanContext};
+use crate::SystemColumn;
 use crate::copy::CopyTargetPlan;
 use crate::exec::{
     Access, CheckConstraint, ConflictPlan, ConflictUpdate, DetailText, Eval, ExplainPlan, InsertPlan, InsertTarget,
@@ -242,7 +243,10 @@ impl Planner<'_> {
     pub(crate) fn plan_insert(&mut self, insert: &Insert, has_predicate: bool) -> SqlResult<InsertPlan> {
         let source = self.plan_query(&insert.source, None)?;
         let source_slots = self.output_slots(&insert.source)?;
-        let row_slots = self.define_row(&insert.table, &insert.row, &insert.table.name);
+        let (system, row): (Vec<_>, Vec<_>) =
+            insert.row.iter().copied().partition(|(at, _)| SystemColumn::at(*at).is_some());
+        let system_slots = self.define_row(&insert.table, &system, &insert.table.name);
+        let row_slots = self.define_row(&insert.table, &row, &insert.table.name);
         let defaults = self.compile_assignments(&insert.defaults)?;
         let generated = self.compile_assignments(&insert.generated)?;
         let checks = self.compile_checks(&insert.checks)?;
@@ -260,6 +264,7 @@ impl Planner<'_> {
             positions: insert.targets.clone().into(),
             defaults,
             row_slots: if is_read { row_slots } else { Box::default() },
+            system_slots,
             generated,
             checks,
             on_conflict,
@@ -290,13 +295,16 @@ impl Planner<'_> {
         };
         let address = update.from.as_ref().map(|from| self.slot(from.address)).transpose()?;
         let set = self.compile_assignments(&update.set)?;
-        let row_slots = self.define_row(&update.table, &update.row, &update.alias);
+        let (system, row): (Vec<_>, Vec<_>) =
+            update.row.iter().copied().partition(|(at, _)| SystemColumn::at(*at).is_some());
+        let system_slots = self.define_row(&update.table, &system, &update.alias);
+        let row_slots = self.define_row(&update.table, &row, &update.alias);
         let generated = self.compile_assignments(&update.generated)?;
         let checks = self.compile_checks(&update.checks)?;
         let returning = self.compile_returning(update.returning.as_ref())?;
         let is_read = returning.is_some() || !(generated.is_empty() && checks.is_empty());
         let row_slots = if is_read { row_slots } else { Box::default() };
-        let changes = Some(UpdatePlan { set, row_slots, generated, checks });
+        let changes = Some(UpdatePlan { set, row_slots, system_slots, generated, checks });
         Ok(ModifyPlan { source, address, table: update.table.clone(), old, recheck, update: changes, returning })
     }
 
@@ -376,13 +384,7 @@ impl Planner<'_> {
 
     /// Slots for the columns of a row of a table.
     pub fn define_row(&mut self, table: &TableDef, row: &[(usize, ColumnId)], alias: &str) -> Box<[(usize, Slot)]> {
-        row.iter()
-            .map(|(position, id)| {
-                let column = &table.columns[*position];
-                self.name(*id, Some(alias), &column.name);
-                (*position, self.define(*id, column.ty))
-            })
-            .collect()
+        row.iter().map(|(position, id)| (*position, self.define_of_table(table, alias, *position, *id))).collect()
     }
 
     pub fn compile_assignments(&mut self, assignments: &[(usize, Expr)]) -> SqlResult<Box<[(usize, Eval)]>> {

@@ -103,6 +103,7 @@ static BTREE_CLASSES: &[BtreeClass] = &[
     class(10041, "timetz_ops", 2000, "timetz_ops", types::TIMETZ, true),
     class(10043, "varbit_ops", 2002, "varbit_ops", types::VARBIT, true),
     class(10044, "varchar_ops", 1994, "text_ops", types::TEXT, false),
+    class(10050, "tid_ops", 2789, "tid_ops", types::TID, true),
     class(10065, "uuid_ops", 2968, "uuid_ops", types::UUID, true),
     class(10053, "xid8_ops", 5067, "xid8_ops", types::XID8, true),
     class(10067, "pg_lsn_ops", 3253, "pg_lsn_ops", types::PG_LSN, true),

@@ -10,6 +10,7 @@
 //! int2 int4 int8, date, time,  big-endian, sign bit flipped
 //! timestamp, timestamptz
 //! oid, reg types, xid8, pg_lsn big-endian
+//! tid                          block, then offset: big-endian
 //! uuid                         its 16 bytes
 //! timetz                       µs since midnight UTC, then seconds west: big-endian, sign bits flipped
 //! bit, varbit                  its bytes as those of a bytea, then the length in 4 bytes, big-endian
@@ -143,6 +144,10 @@ fn encode_ascending(out: &mut Vec<u8>, datum: &Datum, type_oid: Oid) {
         Datum::Unsigned8(value) => out.extend_from_slice(&value.to_be_bytes()),
         // No operator class orders snapshots and paths, so no index has them; some bytes of theirs keep the codec total.
         Datum::JsonPath(value) => encode_bytes(out, value.to_text().as_bytes()),
+        Datum::Tid(value) => {
+            out.extend_from_slice(&value.block.to_be_bytes());
+            out.extend_from_slice(&value.offset.to_be_bytes());
+        }
         Datum::Snapshot(value) => {
             let mut stored = Vec::new();
             value.encode(&mut stored);
@@ -236,6 +241,10 @@ fn decode_value(input: &mut &[u8], column: &KeyColumn, nesting: u16) -> Result<D
         oid::TIMESTAMP => Datum::Timestamp(take_i64(input, inverted)?),
         oid::TIMESTAMPTZ => Datum::TimestampTz(take_i64(input, inverted)?),
         oid::UUID => Datum::Uuid(take(input, inverted)?),
+        oid::TID => {
+            let block = u32::from_be_bytes(take(input, inverted)?);
+            Datum::Tid(crate::Tid { block, offset: u16::from_be_bytes(take(input, inverted)?) })
+        }
         oid::TIMETZ => {
             let utc_micros = take_i64(input, inverted)?;
             let seconds_west = take_i32(input, inverted)?;

@@ -81,6 +81,10 @@ pub fn encode_value(out: &mut Vec<u8>, datum: &Datum) {
             out.extend_from_slice(value.bytes());
         }
         Datum::JsonPath(value) => value.write_to(out),
+        Datum::Tid(value) => {
+            out.extend_from_slice(&value.block.to_le_bytes());
+            out.extend_from_slice(&value.offset.to_le_bytes());
+        }
         Datum::Unsigned8(value) => out.extend_from_slice(&value.to_le_bytes()),
         Datum::Snapshot(value) => value.encode(out),
     }
@@ -125,6 +129,10 @@ pub(super) fn decode_nested_value(bytes: &[u8], ty: Type, nesting: u16) -> Resul
                 micros: i64::from_le_bytes([m0, m1, m2, m3, m4, m5, m6, m7]),
                 seconds_west: i32::from_le_bytes([z0, z1, z2, z3]),
             })
+        }
+        oid::TID => {
+            let [b0, b1, b2, b3, o0, o1] = exact(bytes)?;
+            Datum::Tid(crate::Tid { block: u32::from_le_bytes([b0, b1, b2, b3]), offset: u16::from_le_bytes([o0, o1]) })
         }
         oid::BIT | oid::VARBIT => Datum::bits(decode_bits(bytes)?),
         oid::JSONPATH => decode_json_path(bytes)?,
