@@ -343,7 +343,7 @@ impl Planner<'_> {
                 Test::Compare(comparison, value) => access.bounds.push((comparison, self.compile(value)?)),
                 Test::Any(values) => access.lists.push(RowList::Values(self.compile_all(values.iter())?)),
                 Test::AnyElement(array) => access.lists.push(RowList::Elements(self.compile(array)?)),
-                Test::IsNull => {}
+                Test::IsNull | Test::IsNotNull => {}
             }
         }
         Ok((!access.bounds.is_empty() || !access.lists.is_empty()).then_some(access))
