@@ -374,7 +374,7 @@ fn a_newer_format_is_refused() {
         file.write_all_at(&bytes, copy).unwrap();
     }
     let error = open(&disk).err();
-    assert!(matches!(error, Some(StorageError::OtherFormat { found: 2, supported: 1 })), "{error:?}");
+    assert!(matches!(error, Some(StorageError::OtherFormat { found: 3, supported: 2 })), "{error:?}");
 }
 
 #[test]

@@ -334,9 +334,9 @@ async fn what_does_not_fit_is_refused_and_its_neighbour_is_not() {
     let lines = query(&mut raw, &format!("select {}1", "1,".repeat(1663))).await;
     assert!(lines.contains(&"C SELECT 1".to_owned()), "{:?}", lines.last());
     let lines = query(&mut raw, &format!("select {}1", "1,".repeat(1664))).await;
-    assert_eq!(error_of(&lines), "54011 target lists can have at most 1664 entries");
+    assert_eq!(error_of(&lines), "54011 M=target lists can have at most 1664 entries");
     let lines = query(&mut raw, &format!("select set_config('application_name', '{}', false)", "n".repeat(70))).await;
-    assert!(lines.contains(&format!("S application_name={}", "n".repeat(63))), "{lines:?}");
+    assert!(lines.contains(&format!("S application_name {}", "n".repeat(63))), "{lines:?}");
     let lines = query(&mut raw, "select count(*), sum(length(a)) from wide").await;
     assert!(lines.contains(&"D [1] [1000000]".to_owned()), "{lines:?}");
     assert_eq!(server.instance().metrics.panics.get(), 0);

@@ -309,7 +309,7 @@ impl Generator<'_> {
                 let sql = format!("DELETE FROM {name} WHERE id = {id} RETURNING id");
                 Query::new(sql, Kind::Remove { table: name.clone() }).covering("deletes")
             }
-            84..92 => {
+            82..90 => {
                 let from = self.rng.random_range(0..IDS);
                 let to = from + self.rng.random_range(1..120);
                 let sql = format!("DELETE FROM {name} WHERE id BETWEEN {from} AND {to} RETURNING id");
@@ -382,7 +382,7 @@ impl Generator<'_> {
                 let sql = format!("ALTER TABLE {name} DROP COLUMN {column}");
                 Query::new(sql, Kind::Fixed(vec![effect])).covering("columns dropped")
             }
-            78..84 => {
+            78..82 => {
                 let effect = Effect::Truncate { table: name.clone() };
                 Query::new(format!("TRUNCATE {name}"), Kind::Fixed(vec![effect])).covering("truncates")
             }
