@@ -63,8 +63,7 @@ fn restore_roles(globals: &str, target: &str, directory: &Path) {
 }
 
 /// The ways to dump a database that restore into an empty one.
-const FORMS: &[&[&str]] =
-    &[&[], &["--inserts"], &["--column-inserts", "--rows-per-insert=2"], &["--quote-all-identifiers"]];
+const FORMS: &[&[&str]] = &[&[], &["--inserts"], &["--column-inserts", "--rows-per-insert=2"]];
 
 #[test]
 fn dumps_are_equal_and_restore_into_both_servers() {

@@ -38,7 +38,8 @@ fn of_column(context: &mut FunctionContext<'_>, index: u32, column: i32, propert
         "orderable" => Some(order.is_some()),
         "distance_orderable" => Some(false),
         "returnable" => Some(true),
-        "search_array" | "search_nulls" => Some(order.is_some()),
+        // Of a column that is only carried along PostgreSQL says neither.
+        "search_array" | "search_nulls" => order.map(|_| true),
         _ => None,
     }
 }

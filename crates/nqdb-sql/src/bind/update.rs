@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nqdb_catalog::TableDef;
 use nqdb_catalog::rights::Rights;
 use nqdb_functions::Volatility;
-use nqdb_sqlstate::{GENERATED_ALWAYS, SYNTAX_ERROR, SqlError, SqlResult};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, GENERATED_ALWAYS, SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::ast::{self, AssignmentTarget, ObjectName, ObjectNamePart, TableFactor};
 
 use super::from::{TableName, table_name};
@@ -15,6 +15,7 @@ use super::scope::Clause;
 use super::subscript_target::{TargetPart, default_in_part, is_partial};
 use super::view_target::ViewChange;
 use super::{Binder, span_position, walk};
+use crate::SystemColumn;
 use crate::ir::{Expr, ExprKind, Update};
 use crate::names::name_of;
 use crate::parse::cursor_of;
@@ -199,6 +200,10 @@ impl Binder<'_> {
                 return Err(SqlError::unsupported("a part of a composite column as a target").or_position(position));
             }
             return Err(target_column(table, &column, position).err().unwrap_or_else(|| SqlError::internal("found")));
+        }
+        if SystemColumn::named(&column).is_some() {
+            let message = format!("cannot assign to system column \"{column}\"");
+            return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).or_position(position));
         }
         let at = target_column(table, &column, position)?;
         if set.iter().any(|(other, _)| *other == at) {

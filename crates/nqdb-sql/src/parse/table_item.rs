@@ -38,12 +38,31 @@ pub(super) fn item(tokens: &std::sync::Arc<Tokens>, own: &[TokenWithSpan]) -> Sq
 pub(super) fn column(cursor: &Cursor<'_>, own: &[TokenWithSpan]) -> SqlResult<ColumnItem> {
     // The name: a reserved word is none.
     Cursor::new(cursor.tokens(), own).identifier()?;
+    expect_null_behind_not(cursor, own)?;
     let mut own = own.to_vec();
     let compression = take_compression(cursor, &mut own)?;
     let keys = take_key_clauses(cursor, &mut own)?;
     sequence::order_identity_options(&mut own);
     let definition = run_parser(cursor.tokens(), own, |parser| parser.parse_column_def())?;
     Ok(ColumnItem { definition, compression, keys })
+}
+
+/// Behind NOT only a few words make sense: another one is where PostgreSQL's grammar stops.
+fn expect_null_behind_not(cursor: &Cursor<'_>, own: &[TokenWithSpan]) -> SqlResult<()> {
+    let known = ["null", "deferrable", "distinct", "document", "valid"];
+    let mut depth = 0_usize;
+    for (token, next) in own.iter().zip(own.iter().skip(1)) {
+        match &token.token {
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+            _ if depth == 0 && is_word(token, "not") && !known.iter().any(|word| is_word(next, word)) => {
+                let index = Tokens::index_of(next.span).unwrap_or_default();
+                return Err(cursor.tokens().syntax_error(index));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Takes `COMPRESSION method`, which comes behind the type.

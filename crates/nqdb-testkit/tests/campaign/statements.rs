@@ -309,7 +309,7 @@ impl Generator<'_> {
                 let sql = format!("DELETE FROM {name} WHERE id = {id} RETURNING id");
                 Query::new(sql, Kind::Remove { table: name.clone() }).covering("deletes")
             }
-            82..90 => {
+            84..92 => {
                 let from = self.rng.random_range(0..IDS);
                 let to = from + self.rng.random_range(1..120);
                 let sql = format!("DELETE FROM {name} WHERE id BETWEEN {from} AND {to} RETURNING id");
@@ -386,7 +386,7 @@ impl Generator<'_> {
                 let effect = Effect::Truncate { table: name.clone() };
                 Query::new(format!("TRUNCATE {name}"), Kind::Fixed(vec![effect])).covering("truncates")
             }
-            84..92 => {
+            82..90 => {
                 let sequence = format!("s{}", self.rng.random_range(0..3));
                 let effect = Effect::CreateSequence { sequence: sequence.clone() };
                 Query::new(format!("CREATE SEQUENCE {sequence}"), Kind::Fixed(vec![effect]))
