@@ -106,9 +106,9 @@ pub fn parse_text(text: &str, ty: Type, cx: &FormatContext) -> SqlResult<Datum> 
         oid::TIMESTAMP => Datum::Timestamp(datetime::parse_timestamp(text, cx)?),
         oid::TIMESTAMPTZ => Datum::TimestampTz(datetime::parse_timestamp_tz(text, cx)?),
         oid::INTERVAL => Datum::Interval(datetime::parse_interval(text, ty.typmod, cx.interval_style)?),
-        oid::XID => Datum::Oid(parse_xid(text)?),
+        oid::XID => Datum::Oid(parse_xid(text)),
         oid::CID | oid::OID => Datum::Oid(integer::parse_oid(text, &ty.name())?),
-        oid::XID8 => Datum::Unsigned8(parse_xid8(text)?),
+        oid::XID8 => Datum::Unsigned8(parse_xid8(text)),
         oid::PG_LSN => Datum::Unsigned8(parse_lsn(text)?),
         oid::PG_SNAPSHOT | oid::TXID_SNAPSHOT => Datum::snapshot(TransactionSnapshot::parse(text)?),
         // A tuple of no columns is all that void has.
