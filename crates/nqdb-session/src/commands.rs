@@ -208,6 +208,7 @@ impl Session {
                 self.surroundings.advisory.borrow_mut().unlock_all();
                 self.prepared.clear();
                 self.plan_cache.clear();
+                self.parse_cache.clear();
                 self.shapes.clear();
                 self.surroundings.forget_sequences();
                 self.discard_temporary_objects().await?;
@@ -215,6 +216,7 @@ impl Session {
             }
             DiscardTarget::Plans => {
                 self.plan_cache.clear();
+                self.parse_cache.clear();
                 self.shapes.clear();
                 "DISCARD PLANS"
             }

@@ -2,6 +2,7 @@
 //!
 //! Every error here is the caller's to report with [`Session::fail`], and to skip to Sync after.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use nqdb_functions::read_text;
@@ -31,10 +32,35 @@ pub struct BindRequest<'a> {
     pub result_formats: &'a [i16],
 }
 
+/// What tells a Parse message from others: its text and, behind a byte that no text has, the types it declares.
+fn parse_key<'s>(sql: &'s str, parameter_oids: &[Oid]) -> Cow<'s, str> {
+    if parameter_oids.is_empty() {
+        return Cow::Borrowed(sql);
+    }
+    let mut key = format!("{sql}\0");
+    for oid in parameter_oids {
+        key.push_str(&oid.to_string());
+        key.push(',');
+    }
+    Cow::Owned(key)
+}
+
 impl Session {
     /// Prepares a statement under a name; the empty name is overwritten, others must be free.
     pub async fn parse(&mut self, name: &str, sql: &str, parameter_oids: &[Oid]) -> SqlResult<()> {
         self.arrive();
+        // Settings may have changed what the texts that are known mean.
+        self.catalog_view();
+        let key = parse_key(sql, parameter_oids);
+        if let Some(statement) = self.parse_cache.get(&key)
+            && self.block != Block::Failed
+            && self.plan_that_holds(&statement).is_some()
+        {
+            if name.is_empty() {
+                self.prepared.remove("");
+            }
+            return self.prepare(name, statement);
+        }
         let mut statements = self.parse_text(sql)?;
         if statements.len() > 1 {
             return Err(SqlError::new(SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement"));
@@ -45,7 +71,14 @@ impl Session {
         if name.is_empty() {
             self.prepared.remove("");
         }
-        self.prepare(name, Statement::with_parameters(parsed, parameter_oids))
+        let is_cacheable = matches!(parsed.kind, StatementKind::Rows(_))
+            && !parsed.tokens.mention_the_clock()
+            && parsed.tokens.truncation_notices().is_empty();
+        self.prepare(name, Statement::with_parameters(parsed, parameter_oids))?;
+        if let Some(prepared) = self.prepared.get(name).filter(|_| is_cacheable) {
+            self.parse_cache.remember(&key, &prepared.statement);
+        }
+        Ok(())
     }
 
     /// Keeps a statement under a name, after finding out what it takes and returns.

@@ -1,4 +1,4 @@
-//! Plans of simple queries, found by their text.
+//! Plans of simple queries, and of statements to prepare, found by their text.
 //!
 //! Clients without prepared statements send the same texts again and again; others send each text once, with its
 //! values in it. A text is kept only when it comes a second time: the first time leaves nothing but its hash.

@@ -46,6 +46,8 @@ pub struct Session {
     pub(crate) prepared: HashMap<String, Prepared>,
     pub(crate) portals: HashMap<String, Portal>,
     pub(crate) plan_cache: PlanCache,
+    /// What Parse messages of the same text and declared types became.
+    pub(crate) parse_cache: PlanCache,
     pub(crate) shapes: Shapes,
     pub(crate) copy_in: Option<CopyInProgress>,
     pub(crate) notices: Vec<Notice>,
@@ -162,6 +164,7 @@ impl Session {
             prepared: HashMap::new(),
             portals: HashMap::new(),
             plan_cache: PlanCache::default(),
+            parse_cache: PlanCache::default(),
             shapes: Shapes::default(),
             copy_in: None,
             notices: Vec::new(),
@@ -342,6 +345,7 @@ impl Session {
             if settings_changed && !format.reads_as(&self.format) {
                 // Constants were read by the old settings.
                 self.plan_cache.clear();
+                self.parse_cache.clear();
                 self.shapes.clear();
             }
             self.format = Arc::new(format);

@@ -13,7 +13,7 @@ use nqdb_sqlstate::{INVALID_BINARY_REPRESENTATION, SqlError, SqlResult};
 
 use crate::Sink;
 use crate::row::Corrupt;
-use crate::text::{invalid_syntax, trim};
+use crate::text::invalid_syntax;
 
 /// Digits of one half of a `pg_lsn`.
 const LSN_HALF_DIGITS_MAX: usize = 8;

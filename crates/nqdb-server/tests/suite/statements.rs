@@ -237,3 +237,44 @@ async fn errors_of_definitions_say_where_and_which() {
     )
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_prepared_again_follows_definitions_settings_and_declared_types() {
+    let server = Server::start().await;
+    let client = server.client().await;
+    client
+        .batch_execute("create table kept (id int primary key, day date); insert into kept values (1, '2024-02-03')")
+        .await
+        .unwrap();
+    for _ in 0..4 {
+        let statement = client.prepare("select * from kept where id = $1").await.unwrap();
+        assert_eq!(statement.columns().len(), 2);
+        assert_eq!(client.query(&statement, &[&1_i32]).await.unwrap().len(), 1);
+    }
+    client.batch_execute("alter table kept add column more text").await.unwrap();
+    let statement = client.prepare("select * from kept where id = $1").await.unwrap();
+    assert_eq!(statement.columns().len(), 3);
+    client.batch_execute("alter table kept alter column id type bigint").await.unwrap();
+    let statement = client.prepare("select * from kept where id = $1").await.unwrap();
+    assert_eq!(statement.params(), [tokio_postgres::types::Type::INT8]);
+
+    for style in ["ISO, MDY", "ISO, DMY"] {
+        client.batch_execute(&format!("set datestyle = '{style}'")).await.unwrap();
+        let expected = if style.ends_with("MDY") { 1 } else { 0 };
+        for _ in 0..3 {
+            let rows = client.query("select id from kept where day = '02/03/2024'", &[]).await.unwrap();
+            assert_eq!(rows.len(), expected, "{style}");
+        }
+    }
+    for _ in 0..3 {
+        use tokio_postgres::types::Type;
+        let untyped = client.prepare("select $1 || '!'").await.unwrap();
+        assert_eq!(untyped.params(), [Type::TEXT]);
+        let typed = client.prepare_typed("select $1 || '!'", &[Type::INT4]).await.unwrap();
+        assert_eq!(typed.params(), [Type::INT4]);
+    }
+    client.batch_execute("drop table kept").await.unwrap();
+    let error = client.prepare("select * from kept where id = $1").await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "42P01");
+    server.stop().await;
+}
