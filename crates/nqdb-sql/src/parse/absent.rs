@@ -5,7 +5,8 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::Cursor;
-use super::definition::{is_word, name};
+use super::definition::name;
+use super::look::is_word;
 use crate::absent_kind::{
     ABSENT_ALTERATIONS, ABSENT_KINDS, AbsentKind, AbsentObject, DropAbsent, TargetForm, WrittenType,
 };

@@ -7,7 +7,8 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::Cursor;
-use super::definition::{is_word, name};
+use super::definition::name;
+use super::look::is_word;
 use super::{parameters, refused, sequence, table_item};
 use crate::statement::SequenceClauses;
 use crate::table_command::{ColumnAction, NewType, TableAction, WrittenReplicaIdentity};

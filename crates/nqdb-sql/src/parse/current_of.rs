@@ -4,6 +4,7 @@
 //! WHERE CURRENT OF c     WHERE <current of>.c
 //! ```
 
+use super::look::is;
 use sqlparser::ast;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -14,10 +15,6 @@ const CURRENT_OF: &str = "\u{1}current of";
 
 /// Rewrites it wherever it stands.
 pub(super) fn rewrite(own: &mut [TokenWithSpan]) {
-    let is = |own: &[TokenWithSpan], at: usize, word: &str| match own.get(at).map(|token| &token.token) {
-        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
-    };
     let mut at = 0;
     while at + 3 < own.len() {
         let names_cursor = matches!(own[at + 3].token, Token::Word(_));

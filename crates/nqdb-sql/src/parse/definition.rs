@@ -8,6 +8,7 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::Cursor;
+use super::look::is_word;
 use super::{Tokens, alter_table, database, domain, grant, parameters, role, user_type};
 use crate::definition::{
     Alter, AlterAction, CommentOn, CommentTarget, CreateTableAs, CreateView, Definition, ObjectKind, QualifiedName,
@@ -209,10 +210,6 @@ fn split_check_option(tokens: &[TokenWithSpan]) -> (&[TokenWithSpan], Option<&'s
 fn without_end<'a>(tokens: &'a [TokenWithSpan], words: &[&str]) -> Option<&'a [TokenWithSpan]> {
     let (head, tail) = tokens.split_at_checked(tokens.len().checked_sub(words.len())?)?;
     tail.iter().zip(words).all(|(token, word)| is_word(token, word)).then_some(head)
-}
-
-pub(super) fn is_word(token: &TokenWithSpan, word: &str) -> bool {
-    matches!(&token.token, Token::Word(found) if found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word))
 }
 
 fn parse_table_as(cursor: &mut Cursor<'_>, prefix: &Prefix, kind: TableAsKind) -> SqlResult<Definition> {

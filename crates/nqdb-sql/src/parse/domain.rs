@@ -5,7 +5,8 @@ use sqlparser::ast;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::Cursor;
-use super::definition::{is_word, name};
+use super::definition::name;
+use super::look::is_word;
 use super::user_type::parse_drop;
 use crate::definition::{AlterDomain, AlterDomainAction, CreateDomain, Definition};
 

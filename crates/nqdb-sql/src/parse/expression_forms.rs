@@ -13,6 +13,7 @@
 //! FETCH FIRST (1 + 1) ROWS WITH TIES   LIMIT <with ties>((1 + 1))
 //! ```
 
+use super::look::{is, is_token};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -106,19 +107,8 @@ fn opening(own: &[TokenWithSpan], closing: usize) -> Option<usize> {
     None
 }
 
-fn is(own: &[TokenWithSpan], at: usize, word: &str) -> bool {
-    match own.get(at).map(|token| &token.token) {
-        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
-    }
-}
-
 fn is_any(own: &[TokenWithSpan], at: usize, words: &[&str]) -> bool {
     words.iter().any(|word| is(own, at, word))
-}
-
-fn is_token(own: &[TokenWithSpan], at: usize, token: &Token) -> bool {
-    own.get(at).is_some_and(|found| found.token == *token)
 }
 
 fn marker(name: &str) -> Token {

@@ -9,6 +9,7 @@
 //! FROM ONLY t, UPDATE ONLY (t)     FROM t, UPDATE t: nothing inherits from a table
 //! ```
 
+use super::look::{is, is_token};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// The function that stands for ROWS FROM.
@@ -44,17 +45,6 @@ pub(super) fn rewrite(own: &mut Vec<TokenWithSpan>) {
 
 fn marker(name: &str) -> Token {
     Token::make_word(name, Some('"'))
-}
-
-fn is(own: &[TokenWithSpan], at: usize, word: &str) -> bool {
-    match own.get(at).map(|token| &token.token) {
-        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
-    }
-}
-
-fn is_token(own: &[TokenWithSpan], at: usize, token: &Token) -> bool {
-    own.get(at).is_some_and(|found| found.token == *token)
 }
 
 fn is_word(own: &[TokenWithSpan], at: usize) -> bool {

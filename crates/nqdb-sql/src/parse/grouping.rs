@@ -6,6 +6,7 @@
 //! GROUP BY DISTINCT a, ()             GROUP BY <distinct>(), a, <grouping sets>()
 //! ```
 
+use super::look::{is, is_token};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 pub(crate) const GROUPING_SETS: &str = "\u{1}grouping sets";
@@ -28,17 +29,6 @@ pub(super) fn rewrite(own: &mut Vec<TokenWithSpan>) {
         }
         at += 1;
     }
-}
-
-fn is(own: &[TokenWithSpan], at: usize, word: &str) -> bool {
-    match own.get(at).map(|token| &token.token) {
-        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
-    }
-}
-
-fn is_token(own: &[TokenWithSpan], at: usize, token: &Token) -> bool {
-    own.get(at).is_some_and(|found| found.token == *token)
 }
 
 fn marker(name: &str) -> Token {

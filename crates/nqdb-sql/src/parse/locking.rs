@@ -5,6 +5,7 @@
 //! FOR NO KEY UPDATE OF a, b NOWAIT     FOR UPDATE OF <no key update>.a.b NOWAIT
 //! ```
 
+use super::look::is;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// The modes as the first part of the name spells them.
@@ -25,13 +26,6 @@ pub(super) fn rewrite(own: &mut Vec<TokenWithSpan>) {
             rewrite_clause(own, at, mode);
         }
         at += 1;
-    }
-}
-
-fn is(own: &[TokenWithSpan], at: usize, word: &str) -> bool {
-    match own.get(at).map(|token| &token.token) {
-        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
     }
 }
 

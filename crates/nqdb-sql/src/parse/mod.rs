@@ -30,6 +30,7 @@ mod index;
 mod leading;
 mod lock_table;
 mod locking;
+mod look;
 mod maintenance;
 mod operators;
 mod parameters;
@@ -73,6 +74,7 @@ pub(crate) use expression_forms::{ALL_FIELDS, NOTHING, SYMMETRIC, WITH_TIES};
 pub(crate) use from_clause::{JOIN_ALIAS, NO_ALIAS, ROWS_FROM};
 pub(crate) use grouping::{CUBE, DISTINCT_SETS, GROUPING_SETS, ROLLUP};
 pub(crate) use locking::LOCK_MODES;
+use look::is;
 pub(crate) use operators::is_operator;
 pub(crate) use position::{operator_position, query_start, start_of};
 pub(crate) use recursion_clause::{CycleClause, RecursionClauses, SearchClause, generated_query, recursion_clauses};
@@ -233,10 +235,6 @@ pub(crate) const DEFAULT_VALUES: &str = "\u{1}default values";
 
 /// `MERGE ... INSERT DEFAULT VALUES` becomes `INSERT VALUES (<default values>)`.
 fn spell_out_default_values(own: &mut Vec<TokenWithSpan>) {
-    let is = |own: &[TokenWithSpan], at: usize, word: &str| match own.get(at).map(|token| &token.token) {
-        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
-    };
     for at in 1..own.len() {
         if is(own, at, "insert") && is(own, at - 1, "then") && is(own, at + 1, "default") && is(own, at + 2, "values") {
             let span = own[at + 1].span;
@@ -318,10 +316,6 @@ fn spell_out_isnull(own: &mut Vec<TokenWithSpan>) {
 
 /// Takes INSERT's `OVERRIDING { SYSTEM | USER } VALUE`, which `sqlparser` does not know, out of the tokens.
 fn take_overriding(own: &mut Vec<TokenWithSpan>) -> Option<Overriding> {
-    let is = |own: &[TokenWithSpan], at: usize, word: &str| match own.get(at).map(|token| &token.token) {
-        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
-    };
     if !is(own, 0, "insert") {
         return None;
     }

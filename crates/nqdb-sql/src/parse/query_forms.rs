@@ -7,6 +7,7 @@
 //! MERGE INTO t USING a JOIN b ON c ON d    MERGE INTO t USING (a JOIN b ON c) ON d
 //! ```
 
+use super::look::{is, is_token};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// The alias of a query in parentheses.
@@ -35,17 +36,6 @@ pub(super) fn rewrite(own: &mut Vec<TokenWithSpan>) {
         }
         at += 1;
     }
-}
-
-fn is(own: &[TokenWithSpan], at: usize, word: &str) -> bool {
-    match own.get(at).map(|token| &token.token) {
-        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
-    }
-}
-
-fn is_token(own: &[TokenWithSpan], at: usize, token: &Token) -> bool {
-    own.get(at).is_some_and(|found| found.token == *token)
 }
 
 /// `((query) UNION`: a parenthesis, and behind it a query in parentheses of its own that a set operation follows.

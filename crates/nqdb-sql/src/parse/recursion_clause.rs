@@ -12,6 +12,7 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
+use super::look::is;
 use super::tokens::Tokens;
 
 const DEPTH_FIRST: &str = "\u{1}search depth";
@@ -76,13 +77,6 @@ struct Key {
 
 fn word(word: &str) -> Token {
     Token::make_word(word, None)
-}
-
-fn is(own: &[TokenWithSpan], at: usize, word: &str) -> bool {
-    match own.get(at).map(|token| &token.token) {
-        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
-    }
 }
 
 /// The arguments in their parentheses, with commas between them.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::definition::is_word;
+use super::look::is_word;
 use super::{Tokens, catalog_change, parse_one};
 use crate::definition::{CreateSchemaWith, Definition};
 use crate::rights_command::RightsCommand;

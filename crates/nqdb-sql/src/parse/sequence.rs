@@ -5,6 +5,7 @@ use nqdb_types::{Type, type_by_name};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::{Cursor, QualifiedName};
+use super::look::is_word;
 use crate::statement::{NamedAt, SequenceAction, SequenceClauses, SequenceOwner, SequenceStatement, StatementKind};
 
 /// `CREATE SEQUENCE ...` or `ALTER SEQUENCE ...`; `None` when the statement is about something else.
@@ -210,13 +211,6 @@ fn order_options(options: &mut [TokenWithSpan]) {
     groups.sort_by_key(|(rank, _)| *rank);
     for (place, token) in options.iter_mut().zip(groups.into_iter().flat_map(|(_, group)| group)) {
         *place = token;
-    }
-}
-
-fn is_word(token: &TokenWithSpan, word: &str) -> bool {
-    match &token.token {
-        Token::Word(found) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
     }
 }
 

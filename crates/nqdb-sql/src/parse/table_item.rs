@@ -6,7 +6,7 @@ use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::Cursor;
-use super::definition::is_word;
+use super::look::is_word;
 use super::{Tokens, parameters, run_parser, sequence, table_like};
 use crate::definition::IndexText;
 use crate::statement::NamedAt;

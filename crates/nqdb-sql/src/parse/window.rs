@@ -5,27 +5,21 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::look::is;
 use super::tokens::Tokens;
 
 /// Prepares the window specifications among the tokens of a statement.
 pub(super) fn prepare(own: &mut Vec<TokenWithSpan>) {
     let mut at = 0;
     while at < own.len() {
-        if is_word(own, at, "exclude") {
+        if is(own, at, "exclude") {
             let len = exclusion_len(own, at);
             own.drain(at..at + len);
         }
-        if ["rows", "range", "groups"].iter().any(|unit| is_word(own, at, unit)) {
+        if ["rows", "range", "groups"].iter().any(|unit| is(own, at, unit)) {
             free_offsets(own, at + 1);
         }
         at += 1;
-    }
-}
-
-fn is_word(own: &[TokenWithSpan], at: usize, word: &str) -> bool {
-    match own.get(at).map(|token| &token.token) {
-        Some(Token::Word(found)) => found.quote_style.is_none() && found.value.eq_ignore_ascii_case(word),
-        _ => false,
     }
 }
 
@@ -33,11 +27,11 @@ fn is_word(own: &[TokenWithSpan], at: usize, word: &str) -> bool {
 fn exclusion_len(own: &[TokenWithSpan], at: usize) -> usize {
     let before = at.checked_sub(1);
     let ends_frame =
-        before.is_some_and(|before| ["row", "preceding", "following"].iter().any(|word| is_word(own, before, word)));
+        before.is_some_and(|before| ["row", "preceding", "following"].iter().any(|word| is(own, before, word)));
     let words: usize = match () {
-        () if is_word(own, at + 1, "current") && is_word(own, at + 2, "row") => 3,
-        () if is_word(own, at + 1, "no") && is_word(own, at + 2, "others") => 3,
-        () if is_word(own, at + 1, "group") || is_word(own, at + 1, "ties") => 2,
+        () if is(own, at + 1, "current") && is(own, at + 2, "row") => 3,
+        () if is(own, at + 1, "no") && is(own, at + 2, "others") => 3,
+        () if is(own, at + 1, "group") || is(own, at + 1, "ties") => 2,
         () => 0,
     };
     let closes = own.get(at + words).is_some_and(|token| token.token == Token::RParen);
@@ -46,7 +40,7 @@ fn exclusion_len(own: &[TokenWithSpan], at: usize) -> usize {
 
 /// Spells the strings that a frame's offsets start with as escape strings.
 fn free_offsets(own: &mut [TokenWithSpan], from: usize) {
-    let start = from + usize::from(is_word(own, from, "between"));
+    let start = from + usize::from(is(own, from, "between"));
     free_string(own, start);
     let mut depth = 0usize;
     for at in start..own.len() {
