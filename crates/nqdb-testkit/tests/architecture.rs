@@ -119,3 +119,25 @@ fn the_table_of_arrows_has_no_cycle_and_no_stranger() {
         assert!(open.len() < before, "a cycle or an unknown crate among {open:?}");
     }
 }
+
+/// `cargo run --release` and `scripts/test` name different packages; where these ask for different features of one dependency,
+/// cargo builds it, and all that lies above it, twice.
+#[test]
+fn the_start_command_and_the_suite_build_the_same_dependencies() {
+    let alone = dependencies(&["-p", "nqdb"]);
+    let together = dependencies(&["-p", "nqdb", "-p", "sqllogictest-runner"]);
+    assert!(alone.len() > 100, "cargo tree lists the dependencies");
+    assert_eq!(alone.difference(&together).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+/// The dependencies of some packages, one line each: name, version and features.
+fn dependencies(packages: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--edges", "normal,build", "--prefix", "none", "--format", "{p} [{f}]"])
+        .args(packages)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
