@@ -34,6 +34,7 @@ use crate::advisory::{AdvisoryLocks, WaitLimits, held, wait_for};
 use crate::block::{Characteristics, parse_isolation};
 use crate::identity::{Identity, is_of_identity};
 use crate::instance::Instance;
+use crate::notifications::{NotificationMark, Notifications};
 use crate::registry::{Backend, terminated};
 use crate::settings::{Authority, SERVER_VERSION, Settings, SettingsMark, is_of_the_transaction};
 
@@ -65,6 +66,8 @@ pub struct Surroundings {
     pub characteristics: Cell<Option<Characteristics>>,
     /// The locks that `pg_advisory_lock` and its like took.
     pub(crate) advisory: RefCell<AdvisoryLocks>,
+    /// What the transaction says, and what the session listens to.
+    pub(crate) notifications: RefCell<Notifications>,
     /// Warnings of functions, for the session to send.
     pub(crate) warnings: RefCell<Vec<Notice>>,
     /// The session's cursors and prepared statements, as they were when the last statement began that reads of them.
@@ -84,18 +87,24 @@ pub struct Surroundings {
 pub struct SessionMarks {
     settings: SettingsMark,
     advisory: usize,
+    notifications: NotificationMark,
 }
 
 impl Surroundings {
     /// The place of a savepoint.
     pub(crate) fn mark(&self) -> SessionMarks {
-        SessionMarks { settings: self.settings.borrow().mark(), advisory: self.advisory.borrow().mark() }
+        SessionMarks {
+            settings: self.settings.borrow().mark(),
+            advisory: self.advisory.borrow().mark(),
+            notifications: self.notifications.borrow().mark(),
+        }
     }
 
     /// Takes back what came after a savepoint.
     pub(crate) fn rollback_to(&self, marks: SessionMarks) {
         self.settings.borrow_mut().rollback_to(marks.settings);
         self.advisory.borrow_mut().rollback_to(marks.advisory);
+        self.notifications.borrow_mut().rollback_to(marks.notifications);
     }
 
     pub fn new(
@@ -109,6 +118,7 @@ impl Surroundings {
         // A predictable seed is harmless: random() promises nothing to secrets.
         let _ = instance.random.fill(&mut seed);
         let owner = backend.owner();
+        let notifications = Notifications::new(instance.clone(), database.database(), backend.pid());
         Surroundings {
             catalog: RefCell::new(database.committed()),
             backend,
@@ -120,6 +130,7 @@ impl Surroundings {
             snapshot: Cell::new(None),
             characteristics: Cell::new(None),
             advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner, database.database())),
+            notifications: RefCell::new(notifications),
             warnings: RefCell::default(),
             objects: RefCell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(u64::from_le_bytes(seed))),
@@ -552,6 +563,18 @@ impl SessionFunctions for Surroundings {
 
     fn advisory_unlock_all(&self) {
         self.advisory.borrow_mut().unlock_all();
+    }
+
+    fn notify(&self, channel: &str, payload: &str) -> SqlResult<()> {
+        self.notifications.borrow_mut().notify(channel, payload)
+    }
+
+    fn listening_channels(&self) -> Vec<String> {
+        self.notifications.borrow().listening_channels()
+    }
+
+    fn notification_queue_usage(&self) -> f64 {
+        self.instance.hub.usage()
     }
 
     fn sleep(&self, micros: i64) -> SqlResult<()> {
