@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sqlstate::{SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::ast;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
