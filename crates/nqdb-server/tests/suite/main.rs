@@ -14,6 +14,7 @@ mod notify;
 mod notify_writers;
 mod privileges;
 mod protocol;
+mod realtime;
 mod statements;
 mod support;
 mod unsynced;
