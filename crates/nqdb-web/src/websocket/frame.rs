@@ -291,6 +291,28 @@ mod tests {
     }
 
     #[test]
+    fn noise_is_refused_or_awaited_and_never_kept_beyond_the_limit() {
+        let mut state = 1u64;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        for _ in 0..20_000 {
+            let (mut decoder, mut input) = (Decoder::new(100), BytesMut::new());
+            // The first byte is of a valid frame more often than chance would have it.
+            input.put_u8([0x81, 0x01, 0x80, 0x82, 0x89][usize::from(noise()) % 5]);
+            input.put_u8(0x80 | (noise() & 0x7f));
+            (0..200).for_each(|_| input.put_u8(noise()));
+            while let Ok(Some(message)) = decoder.next(&mut input) {
+                if let Message::Text(text) = message {
+                    assert!(text.len() <= 100);
+                }
+            }
+            assert!(decoder.partial.is_none_or(|(_, payload)| payload.len() <= 100));
+        }
+    }
+
+    #[test]
     fn our_frames_are_plain() {
         assert_eq!(&text("hi")[..], b"\x81\x02hi");
         assert_eq!(&text(&"x".repeat(200))[..4], [0x81, 126, 0, 200]);

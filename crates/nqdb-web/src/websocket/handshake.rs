@@ -65,6 +65,6 @@ mod tests {
 
     #[test]
     fn the_key_of_the_rfc_has_the_answer_of_the_rfc() {
-        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYzzhZRbK+xOo8=");
+        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 }
