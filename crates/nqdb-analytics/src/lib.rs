@@ -14,7 +14,7 @@
 //! | `cache` | columns of tables that scans have read, while they are true |
 //! | `scan`, `kept` | tables, and the rows of WITH queries, into batches |
 //! | `join_keys` | what a join's built side has, for the scans that are joined with it |
-//! | `memory` | the statements' pool |
+//! | `memory`, `spill` | the statements' pool, and temporary files for what has no room there |
 //! | `watch` | ending what nobody wants any more |
 //! | `shape`, `column` | how values lie in arrays |
 //! | [`failure`] | errors, and declining |
@@ -38,6 +38,7 @@ mod lower;
 mod memory;
 mod scan;
 mod shape;
+mod spill;
 mod subquery;
 mod watch;
 

@@ -175,6 +175,7 @@ fn make_instance(
         settings,
         configuration.max_connections,
         statement_memory_bytes(configuration.memory_bytes),
+        data.temporary.clone(),
     )
     .map_err(|_| ServerError::Configuration("the system gives no random numbers".to_owned()))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

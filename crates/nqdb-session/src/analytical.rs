@@ -65,6 +65,7 @@ impl Session {
             params,
             view,
             format: (*self.format).clone(),
+            temporary: self.surroundings.temporary().clone(),
             transaction_time_micros: started,
             statement_time_micros: self.statement_micros,
         }

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nqdb_analytics::{Analytics, CacheStats};
 use nqdb_catalog::Cluster;
 use nqdb_sql::exec::MemoryPool;
+use nqdb_sql::temporary_files::TemporaryFolder;
 use nqdb_sqlstate::SqlResult;
 use nqdb_txn::TxnSystem;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -30,6 +31,8 @@ pub struct Instance {
     pub(crate) analytics: OnceLock<Analytics>,
     /// What the statements of all sessions may hold together.
     pub statement_memory: Arc<MemoryPool>,
+    /// What statements keep outside of memory.
+    pub temporary: Arc<TemporaryFolder>,
     /// Reads the clock, µs since 2000-01-01 UTC.
     pub clock_micros: fn() -> i64,
     pub random: SystemRandom,
@@ -40,13 +43,14 @@ pub struct Instance {
 
 impl Instance {
     /// Brings the parts together; `sessions_max` is the number of clients that may be connected, `statement_memory_bytes`
-    /// what their statements may hold together.
+    /// what their statements may hold together, `temporary` where they go on with files.
     pub fn new(
         system: Arc<TxnSystem>,
         cluster: Arc<Cluster>,
         defaults: Settings,
         sessions_max: usize,
         statement_memory_bytes: usize,
+        temporary: Arc<TemporaryFolder>,
     ) -> Result<Arc<Instance>, ring::error::Unspecified> {
         let random = SystemRandom::new();
         let mut mock_secret = [0; 32];
@@ -59,6 +63,7 @@ impl Instance {
             metrics: Metrics::default(),
             analytics: OnceLock::new(),
             statement_memory: MemoryPool::new(statement_memory_bytes),
+            temporary,
             clock_micros: system_clock_micros,
             random,
             started_micros: system_clock_micros(),

@@ -17,6 +17,7 @@ use nqdb_functions::{AdvisoryLock, SessionFunctions, quote_identifier};
 use nqdb_sql::interruption::Interruption;
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
+use nqdb_sql::temporary_files::TemporarySpace;
 use nqdb_sqlstate::{
     INVALID_PARAMETER_VALUE, Notice, OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION,
     SEQUENCE_GENERATOR_LIMIT_EXCEEDED, SqlError, SqlResult, UNDEFINED_OBJECT, UNDEFINED_TABLE, WARNING,
@@ -34,6 +35,7 @@ use crate::advisory::{AdvisoryLocks, WaitLimits, held, wait_for};
 use crate::block::{Characteristics, parse_isolation};
 use crate::identity::{Identity, is_of_identity};
 use crate::instance::Instance;
+use crate::kept_rows::Room;
 use crate::registry::{Backend, terminated};
 use crate::settings::{Authority, SERVER_VERSION, Settings, SettingsMark, is_of_the_transaction};
 
@@ -69,6 +71,7 @@ pub struct Surroundings {
     pub(crate) warnings: RefCell<Vec<Notice>>,
     /// The session's cursors and prepared statements, as they were when the last statement began that reads of them.
     pub objects: RefCell<SessionObjects>,
+    temporary: Arc<TemporarySpace>,
     random: RefCell<SmallRng>,
     drawn: RefCell<HashMap<u32, i64>>,
     last_drawn: Cell<Option<u32>>,
@@ -122,6 +125,7 @@ impl Surroundings {
             advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner, database.database())),
             warnings: RefCell::default(),
             objects: RefCell::default(),
+            temporary: instance.temporary.space(database.database()),
             random: RefCell::new(SmallRng::seed_from_u64(u64::from_le_bytes(seed))),
             drawn: RefCell::default(),
             last_drawn: Cell::new(None),
@@ -130,6 +134,21 @@ impl Surroundings {
             left_worker_in_step: Cell::new(false),
             database,
             instance,
+        }
+    }
+
+    /// Where the session's temporary files are, as much as its settings let it have.
+    pub fn temporary(&self) -> &Arc<TemporarySpace> {
+        self.temporary.set_limit(self.settings.borrow().effective().temporary_limit_bytes);
+        &self.temporary
+    }
+
+    /// Where a cursor of the session keeps its rows.
+    pub(crate) fn room(&self) -> Room {
+        Room {
+            pool: self.instance.statement_memory.clone(),
+            temporary: self.temporary().clone(),
+            work_memory_bytes: self.settings.borrow().effective().work_memory_bytes,
         }
     }
 

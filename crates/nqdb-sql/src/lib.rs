@@ -42,6 +42,7 @@ pub mod statement;
 pub mod system;
 mod system_column;
 pub mod table_command;
+pub mod temporary_files;
 
 pub use index_expression::IndexExpressions;
 pub use no_session::NoSession;

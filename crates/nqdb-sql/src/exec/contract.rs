@@ -15,6 +15,7 @@ use nqdb_types::Datum;
 use super::memory::MemoryPool;
 
 use crate::system::SystemSession;
+use crate::temporary_files::TemporarySpace;
 
 /// What one call of `step` needs of the session.
 pub struct ExecContext<'a> {
@@ -25,10 +26,15 @@ pub struct ExecContext<'a> {
     /// Set from elsewhere: the statement ends with 57014 at the next look.
     pub cancel: &'a AtomicBool,
     pub notices: &'a mut Vec<Notice>,
-    /// What sorts, aggregates and hash tables of one statement may hold, in bytes; more is 53200.
+    /// What a sort, a hash table or kept rows may hold, in bytes, before they go on with temporary files.
+    pub work_memory_bytes: usize,
+    /// What one statement may hold together, in bytes; from half of it on, operators that can go on with files do. More is
+    /// 53200.
     pub memory_limit_bytes: usize,
     /// What the statements of all sessions share.
     pub memory: &'a Arc<MemoryPool>,
+    /// Where the session's temporary files are.
+    pub temporary: &'a Arc<TemporarySpace>,
 }
 
 impl ExecContext<'_> {

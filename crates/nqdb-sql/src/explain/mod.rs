@@ -16,6 +16,7 @@ pub(crate) mod deparse;
 mod json;
 mod node;
 mod text;
+mod work;
 mod xml;
 mod yaml;
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use nqdb_catalog::{Catalog, Cluster, POSTGRES_DATABASE};
 use nqdb_session::{CommandEnd, Failure, Instance, Session, Settings};
+use nqdb_sql::temporary_files::TemporaryFolder;
 use nqdb_storage::disk::SimDisk;
 use nqdb_storage::{Options, Sabotage};
 use nqdb_txn::{TxnOptions, TxnSabotage, TxnSystem};
@@ -89,8 +90,10 @@ impl Server {
             .map_err(|error| format!("the catalogs do not open: {}", error.message()))?;
         let catalog = cluster.catalog(POSTGRES_DATABASE).ok_or("the database postgres is missing")?;
         let settings = Settings::new();
+        let temporary = TemporaryFolder::open(Arc::new(disk.clone()))
+            .map_err(|error| format!("the temporary files cannot be removed: {error}"))?;
         let mut instance =
-            Instance::new(system.clone(), cluster.clone(), settings, 10, 256 << 20).expect("random numbers");
+            Instance::new(system.clone(), cluster.clone(), settings, 10, 256 << 20, temporary).expect("random numbers");
         Arc::get_mut(&mut instance).expect("nobody else has it yet").clock_micros = || 0;
         Ok(Server { disk: disk.clone(), system, cluster, catalog, instance })
     }

@@ -16,6 +16,7 @@ use nqdb_types::{Datum, Oid};
 
 use super::frame::FrameRows;
 use crate::exec::runtime::Runtime;
+use crate::exec::spill::ChargedRows;
 
 pub(super) struct MovingAggregate {
     aggregate: &'static Aggregate,
@@ -32,17 +33,16 @@ pub(super) struct MovingAggregate {
 
 /// The arguments of all rows of the partition, and whether they pass the filter.
 struct Rows<'p> {
-    args: &'p [Datum],
+    args: &'p mut ChargedRows,
+    /// Values that are arguments; behind them is whether the row passes, if there is a filter.
     width: usize,
-    passes: &'p [bool],
-    len: usize,
 }
 
 impl Rows<'_> {
     /// The arguments of a row; none when the filter keeps it out.
-    fn get(&self, row: usize) -> Option<&[Datum]> {
-        let passes = self.passes.get(row).copied().unwrap_or(true);
-        if passes { self.args.get(row * self.width..(row + 1) * self.width) } else { None }
+    fn get(&mut self, row: usize) -> SqlResult<Option<&[Datum]>> {
+        let (args, passes) = self.args.row(row)?.split_at(self.width);
+        Ok((passes.first() != Some(&Datum::Bool(false))).then_some(args))
     }
 }
 
@@ -74,21 +74,19 @@ impl MovingAggregate {
     pub fn value(
         &mut self,
         frame: FrameRows,
-        args: &[Datum],
+        args: &mut ChargedRows,
         width: usize,
-        passes: &[bool],
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<Datum> {
         if self.valued != Some(frame) {
-            let len = args.len().checked_div(width).unwrap_or(usize::MAX);
-            let rows = Rows { args, width, passes, len };
-            self.value = self.compute(frame, &rows, rt)?;
+            let mut rows = Rows { args, width };
+            self.value = self.compute(frame, &mut rows, rt)?;
             self.valued = Some(frame);
         }
         Ok(self.value.clone())
     }
 
-    fn compute(&mut self, frame: FrameRows, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+    fn compute(&mut self, frame: FrameRows, rows: &mut Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
         let has_hole = frame.hole.0 < frame.hole.1 || self.taken.hole.0 < self.taken.hole.1;
         if frame.start == self.taken.start && frame.end >= self.taken.end && !has_hole {
             for row in self.taken.end..frame.end {
@@ -104,25 +102,25 @@ impl MovingAggregate {
         self.accumulator.finish()
     }
 
-    fn take_in(&mut self, row: usize, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+    fn take_in(&mut self, row: usize, rows: &mut Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
         rt.count_row_of_frame()?;
-        match rows.get(row) {
+        match rows.get(row)? {
             Some(args) => self.accumulator.accumulate_in(&rt.cx.functions, args),
             None => Ok(()),
         }
     }
 
     /// False when the accumulator cannot let the row go.
-    fn take_out(&mut self, row: usize, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
+    fn take_out(&mut self, row: usize, rows: &mut Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
         rt.count_row_of_frame()?;
-        match rows.get(row) {
+        match rows.get(row)? {
             Some(args) => self.accumulator.retract(args),
             None => Ok(true),
         }
     }
 
     /// Takes rows out and in until the frame is what was taken in; false when the accumulator must start anew.
-    fn move_to(&mut self, frame: FrameRows, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
+    fn move_to(&mut self, frame: FrameRows, rows: &mut Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
         let before = self.taken;
         if frame.start >= before.end || frame.start < before.start || frame.end < before.end {
             return Ok(false);
@@ -152,7 +150,7 @@ impl MovingAggregate {
         Ok(true)
     }
 
-    fn start_anew(&mut self, frame: FrameRows, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+    fn start_anew(&mut self, frame: FrameRows, rows: &mut Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
         self.accumulator = fresh(self.aggregate, &self.arg_types);
         for row in frame.start..frame.end {
             if !in_hole(&frame, row) {
@@ -164,16 +162,16 @@ impl MovingAggregate {
     }
 
     /// The result of a frame by the tree of partial results.
-    fn combine(&mut self, frame: FrameRows, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+    fn combine(&mut self, frame: FrameRows, rows: &mut Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
         let tree = match self.tree.take() {
             Some(tree) => tree,
             None => self.build_tree(rows, rt)?,
         };
         let mut state = fresh(self.aggregate, &self.arg_types);
         let mut found = Vec::new();
-        cover(rows.len, frame.start, frame.hole.0, &mut found);
-        found.extend(frame.kept.map(|row| rows.len + row));
-        cover(rows.len, frame.hole.1, frame.end, &mut found);
+        cover(rows.args.len(), frame.start, frame.hole.0, &mut found);
+        found.extend(frame.kept.map(|row| rows.args.len() + row));
+        cover(rows.args.len(), frame.hole.1, frame.end, &mut found);
         for node in found {
             if let Some(partial) = tree.get(node) {
                 state.accumulate(std::slice::from_ref(partial))?;
@@ -184,14 +182,14 @@ impl MovingAggregate {
     }
 
     /// Leaf `row` is node `len + row`; node `n` combines `2 n` and `2 n + 1`.
-    fn build_tree(&mut self, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<Vec<Datum>> {
-        let len = rows.len;
+    fn build_tree(&mut self, rows: &mut Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<Vec<Datum>> {
+        let len = rows.args.len();
         let bytes = 2 * len * size_of::<Datum>();
         rt.charge(bytes)?;
         self.charged_bytes += bytes;
         let mut tree = vec![Datum::Null; 2 * len];
         for row in 0..len {
-            if let Some([value]) = rows.get(row) {
+            if let Some([value]) = rows.get(row)? {
                 tree[len + row] = value.clone();
             }
         }

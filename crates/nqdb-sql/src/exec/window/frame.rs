@@ -52,10 +52,8 @@ impl Default for Offsets {
 
 /// The current row and what is around it.
 pub(super) struct Place<'p> {
-    pub partition: &'p Partition,
+    pub partition: &'p mut Partition,
     pub order: &'p [SortColumn],
-    /// Slots in a kept row.
-    pub width: usize,
     pub row: usize,
 }
 
@@ -131,7 +129,7 @@ impl FrameCursor {
         &mut self,
         frame: &Frame,
         offsets: &Offsets,
-        place: &Place<'_>,
+        place: &mut Place<'_>,
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<FrameRows> {
         let (start, end) = match frame.unit {
@@ -146,7 +144,7 @@ impl FrameCursor {
         &mut self,
         frame: &Frame,
         offsets: &Offsets,
-        place: &Place<'_>,
+        place: &mut Place<'_>,
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<(usize, usize)> {
         let (group_start, group_end) = place.group();
@@ -181,7 +179,7 @@ impl Place<'_> {
     }
 
     fn group_number(&self) -> usize {
-        self.partition.group_of.get(self.row).copied().unwrap_or(0)
+        self.partition.group_of(self.row)
     }
 }
 
@@ -208,7 +206,7 @@ fn row_bounds(frame: &Frame, offsets: &Offsets, place: &Place<'_>) -> (usize, us
 }
 
 fn group_bounds(frame: &Frame, offsets: &Offsets, place: &Place<'_>) -> (usize, usize) {
-    let (partition, number) = (place.partition, place.group_number());
+    let (partition, number) = (&*place.partition, place.group_number());
     let start = match frame.start {
         Bound::Unbounded => 0,
         Bound::CurrentRow => partition.group(number).0,
@@ -240,20 +238,20 @@ fn walk(
     offset: &Offset,
     distance: &Datum,
     walk: Walk,
-    place: &Place<'_>,
+    place: &mut Place<'_>,
     rt: &mut Runtime<'_, '_>,
 ) -> SqlResult<usize> {
     let (Some(in_range), [key]) = (offset.in_range, place.order) else {
         return Err(SqlError::internal("a RANGE frame with an offset has no in_range function"));
     };
-    let value_of = |row: usize| &place.partition.rows.row(row, place.width)[key.position];
-    let current = value_of(place.row);
+    let rows = &mut place.partition.rows;
+    let current = rows.row(place.row)?[key.position].clone();
     // In descending order "preceding" is greater, and the comparison turns round.
     let subtract = walk.subtract != key.descending;
     let less = walk.is_end != key.descending;
-    while *at < place.partition.len() {
+    while *at < rows.len() {
         rt.count_row_of_frame()?;
-        let value = value_of(*at);
+        let value = &rows.row(*at)?[key.position];
         let goes_on = if value.is_null() || current.is_null() {
             // NULLs are peers of each other, before or after everything else.
             match (walk.is_end, key.nulls_first) {
@@ -263,7 +261,7 @@ fn walk(
                 (true, false) => !value.is_null() || current.is_null(),
             }
         } else {
-            let inside = in_range(&rt.cx.functions, value, current, distance, subtract, less)?;
+            let inside = in_range(&rt.cx.functions, value, &current, distance, subtract, less)?;
             if walk.is_end { inside } else { !inside }
         };
         if !goes_on {

@@ -6,10 +6,11 @@ use nqdb_types::Datum;
 
 use super::Partition;
 use super::frame::FrameRows;
+use crate::exec::spill::ChargedRows;
 
 /// row_number, rank, dense_rank, percent_rank, cume_dist.
 pub(super) fn rank(kind: WindowKind, partition: &Partition, row: usize) -> Datum {
-    let group = partition.group_of.get(row).copied().unwrap_or(0);
+    let group = partition.group_of(row);
     let (start, end) = partition.group(group);
     let rows = partition.len();
     match kind {
@@ -27,37 +28,37 @@ fn integer(value: usize) -> Datum {
 }
 
 /// lag and lead: the value so many rows away, or the default.
-pub(super) fn neighbour(is_lead: bool, args: &[Datum], width: usize, row: usize, rows: usize) -> Datum {
-    let argument = |row: usize, number: usize| args.get(row * width + number).filter(|_| number < width);
-    let distance = match argument(row, 1) {
+pub(super) fn neighbour(is_lead: bool, args: &mut ChargedRows, row: usize, rows: usize) -> SqlResult<Datum> {
+    let own = args.row(row)?;
+    let distance = match own.get(1) {
         None => 1,
         Some(distance) => match distance.as_integer() {
             Some(distance) => distance,
-            None => return Datum::Null,
+            None => return Ok(Datum::Null),
         },
     };
+    let default = own.get(2).cloned();
     let distance = if is_lead { distance } else { -distance };
     let target = i64::try_from(row).ok().and_then(|row| row.checked_add(distance));
     let target = target.and_then(|target| usize::try_from(target).ok()).filter(|target| *target < rows);
     let found = match target {
-        Some(target) => argument(target, 0),
-        None => argument(row, 2),
+        Some(target) => args.row(target)?.first().cloned(),
+        None => default,
     };
-    found.cloned().unwrap_or(Datum::Null)
+    Ok(found.unwrap_or(Datum::Null))
 }
 
 /// first_value, last_value, nth_value.
 pub(super) fn value_in_frame(
     kind: WindowKind,
     rows: &FrameRows,
-    args: &[Datum],
-    width: usize,
+    args: &mut ChargedRows,
     row: usize,
 ) -> SqlResult<Datum> {
     let number = match kind {
         WindowKind::FirstValue => Some(0),
         WindowKind::LastValue => rows.len().checked_sub(1),
-        _ => match args.get(row * width + 1).and_then(Datum::as_integer) {
+        _ => match args.row(row)?.get(1).and_then(Datum::as_integer) {
             None => return Ok(Datum::Null),
             Some(number) if number <= 0 => {
                 let message = "argument of nth_value must be greater than zero";
@@ -66,8 +67,10 @@ pub(super) fn value_in_frame(
             Some(number) => usize::try_from(number - 1).ok(),
         },
     };
-    let found = number.and_then(|number| rows.nth(number));
-    Ok(found.and_then(|row| args.get(row * width)).cloned().unwrap_or(Datum::Null))
+    match number.and_then(|number| rows.nth(number)) {
+        Some(row) => Ok(args.row(row)?.first().cloned().unwrap_or(Datum::Null)),
+        None => Ok(Datum::Null),
+    }
 }
 
 /// ntile: the number of buckets is that of the first row where it is not NULL.

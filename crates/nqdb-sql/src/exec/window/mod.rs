@@ -6,7 +6,8 @@
 //!    was kept.
 //! 3. A row's values are computed when it is given out, from state that only moves forward: frames whose bounds do not
 //!    go back cost each row once (see `aggregate` for what cannot take rows out again).
-//! 4. The partition, the arguments and the aggregates' states are charged to the statement.
+//! 4. The partition, the arguments and the aggregates' states are charged to the statement. Rows and arguments that memory has
+//!    no room for are in files (`spill::store`); what stays is a number for each group of peers.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -18,15 +19,17 @@ mod aggregate;
 mod frame;
 mod function;
 
+use std::cell::Cell;
+
 use nqdb_functions::{Aggregate, WindowKind};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
 use super::expression::{Eval, Slot};
 use super::operator::{PlanNode, Pull, State};
-use super::row_buffer::RowBuffer;
 use super::runtime::Runtime;
 use super::sort::SortColumn;
+use super::spill::ChargedRows;
 use aggregate::MovingAggregate;
 pub(crate) use frame::{Bound, Frame, Offset};
 use frame::{FrameCursor, Offsets};
@@ -76,29 +79,44 @@ pub(crate) struct WindowState {
 /// The rows of one partition.
 #[derive(Default)]
 struct Partition {
-    rows: RowBuffer,
-    /// The peer group of each row, and the first row of each group.
-    group_of: Vec<usize>,
+    rows: ChargedRows,
+    /// The first row of each peer group.
     group_starts: Vec<usize>,
+    /// The group that was asked for last: rows are asked for in their order.
+    recent_group: Cell<usize>,
+    /// The last row, to which the next one may be a peer.
+    last: Vec<Datum>,
     charged_bytes: usize,
 }
 
 /// What one call keeps of the partition.
 struct CallState {
-    /// Row-major: the arguments of row 0, of row 1, ...
-    args: Vec<Datum>,
-    /// Whether each row passes the filter; empty without one.
-    passes: Vec<bool>,
+    /// The arguments of each row, and whether it passes the filter if there is one.
+    args: ChargedRows,
     offsets: Offsets,
     cursor: FrameCursor,
     aggregate: Option<MovingAggregate>,
     ntile: Ntile,
-    charged_bytes: usize,
 }
 
 impl Partition {
     fn len(&self) -> usize {
-        self.group_of.len()
+        self.rows.len()
+    }
+
+    /// The number of a row's peer group.
+    fn group_of(&self, row: usize) -> usize {
+        let recent = self.recent_group.get();
+        let found = [recent, recent + 1].into_iter().find(|group| {
+            let (start, end) = self.group(*group);
+            (start..end).contains(&row)
+        });
+        let group = match found {
+            Some(group) => group,
+            None => self.group_starts.partition_point(|start| *start <= row).saturating_sub(1),
+        };
+        self.recent_group.set(group);
+        group
     }
 
     /// The rows of a peer group: the first, and the one behind the last.
@@ -110,8 +128,8 @@ impl Partition {
 
     fn clear(&mut self, rt: &mut Runtime<'_, '_>) {
         self.rows.clear(rt);
-        self.group_of.clear();
         self.group_starts.clear();
+        self.recent_group.set(0);
         rt.release(std::mem::take(&mut self.charged_bytes));
     }
 }
@@ -123,26 +141,22 @@ impl CallState {
             WindowWork::Function(_) => None,
         };
         CallState {
-            args: Vec::new(),
-            passes: Vec::new(),
+            args: ChargedRows::default(),
             offsets: Offsets::default(),
             cursor: FrameCursor::default(),
             aggregate,
             ntile: Ntile::default(),
-            charged_bytes: 0,
         }
     }
 
     /// Forgets the partition.
     fn clear(&mut self, rt: &mut Runtime<'_, '_>) {
-        self.args.clear();
-        self.passes.clear();
+        self.args.clear(rt);
         self.cursor = FrameCursor::default();
         self.ntile = Ntile::default();
         if let Some(aggregate) = &mut self.aggregate {
             aggregate.clear(rt);
         }
-        rt.release(std::mem::take(&mut self.charged_bytes));
     }
 }
 
@@ -202,9 +216,9 @@ impl Window {
 
     /// Puts a row and the values of the calls into their slots.
     fn give_out(&self, state: &mut WindowState, position: usize, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        rt.load(&self.slots, state.partition.rows.row(position, self.slots.len()));
+        rt.load(&self.slots, state.partition.rows.row(position)?);
         for (call, call_state) in self.calls.iter().zip(&mut state.calls) {
-            let value = self.value(call, call_state, &state.partition, position, rt)?;
+            let value = self.value(call, call_state, &mut state.partition, position, rt)?;
             rt.frame.slots[call.slot] = value;
         }
         Ok(())
@@ -214,7 +228,7 @@ impl Window {
         &self,
         call: &WindowCall,
         state: &mut CallState,
-        partition: &Partition,
+        partition: &mut Partition,
         row: usize,
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<Datum> {
@@ -222,20 +236,19 @@ impl Window {
             WindowWork::Function(kind) => kind,
             WindowWork::Aggregate(_) => {
                 let rows = self.frame_rows(call, state, partition, row, rt)?;
-                let width = call.args.len();
                 let Some(aggregate) = &mut state.aggregate else { return Ok(Datum::Null) };
-                return aggregate.value(rows, &state.args, width, &state.passes, rt);
+                return aggregate.value(rows, &mut state.args, call.args.len(), rt);
             }
         };
         match kind {
             WindowKind::FirstValue | WindowKind::LastValue | WindowKind::NthValue => {
                 let rows = self.frame_rows(call, state, partition, row, rt)?;
-                function::value_in_frame(kind, &rows, &state.args, call.args.len(), row)
+                function::value_in_frame(kind, &rows, &mut state.args, row)
             }
             WindowKind::Lag | WindowKind::Lead => {
-                Ok(function::neighbour(kind == WindowKind::Lead, &state.args, call.args.len(), row, partition.len()))
+                function::neighbour(kind == WindowKind::Lead, &mut state.args, row, partition.len())
             }
-            WindowKind::Ntile => state.ntile.value(state.args.get(row), row, partition.len()),
+            WindowKind::Ntile => state.ntile.value(state.args.row(row)?.first(), row, partition.len()),
             _ => Ok(function::rank(kind, partition, row)),
         }
     }
@@ -244,12 +257,12 @@ impl Window {
         &self,
         call: &WindowCall,
         state: &mut CallState,
-        partition: &Partition,
+        partition: &mut Partition,
         row: usize,
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<frame::FrameRows> {
-        let place = frame::Place { partition, order: &self.order, width: self.slots.len(), row };
-        state.cursor.rows(&call.frame, &state.offsets, &place, rt)
+        let mut place = frame::Place { partition, order: &self.order, row };
+        state.cursor.rows(&call.frame, &state.offsets, &mut place, rt)
     }
 
     /// Reads the input up to the end of the partition; false when the slice is over before that.
@@ -280,10 +293,9 @@ impl Window {
         if state.partition.len() == 0 {
             return false;
         }
-        let first = state.partition.rows.row(0, self.slots.len());
         self.partition.iter().any(|(position, type_oid)| {
             let value = &rt.frame.slots[self.slots[*position]];
-            value.compare_as(&first[*position], *type_oid).is_ne()
+            value.compare_as(&state.partition.last[*position], *type_oid).is_ne()
         })
     }
 
@@ -291,32 +303,22 @@ impl Window {
     fn keep(&self, state: &mut WindowState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
         let partition = &mut state.partition;
         let number = partition.len();
-        partition.rows.push(&self.slots, rt)?;
-        let bytes = 2 * size_of::<usize>();
-        rt.charge(bytes)?;
-        partition.charged_bytes += bytes;
-        let width = self.slots.len();
-        let is_peer = number > 0 && {
-            let (before, this) = (partition.rows.row(number - 1, width), partition.rows.row(number, width));
-            self.order.iter().all(|key| key.compare(before, this).is_eq())
-        };
+        let row: Vec<Datum> = self.slots.iter().map(|slot| rt.frame.slots[*slot].clone()).collect();
+        let is_peer = number > 0 && self.order.iter().all(|key| key.compare(&partition.last, &row).is_eq());
         if !is_peer {
+            let bytes = size_of::<usize>();
+            rt.charge(bytes)?;
+            partition.charged_bytes += bytes;
             partition.group_starts.push(number);
         }
-        partition.group_of.push(partition.group_starts.len() - 1);
+        partition.rows.push(&row, rt)?;
+        partition.last = row;
         for (call, call_state) in self.calls.iter().zip(&mut state.calls) {
-            let mut bytes = 0;
-            for arg in &call.args {
-                let value = arg.eval(rt)?;
-                bytes += size_of::<Datum>() + value.heap_size();
-                call_state.args.push(value);
-            }
+            let mut args = call.args.iter().map(|arg| arg.eval(rt)).collect::<SqlResult<Vec<Datum>>>()?;
             if let Some(filter) = &call.filter {
-                bytes += size_of::<bool>();
-                call_state.passes.push(filter.passes(rt)?);
+                args.push(Datum::Bool(filter.passes(rt)?));
             }
-            rt.charge(bytes)?;
-            call_state.charged_bytes += bytes;
+            call_state.args.push(&args, rt)?;
         }
         Ok(())
     }
