@@ -71,8 +71,7 @@ impl Session {
         portal.scroll.hold = if options.hold { Hold::Wanted } else { Hold::No };
         portal.scroll.is_scrollable = options.scroll || (!options.no_scroll && facts.goes_back);
         if portal.scroll.is_scrollable {
-            let kept =
-                if facts.is_volatile { KeptRows::all(1, self.surroundings.room()) } else { KeptRows::recent(1) };
+            let kept = if facts.is_volatile { KeptRows::all(1, self.surroundings.room()) } else { KeptRows::recent(1) };
             portal.scroll.kept = Some(kept);
             portal.scroll.origin = Some(Origin { plan: plan.clone(), params, view });
         }

@@ -27,7 +27,10 @@ pub(super) type BatchFile = Arc<dyn SpillFile>;
 /// Where the rows are.
 pub(super) enum Batches {
     /// With the memory that is kept free for them: each batch gives its part back when it goes.
-    InMemory { batches: Vec<(RecordBatch, usize)>, memory: MemoryReservation },
+    InMemory {
+        batches: Vec<(RecordBatch, usize)>,
+        memory: MemoryReservation,
+    },
     InFiles(Vec<BatchFile>),
 }
 

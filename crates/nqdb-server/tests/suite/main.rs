@@ -12,6 +12,7 @@ mod limits;
 mod login;
 mod privileges;
 mod protocol;
+mod spilling;
 mod statements;
 mod support;
 mod unsynced;

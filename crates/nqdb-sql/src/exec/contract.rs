@@ -28,8 +28,8 @@ pub struct ExecContext<'a> {
     pub notices: &'a mut Vec<Notice>,
     /// What a sort, a hash table or kept rows may hold, in bytes, before they go on with temporary files.
     pub work_memory_bytes: usize,
-    /// What one statement may hold together, in bytes; from half of it on, operators that can go on with files do. More is
-    /// 53200.
+    /// What one statement may hold together, in bytes; more is 53200. From half of it on, or of what all statements share,
+    /// operators that can go on with files do.
     pub memory_limit_bytes: usize,
     /// What the statements of all sessions share.
     pub memory: &'a Arc<MemoryPool>,

@@ -22,7 +22,9 @@ pub(crate) enum Inserted {
     Known(usize),
     New(usize),
     /// It is not there, and there is no room for it.
-    NoRoom { hash: u64 },
+    NoRoom {
+        hash: u64,
+    },
 }
 
 fn entry_bytes(key: &[Datum]) -> usize {

@@ -79,7 +79,9 @@ pub(crate) use lock_rows::{LockRows, LockedRow};
 pub(crate) use merge::{MergeChange, MergePlan, MergeWhen};
 pub(crate) use modify::{ModifyPlan, UpdatePlan};
 pub(crate) use nested_loop::{HalfJoin, NestedLoop};
-pub(crate) use operator::{DetailText, Extend, Filter, NodeNote, NodeStatistics, Operator, PlanNode, Values, WorkFacts};
+pub(crate) use operator::{
+    DetailText, Extend, Filter, NodeNote, NodeStatistics, Operator, PlanNode, Values, WorkFacts,
+};
 pub(crate) use row_access::{RowAccess, RowList};
 pub(crate) use runtime::{Frame, Runtime, Subplan};
 pub(crate) use scan::{Access, Scan};

@@ -270,7 +270,9 @@ impl PlanNode {
             (Operator::Extend(extend), State::Extend(state)) => extend.next(state, rt),
             (Operator::NestedLoop(join), State::NestedLoop(state)) => join.next(state, rt),
             (Operator::HashJoin(join), State::HashJoin(state)) => join.next(self.note.id, state, rt),
-            (Operator::Aggregation(aggregation), State::Aggregation(state)) => aggregation.next(self.note.id, state, rt),
+            (Operator::Aggregation(aggregation), State::Aggregation(state)) => {
+                aggregation.next(self.note.id, state, rt)
+            }
             (Operator::Window(window), State::Window(state)) => window.next(state, rt),
             (Operator::Sort(sort), State::Sort(state)) => sort.next(self.note.id, state, rt),
             (Operator::Distinct(distinct), State::Distinct(state)) => distinct.next(state, rt),

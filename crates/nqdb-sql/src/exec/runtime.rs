@@ -178,7 +178,9 @@ impl Runtime<'_, '_> {
             let limit = self.cx.memory_limit_bytes;
             return Err(SqlError::new(OUT_OF_MEMORY, "out of memory")
                 .with_detail(format!("What the statement keeps in memory alone needs more than {limit} bytes."))
-                .with_hint("Raise the setting work_mem, or let the statement gather less in one value, group or key."));
+                .with_hint(
+                    "Raise the setting work_mem, or let the statement gather less in one value, group or key.",
+                ));
         }
         if wanted > self.frame.memory_share.covered_bytes() {
             self.frame.memory_share.fit(wanted, self.cx.memory)?;
@@ -194,7 +196,9 @@ impl Runtime<'_, '_> {
             return Ok(false);
         }
         let matters = held >= SPILL_BYTES_MIN;
-        if matters && self.frame.memory_bytes + bytes > self.cx.memory_limit_bytes / 2 {
+        // The other half is for what cannot go to a file, and for other statements.
+        let most = self.cx.memory_limit_bytes.min(self.cx.memory.limit_bytes()) / 2;
+        if matters && self.frame.memory_bytes + bytes > most {
             return Ok(false);
         }
         match self.charge(bytes) {

@@ -19,8 +19,8 @@ use super::expression::{Eval, Slot};
 use super::key_table::{Inserted, KeyTable};
 use super::operator::{PlanNode, Pull, State, WorkFacts};
 use super::runtime::Runtime;
-pub(crate) use sorted::OrderKey;
 use filed::Filed;
+pub(crate) use sorted::OrderKey;
 use sorted::SortedRows;
 
 #[derive(Clone, Debug)]

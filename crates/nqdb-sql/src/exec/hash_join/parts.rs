@@ -341,7 +341,12 @@ impl Parted {
     }
 
     /// The next left row of the part at hand that has not got all that it can get.
-    pub fn next_left(&mut self, join: &HashJoin, left_key: &mut Vec<Datum>, rt: &mut Runtime<'_, '_>) -> SqlResult<Pull> {
+    pub fn next_left(
+        &mut self,
+        join: &HashJoin,
+        left_key: &mut Vec<Datum>,
+        rt: &mut Runtime<'_, '_>,
+    ) -> SqlResult<Pull> {
         let Parted { current: Some(current), file, row, .. } = self else { return Err(lost()) };
         let key_width = join.keys.len();
         loop {
@@ -429,4 +434,3 @@ impl CurrentPart {
 fn lost() -> SqlError {
     SqlError::internal("a join in parts has lost one of them")
 }
-

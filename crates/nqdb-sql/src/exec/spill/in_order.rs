@@ -53,12 +53,7 @@ impl InOrder {
     }
 
     /// The last result was added; `width` is the number of values of one.
-    pub fn complete(
-        &mut self,
-        width: usize,
-        file: &mut TemporaryFile,
-        rt: &mut Runtime<'_, '_>,
-    ) -> SqlResult<()> {
+    pub fn complete(&mut self, width: usize, file: &mut TemporaryFile, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
         let mut runs = std::mem::take(&mut self.runs);
         if let Some(run) = runs.last_mut() {
             run.finish(file)?;

@@ -43,11 +43,7 @@ impl Run {
     }
 
     /// Appends a row. All rows of a run have as many values.
-    pub fn push<'d>(
-        &mut self,
-        row: impl IntoIterator<Item = &'d Datum>,
-        file: &mut TemporaryFile,
-    ) -> SqlResult<()> {
+    pub fn push<'d>(&mut self, row: impl IntoIterator<Item = &'d Datum>, file: &mut TemporaryFile) -> SqlResult<()> {
         row.into_iter().for_each(|datum| encode(&mut self.buffer, datum));
         self.rows += 1;
         self.buffered_rows += 1;
