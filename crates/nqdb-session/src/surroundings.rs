@@ -14,6 +14,7 @@ use std::sync::Arc;
 use nqdb_catalog::rights::{PG_READ_ALL_SETTINGS, PG_SIGNAL_BACKEND, Rights};
 use nqdb_catalog::{Catalog, Relation, SequenceDef, Snapshot, TypesView};
 use nqdb_functions::{AdvisoryLock, SessionFunctions, quote_identifier};
+use nqdb_sql::integrity::{ConstraintMark, Constraints};
 use nqdb_sql::interruption::Interruption;
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
@@ -65,6 +66,8 @@ pub struct Surroundings {
     pub characteristics: Cell<Option<Characteristics>>,
     /// The locks that `pg_advisory_lock` and its like took.
     pub(crate) advisory: RefCell<AdvisoryLocks>,
+    /// What the transaction at hand remembers of its constraints.
+    pub(crate) constraints: RefCell<Constraints>,
     /// Warnings of functions, for the session to send.
     pub(crate) warnings: RefCell<Vec<Notice>>,
     /// The session's cursors and prepared statements, as they were when the last statement began that reads of them.
@@ -84,18 +87,24 @@ pub struct Surroundings {
 pub struct SessionMarks {
     settings: SettingsMark,
     advisory: usize,
+    constraints: ConstraintMark,
 }
 
 impl Surroundings {
     /// The place of a savepoint.
     pub(crate) fn mark(&self) -> SessionMarks {
-        SessionMarks { settings: self.settings.borrow().mark(), advisory: self.advisory.borrow().mark() }
+        SessionMarks {
+            settings: self.settings.borrow().mark(),
+            advisory: self.advisory.borrow().mark(),
+            constraints: self.constraints.borrow().mark(),
+        }
     }
 
     /// Takes back what came after a savepoint.
     pub(crate) fn rollback_to(&self, marks: SessionMarks) {
         self.settings.borrow_mut().rollback_to(marks.settings);
         self.advisory.borrow_mut().rollback_to(marks.advisory);
+        self.constraints.borrow_mut().rollback_to(marks.constraints);
     }
 
     pub fn new(
@@ -120,6 +129,7 @@ impl Surroundings {
             snapshot: Cell::new(None),
             characteristics: Cell::new(None),
             advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner, database.database())),
+            constraints: RefCell::default(),
             warnings: RefCell::default(),
             objects: RefCell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(u64::from_le_bytes(seed))),

@@ -12,6 +12,7 @@
 //! | [`rewrite`] | subqueries into joins, conditions down, joins in order: IR to IR, for both executors |
 //! | [`plan`], [`exec`] | the row executor: access paths, operators, writes with their waits |
 //! | [`copy`], [`explain`] | COPY's formats and its two directions; EXPLAIN |
+//! | [`integrity`] | foreign keys and deferred checks |
 //! | [`ddl`] | definitions, ANALYZE |
 //! | [`IndexExpressions`] | keys of indexes over expressions, for the layers below |
 //! | [`system`] | `pg_catalog` and `information_schema` |
@@ -28,6 +29,7 @@ pub mod definition;
 pub mod exec;
 pub mod explain;
 mod index_expression;
+pub mod integrity;
 pub mod interruption;
 pub mod ir;
 mod names;
