@@ -384,6 +384,10 @@ fn drop_constraint(
     behavior: DropBehavior,
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<(), TxnError> {
+    if let Some(referenced) = table.foreign_key_named(name).map(|key| key.referenced) {
+        let referenced = cx.writer().lock_table(referenced, RelationLock::AccessExclusive)?;
+        cx.expect_not_open(referenced.oid, &referenced.name, "ALTER TABLE")?;
+    }
     match table.constraint_named(name) {
         Some(constraint) => cx.drop_with(&[ObjectId::Constraint(table.oid, constraint)], behavior),
         None if if_exists => {

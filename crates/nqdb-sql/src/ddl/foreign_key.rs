@@ -121,7 +121,7 @@ fn resolve(
     let referenced = referenced_table(references, cx)?;
     expect_same_persistence(table, &referenced, cx)?;
     let columns = columns_of(table, written.columns.iter().map(String::as_str))?;
-    let delete_columns = columns_of(table, references.delete_columns.iter().map(|column| column.name.as_str()))?;
+    let mut delete_columns = columns_of(table, references.delete_columns.iter().map(|column| column.name.as_str()))?;
     for (attnum, column) in delete_columns.iter().zip(&references.delete_columns) {
         if !columns.contains(attnum) {
             let message =
@@ -129,6 +129,13 @@ fn resolve(
             return Err(SqlError::new(INVALID_COLUMN_REFERENCE, message).into());
         }
     }
+    let mut known: Vec<i16> = Vec::new();
+    delete_columns.retain(|attnum| {
+        !known.contains(attnum) && {
+            known.push(*attnum);
+            true
+        }
+    });
     let (index, referenced_columns) = match &references.columns {
         None => primary_key(&referenced)?,
         Some(named) => {

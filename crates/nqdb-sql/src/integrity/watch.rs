@@ -9,7 +9,7 @@ use std::sync::Arc;
 use nqdb_catalog::{ForeignKeyDef, IndexDef, ReferentialAction, TableDef};
 use nqdb_sqlstate::SqlResult;
 use nqdb_txn::RowId;
-use nqdb_types::{Datum, Oid};
+use nqdb_types::{Datum, Oid, row};
 
 use crate::exec::Runtime;
 
@@ -187,7 +187,7 @@ impl Watch {
         for referenced in &self.on_key_update {
             let before: Box<[Datum]> = referenced.positions.iter().map(|position| old(*position, rt)).collect();
             let after: Box<[Datum]> = referenced.positions.iter().map(new_value).collect();
-            if before != after {
+            if !is_same_image(&before, &after) {
                 key_gone(referenced, before, Some(after), rt)?;
             }
         }
@@ -210,6 +210,16 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Whether keys are the same to the byte: a cascade tells 0 from -0, although they are equal.
+fn is_same_image(left: &[Datum], right: &[Datum]) -> bool {
+    let image = |values: &[Datum]| {
+        let mut bytes = Vec::new();
+        values.iter().for_each(|value| row::encode_value(&mut bytes, value));
+        bytes
+    };
+    left == right && image(left) == image(right)
 }
 
 /// Nobody refers to a key with a NULL in it.

@@ -58,6 +58,9 @@ pub(super) fn references(cursor: &mut Cursor<'_>) -> SqlResult<References> {
                 return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).with_position(position));
             }
         } else if cursor.peek_is(0, "on") {
+            if !(has_delete && has_update) {
+                cursor.skip();
+            }
             return Err(cursor.syntax_error());
         } else {
             return Ok(references);

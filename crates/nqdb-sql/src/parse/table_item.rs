@@ -230,7 +230,7 @@ pub(super) fn attributes_of_alteration(cursor: &mut Cursor<'_>) -> SqlResult<Def
     loop {
         let position = cursor.position();
         let refused = |what: &str| {
-            let message = format!("ALTER CONSTRAINT constraints cannot be marked {what}");
+            let message = format!("FOREIGN KEY constraints cannot be marked {what}");
             Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).with_position(position))
         };
         if cursor.take_all(&["not", "valid"]) {
