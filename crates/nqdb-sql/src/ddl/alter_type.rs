@@ -182,6 +182,8 @@ pub(super) fn without_rules(table: &TableDef) -> TableDef {
     let mut plain = table.clone();
     plain.checks.clear();
     plain.indexes.clear();
+    plain.foreign_keys.clear();
+    plain.referenced_by.clear();
     for column in &mut plain.columns {
         column.not_null = false;
     }
