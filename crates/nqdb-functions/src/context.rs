@@ -170,6 +170,11 @@ pub trait SessionFunctions: CatalogFunctions {
     /// What `version()` prints.
     fn version(&self) -> String;
     fn postmaster_start_micros(&self) -> i64;
+    /// The sessions that another session waits for.
+    fn blocking_pids(&self, pid: i32) -> Vec<i32> {
+        let _ = pid;
+        Vec::new()
+    }
     /// Cancels another session's statement; whether there was such a session.
     fn cancel_backend(&self, pid: i32) -> SqlResult<bool>;
     /// Ends another session; whether there was such a session.

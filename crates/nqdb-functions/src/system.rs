@@ -2,6 +2,7 @@
 
 mod acl;
 mod advisory;
+mod blocking;
 mod catalog;
 mod definition;
 mod identity;
@@ -19,6 +20,7 @@ use crate::Function;
 
 /// The tables of the modules below.
 pub(crate) static TABLES: &[&[&[Function]]] = &[
+    blocking::FUNCTIONS,
     catalog::FUNCTIONS,
     identity::FUNCTIONS,
     index_property::FUNCTIONS,

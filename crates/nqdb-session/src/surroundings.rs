@@ -580,6 +580,14 @@ impl SessionFunctions for Surroundings {
         self.instance.started_micros()
     }
 
+    fn blocking_pids(&self, pid: i32) -> Vec<i32> {
+        let sessions = self.instance.registry.all();
+        let Some(waiter) = sessions.iter().find(|backend| backend.pid() == pid) else { return Vec::new() };
+        let blockers = self.instance.system.blockers_of(waiter.owner());
+        let pid_of = |owner| sessions.iter().find(|backend| backend.owner() == owner).map(|backend| backend.pid());
+        blockers.into_iter().filter_map(pid_of).collect()
+    }
+
     fn cancel_backend(&self, pid: i32) -> SqlResult<bool> {
         Ok(self.signal(pid, "cancel")?.map(|backend| backend.cancel()).is_some())
     }

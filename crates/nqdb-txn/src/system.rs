@@ -386,6 +386,11 @@ impl TxnSystem {
         self.wait_graph.transaction_waits()
     }
 
+    /// Whom an owner waits for at the moment, for a row, a key or a lock.
+    pub fn blockers_of(&self, waiter: OwnerId) -> Vec<OwnerId> {
+        self.wait_graph.blockers_of(waiter, &self.relation_locks)
+    }
+
     /// Ready when the log is synced up to `lsn`; an error when it never will be.
     pub fn durable(self: &Arc<Self>, lsn: Lsn) -> Durable {
         self.engine.request_flush(lsn);

@@ -82,7 +82,5 @@ pub(crate) use scan::{Access, Scan};
 pub(crate) use set_operation::SetOperation;
 pub(crate) use sort::{Sort, SortColumn};
 pub(crate) use system_scan::SystemScan;
-pub(crate) use window::{
-    Bound as WindowBound, Frame as WindowFrame, Offset as WindowOffset, Window, WindowCall, WindowWork,
-};
+pub(crate) use window::{Window, WindowCall, WindowOffset, WindowWork};
 pub(crate) use with::{Recursion, With, WithPlan, WithScan};
