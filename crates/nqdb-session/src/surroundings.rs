@@ -35,6 +35,7 @@ use crate::advisory::{AdvisoryLocks, WaitLimits, held, wait_for};
 use crate::block::{Characteristics, parse_isolation};
 use crate::identity::{Identity, is_of_identity};
 use crate::instance::Instance;
+use crate::notifications::{NotificationMark, Notifications};
 use crate::registry::{Backend, terminated};
 use crate::settings::{Authority, SERVER_VERSION, Settings, SettingsMark, is_of_the_transaction};
 
@@ -68,6 +69,8 @@ pub struct Surroundings {
     pub(crate) advisory: RefCell<AdvisoryLocks>,
     /// What the transaction at hand remembers of its constraints.
     pub(crate) constraints: RefCell<Constraints>,
+    /// What the transaction says, and what the session listens to.
+    pub(crate) notifications: RefCell<Notifications>,
     /// Warnings of functions, for the session to send.
     pub(crate) warnings: RefCell<Vec<Notice>>,
     /// The session's cursors and prepared statements, as they were when the last statement began that reads of them.
@@ -88,6 +91,7 @@ pub struct SessionMarks {
     settings: SettingsMark,
     advisory: usize,
     constraints: ConstraintMark,
+    notifications: NotificationMark,
 }
 
 impl Surroundings {
@@ -97,6 +101,7 @@ impl Surroundings {
             settings: self.settings.borrow().mark(),
             advisory: self.advisory.borrow().mark(),
             constraints: self.constraints.borrow().mark(),
+            notifications: self.notifications.borrow().mark(),
         }
     }
 
@@ -105,6 +110,7 @@ impl Surroundings {
         self.settings.borrow_mut().rollback_to(marks.settings);
         self.advisory.borrow_mut().rollback_to(marks.advisory);
         self.constraints.borrow_mut().rollback_to(marks.constraints);
+        self.notifications.borrow_mut().rollback_to(marks.notifications);
     }
 
     pub fn new(
@@ -118,6 +124,7 @@ impl Surroundings {
         // A predictable seed is harmless: random() promises nothing to secrets.
         let _ = instance.random.fill(&mut seed);
         let owner = backend.owner();
+        let notifications = Notifications::new(instance.clone(), database.database(), backend.pid());
         Surroundings {
             catalog: RefCell::new(database.committed()),
             backend,
@@ -130,6 +137,7 @@ impl Surroundings {
             characteristics: Cell::new(None),
             advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner, database.database())),
             constraints: RefCell::default(),
+            notifications: RefCell::new(notifications),
             warnings: RefCell::default(),
             objects: RefCell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(u64::from_le_bytes(seed))),
@@ -562,6 +570,18 @@ impl SessionFunctions for Surroundings {
 
     fn advisory_unlock_all(&self) {
         self.advisory.borrow_mut().unlock_all();
+    }
+
+    fn notify(&self, channel: &str, payload: &str) -> SqlResult<()> {
+        self.notifications.borrow_mut().notify(channel, payload)
+    }
+
+    fn listening_channels(&self) -> Vec<String> {
+        self.notifications.borrow().listening_channels()
+    }
+
+    fn notification_queue_usage(&self) -> f64 {
+        self.instance.hub.usage()
     }
 
     fn sleep(&self, micros: i64) -> SqlResult<()> {

@@ -270,10 +270,19 @@ impl Session {
             self.roll_back()?;
             return Err(error);
         }
+        let publication = self.surroundings.notifications.borrow_mut().take_publication();
+        let publication = match publication {
+            Ok(publication) => publication,
+            Err(error) => {
+                self.roll_back()?;
+                return Err(error);
+            }
+        };
         self.block = Block::Idle;
         self.surroundings.characteristics.set(None);
         let Some(open) = self.open.take() else { return Ok(()) };
-        let committed = open.txn.commit();
+        let publishes = publication.is_some();
+        let committed = open.txn.commit_and_publish(publication);
         self.surroundings.advisory.borrow_mut().rollback_to(0);
         self.surroundings.constraints.borrow_mut().end();
         let commit = match committed {
@@ -289,11 +298,14 @@ impl Session {
                 settings.commit();
             }
         }
-        match commit.durable_lsn {
+        if let Some(lsn) = commit.durable_lsn {
             // After this point a cancel comes too late: the commit may already be on disk.
-            Some(lsn) => self.durable(lsn).await,
-            None => Ok(()),
+            self.durable(lsn).await?;
         }
+        if publishes {
+            self.surroundings.instance.system.publish_synced();
+        }
+        Ok(())
     }
 
     /// Ends a request: commits the implicit transaction, and waits for the commits that its answers owe to. Their records lie
@@ -317,6 +329,7 @@ impl Session {
         self.end_portals();
         self.block = Block::Idle;
         self.surroundings.characteristics.set(None);
+        self.surroundings.notifications.borrow_mut().roll_back();
         {
             let mut settings = self.surroundings.settings.borrow_mut();
             if settings.has_changes() {
