@@ -2,11 +2,13 @@
 
 mod acl;
 mod advisory;
+mod blocking;
 mod catalog;
 mod definition;
 mod identity;
 mod index_property;
 mod keywords;
+mod notification;
 mod partition;
 mod privilege;
 mod sequence;
@@ -19,6 +21,7 @@ use crate::Function;
 
 /// The tables of the modules below.
 pub(crate) static TABLES: &[&[&[Function]]] = &[
+    blocking::FUNCTIONS,
     catalog::FUNCTIONS,
     identity::FUNCTIONS,
     index_property::FUNCTIONS,
@@ -30,6 +33,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     acl::FUNCTIONS,
     advisory::FUNCTIONS,
     keywords::FUNCTIONS,
+    notification::FUNCTIONS,
     partition::FUNCTIONS,
     definition::FUNCTIONS,
     privilege::FUNCTIONS,

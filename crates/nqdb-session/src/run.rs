@@ -370,6 +370,7 @@ impl Session {
             notices: &mut self.notices,
             work_memory_bytes,
             memory_limit_bytes,
+            constraints: &self.surroundings.constraints,
             memory: &self.surroundings.instance.statement_memory,
             temporary: self.surroundings.temporary(),
         };

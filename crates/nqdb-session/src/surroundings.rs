@@ -14,6 +14,7 @@ use std::sync::Arc;
 use nqdb_catalog::rights::{PG_READ_ALL_SETTINGS, PG_SIGNAL_BACKEND, Rights};
 use nqdb_catalog::{Catalog, Relation, SequenceDef, Snapshot, TypesView};
 use nqdb_functions::{AdvisoryLock, SessionFunctions, quote_identifier};
+use nqdb_sql::integrity::{ConstraintMark, Constraints};
 use nqdb_sql::interruption::Interruption;
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
@@ -36,6 +37,7 @@ use crate::block::{Characteristics, parse_isolation};
 use crate::identity::{Identity, is_of_identity};
 use crate::instance::Instance;
 use crate::kept_rows::Room;
+use crate::notifications::{NotificationMark, Notifications};
 use crate::registry::{Backend, terminated};
 use crate::settings::{Authority, SERVER_VERSION, Settings, SettingsMark, is_of_the_transaction};
 
@@ -67,6 +69,10 @@ pub struct Surroundings {
     pub characteristics: Cell<Option<Characteristics>>,
     /// The locks that `pg_advisory_lock` and its like took.
     pub(crate) advisory: RefCell<AdvisoryLocks>,
+    /// What the transaction at hand remembers of its constraints.
+    pub(crate) constraints: RefCell<Constraints>,
+    /// What the transaction says, and what the session listens to.
+    pub(crate) notifications: RefCell<Notifications>,
     /// Warnings of functions, for the session to send.
     pub(crate) warnings: RefCell<Vec<Notice>>,
     /// The session's cursors and prepared statements, as they were when the last statement began that reads of them.
@@ -87,18 +93,27 @@ pub struct Surroundings {
 pub struct SessionMarks {
     settings: SettingsMark,
     advisory: usize,
+    constraints: ConstraintMark,
+    notifications: NotificationMark,
 }
 
 impl Surroundings {
     /// The place of a savepoint.
     pub(crate) fn mark(&self) -> SessionMarks {
-        SessionMarks { settings: self.settings.borrow().mark(), advisory: self.advisory.borrow().mark() }
+        SessionMarks {
+            settings: self.settings.borrow().mark(),
+            advisory: self.advisory.borrow().mark(),
+            constraints: self.constraints.borrow().mark(),
+            notifications: self.notifications.borrow().mark(),
+        }
     }
 
     /// Takes back what came after a savepoint.
     pub(crate) fn rollback_to(&self, marks: SessionMarks) {
         self.settings.borrow_mut().rollback_to(marks.settings);
         self.advisory.borrow_mut().rollback_to(marks.advisory);
+        self.constraints.borrow_mut().rollback_to(marks.constraints);
+        self.notifications.borrow_mut().rollback_to(marks.notifications);
     }
 
     pub fn new(
@@ -112,6 +127,7 @@ impl Surroundings {
         // A predictable seed is harmless: random() promises nothing to secrets.
         let _ = instance.random.fill(&mut seed);
         let owner = backend.owner();
+        let notifications = Notifications::new(instance.clone(), database.database(), backend.pid());
         Surroundings {
             catalog: RefCell::new(database.committed()),
             backend,
@@ -123,6 +139,8 @@ impl Surroundings {
             snapshot: Cell::new(None),
             characteristics: Cell::new(None),
             advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner, database.database())),
+            constraints: RefCell::default(),
+            notifications: RefCell::new(notifications),
             warnings: RefCell::default(),
             objects: RefCell::default(),
             temporary: instance.temporary.space(database.database()),
@@ -573,6 +591,18 @@ impl SessionFunctions for Surroundings {
         self.advisory.borrow_mut().unlock_all();
     }
 
+    fn notify(&self, channel: &str, payload: &str) -> SqlResult<()> {
+        self.notifications.borrow_mut().notify(channel, payload)
+    }
+
+    fn listening_channels(&self) -> Vec<String> {
+        self.notifications.borrow().listening_channels()
+    }
+
+    fn notification_queue_usage(&self) -> f64 {
+        self.instance.hub.usage()
+    }
+
     fn sleep(&self, micros: i64) -> SqlResult<()> {
         let Ok(micros) = u64::try_from(micros) else { return Ok(()) };
         let pause = tokio::time::sleep(std::time::Duration::from_micros(micros));
@@ -587,6 +617,14 @@ impl SessionFunctions for Surroundings {
 
     fn postmaster_start_micros(&self) -> i64 {
         self.instance.started_micros()
+    }
+
+    fn blocking_pids(&self, pid: i32) -> Vec<i32> {
+        let sessions = self.instance.registry.all();
+        let Some(waiter) = sessions.iter().find(|backend| backend.pid() == pid) else { return Vec::new() };
+        let blockers = self.instance.system.blockers_of(waiter.owner());
+        let pid_of = |owner| sessions.iter().find(|backend| backend.owner() == owner).map(|backend| backend.pid());
+        blockers.into_iter().filter_map(pid_of).collect()
     }
 
     fn cancel_backend(&self, pid: i32) -> SqlResult<bool> {

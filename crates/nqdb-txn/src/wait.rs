@@ -331,6 +331,12 @@ impl WaitGraph {
         of_transactions.collect()
     }
 
+    /// Whom an owner waits for now.
+    pub(crate) fn blockers_of(&self, waiter: OwnerId, locks: &RelationLocks) -> Vec<OwnerId> {
+        let edge = self.waits.lock().get(&waiter).cloned();
+        edge.map(|edge| edge.blockers(waiter, locks)).unwrap_or_default()
+    }
+
     /// Looks for a cycle through `start`, whose own wait is `edge` when it is not in the graph yet.
     fn search(&self, start: OwnerId, edge: Option<&Edge>, locks: &RelationLocks) -> Result<()> {
         let mut waits = self.waits.lock().clone();

@@ -3,6 +3,7 @@
 //! An execution never blocks on another transaction and never reads the clock: it returns a [`Step`] and is
 //! called again. Rows leave through a [`RowSink`], one at a time, so that nothing is held for the client.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use nqdb_types::Datum;
 
 use super::memory::MemoryPool;
 
+use crate::integrity::Constraints;
 use crate::system::SystemSession;
 use crate::temporary_files::TemporarySpace;
 
@@ -31,6 +33,8 @@ pub struct ExecContext<'a> {
     /// What one statement may hold together, in bytes; more is 53200. From half of it on, or of what all statements share,
     /// operators that can go on with files do.
     pub memory_limit_bytes: usize,
+    /// What the transaction remembers of its constraints.
+    pub constraints: &'a RefCell<Constraints>,
     /// What the statements of all sessions share.
     pub memory: &'a Arc<MemoryPool>,
     /// Where the session's temporary files are.

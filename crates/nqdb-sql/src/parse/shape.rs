@@ -26,6 +26,9 @@ const TEXT_BYTES_MAX: usize = 256 * 1024;
 /// Each may become a parameter, and a statement has up to 65535 of those.
 const CONSTANTS_MAX: usize = 16 * 1024;
 
+/// Longer lists of IN keep their constants, of which a set is made for a plan once.
+const LIST_ITEMS_MAX: usize = 32;
+
 /// What a constant is before its context is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConstantKind {
@@ -286,9 +289,9 @@ impl Fixed {
     }
 }
 
-/// Puts parameters in place of the constants of a statement that a column is compared with, or that are added to columns,
-/// assigned or inserted. There a constant is nothing but a value; elsewhere it may be more (LIMIT, ORDER BY, lengths of
-/// types, constant expressions that are computed beforehand), and it stays. `None` when no constant can be replaced.
+/// Puts parameters in place of the constants of a statement that a column is compared with, also as parts of a sum or product,
+/// or that are added to columns, assigned or inserted. There a constant is nothing but a value; elsewhere it may be more
+/// (LIMIT, ORDER BY, lengths of types), and it stays. `None` when no constant can be replaced.
 pub fn parameterized(parsed: &Parsed, sql: &str, shape: &Shape) -> Option<Parameterized> {
     let StatementKind::Rows(statement) = &parsed.kind else { return None };
     let replaceable = replaceable(statement)?;
@@ -320,8 +323,7 @@ fn replaceable(statement: &RowsStatement) -> Option<Vec<usize>> {
     match &statement.ast {
         ast::Statement::Query(query) => {
             let SetExpr::Select(select) = &*query.body else { return None };
-            let groups = !matches!(&select.group_by, ast::GroupByExpr::Expressions(by, _) if by.is_empty());
-            if query.with.is_some() || groups || select.distinct.is_some() || select.having.is_some() {
+            if query.with.is_some() {
                 return None;
             }
             select.selection.iter().for_each(|condition| in_condition(condition, &mut found));
@@ -353,16 +355,41 @@ fn in_condition(condition: &Expr, found: &mut Vec<usize>) {
         }
         Expr::BinaryOp { left, op: Eq | Lt | LtEq | Gt | GtEq, right } => {
             if is_column(left) {
-                found.extend(constant(right));
+                in_operand(right, found);
             } else if is_column(right) {
-                found.extend(constant(left));
+                in_operand(left, found);
             }
         }
         Expr::Between { expr, low, high, .. } if is_column(expr) => {
-            found.extend(constant(low));
-            found.extend(constant(high));
+            in_operand(low, found);
+            in_operand(high, found);
+        }
+        Expr::InList { expr, list, .. } if is_column(expr) && list.len() <= LIST_ITEMS_MAX => {
+            found.extend(list.iter().filter_map(constant));
         }
         _ => {}
+    }
+}
+
+/// What a column is compared with: a constant, or a sum or product of numbers.
+fn in_operand(operand: &Expr, found: &mut Vec<usize>) {
+    let mut numbers = Vec::new();
+    if is_arithmetic(operand, &mut numbers) {
+        found.append(&mut numbers);
+    } else {
+        found.extend(constant(operand));
+    }
+}
+
+/// Whether an expression is made of numbers, signs, sums and products alone.
+fn is_arithmetic(expr: &Expr, numbers: &mut Vec<usize>) -> bool {
+    use BinaryOperator::{Minus, Multiply, Plus};
+    match expr {
+        Expr::Nested(inner) => is_arithmetic(inner, numbers),
+        Expr::BinaryOp { left, op: Plus | Minus | Multiply, right } => {
+            is_arithmetic(left, numbers) && is_arithmetic(right, numbers)
+        }
+        number => number_constant(number).map(|token| numbers.push(token)).is_some(),
     }
 }
 
@@ -504,6 +531,14 @@ mod tests {
             )
         );
         assert_eq!(
+            read("select distinct a from t where b between 5 and 5 + 99 and c = (2 * d) and e in (1, 'x', f) group by a having a > 4"),
+            (
+                "select distinct a from t where b between $1 and $2 + $3 and c = (2 * d) and e in ($4, $5, f) group by a having a > 4"
+                    .into(),
+                strings(&["2", "4"])
+            )
+        );
+        assert_eq!(
             read("update t set a = 5, b = b + -6, c = 7 + 8, d = f(9), e = e + '1' where id = 10"),
             (
                 "update t set a = $1, b = b + -$2, c = 7 + 8, d = f(9), e = e + '1' where id = $3".into(),
@@ -528,8 +563,6 @@ mod tests {
     fn other_statements_keep_their_constants() {
         let kept = [
             "select 1",
-            "select a from t where id = 1 group by a",
-            "select distinct a from t where id = 1",
             "select a from t where id = 1 union select 2",
             "with w as (select 1) select a from t where id = 1",
             "insert into t select a from u where id = 1",

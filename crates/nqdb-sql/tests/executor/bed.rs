@@ -33,6 +33,7 @@ pub struct Bed {
     temporary_disk: SimDisk,
     folder: Arc<TemporaryFolder>,
     temporary: Arc<TemporarySpace>,
+    constraints: std::cell::RefCell<nqdb_sql::integrity::Constraints>,
 }
 
 /// One client.
@@ -92,6 +93,7 @@ impl Bed {
             temporary: folder.space(POSTGRES_DATABASE),
             temporary_disk,
             folder,
+            constraints: Default::default(),
         }
     }
 
@@ -139,6 +141,7 @@ fn context<'a>(
         notices,
         work_memory_bytes: limits.work_memory_bytes,
         memory_limit_bytes: limits.memory_limit_bytes,
+        constraints: &bed.constraints,
         memory: &bed.memory,
         temporary: &bed.temporary,
     }
@@ -194,7 +197,7 @@ impl Session<'_> {
             session: &self.bed.functions,
         };
         let mut params = ParamTypes::declared(types);
-        let plan_cx = PlanContext::new(snapshot.version);
+        let plan_cx = PlanContext { catalog: Some(snapshot.clone()), ..PlanContext::new(snapshot.version) };
         match &parsed.kind {
             StatementKind::Explain { options, inner } => {
                 let (bound, _) = bind(inner, &cx, &mut params)?;

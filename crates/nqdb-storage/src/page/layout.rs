@@ -130,6 +130,12 @@ impl<'a> Node<'a> {
         self.0.bytes().get(at..at + self.low_len()).unwrap_or_default()
     }
 
+    /// Whether `key` lies between the fences.
+    #[inline]
+    pub fn holds(self, key: &[u8]) -> bool {
+        self.low() <= key && self.high().is_none_or(|high| key < high)
+    }
+
     /// The first key that may not stand here any more; `None` on the rightmost page of a level.
     #[inline]
     pub fn high(self) -> Option<&'a [u8]> {
@@ -260,6 +266,16 @@ impl<'a> Node<'a> {
         let suffix = key.get(self.prefix_len()..).unwrap_or_default();
         match slots.last() {
             Some(last) if suffix_of(self.0, last) < suffix => (slots.len(), false),
+            _ => self.search(key),
+        }
+    }
+
+    /// As `search`, but tries `slot` first: lookups of neighbours go from slot to slot.
+    #[inline]
+    pub fn search_from(self, slot: usize, key: &[u8]) -> (usize, bool) {
+        let suffix = key.get(self.prefix_len()..).unwrap_or_default();
+        match self.compare_at(self.slots(), slot, head_of(suffix), suffix) {
+            Some(Ordering::Equal) => (slot, true),
             _ => self.search(key),
         }
     }

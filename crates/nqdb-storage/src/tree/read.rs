@@ -16,6 +16,32 @@ impl Tree {
         Ok(f(found.then(|| node.entry(slot)), node.leaf_info()))
     }
 
+    /// Looks up keys that probably stand close together: the first of `keys`, and those behind it as long as they belong to
+    /// the same leaf, under one latch. `f` sees each one's entry, if there is one, with the same duties as in
+    /// [`Tree::get`]; when it breaks, the keys behind are left. Answers how many keys were looked up.
+    pub fn get_run<'k>(
+        &self,
+        mut keys: impl Iterator<Item = &'k [u8]>,
+        mut f: impl FnMut(Option<Entry<'_>>, LeafInfo) -> ControlFlow<()>,
+    ) -> Result<usize> {
+        let Some(mut key) = keys.next() else { return Ok(0) };
+        let page = self.read_at(Seek::At(key), 0, LeafUse::Keep)?;
+        let node = Node::new(&page);
+        let (mut next_slot, mut count) = (0, 0);
+        loop {
+            let (slot, found) = node.search_from(next_slot, key);
+            next_slot = slot + 1;
+            count += 1;
+            if f(found.then(|| node.entry(slot)), node.leaf_info()).is_break() {
+                return Ok(count);
+            }
+            match keys.next() {
+                Some(next) if node.holds(next) => key = next,
+                _ => return Ok(count),
+            }
+        }
+    }
+
     /// The smallest key, marked or not; `None` when the tree is empty.
     pub fn first_key(&self) -> Result<Option<Vec<u8>>> {
         self.end_key(Direction::Forward)

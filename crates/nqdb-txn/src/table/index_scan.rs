@@ -1,18 +1,23 @@
 //! Rows in the order of an index, as a view sees them.
 //!
-//! A leaf's entries are copied out under its latch; then each row is fetched. Entries say too much: one may belong to a
+//! A leaf's entries are copied out under its latch; then their rows are, a run at a time: those of a run lie in one leaf,
+//! as rows do that came in the order of the index. Entries say too much: one may belong to a
 //! version that this view does not see, so the key is computed from the visible version and compared. That is skipped
 //! where the leaf shows no recent writer: there an unmarked entry is the key of the visible version, and a marked one is
 //! of nobody's that the view could see.
 
-use super::fetch::with_buffer;
+use super::keys::ROW_ID_BYTES;
 use super::{RowImage, TableStore};
 use crate::error::{Result, TxnError};
 use crate::ids::RowId;
-use crate::view::{ReadView, RowVersion};
+use crate::view::{ReadView, RowHeader, RowVersion};
 use nqdb_storage::tree::{Direction, Scan};
+use std::collections::VecDeque;
 use std::ops::{Bound, ControlFlow, Range};
 use std::sync::Arc;
+
+/// Most rows that are copied out together. The first runs of a scan are shorter: it may be ended after a row.
+const RUN_ROWS_MAX: usize = 64;
 
 /// A scan in progress. Holds no latch between, or during, calls of the caller's function.
 pub struct IndexScan {
@@ -23,8 +28,21 @@ pub struct IndexScan {
     /// Keys of the current leaf's entries that have to be compared, end to end.
     keys: Vec<u8>,
     entries: Vec<Copied>,
+    /// The first entry whose row was not given yet.
     next: usize,
+    run: Run,
     more: bool,
+}
+
+/// Rows of the entries from some entry on, as their leaf had them.
+#[derive(Default)]
+struct Run {
+    /// Images, end to end.
+    images: Vec<u8>,
+    /// Header and image of each row; `None` when there is no row.
+    rows: VecDeque<Option<(RowHeader, Range<usize>)>>,
+    /// How many rows the last run was to have.
+    wanted: usize,
 }
 
 struct Copied {
@@ -53,6 +71,7 @@ impl TableStore {
             keys: Vec::new(),
             entries: Vec::new(),
             next: 0,
+            run: Run::default(),
             more: true,
         }
     }
@@ -79,25 +98,66 @@ impl IndexScan {
             }
             self.copy_leaf()?;
         }
-        while let Some(entry) = self.entries.get(self.next) {
+        let mut older = Vec::new();
+        while self.next < self.entries.len() {
+            if self.run.rows.is_empty() {
+                self.copy_run()?;
+            }
+            let (Some(entry), Some(row)) = (self.entries.get(self.next), self.run.rows.pop_front()) else { break };
             self.next += 1;
-            let flow = with_buffer(|image| {
-                let Some(header) = self.table.visible(&self.view, entry.row_id, image)? else {
-                    return Ok::<_, TxnError>(ControlFlow::Continue(()));
-                };
-                if let Some(key) = &entry.key {
-                    let key = self.keys.get(key.clone()).unwrap_or_default();
-                    if !self.table.has_key(&self.table.indexes[self.position], image, key)? {
-                        return Ok(ControlFlow::Continue(()));
-                    }
+            let Some((header, image)) = row else { continue };
+            let image = self.run.images.get(image).unwrap_or_default();
+            let (header, image) = if self.view.sees(header) && !header.is_deleted() {
+                (header, image)
+            } else {
+                older.clear();
+                older.extend_from_slice(image);
+                match self.view.resolve(header, &mut older)? {
+                    Some(header) => (header, &older[..]),
+                    None => continue,
                 }
-                Ok(f(entry.row_id, header.version(), RowImage::new(&self.table, image)?))
-            })?;
-            if flow.is_break() {
+            };
+            if let Some(key) = &entry.key {
+                let key = self.keys.get(key.clone()).unwrap_or_default();
+                if !self.table.has_key(&self.table.indexes[self.position], image, key)? {
+                    continue;
+                }
+            }
+            if f(entry.row_id, header.version(), RowImage::new(&self.table, image)?).is_break() {
                 return Ok(self.more || self.next < self.entries.len());
             }
         }
         Ok(self.more)
+    }
+
+    /// Copies the rows of the next entries out of the leaf that holds the first of them.
+    fn copy_run(&mut self) -> Result<()> {
+        let Run { images, rows, wanted } = &mut self.run;
+        images.clear();
+        *wanted = (*wanted * 4).clamp(1, RUN_ROWS_MAX);
+        let entries = self.entries.get(self.next..).unwrap_or_default();
+        let mut keys = [[0; ROW_ID_BYTES]; RUN_ROWS_MAX];
+        let keys = &mut keys[..entries.len().min(*wanted)];
+        for (key, entry) in keys.iter_mut().zip(entries) {
+            *key = entry.row_id.key();
+        }
+        let mut problem = None;
+        self.table.rows.get_run(keys.iter().map(|key| &key[..]), |entry, _| {
+            let row = match entry.map(|entry| RowHeader::split(entry.value)).transpose() {
+                Ok(row) => row,
+                Err(error) => {
+                    problem = Some(error);
+                    return ControlFlow::Break(());
+                }
+            };
+            rows.push_back(row.map(|(header, image)| {
+                let start = images.len();
+                images.extend_from_slice(image);
+                (header, start..images.len())
+            }));
+            ControlFlow::Continue(())
+        })?;
+        problem.map_or(Ok(()), Err)
     }
 
     fn copy_leaf(&mut self) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Random operations on a tree and on a `BTreeMap`: every answer and every scan is the same.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use super::harness::{Random, all, collect, get, put, put_run, remove, remove_range, tree};
 use crate::error::StorageError;
@@ -214,6 +214,39 @@ fn keys_and_entries_at_the_limit_are_taken_and_longer_ones_refused() {
     let too_long = EditNeed { value_bytes_max: ENTRY_LEN_MAX - 7, log_bytes: 0 };
     let refused = rows.edit(&[0; 8], too_long, None, |_| ());
     assert!(matches!(refused, Err(StorageError::EntryTooLarge { .. })));
+}
+
+#[test]
+fn a_run_of_lookups_finds_what_single_ones_find() {
+    let tree = tree();
+    for id in (0..4_000_u64).filter(|id| id % 7 != 0) {
+        put(&tree, &id.to_be_bytes(), &[id as u8; 40], id % 5 == 0);
+    }
+    let ascending: Vec<u64> = (3_000..3_200).collect();
+    let descending: Vec<u64> = (3_000..3_200).rev().collect();
+    let scattered: Vec<u64> = (0..200).map(|n| n * 7_919 % 5_000).collect();
+    for ids in [ascending, descending, scattered] {
+        let keys: Vec<[u8; 8]> = ids.iter().map(|id| id.to_be_bytes()).collect();
+        let (mut found, mut runs) = (Vec::new(), 0);
+        while found.len() < keys.len() {
+            let keys = keys[found.len()..].iter().map(|key| &key[..]);
+            let before = found.len();
+            let count = tree.get_run(keys, |entry, _| {
+                found.push(entry.map(|entry| (entry.value.to_vec(), entry.marked)));
+                // Every other run is ended early.
+                if runs % 2 == 0 && found.len() == before + 3 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+            assert_eq!(count.unwrap(), found.len() - before);
+            runs += 1;
+        }
+        let single = |key: &[u8; 8]| tree.get(key, |entry, _| entry.map(|entry| (entry.value.to_vec(), entry.marked)));
+        let expected: Vec<_> = keys.iter().map(|key| single(key).unwrap()).collect();
+        assert_eq!(found, expected);
+    }
 }
 
 #[test]

@@ -6,34 +6,30 @@
 //!    was kept.
 //! 3. A row's values are computed when it is given out, from state that only moves forward: frames whose bounds do not
 //!    go back cost each row once (see `aggregate` for what cannot take rows out again).
-//! 4. The partition, the arguments and the aggregates' states are charged to the statement. Rows and arguments that memory has
-//!    no room for are in files (`spill::store`); what stays is a number for each group of peers.
+//! 4. The partition, the arguments and the aggregates' states are charged to the statement.
 //!
-//! | file | what it does |
-//! |---|---|
-//! | `frame` | which rows a call sees |
-//! | `function` | row_number, rank, lag, first_value and the like |
-//! | `aggregate` | aggregates over a moving frame |
+//! What is computed is in [`crate::window`].
 
-mod aggregate;
-mod frame;
-mod function;
-
-use std::cell::Cell;
-
-use nqdb_functions::{Aggregate, WindowKind};
+use nqdb_functions::{Aggregate, FunctionContext, InRange, WindowKind};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
 use super::expression::{Eval, Slot};
 use super::operator::{PlanNode, Pull, State};
+use super::row_buffer::RowBuffer;
 use super::runtime::Runtime;
 use super::sort::SortColumn;
-use super::spill::ChargedRows;
-use aggregate::MovingAggregate;
-pub(crate) use frame::{Bound, Frame, Offset};
-use frame::{FrameCursor, Offsets};
-use function::Ntile;
+use crate::window::{
+    Arguments, Distance, Frame, FrameCursor, FrameRows, MovingAggregate, Ntile, Peers, Place, RangeKey, Surroundings,
+    checked_distance, neighbour, rank, row_in_frame,
+};
+
+/// How far a bound of a frame is.
+#[derive(Clone, Debug)]
+pub(crate) struct WindowOffset {
+    pub distance: Eval,
+    pub in_range: Option<InRange>,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
@@ -54,7 +50,7 @@ pub(crate) struct WindowCall {
     pub args: Box<[Eval]>,
     pub arg_types: Box<[Oid]>,
     pub filter: Option<Eval>,
-    pub frame: Frame,
+    pub frame: Frame<WindowOffset>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,64 +68,38 @@ pub(crate) struct WindowState {
     input_ended: bool,
     /// The next row to give out; none while rows come in.
     position: Option<usize>,
-    /// The frames' offsets were evaluated.
-    has_offsets: bool,
+    /// The frames of the calls, once their offsets were evaluated.
+    frames: Option<Vec<Frame<Distance>>>,
 }
 
 /// The rows of one partition.
 #[derive(Default)]
 struct Partition {
-    rows: ChargedRows,
-    /// The first row of each peer group.
-    group_starts: Vec<usize>,
-    /// The group that was asked for last: rows are asked for in their order.
-    recent_group: Cell<usize>,
-    /// The last row, to which the next one may be a peer.
-    last: Vec<Datum>,
+    rows: RowBuffer,
+    peers: Peers,
     charged_bytes: usize,
 }
 
 /// What one call keeps of the partition.
 struct CallState {
-    /// The arguments of each row, and whether it passes the filter if there is one.
-    args: ChargedRows,
-    offsets: Offsets,
+    /// Row-major: the arguments of row 0, of row 1, ...
+    args: Vec<Datum>,
+    /// Whether each row passes the filter; empty without one.
+    passes: Vec<bool>,
     cursor: FrameCursor,
     aggregate: Option<MovingAggregate>,
     ntile: Ntile,
+    charged_bytes: usize,
 }
 
 impl Partition {
     fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// The number of a row's peer group.
-    fn group_of(&self, row: usize) -> usize {
-        let recent = self.recent_group.get();
-        let found = [recent, recent + 1].into_iter().find(|group| {
-            let (start, end) = self.group(*group);
-            (start..end).contains(&row)
-        });
-        let group = match found {
-            Some(group) => group,
-            None => self.group_starts.partition_point(|start| *start <= row).saturating_sub(1),
-        };
-        self.recent_group.set(group);
-        group
-    }
-
-    /// The rows of a peer group: the first, and the one behind the last.
-    fn group(&self, number: usize) -> (usize, usize) {
-        let start = self.group_starts.get(number).copied().unwrap_or(self.len());
-        let end = self.group_starts.get(number + 1).copied().unwrap_or(self.len());
-        (start, end)
+        self.peers.rows()
     }
 
     fn clear(&mut self, rt: &mut Runtime<'_, '_>) {
         self.rows.clear(rt);
-        self.group_starts.clear();
-        self.recent_group.set(0);
+        self.peers.clear();
         rt.release(std::mem::take(&mut self.charged_bytes));
     }
 }
@@ -141,22 +111,119 @@ impl CallState {
             WindowWork::Function(_) => None,
         };
         CallState {
-            args: ChargedRows::default(),
-            offsets: Offsets::default(),
+            args: Vec::new(),
+            passes: Vec::new(),
             cursor: FrameCursor::default(),
             aggregate,
             ntile: Ntile::default(),
+            charged_bytes: 0,
         }
     }
 
     /// Forgets the partition.
     fn clear(&mut self, rt: &mut Runtime<'_, '_>) {
-        self.args.clear(rt);
+        self.args.clear();
+        self.passes.clear();
         self.cursor = FrameCursor::default();
         self.ntile = Ntile::default();
         if let Some(aggregate) = &mut self.aggregate {
             aggregate.clear(rt);
         }
+        rt.release(std::mem::take(&mut self.charged_bytes));
+    }
+}
+
+impl WindowCall {
+    /// The frame with the values of its offsets.
+    fn frame(&self, rt: &mut Runtime<'_, '_>) -> SqlResult<Frame<Distance>> {
+        self.frame.try_map(|offset, side| {
+            let value = checked_distance(offset.distance.eval(rt)?, self.frame.unit, side)?;
+            Ok(Distance { value, in_range: offset.in_range })
+        })
+    }
+
+    /// The value in the current row.
+    fn value(
+        &self,
+        frame: &Frame<Distance>,
+        state: &mut CallState,
+        place: Place<'_>,
+        rt: &mut Runtime<'_, '_>,
+    ) -> SqlResult<Datum> {
+        let (row, rows, width) = (place.row, place.peers.rows(), self.args.len());
+        let argument = |args: &[Datum], row: usize, number: usize| {
+            args.get(row * width + number).filter(|_| number < width).cloned()
+        };
+        let integer = |args: &[Datum], number| argument(args, row, number).as_ref().and_then(Datum::as_integer);
+        let kind = match self.work {
+            WindowWork::Function(kind) => kind,
+            WindowWork::Aggregate(_) => {
+                let rows: FrameRows = state.cursor.rows(frame, place, rt)?;
+                let Some(aggregate) = &mut state.aggregate else { return Ok(Datum::Null) };
+                let arguments = Arguments { values: &state.args, width, passes: &state.passes };
+                return aggregate.value(rows, arguments, rt);
+            }
+        };
+        let args = &state.args;
+        Ok(match kind {
+            WindowKind::FirstValue | WindowKind::LastValue | WindowKind::NthValue => {
+                let rows = state.cursor.rows(frame, place, rt)?;
+                let found = row_in_frame(kind, &rows, integer(args, 1))?;
+                found.and_then(|row| argument(args, row, 0)).unwrap_or(Datum::Null)
+            }
+            WindowKind::Lag | WindowKind::Lead => {
+                let Some(distance) = (if width > 1 { integer(args, 1) } else { Some(1) }) else {
+                    return Ok(Datum::Null);
+                };
+                let found = match neighbour(kind == WindowKind::Lead, distance, row, rows) {
+                    Some(target) => argument(args, target, 0),
+                    None => argument(args, row, 2),
+                };
+                found.unwrap_or(Datum::Null)
+            }
+            WindowKind::Ntile => state.ntile.value(integer(args, 0), row, rows)?.map_or(Datum::Null, Datum::Int4),
+            _ => rank(kind, place.peers, row),
+        })
+    }
+}
+
+/// The only column of the order, among kept rows.
+struct KeyColumn<'p> {
+    rows: &'p RowBuffer,
+    width: usize,
+    column: SortColumn,
+}
+
+impl RangeKey for KeyColumn<'_> {
+    fn value(&self, row: usize) -> &Datum {
+        &self.rows.row(row, self.width)[self.column.position]
+    }
+
+    fn descending(&self) -> bool {
+        self.column.descending
+    }
+
+    fn nulls_first(&self) -> bool {
+        self.column.nulls_first
+    }
+}
+
+impl Surroundings for Runtime<'_, '_> {
+    /// A row's values are computed whole, so only the cancel flag ends this.
+    fn count_row(&mut self) -> SqlResult<()> {
+        self.slice_is_over().map(|_| ())
+    }
+
+    fn functions(&self) -> &FunctionContext<'_> {
+        &self.cx.functions
+    }
+
+    fn charge(&mut self, bytes: usize) -> SqlResult<()> {
+        Runtime::charge(self, bytes)
+    }
+
+    fn release(&mut self, bytes: usize) {
+        Runtime::release(self, bytes);
     }
 }
 
@@ -169,7 +236,7 @@ impl Window {
             pending: None,
             input_ended: false,
             position: None,
-            has_offsets: false,
+            frames: None,
         }
     }
 
@@ -177,16 +244,13 @@ impl Window {
         state.clear(rt);
         state.pending = None;
         state.input_ended = false;
-        state.has_offsets = false;
+        state.frames = None;
         self.input.open(&mut state.input, rt)
     }
 
     pub fn next(&self, state: &mut WindowState, rt: &mut Runtime<'_, '_>) -> SqlResult<Pull> {
-        if !state.has_offsets {
-            for (call, call_state) in self.calls.iter().zip(&mut state.calls) {
-                call_state.offsets = call.frame.evaluate_offsets(rt)?;
-            }
-            state.has_offsets = true;
+        if state.frames.is_none() {
+            state.frames = Some(self.calls.iter().map(|call| call.frame(rt)).collect::<SqlResult<_>>()?);
         }
         loop {
             let position = match state.position {
@@ -216,53 +280,17 @@ impl Window {
 
     /// Puts a row and the values of the calls into their slots.
     fn give_out(&self, state: &mut WindowState, position: usize, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        rt.load(&self.slots, state.partition.rows.row(position)?);
-        for (call, call_state) in self.calls.iter().zip(&mut state.calls) {
-            let value = self.value(call, call_state, &mut state.partition, position, rt)?;
+        let width = self.slots.len();
+        rt.load(&self.slots, state.partition.rows.row(position, width));
+        let key = self.order.first().map(|column| KeyColumn { rows: &state.partition.rows, width, column: *column });
+        let key = key.as_ref().map(|key| key as &dyn RangeKey);
+        let place = Place { peers: &state.partition.peers, key, row: position };
+        let frames = state.frames.as_deref().unwrap_or_default();
+        for ((call, frame), call_state) in self.calls.iter().zip(frames).zip(&mut state.calls) {
+            let value = call.value(frame, call_state, place, rt)?;
             rt.frame.slots[call.slot] = value;
         }
         Ok(())
-    }
-
-    fn value(
-        &self,
-        call: &WindowCall,
-        state: &mut CallState,
-        partition: &mut Partition,
-        row: usize,
-        rt: &mut Runtime<'_, '_>,
-    ) -> SqlResult<Datum> {
-        let kind = match call.work {
-            WindowWork::Function(kind) => kind,
-            WindowWork::Aggregate(_) => {
-                let rows = self.frame_rows(call, state, partition, row, rt)?;
-                let Some(aggregate) = &mut state.aggregate else { return Ok(Datum::Null) };
-                return aggregate.value(rows, &mut state.args, call.args.len(), rt);
-            }
-        };
-        match kind {
-            WindowKind::FirstValue | WindowKind::LastValue | WindowKind::NthValue => {
-                let rows = self.frame_rows(call, state, partition, row, rt)?;
-                function::value_in_frame(kind, &rows, &mut state.args, row)
-            }
-            WindowKind::Lag | WindowKind::Lead => {
-                function::neighbour(kind == WindowKind::Lead, &mut state.args, row, partition.len())
-            }
-            WindowKind::Ntile => state.ntile.value(state.args.row(row)?.first(), row, partition.len()),
-            _ => Ok(function::rank(kind, partition, row)),
-        }
-    }
-
-    fn frame_rows(
-        &self,
-        call: &WindowCall,
-        state: &mut CallState,
-        partition: &mut Partition,
-        row: usize,
-        rt: &mut Runtime<'_, '_>,
-    ) -> SqlResult<frame::FrameRows> {
-        let mut place = frame::Place { partition, order: &self.order, row };
-        state.cursor.rows(&call.frame, &state.offsets, &mut place, rt)
     }
 
     /// Reads the input up to the end of the partition; false when the slice is over before that.
@@ -293,9 +321,10 @@ impl Window {
         if state.partition.len() == 0 {
             return false;
         }
+        let first = state.partition.rows.row(0, self.slots.len());
         self.partition.iter().any(|(position, type_oid)| {
             let value = &rt.frame.slots[self.slots[*position]];
-            value.compare_as(&state.partition.last[*position], *type_oid).is_ne()
+            value.compare_as(&first[*position], *type_oid).is_ne()
         })
     }
 
@@ -303,22 +332,29 @@ impl Window {
     fn keep(&self, state: &mut WindowState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
         let partition = &mut state.partition;
         let number = partition.len();
-        let row: Vec<Datum> = self.slots.iter().map(|slot| rt.frame.slots[*slot].clone()).collect();
-        let is_peer = number > 0 && self.order.iter().all(|key| key.compare(&partition.last, &row).is_eq());
-        if !is_peer {
-            let bytes = size_of::<usize>();
-            rt.charge(bytes)?;
-            partition.charged_bytes += bytes;
-            partition.group_starts.push(number);
-        }
-        partition.rows.push(&row, rt)?;
-        partition.last = row;
+        partition.rows.push(&self.slots, rt)?;
+        let bytes = 2 * size_of::<usize>();
+        rt.charge(bytes)?;
+        partition.charged_bytes += bytes;
+        let width = self.slots.len();
+        let is_peer = number > 0 && {
+            let (before, this) = (partition.rows.row(number - 1, width), partition.rows.row(number, width));
+            self.order.iter().all(|key| key.compare(before, this).is_eq())
+        };
+        partition.peers.push(is_peer);
         for (call, call_state) in self.calls.iter().zip(&mut state.calls) {
-            let mut args = call.args.iter().map(|arg| arg.eval(rt)).collect::<SqlResult<Vec<Datum>>>()?;
-            if let Some(filter) = &call.filter {
-                args.push(Datum::Bool(filter.passes(rt)?));
+            let mut bytes = 0;
+            for arg in &call.args {
+                let value = arg.eval(rt)?;
+                bytes += size_of::<Datum>() + value.heap_size();
+                call_state.args.push(value);
             }
-            call_state.args.push(&args, rt)?;
+            if let Some(filter) = &call.filter {
+                bytes += size_of::<bool>();
+                call_state.passes.push(filter.passes(rt)?);
+            }
+            rt.charge(bytes)?;
+            call_state.charged_bytes += bytes;
         }
         Ok(())
     }
