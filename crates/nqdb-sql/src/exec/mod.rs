@@ -59,7 +59,7 @@ pub use scan::row_of_address;
 pub(crate) use aggregate::{Aggregation, Call, KeySet, OrderKey};
 pub(crate) use array::EvalSubscript;
 pub(crate) use constant_set::ConstantSet;
-pub(crate) use constraint::CheckConstraint;
+pub(crate) use constraint::{CheckConstraint, value_text, write_error};
 pub(crate) use distinct::Distinct;
 pub(crate) use domain::DomainCheck;
 pub(crate) use evaluation::{Evaluation, RowEvaluation};
