@@ -20,6 +20,16 @@ pub enum Failure {
 
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
+impl Failure {
+    /// The error, where nothing can be declined any more.
+    pub fn too_late(self) -> SqlError {
+        match self {
+            Failure::Sql(error) => error,
+            Failure::Declined(reason) => SqlError::internal(reason),
+        }
+    }
+}
+
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

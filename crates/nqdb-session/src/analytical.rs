@@ -11,7 +11,7 @@ use nqdb_analytics::{Analytics, Batch, Request, Running};
 use nqdb_sql::exec::{CommandTag, Execution, RowSink};
 use nqdb_sql::ir::Query;
 use nqdb_sql::plan::Plan;
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sqlstate::SqlResult;
 use nqdb_txn::ReadView;
 use nqdb_types::Datum;
 
@@ -121,7 +121,7 @@ impl Session {
             let rows_before = target.rows;
             let mut gate = RowGate { out, target, notes, format: &format, names };
             for row in portal.next..end {
-                batch.read_row(row, &mut values).map_err(row_error)?;
+                batch.read_row(row, &mut values).map_err(nqdb_analytics::Failure::too_late)?;
                 gate.row(&values)?;
             }
             sent += target.rows - rows_before;
@@ -138,13 +138,5 @@ impl Session {
                 out.flush().await?;
             }
         }
-    }
-}
-
-/// A batch that was given out reads.
-fn row_error(failure: nqdb_analytics::Failure) -> SqlError {
-    match failure {
-        nqdb_analytics::Failure::Sql(error) => error,
-        nqdb_analytics::Failure::Declined(reason) => SqlError::internal(reason),
     }
 }

@@ -227,7 +227,7 @@ impl Session {
             format: &self.format,
             session: &self.surroundings,
         };
-        call(&cx, &planner.context(catalog.version, self.format.types.clone(), self.surroundings.interruption()))
+        call(&cx, &planner.context(&catalog, self.format.types.clone(), self.surroundings.interruption()))
     }
 
     /// Lends the transaction and what goes with it for one step.
@@ -252,6 +252,7 @@ impl Session {
             cancel: &self.surroundings.backend.cancel,
             notices: &mut self.notices,
             memory_limit_bytes,
+            constraints: &self.surroundings.constraints,
             memory: &self.surroundings.instance.statement_memory,
         };
         call(&mut cx)

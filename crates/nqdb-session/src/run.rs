@@ -369,6 +369,7 @@ impl Session {
             cancel: &self.surroundings.backend.cancel,
             notices: &mut self.notices,
             memory_limit_bytes,
+            constraints: &self.surroundings.constraints,
             memory: &self.surroundings.instance.statement_memory,
         };
         self.surroundings.begin_step();

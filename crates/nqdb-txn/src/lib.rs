@@ -13,6 +13,7 @@
 //! | [`transaction`], [`rollback`] | one transaction from begin to end |
 //! | [`wait`], [`relation_lock`], [`row_lock`], [`key_lock`] | who waits for whom |
 //! | [`system`], [`recovery`], [`directory`] | the whole: open, crash recovery, the list of trees |
+//! | [`publication`] | telling the world outside of commits, in their order |
 //! | [`purge`], [`definitions`] | cleaning up, and the definitions of tables that it goes by |
 //! | [`sequence`] | numbers that never roll back |
 //! | [`check`] | index against row, overflow references |
@@ -37,6 +38,7 @@ mod growth;
 mod ids;
 mod key_lock;
 mod key_sort;
+mod publication;
 mod purge;
 mod record;
 mod recovery;
@@ -59,6 +61,7 @@ pub use error::{Result, TxnError};
 pub use ids::{Csn, OwnerId, RowId, UndoPosition, XID_MAX, Xid};
 pub use nqdb_storage::tree::{Direction, Tree};
 pub use nqdb_storage::{Lsn, TreeId};
+pub use publication::PublishHook;
 pub use relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock};
 pub use row_lock::RowLock;
 pub use sequence::{Sequence, SequenceState};

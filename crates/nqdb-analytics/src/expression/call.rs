@@ -33,16 +33,18 @@ const STABLE_WITHOUT_SESSION: &[&str] = &[
 
 /// Whether a function needs nothing but its arguments, the format settings and the start of its transaction.
 pub(super) fn is_session_free(function: &Function) -> bool {
+    !function.set_returning && asks_no_session(function)
+}
+
+/// As [`is_session_free`], for functions that return rows too.
+pub(crate) fn asks_no_session(function: &Function) -> bool {
     let is_of_time =
         |arg: &Oid| matches!(*arg, oid::DATE | oid::TIME | oid::TIMESTAMP | oid::TIMESTAMPTZ | oid::INTERVAL);
-    !function.set_returning
-        && match function.volatility {
-            Volatility::Immutable => true,
-            Volatility::Stable => {
-                function.args.iter().any(is_of_time) || STABLE_WITHOUT_SESSION.contains(&function.name)
-            }
-            Volatility::Volatile => false,
-        }
+    match function.volatility {
+        Volatility::Immutable => true,
+        Volatility::Stable => function.args.iter().any(is_of_time) || STABLE_WITHOUT_SESSION.contains(&function.name),
+        Volatility::Volatile => false,
+    }
 }
 
 /// A comparison operator and the types of its sides.

@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use nqdb_functions::Function;
 use nqdb_sql::ir::{ColumnId, Expr, ExprKind, Query};
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_types::{Datum, Type, oid, type_info};
+use nqdb_types::{Datum, Type, type_info};
 
+use super::by_row::takes_records;
 use super::evaluate::Rows;
 use super::{EvalContext, Expression, Node, RowOperation};
 use crate::column::datum_at;
@@ -97,6 +98,9 @@ impl Compiler<'_> {
         let one = |arg: &Expr| self.compile_under(arg, operand);
         let all = |args: &[Expr]| args.iter().map(one).collect::<Outcome<Vec<Expression>>>();
         let ty = expr.ty;
+        if takes_records(expr) {
+            return self.by_row(expr);
+        }
         Ok(match &expr.kind {
             ExprKind::Literal(datum) => Expression::constant(datum.clone(), ty),
             ExprKind::Param(index) => match self.constants.params.get(usize::from(*index)) {
@@ -126,11 +130,7 @@ impl Compiler<'_> {
             ExprKind::Or(args) => junction(Node::Or, all(args)?),
             ExprKind::Not(arg) => self.folded(parent(Shape::BOOL, Node::Not, one(arg)?)),
             ExprKind::IsNull { arg, negated } => {
-                let arg = one(arg)?;
-                if matches!(arg.shape.ty.oid, oid::RECORD) {
-                    return Err(Failure::Declined("a test of a row's columns"));
-                }
-                self.folded(parent(Shape::BOOL, |arg| Node::IsNull { arg, negated: *negated }, arg))
+                self.folded(parent(Shape::BOOL, |arg| Node::IsNull { arg, negated: *negated }, one(arg)?))
             }
             ExprKind::IsBool { arg, value, negated } => {
                 let node = |arg| Node::IsBool { arg, value: *value, negated: *negated };
@@ -168,8 +168,7 @@ impl Compiler<'_> {
             }
             ExprKind::ScalarSubquery(query) => self.subquery(query, false, ty)?,
             ExprKind::Exists(query) => self.subquery(query, true, ty)?,
-            #[allow(unreachable_patterns, reason = "the IR grows")]
-            _ => return Err(Failure::Declined("an expression that has no vectorised form")),
+            _ => self.by_row(expr)?,
         })
     }
 
@@ -260,7 +259,7 @@ fn mentions_operand(expr: &Expr) -> bool {
 }
 
 /// The reg types: their text names an object of the catalog.
-fn is_of_catalog(ty: Type) -> bool {
+pub(super) fn is_of_catalog(ty: Type) -> bool {
     type_info(ty.oid).is_none_or(|info| info.name.starts_with("reg"))
 }
 
@@ -296,7 +295,7 @@ fn relabelled(arg: Expression, ty: Type) -> Expression {
 }
 
 /// Brings results to one shape: decimals of one scale stay decimals, constant NULLs take any.
-fn aligned(results: Vec<Expression>, ty: Type) -> (Vec<Expression>, Shape) {
+pub(crate) fn aligned(results: Vec<Expression>, ty: Type) -> (Vec<Expression>, Shape) {
     let is_null = |result: &Expression| result.as_constant().is_some_and(Datum::is_null);
     let shapes = results.iter().filter(|result| !is_null(result)).map(|result| Some(result.shape));
     let merged = shapes.reduce(|a, b| a.and_then(|a| b.and_then(|b| a.merged(b)))).flatten();

@@ -7,7 +7,7 @@ use nqdb_functions::FunctionContext;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Datum, Type, apply_typmod, parse_text, write_text};
 
-use super::{EvalContext, Expression, Node, RowOperation, arithmetic, compare, key, text};
+use super::{EvalContext, Expression, Node, RowOperation, arithmetic, by_row, compare, key, text};
 use crate::column::{ColumnBuilder, datum_at, repeated, reshaped};
 use crate::failure::{Failure, Outcome};
 use crate::shape::Shape;
@@ -133,6 +133,7 @@ impl Expression {
                 let call = |cx: &mut FunctionContext<'_>, args: &[Datum]| Ok(operation.apply(args, cx)?);
                 row_by_row(&values, &shapes, self.shape, rows.count, cx, &[], call)
             }
+            Node::ByRow { expression, params, args } => by_row::evaluate(self, expression, params, args, rows, cx),
             Node::Not(arg) => {
                 let value = arg.evaluate(rows, cx)?;
                 let result = std::sync::Arc::new(compute::not(value.booleans()?)?);

@@ -7,6 +7,7 @@
 //! | `evaluate` | runs one over the rows of a batch |
 //! | `conditional` | AND, OR, CASE, COALESCE: what is not needed is not evaluated |
 //! | `compare`, `arithmetic`, `text`, `key` | the kernels |
+//! | `by_row` | what has none: the row executor's own evaluation |
 //! | `physical` | the face that DataFusion sees |
 //!
 //! What always holds:
@@ -18,6 +19,7 @@
 //! 3. Nothing in here asks a session; functions that do are not compiled.
 
 mod arithmetic;
+mod by_row;
 mod call;
 mod compare;
 mod compile;
@@ -30,14 +32,16 @@ mod tests;
 mod text;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use nqdb_functions::Function;
+use nqdb_sql::RowExpression;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Datum, FormatContext, Type};
 
 pub(crate) use arithmetic::fit_64_bits;
-pub(crate) use call::{is_comparison, is_equality};
-pub(crate) use compile::{Columns, Compiler, Constants, SubqueryValues, subquery_key};
+pub(crate) use call::{asks_no_session, is_comparison, is_equality};
+pub(crate) use compile::{Columns, Compiler, Constants, SubqueryValues, aligned, subquery_key};
 pub(crate) use evaluate::{Rows, holding, lifted};
 pub(crate) use physical::physical;
 
@@ -101,6 +105,12 @@ pub(crate) enum Node {
     /// What is no function, row by row.
     RowWise {
         operation: RowOperation,
+        args: Vec<Expression>,
+    },
+    /// What only the row executor has, whole: its columns and parameters are all that it reads.
+    ByRow {
+        expression: RowExpression,
+        params: Arc<[Datum]>,
         args: Vec<Expression>,
     },
     /// The same values in another array.
@@ -230,6 +240,11 @@ impl Expression {
         }
     }
 
+    /// Whether it is the constant `true`.
+    pub fn is_true(&self) -> bool {
+        self.as_constant().and_then(Datum::as_bool) == Some(true)
+    }
+
     /// The same values in another shape of their type.
     pub fn reshaped(self, shape: Shape) -> Expression {
         match self.node {
@@ -267,6 +282,7 @@ impl Expression {
             | Node::InSet { arg, .. } => f(arg),
             Node::Call { args, .. }
             | Node::RowWise { args, .. }
+            | Node::ByRow { args, .. }
             | Node::And(args)
             | Node::Or(args)
             | Node::Coalesce(args) => args.iter().for_each(f),

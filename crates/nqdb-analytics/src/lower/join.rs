@@ -61,6 +61,9 @@ impl Lowering<'_> {
         above: Vec<Expr>,
         needed: &ColumnSet,
     ) -> Outcome<Lowered> {
+        if let Some(lateral) = self.lateral(kind, left, right, on, &above, needed)? {
+            return Ok(lateral);
+        }
         let conditions = distribute(kind, left, right, on, above);
         let mut outside = needed.clone();
         conditions.above.iter().for_each(|condition| outside.extend(mentioned(condition)));
@@ -307,7 +310,7 @@ fn distribute(kind: JoinKind, left: &Rel, right: &Rel, on: Option<&Expr>, above:
 }
 
 /// Comparisons of columns and constants, and what AND, OR and the like make of them: it never fails.
-fn is_harmless(expr: &Expr) -> bool {
+pub(super) fn is_harmless(expr: &Expr) -> bool {
     let is_harmless_itself = match &expr.kind {
         ExprKind::Call { function, .. } => is_comparison(function),
         ExprKind::Column(_)

@@ -10,6 +10,8 @@ mod databases;
 mod hostile;
 mod limits;
 mod login;
+mod notify;
+mod notify_writers;
 mod privileges;
 mod protocol;
 mod statements;

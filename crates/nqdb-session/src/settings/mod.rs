@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nqdb_catalog::Snapshot;
 use nqdb_sql::interruption::Interruption;
 use nqdb_sql::plan::{ExecutorChoice, PlanContext};
 use nqdb_sqlstate::{
@@ -112,9 +113,15 @@ pub struct PlannerSettings {
 
 impl PlannerSettings {
     /// For a statement bound against one version of the catalog.
-    pub fn context(self, catalog_version: u64, types: Arc<dyn TypeCatalog>, interruption: Interruption) -> PlanContext {
+    pub fn context(
+        self,
+        catalog: &Arc<Snapshot>,
+        types: Arc<dyn TypeCatalog>,
+        interruption: Interruption,
+    ) -> PlanContext {
         PlanContext {
-            catalog_version,
+            catalog_version: catalog.version,
+            catalog: Some(catalog.clone()),
             enable_seqscan: self.seqscan,
             enable_indexscan: self.indexscan,
             enable_hashjoin: self.hashjoin,

@@ -3,6 +3,7 @@
 //! An execution never blocks on another transaction and never reads the clock: it returns a [`Step`] and is
 //! called again. Rows leave through a [`RowSink`], one at a time, so that nothing is held for the client.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use nqdb_types::Datum;
 
 use super::memory::MemoryPool;
 
+use crate::integrity::Constraints;
 use crate::system::SystemSession;
 
 /// What one call of `step` needs of the session.
@@ -27,6 +29,8 @@ pub struct ExecContext<'a> {
     pub notices: &'a mut Vec<Notice>,
     /// What sorts, aggregates and hash tables of one statement may hold, in bytes; more is 53200.
     pub memory_limit_bytes: usize,
+    /// What the transaction remembers of its constraints.
+    pub constraints: &'a RefCell<Constraints>,
     /// What the statements of all sessions share.
     pub memory: &'a Arc<MemoryPool>,
 }

@@ -59,7 +59,7 @@ pub use scan::row_of_address;
 pub(crate) use aggregate::{Aggregation, Call, KeySet, OrderKey};
 pub(crate) use array::EvalSubscript;
 pub(crate) use constant_set::ConstantSet;
-pub(crate) use constraint::CheckConstraint;
+pub(crate) use constraint::{CheckConstraint, value_text, write_error};
 pub(crate) use distinct::Distinct;
 pub(crate) use domain::DomainCheck;
 pub(crate) use evaluation::{Evaluation, RowEvaluation};
@@ -82,7 +82,5 @@ pub(crate) use scan::{Access, Scan};
 pub(crate) use set_operation::SetOperation;
 pub(crate) use sort::{Sort, SortColumn};
 pub(crate) use system_scan::SystemScan;
-pub(crate) use window::{
-    Bound as WindowBound, Frame as WindowFrame, Offset as WindowOffset, Window, WindowCall, WindowWork,
-};
+pub(crate) use window::{Window, WindowCall, WindowOffset, WindowWork};
 pub(crate) use with::{Recursion, With, WithPlan, WithScan};

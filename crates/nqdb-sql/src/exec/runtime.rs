@@ -24,6 +24,7 @@ use super::operator::{NodeStatistics, PlanNode, Pull, State};
 use super::row_buffer::RowBuffer;
 use super::scan::RowAddress;
 use super::with::{WithPlan, WithState};
+use crate::integrity::Event;
 
 /// Rows (or comparisons of joins) between two looks at the cancel flag; about a millisecond of work.
 pub(crate) const SLICE_WORK: u32 = 2_000;
@@ -39,6 +40,10 @@ pub(crate) struct Frame {
     pub target: Option<RowAddress>,
     /// Where the cursors of WHERE CURRENT OF stand; none where a cursor's row has no address any more.
     pub current_rows: Vec<Option<RowId>>,
+    /// What is to be checked once the statement is over.
+    pub events: Vec<Event>,
+    /// Rows to be changed must be there in this view too, as they are: 40001 else.
+    pub expected: Option<ReadView>,
     /// What an operator waits for that says [`Pull::Yield`].
     pub wait: Option<Wait>,
     /// Per plan node, while EXPLAIN ANALYZE counts.
@@ -58,6 +63,8 @@ impl Frame {
             work_tables: Vec::new(),
             target: None,
             current_rows: Vec::new(),
+            events: Vec::new(),
+            expected: None,
             wait: None,
             statistics: None,
             memory_bytes: 0,

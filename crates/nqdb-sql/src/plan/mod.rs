@@ -45,6 +45,7 @@ mod with;
 
 use std::sync::Arc;
 
+use nqdb_catalog::Snapshot;
 use nqdb_txn::RelationLock;
 use nqdb_types::{NoUserTypes, Oid, TypeCatalog};
 
@@ -73,6 +74,9 @@ pub struct PlanContext {
     pub enable_nestloop: bool,
     pub enable_sort: bool,
     pub executor: ExecutorChoice,
+    /// The catalog that the statement was bound against, for the tables that its constraints lead to; none where it
+    /// changes no rows.
+    pub catalog: Option<Arc<Snapshot>>,
     /// How EXPLAIN spells values and names of users' types.
     pub types: Arc<dyn TypeCatalog>,
     /// Planning may take long.
@@ -100,6 +104,7 @@ impl PlanContext {
             enable_nestloop: true,
             enable_sort: true,
             executor: ExecutorChoice::Auto,
+            catalog: None,
             types: Arc::new(NoUserTypes),
             interruption: Interruption::default(),
         }

@@ -29,6 +29,7 @@ pub struct Bed {
     format: FormatContext,
     cancel: AtomicBool,
     memory: Arc<MemoryPool>,
+    constraints: std::cell::RefCell<nqdb_sql::integrity::Constraints>,
 }
 
 /// One client.
@@ -82,6 +83,7 @@ impl Bed {
             format: FormatContext::default(),
             cancel: AtomicBool::new(false),
             memory: MemoryPool::new(1 << 30),
+            constraints: Default::default(),
         }
     }
 
@@ -110,6 +112,7 @@ fn context<'a>(
         cancel: &bed.cancel,
         notices,
         memory_limit_bytes,
+        constraints: &bed.constraints,
         memory: &bed.memory,
     }
 }
@@ -160,7 +163,7 @@ impl Session<'_> {
             session: &self.bed.functions,
         };
         let mut params = ParamTypes::declared(types);
-        let plan_cx = PlanContext::new(snapshot.version);
+        let plan_cx = PlanContext { catalog: Some(snapshot.clone()), ..PlanContext::new(snapshot.version) };
         match &parsed.kind {
             StatementKind::Explain { options, inner } => {
                 let (bound, _) = bind(inner, &cx, &mut params)?;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use nqdb_server::{Configuration, HttpListen, LogFormat, Running, start, start_on};
+use nqdb_server::{Configuration, HttpListen, LogFormat, NotifyOverflow, Running, start, start_on};
 use nqdb_session::Instance;
 use nqdb_storage::disk::Disk;
 use tokio_postgres::{Client, NoTls};
@@ -77,6 +77,8 @@ pub fn configuration(directory: &Path) -> Configuration {
         unix_socket_dir: None,
         tls: None,
         allow_passwordless_roles: false,
+        notify_queue_bytes: 16 << 20,
+        notify_overflow: NotifyOverflow::DropListener,
         log_format: LogFormat::Text,
         log_level: "warn".to_owned(),
     }
