@@ -101,6 +101,11 @@ impl SpillingJoinExec {
         SpillingJoinExec::at_level(Inputs { built, probing, parts, memory, level: 0 })
     }
 
+    /// The kind of the join, whose left side is the built one.
+    pub fn join_type(&self) -> JoinType {
+        self.inputs.parts.join_type
+    }
+
     fn at_level(inputs: Inputs) -> Result<SpillingJoinExec> {
         let schema = inputs.hash_join(inputs.built.clone())?.schema();
         let streams = inputs.probing.output_partitioning().partition_count();
