@@ -20,10 +20,12 @@ use datafusion_execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion_execution::{SendableRecordBatchStream, TaskContext};
 use datafusion_physical_plan::ExecutionPlanProperties;
 use futures::StreamExt;
+use nqdb_sql::explain::MeasuredNode;
 use nqdb_sql::ir::Query;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::ReadView;
 use nqdb_types::{Datum, FormatContext};
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -34,6 +36,7 @@ use crate::expression::{Constants, EvalContext, SubqueryValues};
 use crate::failure::{Failure, Outcome};
 use crate::kept::KeptRows;
 use crate::lower::{LoweredQuery, Lowering};
+use crate::measure::{Measures, measured};
 use crate::memory::StatementMemory;
 use crate::scan::BATCH_ROWS;
 use crate::shape::Shape;
@@ -64,6 +67,8 @@ pub struct Request {
     /// µs since 2000-01-01 UTC.
     pub transaction_time_micros: i64,
     pub statement_time_micros: i64,
+    /// Rows and times of the operators are wanted.
+    pub measures: bool,
 }
 
 /// A statement that runs.
@@ -72,7 +77,11 @@ pub struct Running {
     stop: Stop,
     /// The task that runs it.
     task: Option<AbortHandle>,
+    measurements: Measurements,
 }
+
+/// The measured plans of a statement in the order in which they were started: the main one is the last.
+type Measurements = Arc<Mutex<Vec<Measures>>>;
 
 /// Rows of a result.
 pub struct Batch {
@@ -92,6 +101,8 @@ pub(crate) struct Statement {
     pub with: WithRows,
     partitions: usize,
     stop: Stop,
+    /// Where the measured plans go, if they are wanted.
+    measurements: Option<Measurements>,
 }
 
 /// The rows of a query, as they come.
@@ -128,6 +139,7 @@ impl Analytics {
     /// Starts a statement; its rows, or why there are none, come from [`Running::next`].
     pub fn start(&self, request: Request) -> Running {
         let (sender, batches) = mpsc::channel(PENDING_BATCHES);
+        let measurements = Measurements::default();
         let stop = Stop::default();
         let cx = EvalContext {
             format: request.format,
@@ -145,6 +157,7 @@ impl Analytics {
             with: WithRows::default(),
             partitions: self.partitions,
             stop: stop.clone(),
+            measurements: request.measures.then(|| measurements.clone()),
         };
         let task = self.runtime.as_ref().map(|runtime| {
             let task = runtime.spawn(async move {
@@ -155,7 +168,7 @@ impl Analytics {
             });
             task.abort_handle()
         });
-        Running { batches, stop, task }
+        Running { batches, stop, task, measurements }
     }
 
     /// Whether the executor takes a query, as far as its shape tells; the reason if not.
@@ -229,6 +242,19 @@ impl Running {
     pub async fn next(&mut self) -> Result<Option<Batch>, Failure> {
         self.batches.recv().await.transpose()
     }
+
+    /// What the operators have done, if that was asked for; the plans of subqueries and WITH queries hang below the others.
+    pub fn measured(&self) -> Option<MeasuredNode> {
+        let measures = self.measurements.lock();
+        let (main, others) = measures.split_last()?;
+        let mut node = main.node();
+        node.children.extend(others.iter().map(|other| {
+            let mut child = other.node();
+            child.label = Some("InitPlan".to_owned());
+            child
+        }));
+        Some(node)
+    }
 }
 
 impl Batch {
@@ -297,7 +323,13 @@ impl Statement {
             HashMap::new(),
             self.environment.clone(),
         );
-        let stream = lowered.plan.execute(0, Arc::new(context))?;
+        let mut plan = lowered.plan;
+        if let Some(measurements) = &self.measurements {
+            let (watched, measures) = measured(plan)?;
+            measurements.lock().push(measures);
+            plan = watched;
+        }
+        let stream = plan.execute(0, Arc::new(context))?;
         Ok(QueryRows { stream, shapes: lowered.shapes, may_decline: constants.may_decline.get() })
     }
 }

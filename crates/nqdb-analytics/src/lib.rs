@@ -19,6 +19,7 @@
 //! | `cache` | columns of tables that scans have read, while they are true |
 //! | `scan`, `kept` | tables, and the rows of WITH queries, into batches |
 //! | `join_keys` | what a join's built side has, for the scans that are joined with it |
+//! | `measure` | rows and times of operators, for EXPLAIN ANALYZE |
 //! | `memory` | the statements' pool |
 //! | `watch` | ending what nobody wants any more |
 //! | `shape`, `column` | how values lie in arrays |
@@ -42,6 +43,7 @@ mod join_keys;
 mod kept;
 mod lower;
 mod map_rows;
+mod measure;
 mod memory;
 mod scan;
 mod set_operation;

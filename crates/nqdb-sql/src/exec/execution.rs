@@ -616,6 +616,7 @@ impl Run<'_, '_, '_> {
                 plan: &plan.plan,
                 options: plan.options,
                 statistics: state.execution.as_ref().and_then(|execution| execution.frame.statistics.as_deref()),
+                measured: None,
                 planning_micros: plan.planning_micros,
                 execution_micros,
             };

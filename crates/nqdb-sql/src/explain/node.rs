@@ -15,6 +15,8 @@ pub(crate) struct Shown<'p> {
     /// Names and values for JSON that are part of `target` in text.
     pub attributes: Vec<(&'static str, String)>,
     pub note: Option<&'p NodeNote>,
+    /// Counters that another executor has given.
+    pub measured: Option<NodeStatistics>,
     /// A change of rows has no node of its own: it costs what its source costs.
     pub change: Option<Change<'p>>,
     pub details: Vec<(&'static str, DetailText)>,
@@ -53,6 +55,7 @@ impl<'p> Shown<'p> {
             target: String::new(),
             attributes: Vec::new(),
             note: Some(&node.note),
+            measured: None,
             change: None,
             details: node.note.details.clone(),
             children,
@@ -61,6 +64,9 @@ impl<'p> Shown<'p> {
 
     /// The counters of the node.
     pub fn statistics(&self, rendering: &Rendering<'_>) -> Option<NodeStatistics> {
+        if self.measured.is_some() {
+            return self.measured;
+        }
         let all = rendering.statistics?;
         match self.change {
             Some(change) => Some(change.statistics(all, rendering.execution_micros)),
@@ -122,6 +128,7 @@ fn change<'p>(kind: &'static str, table: &str, source: &'p PlanNode, returns: bo
         target: format!(" on {table}"),
         attributes: vec![("Operation", kind.to_string()), ("Relation Name", table.to_string())],
         note: None,
+        measured: None,
         change: Some(Change { source: &source.note, returns }),
         details: Vec::new(),
         children: vec![show(source)],
@@ -208,6 +215,7 @@ fn show(node: &PlanNode) -> Shown<'_> {
                 target: String::new(),
                 attributes: Vec::new(),
                 note: Some(&join.right.note),
+                measured: None,
                 change: None,
                 details: Vec::new(),
                 children: vec![show(&join.right)],

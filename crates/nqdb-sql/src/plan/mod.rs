@@ -53,6 +53,7 @@ use crate::exec::{Root, Subplan, WithChange, WithPlan};
 use crate::interruption::Interruption;
 use crate::ir::{OutputColumn, Query};
 use crate::rights::Access;
+use crate::statement::ExplainOptions;
 
 pub use cursor::{CursorPlan, plan_cursor};
 pub(crate) use implied::implied;
@@ -180,6 +181,19 @@ impl Plan {
             Root::Explain(explain) => explain.plan.analytical(),
             _ => self.analytical.as_ref(),
         }
+    }
+
+    /// What an EXPLAIN is about, how it is asked for, and the µs that planning took.
+    pub(crate) fn explained(&self) -> Option<(&Plan, ExplainOptions, Option<i64>)> {
+        match &self.root {
+            Root::Explain(explain) => Some((&explain.plan, explain.options, explain.planning_micros)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is EXPLAIN ANALYZE of a query that the analytical executor should run.
+    pub fn measures_analytical(&self) -> bool {
+        self.explained().is_some_and(|(plan, options, _)| options.analyze && plan.analytical().is_some())
     }
 
     /// Leaves the query to the row executor: the analytical one does not take it. For a plan that nobody shares yet.
