@@ -18,7 +18,7 @@ fn with_tables(session: &mut Session<'_>) {
              insert into other select case when i % 97 = 0 then null else i * 3 % 9000 end, 5, md5(i::text)
                  from generate_series(1, 3000) i",
         )
-        .unwrap();
+        .expect("the tables are new");
 }
 
 /// The rows of a query with little memory and with much, and whether they had to be the same as they came.
