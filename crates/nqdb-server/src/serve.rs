@@ -178,6 +178,7 @@ fn make_instance(
         defaults: settings,
         sessions_max: configuration.max_connections,
         statement_memory_bytes: statement_memory_bytes(configuration.memory_bytes),
+        temporary: data.temporary.clone(),
         hub: hub_options(configuration.notify_queue_bytes),
         overflow: match configuration.notify_overflow {
             NotifyOverflow::DropListener => Overflow::DropSubscriber,

@@ -30,6 +30,7 @@ mod block;
 mod catalog_functions;
 mod client_sink;
 mod commands;
+mod constraints;
 mod copy;
 mod copy_file;
 mod cursor;

@@ -2,6 +2,7 @@
 
 use nqdb_catalog::Draft;
 use nqdb_sql::exec::CommandTag;
+use nqdb_sql::integrity::Selection;
 use nqdb_sql::statement::{TransactionModes, TransactionStatement};
 use nqdb_sqlstate::{
     ACTIVE_SQL_TRANSACTION, IN_FAILED_SQL_TRANSACTION, NO_ACTIVE_SQL_TRANSACTION, SqlError, SqlResult,
@@ -89,6 +90,9 @@ impl Session {
                 Ok(CommandTag::Other("RELEASE"))
             }
             TransactionStatement::RollbackTo(name) => self.rollback_to_statement(name),
+            TransactionStatement::SetConstraints { names, deferred } => {
+                self.set_constraints(names.as_deref(), *deferred).await
+            }
             TransactionStatement::SetTransaction(modes) => {
                 if matches!(self.block, Block::Idle | Block::Implicit) && !self.is_one_of_several {
                     self.warn(NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
@@ -252,6 +256,10 @@ impl Session {
 
     /// Commits, and waits until the commit is on disk. Whatever comes out, no transaction is left.
     pub(crate) async fn commit(&mut self) -> SqlResult<()> {
+        if let Err(error) = self.fire_deferred(Selection::All).await {
+            self.roll_back()?;
+            return Err(error);
+        }
         if let Err(error) = self.hold_cursors().await {
             self.roll_back()?;
             return Err(error);
@@ -276,6 +284,7 @@ impl Session {
         let publishes = publication.is_some();
         let committed = open.txn.commit_and_publish(publication);
         self.surroundings.advisory.borrow_mut().rollback_to(0);
+        self.surroundings.constraints.borrow_mut().end();
         let commit = match committed {
             Ok(commit) => commit,
             Err(error) => {
@@ -332,6 +341,7 @@ impl Session {
             None => Ok(()),
         };
         self.surroundings.advisory.borrow_mut().rollback_to(0);
+        self.surroundings.constraints.borrow_mut().end();
         Ok(rolled_back?)
     }
 

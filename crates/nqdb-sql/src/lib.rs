@@ -14,6 +14,7 @@
 //! | [`RowExpression`] | single expressions of the row executor, for the other one |
 //! | [`window`] | what window functions compute over the rows of a partition, for both executors |
 //! | [`copy`], [`explain`] | COPY's formats and its two directions; EXPLAIN |
+//! | [`integrity`] | foreign keys and deferred checks |
 //! | [`ddl`] | definitions, ANALYZE |
 //! | [`IndexExpressions`] | keys of indexes over expressions, for the layers below |
 //! | [`system`] | `pg_catalog` and `information_schema` |
@@ -30,6 +31,7 @@ pub mod definition;
 pub mod exec;
 pub mod explain;
 mod index_expression;
+pub mod integrity;
 pub mod interruption;
 pub mod ir;
 mod names;
@@ -45,6 +47,7 @@ pub mod statement;
 pub mod system;
 mod system_column;
 pub mod table_command;
+pub mod temporary_files;
 pub mod window;
 
 pub use index_expression::IndexExpressions;

@@ -252,6 +252,16 @@ impl Transaction {
         ReadView::new(Registered::take(&self.system), Some(self.running.clone()), self.undo.seen_up_to())
     }
 
+    /// Everything that has been committed by now, synced or not, and all that this transaction has written: for checks of
+    /// constraints, which must not miss the rows of who gave them the lock that let them in.
+    ///
+    /// The record of this transaction's commit stands behind theirs, so its end owes them nothing more. An error that is
+    /// told of what is seen here does ([`Transaction::depend_on_all_commits`]).
+    pub fn appended_view(&self) -> ReadView {
+        let registered = Registered::take_appended(&self.system);
+        ReadView::new(registered, Some(self.running.clone()), self.undo.seen_up_to())
+    }
+
     /// Own writes at or after this position belong to the current statement.
     pub(crate) fn statement_start(&self) -> UndoPosition {
         self.seen_up_to

@@ -1,7 +1,7 @@
 //! What a reader holds: a registered snapshot, and how much of its own transaction's writing it sees.
 
 use crate::error::{Result, TxnError};
-use crate::ids::{UndoPosition, Xid};
+use crate::ids::{Csn, UndoPosition, Xid};
 use crate::snapshot::Snapshot;
 use crate::system::TxnSystem;
 use crate::wait::Running;
@@ -111,11 +111,21 @@ pub struct ReadView {
 pub(crate) struct Registered {
     system: Arc<TxnSystem>,
     snapshot: Snapshot,
+    /// The newest commit that is seen; later than the snapshot's for who looks at commits that are not synced yet.
+    seen_csn: Csn,
 }
 
 impl Registered {
     pub(crate) fn take(system: &Arc<TxnSystem>) -> Arc<Registered> {
-        Arc::new(Registered { system: system.clone(), snapshot: system.snapshots().take() })
+        let snapshot = system.snapshots().take();
+        Arc::new(Registered { system: system.clone(), snapshot, seen_csn: snapshot.csn })
+    }
+
+    /// As [`Registered::take`], with the commits that are not synced yet.
+    pub(crate) fn take_appended(system: &Arc<TxnSystem>) -> Arc<Registered> {
+        let snapshot = system.snapshots().take();
+        let seen_csn = system.newest_csn().max(snapshot.csn);
+        Arc::new(Registered { system: system.clone(), snapshot, seen_csn })
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -140,7 +150,7 @@ impl ReadView {
 
     /// The snapshot that is looked through.
     pub fn snapshot(&self) -> Snapshot {
-        self.registered.snapshot
+        Snapshot { csn: self.registered.seen_csn, ..self.registered.snapshot }
     }
 
     pub(crate) fn system(&self) -> &Arc<TxnSystem> {
@@ -168,7 +178,7 @@ impl ReadView {
         if xid < self.registered.snapshot.oldest_active {
             return true;
         }
-        matches!(self.system().xids().status(xid), XidStatus::Committed(csn) if csn <= self.registered.snapshot.csn)
+        matches!(self.system().xids().status(xid), XidStatus::Committed(csn) if csn <= self.registered.seen_csn)
     }
 
     /// Turns the newest version into the visible one: follows the undo from `header`, whose image is in `image`.

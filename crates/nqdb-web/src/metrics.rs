@@ -34,6 +34,7 @@ fn session_figures(instance: &Instance) -> Vec<Figure> {
     let metrics = &instance.metrics;
     let count = |counter: &nqdb_session::Counter| counter.get() as f64;
     let cache = instance.column_cache_stats();
+    let temporary = instance.temporary.usage();
     let hub = instance.hub.stats();
     let uptime_seconds = (instance.now_micros() - instance.started_micros()) as f64 / 1e6;
     vec![
@@ -57,6 +58,10 @@ fn session_figures(instance: &Instance) -> Vec<Figure> {
             "Queries given to the analytical executor.",
             count(&metrics.analytical_planner_calls),
         ),
+        Counter("nqdb_temporary_files_total", "Temporary files that were made and are gone.", temporary.files as f64),
+        Counter("nqdb_temporary_bytes_total", "Their bytes.", temporary.bytes as f64),
+        Gauge("nqdb_temporary_files", "Temporary files now.", temporary.open_files as f64),
+        Gauge("nqdb_temporary_bytes", "Bytes in them.", temporary.open_bytes as f64),
         Counter("nqdb_notify_published_total", "Notifications of committed transactions.", hub.published as f64),
         Counter("nqdb_notify_delivered_total", "Batches of notifications put into queues.", hub.delivered as f64),
         Gauge("nqdb_notify_subscribers", "Who has listened.", hub.subscribers as f64),

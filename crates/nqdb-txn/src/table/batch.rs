@@ -68,7 +68,7 @@ impl TableStore {
         for (position, index) in self.indexes.iter().enumerate() {
             let keys: Vec<Option<RowKey>> =
                 rows.iter().map(|row| self.key_of_datums(position, row)).collect::<Result<_>>().ok()?;
-            if index.unique {
+            if index.unique && !index.deferrable {
                 let exclusive = keys.iter().flatten().filter(|key| index.is_exclusive(key));
                 let mut prefixes: Vec<&[u8]> = exclusive.map(|key| key.prefix.as_slice()).collect();
                 prefixes.sort_unstable();
