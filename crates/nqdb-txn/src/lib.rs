@@ -11,6 +11,7 @@
 //! | [`record`] | what the log says about transactions |
 //! | [`table`] | insert, update, delete, fetch, scans over one table and its indexes |
 //! | [`transaction`], [`rollback`] | one transaction from begin to end |
+//! | [`serial`] | SERIALIZABLE: who has read what others write, and who must fail for it |
 //! | [`wait`], [`relation_lock`], [`row_lock`], [`key_lock`] | who waits for whom |
 //! | [`system`], [`recovery`], [`directory`] | the whole: open, crash recovery, the list of trees |
 //! | [`purge`], [`definitions`] | cleaning up, and the definitions of tables that it goes by |
@@ -44,6 +45,7 @@ mod relation_lock;
 mod rollback;
 mod row_lock;
 mod sequence;
+mod serial;
 mod snapshot;
 mod system;
 mod table;
@@ -62,6 +64,7 @@ pub use nqdb_storage::{Lsn, TreeId};
 pub use relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock};
 pub use row_lock::RowLock;
 pub use sequence::{Sequence, SequenceState};
+pub use serial::ReadFacts;
 pub use snapshot::Snapshot;
 #[doc(hidden)]
 pub use system::TxnSabotage;

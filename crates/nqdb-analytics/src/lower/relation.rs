@@ -159,6 +159,7 @@ impl Lowering<'_> {
             shapes.push(Shape::of_column(ty));
         }
         let filters = conditions.iter().map(|condition| self.compile(condition, &inside));
+        table.store.track_read_of_all(self.view)?;
         let scan = ScanExec::new(ScanParts {
             table: table.store.clone(),
             view: self.view.clone(),

@@ -12,6 +12,7 @@ mod limits;
 mod login;
 mod privileges;
 mod protocol;
+mod serializable;
 mod statements;
 mod support;
 mod unsynced;
