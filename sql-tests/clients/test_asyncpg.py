@@ -61,6 +61,24 @@ async def copy_both_ways(connection):
     assert out.getvalue() == b"1,one\n2,\n", out.getvalue()
 
 
+async def notifications(connection):
+    heard = asyncio.Queue()
+    await connection.add_listener("orders", lambda _, pid, channel, payload: heard.put_nowait((pid, channel, payload)))
+    notifier = await asyncpg.connect(**parameters(os.environ["NQDB_TARGET"]), statement_cache_size=0)
+    async with notifier.transaction():
+        await notifier.execute("SELECT pg_notify($1, $2)", "orders", "one")
+        await notifier.execute("NOTIFY orders, 'two'")
+    await connection.execute("NOTIFY orders, 'my own'")
+    notifier_pid, own_pid = notifier.get_server_pid(), connection.get_server_pid()
+    for expected in [(notifier_pid, "orders", "one"), (notifier_pid, "orders", "two"), (own_pid, "orders", "my own")]:
+        assert await asyncio.wait_for(heard.get(), 10) == expected
+    await connection.reset()
+    await notifier.execute("NOTIFY orders, 'nobody'")
+    await connection.fetchval("SELECT 1")
+    assert heard.empty()
+    await notifier.close()
+
+
 async def main():
     # The tables change their types under the same text, so statements are not cached.
     connection = await asyncpg.connect(**parameters(os.environ["NQDB_TARGET"]), statement_cache_size=0)
@@ -68,6 +86,7 @@ async def main():
         await round_trip_types(connection)
         await rows_and_errors(connection)
         await copy_both_ways(connection)
+        await notifications(connection)
     finally:
         await connection.close()
     print(f"asyncpg {asyncpg.__version__}: ok")

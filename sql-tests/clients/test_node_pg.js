@@ -25,6 +25,30 @@ async function roundTripTypes(client) {
   }
 }
 
+async function notifications(client) {
+  const heard = [];
+  const three = new Promise((resolve) => {
+    client.on('notification', (message) => {
+      heard.push([message.channel, message.payload, message.processId]);
+      if (heard.length === 3) resolve();
+    });
+  });
+  await client.query('LISTEN orders');
+  const notifier = new Client(config);
+  await notifier.connect();
+  await notifier.query("NOTIFY orders, 'one'");
+  await notifier.query('BEGIN');
+  await notifier.query('SELECT pg_notify($1, $2)', ['orders', 'two']);
+  await notifier.query('COMMIT');
+  await client.query("NOTIFY orders, 'my own'");
+  await three;
+  assert.deepStrictEqual(heard, [
+    ['orders', 'one', notifier.processID], ['orders', 'two', notifier.processID], ['orders', 'my own', client.processID],
+  ]);
+  await client.query('UNLISTEN *');
+  await notifier.end();
+}
+
 async function rowsAndErrors(client) {
   await client.query('DROP TABLE IF EXISTS keyed');
   await client.query('CREATE TABLE keyed (id int PRIMARY KEY, name text, at timestamptz)');
@@ -56,6 +80,7 @@ async function main() {
     await roundTripTypes(client);
     await rowsAndErrors(client);
     await copyBothWays(client);
+    await notifications(client);
   } finally {
     await client.end();
   }

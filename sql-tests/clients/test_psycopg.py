@@ -157,6 +157,21 @@ def several_databases(connection):
         assert 'database "psycopg_one" does not exist' in str(error), error
 
 
+def notifications():
+    with psycopg.connect(TARGET, autocommit=True) as listener, psycopg.connect(TARGET) as notifier:
+        listener.execute('LISTEN "Orders"')
+        assert listener.execute("SELECT pg_listening_channels()").fetchall() == [("Orders",)]
+        for number in range(3):
+            notifier.execute("SELECT pg_notify('Orders', %s)", (f"order {number}",))
+            notifier.execute("NOTIFY elsewhere")
+        assert list(listener.notifies(timeout=0.2)) == []
+        notifier.commit()
+        heard = list(listener.notifies(timeout=10, stop_after=3))
+        assert [(one.channel, one.payload) for one in heard] == [("Orders", f"order {number}") for number in range(3)], heard
+        assert all(one.pid == notifier.info.backend_pid for one in heard), heard
+        listener.execute("UNLISTEN *")
+
+
 def main():
     with psycopg.connect(TARGET, autocommit=True) as connection:
         round_trip_types(connection)
@@ -166,6 +181,7 @@ def main():
         server_side_cursors(connection)
         error_classes(connection)
         several_databases(connection)
+    notifications()
     transactions(TARGET)
     print(f"psycopg {psycopg.__version__}: ok")
 

@@ -39,6 +39,11 @@ impl KeptRows {
         KeptRows { schema, shapes, batches: Vec::new(), _memory: None }
     }
 
+    /// A few rows that nobody has to account for.
+    pub fn of(batch: RecordBatch, shapes: Vec<Shape>) -> KeptRows {
+        KeptRows { schema: batch.schema(), shapes, batches: vec![batch], _memory: None }
+    }
+
     /// Reads a query to its end.
     pub async fn collect(mut rows: QueryRows, pool: Arc<StatementMemory>) -> Outcome<KeptRows> {
         let pool: Arc<dyn datafusion_execution::memory_pool::MemoryPool> = pool;

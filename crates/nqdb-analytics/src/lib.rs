@@ -11,10 +11,16 @@
 //! | `subquery` | uncorrelated subqueries, run before |
 //! | `expression` | scalar expressions over batches |
 //! | `aggregate` | aggregates over groups |
+//! | `grouping_sets` | rows for each grouping set |
+//! | `set_operation` | rows of INTERSECT and EXCEPT |
+//! | `unfold` | functions that return rows |
+//! | `map_rows` | operators that look at one batch at a time |
+//! | `window` | window functions over partitions |
 //! | `cache` | columns of tables that scans have read, while they are true |
 //! | `scan`, `kept` | tables, and the rows of WITH queries, into batches |
 //! | `join_keys` | what a join's built side has, for the scans that are joined with it |
-//! | `memory` | the statements' pool |
+//! | `measure` | rows and times of operators, for EXPLAIN ANALYZE |
+//! | `memory`, `spill` | the statements' pool, and temporary files for what has no room there |
 //! | `watch` | ending what nobody wants any more |
 //! | `shape`, `column` | how values lie in arrays |
 //! | [`failure`] | errors, and declining |
@@ -32,14 +38,21 @@ mod column;
 pub mod executor;
 mod expression;
 pub mod failure;
+mod grouping_sets;
 mod join_keys;
 mod kept;
 mod lower;
+mod map_rows;
+mod measure;
 mod memory;
 mod scan;
+mod set_operation;
 mod shape;
+mod spill;
 mod subquery;
+mod unfold;
 mod watch;
+mod window;
 
 pub use cache::CacheStats;
 pub use executor::{Analytics, Batch, Request, Running};

@@ -10,6 +10,7 @@ use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid, Type};
 use serde::{Deserialize, Serialize};
 
+use crate::foreign_key::{Deferral, ForeignKeyDef};
 use crate::settings::{ColumnSettings, IndexSettings, TableSettings, is_false, is_true, yes};
 use crate::view::{Materialized, ViewDef};
 
@@ -53,6 +54,11 @@ pub struct TableDef {
     /// In order of creation.
     pub indexes: Vec<Arc<IndexDef>>,
     pub checks: Vec<CheckDef>,
+    /// In order of creation.
+    pub foreign_keys: Vec<Arc<ForeignKeyDef>>,
+    /// The foreign keys that refer to this table, its own ones among them, in order of creation. The snapshot that the
+    /// table is in fills it in ([`crate::Snapshot`]).
+    pub referenced_by: Vec<Arc<ForeignKeyDef>>,
     pub on_commit: OnCommit,
     /// There for a materialized view, which is a table whose rows a query gives.
     pub materialized: Option<Arc<Materialized>>,
@@ -83,9 +89,36 @@ impl TableDef {
         self.indexes.iter().find(|index| index.primary)
     }
 
+    pub fn foreign_key_named(&self, name: &str) -> Option<&Arc<ForeignKeyDef>> {
+        self.foreign_keys.iter().find(|key| key.name == name)
+    }
+
+    /// The number of the constraint of that name, index-backed or not.
+    pub fn constraint_named(&self, name: &str) -> Option<Oid> {
+        let check = self.checks.iter().find(|check| check.name == name).map(|check| check.oid);
+        let foreign_key = || self.foreign_key_named(name).map(|key| key.oid);
+        let index = || self.indexes.iter().find(|index| index.constraint && index.name == name).map(|index| index.oid);
+        check.or_else(foreign_key).or_else(index)
+    }
+
+    /// The name of the constraint of that number.
+    pub fn constraint_name(&self, oid: Oid) -> Option<&str> {
+        let check = self.checks.iter().find(|check| check.oid == oid).map(|check| check.name.as_str());
+        let foreign_key = || self.foreign_keys.iter().find(|key| key.oid == oid).map(|key| key.name.as_str());
+        let is_index = |index: &&Arc<IndexDef>| index.constraint && index.oid == oid;
+        let index = || self.indexes.iter().find(is_index).map(|index| index.name.as_str());
+        check.or_else(foreign_key).or_else(index)
+    }
+
+    /// The positions of live columns that are named by number.
+    pub fn positions_of(&self, attnums: &[i16]) -> Vec<usize> {
+        attnums.iter().filter_map(|attnum| self.columns.iter().position(|column| column.attnum == *attnum)).collect()
+    }
+
     /// Whether a constraint of the table, index-backed or not, bears the name.
     pub fn has_constraint_named(&self, name: &str) -> bool {
         self.checks.iter().any(|check| check.name == name)
+            || self.foreign_keys.iter().any(|key| key.name == name)
             || self.indexes.iter().any(|index| index.constraint && index.name == name)
     }
 }
@@ -126,6 +159,8 @@ pub struct IndexDef {
     pub primary: bool,
     /// Made by PRIMARY KEY or UNIQUE rather than by CREATE INDEX.
     pub constraint: bool,
+    /// Of a constraint: when its key is checked.
+    pub deferral: Deferral,
     /// NULLs count as equal where keys must be unique.
     pub nulls_not_distinct: bool,
     pub key: Vec<KeyColumn>,
@@ -141,6 +176,11 @@ pub struct IndexDef {
 }
 
 impl IndexDef {
+    /// Whether no two rows can have one key at any time, not only once a statement or a transaction is over.
+    pub fn is_unique_at_once(&self) -> bool {
+        self.unique && !self.deferral.is_deferrable()
+    }
+
     /// Whether the key is columns of the table, and every row is in the index.
     pub fn is_plain(&self) -> bool {
         self.computation.is_none()

@@ -103,6 +103,7 @@ fn open_table(
         let key: Vec<KeyColumn> = index.key.iter().map(of_table).collect::<SqlResult<_>>()?;
         stores.push(Arc::new(IndexStore {
             nulls_not_distinct: index.nulls_not_distinct,
+            deferrable: index.deferral.is_deferrable(),
             ..IndexStore::over_columns(oid, tree, index.unique, key.clone())
         }));
         indexes.push(Arc::new(IndexDef {
@@ -111,6 +112,7 @@ fn open_table(
             unique: index.unique,
             primary: index.primary,
             constraint: index.constraint,
+            deferral: index.deferral,
             nulls_not_distinct: index.nulls_not_distinct,
             key,
             options: index.key.iter().map(|column| column.options).collect(),
@@ -138,6 +140,8 @@ fn open_table(
         columns,
         indexes,
         checks: stored.checks,
+        foreign_keys: stored.foreign_keys.into_iter().map(Arc::new).collect(),
+        referenced_by: Vec::new(),
         on_commit: stored.on_commit,
         materialized: stored.materialized.map(Arc::new),
         settings: stored.settings,

@@ -132,6 +132,14 @@ impl Renumbering {
             check.oid = number;
             check.expression = self.text(&check.expression);
         }
+        for key in &mut table.foreign_keys {
+            let number = parts.number()?;
+            self.add(key.oid, number);
+            key.oid = number;
+            key.table = self.object(key.table);
+            key.referenced = self.object(key.referenced);
+            key.index = self.object(key.index);
+        }
         if let ReplicaIdentity::Index(index) = &mut table.settings.replica_identity {
             *index = self.object(*index);
         }

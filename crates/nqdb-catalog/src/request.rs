@@ -3,6 +3,7 @@
 use nqdb_types::{Datum, Oid, Type};
 
 use crate::definition::{IndexComputation, KeyOptions, OnCommit};
+use crate::foreign_key::{Deferral, ReferentialAction};
 use crate::settings::{ColumnSettings, Parameters, TableSettings};
 use crate::view::{Materialized, StoredQuery, ViewColumn};
 
@@ -105,6 +106,7 @@ pub enum ColumnSequenceKind {
 pub enum NewConstraint {
     Check(NewCheck),
     Key(NewKey),
+    ForeignKey(NewForeignKey),
 }
 
 #[derive(Clone, Debug)]
@@ -118,6 +120,26 @@ pub struct NewCheck {
     pub no_inherit: bool,
 }
 
+/// FOREIGN KEY. That its columns fit those that it refers to was seen by the caller, under the locks of both tables.
+#[derive(Clone, Debug)]
+pub struct NewForeignKey {
+    pub name: Option<String>,
+    /// Attribute numbers.
+    pub columns: Vec<i16>,
+    pub referenced: Oid,
+    pub referenced_columns: Vec<i16>,
+    /// The unique index of the table that is referred to.
+    pub index: Oid,
+    pub match_full: bool,
+    pub on_delete: ReferentialAction,
+    pub on_update: ReferentialAction,
+    /// Columns of ON DELETE SET NULL or SET DEFAULT; all when it is empty.
+    pub delete_columns: Vec<i16>,
+    pub deferral: Deferral,
+    /// Rows that are there already were looked at.
+    pub validated: bool,
+}
+
 /// PRIMARY KEY or UNIQUE.
 #[derive(Clone, Debug, Default)]
 pub struct NewKey {
@@ -127,6 +149,7 @@ pub struct NewKey {
     /// Columns of INCLUDE.
     pub included: Vec<String>,
     pub nulls_not_distinct: bool,
+    pub deferral: Deferral,
     /// Storage parameters of the index.
     pub parameters: Parameters,
 }

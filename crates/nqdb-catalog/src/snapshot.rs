@@ -3,7 +3,8 @@
 //! 1. A snapshot never changes; [`Snapshot::with`] makes a successor that shares the definitions.
 //! 2. Tables, indexes and sequences of a schema share one space of names.
 //! 3. `by_name` and `relations` hold the same relations; an index stands under its table's number too.
-//! 4. It is the state of one database, and of what all databases share.
+//! 4. The foreign keys of all tables stand in `references` by the table that they refer to, and in that table itself.
+//! 5. It is the state of one database, and of what all databases share.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use nqdb_sqlstate::{INVALID_SCHEMA_NAME, SqlError, SqlResult};
 use nqdb_types::Oid;
 
 use crate::definition::{CommentDef, Relation, RoleDef, SchemaDef, SequenceDef, TableDef, TableStatistics};
+use crate::foreign_key::ForeignKeyDef;
 use crate::rights::{Granted, RightsChange};
 use crate::shared::{Comments, DatabaseDef, Shared, is_shared_class};
 use crate::user_type::TypeDef;
@@ -35,6 +37,7 @@ pub struct Snapshot {
     types: Map<Oid, Arc<TypeDef>>,
     type_names: Map<Oid, Map<String, Oid>>,
     comments: Comments,
+    references: Map<Oid, Vec<Arc<ForeignKeyDef>>>,
     /// The lists of the database's own objects, and what is granted on objects to come.
     granted: Arc<Granted>,
 }
@@ -281,7 +284,12 @@ impl Snapshot {
                 self.type_names.remove(oid);
             }
             Change::PutTable(table) => self.put_table(table),
-            Change::DropTable(oid) => self.remove_table(*oid),
+            Change::DropTable(oid) => {
+                if let Some(table) = self.table_by_oid(*oid).cloned() {
+                    self.remove_table(*oid);
+                    self.change_references(&table.foreign_keys, &[]);
+                }
+            }
             Change::PutSequence(sequence) => {
                 self.remove_relation(sequence.oid);
                 self.put_relation(sequence.schema, &sequence.name, Relation::Sequence(sequence.clone()));
@@ -330,6 +338,43 @@ impl Snapshot {
     }
 
     fn put_table(&mut self, table: &Arc<TableDef>) {
+        let before = self.table_by_oid(table.oid).cloned();
+        let before = before.as_ref().map_or(&[][..], |before| &before.foreign_keys);
+        let has_changed = before != table.foreign_keys;
+        self.place_table(table);
+        if has_changed {
+            self.change_references(before, &table.foreign_keys);
+        }
+    }
+
+    /// Puts foreign keys in the place of others, in the tables that they refer to.
+    fn change_references(&mut self, before: &[Arc<ForeignKeyDef>], now: &[Arc<ForeignKeyDef>]) {
+        for key in before {
+            if let Some(known) = self.references.get_mut(&key.referenced) {
+                known.retain(|known| known.oid != key.oid);
+            }
+        }
+        for key in now {
+            let known = self.references.entry(key.referenced).or_default();
+            known.push(key.clone());
+            known.sort_by_key(|key| key.oid);
+        }
+        for key in before.iter().chain(now) {
+            if let Some(referenced) = self.table_by_oid(key.referenced).cloned() {
+                self.place_table(&referenced);
+            }
+        }
+        self.references.retain(|_, known| !known.is_empty());
+    }
+
+    /// Enters a table, with the foreign keys that refer to it.
+    fn place_table(&mut self, table: &Arc<TableDef>) {
+        let referenced_by = self.references.get(&table.oid).map_or(&[][..], Vec::as_slice);
+        let table = if table.referenced_by == referenced_by {
+            table.clone()
+        } else {
+            Arc::new(TableDef { referenced_by: referenced_by.to_vec(), ..TableDef::clone(table) })
+        };
         self.remove_table(table.oid);
         self.put_relation(table.schema, &table.name, Relation::Table(table.clone()));
         for (position, index) in table.indexes.iter().enumerate() {

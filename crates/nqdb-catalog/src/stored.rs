@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{CheckDef, ColumnDef, Identity, IndexComputation, KeyOptions, OnCommit};
+use crate::foreign_key::{Deferral, ForeignKeyDef};
 use crate::settings::{ColumnSettings, IndexSettings, TableSettings, is_default};
 use crate::view::Materialized;
 
@@ -21,6 +22,8 @@ pub(crate) struct StoredTable {
     pub overflow_tree: u64,
     pub columns: Vec<StoredColumn>,
     pub checks: Vec<CheckDef>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign_keys: Vec<ForeignKeyDef>,
     #[serde(default)]
     pub on_commit: OnCommit,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +63,8 @@ pub(crate) struct StoredIndex {
     pub unique: bool,
     pub primary: bool,
     pub constraint: bool,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub deferral: Deferral,
     #[serde(default)]
     pub nulls_not_distinct: bool,
     pub key: Vec<StoredKeyColumn>,

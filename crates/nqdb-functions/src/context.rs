@@ -165,6 +165,19 @@ pub trait SessionFunctions: CatalogFunctions {
     }
     /// Gives all advisory locks of the session back.
     fn advisory_unlock_all(&self) {}
+    /// Sends a notification when the transaction commits; 22023 for a channel or a payload that cannot be.
+    fn notify(&self, channel: &str, payload: &str) -> SqlResult<()> {
+        let _ = (channel, payload);
+        Err(SqlError::unsupported("a notification outside of a session"))
+    }
+    /// The channels that the session listens to, in the order in which it began to.
+    fn listening_channels(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// How much of the room for notifications that nobody has read yet is taken, 0 to 1.
+    fn notification_queue_usage(&self) -> f64 {
+        0.0
+    }
     /// Waits; ends early with 57014 when the statement is cancelled.
     fn sleep(&self, micros: i64) -> SqlResult<()>;
     /// What `version()` prints.

@@ -65,7 +65,7 @@ pub use definition::{
 };
 pub use hash::hash_value;
 pub use json::assign_json;
-pub use ordered_set::{OrderedSetKind, Placement, mode, percentiles, place};
+pub use ordered_set::{OrderedSetKind, Placement, mode, percentile, percentiles, place};
 pub use registry::{
     aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, all_window_functions, casts,
     function_by_oid, functions_named, operator_by_oid, operators_named, window_functions_named,

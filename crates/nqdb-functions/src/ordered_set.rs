@@ -62,34 +62,40 @@ pub fn percentiles(
     values: &[Datum],
     element: nqdb_types::Oid,
 ) -> SqlResult<Datum> {
-    let Datum::Array(fractions) = fractions else { return percentile(kind, fractions, values) };
+    let mut value = |at: usize| Ok(values.get(at).cloned().unwrap_or(Datum::Null));
+    let Datum::Array(fractions) = fractions else { return percentile(kind, fractions, values.len(), &mut value) };
     if values.is_empty() {
         return Ok(Datum::Null);
     }
-    let results =
-        fractions.elements().iter().map(|fraction| percentile(kind, fraction, values)).collect::<SqlResult<_>>()?;
-    Array::new(element, fractions.dimensions().to_vec(), results).map(Datum::array)
+    let results = fractions.elements().iter().map(|fraction| percentile(kind, fraction, values.len(), &mut value));
+    Array::new(element, fractions.dimensions().to_vec(), results.collect::<SqlResult<_>>()?).map(Datum::array)
 }
 
-/// The result for one fraction, NULL for NULL.
-fn percentile(kind: OrderedSetKind, fraction: &Datum, values: &[Datum]) -> SqlResult<Datum> {
+/// `percentile_disc` or `percentile_cont` for one fraction, NULL for NULL, over so many values without NULLs, of which
+/// `value` gives the one that is at a place in their order. It is asked for two at most, the lower one first.
+pub fn percentile(
+    kind: OrderedSetKind,
+    fraction: &Datum,
+    count: usize,
+    value: &mut dyn FnMut(usize) -> SqlResult<Datum>,
+) -> SqlResult<Datum> {
     let Some(fraction) = fraction.as_float() else { return Ok(Datum::Null) };
     if fraction.is_nan() || !(0.0..=1.0).contains(&fraction) {
         let message = format!("percentile value {fraction} is not between 0 and 1");
         return Err(SqlError::new(NUMERIC_VALUE_OUT_OF_RANGE, message));
     }
-    let Some(last) = values.len().checked_sub(1) else { return Ok(Datum::Null) };
-    let value = |at: usize| values.get(at).cloned().unwrap_or(Datum::Null);
+    let Some(last) = count.checked_sub(1) else { return Ok(Datum::Null) };
     if kind == OrderedSetKind::PercentileDisc {
-        let rank = (fraction * values.len() as f64).ceil() as usize;
-        return Ok(value(rank.saturating_sub(1).min(last)));
+        let rank = (fraction * count as f64).ceil() as usize;
+        return value(rank.saturating_sub(1).min(last));
     }
     let place = fraction * last as f64;
     let (low, high) = (place.floor() as usize, (place.ceil() as usize).min(last));
+    let low_value = value(low)?;
     if low == high {
-        return Ok(value(low));
+        return Ok(low_value);
     }
-    interpolate(&value(low), &value(high), place - low as f64)
+    interpolate(&low_value, &value(high)?, place - low as f64)
 }
 
 /// The value at a part of the way from one to another.

@@ -8,6 +8,7 @@ mod definition;
 mod identity;
 mod index_property;
 mod keywords;
+mod notification;
 mod partition;
 mod privilege;
 mod sequence;
@@ -32,6 +33,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     acl::FUNCTIONS,
     advisory::FUNCTIONS,
     keywords::FUNCTIONS,
+    notification::FUNCTIONS,
     partition::FUNCTIONS,
     definition::FUNCTIONS,
     privilege::FUNCTIONS,

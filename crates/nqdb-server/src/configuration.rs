@@ -59,6 +59,16 @@ pub struct Options {
     #[arg(long, global = true, env = "NQDB_ALLOW_PASSWORDLESS_ROLES", num_args = 0..=1, default_missing_value = "true")]
     pub allow_passwordless_roles: Option<bool>,
 
+    /// Memory for notifications that their listeners have not read yet and for what channels keep; one listener may leave
+    /// half of it unread [default: 128MB]
+    #[arg(long, global = true, env = "NQDB_NOTIFY_QUEUE", value_name = "SIZE")]
+    pub notify_queue: Option<String>,
+
+    /// What happens when a listener has left too much unread: it is dropped, or NOTIFY on its channels fails (54000)
+    /// [default: drop-listener]
+    #[arg(long, global = true, env = "NQDB_NOTIFY_OVERFLOW", value_enum)]
+    pub notify_overflow: Option<NotifyOverflow>,
+
     /// How log records are written [default: text]
     #[arg(long, global = true, env = "NQDB_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
@@ -76,6 +86,14 @@ pub enum LogFormat {
     Json,
 }
 
+/// Who gives way when a listener does not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotifyOverflow {
+    DropListener,
+    RefuseNotifier,
+}
+
 /// What the server obeys.
 #[derive(Clone, Debug)]
 pub struct Configuration {
@@ -88,6 +106,8 @@ pub struct Configuration {
     /// Certificate and key.
     pub tls: Option<(PathBuf, PathBuf)>,
     pub allow_passwordless_roles: bool,
+    pub notify_queue_bytes: usize,
+    pub notify_overflow: NotifyOverflow,
     pub log_format: LogFormat,
     pub log_level: String,
 }
@@ -102,6 +122,8 @@ pub enum HttpListen {
 const MEMORY_BYTES_MIN: u64 = 64 << 20;
 /// More than the page frames can be counted for.
 const MEMORY_BYTES_MAX: u64 = 16 << 40;
+/// A few of the longest notifications.
+const NOTIFY_QUEUE_BYTES_MIN: usize = 64 << 10;
 /// PostgreSQL's upper limit.
 const MAX_CONNECTIONS_MAX: usize = 262_143;
 
@@ -120,6 +142,8 @@ impl Configuration {
         if !(1..=MAX_CONNECTIONS_MAX).contains(&max_connections) {
             return Err(wrong(format!("--max-connections: {max_connections} is not in 1..{MAX_CONNECTIONS_MAX}")));
         }
+        let notify_queue = options.notify_queue.or(file.notify_queue).unwrap_or_else(|| "128MB".to_owned());
+        let notify_queue_bytes = parse_notify_queue(&notify_queue)?;
         let tls = match (options.tls_cert.or(file.tls_cert), options.tls_key.or(file.tls_key)) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
@@ -143,6 +167,8 @@ impl Configuration {
                 .allow_passwordless_roles
                 .or(file.allow_passwordless_roles)
                 .unwrap_or(false),
+            notify_queue_bytes,
+            notify_overflow: options.notify_overflow.or(file.notify_overflow).unwrap_or(NotifyOverflow::DropListener),
             log_format: options.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             log_level: options.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
         })
@@ -157,6 +183,17 @@ fn read_file(path: &Path) -> Result<Options, ServerError> {
 
 fn wrong(message: String) -> ServerError {
     ServerError::Configuration(message)
+}
+
+/// The room for notifications: at least what one full message and its bookkeeping need many times over.
+fn parse_notify_queue(written: &str) -> Result<usize, ServerError> {
+    let bytes = parse_size(written).and_then(|bytes| usize::try_from(bytes).ok()).ok_or_else(|| {
+        wrong(format!("--notify-queue: \"{written}\" is no size; use a number and B, kB, MB, GB or TB"))
+    })?;
+    if bytes < NOTIFY_QUEUE_BYTES_MIN {
+        return Err(wrong(format!("--notify-queue: {written} is too little, at least 64kB are needed")));
+    }
+    Ok(bytes)
 }
 
 /// Refuses what the parts cannot share, or the machine does not have.

@@ -18,7 +18,7 @@ mod serve;
 mod watchman;
 
 pub use check::{check, check_disk, check_open};
-pub use configuration::{Configuration, HttpListen, LogFormat, Options};
+pub use configuration::{Configuration, HttpListen, LogFormat, NotifyOverflow, Options};
 pub use data::Data;
 pub use error::ServerError;
 pub use serve::{Running, runtime, serve, start, start_on};

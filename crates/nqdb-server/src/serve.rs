@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nqdb_session::{Instance, Settings};
+use nqdb_pubsub::Overflow;
+use nqdb_session::{Instance, InstanceOptions, Settings, hub_options};
 use nqdb_storage::disk::Disk;
 use nqdb_web::WebListener;
 use nqdb_wire::{Listeners, TlsIdentity, WireOptions};
@@ -14,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::configuration::{Configuration, HttpListen};
+use crate::configuration::{Configuration, HttpListen, NotifyOverflow};
 use crate::data::{Data, statement_memory_bytes};
 use crate::descriptors;
 use crate::error::ServerError;
@@ -169,14 +170,19 @@ fn make_instance(
     refuse_open_doors(data, address, configuration)?;
     let settings =
         settings(configuration, address, has_tls).map_err(|error| ServerError::Configuration(error.to_string()))?;
-    let instance = Instance::new(
-        data.system.clone(),
-        data.cluster.clone(),
-        settings,
-        configuration.max_connections,
-        statement_memory_bytes(configuration.memory_bytes),
-    )
-    .map_err(|_| ServerError::Configuration("the system gives no random numbers".to_owned()))?;
+    let options = InstanceOptions {
+        defaults: settings,
+        sessions_max: configuration.max_connections,
+        statement_memory_bytes: statement_memory_bytes(configuration.memory_bytes),
+        temporary: data.temporary.clone(),
+        hub: hub_options(configuration.notify_queue_bytes),
+        overflow: match configuration.notify_overflow {
+            NotifyOverflow::DropListener => Overflow::DropSubscriber,
+            NotifyOverflow::RefuseNotifier => Overflow::RefusePublisher,
+        },
+    };
+    let instance = Instance::new(data.system.clone(), data.cluster.clone(), options)
+        .map_err(|_| ServerError::Configuration("the system gives no random numbers".to_owned()))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     instance.start_analytics(cores).map_err(|error| ServerError::Configuration(error.to_string()))?;
     Ok(instance)

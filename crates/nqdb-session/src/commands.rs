@@ -95,10 +95,18 @@ impl Session {
             StatementKind::Checkpoint => self.checkpoint()?,
             StatementKind::Lock(lock) => self.lock_tables(lock).await?,
             StatementKind::CloseCursor(name) => self.close_cursor(name.as_deref())?,
-            // Nobody listens yet, so there is nothing to end.
-            StatementKind::Unlisten(_) => CommandTag::Other("UNLISTEN"),
-            StatementKind::Listen(_) => return Err(SqlError::unsupported("LISTEN").into()),
-            StatementKind::Notify { .. } => return Err(SqlError::unsupported("NOTIFY").into()),
+            StatementKind::Listen(channel) => {
+                self.surroundings.notifications.borrow_mut().listen(channel)?;
+                CommandTag::Other("LISTEN")
+            }
+            StatementKind::Unlisten(channel) => {
+                self.surroundings.notifications.borrow_mut().unlisten(channel.as_deref());
+                CommandTag::Other("UNLISTEN")
+            }
+            StatementKind::Notify { channel, payload } => {
+                self.surroundings.notifications.borrow_mut().notify(channel, payload)?;
+                CommandTag::Other("NOTIFY")
+            }
             StatementKind::Refused(error) => return Err(error.clone().into()),
             StatementKind::Empty
             | StatementKind::Rows(_)
@@ -205,6 +213,7 @@ impl Session {
                 let authority = self.surroundings.authority();
                 self.surroundings.settings.borrow_mut().reset_all(authority);
                 self.portals.clear();
+                self.surroundings.notifications.borrow_mut().unlisten(None);
                 self.surroundings.advisory.borrow_mut().unlock_all();
                 self.prepared.clear();
                 self.plan_cache.clear();

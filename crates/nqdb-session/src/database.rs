@@ -10,18 +10,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nqdb_catalog::rights::{Rights, SecuredKind};
 use nqdb_catalog::{Catalog, DatabaseDef, RoleDef};
 use nqdb_sql::database_command::DatabaseCommand;
 use nqdb_sql::ddl::{DatabaseClaim, database_claim};
 use nqdb_sql::exec::CommandTag;
 use nqdb_sql::statement::Parsed;
 use nqdb_sqlstate::{
-    INSUFFICIENT_PRIVILEGE, INVALID_CATALOG_NAME, OBJECT_NOT_IN_PREREQUISITE_STATE, SqlError, SqlResult,
-    TOO_MANY_CONNECTIONS,
+    INVALID_CATALOG_NAME, OBJECT_NOT_IN_PREREQUISITE_STATE, SqlError, SqlResult, TOO_MANY_CONNECTIONS,
 };
 use tokio::time::{Instant, sleep_until};
 
+use crate::admission::expect_connect;
 use crate::instance::Instance;
 use crate::registry::Backend;
 use crate::session::Session;
@@ -47,16 +46,12 @@ pub(crate) async fn enter(
     let committed = catalog.committed();
     let database = committed.database_by_oid(oid).ok_or_else(gone)?;
     expect_admitting(database)?;
-    let secured = nqdb_sql::system::secured(&committed, SecuredKind::Database, oid);
-    if secured.is_some_and(|secured| !committed.may(role.oid, &secured, Rights::CONNECT)) {
-        let message = format!("permission denied for database \"{name}\"");
-        return Err(SqlError::new(INSUFFICIENT_PRIVILEGE, message).with_detail("User does not have CONNECT privilege."));
-    }
+    expect_connect(&committed, oid, name, role)?;
     expect_room(instance, database, role)?;
     Ok(catalog)
 }
 
-fn expect_admitting(database: &DatabaseDef) -> SqlResult<()> {
+pub(crate) fn expect_admitting(database: &DatabaseDef) -> SqlResult<()> {
     if database.allow_connections {
         return Ok(());
     }

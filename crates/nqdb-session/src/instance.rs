@@ -2,11 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use nqdb_analytics::{Analytics, CacheStats};
 use nqdb_catalog::Cluster;
+use nqdb_pubsub::{HistoryLimits, Hub, HubOptions, Overflow};
 use nqdb_sql::exec::MemoryPool;
+use nqdb_sql::temporary_files::TemporaryFolder;
 use nqdb_sqlstate::SqlResult;
 use nqdb_txn::TxnSystem;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -30,38 +32,91 @@ pub struct Instance {
     pub(crate) analytics: OnceLock<Analytics>,
     /// What the statements of all sessions may hold together.
     pub statement_memory: Arc<MemoryPool>,
+    /// What statements keep outside of memory.
+    pub temporary: Arc<TemporaryFolder>,
+    /// The channels of LISTEN and NOTIFY, and of the real-time protocols.
+    pub hub: Arc<Hub>,
+    /// What the full queue of a session that listens does.
+    pub(crate) overflow: Overflow,
     /// Reads the clock, µs since 2000-01-01 UTC.
     pub clock_micros: fn() -> i64,
     pub random: SystemRandom,
     started_micros: i64,
+    started: Instant,
     /// Makes the salts of roles that do not exist look like those of roles that do.
     mock_secret: [u8; 32],
 }
 
+/// What a server is started with.
+#[derive(Clone)]
+pub struct InstanceOptions {
+    /// What a new session starts with.
+    pub defaults: Settings,
+    /// Clients that may be connected.
+    pub sessions_max: usize,
+    /// What their statements may hold together.
+    pub statement_memory_bytes: usize,
+    /// Where they go on with files.
+    pub temporary: Arc<TemporaryFolder>,
+    /// What channels may hold. The seed of epochs is drawn at the start.
+    pub hub: HubOptions,
+    /// What the full queue of a session that listens does.
+    pub overflow: Overflow,
+}
+
+impl InstanceOptions {
+    /// For so many clients, with PostgreSQL's settings; `memory_bytes` is what their statements may hold.
+    pub fn plain(sessions_max: usize, memory_bytes: usize, temporary: Arc<TemporaryFolder>) -> InstanceOptions {
+        InstanceOptions {
+            defaults: Settings::new(),
+            sessions_max,
+            statement_memory_bytes: memory_bytes,
+            temporary,
+            hub: hub_options(memory_bytes / 2),
+            overflow: Overflow::DropSubscriber,
+        }
+    }
+}
+
+/// How channels share so many bytes: half is for what waits for one subscriber at most, a quarter for what channels keep.
+pub fn hub_options(bytes: usize) -> HubOptions {
+    HubOptions {
+        held_bytes_max: bytes,
+        queue_bytes_max: bytes / 2,
+        history: HistoryLimits { count: 1_000, bytes: 1 << 20, age_millis: 300_000 },
+        history_bytes_max: bytes / 4,
+        idle_channels_max: 100_000,
+        epoch_seed: 0,
+    }
+}
+
 impl Instance {
-    /// Brings the parts together; `sessions_max` is the number of clients that may be connected, `statement_memory_bytes`
-    /// what their statements may hold together.
+    /// Brings the parts together.
     pub fn new(
         system: Arc<TxnSystem>,
         cluster: Arc<Cluster>,
-        defaults: Settings,
-        sessions_max: usize,
-        statement_memory_bytes: usize,
+        options: InstanceOptions,
     ) -> Result<Arc<Instance>, ring::error::Unspecified> {
         let random = SystemRandom::new();
-        let mut mock_secret = [0; 32];
+        let (mut mock_secret, mut epoch_seed) = ([0; 32], [0; 8]);
         random.fill(&mut mock_secret)?;
+        random.fill(&mut epoch_seed)?;
+        let hub = Hub::new(HubOptions { epoch_seed: u64::from_be_bytes(epoch_seed), ..options.hub });
         Ok(Arc::new(Instance {
             system,
             cluster,
-            registry: Registry::new(sessions_max),
-            defaults,
+            registry: Registry::new(options.sessions_max),
+            defaults: options.defaults,
             metrics: Metrics::default(),
             analytics: OnceLock::new(),
-            statement_memory: MemoryPool::new(statement_memory_bytes),
+            statement_memory: MemoryPool::new(options.statement_memory_bytes),
+            temporary: options.temporary,
+            hub,
+            overflow: options.overflow,
             clock_micros: system_clock_micros,
             random,
             started_micros: system_clock_micros(),
+            started: Instant::now(),
             mock_secret,
         }))
     }
@@ -87,6 +142,11 @@ impl Instance {
     /// When the server started, µs since 2000-01-01 UTC.
     pub fn started_micros(&self) -> i64 {
         self.started_micros
+    }
+
+    /// Time since the start: the hub's clock.
+    pub fn uptime_millis(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub fn now_micros(&self) -> i64 {

@@ -12,6 +12,8 @@
 //! | `database` | entering a database; keeping sessions away from one |
 //! | `temporary` | temporary tables: ON COMMIT, and their end with the session |
 //! | `settings` | SET, SHOW, and what a rollback takes back |
+//! | `admission` | clients of other protocols |
+//! | `notifications` | LISTEN, UNLISTEN, NOTIFY |
 //! | `advisory` | locks that functions take |
 //! | `surroundings` | what SQL functions may ask of their session |
 //! | `client_sink` | where answers go |
@@ -21,12 +23,14 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
+mod admission;
 mod advisory;
 mod analytical;
 mod block;
 mod catalog_functions;
 mod client_sink;
 mod commands;
+mod constraints;
 mod copy;
 mod copy_file;
 mod cursor;
@@ -38,6 +42,7 @@ mod identity;
 mod instance;
 mod kept_rows;
 mod lock_table;
+mod notifications;
 mod plan_cache;
 mod portal;
 mod prepared;
@@ -53,10 +58,12 @@ mod system_session;
 mod temporary;
 mod transaction;
 
+pub use admission::{Admission, valid_verifier};
 pub use block::Block;
 pub use client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
 pub use extended::BindRequest;
-pub use instance::{Counter, Instance, Metrics};
+pub use instance::{Counter, Instance, InstanceOptions, Metrics, hub_options};
+pub use notifications::listener_dropped;
 pub use nqdb_sql::ir::OutputColumn;
 pub use registry::{Activity, Backend, Registration, Registry, reserved_places, terminated};
 pub use session::{CommandEnd, Failure, Session};

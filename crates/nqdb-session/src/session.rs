@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nqdb_catalog::Snapshot;
+use nqdb_pubsub::Subscriber;
 use nqdb_sqlstate::{
     DEADLOCK_DETECTED, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IDLE_SESSION_TIMEOUT, INVALID_AUTHORIZATION_SPECIFICATION,
     Notice, NoticeSeverity, SqlError, SqlResult, TOO_MANY_CONNECTIONS,
@@ -186,6 +187,11 @@ impl Session {
         self.registration.backend()
     }
 
+    /// Where the session's notifications wait, if it has ever listened. They are for a client whose transaction has ended.
+    pub fn listener(&self) -> Option<Arc<Subscriber>> {
+        self.surroundings.notifications.borrow().subscriber().cloned()
+    }
+
     /// Whether a COPY FROM STDIN waits for the client's data.
     pub fn is_copying_in(&self) -> bool {
         self.copy_in.is_some()
@@ -238,6 +244,7 @@ impl Session {
             tracing::error!(%error, "the rollback at the end of a session failed");
         }
         self.block = Block::Idle;
+        self.surroundings.notifications.borrow_mut().end();
         if let Err(error) = self.drop_temporary_objects().await {
             tracing::warn!(%error, "temporary tables of a session stay until the next start");
         }

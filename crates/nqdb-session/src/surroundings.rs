@@ -14,9 +14,11 @@ use std::sync::Arc;
 use nqdb_catalog::rights::{PG_READ_ALL_SETTINGS, PG_SIGNAL_BACKEND, Rights};
 use nqdb_catalog::{Catalog, Relation, SequenceDef, Snapshot, TypesView};
 use nqdb_functions::{AdvisoryLock, SessionFunctions, quote_identifier};
+use nqdb_sql::integrity::{ConstraintMark, Constraints};
 use nqdb_sql::interruption::Interruption;
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
+use nqdb_sql::temporary_files::TemporarySpace;
 use nqdb_sqlstate::{
     INVALID_PARAMETER_VALUE, Notice, OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION,
     SEQUENCE_GENERATOR_LIMIT_EXCEEDED, SqlError, SqlResult, UNDEFINED_OBJECT, UNDEFINED_TABLE, WARNING,
@@ -34,6 +36,8 @@ use crate::advisory::{AdvisoryLocks, WaitLimits, held, wait_for};
 use crate::block::{Characteristics, parse_isolation};
 use crate::identity::{Identity, is_of_identity};
 use crate::instance::Instance;
+use crate::kept_rows::Room;
+use crate::notifications::{NotificationMark, Notifications};
 use crate::registry::{Backend, terminated};
 use crate::settings::{Authority, SERVER_VERSION, Settings, SettingsMark, is_of_the_transaction};
 
@@ -65,10 +69,15 @@ pub struct Surroundings {
     pub characteristics: Cell<Option<Characteristics>>,
     /// The locks that `pg_advisory_lock` and its like took.
     pub(crate) advisory: RefCell<AdvisoryLocks>,
+    /// What the transaction at hand remembers of its constraints.
+    pub(crate) constraints: RefCell<Constraints>,
+    /// What the transaction says, and what the session listens to.
+    pub(crate) notifications: RefCell<Notifications>,
     /// Warnings of functions, for the session to send.
     pub(crate) warnings: RefCell<Vec<Notice>>,
     /// The session's cursors and prepared statements, as they were when the last statement began that reads of them.
     pub objects: RefCell<SessionObjects>,
+    temporary: Arc<TemporarySpace>,
     random: RefCell<SmallRng>,
     drawn: RefCell<HashMap<u32, i64>>,
     last_drawn: Cell<Option<u32>>,
@@ -84,18 +93,27 @@ pub struct Surroundings {
 pub struct SessionMarks {
     settings: SettingsMark,
     advisory: usize,
+    constraints: ConstraintMark,
+    notifications: NotificationMark,
 }
 
 impl Surroundings {
     /// The place of a savepoint.
     pub(crate) fn mark(&self) -> SessionMarks {
-        SessionMarks { settings: self.settings.borrow().mark(), advisory: self.advisory.borrow().mark() }
+        SessionMarks {
+            settings: self.settings.borrow().mark(),
+            advisory: self.advisory.borrow().mark(),
+            constraints: self.constraints.borrow().mark(),
+            notifications: self.notifications.borrow().mark(),
+        }
     }
 
     /// Takes back what came after a savepoint.
     pub(crate) fn rollback_to(&self, marks: SessionMarks) {
         self.settings.borrow_mut().rollback_to(marks.settings);
         self.advisory.borrow_mut().rollback_to(marks.advisory);
+        self.constraints.borrow_mut().rollback_to(marks.constraints);
+        self.notifications.borrow_mut().rollback_to(marks.notifications);
     }
 
     pub fn new(
@@ -109,6 +127,7 @@ impl Surroundings {
         // A predictable seed is harmless: random() promises nothing to secrets.
         let _ = instance.random.fill(&mut seed);
         let owner = backend.owner();
+        let notifications = Notifications::new(instance.clone(), database.database(), backend.pid());
         Surroundings {
             catalog: RefCell::new(database.committed()),
             backend,
@@ -120,8 +139,11 @@ impl Surroundings {
             snapshot: Cell::new(None),
             characteristics: Cell::new(None),
             advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner, database.database())),
+            constraints: RefCell::default(),
+            notifications: RefCell::new(notifications),
             warnings: RefCell::default(),
             objects: RefCell::default(),
+            temporary: instance.temporary.space(database.database()),
             random: RefCell::new(SmallRng::seed_from_u64(u64::from_le_bytes(seed))),
             drawn: RefCell::default(),
             last_drawn: Cell::new(None),
@@ -130,6 +152,21 @@ impl Surroundings {
             left_worker_in_step: Cell::new(false),
             database,
             instance,
+        }
+    }
+
+    /// Where the session's temporary files are, as much as its settings let it have.
+    pub fn temporary(&self) -> &Arc<TemporarySpace> {
+        self.temporary.set_limit(self.settings.borrow().effective().temporary_limit_bytes);
+        &self.temporary
+    }
+
+    /// Where a cursor of the session keeps its rows.
+    pub(crate) fn room(&self) -> Room {
+        Room {
+            pool: self.instance.statement_memory.clone(),
+            temporary: self.temporary().clone(),
+            work_memory_bytes: self.settings.borrow().effective().work_memory_bytes,
         }
     }
 
@@ -562,6 +599,18 @@ impl SessionFunctions for Surroundings {
 
     fn advisory_unlock_all(&self) {
         self.advisory.borrow_mut().unlock_all();
+    }
+
+    fn notify(&self, channel: &str, payload: &str) -> SqlResult<()> {
+        self.notifications.borrow_mut().notify(channel, payload)
+    }
+
+    fn listening_channels(&self) -> Vec<String> {
+        self.notifications.borrow().listening_channels()
+    }
+
+    fn notification_queue_usage(&self) -> f64 {
+        self.instance.hub.usage()
     }
 
     fn sleep(&self, micros: i64) -> SqlResult<()> {

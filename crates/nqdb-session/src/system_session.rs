@@ -7,6 +7,7 @@ use nqdb_catalog::Snapshot;
 use nqdb_sql::system::{
     CursorFacts, LockObject, LockedObject, PreparedFacts, SessionFacts, SessionObjects, SettingFacts, SystemSession,
 };
+use nqdb_sql::temporary_files::TemporaryUse;
 use nqdb_txn::{LockTarget, OwnerId, RelationLock};
 
 use crate::portal::{Hold, Portal};
@@ -28,6 +29,10 @@ impl SystemSession for Surroundings {
 
     fn is_superuser(&self) -> bool {
         self.is_superuser()
+    }
+
+    fn temporary_use(&self, database: u32) -> TemporaryUse {
+        self.instance.temporary.usage_of(database)
     }
 
     fn settings(&self) -> Vec<SettingFacts> {

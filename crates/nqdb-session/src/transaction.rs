@@ -2,6 +2,7 @@
 
 use nqdb_catalog::Draft;
 use nqdb_sql::exec::CommandTag;
+use nqdb_sql::integrity::Selection;
 use nqdb_sql::statement::{TransactionModes, TransactionStatement};
 use nqdb_sqlstate::{
     ACTIVE_SQL_TRANSACTION, IN_FAILED_SQL_TRANSACTION, NO_ACTIVE_SQL_TRANSACTION, SqlError, SqlResult,
@@ -90,6 +91,9 @@ impl Session {
                 Ok(CommandTag::Other("RELEASE"))
             }
             TransactionStatement::RollbackTo(name) => self.rollback_to_statement(name),
+            TransactionStatement::SetConstraints { names, deferred } => {
+                self.set_constraints(names.as_deref(), *deferred).await
+            }
             TransactionStatement::SetTransaction(modes) => {
                 if matches!(self.block, Block::Idle | Block::Implicit) && !self.is_one_of_several {
                     self.warn(NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
@@ -262,6 +266,10 @@ impl Session {
 
     /// Commits, and waits until the commit is on disk. Whatever comes out, no transaction is left.
     pub(crate) async fn commit(&mut self) -> SqlResult<()> {
+        if let Err(error) = self.fire_deferred(Selection::All).await {
+            self.roll_back()?;
+            return Err(error);
+        }
         if let Err(error) = self.hold_cursors().await {
             self.roll_back()?;
             return Err(error);
@@ -272,11 +280,21 @@ impl Session {
             self.roll_back()?;
             return Err(error);
         }
+        let publication = self.surroundings.notifications.borrow_mut().take_publication();
+        let publication = match publication {
+            Ok(publication) => publication,
+            Err(error) => {
+                self.roll_back()?;
+                return Err(error);
+            }
+        };
         self.block = Block::Idle;
         self.surroundings.characteristics.set(None);
         let Some(open) = self.open.take() else { return Ok(()) };
-        let committed = open.txn.commit();
+        let publishes = publication.is_some();
+        let committed = open.txn.commit_and_publish(publication);
         self.surroundings.advisory.borrow_mut().rollback_to(0);
+        self.surroundings.constraints.borrow_mut().end();
         let commit = match committed {
             Ok(commit) => commit,
             Err(error) => {
@@ -290,11 +308,14 @@ impl Session {
                 settings.commit();
             }
         }
-        match commit.durable_lsn {
+        if let Some(lsn) = commit.durable_lsn {
             // After this point a cancel comes too late: the commit may already be on disk.
-            Some(lsn) => self.durable(lsn).await,
-            None => Ok(()),
+            self.durable(lsn).await?;
         }
+        if publishes {
+            self.surroundings.instance.system.publish_synced();
+        }
+        Ok(())
     }
 
     /// Ends a request: commits the implicit transaction, and waits for the commits that its answers owe to. Their records lie
@@ -318,6 +339,7 @@ impl Session {
         self.end_portals();
         self.block = Block::Idle;
         self.surroundings.characteristics.set(None);
+        self.surroundings.notifications.borrow_mut().roll_back();
         {
             let mut settings = self.surroundings.settings.borrow_mut();
             if settings.has_changes() {
@@ -329,6 +351,7 @@ impl Session {
             None => Ok(()),
         };
         self.surroundings.advisory.borrow_mut().rollback_to(0);
+        self.surroundings.constraints.borrow_mut().end();
         Ok(rolled_back?)
     }
 

@@ -15,7 +15,7 @@ use nqdb_txn::RelationLock;
 use nqdb_types::Type;
 use sqlparser::ast;
 
-use crate::definition::{Definition, IndexPart, IndexText};
+use crate::definition::{Definition, IndexPart, IndexText, QualifiedName};
 use crate::parse::Tokens;
 
 /// One statement of a query string.
@@ -216,6 +216,11 @@ pub enum TransactionStatement {
     Savepoint(String),
     Release(String),
     RollbackTo(String),
+    /// SET CONSTRAINTS; no names: ALL.
+    SetConstraints {
+        names: Option<Vec<QualifiedName>>,
+        deferred: bool,
+    },
 }
 
 /// What BEGIN and SET TRANSACTION say; `None` where they say nothing.

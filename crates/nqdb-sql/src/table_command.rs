@@ -1,6 +1,6 @@
 //! CREATE TABLE, ALTER TABLE and ALTER INDEX as they were written, before any name is looked up.
 
-use nqdb_catalog::OnCommit;
+use nqdb_catalog::{Deferral, OnCommit, ReferentialAction};
 use sqlparser::ast;
 
 use crate::definition::{IndexText, Like, ObjectKind, QualifiedName};
@@ -45,12 +45,14 @@ pub struct ColumnItem {
     pub compression: Option<String>,
     /// What is said of its keys, in their order.
     pub keys: Vec<ColumnKey>,
+    pub foreign_keys: Vec<ColumnReference>,
 }
 
 /// PRIMARY KEY or UNIQUE of a column.
 #[derive(Clone, Debug, Default)]
 pub struct ColumnKey {
     pub nulls_not_distinct: bool,
+    pub deferral: Deferral,
     /// WITH (...).
     pub parameters: Vec<Parameter>,
 }
@@ -60,6 +62,7 @@ pub struct ColumnKey {
 pub struct TableConstraint {
     pub name: Option<String>,
     pub kind: ConstraintKind,
+    pub deferral: Deferral,
     pub not_valid: bool,
     pub no_inherit: bool,
 }
@@ -73,6 +76,35 @@ pub enum ConstraintKind {
         index: String,
     },
     Check(Box<IndexText>),
+    ForeignKey(Box<ForeignKeyConstraint>),
+}
+
+/// FOREIGN KEY (columns) REFERENCES ...
+#[derive(Clone, Debug)]
+pub struct ForeignKeyConstraint {
+    pub columns: Vec<NamedAt>,
+    pub references: References,
+}
+
+/// What follows REFERENCES.
+#[derive(Clone, Debug)]
+pub struct References {
+    pub table: QualifiedName,
+    /// None: those of the primary key.
+    pub columns: Option<Vec<NamedAt>>,
+    pub match_full: bool,
+    pub on_delete: ReferentialAction,
+    pub on_update: ReferentialAction,
+    /// Behind ON DELETE SET NULL or SET DEFAULT.
+    pub delete_columns: Vec<NamedAt>,
+}
+
+/// REFERENCES with a column.
+#[derive(Clone, Debug)]
+pub struct ColumnReference {
+    pub name: Option<String>,
+    pub references: References,
+    pub deferral: Deferral,
 }
 
 /// PRIMARY KEY or UNIQUE over columns.
@@ -119,10 +151,14 @@ pub enum TableAction {
     },
     AddConstraint(Box<TableConstraint>),
     /// ALTER CONSTRAINT, of what only foreign keys have.
-    AlterConstraint(String),
+    AlterConstraint {
+        name: String,
+        deferral: Deferral,
+    },
     DropConstraint {
         name: String,
         if_exists: bool,
+        cascade: bool,
     },
     RenameConstraint {
         name: String,

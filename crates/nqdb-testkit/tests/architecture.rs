@@ -15,9 +15,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("nqdb-functions", &["nqdb-functions-macros", "nqdb-types", "nqdb-sqlstate"]),
     ("nqdb-analytics", &["nqdb-sql", "nqdb-functions", "nqdb-catalog", "nqdb-txn", "nqdb-types", "nqdb-sqlstate"]),
     ("nqdb-sql", &["nqdb-functions", "nqdb-catalog", "nqdb-txn", "nqdb-storage", "nqdb-types", "nqdb-sqlstate"]),
+    ("nqdb-pubsub", &[]),
     (
         "nqdb-session",
         &[
+            "nqdb-pubsub",
             "nqdb-analytics",
             "nqdb-sql",
             "nqdb-functions",
@@ -28,14 +30,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "nqdb-sqlstate",
         ],
     ),
-    ("nqdb-wire", &["nqdb-session", "nqdb-catalog", "nqdb-types", "nqdb-sqlstate"]),
-    ("nqdb-web", &["nqdb-session", "nqdb-types", "nqdb-sqlstate"]),
+    ("nqdb-wire", &["nqdb-session", "nqdb-pubsub", "nqdb-types", "nqdb-sqlstate"]),
+    ("nqdb-web", &["nqdb-session", "nqdb-pubsub", "nqdb-types", "nqdb-sqlstate"]),
     (
         "nqdb-server",
         &[
             "nqdb-wire",
             "nqdb-web",
             "nqdb-session",
+            "nqdb-pubsub",
             "nqdb-sql",
             "nqdb-catalog",
             "nqdb-txn",

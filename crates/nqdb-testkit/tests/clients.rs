@@ -193,3 +193,30 @@ async fn tokio_postgres_copies_both_ways_and_sees_a_duplicate_key() {
     assert_eq!(reported.constraint(), Some("t_pkey"));
     assert_eq!(reported.detail(), Some("Key (id)=(7) already exists."));
 }
+
+#[tokio::test]
+async fn tokio_postgres_and_psql_hear_notifications() {
+    let server = NqdbServer::start();
+    let (client, mut connection) = tokio_postgres::connect(&server.target(), NoTls).await.expect("a connection");
+    let (send, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(message) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+            if let Ok(tokio_postgres::AsyncMessage::Notification(notification)) = message {
+                let told = (notification.channel().to_owned(), notification.payload().to_owned());
+                send.send(told).expect("the test waits");
+            }
+        }
+    });
+    client.batch_execute("LISTEN orders").await.expect("LISTEN");
+    let notifier = connect(&server.target()).await;
+    notifier.execute("SELECT pg_notify('orders', $1)", &[&"from a driver"]).await.expect("it notifies");
+    let port = server.postgres_port();
+    let script = ["-X", "-c", "LISTEN orders", "-c", "NOTIFY orders, 'from psql'", "postgres"];
+    let printed = tokio::task::spawn_blocking(move || program("psql", port, &script)).await.expect("no panic");
+    let wanted =
+        "Asynchronous notification \"orders\" with payload \"from psql\" received from server process with PID";
+    assert!(printed.contains(wanted), "{printed}");
+    for payload in ["from a driver", "from psql"] {
+        assert_eq!(heard.recv().await, Some(("orders".to_owned(), payload.to_owned())));
+    }
+}

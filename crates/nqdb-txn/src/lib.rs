@@ -14,6 +14,7 @@
 //! | [`serial`] | SERIALIZABLE: who has read what others write, and who must fail for it |
 //! | [`wait`], [`relation_lock`], [`row_lock`], [`key_lock`] | who waits for whom |
 //! | [`system`], [`recovery`], [`directory`] | the whole: open, crash recovery, the list of trees |
+//! | [`publication`] | telling the world outside of commits, in their order |
 //! | [`purge`], [`definitions`] | cleaning up, and the definitions of tables that it goes by |
 //! | [`sequence`] | numbers that never roll back |
 //! | [`check`] | index against row, overflow references |
@@ -38,6 +39,7 @@ mod growth;
 mod ids;
 mod key_lock;
 mod key_sort;
+mod publication;
 mod purge;
 mod record;
 mod recovery;
@@ -61,6 +63,7 @@ pub use error::{Result, TxnError};
 pub use ids::{Csn, OwnerId, RowId, UndoPosition, XID_MAX, Xid};
 pub use nqdb_storage::tree::{Direction, Tree};
 pub use nqdb_storage::{Lsn, TreeId};
+pub use publication::PublishHook;
 pub use relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock};
 pub use row_lock::RowLock;
 pub use sequence::{Sequence, SequenceState};

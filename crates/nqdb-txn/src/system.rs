@@ -11,6 +11,7 @@ use crate::error::{Result, TxnError};
 use crate::ids::{Csn, OwnerId, Xid};
 use crate::key_lock::KeyLocks;
 use crate::key_sort::{self, SortMemory};
+use crate::publication::Publications;
 use crate::purge::Purge;
 use crate::record;
 use crate::recovery::{self, Found};
@@ -20,7 +21,7 @@ use crate::sequence::{SEQUENCES, Sequences};
 use crate::serial::{ReadFacts, Serial};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::table::TableStore;
-use crate::transaction::{Commit, Isolation, MarkedAgain, Transaction};
+use crate::transaction::{Commit, CommitHooks, Isolation, MarkedAgain, Transaction};
 use crate::undo::{UndoChunks, UndoStore};
 use crate::view::{ReadView, Registered, RowHeader};
 use crate::wait::{Running, WaitGraph};
@@ -162,6 +163,7 @@ pub struct TxnSystem {
     relation_locks: RelationLocks,
     row_locks: RowLocks,
     wait_graph: WaitGraph,
+    publications: Publications,
     purge: Purge,
     serial: Serial,
     commits: AtomicU64,
@@ -265,6 +267,7 @@ impl TxnSystem {
             relation_locks: RelationLocks::new(options.locks_max),
             row_locks: RowLocks::new(options.locks_max),
             wait_graph: WaitGraph::default(),
+            publications: Publications::default(),
             purge: Purge::new(!found.purged && options.sabotage != TxnSabotage::NoSweep),
             serial: Serial::default(),
             commits: AtomicU64::new(0),
@@ -598,7 +601,7 @@ impl TxnSystem {
         credit: Reservation,
         undo: UndoChunks,
         marked_again: Vec<MarkedAgain>,
-        hooks: Vec<Box<dyn FnOnce(Csn) + Send>>,
+        hooks: CommitHooks,
     ) -> Commit {
         let wall_clock = self.wall_clock_micros();
         let mut order = self.commit_order.lock();
@@ -611,9 +614,7 @@ impl TxnSystem {
         order.unsynced.push_back((xid, end));
         self.xids.committed(xid, csn);
         self.timeline.snapshots.committed(Some(xid), csn, end);
-        for hook in hooks {
-            hook(csn);
-        }
+        self.run_hooks(hooks, csn, end);
         self.purge.push(csn, undo, marked_again);
         drop(order);
         self.after_end(end);
@@ -622,19 +623,35 @@ impl TxnSystem {
     }
 
     /// A commit without a record (hooks only): takes its place behind the commits before it.
-    pub(crate) fn commit_unlogged(&self, hooks: Vec<Box<dyn FnOnce(Csn) + Send>>, depends_on: Option<Lsn>) -> Commit {
+    pub(crate) fn commit_unlogged(&self, hooks: CommitHooks, depends_on: Option<Lsn>) -> Commit {
         let order = self.commit_order.lock();
         let csn = Csn(self.timeline.next_csn.fetch_add(1, Ordering::AcqRel));
         let end = depends_on.map_or(order.newest, |lsn| lsn.max(order.newest));
         self.timeline.snapshots.committed(None, csn, end);
-        for hook in hooks {
-            hook(csn);
-        }
+        self.run_hooks(hooks, csn, end);
         drop(order);
         self.timeline.durability.catch_up(end, &self.timeline.snapshots);
         self.commits.fetch_add(1, Ordering::Relaxed);
         let durable_lsn = (!self.timeline.durability.is_durable(end)).then_some(end);
         Commit { csn: Some(csn), durable_lsn }
+    }
+
+    /// What a commit sets off, under the mutex of the commit order.
+    fn run_hooks(&self, hooks: CommitHooks, csn: Csn, end: Lsn) {
+        for hook in hooks.hooks {
+            hook(csn);
+        }
+        if let Some(publish) = hooks.publish {
+            // Who is told of the commit is to see it, though its record may have been synced before it was entered.
+            self.timeline.durability.catch_up(end, &self.timeline.snapshots);
+            self.publications.push(end, csn, publish);
+        }
+    }
+
+    /// Runs what was handed over at commits that are synced by now, in their order. To be called by whoever has waited for
+    /// the sync of such a commit.
+    pub fn publish_synced(&self) {
+        self.publications.run(|end| self.timeline.durability.is_durable(end));
     }
 
     /// Logs the end of an abort whose changes have all been put back (R2).

@@ -19,6 +19,7 @@ use crate::definitions::Definition;
 use crate::error::{Result, TxnError};
 use crate::growth::Growth;
 use crate::ids::{Csn, OwnerId, RowId, UndoPosition, Xid};
+use crate::publication::PublishHook;
 use crate::record::{self, CHANGE_OVERHEAD_BYTES, Change, ChangeKind};
 use crate::relation_lock::{LockTarget, RelationLock};
 use crate::row_lock::RowLock;
@@ -110,6 +111,14 @@ pub struct SavepointMark {
     definitions: usize,
     on_commit: usize,
     on_rollback: usize,
+}
+
+/// What a commit sets off.
+pub(crate) struct CommitHooks {
+    /// Run under the commit latch.
+    pub(crate) hooks: Vec<Box<dyn FnOnce(Csn) + Send>>,
+    /// Runs when the commit is synced, behind those of the commits before.
+    pub(crate) publish: Option<PublishHook>,
 }
 
 /// How a commit went.
@@ -309,6 +318,16 @@ impl Transaction {
     /// a definition that looks at every row of a table under a lock that keeps writers out.
     pub fn newest_view(&self) -> ReadView {
         ReadView::new(Registered::take(&self.system), Some(self.running.clone()), self.undo.seen_up_to())
+    }
+
+    /// Everything that has been committed by now, synced or not, and all that this transaction has written: for checks of
+    /// constraints, which must not miss the rows of who gave them the lock that let them in.
+    ///
+    /// The record of this transaction's commit stands behind theirs, so its end owes them nothing more. An error that is
+    /// told of what is seen here does ([`Transaction::depend_on_all_commits`]).
+    pub fn appended_view(&self) -> ReadView {
+        let registered = Registered::take_appended(&self.system);
+        ReadView::new(registered, Some(self.running.clone()), self.undo.seen_up_to())
     }
 
     /// Own writes at or after this position belong to the current statement.
@@ -527,7 +546,13 @@ impl Transaction {
 
     /// Commits. On return the commit is appended and its locks have fallen; tell nobody before `durable_lsn` is synced.
     /// 40001 under SERIALIZABLE, and all was rolled back, when no serial order would have room for the commit.
-    pub fn commit(mut self) -> Result<Commit> {
+    pub fn commit(self) -> Result<Commit> {
+        self.commit_and_publish(None)
+    }
+
+    /// As [`Transaction::commit`], with something to tell once the commit is synced, in the order of the commits: call
+    /// [`TxnSystem::publish_synced`] then. Such a transaction has its place in that order even if it wrote nothing.
+    pub fn commit_and_publish(mut self, publish: Option<PublishHook>) -> Result<Commit> {
         if self.xid.is_some() && self.system.engine().log_failed() {
             return Err(StorageError::LogFailed.into());
         }
@@ -541,13 +566,13 @@ impl Transaction {
             hooks.insert(0, Box::new(move |csn| system.definitions().commit(definitions, csn)));
         }
         let commit = match self.xid {
-            None if hooks.is_empty() => Commit { csn: None, durable_lsn: self.end_dependency() },
-            None => self.system.commit_unlogged(hooks, self.end_dependency()),
+            None if hooks.is_empty() && publish.is_none() => Commit { csn: None, durable_lsn: self.end_dependency() },
+            None => self.system.commit_unlogged(CommitHooks { hooks, publish }, self.end_dependency()),
             Some(xid) => {
                 let credit = self.end_credit.take().expect("taken with the number");
                 let undo = std::mem::replace(&mut self.undo, UndoWriter::new(self.system.undo().clone())).finish();
                 let marked_again = std::mem::take(&mut self.marked_again);
-                self.system.commit_logged(xid, credit, undo, marked_again, hooks)
+                self.system.commit_logged(xid, credit, undo, marked_again, CommitHooks { hooks, publish })
             }
         };
         if let Some(serial) = serial {

@@ -1,7 +1,7 @@
 //! What a reader holds: a registered snapshot, and how much of its own transaction's writing it sees.
 
 use crate::error::{Result, TxnError};
-use crate::ids::{UndoPosition, Xid};
+use crate::ids::{Csn, UndoPosition, Xid};
 use crate::serial::Tracked;
 use crate::snapshot::Snapshot;
 use crate::system::TxnSystem;
@@ -114,11 +114,21 @@ pub struct ReadView {
 pub(crate) struct Registered {
     system: Arc<TxnSystem>,
     snapshot: Snapshot,
+    /// The newest commit that is seen; later than the snapshot's for who looks at commits that are not synced yet.
+    seen_csn: Csn,
 }
 
 impl Registered {
     pub(crate) fn take(system: &Arc<TxnSystem>) -> Arc<Registered> {
-        Arc::new(Registered { system: system.clone(), snapshot: system.snapshots().take() })
+        let snapshot = system.snapshots().take();
+        Arc::new(Registered { system: system.clone(), snapshot, seen_csn: snapshot.csn })
+    }
+
+    /// As [`Registered::take`], with the commits that are not synced yet.
+    pub(crate) fn take_appended(system: &Arc<TxnSystem>) -> Arc<Registered> {
+        let snapshot = system.snapshots().take();
+        let seen_csn = system.newest_csn().max(snapshot.csn);
+        Arc::new(Registered { system: system.clone(), snapshot, seen_csn })
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -154,7 +164,7 @@ impl ReadView {
 
     /// The snapshot that is looked through.
     pub fn snapshot(&self) -> Snapshot {
-        self.registered.snapshot
+        Snapshot { csn: self.registered.seen_csn, ..self.registered.snapshot }
     }
 
     pub(crate) fn system(&self) -> &Arc<TxnSystem> {
@@ -182,21 +192,32 @@ impl ReadView {
         if xid < self.registered.snapshot.oldest_active {
             return true;
         }
-        matches!(self.system().xids().status(xid), XidStatus::Committed(csn) if csn <= self.registered.snapshot.csn)
+        matches!(self.system().xids().status(xid), XidStatus::Committed(csn) if csn <= self.registered.seen_csn)
+    }
+
+    /// Says who wrote the oldest version that the view hides of a row. Whoever wrote over that one comes after its writer.
+    fn track_hidden(&self, writer: Option<Xid>) -> Result<()> {
+        match (self.tracked(), writer) {
+            (Some(tracked), Some(writer)) => self.system().serial().misses(tracked, writer),
+            _ => Ok(()),
+        }
     }
 
     /// Turns the newest version into the visible one: follows the undo from `header`, whose image is in `image`.
     /// `None` when the row does not exist for this view. Reads undo, so no latch may be held.
     pub(crate) fn resolve(&self, mut header: RowHeader, image: &mut Vec<u8>) -> Result<Option<RowHeader>> {
+        let mut hidden = None;
         while !self.sees(header) {
-            if let Some(tracked) = self.tracked() {
-                self.system().serial().misses(tracked, header.xid)?;
-            }
+            hidden = Some(header.xid);
             match self.system().older_version(header, image)? {
                 Some(older) => header = older,
-                None => return Ok(None),
+                None => {
+                    self.track_hidden(hidden)?;
+                    return Ok(None);
+                }
             }
         }
+        self.track_hidden(hidden)?;
         Ok((!header.is_deleted()).then_some(header))
     }
 }

@@ -29,6 +29,8 @@ fn session_figures(instance: &Instance) -> Vec<Figure> {
     let metrics = &instance.metrics;
     let count = |counter: &nqdb_session::Counter| counter.get() as f64;
     let cache = instance.column_cache_stats();
+    let temporary = instance.temporary.usage();
+    let hub = instance.hub.stats();
     let uptime_seconds = (instance.now_micros() - instance.started_micros()) as f64 / 1e6;
     vec![
         Gauge("nqdb_uptime_seconds", "Time since the start of the server.", uptime_seconds),
@@ -51,6 +53,17 @@ fn session_figures(instance: &Instance) -> Vec<Figure> {
             "Queries given to the analytical executor.",
             count(&metrics.analytical_planner_calls),
         ),
+        Counter("nqdb_temporary_files_total", "Temporary files that were made and are gone.", temporary.files as f64),
+        Counter("nqdb_temporary_bytes_total", "Their bytes.", temporary.bytes as f64),
+        Gauge("nqdb_temporary_files", "Temporary files now.", temporary.open_files as f64),
+        Gauge("nqdb_temporary_bytes", "Bytes in them.", temporary.open_bytes as f64),
+        Counter("nqdb_notify_published_total", "Notifications of committed transactions.", hub.published as f64),
+        Counter("nqdb_notify_delivered_total", "Batches of notifications put into queues.", hub.delivered as f64),
+        Gauge("nqdb_notify_subscribers", "Who has listened.", hub.subscribers as f64),
+        Gauge("nqdb_notify_channels", "Channels that are listened to.", hub.channels as f64),
+        Gauge("nqdb_notify_held_bytes", "Bytes of notifications not read by all.", hub.held_bytes as f64),
+        Counter("nqdb_notify_dropped_total", "Listeners dropped because they did not read.", hub.dropped as f64),
+        Counter("nqdb_notify_refused_total", "Transactions refused because of a full queue.", hub.refused as f64),
         Counter("nqdb_column_cache_hits_total", "Segments of tables found in the column cache.", cache.hits as f64),
         Counter("nqdb_column_cache_misses_total", "Segments of tables read for it.", cache.misses as f64),
         Gauge(

@@ -5,8 +5,7 @@
 //! salt that is as stable as a real one, and fails at its end like a wrong password.
 
 use bytes::{Buf, BytesMut};
-use nqdb_catalog::{RoleDef, ScramVerifier};
-use nqdb_session::{ClientSink, Instance};
+use nqdb_session::{ClientSink, Instance, valid_verifier};
 use nqdb_sqlstate::{INVALID_AUTHORIZATION_SPECIFICATION, INVALID_PASSWORD, SqlError};
 use pgwire::api::auth::sasl::scram::ScramSecret;
 use pgwire::api::auth::sasl::{SCRAM_SHA_256_METHOD, SCRAM_SHA_256_PLUS_METHOD};
@@ -66,14 +65,6 @@ pub async fn authenticate(
     }
     client.message(&Authentication::SASLFinal(proven.into()));
     Ok(())
-}
-
-/// The role's verifier, unless the password is no longer valid or cannot be read.
-fn valid_verifier(role: &RoleDef, now_micros: i64) -> Option<ScramVerifier> {
-    if role.valid_until.is_some_and(|until| until < now_micros) {
-        return None;
-    }
-    ScramVerifier::parse(role.password.as_deref()?)
 }
 
 /// The two rounds of SCRAM; gives the server's signature.

@@ -66,6 +66,11 @@ impl Client {
         }
     }
 
+    /// Appends messages that are encoded already.
+    pub fn encoded(&mut self, messages: &[u8]) {
+        self.output.put_slice(messages);
+    }
+
     /// Appends a message without a body.
     pub fn bare(&mut self, tag: u8) {
         self.output.put_u8(tag);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use nqdb_session::{BindRequest, ClientSink, CommandEnd, Instance, Session, terminated};
+use nqdb_session::{BindRequest, ClientSink, CommandEnd, Instance, Session, listener_dropped, terminated};
 use nqdb_sqlstate::{SqlError, SqlResult};
 use pgwire::messages::startup::{Authentication, BackendKeyData, SecretKey};
 use tokio::sync::OwnedSemaphorePermit;
@@ -21,6 +21,7 @@ use crate::authenticate::{Origin, authenticate};
 use crate::client::{Client, Transport};
 use crate::frame::{self, Header, Phase, violation};
 use crate::frontend::{Bind, Request, Target};
+use crate::notifications;
 use crate::startup::{Started, StartupRequest, start};
 use crate::tls::TlsIdentity;
 
@@ -121,6 +122,7 @@ fn log_end(error: &SqlError, user: &str, origin: Origin) {
     match code.get(..2) {
         Some("28" | "3D") => tracing::info!(user, ?origin, code, "a login was refused"),
         Some("53") => tracing::warn!(user, ?origin, code, message, "a login was refused: all places are taken"),
+        Some("54") => tracing::warn!(user, code, message, "a session was ended"),
         Some("57") => tracing::debug!(user, code, "a session was ended"),
         Some("08") => tracing::info!(user, ?origin, code, "a client broke the protocol"),
         _ => tracing::warn!(user, ?origin, code, "a session ended with an error"),
@@ -225,6 +227,15 @@ enum After {
     Leave,
 }
 
+/// What ended a wait for the client.
+enum Arrival {
+    Bytes,
+    /// The end of what it sends.
+    End,
+    /// Something for the client itself.
+    Notifications,
+}
+
 /// Where the conversation stands between requests.
 struct Turn {
     phase: Phase,
@@ -233,14 +244,22 @@ struct Turn {
     copy_is_simple: bool,
     /// ReadyForQuery was answered and no message came since.
     is_idle: bool,
+    /// When that was.
+    idle_since: Instant,
     /// ReadyForQuery is in the output buffer: the client waits for it.
     flush_due: bool,
 }
 
 impl Requests<'_> {
     async fn serve(mut self) -> Result<(), Failure> {
-        let mut turn =
-            Turn { phase: Phase::Ready, skipping: false, copy_is_simple: false, is_idle: true, flush_due: true };
+        let mut turn = Turn {
+            phase: Phase::Ready,
+            skipping: false,
+            copy_is_simple: false,
+            is_idle: true,
+            idle_since: Instant::now(),
+            flush_due: true,
+        };
         loop {
             let Some(header) = self.next_message(&mut turn).await? else { return Ok(()) };
             if turn.is_idle {
@@ -264,12 +283,17 @@ impl Requests<'_> {
                 }
                 After::Leave => return Ok(()),
                 After::Ready => {
+                    if self.session.status() == b'I' {
+                        let listener = self.session.listener();
+                        notifications::send_waiting(listener.as_ref(), self.client).await?;
+                    }
                     for (name, value) in self.session.take_reports() {
                         self.client.parameter_status(name, &value);
                     }
                     self.client.ready_for_query(self.session.status());
                     turn.skipping = false;
                     turn.is_idle = true;
+                    turn.idle_since = Instant::now();
                     turn.flush_due = true;
                 }
             }
@@ -296,27 +320,37 @@ impl Requests<'_> {
                 let is_bulk = turn.phase == Phase::CopyIn;
                 self.input.reserve(if is_bulk { INPUT_BYTES_AT_ONCE } else { INPUT_BYTES_AT_ONCE / 8 });
             }
-            if self.read(turn).await? == 0 {
-                return Ok(None);
+            match self.read(turn).await? {
+                Arrival::Bytes => {}
+                Arrival::End => return Ok(None),
+                Arrival::Notifications => {
+                    let listener = self.session.listener();
+                    notifications::send_to_idle(listener.as_ref(), self.client).await?;
+                }
             }
         }
     }
 
-    /// Reads some bytes, unless the session's end or its idle timeout comes first.
-    async fn read(&mut self, turn: &Turn) -> Result<usize, Failure> {
+    /// Reads some bytes, unless the session's end, its idle timeout or, for an idle client, notifications come first.
+    async fn read(&mut self, turn: &Turn) -> Result<Arrival, Failure> {
         let backend = self.session.backend().clone();
         let idle_limit = if turn.is_idle { self.session.idle_limit() } else { None };
         let idle = async {
             match idle_limit {
                 Some((limit, error)) => {
-                    tokio::time::sleep(limit).await;
+                    tokio::time::sleep_until(turn.idle_since + limit).await;
                     error
                 }
                 None => std::future::pending().await,
             }
         };
+        let listener = self.session.listener();
+        let takes_notifications = turn.is_idle && self.session.status() == b'I';
+        let waiting = notifications::waiting_for(listener.as_ref().filter(|_| takes_notifications));
         tokio::select! {
-            read = self.client.read(self.input) => Ok(read?),
+            read = self.client.read(self.input) => Ok(if read? == 0 { Arrival::End } else { Arrival::Bytes }),
+            () = notifications::dropped(listener.as_ref()) => Err(listener_dropped().into()),
+            () = waiting => Ok(Arrival::Notifications),
             () = backend.termination() => Err(terminated().into()),
             error = idle => Err(error.into()),
         }

@@ -17,7 +17,8 @@
 //! 3. Bytes that arrived before a TLS handshake never count as sent inside of it.
 //! 4. Answers are collected and written at Sync, at the end of a simple query, or when the buffer is full; a slow
 //!    reader stops its own session only.
-//! 5. A panic inside a session ends that session with XX000 and rolls its transaction back; others go on.
+//! 5. Notifications go out between transactions only: before ReadyForQuery, and at once to a client that is idle.
+//! 6. A panic inside a session ends that session with XX000 and rolls its transaction back; others go on.
 //!
 //! Left out: GSSAPI encryption (answered 'N'), the FunctionCall message (0A000), MD5 and clear-text passwords,
 //! streaming replication.
@@ -30,6 +31,7 @@ mod connection;
 pub mod frame;
 pub mod frontend;
 mod listener;
+mod notifications;
 mod startup;
 mod tls;
 

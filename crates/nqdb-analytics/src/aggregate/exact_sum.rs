@@ -77,27 +77,24 @@ impl ExactSums {
         self.counts[group] += count;
         Ok(())
     }
+}
 
-    fn result(&self, sum: i128, count: i64) -> Outcome<Datum> {
-        if count == 0 {
-            return Ok(Datum::Null);
-        }
-        Ok(match self.output {
-            SumOutput::Integer => {
-                let out_of_range = |_| SqlError::new(NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range");
-                Datum::Int8(i64::try_from(sum).map_err(out_of_range)?)
-            }
-            SumOutput::Decimal => Datum::Numeric(numeric_of(sum, self.scale)),
-            SumOutput::Average => {
-                let sum = numeric_of(sum, self.scale);
-                if sum.is_nan() {
-                    Datum::Numeric(sum)
-                } else {
-                    Datum::Numeric(sum.div(&Numeric::from_scaled(count, 0))?)
-                }
-            }
-        })
+/// What becomes of a sum of so many values.
+pub(crate) fn finished_sum(sum: i128, count: i64, scale: u8, output: SumOutput) -> Outcome<Datum> {
+    if count == 0 {
+        return Ok(Datum::Null);
     }
+    Ok(match output {
+        SumOutput::Integer => {
+            let out_of_range = |_| SqlError::new(NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range");
+            Datum::Int8(i64::try_from(sum).map_err(out_of_range)?)
+        }
+        SumOutput::Decimal => Datum::Numeric(numeric_of(sum, scale)),
+        SumOutput::Average => {
+            let sum = numeric_of(sum, scale);
+            if sum.is_nan() { Datum::Numeric(sum) } else { Datum::Numeric(sum.div(&Numeric::from_scaled(count, 0))?) }
+        }
+    })
 }
 
 impl Groups for ExactSums {
@@ -156,7 +153,7 @@ impl Groups for ExactSums {
         let counts = emit.take_needed(&mut self.counts);
         let mut results = ColumnBuilder::new(self.result, sums.len());
         for (sum, count) in sums.into_iter().zip(counts) {
-            results.push(&self.result(sum, count)?)?;
+            results.push(&finished_sum(sum, count, self.scale, self.output)?)?;
         }
         Ok(results.finish())
     }

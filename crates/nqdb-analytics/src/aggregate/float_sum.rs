@@ -22,18 +22,21 @@ impl FloatSums {
     }
 
     fn add(&mut self, group: usize, value: f64, count: i64) -> Outcome<()> {
-        let before = self.sums[group];
-        let mut sum = before + value;
-        if self.narrow {
-            sum = f64::from(sum as f32);
-        }
-        if sum.is_infinite() && !before.is_infinite() && !value.is_infinite() {
-            return Err(SqlError::new(NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: overflow").into());
-        }
-        self.sums[group] = sum;
+        let sum = &mut self.sums[group];
+        *sum = float_sum(*sum, value, self.narrow)?;
         self.counts[group] += count;
         Ok(())
     }
+}
+
+/// A step of a sum; `narrow` rounds it to 32 bits.
+pub(crate) fn float_sum(before: f64, value: f64, narrow: bool) -> Outcome<f64> {
+    let sum = before + value;
+    let sum = if narrow { f64::from(sum as f32) } else { sum };
+    if sum.is_infinite() && !before.is_infinite() && !value.is_infinite() {
+        return Err(SqlError::new(NUMERIC_VALUE_OUT_OF_RANGE, "value out of range: overflow").into());
+    }
+    Ok(sum)
 }
 
 impl Groups for FloatSums {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
@@ -14,27 +15,45 @@ use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
 use parking_lot::Mutex;
 
 use super::{Call, Groups};
-use crate::expression::lifted;
+use crate::expression::{EvalContext, lifted};
 use crate::failure::Outcome;
 
 /// The aggregate of a plan; `args` must not be empty (`count(*)` takes a constant).
 pub(crate) fn aggregate_function(
     call: Call,
+    cx: &Arc<EvalContext>,
     args: Vec<Arc<dyn PhysicalExpr>>,
     schema: SchemaRef,
     name: String,
 ) -> Outcome<Arc<AggregateFunctionExpr>> {
     let signature = Signature::any(args.len(), Volatility::Immutable);
-    let function = SqlAggregate { name: format!("nqdb_{}", call.name), call, signature };
+    let function =
+        SqlAggregate { name: format!("nqdb_{}", call.name), call: Arc::new(call), cx: cx.clone(), signature };
     let function = Arc::new(AggregateUDF::new_from_impl(function));
     Ok(Arc::new(AggregateExprBuilder::new(function, args).schema(schema).alias(name).build()?))
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+/// Equal only to itself.
+#[derive(Debug)]
 struct SqlAggregate {
     name: String,
-    call: Call,
+    call: Arc<Call>,
+    cx: Arc<EvalContext>,
     signature: Signature,
+}
+
+impl PartialEq for SqlAggregate {
+    fn eq(&self, other: &SqlAggregate) -> bool {
+        Arc::ptr_eq(&self.call, &other.call)
+    }
+}
+
+impl Eq for SqlAggregate {}
+
+impl Hash for SqlAggregate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.call).addr().hash(state);
+    }
 }
 
 impl AggregateUDFImpl for SqlAggregate {
@@ -67,20 +86,21 @@ impl AggregateUDFImpl for SqlAggregate {
     }
 
     fn create_groups_accumulator(&self, _: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(ManyGroups { groups: self.new_groups()?, call: self.call.clone() }))
+        Ok(Box::new(ManyGroups { groups: self.new_groups()?, call: self.call.clone(), cx: self.cx.clone() }))
     }
 }
 
 impl SqlAggregate {
     fn new_groups(&self) -> Result<Box<dyn Groups>> {
-        lifted(self.call.groups())
+        lifted(self.call.groups(&self.cx))
     }
 }
 
 /// GROUP BY.
 struct ManyGroups {
     groups: Box<dyn Groups>,
-    call: Call,
+    call: Arc<Call>,
+    cx: Arc<EvalContext>,
 }
 
 impl GroupsAccumulator for ManyGroups {
@@ -110,7 +130,7 @@ impl GroupsAccumulator for ManyGroups {
 
     fn convert_to_state(&self, values: &[ArrayRef], opt_filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
         let rows = values.first().map_or(0, |values| values.len());
-        let mut groups = lifted(self.call.groups())?;
+        let mut groups = lifted(self.call.groups(&self.cx))?;
         groups.resize(rows);
         let each: Vec<usize> = (0..rows).collect();
         lifted(groups.update(values, &each, opt_filter).and_then(|()| groups.state(EmitTo::All)))

@@ -6,6 +6,8 @@
 //! | `count`, `exact_sum`, `float_sum`, `extreme` | aggregates with states of their own |
 //! | `registry` | every other aggregate: the registry's accumulator, one for each group |
 //! | `distinct` | the first of equal arguments, for any of the above |
+//! | `sorted` | any aggregate over rows in an order |
+//! | `first` | the first value of a group |
 //!
 //! What always holds:
 //!
@@ -13,32 +15,36 @@
 //!    declines.
 //! 2. Where a state can be merged, the aggregate runs in two phases: each partition of the input on its own, then the
 //!    states. Sums of floats are added in another order then, as in PostgreSQL's parallel plans.
-//!
-//! Left out, and declined: aggregates whose result depends on the order of rows.
 
 mod count;
 mod distinct;
 mod exact_sum;
 mod extreme;
+mod first;
 mod float_sum;
 mod function;
 mod registry;
+mod sorted;
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use datafusion_expr::EmitTo;
-use nqdb_functions::Aggregate;
+use nqdb_functions::{Aggregate, aggregate_by_oid};
 use nqdb_sqlstate::{OUT_OF_MEMORY, SqlError};
 use nqdb_types::oid;
 
+pub(crate) use exact_sum::finished_sum;
+pub(crate) use float_sum::float_sum;
 pub(crate) use function::aggregate_function;
+pub(crate) use sorted::Sorting;
 
+use crate::expression::EvalContext;
 use crate::failure::{Failure, Outcome};
 use crate::shape::{DECIMAL_DIGITS_MAX, Repr, Shape};
 
 /// The states of all groups of one aggregate.
-trait Groups: Send {
+pub(crate) trait Groups: Send {
     /// There are this many groups now; new ones are empty.
     fn resize(&mut self, groups: usize);
     /// Takes in rows: `groups[i]` is the group of row `i`. Rows that the filter does not let through are skipped.
@@ -53,21 +59,23 @@ trait Groups: Send {
 }
 
 /// One aggregate call, as it will be run.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
-    kind: Kind,
+    pub kind: Kind,
     oid: u32,
     name: &'static str,
     args: Vec<Shape>,
     pub result: Shape,
     distinct: bool,
+    /// Of [`Kind::Sorted`].
+    sorting: Option<Arc<Sorting>>,
     /// It may decline when it comes to it.
     pub may_decline: bool,
 }
 
 /// Which states an aggregate has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+pub(crate) enum Kind {
     /// `count(*)` when it has no argument.
     Count,
     /// Sums of integers and decimals; `scale` is that of the sum.
@@ -87,11 +95,15 @@ enum Kind {
     Registry {
         mergeable: bool,
     },
+    /// By the registry, over sorted rows.
+    Sorted,
+    /// The first value, of a key that its group is not made by.
+    First,
 }
 
 /// What becomes of a sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum SumOutput {
+pub(crate) enum SumOutput {
     Integer,
     Decimal,
     Average,
@@ -138,6 +150,14 @@ impl Call {
             {
                 (Kind::Registry { mergeable: false }, opaque)
             }
+            // Sums of floats in the end: their last digits depend on the order of the rows.
+            (name, _) if aggregate.args.iter().all(|arg| *arg == oid::FLOAT8 || *arg == oid::FLOAT4) => {
+                let is_known = name.starts_with("regr_") || name.starts_with("covar_") || name == "corr";
+                if !is_known && !name.starts_with("var") && !name.starts_with("stddev") {
+                    return Err(UNKNOWN);
+                }
+                (Kind::Registry { mergeable: false }, opaque)
+            }
             _ => return Err(UNKNOWN),
         };
         if distinct && (args.len() != 1 || !arg.is_some_and(Shape::groups_by_itself)) {
@@ -147,12 +167,56 @@ impl Call {
             && arg.is_some_and(
                 |arg| matches!(arg.repr, Repr::Decimal { digits, .. } if digits + 19 > DECIMAL_DIGITS_MAX),
             );
-        Ok(Call { kind, oid: aggregate.oid, name: aggregate.name, args, result, distinct, may_decline })
+        Ok(Call { kind, oid: aggregate.oid, name: aggregate.name, args, result, distinct, sorting: None, may_decline })
+    }
+
+    /// Over rows in an order.
+    pub fn sorted(sorting: Sorting, ty: nqdb_types::Type) -> Call {
+        let aggregate = sorting.aggregate;
+        Call {
+            kind: Kind::Sorted,
+            oid: aggregate.oid,
+            name: aggregate.name,
+            args: sorting.args.clone(),
+            result: Shape::of_type(ty),
+            distinct: false,
+            sorting: Some(Arc::new(sorting)),
+            may_decline: false,
+        }
+    }
+
+    /// `count(*)`.
+    pub fn count() -> Call {
+        Call { kind: Kind::Count, name: "count", ..Call::first(Shape::INT8) }
+    }
+
+    /// The first value of each group.
+    pub fn first(shape: Shape) -> Call {
+        Call {
+            kind: Kind::First,
+            oid: 0,
+            name: "first",
+            args: vec![shape],
+            result: shape,
+            distinct: false,
+            sorting: None,
+            may_decline: false,
+        }
+    }
+
+    /// The registry's aggregate.
+    pub fn aggregate(&self) -> Outcome<&'static Aggregate> {
+        Ok(aggregate_by_oid(self.oid).ok_or_else(|| SqlError::internal("an aggregate is gone"))?)
     }
 
     /// Whether states of parts of the input can be merged.
     pub fn is_mergeable(&self) -> bool {
-        !self.distinct && !matches!(self.kind, Kind::Registry { mergeable: false })
+        !self.distinct && !matches!(self.kind, Kind::Registry { mergeable: false } | Kind::Sorted)
+    }
+
+    /// Whether the last digits of a result depend on the order of the rows.
+    pub fn depends_on_order(&self) -> bool {
+        matches!(self.kind, Kind::FloatSum { .. })
     }
 
     /// The arrays of a state.
@@ -161,18 +225,24 @@ impl Call {
             Kind::Count => vec![Shape::INT8],
             Kind::ExactSum { scale, .. } => vec![exact_sum::sum_shape(scale), Shape::INT8],
             Kind::FloatSum { .. } => vec![Shape::of_type(nqdb_types::Type::FLOAT8), Shape::INT8],
-            Kind::Extreme { .. } | Kind::Registry { .. } => vec![self.result],
+            _ => vec![self.result],
         }
     }
 
-    fn groups(&self) -> Outcome<Box<dyn Groups>> {
+    /// States for groups of it.
+    pub fn groups(&self, cx: &Arc<EvalContext>) -> Outcome<Box<dyn Groups>> {
         let groups: Box<dyn Groups> = match self.kind {
             Kind::Count => Box::new(count::Counts::default()),
             Kind::ExactSum { scale, output } => Box::new(exact_sum::ExactSums::new(scale, output, self.result)),
             Kind::FloatSum { narrow, average } => Box::new(float_sum::FloatSums::new(narrow, average)),
             Kind::Extreme { greatest } => extreme::extremes(self.result, greatest)?,
+            Kind::First => Box::new(first::Firsts::new(self.result)),
+            Kind::Sorted => {
+                let sorting = self.sorting.clone().ok_or_else(|| SqlError::internal("an order is missing"))?;
+                Box::new(sorted::SortedGroups::new(sorting, self.result, cx.clone()))
+            }
             Kind::Registry { mergeable } => {
-                Box::new(registry::Accumulators::new(self.oid, self.args.clone(), self.result, mergeable)?)
+                Box::new(registry::Accumulators::new(self.aggregate()?, self.args.clone(), self.result, mergeable))
             }
         };
         Ok(if self.distinct { Box::new(distinct::DistinctGroups::new(groups)) } else { groups })

@@ -2,8 +2,7 @@
 
 use arrow::array::{ArrayRef, BooleanArray};
 use datafusion_expr::EmitTo;
-use nqdb_functions::{Accumulator, Aggregate, aggregate_by_oid};
-use nqdb_sqlstate::SqlError;
+use nqdb_functions::{Accumulator, Aggregate};
 use nqdb_types::Datum;
 
 use super::{Groups, argument, for_each_row};
@@ -21,9 +20,8 @@ pub(super) struct Accumulators {
 }
 
 impl Accumulators {
-    pub fn new(oid: u32, args: Vec<Shape>, result: Shape, mergeable: bool) -> Outcome<Accumulators> {
-        let aggregate = aggregate_by_oid(oid).ok_or_else(|| SqlError::internal("an aggregate is gone"))?;
-        Ok(Accumulators { aggregate, states: Vec::new(), args, result, mergeable })
+    pub fn new(aggregate: &'static Aggregate, args: Vec<Shape>, result: Shape, mergeable: bool) -> Accumulators {
+        Accumulators { aggregate, states: Vec::new(), args, result, mergeable }
     }
 }
 

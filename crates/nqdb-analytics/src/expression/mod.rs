@@ -6,7 +6,8 @@
 //! | `call` | which calls have a kernel |
 //! | `evaluate` | runs one over the rows of a batch |
 //! | `conditional` | AND, OR, CASE, COALESCE: what is not needed is not evaluated |
-//! | `compare`, `arithmetic`, `text`, `key` | the kernels |
+//! | `compare`, `arithmetic`, `calendar`, `text`, `key` | the kernels |
+//! | `by_row` | what has none: the row executor's own evaluation |
 //! | `physical` | the face that DataFusion sees |
 //!
 //! What always holds:
@@ -18,6 +19,8 @@
 //! 3. Nothing in here asks a session; functions that do are not compiled.
 
 mod arithmetic;
+mod by_row;
+mod calendar;
 mod call;
 mod compare;
 mod compile;
@@ -30,14 +33,16 @@ mod tests;
 mod text;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use nqdb_functions::Function;
+use nqdb_sql::RowExpression;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Datum, FormatContext, Type};
 
 pub(crate) use arithmetic::fit_64_bits;
-pub(crate) use call::{is_comparison, is_equality};
-pub(crate) use compile::{Columns, Compiler, Constants, SubqueryValues, subquery_key};
+pub(crate) use call::{asks_no_session, is_comparison, is_equality};
+pub(crate) use compile::{Columns, Compiler, Constants, SubqueryValues, Wanted, aligned, subquery_key};
 pub(crate) use evaluate::{Rows, holding, lifted};
 pub(crate) use physical::physical;
 
@@ -90,6 +95,11 @@ pub(crate) enum Node {
         part: DatePart,
         arg: Box<Expression>,
     },
+    /// `date_trunc(unit, ...)` of a timestamp.
+    DateTrunc {
+        unit: DateUnit,
+        arg: Box<Expression>,
+    },
     /// Integers into wider integers or decimals.
     Widen(Box<Expression>),
     /// Any function, row by row.
@@ -101,6 +111,12 @@ pub(crate) enum Node {
     /// What is no function, row by row.
     RowWise {
         operation: RowOperation,
+        args: Vec<Expression>,
+    },
+    /// What only the row executor has, whole: its columns and parameters are all that it reads.
+    ByRow {
+        expression: RowExpression,
+        params: Arc<[Datum]>,
         args: Vec<Expression>,
     },
     /// The same values in another array.
@@ -180,6 +196,25 @@ pub(crate) enum DatePart {
     Day,
     Hour,
     Minute,
+    Quarter,
+    DayOfYear,
+    /// From Sunday, 0.
+    DayOfWeek,
+    /// From Monday, 1, to Sunday.
+    IsoDayOfWeek,
+}
+
+/// What `date_trunc` cuts a timestamp down to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DateUnit {
+    Year,
+    Quarter,
+    Month,
+    Week,
+    Day,
+    Hour,
+    Minute,
+    Second,
 }
 
 /// What the IR has besides functions, for one row.
@@ -230,6 +265,11 @@ impl Expression {
         }
     }
 
+    /// Whether it is the constant `true`.
+    pub fn is_true(&self) -> bool {
+        self.as_constant().and_then(Datum::as_bool) == Some(true)
+    }
+
     /// The same values in another shape of their type.
     pub fn reshaped(self, shape: Shape) -> Expression {
         match self.node {
@@ -258,6 +298,7 @@ impl Expression {
             Node::Compare { args, .. } | Node::Arithmetic { args, .. } => args.iter().for_each(f),
             Node::Like { arg, .. }
             | Node::DatePart { arg, .. }
+            | Node::DateTrunc { arg, .. }
             | Node::Widen(arg)
             | Node::Reshape(arg)
             | Node::Key(arg)
@@ -267,6 +308,7 @@ impl Expression {
             | Node::InSet { arg, .. } => f(arg),
             Node::Call { args, .. }
             | Node::RowWise { args, .. }
+            | Node::ByRow { args, .. }
             | Node::And(args)
             | Node::Or(args)
             | Node::Coalesce(args) => args.iter().for_each(f),

@@ -2,10 +2,14 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `relation` | scans, filters, computed columns, limits, set operations |
+//! | `relation` | scans, filters, computed columns, limits |
 //! | `join` | which conditions are keys, which side is built |
 //! | `aggregate` | groups, in one phase or two |
+//! | `grouping_sets` | GROUPING SETS |
+//! | `set_operation` | UNION, INTERSECT, EXCEPT |
 //! | `sort` | orders, and the first rows of one |
+//! | `unfold` | functions that return rows |
+//! | `window` | window functions over sorted partitions |
 //!
 //! What always holds:
 //!
@@ -16,9 +20,13 @@
 //! Left out: join order and what moves through what, which `nqdb_sql::rewrite` has decided.
 
 mod aggregate;
+mod grouping_sets;
 mod join;
 mod relation;
+mod set_operation;
 mod sort;
+mod unfold;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,6 +44,7 @@ use nqdb_txn::ReadView;
 use crate::cache::ColumnCache;
 use crate::expression::{Columns, Compiler, Constants, Expression, physical};
 use crate::failure::{Failure, Outcome};
+use crate::memory::StatementMemory;
 use crate::scan::ScanColumn;
 use crate::shape::Shape;
 use crate::subquery::WithRows;
@@ -66,6 +75,7 @@ pub(crate) struct Lowering<'a> {
     pub with: &'a WithRows,
     pub view: &'a ReadView,
     pub cache: &'a Arc<ColumnCache>,
+    pub memory: &'a Arc<StatementMemory>,
     /// Streams that a large table is read in.
     pub partitions: usize,
     /// Set when nobody wants the rows any more.
@@ -116,6 +126,8 @@ impl Lowering<'_> {
         Ok(Lowered { plan, columns: places, sources: input.sources.clone() })
     }
 }
+
+const NO_COLUMNS: Failure = Failure::Declined("DISTINCT without columns");
 
 const OUTER_COLUMN: Failure = Failure::Declined("a column of an outer query");
 

@@ -1,21 +1,25 @@
-//! Scans, filters, computed columns, limits and set operations.
+//! Scans, filters, computed columns and limits.
 
 use std::sync::Arc;
 
+use arrow::datatypes::{Field, Schema};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion_physical_plan::filter::FilterExec;
 use datafusion_physical_plan::limit::GlobalLimitExec;
 use datafusion_physical_plan::placeholder_row::PlaceholderRowExec;
-use datafusion_physical_plan::union::UnionExec;
 use nqdb_catalog::TableDef;
-use nqdb_sql::ir::{ColumnId, Expr, Query, Rel, SetKind, WithId};
+use nqdb_sql::ir::{ColumnId, Expr, Rel, WithId};
 use nqdb_sql::plan::{Columns as ColumnSet, mentioned, split_conjuncts};
 use nqdb_sqlstate::{INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, INVALID_ROW_COUNT_IN_RESULT_OFFSET_CLAUSE, SqlError};
-use nqdb_types::{Type, holds_records};
+use nqdb_types::{Datum, Type, holds_records};
 
+use super::unfold::Functions;
+use super::window::Over;
 use super::{Lowered, Lowering, Sources, in_one_stream};
+use crate::column::ColumnBuilder;
 use crate::expression::{Columns, Expression};
 use crate::failure::{Failure, Outcome};
-use crate::kept::KeptRowsExec;
+use crate::kept::{KeptRows, KeptRowsExec};
 use crate::scan::{ScanExec, ScanParts};
 use crate::shape::{Repr, Shape};
 
@@ -66,10 +70,15 @@ impl Lowering<'_> {
                 all.append(&mut conditions);
                 self.filtered(input, all, needed)
             }
-            Rel::Scan { table, columns, address: None, alias: _, position: _ }
+            Rel::Scan { table, columns, address: None, alias, position: _ }
                 if columns.iter().all(|(at, _)| nqdb_sql::SystemColumn::at(*at).is_none()) =>
             {
-                self.scan(table, columns, &conditions, needed)
+                self.scan((table, alias), columns, &conditions, needed)
+            }
+            Rel::Window { input, partition, order, calls } => {
+                let over = Over { partition, order, calls };
+                let (below, above) = conditions.into_iter().partition(|condition| over.selects_partitions(condition));
+                self.window(input, over, below, above, needed)
             }
             Rel::Join { kind, left, right, on } => self.join(*kind, left, right, on.as_ref(), conditions, needed),
             _ => {
@@ -89,8 +98,18 @@ impl Lowering<'_> {
                 let plan = Arc::new(PlaceholderRowExec::new(schema));
                 Ok(Lowered { plan, columns: Columns::default(), sources: Sources::default() })
             }
+            Rel::Values { columns, rows } => self.values(columns, rows),
+            Rel::FunctionScan { functions, ordinality } => {
+                let functions = Functions { functions, ordinality: *ordinality };
+                self.unfold(&Rel::OneRow, functions, false, needed)
+            }
+            Rel::ProjectSet { input, functions } => {
+                self.unfold(input, Functions { functions, ordinality: None }, false, needed)
+            }
             Rel::Extend { input, columns } => self.extend(input, columns, needed),
-            Rel::Aggregate { input, keys, sets: None, aggregates } => self.aggregate(input, keys, aggregates, needed),
+            Rel::Aggregate { input, keys, sets, aggregates } => {
+                self.aggregate(input, keys, sets.as_ref(), aggregates, needed)
+            }
             Rel::With { input, .. } => self.relation(input, needed),
             Rel::WithScan { id, columns, name: _ } => self.with_scan(*id, columns),
             Rel::Sort { input, keys } => self.sort(input, keys, Window::default(), needed),
@@ -98,8 +117,8 @@ impl Lowering<'_> {
             Rel::Limit { input, limit, offset, ties } if ties.is_empty() => {
                 self.limit(input, limit.as_ref(), offset.as_ref(), needed)
             }
-            Rel::SetOperation { kind: SetKind::Union, all, left, right, columns } => {
-                self.union(*all, left, right, columns)
+            Rel::SetOperation { kind, all, left, right, columns } => {
+                self.set_operation(*kind, *all, [left, right], columns)
             }
             _ => Err(Failure::Declined("a relation that has no vectorised form")),
         }
@@ -117,7 +136,7 @@ impl Lowering<'_> {
 
     fn scan(
         &self,
-        table: &Arc<TableDef>,
+        (table, alias): (&Arc<TableDef>, &str),
         columns: &[(usize, ColumnId)],
         conditions: &[Expr],
         needed: &ColumnSet,
@@ -160,7 +179,9 @@ impl Lowering<'_> {
         }
         let filters = conditions.iter().map(|condition| self.compile(condition, &inside));
         table.store.track_read_of_all(self.view)?;
+        let name = if alias == table.name { table.name.clone() } else { format!("{} {alias}", table.name) };
         let scan = ScanExec::new(ScanParts {
+            name,
             table: table.store.clone(),
             view: self.view.clone(),
             columns: read,
@@ -176,9 +197,32 @@ impl Lowering<'_> {
     }
 
     /// A small table is read in one stream, which keeps its order.
-    fn partitions_for(&self, rows: u64) -> usize {
+    pub(super) fn partitions_for(&self, rows: u64) -> usize {
         let wanted = usize::try_from(rows / ROWS_PER_PARTITION).unwrap_or(usize::MAX);
         wanted.clamp(1, self.partitions)
+    }
+
+    /// Rows that are written out.
+    fn values(&self, columns: &[(ColumnId, Type)], rows: &[Vec<Expr>]) -> Outcome<Lowered> {
+        let mut places = Columns::default();
+        let (mut shapes, mut arrays, mut fields) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, (id, ty)) in columns.iter().enumerate() {
+            let missing = || SqlError::internal("a row of VALUES lacks a column");
+            let values = rows.iter().map(|row| self.constants.value_of(row.get(place).ok_or_else(missing)?));
+            let values = values.collect::<Outcome<Vec<Datum>>>()?;
+            let shape = Shape::of_type(*ty);
+            let mut builder = ColumnBuilder::new(shape, values.len());
+            values.iter().try_for_each(|value| builder.push(value))?;
+            places.insert(*id, place, shape);
+            fields.push(Field::new(format!("v{place}"), shape.data_type(), true));
+            arrays.push(builder.finish());
+            shapes.push(shape);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new_with_options(schema, arrays, &options)?;
+        let plan = Arc::new(KeptRowsExec::new(Arc::new(KeptRows::of(batch, shapes))));
+        Ok(Lowered { plan, columns: places, sources: Sources::default() })
     }
 
     /// The rows of a WITH query, which were kept before.
@@ -230,29 +274,5 @@ impl Lowering<'_> {
         }
         let plan = GlobalLimitExec::new(in_one_stream(lowered.plan), window.skip, window.fetch);
         Ok(Lowered { plan: Arc::new(plan), columns: lowered.columns, sources: Sources::default() })
-    }
-
-    fn union(&self, all: bool, left: &Query, right: &Query, columns: &[ColumnId]) -> Outcome<Lowered> {
-        let sides = [self.query_columns(left)?, self.query_columns(right)?];
-        let shape_of = |side: &Lowered, query: &Query, place: usize| -> Outcome<(usize, Shape)> {
-            let column = query.output.get(place).ok_or_else(|| SqlError::internal("a set operation lacks a column"))?;
-            side.columns.get(column.id).ok_or(super::OUTER_COLUMN)
-        };
-        let mut projections: [Vec<(ColumnId, Expression)>; 2] = [Vec::new(), Vec::new()];
-        let mut places = Columns::default();
-        for (place, id) in columns.iter().enumerate() {
-            let (left_index, left_shape) = shape_of(&sides[0], left, place)?;
-            let (right_index, right_shape) = shape_of(&sides[1], right, place)?;
-            let shape = left_shape.merged(right_shape).unwrap_or(Shape::of_type(left_shape.ty));
-            places.insert(*id, place, shape);
-            projections[0].push((*id, Expression::column(left_index, left_shape).reshaped(shape)));
-            projections[1].push((*id, Expression::column(right_index, right_shape).reshaped(shape)));
-        }
-        let mut plans = Vec::new();
-        for (side, projection) in sides.iter().zip(projections) {
-            plans.push(self.project(side, projection)?.plan);
-        }
-        let union = Lowered { plan: UnionExec::try_new(plans)?, columns: places, sources: Sources::default() };
-        if all { Ok(union) } else { self.distinct_rows(union, columns) }
     }
 }

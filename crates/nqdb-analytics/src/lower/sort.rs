@@ -21,6 +21,16 @@ impl Lowering<'_> {
         let mut inner = needed.clone();
         inner.extend(keys.iter().map(|key| key.column));
         let input = self.relation(input, &inner)?;
+        let Some(ordering) = self.ordering(&input, keys)? else { return Ok(input) };
+        let sort = SortExec::new(ordering.clone(), input.plan).with_preserve_partitioning(true);
+        let plan = merged(ordering, Arc::new(sort.with_fetch(window.reach())), window.reach());
+        // The first rows of an order depend on all.
+        let sources = if window.reach().is_none() { input.sources } else { Sources::default() };
+        Ok(Lowered { plan, columns: input.columns, sources })
+    }
+
+    /// The order of these keys over a relation; none without keys.
+    pub(super) fn ordering(&self, input: &Lowered, keys: &[SortKey]) -> Outcome<Option<LexOrdering>> {
         let schema = input.schema();
         let mut ordering = Vec::with_capacity(keys.len());
         for key in keys {
@@ -29,14 +39,18 @@ impl Lowering<'_> {
             let options = SortOptions { descending: key.descending, nulls_first: key.nulls_first };
             ordering.push(PhysicalSortExpr { expr: self.physical(expression, &schema), options });
         }
-        let Some(ordering) = LexOrdering::new(ordering) else { return Ok(input) };
-        let sort = SortExec::new(ordering.clone(), input.plan).with_preserve_partitioning(true);
-        let mut plan: Arc<dyn ExecutionPlan> = Arc::new(sort.with_fetch(window.reach()));
-        if plan.output_partitioning().partition_count() > 1 {
-            plan = Arc::new(SortPreservingMergeExec::new(ordering, plan).with_fetch(window.reach()));
-        }
-        // The first rows of an order depend on all.
-        let sources = if window.reach().is_none() { input.sources } else { Sources::default() };
-        Ok(Lowered { plan, columns: input.columns, sources })
+        Ok(LexOrdering::new(ordering))
     }
+}
+
+/// Sorted streams as one.
+pub(super) fn merged(
+    ordering: LexOrdering,
+    plan: Arc<dyn ExecutionPlan>,
+    fetch: Option<usize>,
+) -> Arc<dyn ExecutionPlan> {
+    if plan.output_partitioning().partition_count() == 1 {
+        return plan;
+    }
+    Arc::new(SortPreservingMergeExec::new(ordering, plan).with_fetch(fetch))
 }

@@ -81,6 +81,10 @@ impl CatalogWriter<'_> {
         let current = self.lock_table(table_oid, RelationLock::AccessExclusive)?;
         let mut successor = TableDef::clone(&current);
         successor.checks.retain(|check| !check.columns.contains(&attnum));
+        for key in table.foreign_keys.iter().filter(|key| key.columns.contains(&attnum)) {
+            self.forget_foreign_key(key)?;
+        }
+        successor.foreign_keys.retain(|key| !key.columns.contains(&attnum));
         let column = &mut successor.columns[position];
         column.name = format!("........pg.dropped.{attnum}........");
         column.dropped = true;

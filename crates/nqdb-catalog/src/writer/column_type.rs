@@ -103,6 +103,7 @@ impl CatalogWriter<'_> {
             store.indexes.push(Arc::new(IndexStore {
                 nulls_not_distinct: index.nulls_not_distinct,
                 computation,
+                deferrable: index.deferral.is_deferrable(),
                 ..IndexStore::over_columns(index.oid, tree, index.unique, index.key.clone())
             }));
             built.push((position, before.tree.id()));

@@ -18,6 +18,7 @@ use super::composite::{attributes_of_type, is_row_type, row_types};
 use super::sequence::nextval_call;
 use super::table::owned_sequences;
 use crate::definition::{Relation, TableDef};
+use crate::foreign_key::ForeignKeyDef;
 use crate::request::DropBehavior;
 use crate::snapshot::Snapshot;
 use crate::user_type::{TypeDef, type_reference};
@@ -32,7 +33,7 @@ pub enum ObjectId {
     Column(Oid, i16),
     /// The default of a column.
     Default(Oid, i16),
-    /// A CHECK constraint of a table, by number.
+    /// A constraint of a table, by number; that of an index has the index's.
     Constraint(Oid, Oid),
 }
 
@@ -104,9 +105,9 @@ impl CatalogWriter<'_> {
                 None => self.drop_column(object, position_of(attnum)),
             },
             ObjectId::Constraint(table, oid) => {
-                let known = self.snapshot().table_by_oid(table).and_then(|table| {
-                    table.checks.iter().find(|check| check.oid == oid).map(|check| check.name.clone())
-                });
+                let snapshot = self.snapshot();
+                let known = snapshot.table_by_oid(table).and_then(|table| table.constraint_name(oid));
+                let known = known.map(str::to_owned);
                 known.map_or(Ok(()), |name| self.drop_constraint(table, &name))
             }
             ObjectId::Default(table, attnum) => {
@@ -121,6 +122,10 @@ impl CatalogWriter<'_> {
                     Some(Relation::Table(_)) => self.drop_table(oid),
                     Some(Relation::View(_)) => self.remove_view(oid),
                     Some(Relation::Sequence(sequence)) => self.remove_sequence(&sequence),
+                    // That of a constraint goes with it.
+                    Some(Relation::Index(table, at)) if table.indexes.get(at).is_some_and(|index| index.constraint) => {
+                        Ok(())
+                    }
                     Some(Relation::Index(table, _)) => self.drop_index(table.oid, oid),
                     None => Ok(()),
                 }
@@ -188,9 +193,8 @@ impl CatalogWriter<'_> {
             ObjectId::Relation(oid) => relation(oid),
             ObjectId::Column(table, attnum) => column(table, attnum),
             ObjectId::Constraint(table, oid) => {
-                let known =
-                    snapshot.table_by_oid(table).and_then(|table| table.checks.iter().find(|check| check.oid == oid));
-                format!("constraint {} on {}", known.map_or("", |check| check.name.as_str()), relation(table))
+                let known = snapshot.table_by_oid(table).and_then(|table| table.constraint_name(oid));
+                format!("constraint {} on {}", known.unwrap_or_default(), relation(table))
             }
             ObjectId::Default(table, attnum) => format!("default value for {}", column(table, attnum)),
         }
@@ -284,6 +288,10 @@ fn parts(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
             rows.chain(sequences).collect()
         }
         ObjectId::Column(table, attnum) => owned(table, Some(attnum)),
+        ObjectId::Constraint(_, oid) => match snapshot.relation_by_oid(oid) {
+            Some(Relation::Index(..)) => vec![ObjectId::Relation(oid)],
+            _ => Vec::new(),
+        },
         // The row type of a relation and the array over it are listed there.
         ObjectId::Type(oid) if is_row_type(snapshot, oid) => Vec::new(),
         ObjectId::Type(oid) => array::array_type(oid).into_iter().map(ObjectId::Type).collect(),
@@ -310,12 +318,17 @@ fn dependents(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
             if let Some(sequence) = snapshot.sequence_by_oid(oid) {
                 found.extend(users_of_sequence(snapshot, sequence.oid));
             }
+            found.extend(referring(snapshot, oid, &|_| true));
+            if let Some(Relation::Index(table, _)) = snapshot.relation_by_oid(oid) {
+                found.extend(referring(snapshot, table.oid, &|key| key.index == oid));
+            }
             found
         }
         ObjectId::Column(table, attnum) => {
             let mut found =
                 readers(snapshot, &|query| query.reads_column(table, attnum) || query.reads_attribute(table, attnum));
             found.extend(generated_from(snapshot, table, attnum));
+            found.extend(referring(snapshot, table, &|key| key.referenced_columns.contains(&attnum)));
             found
         }
         ObjectId::Default(..) | ObjectId::Constraint(..) => Vec::new(),
@@ -327,6 +340,13 @@ fn readers(snapshot: &Snapshot, reads: &dyn Fn(&crate::view::StoredQuery) -> boo
     let views = snapshot.views().filter(|view| reads(&view.query)).map(|view| view.oid);
     let is_reader = |table: &&Arc<TableDef>| table.materialized.as_ref().is_some_and(|stored| reads(&stored.query));
     views.chain(snapshot.tables().filter(is_reader).map(|table| table.oid)).map(ObjectId::Relation).collect()
+}
+
+/// The foreign keys that refer to a table and meet a condition.
+fn referring(snapshot: &Snapshot, table: Oid, is_wanted: &dyn Fn(&ForeignKeyDef) -> bool) -> Vec<ObjectId> {
+    let Some(table) = snapshot.table_by_oid(table) else { return Vec::new() };
+    let wanted = table.referenced_by.iter().filter(|key| is_wanted(key));
+    wanted.map(|key| ObjectId::Constraint(key.table, key.oid)).collect()
 }
 
 /// The generated columns of a table whose expression names a column.

@@ -12,6 +12,7 @@ use nqdb_types::{Datum, FormatContext, Oid, write_text};
 
 use super::{CatalogWriter, duplicate_relation, index_row};
 use crate::definition::{IndexDef, TableDef};
+use crate::foreign_key::Deferral;
 use crate::names::{NAME_BYTES_MAX, choose_name, clip};
 use crate::objects::Space;
 use crate::request::{NewIndex, NewKey, NewKeyColumn, NewKeyPart};
@@ -27,6 +28,7 @@ pub(super) struct Purpose {
     pub unique: bool,
     pub primary: bool,
     pub constraint: bool,
+    pub deferral: Deferral,
 }
 
 impl CatalogWriter<'_> {
@@ -44,7 +46,8 @@ impl CatalogWriter<'_> {
             }
             None => self.index_name(&table, &names, "idx"),
         };
-        let purpose = Purpose { unique: new.unique, primary: false, constraint: false };
+        let purpose =
+            Purpose { unique: new.unique, primary: false, constraint: false, deferral: Deferral::NotDeferrable };
         self.add_index(&table, name, purpose, &new)
     }
 
@@ -73,13 +76,14 @@ impl CatalogWriter<'_> {
             }
         };
         let key = new.columns.iter().map(|column| NewKeyColumn::column(column)).collect();
+        let purpose = Purpose { unique: true, primary, constraint: true, deferral: new.deferral };
         let new = NewIndex {
             included: new.included.clone(),
             nulls_not_distinct: new.nulls_not_distinct,
             parameters: new.parameters.clone(),
             ..NewIndex::over_columns(table.oid, None, true, key)
         };
-        self.add_index(table, name, Purpose { unique: true, primary, constraint: true }, &new)
+        self.add_index(table, name, purpose, &new)
     }
 
     fn add_index(&mut self, table: &Arc<TableDef>, name: String, purpose: Purpose, new: &NewIndex) -> Result<Oid> {
@@ -94,6 +98,7 @@ impl CatalogWriter<'_> {
             unique: purpose.unique,
             primary: purpose.primary,
             constraint: purpose.constraint,
+            deferral: purpose.deferral,
             nulls_not_distinct: new.nulls_not_distinct,
             key: key.clone(),
             options: new.key.iter().map(|key| key.options).collect(),
@@ -112,6 +117,7 @@ impl CatalogWriter<'_> {
         store.indexes.push(Arc::new(IndexStore {
             nulls_not_distinct: index.nulls_not_distinct,
             computation,
+            deferrable: purpose.deferral.is_deferrable(),
             ..IndexStore::over_columns(oid, tree, purpose.unique, key)
         }));
         let store = Arc::new(store);

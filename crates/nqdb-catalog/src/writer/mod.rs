@@ -14,6 +14,7 @@ mod copy;
 mod database;
 mod dependency;
 mod domain;
+mod foreign_key;
 mod index;
 mod owned;
 mod rights;
@@ -36,6 +37,7 @@ use nqdb_types::Oid;
 use crate::catalog::Catalog;
 use crate::definition::{IndexDef, TableDef};
 use crate::draft::Draft;
+use crate::foreign_key::ForeignKeyDef;
 use crate::objects::{Kind, ObjectRow, Space};
 use crate::snapshot::{Change, Snapshot};
 use crate::stored::{StoredColumn, StoredIndex, StoredKeyColumn, StoredTable, to_json};
@@ -164,6 +166,7 @@ fn table_row(table: &TableDef) -> ObjectRow {
         overflow_tree: table.store.overflow.id().0,
         columns: table.columns.iter().map(StoredColumn::of).collect(),
         checks: table.checks.clone(),
+        foreign_keys: table.foreign_keys.iter().map(|key| ForeignKeyDef::clone(key)).collect(),
         on_commit: table.on_commit,
         materialized: table.materialized.as_deref().cloned(),
         settings: table.settings.clone(),
@@ -186,6 +189,7 @@ fn index_row(table: &TableDef, index: &IndexDef) -> ObjectRow {
         unique: index.unique,
         primary: index.primary,
         constraint: index.constraint,
+        deferral: index.deferral,
         nulls_not_distinct: index.nulls_not_distinct,
         key: index.key.iter().zip(&index.options).map(|(key, options)| StoredKeyColumn::of(key, options)).collect(),
         included: index.included.clone(),

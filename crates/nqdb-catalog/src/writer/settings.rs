@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{INVALID_TABLE_DEFINITION, SqlError};
-use nqdb_txn::{RelationLock, Result};
+use nqdb_txn::{RelationLock, Result, TableStore};
 use nqdb_types::Oid;
 
 use super::table::{expect_new_constraint, owned_sequences};
 use super::{CatalogWriter, duplicate_relation, index_row, taken};
 use crate::definition::{ColumnDef, Identity, IndexDef, TableDef};
+use crate::foreign_key::Deferral;
 use crate::settings::{ColumnSettings, IndexSettings, TableSettings};
 
 impl CatalogWriter<'_> {
@@ -90,7 +91,14 @@ impl CatalogWriter<'_> {
     }
 
     /// Makes a constraint of a unique index, which takes the constraint's name.
-    pub fn add_key_of_index(&mut self, table: Oid, index: Oid, name: &str, primary: bool) -> Result<()> {
+    pub fn add_key_of_index(
+        &mut self,
+        table: Oid,
+        index: Oid,
+        name: &str,
+        primary: bool,
+        deferral: Deferral,
+    ) -> Result<()> {
         let definition = self.lock_table(table, RelationLock::AccessExclusive)?;
         if primary && definition.primary_key().is_some() {
             let message = format!("multiple primary keys for table \"{}\" are not allowed", definition.name);
@@ -109,7 +117,15 @@ impl CatalogWriter<'_> {
                 }
             }
         }
+        if deferral.is_deferrable() {
+            let mut store = TableStore::clone(&successor.store);
+            if let Some(own) = store.indexes.get_mut(known.position) {
+                *own = Arc::new(own.deferrable());
+            }
+            successor.store = Arc::new(store);
+        }
         self.change_index(successor, index, |index| {
+            index.deferral = deferral;
             index.name = name.to_owned();
             index.primary = primary;
             index.constraint = true;

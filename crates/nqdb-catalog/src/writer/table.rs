@@ -45,6 +45,8 @@ impl CatalogWriter<'_> {
             columns,
             indexes: Vec::new(),
             checks: Vec::new(),
+            foreign_keys: Vec::new(),
+            referenced_by: Vec::new(),
             on_commit: new.on_commit,
             materialized: new.materialized.clone().map(Arc::new),
             settings: new.settings.clone(),
@@ -78,6 +80,7 @@ impl CatalogWriter<'_> {
                     self.add_key(&definition, key)?;
                 }
                 NewConstraint::Check(check) => self.add_check(&definition, check)?,
+                NewConstraint::ForeignKey(key) => self.add_foreign_key(&definition, key)?,
             }
         }
         Ok(())
@@ -129,6 +132,9 @@ impl CatalogWriter<'_> {
             successor.checks.remove(at);
             return self.put_table(successor);
         }
+        if table.foreign_key_named(name).is_some() {
+            return self.remove_foreign_key(&table, name);
+        }
         match table.indexes.iter().find(|index| index.constraint && index.name == name) {
             Some(index) => self.remove_index(&table, index.oid),
             None => Err(SqlError::new(
@@ -144,6 +150,10 @@ impl CatalogWriter<'_> {
         let table = self.lock_table(table_oid, RelationLock::AccessExclusive)?;
         if let Some(index) = table.indexes.iter().find(|index| index.constraint && index.name == name) {
             return self.rename_index(table_oid, index.oid, new_name);
+        }
+        if table.foreign_key_named(name).is_some() {
+            expect_new_constraint(&table, new_name)?;
+            return self.change_foreign_key(&table, name, |key| key.name = new_name.to_owned());
         }
         let Some(at) = table.checks.iter().position(|check| check.name == name) else {
             return Err(SqlError::new(

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nqdb_catalog::Snapshot;
 use nqdb_sql::interruption::Interruption;
 use nqdb_sql::plan::{ExecutorChoice, PlanContext};
 use nqdb_sqlstate::{
@@ -56,9 +57,10 @@ pub enum Authority {
     User,
 }
 
-/// What a statement may hold whatever `work_mem` says. PostgreSQL writes temporary files above `work_mem`, so that a small one
-/// makes statements slow and lets none fail; the row executor writes no files, so a small one means nothing to it.
-pub const STATEMENT_MEMORY_MIN_BYTES: usize = 64 << 20;
+/// What a statement may hold however small `work_mem` is: a small one makes statements slow, and lets none fail.
+pub const STATEMENT_MEMORY_MIN_BYTES: usize = 128 << 20;
+/// What a statement may hold for each byte of `work_mem`: that is what each of its operators may.
+const OPERATORS_AT_ONCE: usize = 4;
 
 /// A place in the notes of the transaction, taken with a savepoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +90,10 @@ pub struct Effective {
     pub deadlock_timeout: Duration,
     pub idle_in_transaction_timeout: Option<Duration>,
     pub idle_session_timeout: Option<Duration>,
-    /// What a statement may hold: `work_mem`, [`STATEMENT_MEMORY_MIN_BYTES`] at least.
+    /// What a sort, a hash table or kept rows may hold before they go on with files: `work_mem`.
     pub work_memory_bytes: usize,
+    /// What the temporary files of the session may hold: `temp_file_limit`.
+    pub temporary_limit_bytes: Option<u64>,
     pub client_min_messages: NoticeSeverity,
     /// `client_min_messages = error`: no notice at all.
     pub notices_off: bool,
@@ -97,6 +101,13 @@ pub struct Effective {
     pub default_read_only: bool,
     pub default_deferrable: bool,
     pub planner: PlannerSettings,
+}
+
+impl Effective {
+    /// What a statement may hold in all.
+    pub fn statement_memory_bytes(&self) -> usize {
+        self.work_memory_bytes.saturating_mul(OPERATORS_AT_ONCE).max(STATEMENT_MEMORY_MIN_BYTES)
+    }
 }
 
 /// The `enable_*` settings that the planner obeys.
@@ -112,9 +123,15 @@ pub struct PlannerSettings {
 
 impl PlannerSettings {
     /// For a statement bound against one version of the catalog.
-    pub fn context(self, catalog_version: u64, types: Arc<dyn TypeCatalog>, interruption: Interruption) -> PlanContext {
+    pub fn context(
+        self,
+        catalog: &Arc<Snapshot>,
+        types: Arc<dyn TypeCatalog>,
+        interruption: Interruption,
+    ) -> PlanContext {
         PlanContext {
-            catalog_version,
+            catalog_version: catalog.version,
+            catalog: Some(catalog.clone()),
             enable_seqscan: self.seqscan,
             enable_indexscan: self.indexscan,
             enable_hashjoin: self.hashjoin,
@@ -431,10 +448,8 @@ impl Settings {
             deadlock_timeout: self.timeout("deadlock_timeout").unwrap_or(Duration::from_secs(1)),
             idle_in_transaction_timeout: self.timeout("idle_in_transaction_session_timeout"),
             idle_session_timeout: self.timeout("idle_session_timeout"),
-            work_memory_bytes: usize::try_from(self.integer("work_mem"))
-                .unwrap_or(0)
-                .saturating_mul(1024)
-                .max(STATEMENT_MEMORY_MIN_BYTES),
+            work_memory_bytes: usize::try_from(self.integer("work_mem")).unwrap_or(0).saturating_mul(1024),
+            temporary_limit_bytes: u64::try_from(self.integer("temp_file_limit")).ok().map(|limit| limit * 1024),
             client_min_messages: severity(&messages),
             notices_off: messages == "error",
             default_isolation: self.text("default_transaction_isolation"),
@@ -469,6 +484,7 @@ impl Default for Effective {
             idle_in_transaction_timeout: None,
             idle_session_timeout: None,
             work_memory_bytes: 0,
+            temporary_limit_bytes: None,
             client_min_messages: NoticeSeverity::Notice,
             notices_off: false,
             default_isolation: String::new(),

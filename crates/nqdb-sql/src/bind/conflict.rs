@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use nqdb_catalog::rights::Rights;
 use nqdb_catalog::{KeyOptions, TableDef};
-use nqdb_sqlstate::{INVALID_COLUMN_REFERENCE, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_OBJECT};
+use nqdb_sqlstate::{
+    INVALID_COLUMN_REFERENCE, OBJECT_NOT_IN_PREREQUISITE_STATE, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN,
+    UNDEFINED_OBJECT,
+};
 use nqdb_types::Type;
 use nqdb_types::key::KeyColumn;
 use sqlparser::ast::{self, ConflictTarget, ObjectNamePart, OnConflictAction, OnInsert};
@@ -47,6 +50,7 @@ impl Binder<'_> {
             }
             None => (0..table.indexes.len()).filter(|at| table.indexes.get(*at).is_some_and(|i| i.unique)).collect(),
         };
+        expect_immediate(table, &arbiters)?;
         let action = match action {
             OnConflictAction::DoNothing => ConflictAction::Nothing,
             OnConflictAction::DoUpdate(_) if conflict_target.is_none() => {
@@ -192,6 +196,16 @@ fn expect_some(arbiters: Vec<usize>) -> SqlResult<Vec<usize>> {
 }
 
 /// The unique indexes over exactly the named columns (inference), or the one of the named constraint.
+/// 55000 for a constraint that is deferrable: it says too late whether a row conflicts.
+fn expect_immediate(table: &TableDef, arbiters: &[usize]) -> SqlResult<()> {
+    let mut indexes = arbiters.iter().filter_map(|at| table.indexes.get(*at));
+    let Some(index) = indexes.find(|index| index.deferral.is_deferrable()) else { return Ok(()) };
+    let message = "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters";
+    Err(SqlError::new(OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+        .with_table(&table.schema_name, &table.name)
+        .with_constraint(&index.name))
+}
+
 fn find_arbiters(table: &TableDef, target: &ConflictTarget, position: Option<u32>) -> SqlResult<Vec<usize>> {
     match target {
         ConflictTarget::Columns(columns) => {

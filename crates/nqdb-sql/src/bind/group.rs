@@ -174,7 +174,7 @@ impl Binder<'_> {
             return false;
         };
         let Some(stored) = &table.table else { return false };
-        let Some(primary) = stored.primary_key() else { return false };
+        let Some(primary) = stored.primary_key().filter(|key| !key.deferral.is_deferrable()) else { return false };
         let live: Vec<usize> = stored.live_columns().map(|(position, _)| position).collect();
         primary.key.iter().all(|part| {
             let at = live.iter().position(|position| *position == part.column);

@@ -23,6 +23,7 @@ use crate::exec::{
     CommandTag, Eval, ExecContext, Flushed, Frame, InsertBatch, InsertState, InsertTarget, Runtime, Step, Subplan,
     WithPlan,
 };
+use crate::integrity::{Firing, settle};
 use crate::ir::{Check, ColumnId, Expr, ExprKind, Insert, OutputColumn, Query, Rel};
 use crate::plan::{PlanContext, plan_copy_target};
 use crate::rights::Access;
@@ -72,6 +73,8 @@ pub(crate) struct CopyTargetPlan {
     pub recursion_count: usize,
     pub slot_count: usize,
     pub needs_number: bool,
+    /// Tables that constraints lead to.
+    pub relations: Vec<(u32, RelationLock)>,
 }
 
 /// Plans a statement of kind [`StatementKind::Copy`] that reads from the client.
@@ -102,7 +105,7 @@ pub fn plan_copy_in(parsed: &Parsed, cx: &BindContext<'_>, plan_cx: &PlanContext
     let predicate = bind_predicate(copy, parsed, &table, &row, cx)?;
     let planned = plan_copy_target(&insert, predicate.as_ref(), plan_cx)?;
     Ok(CopyInPlan {
-        relations: vec![(table.oid, RelationLock::RowExclusive)],
+        relations: std::iter::once((table.oid, RelationLock::RowExclusive)).chain(planned.relations).collect(),
         accesses,
         catalog_version: plan_cx.catalog_version,
         column_count: positions.len(),
@@ -253,6 +256,7 @@ pub struct CopyIn {
     ending: Option<SqlResult<()>>,
     header_seen: bool,
     rows: u64,
+    firing: Option<Box<Firing>>,
 }
 
 impl CopyIn {
@@ -268,6 +272,7 @@ impl CopyIn {
             ending: None,
             header_seen: plan.options.header == CopyHeader::No,
             rows: 0,
+            firing: None,
             plan,
         }
     }
@@ -299,7 +304,13 @@ impl CopyIn {
                 return Ok(Step::Wait(wait));
             }
             match self.ending.take() {
-                Some(Ok(())) => return Ok(Step::Done(CommandTag::Copy(self.rows))),
+                Some(Ok(())) => {
+                    if let Some(step) = settle(&mut self.firing, &mut self.frame.events, cx)? {
+                        self.ending = Some(Ok(()));
+                        return Ok(step);
+                    }
+                    return Ok(Step::Done(CommandTag::Copy(self.rows)));
+                }
                 Some(Err(error)) => return Err(error),
                 None => {}
             }

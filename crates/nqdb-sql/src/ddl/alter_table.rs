@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use nqdb_catalog::request::{DropBehavior, NewConstraint};
-use nqdb_catalog::{ObjectId, Relation, ReplicaIdentity, TableDef};
+use nqdb_catalog::{Deferral, ObjectId, Relation, ReplicaIdentity, TableDef};
 use nqdb_sqlstate::{
     CHECK_VIOLATION, FEATURE_NOT_SUPPORTED, INVALID_PARAMETER_VALUE, Notice, OBJECT_NOT_IN_PREREQUISITE_STATE,
     SUCCESSFUL_COMPLETION, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
@@ -23,7 +23,7 @@ use super::create_table::{expect_heap, expect_tablespace};
 use super::drop::expect_no_catalog;
 use super::query::quoted;
 use super::storage_parameters::{self, Target};
-use super::{DdlContext, view};
+use super::{DdlContext, foreign_key, view};
 use crate::exec::CommandTag;
 use crate::parse::Tokens;
 use crate::statement::Parsed;
@@ -78,7 +78,7 @@ fn expect_kind(relation: &Relation, action: &TableAction) -> SqlResult<()> {
         TableAction::AlterColumn { action, .. } => expected_of_column(action),
         TableAction::AlterIndexColumn { .. } => ("ALTER COLUMN ... SET STATISTICS", &[TABLE, MATERIALIZED, INDEX]),
         TableAction::AddConstraint(_) => ("ADD CONSTRAINT", &[TABLE]),
-        TableAction::AlterConstraint(_) => ("ALTER CONSTRAINT", &[TABLE]),
+        TableAction::AlterConstraint { .. } => ("ALTER CONSTRAINT", &[TABLE]),
         TableAction::DropConstraint { .. } => ("DROP CONSTRAINT", &[TABLE]),
         TableAction::RenameConstraint { .. } => ("RENAME CONSTRAINT", &[TABLE]),
         TableAction::ValidateConstraint(_) => ("VALIDATE CONSTRAINT", &[TABLE]),
@@ -138,7 +138,7 @@ fn pass(action: &TableAction) -> u8 {
         TableAction::AddConstraint(constraint) => match constraint.kind {
             ConstraintKind::KeyOfIndex { .. } => 4,
             ConstraintKind::Key(_) => 5,
-            ConstraintKind::Check(_) => 6,
+            ConstraintKind::Check(_) | ConstraintKind::ForeignKey(_) => 6,
         },
         _ => 7,
     }
@@ -196,13 +196,11 @@ fn alter_one(
             Err(SqlError::new(FEATURE_NOT_SUPPORTED, "cannot refer to non-index column by number").into())
         }
         TableAction::AddConstraint(constraint) => add_constraint(&definition, constraint, tokens, cx),
-        TableAction::AlterConstraint(name) if definition.has_constraint_named(name) => {
-            let message =
-                format!("constraint \"{name}\" of relation \"{}\" is not a foreign key constraint", definition.name);
-            Err(SqlError::new(WRONG_OBJECT_TYPE, message).into())
+        TableAction::AlterConstraint { name, deferral } => alter_constraint(&definition, name, *deferral, cx),
+        TableAction::DropConstraint { name, if_exists, cascade } => {
+            let behavior = if *cascade { DropBehavior::Cascade } else { DropBehavior::Restrict };
+            drop_constraint(&definition, name, *if_exists, behavior, cx)
         }
-        TableAction::AlterConstraint(name) => Err(missing_constraint(name, &definition).into()),
-        TableAction::DropConstraint { name, if_exists } => drop_constraint(&definition, name, *if_exists, cx),
         TableAction::RenameConstraint { name, new_name } => cx.writer().rename_constraint(table, name, new_name),
         TableAction::ValidateConstraint(name) => validate_constraint(&definition, name, cx),
         TableAction::Owner(owner) => {
@@ -257,10 +255,8 @@ fn add_constraint(
     cx: &mut DdlContext<'_, '_>,
 ) -> Result<(), TxnError> {
     match &written.kind {
-        ConstraintKind::KeyOfIndex { primary, index } => {
-            add_key_of_index(table, written.name.as_deref(), index, *primary, cx)
-        }
-        ConstraintKind::Key(_) | ConstraintKind::Check(_) => {
+        ConstraintKind::KeyOfIndex { primary, index } => add_key_of_index(table, written, index, *primary, cx),
+        ConstraintKind::Key(_) | ConstraintKind::Check(_) | ConstraintKind::ForeignKey(_) => {
             add_written_constraint(table.oid, table_constraint(written)?, Some(tokens), cx)
         }
     }
@@ -276,6 +272,7 @@ pub(super) fn add_written_constraint(
     let definition = cx.writer().lock_table(table, RelationLock::AccessExclusive)?;
     match constraint {
         WrittenConstraint::Key(key) => add_key(&definition, key, cx),
+        WrittenConstraint::ForeignKey(key) => foreign_key::add_to_rows(table, &key, cx),
         WrittenConstraint::Check(check) => {
             let (not_valid, condition) = (check.not_valid, format!("NOT ({})", check.text));
             let bound = bind_check(check, &definition, tokens, cx)?;
@@ -319,7 +316,7 @@ fn add_key(table: &TableDef, key: WrittenKey, cx: &mut DdlContext<'_, '_>) -> Re
 /// `ADD CONSTRAINT name { PRIMARY KEY | UNIQUE } USING INDEX index`.
 fn add_key_of_index(
     table: &Arc<TableDef>,
-    name: Option<&str>,
+    written: &TableConstraint,
     index_name: &str,
     primary: bool,
     cx: &mut DdlContext<'_, '_>,
@@ -358,13 +355,13 @@ fn add_key_of_index(
             }
         }
     }
-    let name = name.unwrap_or(index_name);
+    let name = written.name.as_deref().unwrap_or(index_name);
     if name != index_name {
         let message =
             format!("ALTER TABLE / ADD CONSTRAINT USING INDEX will rename index \"{index_name}\" to \"{name}\"");
         cx.notice(Notice::new(SUCCESSFUL_COMPLETION, message));
     }
-    cx.writer().add_key_of_index(table.oid, index.oid, name, primary)
+    cx.writer().add_key_of_index(table.oid, index.oid, name, primary, written.deferral)
 }
 
 /// 23514 in the words of ALTER TABLE.
@@ -380,17 +377,50 @@ fn missing_constraint(name: &str, table: &TableDef) -> SqlError {
     SqlError::new(UNDEFINED_OBJECT, message)
 }
 
-fn drop_constraint(table: &TableDef, name: &str, if_exists: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
-    if if_exists && !table.has_constraint_named(name) {
-        let message = format!("constraint \"{name}\" of relation \"{}\" does not exist, skipping", table.name);
-        cx.notice(Notice::new(UNDEFINED_OBJECT, message));
-        return Ok(());
+fn drop_constraint(
+    table: &TableDef,
+    name: &str,
+    if_exists: bool,
+    behavior: DropBehavior,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<(), TxnError> {
+    if let Some(referenced) = table.foreign_key_named(name).map(|key| key.referenced) {
+        let referenced = cx.writer().lock_table(referenced, RelationLock::AccessExclusive)?;
+        cx.expect_not_open(referenced.oid, &referenced.name, "ALTER TABLE")?;
     }
-    cx.writer().drop_constraint(table.oid, name)
+    match table.constraint_named(name) {
+        Some(constraint) => cx.drop_with(&[ObjectId::Constraint(table.oid, constraint)], behavior),
+        None if if_exists => {
+            let message = format!("constraint \"{name}\" of relation \"{}\" does not exist, skipping", table.name);
+            cx.notice(Notice::new(UNDEFINED_OBJECT, message));
+            Ok(())
+        }
+        None => Err(missing_constraint(name, table).into()),
+    }
+}
+
+/// ALTER CONSTRAINT: when a foreign key is checked.
+fn alter_constraint(
+    table: &TableDef,
+    name: &str,
+    deferral: Deferral,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<(), TxnError> {
+    if table.foreign_key_named(name).is_some() {
+        return cx.writer().alter_foreign_key(table.oid, name, |key| key.deferral = deferral);
+    }
+    if table.has_constraint_named(name) {
+        let message = format!("constraint \"{name}\" of relation \"{}\" is not a foreign key constraint", table.name);
+        return Err(SqlError::new(WRONG_OBJECT_TYPE, message).into());
+    }
+    Err(missing_constraint(name, table).into())
 }
 
 /// VALIDATE CONSTRAINT: looks at the rows that were there before a check.
 fn validate_constraint(table: &TableDef, name: &str, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+    if let Some(key) = table.foreign_key_named(name) {
+        return foreign_key::validate(table, key, cx);
+    }
     let Some(check) = table.checks.iter().find(|check| check.name == name) else {
         if table.has_constraint_named(name) {
             let message = format!(

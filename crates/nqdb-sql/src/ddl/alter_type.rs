@@ -16,11 +16,11 @@ use nqdb_sqlstate::{
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::{Oid, Type, oid};
 
-use super::DdlContext;
 use super::alter_column::{expect_column, null_values};
 use super::alter_table::violated;
 use super::create_table::expect_c_collation;
 use super::query::{placeless, quoted};
+use super::{DdlContext, foreign_key};
 use crate::bind::{Conversion, bind_for_index, bind_new_check, bind_retype, bind_scalar, needs_rewrite, same_expr};
 use crate::parse::{Tokens, parse_expression};
 use crate::plan::{PlanContext, plan};
@@ -182,6 +182,8 @@ pub(super) fn without_rules(table: &TableDef) -> TableDef {
     let mut plain = table.clone();
     plain.checks.clear();
     plain.indexes.clear();
+    plain.foreign_keys.clear();
+    plain.referenced_by.clear();
     for column in &mut plain.columns {
         column.not_null = false;
     }
@@ -273,6 +275,7 @@ fn validate(table: Oid, conversions: &[Conversion<'_>], cx: &mut DdlContext<'_, 
             cx.generate_column(table, position, text.clone())?;
         }
     }
+    foreign_key::validate_retyped(&definition, conversions, cx)?;
     for check in definition.checks.iter().filter(|check| names_any(&check.columns, &definition, conversions)) {
         cx.check_constraint(None, check.expression.clone(), &definition)?;
         if check.validated && cx.any_row(&definition, &format!("NOT ({})", check.expression))? {

@@ -102,9 +102,7 @@ fn plural(relation: &Relation) -> &'static str {
 fn constraint(name: &str, table: &QualifiedName, cx: &mut DdlContext<'_, '_>) -> SqlResult<Oid> {
     let table = cx.find_table(table)?;
     cx.expect_owner(table.owner, "table", &table.name)?;
-    let check = table.checks.iter().find(|check| check.name == name).map(|check| check.oid);
-    let index = table.indexes.iter().find(|index| index.constraint && index.name == name).map(|index| index.oid);
-    check.or(index).ok_or_else(|| {
+    table.constraint_named(name).ok_or_else(|| {
         let message = format!("constraint \"{name}\" for table \"{}\" does not exist", table.name);
         SqlError::new(UNDEFINED_OBJECT, message)
     })

@@ -11,6 +11,7 @@ use nqdb_sqlstate::{
 use nqdb_txn::{RelationLock, TxnError};
 use sqlparser::ast::{CheckConstraint, Expr};
 
+use super::foreign_key::{self, WrittenForeignKey};
 use super::storage_parameters::{self, Target};
 use super::{DdlContext, place};
 use crate::parse::Tokens;
@@ -21,6 +22,7 @@ use crate::table_command::{ConstraintKind, TableConstraint};
 pub(super) enum WrittenConstraint {
     Check(WrittenCheck),
     Key(WrittenKey),
+    ForeignKey(Box<WrittenForeignKey>),
 }
 
 pub(super) struct WrittenCheck {
@@ -49,8 +51,10 @@ impl WrittenKey {
 impl WrittenConstraint {
     /// Takes back NOT VALID: there are no rows.
     pub fn set_valid(&mut self) {
-        if let WrittenConstraint::Check(check) = self {
-            check.not_valid = false;
+        match self {
+            WrittenConstraint::Check(check) => check.not_valid = false,
+            WrittenConstraint::ForeignKey(key) => key.not_valid = false,
+            WrittenConstraint::Key(_) => {}
         }
     }
 }
@@ -66,6 +70,7 @@ pub(super) fn table_constraint(written: &TableConstraint) -> SqlResult<WrittenCo
                 columns: names(&key.columns),
                 included: names(&key.included),
                 nulls_not_distinct: key.nulls_not_distinct,
+                deferral: written.deferral,
                 parameters: storage_parameters::checked(&key.parameters, Target::Index)?,
             },
             column_token: key.column_token,
@@ -77,6 +82,13 @@ pub(super) fn table_constraint(written: &TableConstraint) -> SqlResult<WrittenCo
             not_valid: written.not_valid,
             no_inherit: written.no_inherit,
         })),
+        ConstraintKind::ForeignKey(key) => Ok(WrittenConstraint::ForeignKey(Box::new(WrittenForeignKey {
+            name: written.name.clone(),
+            columns: names(&key.columns),
+            references: key.references.clone(),
+            deferral: written.deferral,
+            not_valid: written.not_valid,
+        }))),
         ConstraintKind::KeyOfIndex { .. } => {
             Err(SqlError::new(FEATURE_NOT_SUPPORTED, "cannot use an existing index in CREATE TABLE"))
         }
@@ -107,8 +119,13 @@ pub(super) fn add_constraints(
 ) -> Result<(), TxnError> {
     let mut bound = Vec::with_capacity(constraints.len());
     let mut check_names = Vec::new();
+    let mut foreign_keys = Vec::new();
     for constraint in constraints {
         bound.push(match constraint {
+            WrittenConstraint::ForeignKey(key) => {
+                foreign_keys.push(key);
+                continue;
+            }
             WrittenConstraint::Key(key) => NewConstraint::Key(key.new),
             WrittenConstraint::Check(check) => {
                 let name = check.name.clone();
@@ -125,7 +142,9 @@ pub(super) fn add_constraints(
             }
         });
     }
-    cx.writer().add_constraints(table, &bound)
+    cx.writer().add_constraints(table, &bound)?;
+    // Those that refer to the table itself need its keys.
+    foreign_keys.into_iter().try_for_each(|key| foreign_key::add(table, &key, cx).map(|_| ()))
 }
 
 /// Binds a check over its table; an error gets its place in the statement, where that is known.
@@ -150,7 +169,7 @@ pub(super) fn bind_check(
 pub(super) fn expect_one_primary_key(constraints: &[WrittenConstraint], table: &str, tokens: &Tokens) -> SqlResult<()> {
     let primary = |constraint: &&WrittenConstraint| match constraint {
         WrittenConstraint::Key(key) => key.new.primary,
-        WrittenConstraint::Check(_) => false,
+        WrittenConstraint::Check(_) | WrittenConstraint::ForeignKey(_) => false,
     };
     if constraints.iter().filter(primary).count() > 1 {
         let message = format!("multiple primary keys for table \"{table}\" are not allowed");

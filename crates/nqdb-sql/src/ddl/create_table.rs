@@ -17,6 +17,7 @@ use super::constraint::{
     WrittenConstraint, WrittenKey, add_constraints, check_of, expect_known_columns, expect_one_primary_key,
     table_constraint,
 };
+use super::foreign_key::WrittenForeignKey;
 use super::like::Copied;
 use super::storage_parameters::{self, Target};
 use super::{DdlContext, place, sequence};
@@ -179,6 +180,7 @@ pub(super) fn column_of(
                     name: constraint_name,
                     primary: true,
                     columns: vec![name.clone()],
+                    deferral: key.deferral,
                     parameters: storage_parameters::checked(&key.parameters, Target::Index)?,
                     ..NewKey::default()
                 })));
@@ -190,6 +192,7 @@ pub(super) fn column_of(
                     name: constraint_name,
                     columns: vec![name.clone()],
                     nulls_not_distinct: key.nulls_not_distinct,
+                    deferral: key.deferral,
                     parameters: storage_parameters::checked(&key.parameters, Target::Index)?,
                     ..NewKey::default()
                 })));
@@ -219,11 +222,15 @@ pub(super) fn column_of(
                 written.default_is_volatile = true;
             }
             ColumnOption::Generated { .. } => return Err(SqlError::unsupported("this form of GENERATED").into()),
-            ColumnOption::ForeignKey(_) => return Err(SqlError::unsupported("a foreign key").into()),
             ColumnOption::Collation(collation) => expect_c_collation(&collation.to_string())?,
             other => return Err(SqlError::unsupported(format!("the column option {other}")).into()),
         }
     }
+    written.constraints.extend(
+        item.foreign_keys
+            .iter()
+            .map(|key| WrittenConstraint::ForeignKey(Box::new(WrittenForeignKey::of_column(key, &name)))),
+    );
     if written.generated.is_some() && (written.new.default.is_some() || sequence.is_some()) {
         let what = if sequence.is_some() { "identity" } else { "default" };
         let message =

@@ -112,6 +112,7 @@ impl Copied {
                 columns,
                 included: index.included.iter().map(|position| name(*position)).collect(),
                 nulls_not_distinct: index.nulls_not_distinct,
+                deferral: index.deferral,
                 parameters: index.settings.parameters.clone(),
             })));
             return;

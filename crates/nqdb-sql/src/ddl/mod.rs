@@ -22,6 +22,7 @@ mod domain;
 mod drop;
 mod drop_absent;
 mod expression;
+mod foreign_key;
 mod grant;
 mod grant_target;
 mod like;
@@ -59,6 +60,7 @@ use crate::statement::{MaintenanceTable, Parsed, StatementKind};
 
 pub use database::{DatabaseClaim, database_claim};
 pub use names::QualifiedName;
+pub(crate) use query::{qualified, quoted};
 
 /// What definitions need beyond an execution's context.
 pub struct DdlContext<'a, 'b> {

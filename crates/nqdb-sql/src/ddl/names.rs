@@ -15,7 +15,7 @@ use super::DdlContext;
 use crate::names::name_of;
 
 /// `[schema.]name`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QualifiedName {
     pub schema: Option<String>,
     pub name: String,

@@ -57,12 +57,12 @@ impl DdlContext<'_, '_> {
 }
 
 /// `"schema"."table"`.
-pub(super) fn qualified(table: &TableDef) -> String {
+pub(crate) fn qualified(table: &TableDef) -> String {
     format!("{}.{}", quoted(&table.schema_name), quoted(&table.name))
 }
 
 /// An identifier that stands for exactly this name.
-pub(super) fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -9,6 +9,7 @@ use nqdb_sqlstate::{
 use nqdb_txn::TxnError;
 use nqdb_types::{Datum, FormatContext, Type, write_text};
 
+use super::contract::ExecContext;
 use super::expression::Eval;
 use super::runtime::Runtime;
 use crate::bind::BindContext;
@@ -70,9 +71,9 @@ pub(crate) fn check_row(
 }
 
 /// A failure of a write, with the names and values that the layer below does not know.
-pub(crate) fn write_error(table: &Arc<TableDef>, row: &[Datum], error: TxnError, rt: &Runtime<'_, '_>) -> SqlError {
+pub(crate) fn write_error(table: &Arc<TableDef>, row: &[Datum], error: TxnError, cx: &ExecContext<'_>) -> SqlError {
     match error {
-        TxnError::UniqueViolation { index, .. } => unique_violation(table, row, index, rt),
+        TxnError::UniqueViolation { index, .. } => unique_violation(table, row, index, cx),
         TxnError::KeyTooLong { index, size, max } => {
             let name = index_definition(table, index).map_or("", |definition| definition.name.as_str());
             let message = format!("index row size {size} exceeds maximum {max} for index \"{name}\"");
@@ -83,12 +84,12 @@ pub(crate) fn write_error(table: &Arc<TableDef>, row: &[Datum], error: TxnError,
 }
 
 /// 23505 for a row whose key is there already. `index` is the position in the table's store.
-fn unique_violation(table: &Arc<TableDef>, row: &[Datum], index: usize, rt: &Runtime<'_, '_>) -> SqlError {
+fn unique_violation(table: &Arc<TableDef>, row: &[Datum], index: usize, exec: &ExecContext<'_>) -> SqlError {
     let Some(definition) = index_definition(table, index) else {
         return SqlError::internal("a unique violation names an unknown index");
     };
-    let functions = &rt.cx.functions;
-    let catalog = rt.cx.system.catalog();
+    let functions = &exec.functions;
+    let catalog = exec.system.catalog();
     let search_path = definition.computation.as_ref().map_or(&[][..], |computation| &computation.search_path);
     let cx = BindContext {
         catalog: &catalog,
@@ -102,7 +103,7 @@ fn unique_violation(table: &Arc<TableDef>, row: &[Datum], index: usize, rt: &Run
         Ok(values) => values.unwrap_or_default(),
         Err(error) => return error.into(),
     };
-    let texts = definition.key.iter().zip(&values).map(|(key, value)| text(value, key.ty, functions.format));
+    let texts = definition.key.iter().zip(&values).map(|(key, value)| value_text(value, key.ty, functions.format));
     let texts: Vec<String> = texts.collect();
     let message = format!("duplicate key value violates unique constraint \"{}\"", definition.name);
     SqlError::new(UNIQUE_VIOLATION, message)
@@ -120,7 +121,7 @@ fn failing_row(table: &TableDef, row: &[Datum], format: &FormatContext) -> Strin
     let values: Vec<String> = table
         .live_columns()
         .filter_map(|(position, column)| {
-            let mut value = text(row.get(position)?, column.ty, format);
+            let mut value = value_text(row.get(position)?, column.ty, format);
             if value.len() > VALUE_BYTES_MAX {
                 let cut = (0..=VALUE_BYTES_MAX).rev().find(|at| value.is_char_boundary(*at)).unwrap_or(0);
                 value.truncate(cut);
@@ -132,7 +133,8 @@ fn failing_row(table: &TableDef, row: &[Datum], format: &FormatContext) -> Strin
     format!("Failing row contains ({}).", values.join(", "))
 }
 
-fn text(value: &Datum, ty: Type, format: &FormatContext) -> String {
+/// A value in a detail.
+pub(crate) fn value_text(value: &Datum, ty: Type, format: &FormatContext) -> String {
     if value.is_null() {
         return "null".to_string();
     }

@@ -1,7 +1,8 @@
 //! What compiled expressions run in: slots, parameters, functions, subqueries.
 //!
 //! In a statement that is its [`Runtime`]. The expressions of an index run where there is no statement (purge, recovery,
-//! checks), over nothing but the columns of a row: a [`RowEvaluation`].
+//! checks), and some of the analytical executor's where there is no frame, over nothing but the columns of a row: a
+//! [`RowEvaluation`].
 
 use nqdb_functions::{Function, FunctionContext};
 use nqdb_sqlstate::{SqlError, SqlResult};
@@ -69,16 +70,22 @@ impl Evaluation for Runtime<'_, '_> {
 /// gives the same answer whenever it runs.
 static SMALL_VALUES: NoSession = NoSession { value_bytes_max: 64 << 20 };
 
-/// The values of a row, and nothing else.
+/// The values of a row, and nothing else but parameters.
 pub(crate) struct RowEvaluation<'f> {
     pub slots: Vec<Datum>,
     functions: FunctionContext<'f>,
+    params: &'f [Datum],
 }
 
 impl<'f> RowEvaluation<'f> {
     pub fn new(slot_count: usize, format: &'f FormatContext) -> RowEvaluation<'f> {
         let functions = FunctionContext::new(format, 0, 0, &SMALL_VALUES);
-        RowEvaluation { slots: vec![Datum::Null; slot_count], functions }
+        RowEvaluation::with(slot_count, functions, &[])
+    }
+
+    /// As [`RowEvaluation::new`], in the surroundings of a statement.
+    pub fn with(slot_count: usize, functions: FunctionContext<'f>, params: &'f [Datum]) -> RowEvaluation<'f> {
+        RowEvaluation { slots: vec![Datum::Null; slot_count], functions, params }
     }
 
     fn no_subquery<T>() -> SqlResult<T> {
@@ -95,8 +102,8 @@ impl Evaluation for RowEvaluation<'_> {
         self.slots[slot] = value;
     }
 
-    fn param(&self, _: usize) -> SqlResult<&Datum> {
-        Err(SqlError::internal("a parameter in an expression over a row alone"))
+    fn param(&self, index: usize) -> SqlResult<&Datum> {
+        self.params.get(index).ok_or_else(|| SqlError::internal(format!("parameter ${} has no value", index + 1)))
     }
 
     fn with_functions<T>(&mut self, work: impl FnOnce(&mut FunctionContext<'_>) -> T) -> T {

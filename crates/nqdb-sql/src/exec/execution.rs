@@ -2,7 +2,8 @@
 //!
 //! What always holds:
 //! 1. Between two steps everything is in here: operator states, slots, the row that waits.
-//! 2. A statement that changes rows and returns some runs to its end before a portal with a row limit hears of the
+//! 2. What the statement leaves to be checked is checked before it is done, and before a portal with a row limit sees rows of it.
+//! 3. A statement that changes rows and returns some runs to its end before a portal with a row limit hears of the
 //!    first: what is suspended for ever must not leave half of its rows unchanged.
 
 use std::sync::Arc;
@@ -18,9 +19,10 @@ use super::insert_batch::{Flushed, InsertBatch};
 use super::merge::{MergePlan, MergeState};
 use super::modify::{ModifyPlan, ModifyState};
 use super::operator::{NodeStatistics, PlanNode, Pull, State};
-use super::row_buffer::RowBuffer;
 use super::runtime::{Frame, Runtime};
+use super::spill::ChargedRows;
 use crate::explain::Rendering;
+use crate::integrity::{Event, Firing, settle};
 use crate::plan::Plan;
 
 /// What a plan does at its top.
@@ -74,12 +76,18 @@ pub struct Execution {
     early_done: usize,
     started: bool,
     rows: u64,
+    /// All rows are read or written; the command tag.
+    ended: Option<CommandTag>,
+    firing: Option<Box<Firing>>,
+    /// What it leaves to be checked is taken by the statement around it.
+    is_inner: bool,
 }
 
 /// A change of a WITH list under way.
 struct ChangeState {
     state: RootState,
-    rows: Vec<Vec<Datum>>,
+    /// What RETURNING says, for those who read the change.
+    rows: ChargedRows,
     count: u64,
     started: bool,
 }
@@ -98,7 +106,7 @@ struct WriteState {
     pending: bool,
     source_ended: bool,
     /// RETURNING rows that wait for a portal to ask for them.
-    buffered: Option<Vec<Vec<Datum>>>,
+    buffered: Option<ChargedRows>,
     given: usize,
     scratch: Vec<Datum>,
     gathered: GatheredRows,
@@ -154,7 +162,25 @@ impl Execution {
             early_done: 0,
             started: false,
             rows: 0,
+            ended: None,
+            firing: None,
+            is_inner: false,
         }
+    }
+
+    /// A statement that another one causes: what it leaves to be checked is for [`Execution::take_events`].
+    pub(crate) fn inside_of_statement(plan: Arc<Plan>, params: Arc<[Datum]>, view: ReadView) -> Execution {
+        Execution { is_inner: true, ..Execution::new(plan, params, view) }
+    }
+
+    /// Rows to be changed must be in this view as they are; 40001 else.
+    pub(crate) fn expect_rows_in(&mut self, view: ReadView) {
+        self.frame.expected = Some(view);
+    }
+
+    /// What has to be checked because of the statement.
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.frame.events)
     }
 
     /// As [`Execution::new`], for the rows that the cursors of [`Plan::current_of`] stand on.
@@ -192,6 +218,25 @@ impl Execution {
         {
             return Ok(step);
         }
+        let tag = match self.ended {
+            Some(tag) => tag,
+            None => match self.step_root(cx, sink, rows_max)? {
+                Step::Done(tag) => *self.ended.insert(tag),
+                other => return Ok(other),
+            },
+        };
+        if !self.is_inner
+            && let Some(step) = settle(&mut self.firing, &mut self.frame.events, cx)?
+        {
+            return Ok(step);
+        }
+        match &mut self.state {
+            RootState::Write(state) => state.give_kept(tag, sink, rows_max),
+            RootState::Query { .. } | RootState::Explain(_) => Ok(Step::Done(tag)),
+        }
+    }
+
+    fn step_root(&mut self, cx: &mut ExecContext<'_>, sink: &mut dyn RowSink, rows_max: u64) -> SqlResult<Step> {
         let Execution { plan, params, view, frame, state, started, rows, .. } = self;
         let first = !std::mem::replace(started, true);
         let rt = Runtime { subplans: &plan.subplans, with: &plan.with, frame, params, view, cx };
@@ -219,23 +264,22 @@ impl Execution {
         while let Some(next) = plan.changes.get(*changes_done) {
             let current = change.get_or_insert_with(|| ChangeState {
                 state: RootState::new(&next.root),
-                rows: Vec::new(),
+                rows: ChargedRows::default(),
                 count: 0,
                 started: false,
             });
             let first = !std::mem::replace(&mut current.started, true);
-            let before = current.rows.len();
             let rt = Runtime { subplans: &plan.subplans, with: &plan.with, frame: &mut *frame, params, view, cx };
             let ChangeState { state, rows, count, .. } = current;
-            let mut run = Run { rt, sink: rows, rows: count, rows_left: u64::MAX };
+            let mut returned = Vec::new();
+            let mut run = Run { rt, sink: &mut returned, rows: count, rows_left: u64::MAX };
             let step = run.root(&next.root, state, first, 0)?;
             let Run { mut rt, .. } = run;
-            let new = current.rows.iter().skip(before).flatten();
-            rt.charge(new.map(|datum| size_of::<Datum>() + datum.heap_size()).sum())?;
+            returned.iter().try_for_each(|row| rows.push(row, &mut rt))?;
             match step {
                 Step::Done(_) => {
                     let rows = std::mem::take(&mut current.rows);
-                    frame.with[next.with].fill(RowBuffer::from_rows(rows));
+                    frame.with[next.with].fill(rows);
                     *change = None;
                     *changes_done += 1;
                 }
@@ -272,9 +316,24 @@ impl WriteState {
         }))
     }
 
+    /// All rows are written and checked: gives out those that were kept.
+    fn give_kept(&mut self, tag: CommandTag, sink: &mut dyn RowSink, rows_max: u64) -> SqlResult<Step> {
+        let Some(rows) = &mut self.buffered else { return Ok(Step::Done(tag)) };
+        let mut rows_left = if rows_max == 0 { u64::MAX } else { rows_max };
+        while self.given < rows.len() {
+            if rows_left == 0 {
+                return Ok(Step::Suspended);
+            }
+            sink.row(rows.row(self.given)?)?;
+            self.given += 1;
+            rows_left -= 1;
+        }
+        Ok(if rows_left == 0 { Step::Suspended } else { Step::Done(tag) })
+    }
+
     fn buffer_when_limited(&mut self, first: bool, rows_max: u64, returns: bool) {
         if first && rows_max != 0 && returns {
-            self.buffered = Some(Vec::new());
+            self.buffered = Some(ChargedRows::default());
         }
     }
 }
@@ -374,7 +433,7 @@ impl Run<'_, '_, '_> {
             }
             state.pending = false;
         }
-        self.finish_write(state, CommandTag::Insert(*self.rows))
+        Ok(Step::Done(CommandTag::Insert(*self.rows)))
     }
 
     /// Stores rows in batches.
@@ -388,14 +447,14 @@ impl Run<'_, '_, '_> {
                     Flushed::Wait(wait) => return Ok(Step::Wait(wait)),
                 }
                 for row in returned.drain(..) {
-                    self.give(row, &mut state.buffered)?;
+                    self.give(&row, &mut state.buffered)?;
                 }
             }
             if let Some(error) = failure.take() {
                 return Err(error);
             }
             if state.source_ended {
-                return self.finish_write(state, CommandTag::Insert(*self.rows));
+                return Ok(Step::Done(CommandTag::Insert(*self.rows)));
             }
             match self.gather(plan, state) {
                 Ok(Pull::Row) => {}
@@ -468,7 +527,7 @@ impl Run<'_, '_, '_> {
         }
         let rows = *self.rows;
         let tag = if plan.update.is_some() { CommandTag::Update(rows) } else { CommandTag::Delete(rows) };
-        self.finish_write(state, tag)
+        Ok(Step::Done(tag))
     }
 
     fn merge(&mut self, plan: &MergePlan, state: &mut WriteState, first: bool) -> SqlResult<Step> {
@@ -508,7 +567,7 @@ impl Run<'_, '_, '_> {
     fn returning(
         &mut self,
         columns: Option<&[Eval]>,
-        buffered: &mut Option<Vec<Vec<Datum>>>,
+        buffered: &mut Option<ChargedRows>,
         scratch: &mut Vec<Datum>,
     ) -> SqlResult<()> {
         let Some(columns) = columns else { return Ok(()) };
@@ -516,40 +575,15 @@ impl Run<'_, '_, '_> {
         for column in columns {
             scratch.push(column.eval(&mut self.rt)?);
         }
-        match buffered {
-            Some(_) => self.give(std::mem::take(scratch), buffered),
-            None => self.sink.row(scratch),
-        }
+        self.give(scratch, buffered)
     }
 
     /// Sends, or keeps, a row of RETURNING.
-    fn give(&mut self, row: Vec<Datum>, buffered: &mut Option<Vec<Vec<Datum>>>) -> SqlResult<()> {
+    fn give(&mut self, row: &[Datum], buffered: &mut Option<ChargedRows>) -> SqlResult<()> {
         match buffered {
-            Some(rows) => {
-                self.rt.charge(row.iter().map(|datum| size_of::<Datum>() + datum.heap_size()).sum())?;
-                rows.push(row);
-                Ok(())
-            }
-            None => self.sink.row(&row),
+            Some(rows) => rows.push(row, &mut self.rt),
+            None => self.sink.row(row),
         }
-    }
-
-    /// All rows are written: gives out those that were kept.
-    fn finish_write(&mut self, state: &mut WriteState, tag: CommandTag) -> SqlResult<Step> {
-        if let Some(rows) = &state.buffered {
-            while let Some(row) = rows.get(state.given) {
-                if self.rows_left == 0 {
-                    return Ok(Step::Suspended);
-                }
-                self.sink.row(row)?;
-                state.given += 1;
-                self.rows_left -= 1;
-            }
-            if self.rows_left == 0 {
-                return Ok(Step::Suspended);
-            }
-        }
-        Ok(Step::Done(tag))
     }
 
     fn explain(&mut self, plan: &ExplainPlan, state: &mut ExplainState, first: bool) -> SqlResult<Step> {
@@ -575,6 +609,7 @@ impl Run<'_, '_, '_> {
                 plan: &plan.plan,
                 options: plan.options,
                 statistics: state.execution.as_ref().and_then(|execution| execution.frame.statistics.as_deref()),
+                measured: None,
                 planning_micros: plan.planning_micros,
                 execution_micros,
             };

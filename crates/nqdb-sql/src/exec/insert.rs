@@ -28,6 +28,7 @@ use super::expression::{Eval, Slot};
 use super::operator::PlanNode;
 use super::runtime::Runtime;
 use crate::SystemColumn;
+use crate::integrity::Watch;
 
 /// How an attempt at one row ended.
 pub(crate) enum Attempt {
@@ -61,6 +62,7 @@ pub(crate) struct InsertTarget {
     /// Generated columns, computed over `row_slots`.
     pub generated: Box<[(usize, Eval)]>,
     pub checks: Box<[CheckConstraint]>,
+    pub watch: Option<Arc<Watch>>,
     pub on_conflict: Option<ConflictPlan>,
 }
 
@@ -127,6 +129,9 @@ impl InsertTarget {
             }
             match self.table.store.insert(rt.cx.txn, &state.row) {
                 Ok(row_id) => {
+                    if let Some(watch) = &self.watch {
+                        watch.inserted(row_id, 1, rt);
+                    }
                     show_written(&self.table, &self.system_slots, row_id, rt)?;
                     return Ok(Attempt::Done);
                 }
@@ -144,11 +149,11 @@ impl InsertTarget {
                         }
                         None => {
                             let error = TxnError::UniqueViolation { index, row_id };
-                            return Err(write_error(&self.table, &state.row, error, rt));
+                            return Err(write_error(&self.table, &state.row, error, rt.cx));
                         }
                     }
                 }
-                Err(error) => return Err(write_error(&self.table, &state.row, error, rt)),
+                Err(error) => return Err(write_error(&self.table, &state.row, error, rt.cx)),
             }
         }
     }
@@ -257,7 +262,7 @@ impl InsertTarget {
             {
                 return Ok(Some(Attempt::Skipped));
             }
-            let mut new = old;
+            let mut new = old.clone();
             for (position, value) in &update.set {
                 new[*position] = value.eval(rt)?;
             }
@@ -266,6 +271,11 @@ impl InsertTarget {
             let result = self.table.store.update(rt.cx.txn, row_id, version, &new);
             match result {
                 Ok(Modified::Done) => {
+                    if let Some(watch) = &self.watch {
+                        let value =
+                            |position: usize, _: &Runtime<'_, '_>| old.get(position).cloned().unwrap_or_default();
+                        watch.updated(row_id, &value, &new, rt)?;
+                    }
                     show_written(&self.table, &self.system_slots, row_id, rt)?;
                     return Ok(Some(Attempt::Done));
                 }
@@ -279,7 +289,7 @@ impl InsertTarget {
                     self.show_row(&state.row, rt);
                     return Ok(Some(Attempt::Wait(wait)));
                 }
-                Err(error) => return Err(write_error(&self.table, &new, error, rt)),
+                Err(error) => return Err(write_error(&self.table, &new, error, rt.cx)),
             }
         }
     }

@@ -68,21 +68,31 @@ impl InsertTarget {
     /// Stores the rows of a batch; after a wait it is called again. An error comes with the position of its row.
     pub fn flush(&self, batch: &mut InsertBatch, rt: &mut Runtime<'_, '_>) -> Result<Flushed, (usize, SqlError)> {
         let store = &self.table.store;
-        let describe = |row: &[Datum], error, rt: &Runtime<'_, '_>| write_error(&self.table, row, error, rt);
+        let describe = |row: &[Datum], error, rt: &Runtime<'_, '_>| write_error(&self.table, row, error, rt.cx);
         let mut next = match batch.one_by_one {
             Some(next) => next,
             None if batch.is_empty() => return Ok(batch.clear()),
             // A batch takes more preparation than it saves for a row alone.
             None if batch.rows.len() == 1 => 0,
             None => match store.insert_batch(rt.cx.txn, &batch.rows) {
-                Ok(Some(_)) => return Ok(batch.clear()),
+                Ok(Some(first)) => {
+                    if let Some(watch) = &self.watch {
+                        watch.inserted(first, batch.rows.len() as u64, rt);
+                    }
+                    return Ok(batch.clear());
+                }
                 Ok(None) => 0,
                 Err(error) => return Err((0, describe(&batch.rows[0], error, rt))),
             },
         };
         while let Some(row) = batch.rows.get(next) {
             match store.insert(rt.cx.txn, row) {
-                Ok(_) => next += 1,
+                Ok(row_id) => {
+                    next += 1;
+                    if let Some(watch) = &self.watch {
+                        watch.inserted(row_id, 1, rt);
+                    }
+                }
                 Err(TxnError::Wait(wait)) => {
                     batch.one_by_one = Some(next);
                     return Ok(Flushed::Wait(wait));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{CARDINALITY_VIOLATION, SqlError, SqlResult};
-use nqdb_txn::{Modified, Newest, TxnError};
+use nqdb_txn::{Modified, Newest, RowId, TxnError};
 use nqdb_types::Datum;
 
 use super::constraint::{CheckConstraint, check_row, write_error};
@@ -24,6 +24,7 @@ use super::operator::PlanNode;
 use super::runtime::Runtime;
 use super::scan::RowAddress;
 use crate::SystemColumn;
+use crate::integrity::Watch;
 
 #[derive(Clone, Debug)]
 pub(crate) struct MergePlan {
@@ -37,6 +38,7 @@ pub(crate) struct MergePlan {
     /// The slots of the new row, for checks.
     pub row_slots: Box<[(usize, Slot)]>,
     pub checks: Box<[CheckConstraint]>,
+    pub watch: Option<Arc<Watch>>,
 }
 
 #[derive(Clone, Debug)]
@@ -99,15 +101,22 @@ impl MergePlan {
                 return Ok(Attempt::Skipped);
             };
             let store = &self.table.store;
+            let mut inserted = None;
             let result = match (&clause.change, state.address) {
                 (MergeChange::Nothing, _) => return Ok(Attempt::Skipped),
-                (MergeChange::Insert(_), _) => store.insert(rt.cx.txn, &state.new).map(|_| Modified::Done),
+                (MergeChange::Insert(_), _) => store.insert(rt.cx.txn, &state.new).map(|row_id| {
+                    inserted = Some(row_id);
+                    Modified::Done
+                }),
                 (MergeChange::Update(_), Some(at)) => store.update(rt.cx.txn, at.row_id, at.version, &state.new),
                 (MergeChange::Delete, Some(at)) => store.delete(rt.cx.txn, at.row_id, at.version),
                 (_, None) => return Err(SqlError::internal("a MERGE changes a row that does not match")),
             };
             match result {
-                Ok(Modified::Done) => return Ok(Attempt::Done),
+                Ok(Modified::Done) => {
+                    self.note(inserted, &clause.change, state, rt)?;
+                    return Ok(Attempt::Done);
+                }
                 Ok(Modified::OwnStatement) => return Err(second_time()),
                 Ok(Modified::Changed) => state.stale = true,
                 Ok(Modified::Gone) => {
@@ -115,8 +124,32 @@ impl MergePlan {
                     state.chosen = None;
                 }
                 Err(TxnError::Wait(wait)) => return Ok(Attempt::Wait(wait)),
-                Err(error) => return Err(write_error(&self.table, &state.new, error, rt)),
+                Err(error) => return Err(write_error(&self.table, &state.new, error, rt.cx)),
             }
+        }
+    }
+
+    /// Notes what has to be checked because of the row.
+    fn note(
+        &self,
+        inserted: Option<RowId>,
+        change: &MergeChange,
+        state: &MergeState,
+        rt: &mut Runtime<'_, '_>,
+    ) -> SqlResult<()> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        let old = |position: usize, rt: &Runtime<'_, '_>| {
+            let slot = self.old.iter().find(|(known, _)| *known == position).map(|(_, slot)| *slot);
+            slot.and_then(|slot| rt.frame.slots.get(slot)).cloned().unwrap_or_default()
+        };
+        match (inserted, change, state.address) {
+            (Some(row_id), ..) => {
+                watch.inserted(row_id, 1, rt);
+                Ok(())
+            }
+            (None, MergeChange::Update(_), Some(at)) => watch.updated(at.row_id, &old, &state.new, rt),
+            (None, MergeChange::Delete, _) => watch.deleted(&old, rt),
+            _ => Ok(()),
         }
     }
 

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sqlstate::{SERIALIZATION_FAILURE, SqlError, SqlResult};
 use nqdb_txn::{Modified, Newest, TxnError};
 use nqdb_types::Datum;
 
@@ -27,6 +27,7 @@ use super::operator::PlanNode;
 use super::runtime::Runtime;
 use super::scan::RowAddress;
 use crate::SystemColumn;
+use crate::integrity::Watch;
 
 /// The plan of an UPDATE or DELETE.
 #[derive(Clone, Debug)]
@@ -42,6 +43,7 @@ pub(crate) struct ModifyPlan {
     /// None: DELETE.
     pub update: Option<UpdatePlan>,
     pub returning: Option<Box<[Eval]>>,
+    pub watch: Option<Arc<Watch>>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +78,7 @@ impl ModifyPlan {
         };
         state.address = Some(address.ok_or_else(|| SqlError::internal("a scan gave no address of its row"))?);
         state.stale = false;
+        self.expect_row(state, rt)?;
         self.build(state, rt)
     }
 
@@ -106,14 +109,38 @@ impl ModifyPlan {
                     if let Some(update) = &self.update {
                         show_written(&self.table, &update.system_slots, address.row_id, rt)?;
                     }
+                    self.note(address, state, rt)?;
                     return Ok(Attempt::Done);
                 }
                 Ok(Modified::Gone | Modified::OwnStatement) => return Ok(Attempt::Skipped),
                 Ok(Modified::Changed) => state.stale = true,
                 Err(TxnError::Wait(wait)) => return Ok(Attempt::Wait(wait)),
-                Err(error) => return Err(write_error(&self.table, &state.new, error, rt)),
+                Err(error) => return Err(write_error(&self.table, &state.new, error, rt.cx)),
             }
         }
+    }
+
+    /// Notes what has to be checked because of the row.
+    fn note(&self, address: RowAddress, state: &ModifyState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        let old = |position: usize, rt: &Runtime<'_, '_>| {
+            let slot = self.old.iter().find(|(known, _)| *known == position).map(|(_, slot)| *slot);
+            slot.and_then(|slot| rt.frame.slots.get(slot)).cloned().unwrap_or_default()
+        };
+        match &self.update {
+            Some(_) => watch.updated(address.row_id, &old, &state.new, rt),
+            None => watch.deleted(&old, rt),
+        }
+    }
+
+    /// 40001 for a row that an action of a foreign key found outside of the transaction's snapshot.
+    fn expect_row(&self, state: &ModifyState, rt: &Runtime<'_, '_>) -> SqlResult<()> {
+        let (Some(expected), Some(address)) = (&rt.frame.expected, state.address) else { return Ok(()) };
+        if self.table.store.fetch(expected, address.row_id, |_, version| version)? == Some(address.version) {
+            return Ok(());
+        }
+        let message = "could not serialize access due to concurrent update";
+        Err(SqlError::new(SERIALIZATION_FAILURE, message))
     }
 
     /// Loads the newest version and computes the new row again; says how the attempt ends when it ends here.

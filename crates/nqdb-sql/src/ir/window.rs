@@ -5,6 +5,7 @@ use nqdb_functions::{Aggregate, InRange, WindowFunction};
 use nqdb_types::Type;
 
 use super::Expr;
+use crate::window;
 
 /// One call with OVER.
 #[derive(Clone, Debug)]
@@ -76,9 +77,28 @@ impl Frame {
             exclusion: FrameExclusion::NoOthers,
         }
     }
+
+    /// The frame in the form that executors evaluate.
+    pub fn evaluable(&self) -> window::Frame<&FrameOffset> {
+        window::Frame {
+            unit: self.unit,
+            start: self.start.evaluable(),
+            end: self.end.evaluable(),
+            exclusion: self.exclusion,
+        }
+    }
 }
 
 impl FrameBound {
+    fn evaluable(&self) -> window::Bound<&FrameOffset> {
+        match self {
+            FrameBound::Unbounded => window::Bound::Unbounded,
+            FrameBound::CurrentRow => window::Bound::CurrentRow,
+            FrameBound::Preceding(offset) => window::Bound::Preceding(offset),
+            FrameBound::Following(offset) => window::Bound::Following(offset),
+        }
+    }
+
     /// The offset, if the bound has one.
     pub fn offset(&self) -> Option<&FrameOffset> {
         match self {

@@ -116,8 +116,7 @@ fn drop(cursor: &mut Cursor<'_>) -> SqlResult<TableAction> {
         cursor.take("restrict");
     }
     Ok(match is_constraint {
-        // Nothing depends on a constraint.
-        true => TableAction::DropConstraint { name, if_exists },
+        true => TableAction::DropConstraint { name, if_exists, cascade },
         false => TableAction::DropColumn { name, if_exists, cascade },
     })
 }
@@ -157,8 +156,8 @@ fn replica_identity(cursor: &mut Cursor<'_>) -> SqlResult<WrittenReplicaIdentity
 fn alter(cursor: &mut Cursor<'_>) -> SqlResult<TableAction> {
     if cursor.take("constraint") {
         let name = cursor.identifier()?;
-        cursor.until_comma();
-        return Ok(TableAction::AlterConstraint(name));
+        let deferral = table_item::attributes_of_alteration(cursor)?;
+        return Ok(TableAction::AlterConstraint { name, deferral });
     }
     cursor.take("column");
     if let Some(Token::Number(digits, _)) = cursor.peek() {

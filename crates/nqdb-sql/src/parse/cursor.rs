@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sqlstate::{SYNTAX_ERROR, SqlError, SqlResult};
 use sqlparser::ast;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -227,6 +227,10 @@ impl<'a> Cursor<'a> {
     /// An identifier; keywords that PostgreSQL reserves are refused.
     pub(super) fn identifier(&mut self) -> SqlResult<String> {
         match self.peek() {
+            Some(Token::Word(word)) if word.quote_style.is_some() && word.value.is_empty() => {
+                let message = "zero-length delimited identifier at or near \"\"\"\"";
+                Err(SqlError::new(SYNTAX_ERROR, message).with_position(self.position()))
+            }
             Some(Token::Word(word)) if word.quote_style.is_some() || is_column_name(&word.value) => {
                 self.at += 1;
                 Ok(fold_identifier(&word.value, word.quote_style.is_some()))

@@ -37,6 +37,7 @@ mod parameters;
 mod position;
 mod query_forms;
 mod recursion_clause;
+mod references;
 mod refused;
 mod reindex;
 mod role;

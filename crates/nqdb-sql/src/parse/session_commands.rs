@@ -4,6 +4,7 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
+use super::definition::name;
 use super::transaction::parse_modes;
 use crate::statement::{DiscardTarget, SetValue, StatementKind, TransactionStatement};
 
@@ -11,7 +12,7 @@ use crate::statement::{DiscardTarget, SetValue, StatementKind, TransactionStatem
 pub(super) fn parse_set(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
     cursor.expect("set")?;
     if cursor.take("constraints") {
-        return Err(SqlError::unsupported("SET CONSTRAINTS"));
+        return parse_set_constraints(cursor);
     }
     if cursor.take_all(&["session", "characteristics", "as", "transaction"]) {
         let modes = parse_modes(cursor, true)?;
@@ -36,6 +37,25 @@ pub(super) fn parse_set(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
     };
     cursor.finish()?;
     Ok(StatementKind::Set { name, value, local })
+}
+
+/// `{ ALL | name, .. } { DEFERRED | IMMEDIATE }`.
+fn parse_set_constraints(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
+    let names = if cursor.take("all") {
+        None
+    } else {
+        let mut names = vec![name(cursor)?];
+        while cursor.take_symbol(&Token::Comma) {
+            names.push(name(cursor)?);
+        }
+        Some(names)
+    };
+    let deferred = cursor.take("deferred");
+    if !deferred {
+        cursor.expect("immediate")?;
+    }
+    cursor.finish()?;
+    Ok(StatementKind::Transaction(TransactionStatement::SetConstraints { names, deferred }))
 }
 
 /// A setting and its value, in one of the forms that stand behind SET.

@@ -2,15 +2,19 @@
 //!
 //! A column is for `sqlparser`, once the clauses that it does not know are taken out; constraints are read here.
 
+use nqdb_catalog::Deferral;
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SqlError, SqlResult};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::cursor::Cursor;
 use super::look::is_word;
-use super::{Tokens, parameters, run_parser, sequence, table_like};
+use super::references::{Place, Timing};
+use super::{Tokens, parameters, references, run_parser, sequence, table_like};
 use crate::definition::IndexText;
 use crate::statement::NamedAt;
-use crate::table_command::{ColumnItem, ColumnKey, ConstraintKind, KeyConstraint, TableConstraint, TableItem};
+use crate::table_command::{
+    ColumnItem, ColumnKey, ConstraintKind, ForeignKeyConstraint, KeyConstraint, TableConstraint, TableItem,
+};
 
 /// The words with which an item starts that is a constraint.
 const CONSTRAINT_WORDS: [&str; 6] = ["constraint", "primary", "unique", "check", "foreign", "exclude"];
@@ -41,10 +45,12 @@ pub(super) fn column(cursor: &Cursor<'_>, own: &[TokenWithSpan]) -> SqlResult<Co
     expect_null_behind_not(cursor, own)?;
     let mut own = own.to_vec();
     let compression = take_compression(cursor, &mut own)?;
+    let foreign_keys = references::take_column_references(cursor, &mut own)?;
     let keys = take_key_clauses(cursor, &mut own)?;
+    references::expect_no_timing(cursor, &own)?;
     sequence::order_identity_options(&mut own);
     let definition = run_parser(cursor.tokens(), own, |parser| parser.parse_column_def())?;
-    Ok(ColumnItem { definition, compression, keys })
+    Ok(ColumnItem { definition, compression, keys, foreign_keys })
 }
 
 /// Behind NOT only a few words make sense: another one is where PostgreSQL's grammar stops.
@@ -81,6 +87,7 @@ fn take_compression(cursor: &Cursor<'_>, own: &mut Vec<TokenWithSpan>) -> SqlRes
 /// Takes what stands behind the keys of a column: `NULLS [NOT] DISTINCT`, `WITH (...)`, `USING INDEX TABLESPACE name`.
 fn take_key_clauses(cursor: &Cursor<'_>, own: &mut Vec<TokenWithSpan>) -> SqlResult<Vec<ColumnKey>> {
     let mut found: Vec<ColumnKey> = Vec::new();
+    let mut timings: Vec<Timing> = Vec::new();
     let mut depth = 0usize;
     let mut at = 1;
     while let Some(token) = own.get(at) {
@@ -90,10 +97,11 @@ fn take_key_clauses(cursor: &Cursor<'_>, own: &mut Vec<TokenWithSpan>) -> SqlRes
             Token::Word(_) if depth == 0 => {
                 if is_word(token, "unique") || is_word(token, "primary") {
                     found.push(ColumnKey::default());
+                    timings.push(Timing::default());
                 }
                 let rest = own.get(at..).unwrap_or_default().to_vec();
                 let mut clause = Cursor::new(cursor.tokens(), &rest);
-                take_key_clause(&mut clause, found.last_mut())?;
+                take_key_clause(&mut clause, found.last_mut(), timings.last_mut())?;
                 if clause.place() > 0 {
                     own.drain(at..at + clause.place());
                     continue;
@@ -103,12 +111,18 @@ fn take_key_clauses(cursor: &Cursor<'_>, own: &mut Vec<TokenWithSpan>) -> SqlRes
         }
         at += 1;
     }
+    for (key, timing) in found.iter_mut().zip(timings) {
+        key.deferral = timing.deferral();
+    }
     Ok(found)
 }
 
 /// Reads one of the clauses of a key, if it is next.
-fn take_key_clause(clause: &mut Cursor<'_>, key: Option<&mut ColumnKey>) -> SqlResult<()> {
-    let Some(key) = key else { return Ok(()) };
+fn take_key_clause(clause: &mut Cursor<'_>, key: Option<&mut ColumnKey>, timing: Option<&mut Timing>) -> SqlResult<()> {
+    let Some((key, timing)) = key.zip(timing) else { return Ok(()) };
+    if timing.take(clause, Place::Column)? {
+        return Ok(());
+    }
     if clause.take_all(&["nulls", "not", "distinct"]) {
         key.nulls_not_distinct = true;
     } else if clause.take_all(&["nulls", "distinct"]) {
@@ -153,8 +167,11 @@ pub(super) fn constraint(cursor: &mut Cursor<'_>) -> SqlResult<TableConstraint> 
         key(cursor, true)?
     } else if cursor.take("unique") {
         key(cursor, false)?
-    } else if cursor.peek_is(0, "foreign") {
-        return Err(SqlError::unsupported("a foreign key"));
+    } else if cursor.take_all(&["foreign", "key"]) {
+        let columns = columns(cursor)?.0;
+        cursor.expect("references")?;
+        let references = references::references(cursor)?;
+        ConstraintKind::ForeignKey(Box::new(ForeignKeyConstraint { columns, references }))
     } else if cursor.peek_is(0, "exclude") {
         return Err(SqlError::unsupported("an exclusion constraint"));
     } else {
@@ -166,8 +183,10 @@ pub(super) fn constraint(cursor: &mut Cursor<'_>) -> SqlResult<TableConstraint> 
             "PRIMARY KEY"
         }
         ConstraintKind::Key(_) | ConstraintKind::KeyOfIndex { .. } => "UNIQUE",
+        ConstraintKind::ForeignKey(_) => "FOREIGN KEY",
     };
-    let mut constraint = TableConstraint { name, kind, not_valid: false, no_inherit: false };
+    let deferral = Deferral::NotDeferrable;
+    let mut constraint = TableConstraint { name, kind, deferral, not_valid: false, no_inherit: false };
     attributes(cursor, word, start, &mut constraint)?;
     Ok(constraint)
 }
@@ -175,6 +194,8 @@ pub(super) fn constraint(cursor: &mut Cursor<'_>) -> SqlResult<TableConstraint> 
 /// `NOT VALID`, `NO INHERIT`, `[NOT] DEFERRABLE`, `INITIALLY ...`, as far as the kind of constraint may have them.
 fn attributes(cursor: &mut Cursor<'_>, word: &str, start: usize, constraint: &mut TableConstraint) -> SqlResult<()> {
     let is_check = matches!(constraint.kind, ConstraintKind::Check(_));
+    let is_foreign_key = matches!(constraint.kind, ConstraintKind::ForeignKey(_));
+    let mut timing = Timing::default();
     loop {
         let position = cursor.position();
         let refused = |what: &str| {
@@ -182,7 +203,7 @@ fn attributes(cursor: &mut Cursor<'_>, word: &str, start: usize, constraint: &mu
             Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).with_position(position))
         };
         if cursor.take_all(&["not", "valid"]) {
-            if !is_check {
+            if !is_check && !is_foreign_key {
                 return refused("NOT VALID");
             }
             constraint.not_valid = true;
@@ -191,17 +212,35 @@ fn attributes(cursor: &mut Cursor<'_>, word: &str, start: usize, constraint: &mu
                 return refused("NO INHERIT");
             }
             constraint.no_inherit = true;
-        } else if cursor.take_all(&["not", "deferrable"]) || cursor.take_all(&["initially", "immediate"]) {
-            // What a constraint is anyway.
-        } else if cursor.peek_is(0, "deferrable") || cursor.take_all(&["initially", "deferred"]) {
-            return if is_check {
-                refused("DEFERRABLE")
-            } else {
-                Err(SqlError::unsupported("a deferrable constraint"))
-            };
+        } else if timing.take(cursor, Place::Table)? {
+            if is_check && timing.deferral().is_deferrable() {
+                return refused("DEFERRABLE");
+            }
         } else {
             debug_assert!(cursor.place() > start);
+            constraint.deferral = timing.deferral();
             return Ok(());
+        }
+    }
+}
+
+/// What ALTER CONSTRAINT says of a constraint.
+pub(super) fn attributes_of_alteration(cursor: &mut Cursor<'_>) -> SqlResult<Deferral> {
+    let mut timing = Timing::default();
+    loop {
+        let position = cursor.position();
+        let refused = |what: &str| {
+            let message = format!("FOREIGN KEY constraints cannot be marked {what}");
+            Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).with_position(position))
+        };
+        if cursor.take_all(&["not", "valid"]) {
+            return refused("NOT VALID");
+        }
+        if cursor.take_all(&["no", "inherit"]) {
+            return refused("NO INHERIT");
+        }
+        if !timing.take(cursor, Place::Table)? {
+            return Ok(timing.deferral());
         }
     }
 }

@@ -207,7 +207,7 @@ impl ScanTarget<'_> {
         }
         let all_equal = choice.prefix.len() == index.key.len();
         let no_null = choice.prefix.iter().all(|(_, test)| !matches!(test, Test::IsNull));
-        if index.unique && all_equal && no_null {
+        if index.is_unique_at_once() && all_equal && no_null {
             choice.selectivity = choice.probes / self.rows.max(1.0);
             choice.is_point = !choice.has_any();
         }

@@ -6,6 +6,7 @@ use nqdb_txn::RelationLock;
 use super::relation::Wishes;
 use super::slots::Planner;
 use crate::exec::{MergeChange, MergePlan, MergeWhen};
+use crate::integrity::Changes;
 use crate::ir::{Merge, MergeAction};
 
 impl Planner<'_> {
@@ -28,7 +29,16 @@ impl Planner<'_> {
         }
         let row_slots = self.define_row(&merge.table, &merge.row, &merge.alias);
         let checks = self.compile_checks(&merge.checks)?;
+        let set = clauses.iter().filter_map(|clause| match &clause.change {
+            MergeChange::Update(set) => Some(set),
+            MergeChange::Insert(_) | MergeChange::Delete | MergeChange::Nothing => None,
+        });
+        let updated: Vec<usize> = set.flatten().map(|(position, _)| *position).collect();
+        let is = |wanted: fn(&MergeChange) -> bool| clauses.iter().any(|clause| wanted(&clause.change));
+        let inserts = is(|change| matches!(change, MergeChange::Insert(_)));
+        let deletes = is(|change| matches!(change, MergeChange::Delete));
+        let watch = self.watch(&merge.table, Changes { inserts, updates: &updated, deletes });
         let (table, source) = (merge.table.clone(), source.node);
-        Ok(MergePlan { source, address, table, old, on, clauses: clauses.into(), row_slots, checks })
+        Ok(MergePlan { source, address, table, old, on, clauses: clauses.into(), row_slots, checks, watch })
     }
 }

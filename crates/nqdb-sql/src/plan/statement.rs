@@ -17,6 +17,7 @@ use crate::exec::{
     Access, CheckConstraint, ConflictPlan, ConflictUpdate, DetailText, Eval, ExplainPlan, InsertPlan, InsertTarget,
     ModifyPlan, Operator, PlanNode, QueryPlan, Root, Slot, UpdatePlan, WithChange,
 };
+use crate::integrity::{Changes, Watch, relations};
 use crate::ir::{
     Bound, Check, ColumnId, ConflictAction, Delete, Expr, Insert, JoinedChange, OnConflict, OutputColumn, Query,
     Returning, Update, WithBody,
@@ -99,6 +100,7 @@ pub(crate) fn plan_copy_target(
         predicate,
         recursion_count: planner.recursion_places.len(),
         needs_number: planner.needs_number,
+        relations: planner.relations,
         subplans: planner.subplans,
         with: planner.with,
         slot_count,
@@ -259,6 +261,9 @@ impl Planner<'_> {
             || on_conflict.is_some()
             || returning.is_some()
             || !(generated.is_empty() && checks.is_empty());
+        let updated = on_conflict.iter().flat_map(|conflict| conflict.update.as_ref()).flat_map(|update| &update.set);
+        let updated: Vec<usize> = updated.chain(&generated).map(|(position, _)| *position).collect();
+        let watch = self.watch(&insert.table, Changes { inserts: true, updates: &updated, deletes: false });
         let target = InsertTarget {
             table: insert.table.clone(),
             positions: insert.targets.clone().into(),
@@ -267,9 +272,19 @@ impl Planner<'_> {
             system_slots,
             generated,
             checks,
+            watch,
             on_conflict,
         };
         Ok(InsertPlan { source: source.node, source_slots, target, returning })
+    }
+
+    /// What is to be watched when the rows of a table change. The tables that this leads to are locked with the table.
+    pub fn watch(&mut self, table: &Arc<TableDef>, changes: Changes<'_>) -> Option<Arc<Watch>> {
+        let watch = Watch::of(table, changes)?;
+        if let Some(catalog) = self.cx.catalog.clone() {
+            relations(&watch, &catalog).into_iter().for_each(|(table, mode)| self.lock(table, mode));
+        }
+        Some(watch)
     }
 
     fn plan_conflict(&mut self, table: &Arc<TableDef>, on_conflict: &OnConflict) -> SqlResult<ConflictPlan> {
@@ -304,8 +319,10 @@ impl Planner<'_> {
         let returning = self.compile_returning(update.returning.as_ref())?;
         let is_read = returning.is_some() || !(generated.is_empty() && checks.is_empty());
         let row_slots = if is_read { row_slots } else { Box::default() };
+        let updated: Vec<usize> = set.iter().chain(&generated).map(|(position, _)| *position).collect();
+        let watch = self.watch(&update.table, Changes { updates: &updated, ..Changes::default() });
         let changes = Some(UpdatePlan { set, row_slots, system_slots, generated, checks });
-        Ok(ModifyPlan { source, address, table: update.table.clone(), old, recheck, update: changes, returning })
+        Ok(ModifyPlan { source, address, table: update.table.clone(), old, recheck, update: changes, returning, watch })
     }
 
     fn plan_delete(&mut self, delete: &Delete) -> SqlResult<ModifyPlan> {
@@ -318,7 +335,8 @@ impl Planner<'_> {
         };
         let address = delete.using.as_ref().map(|using| self.slot(using.address)).transpose()?;
         let returning = self.compile_returning(delete.returning.as_ref())?;
-        Ok(ModifyPlan { source, address, table: delete.table.clone(), old, recheck, update: None, returning })
+        let watch = self.watch(&delete.table, Changes { deletes: true, ..Changes::default() });
+        Ok(ModifyPlan { source, address, table: delete.table.clone(), old, recheck, update: None, returning, watch })
     }
 
     /// The scan that finds the rows to change, the slots of their columns, and the condition for newer versions.

@@ -6,8 +6,8 @@ use super::cost;
 use super::mentions::{Columns, mentioned, visible};
 use super::relation::{Planned, Wishes};
 use super::slots::Planner;
-use crate::exec::{Operator, SortColumn, Window, WindowBound, WindowCall, WindowFrame, WindowOffset, WindowWork};
-use crate::ir::{self, ColumnId, Expr, FrameBound, Rel, SortKey, WindowCallee};
+use crate::exec::{Operator, SortColumn, Window, WindowCall, WindowOffset, WindowWork};
+use crate::ir::{self, ColumnId, Expr, Rel, SortKey, WindowCallee};
 
 impl Planner<'_> {
     pub fn plan_window(&mut self, rel: &Rel, conditions: Vec<Expr>, wishes: Wishes<'_>) -> SqlResult<Planned> {
@@ -54,12 +54,9 @@ impl Planner<'_> {
             WindowCallee::Function(function) => WindowWork::Function(function.kind),
             WindowCallee::Aggregate(aggregate) => WindowWork::Aggregate(aggregate),
         };
-        let frame = WindowFrame {
-            unit: call.frame.unit,
-            start: self.compile_bound(&call.frame.start)?,
-            end: self.compile_bound(&call.frame.end)?,
-            exclusion: call.frame.exclusion,
-        };
+        let frame = call.frame.evaluable().try_map(|offset, _| {
+            Ok::<_, SqlError>(WindowOffset { distance: self.compile(&offset.expr)?, in_range: offset.in_range })
+        })?;
         self.name_window_call(id, call);
         Ok(WindowCall {
             work,
@@ -68,18 +65,6 @@ impl Planner<'_> {
             filter: call.filter.as_ref().map(|filter| self.compile(filter)).transpose()?,
             frame,
             slot: self.define(id, call.ty),
-        })
-    }
-
-    fn compile_bound(&mut self, bound: &FrameBound) -> SqlResult<WindowBound> {
-        let mut offset = |offset: &ir::FrameOffset| {
-            Ok::<_, SqlError>(WindowOffset { distance: self.compile(&offset.expr)?, in_range: offset.in_range })
-        };
-        Ok(match bound {
-            FrameBound::Unbounded => WindowBound::Unbounded,
-            FrameBound::CurrentRow => WindowBound::CurrentRow,
-            FrameBound::Preceding(distance) => WindowBound::Preceding(offset(distance)?),
-            FrameBound::Following(distance) => WindowBound::Following(offset(distance)?),
         })
     }
 }

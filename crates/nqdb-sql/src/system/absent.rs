@@ -8,7 +8,6 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
     &PG_STATISTIC,
     &PG_INHERITS,
     &PG_PARTITIONED_TABLE,
-    &PG_TRIGGER,
     &PG_EVENT_TRIGGER,
     &PG_FOREIGN_DATA_WRAPPER,
     &PG_FOREIGN_SERVER,
@@ -80,18 +79,6 @@ relation! {
         partrelid: OID not_null, partstrat: CHAR_INTERNAL not_null, partnatts: INT2 not_null,
         partdefid: OID not_null, partattrs: INT2VECTOR not_null, partclass: OIDVECTOR not_null,
         partcollation: OIDVECTOR not_null, partexprs: PG_NODE_TREE nullable,
-    }
-}
-
-relation! {
-    PG_TRIGGER = "pg_trigger" 2620, row_type 10037, Table, empty;
-    {
-        oid: OID not_null, tgrelid: OID not_null, tgparentid: OID not_null, tgname: NAME not_null,
-        tgfoid: OID not_null, tgtype: INT2 not_null, tgenabled: CHAR_INTERNAL not_null, tgisinternal: BOOL not_null,
-        tgconstrrelid: OID not_null, tgconstrindid: OID not_null, tgconstraint: OID not_null,
-        tgdeferrable: BOOL not_null, tginitdeferred: BOOL not_null, tgnargs: INT2 not_null,
-        tgattr: INT2VECTOR not_null, tgargs: BYTEA not_null, tgqual: PG_NODE_TREE nullable,
-        tgoldtable: NAME nullable, tgnewtable: NAME nullable,
     }
 }
 

@@ -8,6 +8,7 @@ use nqdb_types::{Datum, Oid, user_type_object};
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
 use super::secured::list_value;
+use super::trigger::has_triggers;
 use super::value::{boolean, int2, int4, letter, oid, text, text_array};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[&PG_CLASS];
@@ -149,6 +150,7 @@ fn table_class(table: &TableDef) -> Class {
         relpersistence: letter(if table.is_temporary() { 't' } else { 'p' }),
         relispopulated: boolean(table.materialized.as_ref().is_none_or(|materialized| materialized.populated)),
         relhasrules: boolean(table.materialized.is_some()),
+        relhastriggers: boolean(has_triggers(table)),
         ..plain_class(table.oid, &table.name, table.schema, table.owner, kind)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nqdb_catalog::{IndexDef, KeyOptions, Relation, Snapshot, TableDef};
+use nqdb_catalog::{ForeignKeyDef, IndexDef, KeyOptions, ReferentialAction, Relation, Snapshot, TableDef};
 use nqdb_functions::{IndexOrder, RoutineText, quote_identifier};
 use nqdb_sqlstate::{SqlError, SqlResult, UNDEFINED_COLUMN};
 use nqdb_types::key::KeyColumn;
@@ -140,6 +140,7 @@ pub fn constraint_definition(number: Oid, pretty: bool, cx: &BindContext<'_>) ->
             format!("CHECK ({text}){no_inherit}{not_valid}")
         }
         Constraint::Key(index) => key_definition(table, index),
+        Constraint::ForeignKey(key) => foreign_key_definition(table, key, cx)?,
     })
 }
 
@@ -152,7 +153,37 @@ fn key_definition(table: &TableDef, index: &IndexDef) -> String {
     };
     let included: Vec<String> = index.included.iter().map(|position| column_name(table, *position)).collect();
     let include = if included.is_empty() { String::new() } else { format!(" INCLUDE ({})", included.join(", ")) };
-    format!("{word} ({}){include}", keys.join(", "))
+    format!("{word} ({}){include}{}", keys.join(", "), index.deferral.words())
+}
+
+fn foreign_key_definition(table: &TableDef, key: &ForeignKeyDef, cx: &BindContext<'_>) -> Option<String> {
+    let referenced = cx.catalog.table_by_oid(key.referenced)?;
+    let names = |table: &TableDef, attnums: &[i16]| {
+        let names = table.positions_of(attnums).into_iter().map(|position| column_name(table, position));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let mut text = format!(
+        "FOREIGN KEY ({}) REFERENCES {}({})",
+        names(table, &key.columns),
+        relation_name(cx.catalog, cx.search_path, referenced.oid)?,
+        names(referenced, &key.referenced_columns)
+    );
+    if key.match_full {
+        text.push_str(" MATCH FULL");
+    }
+    for (event, action) in [("UPDATE", key.on_update), ("DELETE", key.on_delete)] {
+        if action != ReferentialAction::NoAction {
+            text.push_str(&format!(" ON {event} {}", action.words()));
+        }
+    }
+    if !key.delete_columns.is_empty() {
+        text.push_str(&format!(" ({})", names(table, &key.delete_columns)));
+    }
+    text.push_str(key.deferral.words());
+    if !key.validated {
+        text.push_str(" NOT VALID");
+    }
+    Some(text)
 }
 
 /// ` WITH (name='value')`; empty when there are none.

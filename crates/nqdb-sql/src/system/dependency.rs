@@ -4,7 +4,7 @@
 //! views and what they read, domains and what they are over.
 //! `pg_shdepend` stays empty: owners are looked up in the definitions.
 
-use nqdb_catalog::{IndexDef, Relation, SequenceDef, StoredQuery, TableDef, TypeDef};
+use nqdb_catalog::{ForeignKeyDef, IndexDef, Relation, SequenceDef, StoredQuery, TableDef, TypeDef};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Oid, is_user_type};
 
@@ -124,7 +124,20 @@ fn table_dependencies(table: &TableDef, rows: &mut SystemRows<'_>) -> SqlResult<
             rows.push(dependency((CONSTRAINTS, check.oid, 0), (CLASS, table.oid, 0), 'a'))?;
         }
     }
+    table.foreign_keys.iter().try_for_each(|key| foreign_key_dependencies(key, rows))?;
     table.indexes.iter().try_for_each(|index| index_dependencies(table, index, rows))
+}
+
+/// A foreign key goes with its own columns, and needs those that it refers to with their index.
+fn foreign_key_dependencies(key: &ForeignKeyDef, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+    let object = (CONSTRAINTS, key.oid, 0);
+    for column in &key.columns {
+        rows.push(dependency(object, (CLASS, key.table, *column), 'a'))?;
+    }
+    for column in &key.referenced_columns {
+        rows.push(dependency(object, (CLASS, key.referenced, *column), 'n'))?;
+    }
+    rows.push(dependency(object, (CLASS, key.index, 0), 'n'))
 }
 
 fn index_dependencies(table: &TableDef, index: &IndexDef, rows: &mut SystemRows<'_>) -> SqlResult<()> {

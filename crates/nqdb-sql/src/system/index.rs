@@ -64,7 +64,7 @@ fn index_row(cx: &SystemContext<'_>, table: &TableDef, index: &IndexDef) -> Inde
         indnullsnotdistinct: boolean(index.nulls_not_distinct),
         indisprimary: boolean(index.primary),
         indisexclusion: boolean(false),
-        indimmediate: boolean(true),
+        indimmediate: boolean(!index.deferral.is_deferrable()),
         indisclustered: boolean(index.settings.clustered),
         indisvalid: boolean(true),
         indcheckxmin: boolean(false),

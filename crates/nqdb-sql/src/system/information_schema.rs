@@ -12,6 +12,7 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
     &DOMAIN_CONSTRAINTS,
     &TABLE_CONSTRAINTS,
     &CHECK_CONSTRAINTS,
+    &REFERENTIAL_CONSTRAINTS,
     &KEY_COLUMN_USAGE,
     &CONSTRAINT_COLUMN_USAGE,
     &CONSTRAINT_TABLE_USAGE,
@@ -233,9 +234,38 @@ relation! {
 }
 
 relation! {
+    REFERENTIAL_CONSTRAINTS = "referential_constraints" 13339, row_type 13341, information_schema View, query "
+        SELECT current_database(), n.nspname, c.conname, CASE WHEN ni.nspname IS NOT NULL THEN current_database() END,
+               ni.nspname, i.conname, CASE c.confmatchtype WHEN 'f' THEN 'FULL' ELSE 'NONE' END,
+               CASE c.confupdtype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
+                    WHEN 'r' THEN 'RESTRICT' WHEN 'a' THEN 'NO ACTION' END,
+               CASE c.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT'
+                    WHEN 'r' THEN 'RESTRICT' WHEN 'a' THEN 'NO ACTION' END
+        FROM pg_constraint c
+        JOIN pg_namespace n ON n.oid = c.connamespace
+        JOIN pg_class r ON r.oid = c.conrelid
+        LEFT JOIN pg_constraint i ON i.conindid = c.conindid AND i.contype IN ('p', 'u') AND i.conrelid = c.confrelid
+        LEFT JOIN pg_namespace ni ON ni.oid = i.connamespace
+        WHERE c.contype = 'f'
+          AND (pg_has_role(r.relowner, 'USAGE')
+               OR has_table_privilege(r.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+               OR has_any_column_privilege(r.oid, 'INSERT, UPDATE, REFERENCES'))";
+    {
+        constraint_catalog: SQL_IDENTIFIER, constraint_schema: SQL_IDENTIFIER,
+        constraint_name: SQL_IDENTIFIER, unique_constraint_catalog: SQL_IDENTIFIER,
+        unique_constraint_schema: SQL_IDENTIFIER, unique_constraint_name: SQL_IDENTIFIER,
+        match_option: CHARACTER_DATA, update_rule: CHARACTER_DATA,
+        delete_rule: CHARACTER_DATA,
+    }
+}
+
+relation! {
     KEY_COLUMN_USAGE = "key_column_usage" 13329, row_type 13331, information_schema View, query "
         SELECT current_database(), nc.nspname, c.conname, current_database(), nr.nspname, r.relname, a.attname, p.n,
-               CASE WHEN c.contype = 'f' THEN p.n END
+               CASE WHEN c.contype = 'f' THEN (
+                   SELECT k.n FROM pg_index i CROSS JOIN generate_series(1, 32) AS k(n)
+                   WHERE i.indexrelid = c.conindid AND i.indkey[k.n - 1] = c.confkey[p.n]
+               ) END
         FROM pg_constraint c
         JOIN pg_class r ON r.oid = c.conrelid
         JOIN pg_namespace nr ON nr.oid = r.relnamespace
@@ -258,11 +288,12 @@ relation! {
     CONSTRAINT_COLUMN_USAGE = "constraint_column_usage" 13300, row_type 13302, information_schema View, query "
         SELECT current_database(), nr.nspname, r.relname, a.attname, current_database(), nc.nspname, c.conname
         FROM pg_constraint c
-        JOIN pg_class r ON r.oid = c.conrelid
+        JOIN pg_class r ON r.oid = CASE c.contype WHEN 'f' THEN c.confrelid ELSE c.conrelid END
         JOIN pg_namespace nr ON nr.oid = r.relnamespace
         JOIN pg_namespace nc ON nc.oid = c.connamespace
-        JOIN pg_attribute a ON a.attrelid = r.oid AND NOT a.attisdropped AND a.attnum = ANY (c.conkey)
-        WHERE c.contype IN ('c', 'p', 'u') AND r.relkind IN ('r', 'p') AND pg_has_role(r.relowner, 'USAGE')";
+        JOIN pg_attribute a ON a.attrelid = r.oid AND NOT a.attisdropped
+             AND a.attnum = ANY (CASE c.contype WHEN 'f' THEN c.confkey ELSE c.conkey END)
+        WHERE c.contype IN ('c', 'p', 'u', 'f') AND r.relkind IN ('r', 'p') AND pg_has_role(r.relowner, 'USAGE')";
     {
         table_catalog: SQL_IDENTIFIER, table_schema: SQL_IDENTIFIER,
         table_name: SQL_IDENTIFIER, column_name: SQL_IDENTIFIER,
@@ -275,10 +306,10 @@ relation! {
     CONSTRAINT_TABLE_USAGE = "constraint_table_usage" 13305, row_type 13307, information_schema View, query "
         SELECT current_database(), nr.nspname, r.relname, current_database(), nc.nspname, c.conname
         FROM pg_constraint c
-        JOIN pg_class r ON r.oid = c.conrelid
+        JOIN pg_class r ON r.oid = CASE c.contype WHEN 'f' THEN c.confrelid ELSE c.conrelid END
         JOIN pg_namespace nr ON nr.oid = r.relnamespace
         JOIN pg_namespace nc ON nc.oid = c.connamespace
-        WHERE c.contype IN ('p', 'u') AND r.relkind IN ('r', 'p') AND pg_has_role(r.relowner, 'USAGE')";
+        WHERE c.contype IN ('p', 'u', 'f') AND r.relkind IN ('r', 'p') AND pg_has_role(r.relowner, 'USAGE')";
     {
         table_catalog: SQL_IDENTIFIER, table_schema: SQL_IDENTIFIER,
         table_name: SQL_IDENTIFIER, constraint_catalog: SQL_IDENTIFIER,

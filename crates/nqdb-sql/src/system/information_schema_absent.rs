@@ -4,7 +4,6 @@
 use super::relation::{SystemRelation, relation};
 
 pub(super) static RELATIONS: &[&SystemRelation] = &[
-    &REFERENTIAL_CONSTRAINTS,
     &TRIGGERS,
     &TRIGGERED_UPDATE_COLUMNS,
     &DOMAIN_UDT_USAGE,
@@ -32,17 +31,6 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
     &ROUTINE_ROUTINE_USAGE,
     &COLUMN_COLUMN_USAGE,
 ];
-
-relation! {
-    REFERENTIAL_CONSTRAINTS = "referential_constraints" 13339, row_type 13341, information_schema View, nothing;
-    {
-        constraint_catalog: SQL_IDENTIFIER, constraint_schema: SQL_IDENTIFIER,
-        constraint_name: SQL_IDENTIFIER, unique_constraint_catalog: SQL_IDENTIFIER,
-        unique_constraint_schema: SQL_IDENTIFIER, unique_constraint_name: SQL_IDENTIFIER,
-        match_option: CHARACTER_DATA, update_rule: CHARACTER_DATA,
-        delete_rule: CHARACTER_DATA,
-    }
-}
 
 relation! {
     TRIGGERS = "triggers" 13440, row_type 13442, information_schema View, nothing;

@@ -49,6 +49,7 @@ mod sequence;
 mod session_objects;
 mod session_state;
 mod size;
+mod trigger;
 mod type_functions;
 mod types;
 mod updatable;
@@ -96,6 +97,7 @@ static RELATIONS: &[&[&SystemRelation]] = &[
     user_types::RELATIONS,
     index::RELATIONS,
     constraint::RELATIONS,
+    trigger::RELATIONS,
     sequence::RELATIONS,
     dependency::RELATIONS,
     rewrite::RELATIONS,

@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use nqdb_catalog::{Catalog, Cluster, POSTGRES_DATABASE};
-use nqdb_session::{CommandEnd, Failure, Instance, Session, Settings};
+use nqdb_session::{CommandEnd, Failure, Instance, InstanceOptions, Session};
+use nqdb_sql::temporary_files::TemporaryFolder;
 use nqdb_storage::disk::SimDisk;
 use nqdb_storage::{Options, Sabotage};
 use nqdb_txn::{TxnOptions, TxnSabotage, TxnSystem};
@@ -88,9 +89,10 @@ impl Server {
         let cluster = Cluster::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions))
             .map_err(|error| format!("the catalogs do not open: {}", error.message()))?;
         let catalog = cluster.catalog(POSTGRES_DATABASE).ok_or("the database postgres is missing")?;
-        let settings = Settings::new();
-        let mut instance =
-            Instance::new(system.clone(), cluster.clone(), settings, 10, 256 << 20).expect("random numbers");
+        let temporary = TemporaryFolder::open(Arc::new(disk.clone()))
+            .map_err(|error| format!("the temporary files cannot be removed: {error}"))?;
+        let options = InstanceOptions::plain(10, 256 << 20, temporary);
+        let mut instance = Instance::new(system.clone(), cluster.clone(), options).expect("random numbers");
         Arc::get_mut(&mut instance).expect("nobody else has it yet").clock_micros = || 0;
         Ok(Server { disk: disk.clone(), system, cluster, catalog, instance })
     }

@@ -52,8 +52,15 @@ impl State {
         Ok(())
     }
 
-    /// `writer` has written where, as `is_hit` tells, others may have read.
-    pub(super) fn note_write(&mut self, writer: SerialId, table: u32, is_hit: &dyn Fn(&Stored) -> bool) -> Result<()> {
+    /// `writer` has written where, as `is_hit` tells, others may have read, `over` a version by somebody. Who comes before
+    /// that one anyway needs no edge of its own.
+    pub(super) fn note_write(
+        &mut self,
+        writer: SerialId,
+        table: u32,
+        over: Option<Xid>,
+        is_hit: &dyn Fn(&Stored) -> bool,
+    ) -> Result<()> {
         let Some(own) = self.txns.get_mut(&writer).filter(|own| !own.declared_read_only) else { return Ok(()) };
         own.has_written = true;
         if own.is_doomed {
@@ -66,10 +73,12 @@ impl State {
             }
             own.has_old_reader = true;
         }
+        let over = over.and_then(|xid| self.by_xid.get(&xid).copied());
         for reader in self.reads.readers(table, is_hit) {
             let Some(other) = self.txns.get(&reader).filter(|_| reader != writer) else { continue };
             let is_concurrent = other.committed.is_none_or(|csn| csn > snapshot);
-            if !other.is_doomed && is_concurrent && !other.writers.contains(&writer) {
+            let is_known = other.writers.contains(&writer) || over.is_some_and(|over| other.writers.contains(&over));
+            if !other.is_doomed && is_concurrent && !is_known {
                 self.add_edge(reader, writer, writer)?;
             }
         }

@@ -88,7 +88,7 @@ struct State {
     finished: VecDeque<(Csn, SerialId)>,
     reads: Reads,
     summary: Summary,
-    /// The commits up to which everything is forgotten.
+    /// The commits up to which summaries are forgotten.
     horizon: Csn,
 }
 
@@ -234,23 +234,24 @@ impl Serial {
     }
 
     /// The transaction has written at these keys of a table's trees: everybody who has read there comes before it. Ranges
-    /// of trees that the table has no longer count as read of the whole table.
+    /// of trees that the table has no longer count as read of the whole table. `over` is who wrote the version before.
     pub(crate) fn wrote(
         &self,
         tracked: &Tracked,
         table: u32,
+        over: Option<Xid>,
         touched: &[(TreeId, Vec<u8>)],
         has_tree: &dyn Fn(TreeId) -> bool,
     ) -> Result<()> {
         let is_hit = |range: &Stored| {
             !has_tree(range.tree) || touched.iter().any(|(tree, key)| *tree == range.tree && range.contains(key))
         };
-        self.state.lock().note_write(tracked.id, table, &is_hit)
+        self.state.lock().note_write(tracked.id, table, over, &is_hit)
     }
 
     /// As [`Serial::wrote`], for a change of all there is in a table.
     pub(crate) fn wrote_everything(&self, tracked: &Tracked, table: u32) -> Result<()> {
-        self.state.lock().note_write(tracked.id, table, &|_| true)
+        self.state.lock().note_write(tracked.id, table, None, &|_| true)
     }
 
     /// Judges whether the transaction may commit. What it gives must be kept until the commit has its csn.
@@ -343,16 +344,16 @@ impl State {
     /// Forgets the committed ones that no running transaction is concurrent with, nor one that begins now.
     fn forget_old(&mut self, synced: Csn) {
         let horizon = self.active.first().map_or(synced, |(oldest, _)| synced.min(*oldest));
-        if horizon <= self.horizon {
-            return;
-        }
-        self.horizon = horizon;
         while let Some((csn, id)) = self.finished.front().copied()
             && csn <= horizon
         {
             self.finished.pop_front();
             self.forget(id);
         }
+        if horizon <= self.horizon {
+            return;
+        }
+        self.horizon = horizon;
         self.summary.writers.retain(|_, writer| writer.csn > horizon);
         self.summary.below = self.summary.below.filter(|(_, writer)| writer.csn > horizon);
         self.reads.forget_summaries(horizon);

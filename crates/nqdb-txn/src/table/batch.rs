@@ -58,7 +58,7 @@ impl TableStore {
             self.insert_entries(txn, position, &entries)?;
         }
         for (number, row_id) in (first.0..).enumerate().take(rows.len()) {
-            self.track_write(txn, RowId(row_id), &[images.image(number)])?;
+            self.track_write(txn, RowId(row_id), None, &[images.image(number)])?;
         }
         self.counters.count_rows(rows.len() as i64);
         Ok(Some(first))
@@ -71,7 +71,7 @@ impl TableStore {
         for (position, index) in self.indexes.iter().enumerate() {
             let keys: Vec<Option<RowKey>> =
                 rows.iter().map(|row| self.key_of_datums(position, row)).collect::<Result<_>>().ok()?;
-            if index.unique {
+            if index.unique && !index.deferrable {
                 let exclusive = keys.iter().flatten().filter(|key| index.is_exclusive(key));
                 let mut prefixes: Vec<&[u8]> = exclusive.map(|key| key.prefix.as_slice()).collect();
                 prefixes.sort_unstable();

@@ -80,6 +80,8 @@ pub struct IndexStore {
     pub unique: bool,
     /// NULLs count as equal to each other where keys must be unique.
     pub nulls_not_distinct: bool,
+    /// Writers do not look for other rows with the key: that is checked later ([`TableStore::check_unique`]).
+    pub deferrable: bool,
     pub key: Vec<KeyColumn>,
     /// There when the key, or whether a row has an entry, is more than columns of the row.
     pub computation: Option<Arc<dyn Computation>>,
@@ -159,7 +161,16 @@ impl IndexStore {
     /// An index over columns, as old as the rows in it.
     pub fn over_columns(id: u32, tree: Tree, unique: bool, key: Vec<KeyColumn>) -> IndexStore {
         let usable_from = UsableFrom::default();
-        IndexStore { id, tree, unique, nulls_not_distinct: false, key, computation: None, usable_from }
+        IndexStore {
+            id,
+            tree,
+            unique,
+            nulls_not_distinct: false,
+            deferrable: false,
+            key,
+            computation: None,
+            usable_from,
+        }
     }
 
     /// The same index over another tree, which is empty.
@@ -169,10 +180,17 @@ impl IndexStore {
             tree,
             unique: self.unique,
             nulls_not_distinct: self.nulls_not_distinct,
+            deferrable: self.deferrable,
             key: self.key.clone(),
             computation: self.computation.clone(),
             usable_from: UsableFrom::default(),
         }
+    }
+
+    /// The same index, whose keys writers leave to be checked later.
+    pub fn deferrable(&self) -> IndexStore {
+        let usable_from = UsableFrom(AtomicU64::new(self.usable_from.0.load(Ordering::Acquire)));
+        IndexStore { deferrable: true, usable_from, ..self.over_tree(self.tree.clone()) }
     }
 
     /// Whether the key is columns of the row, and every row has an entry.

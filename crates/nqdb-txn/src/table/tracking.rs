@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::ids::RowId;
 use crate::serial::{Extent, Predicate, RangeMark, Tracked};
 use crate::transaction::Transaction;
-use crate::view::ReadView;
+use crate::view::{ReadView, RowVersion};
 use nqdb_storage::TreeId;
 use nqdb_storage::tree::Direction;
 use std::ops::{Bound, Range};
@@ -92,9 +92,15 @@ impl TableStore {
         Ok(mark.map(|mark| RangeRead { view: view.clone(), table: self.id, mark, direction, reached: None }))
     }
 
-    /// Says that a row was written, whose versions before and after the change have these images. Called when that is
-    /// done: see the invariants of [`crate::serial`].
-    pub(super) fn track_write(&self, txn: &Transaction, row_id: RowId, images: &[&[u8]]) -> Result<()> {
+    /// Says that a row was written: over which version, and the images of the versions before and after the change.
+    /// Called when that is done: see the invariants of [`crate::serial`].
+    pub(super) fn track_write(
+        &self,
+        txn: &Transaction,
+        row_id: RowId,
+        over: Option<RowVersion>,
+        images: &[&[u8]],
+    ) -> Result<()> {
         let Some(tracked) = self.tracked(txn) else { return Ok(()) };
         let Some(trees) = txn.system().serial().trees_read_by_others(tracked, self.id)? else { return Ok(()) };
         let mut touched = vec![(self.rows.id(), row_id.key().to_vec())];
@@ -103,7 +109,7 @@ impl TableStore {
                 touched.extend(self.entry_of_image(index, image, row_id)?.map(|entry| (index.tree.id(), entry)));
             }
         }
-        self.track_touched(txn, tracked, &touched)
+        self.track_touched(txn, tracked, over, &touched)
     }
 
     /// Says that a row would have been written if another row had not had its key: whoever has read that there is none
@@ -113,11 +119,18 @@ impl TableStore {
         if txn.system().serial().trees_read_by_others(tracked, self.id)?.is_none() {
             return Ok(());
         }
-        self.track_touched(txn, tracked, &[claim.entry(row_id)])
+        self.track_touched(txn, tracked, None, &[claim.entry(row_id)])
     }
 
-    fn track_touched(&self, txn: &Transaction, tracked: &Tracked, touched: &[(TreeId, Vec<u8>)]) -> Result<()> {
-        txn.system().serial().wrote(tracked, self.id, touched, &|tree| self.has_tree(tree))
+    fn track_touched(
+        &self,
+        txn: &Transaction,
+        tracked: &Tracked,
+        over: Option<RowVersion>,
+        touched: &[(TreeId, Vec<u8>)],
+    ) -> Result<()> {
+        let over = over.map(|version| version.xid);
+        txn.system().serial().wrote(tracked, self.id, over, touched, &|tree| self.has_tree(tree))
     }
 
     /// Says that all rows were taken away at once, as TRUNCATE and DROP do.

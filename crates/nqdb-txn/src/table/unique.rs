@@ -2,7 +2,7 @@
 //!
 //! Short locks on (tree, key) are taken for all unique keys of a row in ascending order; then each index is asked for
 //! other rows with the key; then, still under the locks, the caller writes. If an unfinished transaction is in the way,
-//! the locks are given back and the caller waits.
+//! the locks are given back and the caller waits. Keys of deferrable indexes are written without a look and checked later.
 
 use super::keys::{ROW_ID_BYTES, RowKey};
 use super::{IndexStore, RowImage, TableStore};
@@ -38,7 +38,7 @@ impl TableStore {
     /// What must be checked before `key` is written into the index at `position`; nothing when it cannot conflict.
     pub(super) fn claim<'a>(&'a self, (position, key): (usize, &'a Option<RowKey>)) -> Option<KeyClaim<'a>> {
         let index = &self.indexes[position];
-        let key = key.as_ref().filter(|key| index.is_exclusive(key))?;
+        let key = key.as_ref().filter(|key| !index.deferrable && index.is_exclusive(key))?;
         Some(KeyClaim { position, index, prefix: &key.prefix })
     }
 
@@ -74,6 +74,23 @@ impl TableStore {
     /// The slot that keeps purge away from a row whose keys are changing.
     pub(crate) fn row_slot(&self, system: &TxnSystem, row_id: RowId) -> usize {
         system.key_locks().slot(ROW_SPACE | u64::from(self.id), &row_id.key())
+    }
+
+    /// Checks the key that a row, which this transaction wrote, has by now in the deferrable index at `position`.
+    ///
+    /// `UniqueViolation` when another row has it, `Wait` when one in the hands of another transaction may. Who checks has
+    /// written before, so of two transactions with one key the second to look finds the first.
+    pub fn check_unique(&self, txn: &mut Transaction, position: usize, row_id: RowId) -> Result<()> {
+        let Some(index) = self.indexes.get(position) else { return Ok(()) };
+        let Some(row) = self.stored_row(row_id)? else { return Ok(()) };
+        if row.header.is_deleted() {
+            return Ok(());
+        }
+        let key = self.key_of_image(index, &RowImage::new(self, &row.image)?)?;
+        let Some(key) = key.filter(|key| index.is_exclusive(key)) else { return Ok(()) };
+        txn.ensure_registered();
+        let system = txn.system().clone();
+        self.check_claim(txn, &system, row_id, &KeyClaim { position, index, prefix: &key.prefix })
     }
 
     fn check_claim(&self, txn: &Transaction, system: &TxnSystem, own: RowId, claim: &KeyClaim<'_>) -> Result<()> {

@@ -89,7 +89,7 @@ impl TableStore {
                 self.add_entry(txn, xid, index, &key.entry(row_id))?;
             }
         }
-        self.track_write(txn, row_id, &[&image])?;
+        self.track_write(txn, row_id, None, &[&image])?;
         self.counters.count_rows(1);
         Ok(row_id)
     }
@@ -124,7 +124,7 @@ impl TableStore {
             match self.update_in_place(txn, &system, row_id, seen, &image)? {
                 Attempt::Done => {
                     // All keys are the same in the old version.
-                    self.track_write(txn, row_id, &[&image])?;
+                    self.track_write(txn, row_id, Some(seen), &[&image])?;
                     return Ok(Modified::Done);
                 }
                 Attempt::Obstacle(Obstacle::Again) | Attempt::TouchesMore => {}
@@ -292,7 +292,7 @@ impl TableStore {
             }
         }
         self.mark_values(txn, &old.image)?;
-        self.track_write(txn, row_id, &[&old.image, &image])?;
+        self.track_write(txn, row_id, Some(seen), &[&old.image, &image])?;
         Ok(Some(Modified::Done))
     }
 
@@ -328,7 +328,7 @@ impl TableStore {
             match obstacle? {
                 None => {
                     self.mark_values(txn, &old.image)?;
-                    self.track_write(txn, row_id, &[&old.image])?;
+                    self.track_write(txn, row_id, Some(seen), &[&old.image])?;
                     self.counters.count_rows(-1);
                     return Ok(Modified::Done);
                 }

@@ -217,6 +217,24 @@ fn a_deletion_conflicts_with_whoever_has_read_the_row() {
 }
 
 #[test]
+fn who_writes_over_a_version_that_a_reader_has_missed_comes_after_its_writer() {
+    let bed = bed_with(&[row(1, 0, "x"), row(2, 0, "y"), row(3, 0, "z")]);
+    let mut first = serializable(&bed);
+    value(&bed, &mut first, 1).expect("read");
+    let mut second = serializable(&bed);
+    bed.update(&mut second, 1, &row(1, 1, "x")).expect("update");
+    assert!(commits(&bed, second));
+    let mut third = serializable(&bed);
+    bed.update(&mut third, 1, &row(1, 2, "x")).expect("update");
+    value(&bed, &mut third, 2).expect("read");
+    let mut fourth = serializable(&bed);
+    bed.update(&mut fourth, 2, &row(2, 1, "y")).expect("update");
+    value(&bed, &mut fourth, 3).expect("read");
+    assert!(commits(&bed, fourth) && commits(&bed, third));
+    assert_eq!(reason(bed.update(&mut first, 3, &row(3, 1, "z"))), "identification as a pivot, during write");
+}
+
+#[test]
 fn rows_inserted_in_a_batch_conflict_too() {
     let bed = two_rows();
     let (mut first, mut second) = (serializable(&bed), serializable(&bed));

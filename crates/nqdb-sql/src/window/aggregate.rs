@@ -14,10 +14,10 @@ use nqdb_functions::{Accumulator, Aggregate};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
-use super::frame::FrameRows;
-use crate::exec::runtime::Runtime;
+use super::{FrameRows, Surroundings};
 
-pub(super) struct MovingAggregate {
+/// An aggregate over the frames of one partition's rows.
+pub struct MovingAggregate {
     aggregate: &'static Aggregate,
     arg_types: Box<[Oid]>,
     accumulator: Box<dyn Accumulator>,
@@ -30,19 +30,25 @@ pub(super) struct MovingAggregate {
     charged_bytes: usize,
 }
 
-/// The arguments of all rows of the partition, and whether they pass the filter.
-struct Rows<'p> {
-    args: &'p [Datum],
-    width: usize,
-    passes: &'p [bool],
-    len: usize,
+/// The arguments of all rows of the partition, row by row, and whether they pass the filter.
+#[derive(Clone, Copy)]
+pub struct Arguments<'p> {
+    pub values: &'p [Datum],
+    pub width: usize,
+    /// Empty without a filter.
+    pub passes: &'p [bool],
 }
 
-impl Rows<'_> {
+impl Arguments<'_> {
+    /// How many rows there are; those without arguments are not counted.
+    fn rows(&self) -> usize {
+        self.values.len().checked_div(self.width).unwrap_or(usize::MAX)
+    }
+
     /// The arguments of a row; none when the filter keeps it out.
     fn get(&self, row: usize) -> Option<&[Datum]> {
         let passes = self.passes.get(row).copied().unwrap_or(true);
-        if passes { self.args.get(row * self.width..(row + 1) * self.width) } else { None }
+        if passes { self.values.get(row * self.width..(row + 1) * self.width) } else { None }
     }
 }
 
@@ -61,60 +67,61 @@ impl MovingAggregate {
     }
 
     /// Forgets the partition.
-    pub fn clear(&mut self, rt: &mut Runtime<'_, '_>) {
+    pub fn clear(&mut self, surroundings: &mut impl Surroundings) {
         self.accumulator = fresh(self.aggregate, &self.arg_types);
         self.taken = FrameRows::default();
         self.valued = None;
         self.value = Datum::Null;
         self.tree = None;
-        rt.release(std::mem::take(&mut self.charged_bytes));
+        surroundings.release(std::mem::take(&mut self.charged_bytes));
     }
 
     /// The aggregate of a frame's rows.
     pub fn value(
         &mut self,
         frame: FrameRows,
-        args: &[Datum],
-        width: usize,
-        passes: &[bool],
-        rt: &mut Runtime<'_, '_>,
+        rows: Arguments<'_>,
+        surroundings: &mut impl Surroundings,
     ) -> SqlResult<Datum> {
         if self.valued != Some(frame) {
-            let len = args.len().checked_div(width).unwrap_or(usize::MAX);
-            let rows = Rows { args, width, passes, len };
-            self.value = self.compute(frame, &rows, rt)?;
+            self.value = self.compute(frame, rows, surroundings)?;
             self.valued = Some(frame);
         }
         Ok(self.value.clone())
     }
 
-    fn compute(&mut self, frame: FrameRows, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+    fn compute(
+        &mut self,
+        frame: FrameRows,
+        rows: Arguments<'_>,
+        surroundings: &mut impl Surroundings,
+    ) -> SqlResult<Datum> {
         let has_hole = frame.hole.0 < frame.hole.1 || self.taken.hole.0 < self.taken.hole.1;
         if frame.start == self.taken.start && frame.end >= self.taken.end && !has_hole {
             for row in self.taken.end..frame.end {
-                self.take_in(row, rows, rt)?;
+                self.take_in(row, rows, surroundings)?;
             }
             self.taken = frame;
         } else if self.accumulator.combines_results() && rows.width == 1 {
-            return self.combine(frame, rows, rt);
-        } else if !self.move_to(frame, rows, rt)? {
-            self.start_anew(frame, rows, rt)?;
+            return self.combine(frame, rows, surroundings);
+        } else if !self.move_to(frame, rows, surroundings)? {
+            self.start_anew(frame, rows, surroundings)?;
         }
-        self.charge_accumulator(rt)?;
+        self.charge_accumulator(surroundings)?;
         self.accumulator.finish()
     }
 
-    fn take_in(&mut self, row: usize, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        rt.count_row_of_frame()?;
+    fn take_in(&mut self, row: usize, rows: Arguments<'_>, surroundings: &mut impl Surroundings) -> SqlResult<()> {
+        surroundings.count_row()?;
         match rows.get(row) {
-            Some(args) => self.accumulator.accumulate_in(&rt.cx.functions, args),
+            Some(args) => self.accumulator.accumulate_in(surroundings.functions(), args),
             None => Ok(()),
         }
     }
 
     /// False when the accumulator cannot let the row go.
-    fn take_out(&mut self, row: usize, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
-        rt.count_row_of_frame()?;
+    fn take_out(&mut self, row: usize, rows: Arguments<'_>, surroundings: &mut impl Surroundings) -> SqlResult<bool> {
+        surroundings.count_row()?;
         match rows.get(row) {
             Some(args) => self.accumulator.retract(args),
             None => Ok(true),
@@ -122,29 +129,34 @@ impl MovingAggregate {
     }
 
     /// Takes rows out and in until the frame is what was taken in; false when the accumulator must start anew.
-    fn move_to(&mut self, frame: FrameRows, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
+    fn move_to(
+        &mut self,
+        frame: FrameRows,
+        rows: Arguments<'_>,
+        surroundings: &mut impl Surroundings,
+    ) -> SqlResult<bool> {
         let before = self.taken;
         if frame.start >= before.end || frame.start < before.start || frame.end < before.end {
             return Ok(false);
         }
         for row in before.start..frame.start {
-            let is_in = !in_hole(&before, row);
-            if is_in && !self.take_out(row, rows, rt)? {
+            let is_in = !before.leaves_out(row);
+            if is_in && !self.take_out(row, rows, surroundings)? {
                 return Ok(false);
             }
         }
         for row in before.hole.0.max(frame.start)..before.hole.1 {
-            if in_hole(&before, row) && !in_hole(&frame, row) {
-                self.take_in(row, rows, rt)?;
+            if before.leaves_out(row) && !frame.leaves_out(row) {
+                self.take_in(row, rows, surroundings)?;
             }
         }
         for row in before.end..frame.end {
-            if !in_hole(&frame, row) {
-                self.take_in(row, rows, rt)?;
+            if !frame.leaves_out(row) {
+                self.take_in(row, rows, surroundings)?;
             }
         }
         for row in frame.hole.0..frame.hole.1.min(before.end) {
-            if in_hole(&frame, row) && !in_hole(&before, row) && !self.take_out(row, rows, rt)? {
+            if frame.leaves_out(row) && !before.leaves_out(row) && !self.take_out(row, rows, surroundings)? {
                 return Ok(false);
             }
         }
@@ -152,11 +164,16 @@ impl MovingAggregate {
         Ok(true)
     }
 
-    fn start_anew(&mut self, frame: FrameRows, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+    fn start_anew(
+        &mut self,
+        frame: FrameRows,
+        rows: Arguments<'_>,
+        surroundings: &mut impl Surroundings,
+    ) -> SqlResult<()> {
         self.accumulator = fresh(self.aggregate, &self.arg_types);
         for row in frame.start..frame.end {
-            if !in_hole(&frame, row) {
-                self.take_in(row, rows, rt)?;
+            if !frame.leaves_out(row) {
+                self.take_in(row, rows, surroundings)?;
             }
         }
         self.taken = frame;
@@ -164,16 +181,21 @@ impl MovingAggregate {
     }
 
     /// The result of a frame by the tree of partial results.
-    fn combine(&mut self, frame: FrameRows, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<Datum> {
+    fn combine(
+        &mut self,
+        frame: FrameRows,
+        rows: Arguments<'_>,
+        surroundings: &mut impl Surroundings,
+    ) -> SqlResult<Datum> {
         let tree = match self.tree.take() {
             Some(tree) => tree,
-            None => self.build_tree(rows, rt)?,
+            None => self.build_tree(rows, surroundings)?,
         };
         let mut state = fresh(self.aggregate, &self.arg_types);
         let mut found = Vec::new();
-        cover(rows.len, frame.start, frame.hole.0, &mut found);
-        found.extend(frame.kept.map(|row| rows.len + row));
-        cover(rows.len, frame.hole.1, frame.end, &mut found);
+        cover(rows.rows(), frame.start, frame.hole.0, &mut found);
+        found.extend(frame.kept.map(|row| rows.rows() + row));
+        cover(rows.rows(), frame.hole.1, frame.end, &mut found);
         for node in found {
             if let Some(partial) = tree.get(node) {
                 state.accumulate(std::slice::from_ref(partial))?;
@@ -184,10 +206,10 @@ impl MovingAggregate {
     }
 
     /// Leaf `row` is node `len + row`; node `n` combines `2 n` and `2 n + 1`.
-    fn build_tree(&mut self, rows: &Rows<'_>, rt: &mut Runtime<'_, '_>) -> SqlResult<Vec<Datum>> {
-        let len = rows.len;
+    fn build_tree(&mut self, rows: Arguments<'_>, surroundings: &mut impl Surroundings) -> SqlResult<Vec<Datum>> {
+        let len = rows.rows();
         let bytes = 2 * len * size_of::<Datum>();
-        rt.charge(bytes)?;
+        surroundings.charge(bytes)?;
         self.charged_bytes += bytes;
         let mut tree = vec![Datum::Null; 2 * len];
         for row in 0..len {
@@ -196,7 +218,7 @@ impl MovingAggregate {
             }
         }
         for node in (1..len).rev() {
-            rt.count_row_of_frame()?;
+            surroundings.count_row()?;
             let mut state = fresh(self.aggregate, &self.arg_types);
             state.accumulate(std::slice::from_ref(&tree[2 * node]))?;
             state.accumulate(std::slice::from_ref(&tree[2 * node + 1]))?;
@@ -205,10 +227,10 @@ impl MovingAggregate {
         Ok(tree)
     }
 
-    fn charge_accumulator(&mut self, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+    fn charge_accumulator(&mut self, surroundings: &mut impl Surroundings) -> SqlResult<()> {
         let bytes = self.accumulator.size_bytes();
         if bytes > self.charged_bytes {
-            rt.charge(bytes - self.charged_bytes)?;
+            surroundings.charge(bytes - self.charged_bytes)?;
             self.charged_bytes = bytes;
         }
         Ok(())
@@ -219,10 +241,6 @@ fn fresh(aggregate: &Aggregate, arg_types: &[Oid]) -> Box<dyn Accumulator> {
     let mut accumulator = (aggregate.state)();
     accumulator.set_argument_types(arg_types);
     accumulator
-}
-
-fn in_hole(frame: &FrameRows, row: usize) -> bool {
-    (frame.hole.0..frame.hole.1).contains(&row) && frame.kept != Some(row)
 }
 
 /// The nodes that make up the leaves `from .. until`, from left to right.

@@ -8,17 +8,9 @@
 //!    go back cost each row once (see `aggregate` for what cannot take rows out again).
 //! 4. The partition, the arguments and the aggregates' states are charged to the statement.
 //!
-//! | file | what it does |
-//! |---|---|
-//! | `frame` | which rows a call sees |
-//! | `function` | row_number, rank, lag, first_value and the like |
-//! | `aggregate` | aggregates over a moving frame |
+//! What is computed is in [`crate::window`].
 
-mod aggregate;
-mod frame;
-mod function;
-
-use nqdb_functions::{Aggregate, WindowKind};
+use nqdb_functions::{Aggregate, FunctionContext, InRange, WindowKind};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
@@ -27,10 +19,17 @@ use super::operator::{PlanNode, Pull, State};
 use super::row_buffer::RowBuffer;
 use super::runtime::Runtime;
 use super::sort::SortColumn;
-use aggregate::MovingAggregate;
-pub(crate) use frame::{Bound, Frame, Offset};
-use frame::{FrameCursor, Offsets};
-use function::Ntile;
+use crate::window::{
+    Arguments, Distance, Frame, FrameCursor, FrameRows, MovingAggregate, Ntile, Peers, Place, RangeKey, Surroundings,
+    checked_distance, neighbour, rank, row_in_frame,
+};
+
+/// How far a bound of a frame is.
+#[derive(Clone, Debug)]
+pub(crate) struct WindowOffset {
+    pub distance: Eval,
+    pub in_range: Option<InRange>,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
@@ -51,7 +50,7 @@ pub(crate) struct WindowCall {
     pub args: Box<[Eval]>,
     pub arg_types: Box<[Oid]>,
     pub filter: Option<Eval>,
-    pub frame: Frame,
+    pub frame: Frame<WindowOffset>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,17 +68,15 @@ pub(crate) struct WindowState {
     input_ended: bool,
     /// The next row to give out; none while rows come in.
     position: Option<usize>,
-    /// The frames' offsets were evaluated.
-    has_offsets: bool,
+    /// The frames of the calls, once their offsets were evaluated.
+    frames: Option<Vec<Frame<Distance>>>,
 }
 
 /// The rows of one partition.
 #[derive(Default)]
 struct Partition {
     rows: RowBuffer,
-    /// The peer group of each row, and the first row of each group.
-    group_of: Vec<usize>,
-    group_starts: Vec<usize>,
+    peers: Peers,
     charged_bytes: usize,
 }
 
@@ -89,7 +86,6 @@ struct CallState {
     args: Vec<Datum>,
     /// Whether each row passes the filter; empty without one.
     passes: Vec<bool>,
-    offsets: Offsets,
     cursor: FrameCursor,
     aggregate: Option<MovingAggregate>,
     ntile: Ntile,
@@ -98,20 +94,12 @@ struct CallState {
 
 impl Partition {
     fn len(&self) -> usize {
-        self.group_of.len()
-    }
-
-    /// The rows of a peer group: the first, and the one behind the last.
-    fn group(&self, number: usize) -> (usize, usize) {
-        let start = self.group_starts.get(number).copied().unwrap_or(self.len());
-        let end = self.group_starts.get(number + 1).copied().unwrap_or(self.len());
-        (start, end)
+        self.peers.rows()
     }
 
     fn clear(&mut self, rt: &mut Runtime<'_, '_>) {
         self.rows.clear(rt);
-        self.group_of.clear();
-        self.group_starts.clear();
+        self.peers.clear();
         rt.release(std::mem::take(&mut self.charged_bytes));
     }
 }
@@ -125,7 +113,6 @@ impl CallState {
         CallState {
             args: Vec::new(),
             passes: Vec::new(),
-            offsets: Offsets::default(),
             cursor: FrameCursor::default(),
             aggregate,
             ntile: Ntile::default(),
@@ -146,6 +133,100 @@ impl CallState {
     }
 }
 
+impl WindowCall {
+    /// The frame with the values of its offsets.
+    fn frame(&self, rt: &mut Runtime<'_, '_>) -> SqlResult<Frame<Distance>> {
+        self.frame.try_map(|offset, side| {
+            let value = checked_distance(offset.distance.eval(rt)?, self.frame.unit, side)?;
+            Ok(Distance { value, in_range: offset.in_range })
+        })
+    }
+
+    /// The value in the current row.
+    fn value(
+        &self,
+        frame: &Frame<Distance>,
+        state: &mut CallState,
+        place: Place<'_>,
+        rt: &mut Runtime<'_, '_>,
+    ) -> SqlResult<Datum> {
+        let (row, rows, width) = (place.row, place.peers.rows(), self.args.len());
+        let argument = |args: &[Datum], row: usize, number: usize| {
+            args.get(row * width + number).filter(|_| number < width).cloned()
+        };
+        let integer = |args: &[Datum], number| argument(args, row, number).as_ref().and_then(Datum::as_integer);
+        let kind = match self.work {
+            WindowWork::Function(kind) => kind,
+            WindowWork::Aggregate(_) => {
+                let rows: FrameRows = state.cursor.rows(frame, place, rt)?;
+                let Some(aggregate) = &mut state.aggregate else { return Ok(Datum::Null) };
+                let arguments = Arguments { values: &state.args, width, passes: &state.passes };
+                return aggregate.value(rows, arguments, rt);
+            }
+        };
+        let args = &state.args;
+        Ok(match kind {
+            WindowKind::FirstValue | WindowKind::LastValue | WindowKind::NthValue => {
+                let rows = state.cursor.rows(frame, place, rt)?;
+                let found = row_in_frame(kind, &rows, integer(args, 1))?;
+                found.and_then(|row| argument(args, row, 0)).unwrap_or(Datum::Null)
+            }
+            WindowKind::Lag | WindowKind::Lead => {
+                let Some(distance) = (if width > 1 { integer(args, 1) } else { Some(1) }) else {
+                    return Ok(Datum::Null);
+                };
+                let found = match neighbour(kind == WindowKind::Lead, distance, row, rows) {
+                    Some(target) => argument(args, target, 0),
+                    None => argument(args, row, 2),
+                };
+                found.unwrap_or(Datum::Null)
+            }
+            WindowKind::Ntile => state.ntile.value(integer(args, 0), row, rows)?.map_or(Datum::Null, Datum::Int4),
+            _ => rank(kind, place.peers, row),
+        })
+    }
+}
+
+/// The only column of the order, among kept rows.
+struct KeyColumn<'p> {
+    rows: &'p RowBuffer,
+    width: usize,
+    column: SortColumn,
+}
+
+impl RangeKey for KeyColumn<'_> {
+    fn value(&self, row: usize) -> &Datum {
+        &self.rows.row(row, self.width)[self.column.position]
+    }
+
+    fn descending(&self) -> bool {
+        self.column.descending
+    }
+
+    fn nulls_first(&self) -> bool {
+        self.column.nulls_first
+    }
+}
+
+impl Surroundings for Runtime<'_, '_> {
+    /// A row's values are computed whole, so only the cancel flag ends this.
+    fn count_row(&mut self) -> SqlResult<()> {
+        self.slice_is_over().map(|_| ())
+    }
+
+    fn functions(&self) -> &FunctionContext<'_> {
+        &self.cx.functions
+    }
+
+    fn charge(&mut self, bytes: usize) -> SqlResult<()> {
+        Runtime::charge(self, bytes)
+    }
+
+    fn release(&mut self, bytes: usize) {
+        Runtime::release(self, bytes);
+    }
+}
+
 impl Window {
     pub fn new_state(&self) -> WindowState {
         WindowState {
@@ -155,7 +236,7 @@ impl Window {
             pending: None,
             input_ended: false,
             position: None,
-            has_offsets: false,
+            frames: None,
         }
     }
 
@@ -163,16 +244,13 @@ impl Window {
         state.clear(rt);
         state.pending = None;
         state.input_ended = false;
-        state.has_offsets = false;
+        state.frames = None;
         self.input.open(&mut state.input, rt)
     }
 
     pub fn next(&self, state: &mut WindowState, rt: &mut Runtime<'_, '_>) -> SqlResult<Pull> {
-        if !state.has_offsets {
-            for (call, call_state) in self.calls.iter().zip(&mut state.calls) {
-                call_state.offsets = call.frame.evaluate_offsets(rt)?;
-            }
-            state.has_offsets = true;
+        if state.frames.is_none() {
+            state.frames = Some(self.calls.iter().map(|call| call.frame(rt)).collect::<SqlResult<_>>()?);
         }
         loop {
             let position = match state.position {
@@ -202,54 +280,17 @@ impl Window {
 
     /// Puts a row and the values of the calls into their slots.
     fn give_out(&self, state: &mut WindowState, position: usize, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        rt.load(&self.slots, state.partition.rows.row(position, self.slots.len()));
-        for (call, call_state) in self.calls.iter().zip(&mut state.calls) {
-            let value = self.value(call, call_state, &state.partition, position, rt)?;
+        let width = self.slots.len();
+        rt.load(&self.slots, state.partition.rows.row(position, width));
+        let key = self.order.first().map(|column| KeyColumn { rows: &state.partition.rows, width, column: *column });
+        let key = key.as_ref().map(|key| key as &dyn RangeKey);
+        let place = Place { peers: &state.partition.peers, key, row: position };
+        let frames = state.frames.as_deref().unwrap_or_default();
+        for ((call, frame), call_state) in self.calls.iter().zip(frames).zip(&mut state.calls) {
+            let value = call.value(frame, call_state, place, rt)?;
             rt.frame.slots[call.slot] = value;
         }
         Ok(())
-    }
-
-    fn value(
-        &self,
-        call: &WindowCall,
-        state: &mut CallState,
-        partition: &Partition,
-        row: usize,
-        rt: &mut Runtime<'_, '_>,
-    ) -> SqlResult<Datum> {
-        let kind = match call.work {
-            WindowWork::Function(kind) => kind,
-            WindowWork::Aggregate(_) => {
-                let rows = self.frame_rows(call, state, partition, row, rt)?;
-                let width = call.args.len();
-                let Some(aggregate) = &mut state.aggregate else { return Ok(Datum::Null) };
-                return aggregate.value(rows, &state.args, width, &state.passes, rt);
-            }
-        };
-        match kind {
-            WindowKind::FirstValue | WindowKind::LastValue | WindowKind::NthValue => {
-                let rows = self.frame_rows(call, state, partition, row, rt)?;
-                function::value_in_frame(kind, &rows, &state.args, call.args.len(), row)
-            }
-            WindowKind::Lag | WindowKind::Lead => {
-                Ok(function::neighbour(kind == WindowKind::Lead, &state.args, call.args.len(), row, partition.len()))
-            }
-            WindowKind::Ntile => state.ntile.value(state.args.get(row), row, partition.len()),
-            _ => Ok(function::rank(kind, partition, row)),
-        }
-    }
-
-    fn frame_rows(
-        &self,
-        call: &WindowCall,
-        state: &mut CallState,
-        partition: &Partition,
-        row: usize,
-        rt: &mut Runtime<'_, '_>,
-    ) -> SqlResult<frame::FrameRows> {
-        let place = frame::Place { partition, order: &self.order, width: self.slots.len(), row };
-        state.cursor.rows(&call.frame, &state.offsets, &place, rt)
     }
 
     /// Reads the input up to the end of the partition; false when the slice is over before that.
@@ -300,10 +341,7 @@ impl Window {
             let (before, this) = (partition.rows.row(number - 1, width), partition.rows.row(number, width));
             self.order.iter().all(|key| key.compare(before, this).is_eq())
         };
-        if !is_peer {
-            partition.group_starts.push(number);
-        }
-        partition.group_of.push(partition.group_starts.len() - 1);
+        partition.peers.push(is_peer);
         for (call, call_state) in self.calls.iter().zip(&mut state.calls) {
             let mut bytes = 0;
             for arg in &call.args {

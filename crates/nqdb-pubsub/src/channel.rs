@@ -1,0 +1,155 @@
+//! One channel: who is subscribed, who of them is shown, and what is kept.
+//!
+//! A channel exists as long as somebody is subscribed, and beyond that while it has a history that somebody may come back for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::history::{History, HistoryLimits, Missed, Position};
+use crate::message::{Batch, ChannelName};
+use crate::queue::{Event, Pushed, Queue};
+
+/// Somebody as others in a channel see him.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The connection.
+    pub client: Arc<str>,
+    pub user: Arc<str>,
+}
+
+/// How somebody subscribes.
+#[derive(Clone, Debug, Default)]
+pub struct Subscription {
+    /// Who it is, for those who ask who is there; `None` stays unseen.
+    pub member: Option<Arc<Member>>,
+    /// Wants to be told who comes and goes.
+    pub wants_members: bool,
+    /// The channel is to count and keep its messages from now on, if it does not yet.
+    pub keeps_history: bool,
+    /// Where the subscriber was before.
+    pub since: Option<Position>,
+}
+
+/// What a channel answers to who subscribes.
+#[derive(Clone, Debug, Default)]
+pub struct Subscribed {
+    /// The newest message; `None` where the channel counts none.
+    pub position: Option<Position>,
+    /// What came since [`Subscription::since`].
+    pub missed: Option<Missed>,
+}
+
+/// A subscriber in a channel.
+#[derive(Debug)]
+struct Place {
+    queue: Arc<Queue>,
+    member: Option<Arc<Member>>,
+    wants_members: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Channel {
+    places: BTreeMap<u64, Place>,
+    pub(crate) history: Option<History>,
+    /// When the last subscriber left.
+    idle_since_millis: Option<u64>,
+}
+
+/// How many of those subscribed got an event, and how many were ended by it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Delivered {
+    pub(crate) taken: u64,
+    pub(crate) dropped: u64,
+}
+
+impl Channel {
+    /// Takes a subscriber in. `epoch` names the history if one begins.
+    pub(crate) fn subscribe(
+        &mut self,
+        name: &ChannelName,
+        queue: &Arc<Queue>,
+        subscription: Subscription,
+        begin_history: impl FnOnce() -> History,
+    ) -> Subscribed {
+        if subscription.keeps_history {
+            self.history.get_or_insert_with(begin_history);
+        }
+        self.idle_since_millis = None;
+        let position = self.history.as_ref().map(History::position);
+        let missed = subscription.since.map(|since| match &self.history {
+            Some(history) => history.missed_since(&since),
+            None => Missed::Unknown,
+        });
+        if let Some(member) = &subscription.member {
+            self.tell_members(queue.id, || Event::Joined { channel: name.clone(), member: member.clone() });
+        }
+        let place =
+            Place { queue: queue.clone(), member: subscription.member, wants_members: subscription.wants_members };
+        self.places.insert(queue.id, place);
+        Subscribed { position, missed }
+    }
+
+    /// Lets a subscriber go.
+    pub(crate) fn unsubscribe(&mut self, name: &ChannelName, subscriber: u64, now_millis: u64) {
+        let Some(place) = self.places.remove(&subscriber) else { return };
+        if let Some(member) = place.member {
+            self.tell_members(subscriber, || Event::Left { channel: name.clone(), member: member.clone() });
+        }
+        if self.places.is_empty() {
+            self.idle_since_millis = Some(now_millis);
+        }
+    }
+
+    /// Tells those who want to know of members. What they miss because they are far behind ends them like a message would.
+    fn tell_members(&self, but: u64, event: impl Fn() -> Event) {
+        for (id, place) in &self.places {
+            if *id != but && place.wants_members {
+                place.queue.push(event(), false);
+            }
+        }
+    }
+
+    /// Puts a batch into the queues.
+    pub(crate) fn deliver(&self, batch: &Arc<Batch>, is_scarce: bool) -> Delivered {
+        let mut delivered = Delivered::default();
+        for place in self.places.values() {
+            match place.queue.push(Event::Messages(batch.clone()), is_scarce) {
+                Pushed::Taken => delivered.taken += 1,
+                Pushed::Dropped => {
+                    log_dropped(&place.queue, &batch.channel().name);
+                    delivered.dropped += 1;
+                }
+                Pushed::Gone => {}
+            }
+        }
+        delivered
+    }
+
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &Arc<Queue>> {
+        self.places.values().map(|place| &place.queue)
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.places.values().filter_map(|place| place.member.as_ref())
+    }
+
+    pub(crate) fn subscriber_count(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether nobody is subscribed, and nothing is kept for anybody who comes back.
+    pub(crate) fn is_over(&mut self, limits: HistoryLimits, now_millis: u64) -> bool {
+        if !self.places.is_empty() {
+            return false;
+        }
+        let Some(history) = &mut self.history else { return true };
+        history.trim(now_millis);
+        let is_forgotten = self.idle_since_millis.is_none_or(|since| now_millis >= since + limits.age_millis);
+        history.is_empty() && is_forgotten
+    }
+}
+
+/// Tells the operator of a subscriber that was too far behind.
+pub(crate) fn log_dropped(queue: &Queue, channel: &str) {
+    tracing::warn!(pid = queue.tag, channel, "a subscriber did not read what it is sent and was dropped");
+}

@@ -1,0 +1,242 @@
+//! LISTEN, UNLISTEN and NOTIFY: what a transaction wants to say, and what its session listens to.
+//!
+//! What always holds (manual, NOTIFY and LISTEN):
+//! 1. Nothing is said, begun or ended before the commit is synced: all of it becomes one hook that runs in the order of the
+//!    commits ([`nqdb_txn::PublishHook`]). First the session begins and ends to listen, then its messages go out, so that it
+//!    hears its own where it listens at the end.
+//! 2. The same message on the same channel goes out once for each transaction, at the place of its first mention.
+//! 3. A rollback, also one to a savepoint, takes back what was said and wanted since.
+//! 4. A session that ends is in no channel any more, even if its last commit is published later.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use nqdb_pubsub::{CHANNELS_MAX, ChannelName, Hub, Message, Publication, QueueFull, Subscriber, Subscription};
+use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, PROGRAM_LIMIT_EXCEEDED, SqlError, SqlResult};
+use nqdb_txn::PublishHook;
+
+use crate::instance::Instance;
+
+/// The longest name of a channel, bytes.
+const CHANNEL_BYTES_MAX: usize = 63;
+/// The longest payload, bytes: PostgreSQL's, whose queue has pages of 8 KiB.
+const PAYLOAD_BYTES_MAX: usize = 7_999;
+
+/// What LISTEN and UNLISTEN want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Change {
+    Listen(ChannelName),
+    Unlisten(ChannelName),
+    UnlistenAll,
+}
+
+/// A session's side of notifications.
+pub(crate) struct Notifications {
+    instance: Arc<Instance>,
+    database: u32,
+    pid: i32,
+    /// What the transaction says at its commit, in order.
+    messages: Vec<Message>,
+    /// The same, to find out quickly.
+    said: HashSet<Message, foldhash::fast::RandomState>,
+    message_bytes: usize,
+    changes: Vec<Change>,
+    subscriber: Option<Arc<Subscriber>>,
+}
+
+/// Where a savepoint was set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NotificationMark {
+    messages: usize,
+    changes: usize,
+}
+
+fn invalid(message: &str) -> SqlError {
+    SqlError::new(INVALID_PARAMETER_VALUE, message)
+}
+
+fn queue_is_full() -> SqlError {
+    SqlError::new(PROGRAM_LIMIT_EXCEEDED, "too many notifications in the NOTIFY queue")
+}
+
+/// The error that ends a session which did not read its notifications.
+pub fn listener_dropped() -> SqlError {
+    let message = "terminating connection because it left too many notifications unread";
+    SqlError::new(PROGRAM_LIMIT_EXCEEDED, message).fatal()
+}
+
+impl Notifications {
+    pub(crate) fn new(instance: Arc<Instance>, database: u32, pid: i32) -> Notifications {
+        Notifications {
+            instance,
+            database,
+            pid,
+            messages: Vec::new(),
+            said: HashSet::default(),
+            message_bytes: 0,
+            changes: Vec::new(),
+            subscriber: None,
+        }
+    }
+
+    fn hub(&self) -> &Arc<Hub> {
+        &self.instance.hub
+    }
+
+    /// NOTIFY. Errors: 22023 for a channel without a name or with one that is too long, and for a payload that is too long;
+    /// 54000 when the transaction says more than can wait for anybody.
+    pub(crate) fn notify(&mut self, channel: &str, payload: &str) -> SqlResult<()> {
+        if channel.is_empty() {
+            return Err(invalid("channel name cannot be empty"));
+        }
+        if channel.len() > CHANNEL_BYTES_MAX {
+            return Err(invalid("channel name too long"));
+        }
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(invalid("payload string too long"));
+        }
+        let channel: Arc<str> = match self.messages.last() {
+            Some(last) if *last.channel == *channel => last.channel.clone(),
+            _ => Arc::from(channel),
+        };
+        let message = Message { channel, payload: Arc::from(payload) };
+        if self.said.contains(&message) {
+            return Ok(());
+        }
+        let bytes = bytes_of(&message);
+        if self.message_bytes + bytes > self.hub().options().held_bytes_max {
+            return Err(queue_is_full());
+        }
+        self.message_bytes += bytes;
+        self.said.insert(message.clone());
+        self.messages.push(message);
+        Ok(())
+    }
+
+    /// LISTEN. 54000 when the session would be in too many channels.
+    pub(crate) fn listen(&mut self, channel: &str) -> SqlResult<()> {
+        let (hub, pid, overflow) = (self.instance.hub.clone(), self.pid, self.instance.overflow);
+        let subscriber = self.subscriber.get_or_insert_with(|| Arc::new(hub.subscriber(pid, overflow)));
+        if subscriber.subscription_count() + self.changes.len() >= CHANNELS_MAX {
+            let message = format!("a session can listen to {CHANNELS_MAX} channels at most");
+            return Err(SqlError::new(PROGRAM_LIMIT_EXCEEDED, message));
+        }
+        self.changes.push(Change::Listen(self.name(channel)));
+        Ok(())
+    }
+
+    /// UNLISTEN; without a name from all channels.
+    pub(crate) fn unlisten(&mut self, channel: Option<&str>) {
+        if self.subscriber.is_none() {
+            return;
+        }
+        let change = match channel {
+            Some(channel) => Change::Unlisten(self.name(channel)),
+            None => Change::UnlistenAll,
+        };
+        if self.changes.last() != Some(&change) {
+            self.changes.push(change);
+        }
+    }
+
+    fn name(&self, channel: &str) -> ChannelName {
+        ChannelName { database: self.database, name: Arc::from(channel) }
+    }
+
+    /// The channels that the session is in, in the order in which it came there.
+    pub(crate) fn listening_channels(&self) -> Vec<String> {
+        let channels = self.subscriber.as_ref().map(|subscriber| subscriber.channels()).unwrap_or_default();
+        channels.into_iter().map(|channel| channel.name.to_string()).collect()
+    }
+
+    /// Whose queue the session's notifications wait in.
+    pub(crate) fn subscriber(&self) -> Option<&Arc<Subscriber>> {
+        self.subscriber.as_ref()
+    }
+
+    /// A place for [`Notifications::rollback_to`].
+    pub(crate) fn mark(&self) -> NotificationMark {
+        NotificationMark { messages: self.messages.len(), changes: self.changes.len() }
+    }
+
+    /// Takes back what came after a savepoint.
+    pub(crate) fn rollback_to(&mut self, mark: NotificationMark) {
+        self.changes.truncate(mark.changes);
+        if self.messages.len() > mark.messages {
+            for message in self.messages.split_off(mark.messages) {
+                self.message_bytes -= bytes_of(&message);
+                self.said.remove(&message);
+            }
+        }
+    }
+
+    /// Takes back everything that the transaction wanted.
+    pub(crate) fn roll_back(&mut self) {
+        self.rollback_to(NotificationMark { messages: 0, changes: 0 });
+    }
+
+    /// What the transaction wants, as a hook for its commit; `None` when that is nothing. 54000 when there is no room for
+    /// its messages.
+    pub(crate) fn take_publication(&mut self) -> SqlResult<Option<PublishHook>> {
+        if self.messages.is_empty() && self.changes.is_empty() {
+            return Ok(None);
+        }
+        let publication = Publication {
+            database: self.database,
+            sender: self.pid,
+            publisher: None,
+            messages: std::mem::take(&mut self.messages),
+        };
+        let changes = std::mem::take(&mut self.changes);
+        self.said = HashSet::default();
+        self.message_bytes = 0;
+        let reservation = self.hub().reserve(&publication).map_err(full_queue_of)?;
+        let (instance, subscriber) = (self.instance.clone(), self.subscriber.clone());
+        Ok(Some(Box::new(move |csn| {
+            let now_millis = instance.uptime_millis();
+            if let Some(subscriber) = &subscriber {
+                changes.iter().for_each(|change| apply(change, subscriber, now_millis));
+            }
+            instance.hub.publish(&publication, csn.0, now_millis);
+            drop(reservation);
+        })))
+    }
+
+    /// The session ends.
+    pub(crate) fn end(&mut self) {
+        self.roll_back();
+        if let Some(subscriber) = self.subscriber.take() {
+            subscriber.end(self.instance.uptime_millis());
+        }
+    }
+}
+
+impl Drop for Notifications {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What a message counts for while its transaction runs, bytes.
+fn bytes_of(message: &Message) -> usize {
+    message.channel.len() + message.payload.len() + 64
+}
+
+pub(crate) fn full_queue_of(full: QueueFull) -> SqlError {
+    let detail = format!("The server process with PID {} has not read its notifications.", full.tag);
+    let hint = "The NOTIFY queue cannot be emptied until that process reads them, or ends its current transaction.";
+    queue_is_full().with_detail(detail).with_hint(hint)
+}
+
+fn apply(change: &Change, subscriber: &Subscriber, now_millis: u64) {
+    match change {
+        Change::Listen(channel) => {
+            if let Err(error) = subscriber.subscribe(channel, Subscription::default(), now_millis) {
+                // LISTEN has counted before.
+                tracing::error!(%error, channel = %channel.name, "a LISTEN that was committed had no effect");
+            }
+        }
+        Change::Unlisten(channel) => drop(subscriber.unsubscribe(channel, now_millis)),
+        Change::UnlistenAll => subscriber.unsubscribe_all(now_millis),
+    }
+}
