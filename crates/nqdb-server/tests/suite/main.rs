@@ -14,6 +14,8 @@ mod notify;
 mod notify_writers;
 mod privileges;
 mod protocol;
+mod realtime;
+mod serializable;
 mod spilling;
 mod statements;
 mod support;

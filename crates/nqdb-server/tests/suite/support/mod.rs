@@ -12,6 +12,7 @@ use std::sync::Arc;
 use nqdb_server::{Configuration, HttpListen, LogFormat, NotifyOverflow, Running, start, start_on};
 use nqdb_session::Instance;
 use nqdb_storage::disk::Disk;
+use nqdb_web::realtime::RealtimeOptions;
 use tokio_postgres::{Client, NoTls};
 
 /// What a server under test may use.
@@ -85,6 +86,7 @@ pub fn configuration(directory: &Path) -> Configuration {
         allow_passwordless_roles: false,
         notify_queue_bytes: 16 << 20,
         notify_overflow: NotifyOverflow::DropListener,
+        realtime: RealtimeOptions { connections_max: 200, token_secret: None, origins: Vec::new(), rules: Vec::new() },
         log_format: LogFormat::Text,
         log_level: "warn".to_owned(),
     }
