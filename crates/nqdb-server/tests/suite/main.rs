@@ -15,6 +15,7 @@ mod notify_writers;
 mod privileges;
 mod protocol;
 mod realtime;
+mod serializable;
 mod spilling;
 mod statements;
 mod support;
