@@ -8,7 +8,7 @@ use nqdb_functions::{Function, FunctionContext, Volatility};
 use nqdb_types::{Datum, apply_typmod};
 
 use crate::ir::{Bound, Expr, ExprKind, Query, Rel, WithBody};
-use crate::plan::mentions::{expressions_mut, inputs_mut, operands_mut, subquery_mut};
+use crate::plan::mentions::{expressions_mut, inputs_mut, operands, operands_mut, subquery_mut};
 
 /// Folds the constants of a statement's queries, conditions and assignments.
 pub(crate) fn fold_constants(bound: &mut Bound, cx: &mut FunctionContext<'_>) {
@@ -113,9 +113,22 @@ fn literal(expr: &Expr) -> Option<&Datum> {
     }
 }
 
-/// Whether a call is NULL because one of its arguments is.
+/// Whether a call is NULL because one of its arguments is, and none of the others is a constant that cannot be had.
 fn is_decided_by_null(function: &Function, args: &[Expr]) -> bool {
-    function.strict && !function.set_returning && args.iter().any(|arg| literal(arg).is_some_and(Datum::is_null))
+    function.strict
+        && !function.set_returning
+        && args.iter().any(|arg| literal(arg).is_some_and(Datum::is_null))
+        && !args.iter().any(fails)
+}
+
+/// Whether there is a constant in a folded expression that was left as it is, because computing it fails.
+fn fails(expr: &Expr) -> bool {
+    let here = match &expr.kind {
+        ExprKind::Call { function, args } => is_constant(function, args),
+        ExprKind::Typmod { arg, .. } => literal(arg).is_some(),
+        _ => false,
+    };
+    here || operands(expr).into_iter().any(fails)
 }
 
 /// Whether a call gives the same value always and everywhere.
