@@ -21,7 +21,7 @@
 //! | `join_keys` | what a join's built side has, for the scans that are joined with it |
 //! | `measure` | rows and times of operators, for EXPLAIN ANALYZE |
 //! | `buffers` | what arrays hold, each buffer once |
-//! | `memory` | the statements' pool |
+//! | `memory`, `spill` | the statements' pool, and temporary files for what has no room there |
 //! | `watch` | ending what nobody wants any more |
 //! | `shape`, `column` | how values lie in arrays |
 //! | [`failure`] | errors, and declining |
@@ -50,6 +50,7 @@ mod memory;
 mod scan;
 mod set_operation;
 mod shape;
+mod spill;
 mod subquery;
 mod unfold;
 mod watch;

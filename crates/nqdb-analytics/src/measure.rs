@@ -16,13 +16,14 @@ use datafusion_execution::{SendableRecordBatchStream, TaskContext};
 use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
 use datafusion_physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion_physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
-use datafusion_physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
+use datafusion_physical_plan::joins::{CrossJoinExec, NestedLoopJoinExec};
 use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::StreamExt;
 use nqdb_sql::explain::MeasuredNode;
 
 use crate::scan::ScanExec;
+use crate::spill::SpillingJoinExec;
 
 /// What an operator has done.
 #[derive(Debug)]
@@ -152,8 +153,8 @@ fn shown(plan: &dyn ExecutionPlan) -> Shown {
     if let Some(scan) = any.downcast_ref::<ScanExec>() {
         return Shown::As("Seq Scan", format!(" on {}", scan.name()));
     }
-    if let Some(join) = any.downcast_ref::<HashJoinExec>() {
-        return named(hash_join(*join.join_type()));
+    if let Some(join) = any.downcast_ref::<SpillingJoinExec>() {
+        return named(hash_join(join.join_type()));
     }
     if let Some(join) = any.downcast_ref::<NestedLoopJoinExec>() {
         return named(nested_loop(*join.join_type()));

@@ -78,6 +78,7 @@ impl Session {
             params,
             view,
             format: (*self.format).clone(),
+            temporary: self.surroundings.temporary().clone(),
             transaction_time_micros: started,
             statement_time_micros: self.statement_micros,
             measures,

@@ -58,5 +58,11 @@ fn concurrent_sessions_see_and_wait_for_what_they_do_in_postgresql() {
             ));
         }
     }
-    assert!(differences.is_empty(), "{} of {} files differ\n{}", differences.len(), specs.len(), differences.join("\n\n"));
+    assert!(
+        differences.is_empty(),
+        "{} of {} files differ\n{}",
+        differences.len(),
+        specs.len(),
+        differences.join("\n\n")
+    );
 }

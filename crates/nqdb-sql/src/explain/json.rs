@@ -3,6 +3,7 @@
 
 use super::Rendering;
 use super::node::Shown;
+use super::work;
 use crate::exec::DetailText;
 
 /// A JSON value, as far as EXPLAIN needs one.
@@ -59,6 +60,7 @@ fn node(shown: &Shown<'_>, rendering: &Rendering<'_>) -> Value {
             fields.push(("Rows Removed by Filter", Value::Bare((statistics.filtered / loops).to_string())));
         }
     }
+    fields.extend(work::fields(shown.work(rendering)));
     for (label, text) in &shown.details {
         let value = match text {
             DetailText::One(text) => Value::Text(text.clone()),

@@ -36,6 +36,7 @@ impl MeasuredNode {
             note: None,
             measured: Some(statistics),
             change: None,
+            works: None,
             details: Vec::new(),
             children: self.children.iter().map(MeasuredNode::shown).collect(),
         }

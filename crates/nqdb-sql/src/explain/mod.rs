@@ -17,6 +17,7 @@ mod json;
 mod measured;
 mod node;
 mod text;
+mod work;
 mod xml;
 mod yaml;
 

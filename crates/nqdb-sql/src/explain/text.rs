@@ -2,6 +2,7 @@
 
 use super::Rendering;
 use super::node::Shown;
+use super::work;
 use crate::exec::{DetailText, NodeStatistics};
 
 /// The lines of a plan.
@@ -49,6 +50,11 @@ fn add_node(node: &Shown<'_>, depth: usize, rendering: &Rendering<'_>, out: &mut
             DetailText::Many(texts) => texts.join(", "),
         };
         out.push(format!("{body}{label}: {text}"));
+    }
+    if rendering.options.analyze
+        && let Some(line) = work::line(node.work(rendering))
+    {
+        out.push(format!("{body}{line}"));
     }
     if let Some(statistics) = statistics
         && statistics.filtered > 0

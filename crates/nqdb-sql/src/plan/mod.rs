@@ -10,6 +10,7 @@
 //! | `implied` | whether conditions imply that of a partial index |
 //! | `cost` | how many rows come, and what that costs |
 //! | `join` | which side first, by which method |
+//! | `order` | who relies on an order that nobody makes |
 //! | `mentions` | which columns an expression takes from where |
 //! | `notes` | what EXPLAIN will say |
 //! | `merge` | MERGE |
@@ -35,6 +36,7 @@ mod lock_rows;
 pub(crate) mod mentions;
 mod merge;
 mod notes;
+mod order;
 pub(crate) mod pattern;
 mod relation;
 mod slots;
