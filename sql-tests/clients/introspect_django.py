@@ -171,7 +171,7 @@ def migrate():
     print(command("showmigrations", "library", "sessions", "auth", "admin", no_color=True))
     from django.contrib.auth.models import Group, Permission, User
 
-    user = User.objects.create_user("ada", password="of tests")
+    user = User.objects.create(username="ada", last_login="2024-02-29T12:00:00+00:00")
     user.groups.add(Group.objects.create(name="mathematicians"))
     user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     show("permissions", sorted(user.get_all_permissions()))

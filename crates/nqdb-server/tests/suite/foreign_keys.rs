@@ -235,10 +235,7 @@ impl Stage {
         assert!(session.running.is_none(), "{sql}: the session still waits");
         let client = session.client.clone();
         let running = tokio::spawn(async move { outcome(&client, sql).await });
-        let question = format!(
-            "select pg_isolation_test_session_is_blocked({}, array[{}])",
-            session.pid, self.pids
-        );
+        let question = format!("select pg_isolation_test_session_is_blocked({}, array[{}])", session.pid, self.pids);
         while !running.is_finished() {
             let is_blocked: bool = self.observer.query_one(&question, &[]).await.unwrap().get(0);
             if is_blocked && !running.is_finished() {

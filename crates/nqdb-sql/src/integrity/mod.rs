@@ -29,6 +29,7 @@
 
 mod firing;
 mod names;
+mod probe;
 mod queries;
 mod relations;
 mod state;
