@@ -10,20 +10,27 @@
 //! 1. A statement's view lives until its task is over, so nothing it reads is purged.
 //! 2. Dropping [`Running`] ends the task: at once where it waits, at its next batch where it computes.
 //! 3. A statement that may decline late sends nothing before it is through: who hears [`Failure::Declined`] has had no row.
+//! 4. A statement that finds too little memory before its first row declines: the row executor goes on with files where this one
+//!    cannot.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use datafusion_execution::config::SessionConfig;
+use datafusion_execution::disk_manager::DiskManagerBuilder;
+use datafusion_execution::memory_pool::{MemoryConsumer, MemoryPool};
 use datafusion_execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion_execution::{SendableRecordBatchStream, TaskContext};
 use datafusion_physical_plan::ExecutionPlanProperties;
 use futures::StreamExt;
+use nqdb_sql::explain::MeasuredNode;
 use nqdb_sql::ir::Query;
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sql::temporary_files::TemporarySpace;
+use nqdb_sqlstate::{OUT_OF_MEMORY, SqlError, SqlResult};
 use nqdb_txn::ReadView;
 use nqdb_types::{Datum, FormatContext};
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -34,9 +41,11 @@ use crate::expression::{Constants, EvalContext, SubqueryValues};
 use crate::failure::{Failure, Outcome};
 use crate::kept::KeptRows;
 use crate::lower::{LoweredQuery, Lowering};
+use crate::measure::{Measures, measured};
 use crate::memory::StatementMemory;
 use crate::scan::BATCH_ROWS;
 use crate::shape::Shape;
+use crate::spill::StatementFiles;
 use crate::subquery::{WithRows, assume_nulls, run_with_queries, subqueries_of, subquery_values, with_queries};
 use crate::watch::Stop;
 
@@ -49,7 +58,6 @@ const STACK_BYTES: usize = 16 << 20;
 pub struct Analytics {
     /// There until the drop.
     runtime: Option<Runtime>,
-    environment: Arc<RuntimeEnv>,
     memory: Arc<StatementMemory>,
     cache: Arc<ColumnCache>,
     partitions: usize,
@@ -61,9 +69,13 @@ pub struct Request {
     pub params: Arc<[Datum]>,
     pub view: ReadView,
     pub format: FormatContext,
+    /// Where what does not fit into memory goes.
+    pub temporary: Arc<TemporarySpace>,
     /// µs since 2000-01-01 UTC.
     pub transaction_time_micros: i64,
     pub statement_time_micros: i64,
+    /// Rows and times of the operators are wanted.
+    pub measures: bool,
 }
 
 /// A statement that runs.
@@ -72,7 +84,11 @@ pub struct Running {
     stop: Stop,
     /// The task that runs it.
     task: Option<AbortHandle>,
+    measurements: Measurements,
 }
+
+/// The measured plans of a statement in the order in which they were started: the main one is the last.
+type Measurements = Arc<Mutex<Vec<Measures>>>;
 
 /// Rows of a result.
 pub struct Batch {
@@ -85,13 +101,15 @@ pub(crate) struct Statement {
     params: Arc<[Datum]>,
     view: ReadView,
     cx: Arc<EvalContext>,
-    environment: Arc<RuntimeEnv>,
+    temporary: Arc<TemporarySpace>,
     pub memory: Arc<StatementMemory>,
     cache: Arc<ColumnCache>,
     /// The WITH queries that were run.
     pub with: WithRows,
     partitions: usize,
     stop: Stop,
+    /// Where the measured plans go, if they are wanted.
+    measurements: Option<Measurements>,
 }
 
 /// The rows of a query, as they come.
@@ -113,11 +131,7 @@ impl Analytics {
             .map_err(|error| SqlError::internal(format!("the analytical executor's threads do not start: {error}")))?;
         let cache = ColumnCache::new(memory.clone());
         let memory = Arc::new(StatementMemory(memory));
-        let environment = RuntimeEnvBuilder::new()
-            .with_memory_pool(memory.clone())
-            .build_arc()
-            .map_err(|error| SqlError::internal(format!("the analytical executor does not start: {error}")))?;
-        Ok(Analytics { runtime: Some(runtime), environment, memory, cache, partitions: threads })
+        Ok(Analytics { runtime: Some(runtime), memory, cache, partitions: threads })
     }
 
     /// What the column cache has done.
@@ -128,6 +142,7 @@ impl Analytics {
     /// Starts a statement; its rows, or why there are none, come from [`Running::next`].
     pub fn start(&self, request: Request) -> Running {
         let (sender, batches) = mpsc::channel(PENDING_BATCHES);
+        let measurements = Measurements::default();
         let stop = Stop::default();
         let cx = EvalContext {
             format: request.format,
@@ -139,12 +154,13 @@ impl Analytics {
             params: request.params,
             view: request.view,
             cx: Arc::new(cx),
-            environment: self.environment.clone(),
+            temporary: request.temporary,
             memory: self.memory.clone(),
             cache: self.cache.clone(),
             with: WithRows::default(),
             partitions: self.partitions,
             stop: stop.clone(),
+            measurements: request.measures.then(|| measurements.clone()),
         };
         let task = self.runtime.as_ref().map(|runtime| {
             let task = runtime.spawn(async move {
@@ -155,7 +171,7 @@ impl Analytics {
             });
             task.abort_handle()
         });
-        Running { batches, stop, task }
+        Running { batches, stop, task, measurements }
     }
 
     /// Whether the executor takes a query, as far as its shape tells; the reason if not.
@@ -199,6 +215,7 @@ impl Analytics {
             with,
             view: &request.view,
             cache: &self.cache,
+            memory: &self.memory,
             partitions: self.partitions,
             stop,
         };
@@ -229,6 +246,19 @@ impl Running {
     pub async fn next(&mut self) -> Result<Option<Batch>, Failure> {
         self.batches.recv().await.transpose()
     }
+
+    /// What the operators have done, if that was asked for; the plans of subqueries and WITH queries hang below the others.
+    pub fn measured(&self) -> Option<MeasuredNode> {
+        let measures = self.measurements.lock();
+        let (main, others) = measures.split_last()?;
+        let mut node = main.node();
+        node.children.extend(others.iter().map(|other| {
+            let mut child = other.node();
+            child.label = Some("InitPlan".to_owned());
+            child
+        }));
+        Some(node)
+    }
 }
 
 impl Batch {
@@ -249,23 +279,54 @@ impl Batch {
 impl Statement {
     /// Runs the whole statement; returns early when nobody listens.
     async fn run(&self, query: &Query, sender: &mpsc::Sender<Outcome<Batch>>) -> Outcome<()> {
+        let mut is_first = true;
+        match self.send_rows(query, sender, &mut is_first).await {
+            Err(Failure::Sql(error)) if is_first && error.code() == OUT_OF_MEMORY => {
+                Err(Failure::Declined("more memory than there is"))
+            }
+            end => end,
+        }
+    }
+
+    /// Sends all rows; `is_first` says afterwards whether none of them went out.
+    async fn send_rows(
+        &self,
+        query: &Query,
+        sender: &mpsc::Sender<Outcome<Batch>>,
+        is_first: &mut bool,
+    ) -> Outcome<()> {
         let mut rows = self.rows_of(query).await?;
         let shapes: Arc<[Shape]> = rows.shapes.clone().into();
-        let mut held = Vec::new();
+        let pool: Arc<dyn MemoryPool> = self.memory.clone();
+        let (mut held, held_memory) = (Vec::new(), MemoryConsumer::new("rows that are held back").register(&pool));
         while let Some(batch) = rows.stream.next().await {
             let batch = Batch { batch: batch?, shapes: shapes.clone() };
             if rows.may_decline {
+                held_memory.try_grow(batch.batch.get_array_memory_size())?;
                 held.push(batch);
-            } else if sender.send(Ok(batch)).await.is_err() {
+                continue;
+            }
+            *is_first = false;
+            if sender.send(Ok(batch)).await.is_err() {
                 return Ok(());
             }
         }
         for batch in held {
+            *is_first = false;
+            held_memory.shrink(batch.batch.get_array_memory_size());
             if sender.send(Ok(batch)).await.is_err() {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// What DataFusion's operators take memory and files from.
+    fn environment(&self) -> Outcome<Arc<RuntimeEnv>> {
+        let files = Arc::new(StatementFiles(self.temporary.clone()));
+        let files = DiskManagerBuilder::default().with_temp_file_factory(files);
+        let environment = RuntimeEnvBuilder::new().with_memory_pool(self.memory.clone());
+        Ok(environment.with_disk_manager_builder(files).build_arc()?)
     }
 
     /// Lowers a query and starts its plan.
@@ -278,6 +339,7 @@ impl Statement {
             with: &self.with,
             view: &self.view,
             cache: &self.cache,
+            memory: &self.memory,
             partitions: self.partitions,
             stop: &self.stop,
         };
@@ -295,9 +357,15 @@ impl Statement {
             HashMap::new(),
             HashMap::new(),
             HashMap::new(),
-            self.environment.clone(),
+            self.environment()?,
         );
-        let stream = lowered.plan.execute(0, Arc::new(context))?;
+        let mut plan = lowered.plan;
+        if let Some(measurements) = &self.measurements {
+            let (watched, measures) = measured(plan)?;
+            measurements.lock().push(measures);
+            plan = watched;
+        }
+        let stream = plan.execute(0, Arc::new(context))?;
         Ok(QueryRows { stream, shapes: lowered.shapes, may_decline: constants.may_decline.get() })
     }
 }

@@ -83,14 +83,25 @@ impl From<DataFusionError> for Failure {
                 },
             },
             DataFusionError::Context(_, inner) => Failure::from(*inner),
+            DataFusionError::IoError(error) => of_file(error),
             DataFusionError::ArrowError(inner, _) => match *inner {
                 arrow::error::ArrowError::ExternalError(inner) => Failure::from(DataFusionError::External(inner)),
+                arrow::error::ArrowError::IoError(_, error) => of_file(error),
                 other => unexpected(&other.to_string()),
             },
             DataFusionError::ResourcesExhausted(detail) => exhausted(detail),
             DataFusionError::Shared(inner) => shared(&inner),
             other => unexpected(&other.to_string()),
         }
+    }
+}
+
+/// What went wrong with a temporary file travels within the error of a writer.
+fn of_file(error: std::io::Error) -> Failure {
+    let message = error.to_string();
+    match error.into_inner().map(|inner| inner.downcast::<Failure>()) {
+        Some(Ok(failure)) => *failure,
+        _ => unexpected(&message),
     }
 }
 
@@ -110,16 +121,26 @@ fn shared(error: &DataFusionError) -> Failure {
         },
         DataFusionError::Context(_, inner) => shared(inner),
         DataFusionError::Shared(inner) => shared(inner),
+        DataFusionError::IoError(error) => shared_of_file(error),
         DataFusionError::ArrowError(inner, _) => match &**inner {
             arrow::error::ArrowError::ExternalError(inner) => match inner.downcast_ref::<Failure>() {
                 Some(Failure::Sql(error)) => Failure::Sql(error.clone()),
                 Some(Failure::Declined(reason)) => Failure::Declined(reason),
                 None => unexpected(&inner.to_string()),
             },
+            arrow::error::ArrowError::IoError(_, error) => shared_of_file(error),
             other => unexpected(&other.to_string()),
         },
         DataFusionError::ResourcesExhausted(detail) => exhausted(detail.clone()),
         other => unexpected(&other.to_string()),
+    }
+}
+
+fn shared_of_file(error: &std::io::Error) -> Failure {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Failure>()) {
+        Some(Failure::Sql(error)) => Failure::Sql(error.clone()),
+        Some(Failure::Declined(reason)) => Failure::Declined(reason),
+        None => unexpected(&error.to_string()),
     }
 }
 

@@ -19,7 +19,8 @@
 //! | `cache` | columns of tables that scans have read, while they are true |
 //! | `scan`, `kept` | tables, and the rows of WITH queries, into batches |
 //! | `join_keys` | what a join's built side has, for the scans that are joined with it |
-//! | `memory` | the statements' pool |
+//! | `measure` | rows and times of operators, for EXPLAIN ANALYZE |
+//! | `memory`, `spill` | the statements' pool, and temporary files for what has no room there |
 //! | `watch` | ending what nobody wants any more |
 //! | `shape`, `column` | how values lie in arrays |
 //! | [`failure`] | errors, and declining |
@@ -42,10 +43,12 @@ mod join_keys;
 mod kept;
 mod lower;
 mod map_rows;
+mod measure;
 mod memory;
 mod scan;
 mod set_operation;
 mod shape;
+mod spill;
 mod subquery;
 mod unfold;
 mod watch;

@@ -16,6 +16,11 @@ const MERGE_PART: usize = 64;
 const MERGE_BYTES_MAX: usize = 8 << 20;
 
 impl StatementMemory {
+    /// What all statements may hold together.
+    pub fn limit_bytes(&self) -> usize {
+        self.0.limit_bytes()
+    }
+
     /// Bytes that a stream of a sort keeps for merging.
     pub fn merge_bytes(&self) -> usize {
         (self.0.limit_bytes() / MERGE_PART).min(MERGE_BYTES_MAX)

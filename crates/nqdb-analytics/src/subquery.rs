@@ -11,13 +11,13 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use nqdb_sql::ir::{Expr, ExprKind, Query, Rel, WithBody, WithId};
 use nqdb_sql::plan::{expressions, free_columns, inputs, operands};
-use nqdb_sqlstate::{CARDINALITY_VIOLATION, SqlError};
-use nqdb_types::Datum;
+use nqdb_sqlstate::{CARDINALITY_VIOLATION, SqlError, SqlResult};
+use nqdb_types::{Array, Datum, oid};
 use parking_lot::Mutex;
 
 use crate::column::datum_at;
 use crate::executor::Statement;
-use crate::expression::{SubqueryValues, subquery_key};
+use crate::expression::{SubqueryValues, Wanted, subquery_key};
 use crate::failure::{Failure, Outcome};
 use crate::kept::KeptRows;
 
@@ -70,8 +70,8 @@ pub(crate) fn run_with_queries<'a>(query: &'a Query, statement: &'a Statement) -
     .boxed()
 }
 
-/// The subqueries of a query's expressions, not those within them, and whether only their existence matters.
-pub(crate) fn subqueries_of(query: &Query) -> Vec<(&Query, bool)> {
+/// The subqueries of a query's expressions, not those within them, and what is wanted of them.
+pub(crate) fn subqueries_of(query: &Query) -> Vec<(&Query, Wanted)> {
     let mut found = Vec::new();
     collect(&query.rel, &mut found);
     found
@@ -84,12 +84,12 @@ pub(crate) fn subquery_values<'a>(
 ) -> BoxFuture<'a, Outcome<SubqueryValues>> {
     async move {
         let mut values = SubqueryValues::new();
-        for (subquery, is_exists) in subqueries_of(query) {
-            let Some(key) = subquery_key(subquery, is_exists) else { continue };
+        for (subquery, wanted) in subqueries_of(query) {
+            let Some(key) = subquery_key(subquery, wanted) else { continue };
             if values.contains_key(&key) {
                 continue;
             }
-            let value = match value_of(subquery, is_exists, statement).await {
+            let value = match value_of(subquery, wanted, statement).await {
                 Ok(value) => Ok(value),
                 Err(Failure::Sql(error)) => Err(error),
                 Err(declined) => return Err(declined),
@@ -104,11 +104,16 @@ pub(crate) fn subquery_values<'a>(
 /// NULL for each of them, for a look at the query's shape.
 pub(crate) fn assume_nulls(query: &Query, values: &mut SubqueryValues) {
     let uncorrelated = subqueries_of(query).into_iter().filter(|(subquery, _)| free_columns(subquery).is_empty());
-    let keys = uncorrelated.filter_map(|(subquery, is_exists)| subquery_key(subquery, is_exists));
-    values.extend(keys.map(|key| (key, Ok(Datum::Null))));
+    values.extend(uncorrelated.filter_map(|(subquery, wanted)| {
+        let value = match wanted {
+            Wanted::List => array_of(subquery, vec![Datum::Null]),
+            Wanted::Value | Wanted::Existence => Ok(Datum::Null),
+        };
+        Some((subquery_key(subquery, wanted)?, value))
+    }));
 }
 
-fn collect<'a>(rel: &'a Rel, out: &mut Vec<(&'a Query, bool)>) {
+fn collect<'a>(rel: &'a Rel, out: &mut Vec<(&'a Query, Wanted)>) {
     for expr in expressions(rel) {
         collect_within(expr, out);
     }
@@ -121,10 +126,11 @@ fn collect<'a>(rel: &'a Rel, out: &mut Vec<(&'a Query, bool)>) {
     }
 }
 
-fn collect_within<'a>(expr: &'a Expr, out: &mut Vec<(&'a Query, bool)>) {
+fn collect_within<'a>(expr: &'a Expr, out: &mut Vec<(&'a Query, Wanted)>) {
     match &expr.kind {
-        ExprKind::ScalarSubquery(query) => out.push((query, false)),
-        ExprKind::Exists(query) => out.push((query, true)),
+        ExprKind::ScalarSubquery(query) => out.push((query, Wanted::Value)),
+        ExprKind::Exists(query) => out.push((query, Wanted::Existence)),
+        ExprKind::Quantified { query, .. } => out.push((query, Wanted::List)),
         _ => {}
     }
     for operand in operands(expr) {
@@ -132,28 +138,45 @@ fn collect_within<'a>(expr: &'a Expr, out: &mut Vec<(&'a Query, bool)>) {
     }
 }
 
-async fn value_of(query: &Query, is_exists: bool, statement: &Statement) -> Outcome<Datum> {
+/// The values of a subquery that are kept, at most.
+const LIST_VALUES_MAX: usize = 200_000;
+
+async fn value_of(query: &Query, wanted: Wanted, statement: &Statement) -> Outcome<Datum> {
     if !free_columns(query).is_empty() {
         return Err(Failure::Declined("a correlated subquery"));
     }
     let mut rows = statement.rows_of(query).await?;
     let shape = rows.shapes.first().copied();
-    let mut value = None;
+    let mut values = Vec::new();
     while let Some(batch) = rows.stream.next().await {
         let batch = batch?;
         for row in 0..batch.num_rows() {
-            if is_exists {
-                return Ok(Datum::Bool(true));
+            match wanted {
+                Wanted::Existence => return Ok(Datum::Bool(true)),
+                Wanted::Value if !values.is_empty() => {
+                    let message = "more than one row returned by a subquery used as an expression";
+                    return Err(SqlError::new(CARDINALITY_VIOLATION, message).into());
+                }
+                Wanted::List if values.len() == LIST_VALUES_MAX => {
+                    return Err(Failure::Declined("a subquery of very many rows"));
+                }
+                Wanted::Value | Wanted::List => {}
             }
-            if value.is_some() {
-                let message = "more than one row returned by a subquery used as an expression";
-                return Err(SqlError::new(CARDINALITY_VIOLATION, message).into());
-            }
-            value = Some(match (shape, batch.columns().first()) {
+            values.push(match (shape, batch.columns().first()) {
                 (Some(shape), Some(column)) => datum_at(column, row, shape)?,
                 _ => Datum::Null,
             });
         }
     }
-    Ok(if is_exists { Datum::Bool(false) } else { value.unwrap_or(Datum::Null) })
+    Ok(match wanted {
+        Wanted::Existence => Datum::Bool(false),
+        Wanted::Value => values.pop().unwrap_or(Datum::Null),
+        Wanted::List => array_of(query, values)?,
+    })
+}
+
+/// Values of a query's first column as an array.
+fn array_of(query: &Query, values: Vec<Datum>) -> SqlResult<Datum> {
+    let element = query.output.first().map_or(oid::TEXT, |column| column.ty.oid);
+    Array::from_elements(element, values).map(Datum::array)
 }

@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use nqdb_web::realtime::{ChannelRule, RealtimeOptions, TokenSecret};
 use serde::Deserialize;
 
 use crate::error::ServerError;
@@ -69,6 +70,24 @@ pub struct Options {
     #[arg(long, global = true, env = "NQDB_NOTIFY_OVERFLOW", value_enum)]
     pub notify_overflow: Option<NotifyOverflow>,
 
+    /// Clients of channels over HTTP at the same time [default: 500]
+    #[arg(long, global = true, env = "NQDB_REALTIME_CONNECTIONS", value_name = "N")]
+    pub realtime_connections: Option<usize>,
+
+    /// File with the secret that tokens of real-time clients are signed with (HS256), at least 32 bytes; no tokens without it
+    #[arg(long, global = true, env = "NQDB_REALTIME_SECRET_FILE", value_name = "FILE")]
+    pub realtime_secret_file: Option<PathBuf>,
+
+    /// Origin of pages that may connect to channels beside this server's own, as https://example.org; may be repeated
+    #[arg(long, global = true, env = "NQDB_REALTIME_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    #[serde(default)]
+    pub realtime_origin: Vec<String>,
+
+    /// Which roles may read and write channels over HTTP: in the file only.
+    #[arg(skip)]
+    #[serde(default)]
+    pub channel: Vec<ChannelOptions>,
+
     /// How log records are written [default: text]
     #[arg(long, global = true, env = "NQDB_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
@@ -77,6 +96,20 @@ pub struct Options {
     /// nqdb_storage=debug,info [default: info]
     #[arg(long, global = true, env = "NQDB_LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<String>,
+}
+
+/// A `[[channel]]` of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ChannelOptions {
+    /// A channel's name, or the beginning of names with a final `*`.
+    pub name: String,
+    /// Roles whose members may subscribe.
+    #[serde(default)]
+    pub read: Vec<String>,
+    /// Roles whose members may publish.
+    #[serde(default)]
+    pub write: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
@@ -108,6 +141,7 @@ pub struct Configuration {
     pub allow_passwordless_roles: bool,
     pub notify_queue_bytes: usize,
     pub notify_overflow: NotifyOverflow,
+    pub realtime: RealtimeOptions,
     pub log_format: LogFormat,
     pub log_level: String,
 }
@@ -122,6 +156,8 @@ pub enum HttpListen {
 const MEMORY_BYTES_MIN: u64 = 64 << 20;
 /// More than the page frames can be counted for.
 const MEMORY_BYTES_MAX: u64 = 16 << 40;
+/// As long as the hash that is made with it (RFC 7518, section 3.2).
+const SECRET_BYTES_MIN: usize = 32;
 /// A few of the longest notifications.
 const NOTIFY_QUEUE_BYTES_MIN: usize = 64 << 10;
 /// PostgreSQL's upper limit.
@@ -144,6 +180,12 @@ impl Configuration {
         }
         let notify_queue = options.notify_queue.or(file.notify_queue).unwrap_or_else(|| "128MB".to_owned());
         let notify_queue_bytes = parse_notify_queue(&notify_queue)?;
+        let realtime = RealtimeOptions {
+            connections_max: options.realtime_connections.or(file.realtime_connections).unwrap_or(500),
+            token_secret: options.realtime_secret_file.or(file.realtime_secret_file).map(read_secret).transpose()?,
+            origins: if options.realtime_origin.is_empty() { file.realtime_origin } else { options.realtime_origin },
+            rules: file.channel.into_iter().map(rule_of).collect::<Result<_, _>>()?,
+        };
         let tls = match (options.tls_cert.or(file.tls_cert), options.tls_key.or(file.tls_key)) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
@@ -168,6 +210,7 @@ impl Configuration {
                 .or(file.allow_passwordless_roles)
                 .unwrap_or(false),
             notify_queue_bytes,
+            realtime,
             notify_overflow: options.notify_overflow.or(file.notify_overflow).unwrap_or(NotifyOverflow::DropListener),
             log_format: options.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             log_level: options.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
@@ -183,6 +226,30 @@ fn read_file(path: &Path) -> Result<Options, ServerError> {
 
 fn wrong(message: String) -> ServerError {
     ServerError::Configuration(message)
+}
+
+/// The secret of tokens; a line break at the file's end does not count.
+fn read_secret(path: PathBuf) -> Result<TokenSecret, ServerError> {
+    let mut secret = match std::fs::read(&path) {
+        Ok(secret) => secret,
+        Err(source) => return Err(ServerError::ReadConfiguration { path, source }),
+    };
+    while secret.last().is_some_and(|last| matches!(last, b'\n' | b'\r')) {
+        secret.pop();
+    }
+    if secret.len() < SECRET_BYTES_MIN {
+        let message = format!("{}: a secret of at least {SECRET_BYTES_MIN} bytes is needed", path.display());
+        return Err(wrong(message));
+    }
+    Ok(TokenSecret(secret))
+}
+
+fn rule_of(written: ChannelOptions) -> Result<ChannelRule, ServerError> {
+    if written.name.trim_end_matches('*').contains('*') || written.name.ends_with("**") || written.name.is_empty() {
+        let name = written.name;
+        return Err(wrong(format!("channel: \"{name}\" is no name of channels; a * may stand at its end only")));
+    }
+    Ok(ChannelRule { channels: written.name, read: written.read, write: written.write })
 }
 
 /// The room for notifications: at least what one full message and its bookkeeping need many times over.

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nqdb_catalog::Cluster;
+use nqdb_sql::temporary_files::{self, TemporaryFolder};
 use nqdb_storage::disk::{Disk, OsDisk};
 use nqdb_txn::{TxnError, TxnOptions, TxnSystem};
 
@@ -24,8 +25,16 @@ const STATEMENTS_PERCENT: u64 = 25;
 /// The file that says that a data directory was made.
 const SUPERBLOCK: &str = "nqdb.super";
 /// What the start of a data directory may have left behind, if it was interrupted.
-const OWN_NAMES: [&str; 7] =
-    [SUPERBLOCK, "nqdb.super.new", "nqdb.lock", "nqdb.doublewrite", "base.nqdb", "undo.spill", "wal"];
+const OWN_NAMES: [&str; 8] = [
+    SUPERBLOCK,
+    "nqdb.super.new",
+    "nqdb.lock",
+    "nqdb.doublewrite",
+    "base.nqdb",
+    "undo.spill",
+    "wal",
+    temporary_files::FOLDER,
+];
 /// The mode of a new data directory.
 const PRIVATE_MODE: u32 = 0o700;
 /// What nobody else may do: write as the group, anything as a stranger.
@@ -35,6 +44,7 @@ const FOREIGN_ACCESS: u32 = 0o027;
 pub struct Data {
     pub system: Arc<TxnSystem>,
     pub cluster: Arc<Cluster>,
+    pub temporary: Arc<TemporaryFolder>,
     purge: Option<JoinHandle<()>>,
     stopping: Arc<AtomicBool>,
 }
@@ -61,19 +71,23 @@ impl Data {
             sort_memory_bytes: share(SORT_PERCENT),
             ..TxnOptions::default()
         };
+        let temporary_disk = disk.clone();
         let opened =
             if is_new { TxnSystem::create(disk, engine, options) } else { TxnSystem::open(disk, engine, options) };
         let system = opened.map_err(failed)?;
+        // The directory is locked now: nobody else's files are in there.
+        let temporary = TemporaryFolder::open(temporary_disk).map_err(failed)?;
         let cluster =
             Cluster::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions)).map_err(ServerError::Catalog)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let purge = start_purge(system.clone(), stopping.clone())?;
-        Ok(Data { system, cluster, purge: Some(purge), stopping })
+        Ok(Data { system, cluster, temporary, purge: Some(purge), stopping })
     }
 
     /// Ends the background work and closes the data, so that the next start has no log to replay.
     pub fn close(mut self) -> Result<(), TxnError> {
         self.stop_purge();
+        self.temporary.empty()?;
         self.system.close()
     }
 

@@ -112,7 +112,11 @@ async fn start_over(
     open: impl FnOnce() -> Result<Data, ServerError> + Send + 'static,
 ) -> Result<Running, ServerError> {
     let logins_max = configuration.max_connections + 16;
-    descriptors::reserve(configuration.max_connections + logins_max + nqdb_web::CONNECTIONS_MAX)?;
+    let http_max = match &configuration.http_listen {
+        HttpListen::Off => 0,
+        HttpListen::At(_) => nqdb_web::CONNECTIONS_MAX + configuration.realtime.connections_max,
+    };
+    descriptors::reserve(configuration.max_connections + logins_max + http_max)?;
     let tls = match &configuration.tls {
         Some((certificates, key)) => Some(TlsIdentity::from_pem_files(certificates, key)?),
         None => None,
@@ -154,7 +158,7 @@ async fn start_over(
     let postgres_address = listeners.address();
     let http_address = web.as_ref().map(WebListener::address);
     let listener = tokio::spawn(listeners.run(instance.clone(), stopped.clone(), STOP_GRACE));
-    let web = web.map(|web| tokio::spawn(web.run(instance.clone(), stopped)));
+    let web = web.map(|web| tokio::spawn(web.run(instance.clone(), configuration.realtime.clone(), stopped)));
     let watchman = Watchman::start(tokio::runtime::Handle::current())
         .map_err(|source| ServerError::System { what: "cannot start a thread", source })?;
     Ok(Running { data, instance, postgres_address, http_address, stop, listener, web, watchman })
@@ -174,6 +178,7 @@ fn make_instance(
         defaults: settings,
         sessions_max: configuration.max_connections,
         statement_memory_bytes: statement_memory_bytes(configuration.memory_bytes),
+        temporary: data.temporary.clone(),
         hub: hub_options(configuration.notify_queue_bytes),
         overflow: match configuration.notify_overflow {
             NotifyOverflow::DropListener => Overflow::DropSubscriber,

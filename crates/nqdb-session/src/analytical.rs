@@ -8,7 +8,9 @@
 use std::sync::Arc;
 
 use nqdb_analytics::{Analytics, Batch, Request, Running};
+use nqdb_functions::SessionFunctions;
 use nqdb_sql::exec::{CommandTag, Execution, RowSink};
+use nqdb_sql::explain::measured_lines;
 use nqdb_sql::ir::Query;
 use nqdb_sql::plan::Plan;
 use nqdb_sqlstate::SqlResult;
@@ -32,6 +34,15 @@ pub(crate) struct AnalyticalPortal {
     plan: Arc<Plan>,
     params: Arc<[Datum]>,
     view: ReadView,
+    /// Of EXPLAIN ANALYZE.
+    measuring: Option<Measuring>,
+}
+
+/// EXPLAIN ANALYZE: nobody sees the rows of the query, but then what it did.
+struct Measuring {
+    started_micros: i64,
+    /// What is still to be sent, once the query is through.
+    lines: Option<std::vec::IntoIter<String>>,
 }
 
 impl AnalyticalPortal {
@@ -46,27 +57,31 @@ impl Session {
     /// begins.
     pub(crate) fn launch(&mut self, plan: &Arc<Plan>, params: Arc<[Datum]>, view: ReadView) -> SqlResult<PortalState> {
         let instance = self.surroundings.instance.clone();
-        let (Some(query), Some(analytics), false) = (plan.analytical(), instance.analytics.get(), plan.is_explain())
-        else {
+        let measures = plan.measures_analytical();
+        let runs = measures || !plan.is_explain();
+        let (Some(query), Some(analytics), true) = (plan.analytical(), instance.analytics.get(), runs) else {
             let current_rows = self.current_rows(plan)?;
             let execution = Execution::new(plan.clone(), params, view).with_current_rows(current_rows);
             return Ok(PortalState::Running(Box::new(execution)));
         };
         instance.metrics.analytical_planner_calls.increment();
-        let running = analytics.start(self.request(query.clone(), params.clone(), view.clone()));
-        let portal = AnalyticalPortal { running, batch: None, next: 0, plan: plan.clone(), params, view };
+        let running = analytics.start(self.request(query.clone(), params.clone(), view.clone(), measures));
+        let measuring = measures.then(|| Measuring { started_micros: self.surroundings.clock_micros(), lines: None });
+        let portal = AnalyticalPortal { running, batch: None, next: 0, plan: plan.clone(), params, view, measuring };
         Ok(PortalState::Analytical(Box::new(portal)))
     }
 
-    fn request(&self, query: Arc<Query>, params: Arc<[Datum]>, view: ReadView) -> Request {
+    fn request(&self, query: Arc<Query>, params: Arc<[Datum]>, view: ReadView, measures: bool) -> Request {
         let started = self.open.as_ref().map_or(self.statement_micros, |open| open.started_micros);
         Request {
             query,
             params,
             view,
             format: (*self.format).clone(),
+            temporary: self.surroundings.temporary().clone(),
             transaction_time_micros: started,
             statement_time_micros: self.statement_micros,
+            measures,
         }
     }
 
@@ -76,7 +91,11 @@ impl Session {
         let takes = |analytics: &Analytics| {
             let params: Arc<[Datum]> = plan.parameters.iter().map(|_| Datum::Null).collect();
             let view = self.surroundings.instance.system.latest_view();
-            analytics.examine(&self.request(query, params, view)).is_ok()
+            let answer = analytics.examine(&self.request(query, params, view, false));
+            if let Err(reason) = answer {
+                tracing::debug!(reason, "the analytical executor does not take a statement");
+            }
+            answer.is_ok()
         };
         if !self.surroundings.instance.analytics.get().is_some_and(takes) {
             plan.decline_analytical();
@@ -92,6 +111,9 @@ impl Session {
         rows_max: u64,
         out: &mut C,
     ) -> Result<Option<PortalEnd>, Failure> {
+        if portal.measuring.is_some() {
+            return self.drive_measuring(portal, target, notes, rows_max, out).await;
+        }
         let mut sent = 0;
         let mut values = Vec::with_capacity(target.columns.len());
         loop {
@@ -138,5 +160,46 @@ impl Session {
                 out.flush().await?;
             }
         }
+    }
+
+    /// EXPLAIN ANALYZE: runs the query to its end, then sends what its operators did.
+    async fn drive_measuring<C: ClientSink>(
+        &mut self,
+        portal: &mut AnalyticalPortal,
+        target: &mut RowTarget,
+        notes: &mut Notes<'_>,
+        rows_max: u64,
+        out: &mut C,
+    ) -> Result<Option<PortalEnd>, Failure> {
+        let Some(measuring) = &mut portal.measuring else { return Ok(None) };
+        if measuring.lines.is_none() {
+            loop {
+                self.surroundings.check_interruption()?;
+                match self.surroundings.interruptible(portal.running.next()).await? {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(nqdb_analytics::Failure::Declined(_)) => return Ok(None),
+                    Err(nqdb_analytics::Failure::Sql(error)) => return Err(self.interruption_or(error).into()),
+                }
+            }
+            let micros = self.surroundings.clock_micros() - measuring.started_micros;
+            let measured = portal.running.measured();
+            let lines = measured.map(|measured| measured_lines(&portal.plan, &measured, micros));
+            measuring.lines = Some(lines.unwrap_or_default().into_iter());
+        }
+        let lines = measuring.lines.iter_mut().flatten();
+        let limit = if rows_max == 0 { usize::MAX } else { usize::try_from(rows_max).unwrap_or(usize::MAX) };
+        let rows_before = target.rows;
+        let format = self.format.clone();
+        let names = self.object_names(target);
+        let mut gate = RowGate { out, target, notes, format: &format, names };
+        for line in lines.take(limit) {
+            gate.row(&[Datum::text(line.as_str())])?;
+        }
+        let sent = target.rows - rows_before;
+        if rows_max != 0 && sent >= rows_max {
+            return Ok(Some(PortalEnd::Suspended));
+        }
+        Ok(Some(PortalEnd::Complete(CommandTag::Other("EXPLAIN"))))
     }
 }

@@ -235,7 +235,7 @@ impl Session {
         &mut self,
         call: impl FnOnce(&mut ExecContext<'_>) -> SqlResult<T>,
     ) -> SqlResult<T> {
-        let memory_limit_bytes = self.memory_limit_bytes();
+        let (work_memory_bytes, memory_limit_bytes) = self.memory_limits();
         let Some(open) = &mut self.open else { return Err(SqlError::internal("an execution without a transaction")) };
         self.surroundings.transaction_id.set(open.txn.xid().map(|xid| xid.0));
         self.surroundings.snapshot.set(open.txn.snapshot());
@@ -251,9 +251,11 @@ impl Session {
             system: &self.surroundings,
             cancel: &self.surroundings.backend.cancel,
             notices: &mut self.notices,
+            work_memory_bytes,
             memory_limit_bytes,
             constraints: &self.surroundings.constraints,
             memory: &self.surroundings.instance.statement_memory,
+            temporary: self.surroundings.temporary(),
         };
         call(&mut cx)
     }

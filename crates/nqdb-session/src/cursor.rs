@@ -71,8 +71,8 @@ impl Session {
         portal.scroll.hold = if options.hold { Hold::Wanted } else { Hold::No };
         portal.scroll.is_scrollable = options.scroll || (!options.no_scroll && facts.goes_back);
         if portal.scroll.is_scrollable {
-            let pool = &self.surroundings.instance.statement_memory;
-            portal.scroll.kept = Some(KeptRows::new(1, facts.is_volatile, pool));
+            let kept = if facts.is_volatile { KeptRows::all(1, self.surroundings.room()) } else { KeptRows::recent(1) };
+            portal.scroll.kept = Some(kept);
             portal.scroll.origin = Some(Origin { plan: plan.clone(), params, view });
         }
         portal.plan = Some(plan);
@@ -345,7 +345,7 @@ impl Session {
         out: &mut C,
     ) -> Result<(), Failure> {
         let Some(kept) = &mut portal.scroll.kept else { return Ok(()) };
-        if kept.row(number).is_some() {
+        if kept.has(number) {
             return Ok(());
         }
         let Some(Origin { plan, params, view }) = &portal.scroll.origin else {
@@ -365,9 +365,11 @@ impl Session {
         target: &mut RowTarget,
         out: &mut C,
     ) -> SqlResult<bool> {
-        let Some(row) = portal.scroll.kept.as_ref().and_then(|kept| kept.row(number)) else { return Ok(false) };
+        let Portal { scroll, place, .. } = portal;
+        let Some(kept) = &mut scroll.kept else { return Ok(false) };
+        let Some(row) = kept.row(number)? else { return Ok(false) };
         let names = self.object_names(target);
-        let mut notes = Notes { kept: None, place: &mut portal.place };
+        let mut notes = Notes { kept: None, place };
         RowGate { out, target, notes: &mut notes, format: &self.format, names }.give(row)?;
         Ok(true)
     }
@@ -403,17 +405,17 @@ impl Session {
 
     /// A cursor that scrolls keeps all of its rows, another one those that are to come.
     async fn hold(&mut self, portal: &mut Portal) -> Result<(), Failure> {
-        let pool = self.surroundings.instance.statement_memory.clone();
+        let room = self.surroundings.room();
         let position = portal.position;
         match &portal.scroll.kept {
             Some(kept) if kept.keeps_all() => {}
             Some(_) => {
-                portal.scroll.kept = Some(KeptRows::new(1, true, &pool));
+                portal.scroll.kept = Some(KeptRows::all(1, room));
                 if let Some(Origin { plan, params, view }) = &portal.scroll.origin {
                     portal.state = self.launch(&plan.clone(), params.clone(), view.clone())?;
                 }
             }
-            None => portal.scroll.kept = Some(KeptRows::new(position.row + 1, true, &pool)),
+            None => portal.scroll.kept = Some(KeptRows::all(position.row + 1, room)),
         }
         if !matches!(portal.state, PortalState::Finished(_)) {
             let place = portal.place.clone();

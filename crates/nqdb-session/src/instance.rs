@@ -8,6 +8,7 @@ use nqdb_analytics::{Analytics, CacheStats};
 use nqdb_catalog::Cluster;
 use nqdb_pubsub::{HistoryLimits, Hub, HubOptions, Overflow};
 use nqdb_sql::exec::MemoryPool;
+use nqdb_sql::temporary_files::TemporaryFolder;
 use nqdb_sqlstate::SqlResult;
 use nqdb_txn::TxnSystem;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -31,6 +32,8 @@ pub struct Instance {
     pub(crate) analytics: OnceLock<Analytics>,
     /// What the statements of all sessions may hold together.
     pub statement_memory: Arc<MemoryPool>,
+    /// What statements keep outside of memory.
+    pub temporary: Arc<TemporaryFolder>,
     /// The channels of LISTEN and NOTIFY, and of the real-time protocols.
     pub hub: Arc<Hub>,
     /// What the full queue of a session that listens does.
@@ -45,7 +48,7 @@ pub struct Instance {
 }
 
 /// What a server is started with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct InstanceOptions {
     /// What a new session starts with.
     pub defaults: Settings,
@@ -53,6 +56,8 @@ pub struct InstanceOptions {
     pub sessions_max: usize,
     /// What their statements may hold together.
     pub statement_memory_bytes: usize,
+    /// Where they go on with files.
+    pub temporary: Arc<TemporaryFolder>,
     /// What channels may hold. The seed of epochs is drawn at the start.
     pub hub: HubOptions,
     /// What the full queue of a session that listens does.
@@ -61,11 +66,12 @@ pub struct InstanceOptions {
 
 impl InstanceOptions {
     /// For so many clients, with PostgreSQL's settings; `memory_bytes` is what their statements may hold.
-    pub fn plain(sessions_max: usize, memory_bytes: usize) -> InstanceOptions {
+    pub fn plain(sessions_max: usize, memory_bytes: usize, temporary: Arc<TemporaryFolder>) -> InstanceOptions {
         InstanceOptions {
             defaults: Settings::new(),
             sessions_max,
             statement_memory_bytes: memory_bytes,
+            temporary,
             hub: hub_options(memory_bytes / 2),
             overflow: Overflow::DropSubscriber,
         }
@@ -104,6 +110,7 @@ impl Instance {
             metrics: Metrics::default(),
             analytics: OnceLock::new(),
             statement_memory: MemoryPool::new(options.statement_memory_bytes),
+            temporary: options.temporary,
             hub,
             overflow: options.overflow,
             clock_micros: system_clock_micros,

@@ -353,7 +353,7 @@ impl Session {
         let role = self.surroundings.current_role();
         let session_role = self.surroundings.session_role();
         let authority = self.surroundings.authority();
-        let memory_limit_bytes = self.memory_limit_bytes();
+        let (work_memory_bytes, memory_limit_bytes) = self.memory_limits();
         let temporary_schema = self.surroundings.temporary_schema();
         let open_relations = self.open_relations();
         let Some(open) = &mut self.open else {
@@ -368,9 +368,11 @@ impl Session {
             system: &self.surroundings,
             cancel: &self.surroundings.backend.cancel,
             notices: &mut self.notices,
+            work_memory_bytes,
             memory_limit_bytes,
             constraints: &self.surroundings.constraints,
             memory: &self.surroundings.instance.statement_memory,
+            temporary: self.surroundings.temporary(),
         };
         self.surroundings.begin_step();
         let enter = |catalog: &Arc<nqdb_catalog::Snapshot>| {
@@ -394,8 +396,11 @@ impl Session {
         nqdb_sql::ddl::run(parsed, &mut cx)
     }
 
-    pub(crate) fn memory_limit_bytes(&self) -> usize {
-        self.surroundings.settings.borrow().effective().work_memory_bytes
+    /// What an operator holds before it goes on with files, and what a statement may hold.
+    pub(crate) fn memory_limits(&self) -> (usize, usize) {
+        let settings = self.surroundings.settings.borrow();
+        let effective = settings.effective();
+        (effective.work_memory_bytes, effective.statement_memory_bytes())
     }
 }
 

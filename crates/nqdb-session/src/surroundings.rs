@@ -18,13 +18,14 @@ use nqdb_sql::integrity::{ConstraintMark, Constraints};
 use nqdb_sql::interruption::Interruption;
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
+use nqdb_sql::temporary_files::TemporarySpace;
 use nqdb_sqlstate::{
     INVALID_PARAMETER_VALUE, Notice, OBJECT_NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, READ_ONLY_SQL_TRANSACTION,
     SEQUENCE_GENERATOR_LIMIT_EXCEEDED, SqlError, SqlResult, UNDEFINED_OBJECT, UNDEFINED_TABLE, WARNING,
     WRONG_OBJECT_TYPE,
 };
 use nqdb_storage::Lsn;
-use nqdb_txn::{Isolation, Sequence, Transaction, TxnError, Xid, XidStatus};
+use nqdb_txn::{Isolation, OwnerId, Sequence, Transaction, TxnError, Xid, XidStatus};
 use nqdb_types::{TransactionSnapshot, TypeCatalog};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -35,6 +36,7 @@ use crate::advisory::{AdvisoryLocks, WaitLimits, held, wait_for};
 use crate::block::{Characteristics, parse_isolation};
 use crate::identity::{Identity, is_of_identity};
 use crate::instance::Instance;
+use crate::kept_rows::Room;
 use crate::notifications::{NotificationMark, Notifications};
 use crate::registry::{Backend, terminated};
 use crate::settings::{Authority, SERVER_VERSION, Settings, SettingsMark, is_of_the_transaction};
@@ -75,6 +77,7 @@ pub struct Surroundings {
     pub(crate) warnings: RefCell<Vec<Notice>>,
     /// The session's cursors and prepared statements, as they were when the last statement began that reads of them.
     pub objects: RefCell<SessionObjects>,
+    temporary: Arc<TemporarySpace>,
     random: RefCell<SmallRng>,
     drawn: RefCell<HashMap<u32, i64>>,
     last_drawn: Cell<Option<u32>>,
@@ -140,6 +143,7 @@ impl Surroundings {
             notifications: RefCell::new(notifications),
             warnings: RefCell::default(),
             objects: RefCell::default(),
+            temporary: instance.temporary.space(database.database()),
             random: RefCell::new(SmallRng::seed_from_u64(u64::from_le_bytes(seed))),
             drawn: RefCell::default(),
             last_drawn: Cell::new(None),
@@ -148,6 +152,21 @@ impl Surroundings {
             left_worker_in_step: Cell::new(false),
             database,
             instance,
+        }
+    }
+
+    /// Where the session's temporary files are, as much as its settings let it have.
+    pub fn temporary(&self) -> &Arc<TemporarySpace> {
+        self.temporary.set_limit(self.settings.borrow().effective().temporary_limit_bytes);
+        &self.temporary
+    }
+
+    /// Where a cursor of the session keeps its rows.
+    pub(crate) fn room(&self) -> Room {
+        Room {
+            pool: self.instance.statement_memory.clone(),
+            temporary: self.temporary().clone(),
+            work_memory_bytes: self.settings.borrow().effective().work_memory_bytes,
         }
     }
 
@@ -339,6 +358,16 @@ impl Surroundings {
         let commit = txn.commit()?;
         self.dependency.set(self.dependency.get().max(commit.durable_lsn));
         Ok(value)
+    }
+}
+
+impl Surroundings {
+    /// The sessions of the owners that `blockers` gives for the session with a process number.
+    fn pids_of(&self, pid: i32, blockers: impl FnOnce(OwnerId) -> Vec<OwnerId>) -> Vec<i32> {
+        let sessions = self.instance.registry.all();
+        let Some(waiter) = sessions.iter().find(|backend| backend.pid() == pid) else { return Vec::new() };
+        let pid_of = |owner| sessions.iter().find(|backend| backend.owner() == owner).map(|backend| backend.pid());
+        blockers(waiter.owner()).into_iter().filter_map(pid_of).collect()
     }
 }
 
@@ -601,11 +630,11 @@ impl SessionFunctions for Surroundings {
     }
 
     fn blocking_pids(&self, pid: i32) -> Vec<i32> {
-        let sessions = self.instance.registry.all();
-        let Some(waiter) = sessions.iter().find(|backend| backend.pid() == pid) else { return Vec::new() };
-        let blockers = self.instance.system.blockers_of(waiter.owner());
-        let pid_of = |owner| sessions.iter().find(|backend| backend.owner() == owner).map(|backend| backend.pid());
-        blockers.into_iter().filter_map(pid_of).collect()
+        self.pids_of(pid, |waiter| self.instance.system.blockers_of(waiter))
+    }
+
+    fn safe_snapshot_blocking_pids(&self, pid: i32) -> Vec<i32> {
+        self.pids_of(pid, |waiter| self.instance.system.safe_snapshot_blockers_of(waiter))
     }
 
     fn cancel_backend(&self, pid: i32) -> SqlResult<bool> {

@@ -47,6 +47,7 @@ pub mod statement;
 pub mod system;
 mod system_column;
 pub mod table_command;
+pub mod temporary_files;
 pub mod window;
 
 pub use index_expression::IndexExpressions;

@@ -220,3 +220,20 @@ async fn tokio_postgres_and_psql_hear_notifications() {
         assert_eq!(heard.recv().await, Some(("orders".to_owned(), payload.to_owned())));
     }
 }
+
+#[test]
+fn centrifuge_works_as_it_is() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (file, secret) = (directory.path().join("secret"), "a secret of at least thirty-two bytes");
+    std::fs::write(&file, secret).expect("the secret is written");
+    let server = NqdbServer::start_with(&["--realtime-secret-file", file.to_str().expect("a UTF-8 path")]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql-tests/clients/run-realtime");
+    let address = format!("127.0.0.1:{}", server.http_port());
+    let output = Command::new(&script).args([&server.target(), &address, secret]).output().expect("the script starts");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

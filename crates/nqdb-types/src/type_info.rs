@@ -69,9 +69,22 @@ pub fn all_types() -> &'static [TypeInfo] {
 
 /// The built-in type with that OID.
 pub fn type_info(oid: Oid) -> Option<&'static TypeInfo> {
-    let index = TYPES.binary_search_by_key(&oid, |info| info.oid).ok()?;
-    TYPES.get(index)
+    let place = *PLACES.get(oid as usize)?;
+    TYPES.get(usize::from(place))
 }
+
+const OID_MAX: usize = TYPES[TYPES.len() - 1].oid as usize;
+
+/// Where each type stands in [`TYPES`], by OID: types are asked about with every value that is read.
+static PLACES: [u16; OID_MAX + 1] = {
+    let mut places = [u16::MAX; OID_MAX + 1];
+    let mut place = 0;
+    while place < TYPES.len() {
+        places[TYPES[place].oid as usize] = place as u16;
+        place += 1;
+    }
+    places
+};
 
 /// `pg_type.typlen` of any type that a client is told of.
 pub fn type_len(oid: Oid) -> i16 {

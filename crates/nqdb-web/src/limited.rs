@@ -1,4 +1,5 @@
-//! A listener that has so many connections and no more: the next one waits in the system's queue.
+//! A listener that has so many connections and no more: the next one waits in the system's queue. A connection that becomes
+//! something of its own, with a limit of its own, gives its place back before it ends.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,7 +7,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -33,7 +36,8 @@ impl Listener for LimitedListener {
             return std::future::pending().await;
         };
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        (Placed { stream, _place: place }, address)
+        let place = Place { peer: address, permit: Arc::new(Mutex::new(Some(place))) };
+        (Placed { stream, place }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -44,7 +48,38 @@ impl Listener for LimitedListener {
 /// A connection with the place that it gives back at its end.
 pub(crate) struct Placed {
     stream: TcpStream,
-    _place: OwnedSemaphorePermit,
+    place: Place,
+}
+
+/// A connection's place, as handlers see it: who is connected, and the place itself.
+#[derive(Clone, Debug)]
+pub struct Place {
+    peer: SocketAddr,
+    permit: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+}
+
+impl Place {
+    /// The other end of the connection.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Gives the place back while the connection goes on.
+    pub fn release(&self) {
+        self.permit.lock().take();
+    }
+}
+
+impl Connected<IncomingStream<'_, LimitedListener>> for Place {
+    fn connect_info(stream: IncomingStream<'_, LimitedListener>) -> Place {
+        stream.io().place.clone()
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        self.place.release();
+    }
 }
 
 impl AsyncRead for Placed {

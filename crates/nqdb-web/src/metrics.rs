@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use nqdb_session::Instance;
 
+use crate::realtime::Realtime;
+
 /// One figure: its name, what it says, and its value.
 enum Figure {
     Counter(&'static str, &'static str, f64),
@@ -11,9 +13,12 @@ enum Figure {
 }
 
 /// All figures, in the order of the layers from the client down.
-pub fn render(instance: &Instance) -> String {
+pub fn render(realtime: &Realtime) -> String {
+    let instance = &realtime.instance;
     let mut text = String::with_capacity(8 * 1024);
-    for figure in session_figures(instance).into_iter().chain(storage_figures(instance)) {
+    let figures =
+        session_figures(instance).into_iter().chain(realtime_figures(realtime)).chain(storage_figures(instance));
+    for figure in figures {
         let (name, help, kind, value) = match figure {
             Figure::Counter(name, help, value) => (name, help, "counter", value),
             Figure::Gauge(name, help, value) => (name, help, "gauge", value),
@@ -29,6 +34,7 @@ fn session_figures(instance: &Instance) -> Vec<Figure> {
     let metrics = &instance.metrics;
     let count = |counter: &nqdb_session::Counter| counter.get() as f64;
     let cache = instance.column_cache_stats();
+    let temporary = instance.temporary.usage();
     let hub = instance.hub.stats();
     let uptime_seconds = (instance.now_micros() - instance.started_micros()) as f64 / 1e6;
     vec![
@@ -52,6 +58,10 @@ fn session_figures(instance: &Instance) -> Vec<Figure> {
             "Queries given to the analytical executor.",
             count(&metrics.analytical_planner_calls),
         ),
+        Counter("nqdb_temporary_files_total", "Temporary files that were made and are gone.", temporary.files as f64),
+        Counter("nqdb_temporary_bytes_total", "Their bytes.", temporary.bytes as f64),
+        Gauge("nqdb_temporary_files", "Temporary files now.", temporary.open_files as f64),
+        Gauge("nqdb_temporary_bytes", "Bytes in them.", temporary.open_bytes as f64),
         Counter("nqdb_notify_published_total", "Notifications of committed transactions.", hub.published as f64),
         Counter("nqdb_notify_delivered_total", "Batches of notifications put into queues.", hub.delivered as f64),
         Gauge("nqdb_notify_subscribers", "Who has listened.", hub.subscribers as f64),
@@ -66,6 +76,29 @@ fn session_figures(instance: &Instance) -> Vec<Figure> {
             "Bytes of the statements' memory in the column cache.",
             cache.held_bytes as f64,
         ),
+    ]
+}
+
+fn realtime_figures(realtime: &Realtime) -> Vec<Figure> {
+    use Figure::{Counter, Gauge};
+    let counters = &realtime.counters;
+    let count = |counter: &nqdb_session::Counter| counter.get() as f64;
+    let hub = realtime.instance.hub.stats();
+    vec![
+        Gauge("nqdb_realtime_connections", "Real-time clients now.", realtime.connection_count() as f64),
+        Counter("nqdb_realtime_connections_total", "Real-time clients since the start.", count(&counters.connections)),
+        Counter("nqdb_realtime_refused_total", "Real-time clients refused.", count(&counters.refused)),
+        Counter(
+            "nqdb_realtime_disconnects_total",
+            "Real-time clients that left or were sent away.",
+            count(&counters.disconnects),
+        ),
+        Counter("nqdb_realtime_commands_total", "Commands of real-time clients.", count(&counters.commands)),
+        Counter("nqdb_realtime_published_total", "Messages published by them.", count(&counters.published)),
+        Counter("nqdb_realtime_sent_total", "Messages sent to them.", count(&counters.sent)),
+        Counter("nqdb_realtime_recoveries_total", "Subscribers that came back.", hub.recoveries as f64),
+        Counter("nqdb_realtime_gaps_total", "Those of them that had missed too much.", hub.gaps as f64),
+        Gauge("nqdb_realtime_history_bytes", "Bytes that channels keep.", hub.history_bytes as f64),
     ]
 }
 

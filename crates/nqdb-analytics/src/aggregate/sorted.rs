@@ -151,26 +151,28 @@ impl Group<'_> {
 
     /// Only the values that are asked for are brought to their place.
     fn percentile(&self, kind: OrderedSetKind, fraction: &Datum, rows: &mut [u32]) -> Outcome<Datum> {
-        let (values, shape) = self.argument(0)?;
         let count = rows.len();
         let mut value = |place: usize| {
             let (_, row, _) = rows.select_nth_unstable_by(place, |left, right| self.order.compare(*left, *right));
-            datum_at(values, *row as usize, shape).map_err(Failure::too_late)
+            self.value(0, *row).map_err(Failure::too_late)
         };
         Ok(percentile(kind, fraction, count, &mut value)?)
     }
 
     fn sorted_values(&self, rows: &mut [u32]) -> Outcome<(Vec<Datum>, nqdb_types::Oid)> {
-        let (values, shape) = self.argument(0)?;
         rows.sort_unstable_by(|left, right| self.order.compare(*left, *right));
-        let values = rows.iter().map(|row| datum_at(values, *row as usize, shape)).collect::<Outcome<_>>()?;
-        Ok((values, shape.ty.oid))
+        let values = rows.iter().map(|row| self.value(0, *row)).collect::<Outcome<_>>()?;
+        Ok((values, self.shape(0)?.ty.oid))
     }
 
-    fn argument(&self, number: usize) -> Outcome<(&ArrayRef, Shape)> {
+    fn shape(&self, number: usize) -> Outcome<Shape> {
         let missing = || SqlError::internal("an aggregate was called without its argument");
-        let shape = self.sorting.args.get(number).copied().ok_or_else(missing)?;
-        Ok((argument(self.columns, number)?, shape))
+        Ok(self.sorting.args.get(number).copied().ok_or_else(missing)?)
+    }
+
+    /// An argument in one row. There are no columns where there were no rows.
+    fn value(&self, number: usize, row: u32) -> Outcome<Datum> {
+        datum_at(argument(self.columns, number)?, row as usize, self.shape(number)?)
     }
 
     fn accumulate(&self, rows: &mut [u32]) -> Outcome<Datum> {
@@ -192,8 +194,7 @@ impl Group<'_> {
             }
             before = Some(row);
             for (number, arg) in args.iter_mut().enumerate() {
-                let (values, shape) = self.argument(number)?;
-                *arg = datum_at(values, row as usize, shape)?;
+                *arg = self.value(number, row)?;
             }
             accumulator.accumulate_in(&functions, &args)?;
         }

@@ -1,4 +1,4 @@
-//! `+ - *` on integers, floats and decimals, widening, and the parts of a date.
+//! `+ - *` on integers, floats and decimals, and widening.
 //!
 //! Integers and floats: where any row of a batch would raise an error, the kernel gives the batch back to the function,
 //! which words it. Decimals keep the scale that PostgreSQL gives the result: the greater one for sums, the sum of both for
@@ -6,17 +6,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, PrimitiveArray};
 use arrow::buffer::NullBuffer;
 use arrow::compute::{cast, kernels::numeric};
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-};
-use nqdb_sqlstate::SqlError;
-use nqdb_types::calendar::{MICROS_PER_DAY, MICROS_PER_HOUR, MICROS_PER_MINUTE, civil_from_days, is_date_finite};
+use arrow::datatypes::{ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type};
 
+use super::Operation;
 use super::evaluate::Value;
-use super::{DatePart, Operation};
 use crate::failure::{Failure, Outcome};
 use crate::shape::{DECIMAL_LIMIT, DECIMAL_NAN, Repr, Shape};
 
@@ -241,53 +237,4 @@ where
 {
     let values: PrimitiveArray<Decimal128Type> = array.as_primitive::<T>().unary(Into::into);
     Arc::new(values.with_data_type(to.data_type()))
-}
-
-/// `extract` from dates and timestamps: decimals of scale 0, or floats for `date_part`.
-pub(super) fn date_part(part: DatePart, value: &Value, to: Shape) -> Outcome<Value> {
-    let array = value.array();
-    let result = if let Some(days) = array.as_primitive_opt::<Int32Type>() {
-        if days.iter().flatten().any(|days| !is_date_finite(days)) {
-            return Err(Failure::Declined("part of an infinite date"));
-        }
-        parts(days, |days| part_of(part, days.into(), 0), to)
-    } else if let Some(timestamps) = array.as_primitive_opt::<Int64Type>() {
-        if timestamps.iter().flatten().any(|micros| matches!(micros, i64::MIN | i64::MAX)) {
-            return Err(Failure::Declined("part of an infinite timestamp"));
-        }
-        let of_timestamp =
-            |micros: i64| part_of(part, micros.div_euclid(MICROS_PER_DAY), micros.rem_euclid(MICROS_PER_DAY));
-        parts(timestamps, of_timestamp, to)
-    } else {
-        return Err(SqlError::internal("a date is not in its array").into());
-    };
-    Ok(if value.is_one() { Value::One(result) } else { Value::Array(result) })
-}
-
-fn part_of(part: DatePart, days: i64, micros: i64) -> i64 {
-    let date = || civil_from_days(days);
-    match part {
-        DatePart::Year => {
-            // There is no year 0: PostgreSQL counts 1 BC as -1.
-            let year = i64::from(date().year);
-            if year <= 0 { year - 1 } else { year }
-        }
-        DatePart::Month => i64::from(date().month),
-        DatePart::Day => i64::from(date().day),
-        DatePart::Hour => micros / MICROS_PER_HOUR,
-        DatePart::Minute => micros / MICROS_PER_MINUTE % 60,
-    }
-}
-
-fn parts<T: ArrowPrimitiveType>(values: &PrimitiveArray<T>, part_of: impl Fn(T::Native) -> i64, to: Shape) -> ArrayRef {
-    match to.data_type() {
-        DataType::Float64 => {
-            let parts: Float64Array = values.unary(|value| part_of(value) as f64);
-            Arc::new(parts)
-        }
-        other => {
-            let parts: Decimal128Array = values.unary(|value| i128::from(part_of(value)));
-            Arc::new(parts.with_data_type(other))
-        }
-    }
 }

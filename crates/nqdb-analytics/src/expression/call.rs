@@ -9,8 +9,8 @@ use nqdb_types::calendar::MICROS_PER_DAY;
 use nqdb_types::{Datum, Oid, Type, oid};
 
 use super::compile::{Compiler, parent, session_free};
-use super::{Comparison, ConstantSet, DatePart, Expression, Node, Operation};
-use crate::failure::Outcome;
+use super::{Comparison, ConstantSet, DatePart, DateUnit, Expression, Node, Operation};
+use crate::failure::{Failure, Outcome};
 use crate::shape::{DECIMAL_DIGITS_MAX, Key, Repr, Shape, decimal_of};
 
 /// Stable functions that take no date or time and yet ask nothing but the format settings and the transaction's start.
@@ -154,6 +154,10 @@ impl Compiler<'_> {
                     "day" => DatePart::Day,
                     "hour" if is_of_timestamp => DatePart::Hour,
                     "minute" if is_of_timestamp => DatePart::Minute,
+                    "quarter" => DatePart::Quarter,
+                    "doy" => DatePart::DayOfYear,
+                    "dow" => DatePart::DayOfWeek,
+                    "isodow" => DatePart::IsoDayOfWeek,
                     _ => return Err(Box::new(args)),
                 };
                 let [_, arg] = args;
@@ -165,6 +169,23 @@ impl Compiler<'_> {
                 // An infinite date declines, which a row that SQL does not ask for must not do.
                 self.constants.may_decline.set(true);
                 let expression = parent(Shape { ty, repr }, |arg| Node::DatePart { part, arg }, arg);
+                Ok(Expression { can_fail: true, ..expression })
+            }
+            // date_trunc of a timestamp
+            (2020, Some(Datum::Text(field)), _) => {
+                let unit = match &**field {
+                    "year" => DateUnit::Year,
+                    "quarter" => DateUnit::Quarter,
+                    "month" => DateUnit::Month,
+                    "week" => DateUnit::Week,
+                    "day" => DateUnit::Day,
+                    "hour" => DateUnit::Hour,
+                    "minute" => DateUnit::Minute,
+                    "second" => DateUnit::Second,
+                    _ => return Err(Box::new(args)),
+                };
+                let [_, arg] = args;
+                let expression = parent(Shape::of_type(ty), |arg| Node::DateTrunc { unit, arg }, arg);
                 Ok(Expression { can_fail: true, ..expression })
             }
             _ => Err(Box::new(args)),
@@ -339,6 +360,19 @@ impl Compiler<'_> {
     }
 
     /// IN over a list: one look into a set where all items are constants of the argument's array.
+    /// Whether a value is among many constants; declines where they make no set.
+    pub(super) fn in_constants(
+        &self,
+        arg: Expression,
+        list: Vec<Expression>,
+        equal: &'static Function,
+    ) -> Outcome<Expression> {
+        let Some((set, has_null)) = constant_set(&arg, &list, equal) else {
+            return Err(Failure::Declined("the rows of a subquery that make no set"));
+        };
+        Ok(parent(Shape::BOOL, |arg| Node::InSet { arg, set, has_null, negated: false }, arg))
+    }
+
     pub(super) fn in_list(
         &self,
         arg: Expression,

@@ -12,19 +12,31 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Datum, Type, type_info};
 
 use super::by_row::takes_records;
+use super::call::is_equality;
 use super::evaluate::Rows;
 use super::{EvalContext, Expression, Node, RowOperation};
 use crate::column::datum_at;
 use crate::failure::{Failure, Outcome};
 use crate::shape::{Key, Repr, Shape};
 
-/// The values of subqueries, by [`subquery_key`].
-pub(crate) type SubqueryValues = HashMap<(ColumnId, bool), SqlResult<Datum>>;
+/// What an expression wants of a subquery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Wanted {
+    /// The value of its only row.
+    Value,
+    /// Whether there is a row.
+    Existence,
+    /// The values of all rows, as an array.
+    List,
+}
 
-/// What names a subquery of an expression: its first column, which no other query of the statement defines, and whether
-/// only its existence matters. Copies of an expression mean the same subquery.
-pub(crate) fn subquery_key(query: &Query, is_exists: bool) -> Option<(ColumnId, bool)> {
-    query.output.first().map(|column| (column.id, is_exists))
+/// The values of subqueries, by [`subquery_key`].
+pub(crate) type SubqueryValues = HashMap<(ColumnId, Wanted), SqlResult<Datum>>;
+
+/// What names a subquery of an expression: its first column, which no other query of the statement defines, and what is wanted
+/// of it. Copies of an expression mean the same subquery.
+pub(crate) fn subquery_key(query: &Query, wanted: Wanted) -> Option<(ColumnId, Wanted)> {
+    query.output.first().map(|column| (column.id, wanted))
 }
 
 /// Where the columns of a relation are in its batches.
@@ -166,14 +178,33 @@ impl Compiler<'_> {
             ExprKind::InList { arg, list, equal, negated } => {
                 self.in_list(one(arg)?, all(list)?, session_free(equal)?, *negated)?
             }
-            ExprKind::ScalarSubquery(query) => self.subquery(query, false, ty)?,
-            ExprKind::Exists(query) => self.subquery(query, true, ty)?,
+            ExprKind::ScalarSubquery(query) => self.subquery(query, Wanted::Value, ty)?,
+            ExprKind::Exists(query) => self.subquery(query, Wanted::Existence, ty)?,
+            ExprKind::Quantified { arg, function, query, all: false } if is_equality(function) => {
+                self.in_subquery(one(arg)?, query, function)?
+            }
             _ => self.by_row(expr)?,
         })
     }
 
-    fn subquery(&self, query: &Query, is_exists: bool, ty: Type) -> Outcome<Expression> {
-        match subquery_key(query, is_exists).and_then(|key| self.constants.subqueries.get(&key)) {
+    /// `arg IN (query)`, where the query was run before.
+    fn in_subquery(&self, arg: Expression, query: &Query, equal: &'static Function) -> Outcome<Expression> {
+        let ty = query.output.first().map_or(arg.shape.ty, |column| column.ty);
+        let values = self.subquery(query, Wanted::List, ty)?;
+        let list = match &values.node {
+            Node::Constant(Datum::Array(array)) => array.elements(),
+            Node::Raise(_) => return Ok(Expression { shape: Shape::BOOL, ..values }),
+            _ => return Err(SqlError::internal("the values of a subquery are no array").into()),
+        };
+        if list.is_empty() && !arg.can_fail {
+            return Ok(Expression::constant(Datum::Bool(false), Type::BOOL));
+        }
+        let list = list.iter().map(|value| Expression::constant(value.clone(), ty)).collect();
+        self.in_constants(arg, list, equal)
+    }
+
+    fn subquery(&self, query: &Query, wanted: Wanted, ty: Type) -> Outcome<Expression> {
+        match subquery_key(query, wanted).and_then(|key| self.constants.subqueries.get(&key)) {
             Some(Ok(datum)) => Ok(Expression::constant(datum.clone(), ty)),
             Some(Err(error)) => Ok(raising(error.clone(), ty)),
             None => Err(Failure::Declined("a correlated subquery")),

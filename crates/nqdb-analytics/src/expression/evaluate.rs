@@ -7,7 +7,7 @@ use nqdb_functions::FunctionContext;
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Datum, Type, apply_typmod, parse_text, write_text};
 
-use super::{EvalContext, Expression, Node, RowOperation, arithmetic, by_row, compare, key, text};
+use super::{EvalContext, Expression, Node, RowOperation, arithmetic, by_row, calendar, compare, key, text};
 use crate::column::{ColumnBuilder, datum_at, repeated, reshaped};
 use crate::failure::{Failure, Outcome};
 use crate::shape::Shape;
@@ -114,7 +114,8 @@ impl Expression {
                 }
             }
             Node::Like { arg, pattern, negated } => text::like(&arg.evaluate(rows, cx)?, pattern, *negated),
-            Node::DatePart { part, arg } => arithmetic::date_part(*part, &arg.evaluate(rows, cx)?, self.shape),
+            Node::DatePart { part, arg } => calendar::date_part(*part, &arg.evaluate(rows, cx)?, self.shape),
+            Node::DateTrunc { unit, arg } => calendar::date_trunc(*unit, &arg.evaluate(rows, cx)?),
             Node::Widen(arg) => arithmetic::widen(&arg.evaluate(rows, cx)?, arg.shape, self.shape),
             Node::Reshape(arg) => Ok(match arg.evaluate(rows, cx)? {
                 Value::Array(array) => Value::Array(reshaped(&array, arg.shape, self.shape)?),

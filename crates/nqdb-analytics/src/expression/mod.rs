@@ -6,7 +6,7 @@
 //! | `call` | which calls have a kernel |
 //! | `evaluate` | runs one over the rows of a batch |
 //! | `conditional` | AND, OR, CASE, COALESCE: what is not needed is not evaluated |
-//! | `compare`, `arithmetic`, `text`, `key` | the kernels |
+//! | `compare`, `arithmetic`, `calendar`, `text`, `key` | the kernels |
 //! | `by_row` | what has none: the row executor's own evaluation |
 //! | `physical` | the face that DataFusion sees |
 //!
@@ -20,6 +20,7 @@
 
 mod arithmetic;
 mod by_row;
+mod calendar;
 mod call;
 mod compare;
 mod compile;
@@ -41,7 +42,7 @@ use nqdb_types::{Datum, FormatContext, Type};
 
 pub(crate) use arithmetic::fit_64_bits;
 pub(crate) use call::{asks_no_session, is_comparison, is_equality};
-pub(crate) use compile::{Columns, Compiler, Constants, SubqueryValues, aligned, subquery_key};
+pub(crate) use compile::{Columns, Compiler, Constants, SubqueryValues, Wanted, aligned, subquery_key};
 pub(crate) use evaluate::{Rows, holding, lifted};
 pub(crate) use physical::physical;
 
@@ -92,6 +93,11 @@ pub(crate) enum Node {
     /// `extract(field from ...)` of a date or a timestamp.
     DatePart {
         part: DatePart,
+        arg: Box<Expression>,
+    },
+    /// `date_trunc(unit, ...)` of a timestamp.
+    DateTrunc {
+        unit: DateUnit,
         arg: Box<Expression>,
     },
     /// Integers into wider integers or decimals.
@@ -190,6 +196,25 @@ pub(crate) enum DatePart {
     Day,
     Hour,
     Minute,
+    Quarter,
+    DayOfYear,
+    /// From Sunday, 0.
+    DayOfWeek,
+    /// From Monday, 1, to Sunday.
+    IsoDayOfWeek,
+}
+
+/// What `date_trunc` cuts a timestamp down to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DateUnit {
+    Year,
+    Quarter,
+    Month,
+    Week,
+    Day,
+    Hour,
+    Minute,
+    Second,
 }
 
 /// What the IR has besides functions, for one row.
@@ -273,6 +298,7 @@ impl Expression {
             Node::Compare { args, .. } | Node::Arithmetic { args, .. } => args.iter().for_each(f),
             Node::Like { arg, .. }
             | Node::DatePart { arg, .. }
+            | Node::DateTrunc { arg, .. }
             | Node::Widen(arg)
             | Node::Reshape(arg)
             | Node::Key(arg)

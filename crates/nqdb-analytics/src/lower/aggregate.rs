@@ -44,7 +44,7 @@ impl Lowering<'_> {
         let mut inner = ColumnSet::default();
         keys.iter().for_each(|(_, key)| inner.extend(mentioned(key)));
         for (_, call) in &aggregates {
-            call.args.iter().chain(&call.filter).for_each(|expr| inner.extend(mentioned(expr)));
+            call.expressions().for_each(|expr| inner.extend(mentioned(expr)));
         }
         let takes_rows_as_they_come = aggregates.iter().any(|(_, call)| takes_rows_as_they_come(call));
         let input = match takes_rows_as_they_come {
@@ -218,12 +218,12 @@ impl Lowering<'_> {
         Ok((sorting, kept))
     }
 
-    /// The first row of each combination of `on`: rows are equal as a whole, so that any is the first.
+    /// The first row of each combination of `on`; where nothing else is asked of the rows any is the first.
     pub(super) fn distinct(&self, input: &Rel, on: &[ColumnId], needed: &ColumnSet) -> Outcome<Lowered> {
         let mut columns = Vec::new();
         visible(input, &mut columns);
         if columns.iter().any(|column| needed.contains(column) && !on.contains(column)) {
-            return Err(Failure::Declined("DISTINCT ON"));
+            return self.first_of_each(input, on, needed);
         }
         let lowered = self.relation(input, &on.iter().copied().collect())?;
         self.distinct_rows(lowered, on)

@@ -9,11 +9,11 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
-use datafusion_common::{JoinSide, JoinType, NullEquality};
+use datafusion_common::{JoinSide, JoinType};
 use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
 use datafusion_physical_plan::ExecutionPlan;
 use datafusion_physical_plan::joins::utils::{ColumnIndex, JoinFilter};
-use datafusion_physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, PartitionMode};
+use datafusion_physical_plan::joins::{CrossJoinExec, NestedLoopJoinExec};
 use nqdb_sql::ir::{ColumnId, Expr, ExprKind, JoinKind, Rel};
 use nqdb_sql::plan::{Columns as ColumnSet, mentioned, operands, split_conjuncts, subquery, visible};
 use nqdb_sql::rewrite::estimate;
@@ -23,6 +23,7 @@ use crate::expression::{Columns, Expression, Node, is_comparison, is_equality};
 use crate::failure::Outcome;
 use crate::join_keys::{CollectKeysExec, JoinKeys, makes_keys};
 use crate::shape::Repr;
+use crate::spill::{JoinParts, SpillingJoinExec};
 use crate::watch::WatchedExec;
 
 /// A pair of key expressions.
@@ -104,17 +105,8 @@ impl Lowering<'_> {
         let plan: Arc<dyn ExecutionPlan> = if !keys.is_empty() {
             let input = with_keys_told(input, &keys, &probing.sources, join_type);
             let keys = keys.into_iter().map(|key| (key.built, key.probing)).collect();
-            Arc::new(HashJoinExec::try_new(
-                input,
-                probing.plan,
-                keys,
-                filter,
-                &join_type,
-                Some(projection),
-                PartitionMode::CollectLeft,
-                NullEquality::NullEqualsNothing,
-                false,
-            )?)
+            let parts = JoinParts { keys, filter, join_type, projection };
+            Arc::new(SpillingJoinExec::try_new(input, probing.plan, parts, self.memory.clone())?)
         } else if filter.is_none() && join_type == JoinType::Inner {
             let plan = self.watched(Arc::new(CrossJoinExec::new(input, probing.plan)));
             return Ok(Lowered { plan, columns, sources });

@@ -44,6 +44,7 @@ use nqdb_txn::ReadView;
 use crate::cache::ColumnCache;
 use crate::expression::{Columns, Compiler, Constants, Expression, physical};
 use crate::failure::{Failure, Outcome};
+use crate::memory::StatementMemory;
 use crate::scan::ScanColumn;
 use crate::shape::Shape;
 use crate::subquery::WithRows;
@@ -74,6 +75,7 @@ pub(crate) struct Lowering<'a> {
     pub with: &'a WithRows,
     pub view: &'a ReadView,
     pub cache: &'a Arc<ColumnCache>,
+    pub memory: &'a Arc<StatementMemory>,
     /// Streams that a large table is read in.
     pub partitions: usize,
     /// Set when nobody wants the rows any more.

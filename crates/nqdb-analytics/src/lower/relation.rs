@@ -70,10 +70,10 @@ impl Lowering<'_> {
                 all.append(&mut conditions);
                 self.filtered(input, all, needed)
             }
-            Rel::Scan { table, columns, address: None, alias: _, position: _ }
+            Rel::Scan { table, columns, address: None, alias, position: _ }
                 if columns.iter().all(|(at, _)| nqdb_sql::SystemColumn::at(*at).is_none()) =>
             {
-                self.scan(table, columns, &conditions, needed)
+                self.scan((table, alias), columns, &conditions, needed)
             }
             Rel::Window { input, partition, order, calls } => {
                 let over = Over { partition, order, calls };
@@ -136,7 +136,7 @@ impl Lowering<'_> {
 
     fn scan(
         &self,
-        table: &Arc<TableDef>,
+        (table, alias): (&Arc<TableDef>, &str),
         columns: &[(usize, ColumnId)],
         conditions: &[Expr],
         needed: &ColumnSet,
@@ -178,7 +178,10 @@ impl Lowering<'_> {
             shapes.push(Shape::of_column(ty));
         }
         let filters = conditions.iter().map(|condition| self.compile(condition, &inside));
+        table.store.track_read_of_all(self.view)?;
+        let name = if alias == table.name { table.name.clone() } else { format!("{} {alias}", table.name) };
         let scan = ScanExec::new(ScanParts {
+            name,
             table: table.store.clone(),
             view: self.view.clone(),
             columns: read,

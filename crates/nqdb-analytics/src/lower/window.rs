@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use datafusion_physical_expr::Partitioning;
+use datafusion_physical_plan::filter::FilterExec;
 use datafusion_physical_plan::repartition::RepartitionExec;
 use datafusion_physical_plan::sorts::sort::SortExec;
 use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties};
@@ -14,13 +15,13 @@ use nqdb_sql::plan::{Columns as ColumnSet, mentioned};
 use nqdb_sql::rewrite::estimate;
 use nqdb_sql::window::{Distance, checked_distance};
 use nqdb_sqlstate::SqlError;
-use nqdb_types::Type;
+use nqdb_types::{Datum, Type};
 
 use super::join::is_harmless;
 use super::sort::merged;
-use super::{Lowered, Lowering, in_one_stream};
+use super::{Lowered, Lowering, Sources, in_one_stream};
 use crate::aggregate::Call;
-use crate::expression::{Expression, aligned};
+use crate::expression::{Comparison, Expression, Node, aligned};
 use crate::failure::{Failure, Outcome};
 use crate::shape::Shape;
 use crate::window::{KeyColumn, WindowCall, WindowExec, WindowParts, Work};
@@ -129,6 +130,47 @@ impl Lowering<'_> {
             Arc::new(sort(Arc::new(RepartitionExec::try_new(input.plan, Partitioning::Hash(by, streams))?)))
         };
         Ok(Lowered { plan, columns: input.columns, sources: input.sources })
+    }
+
+    /// DISTINCT ON: the first row of each combination of columns that the order begins with.
+    pub(super) fn first_of_each(&self, input: &Rel, on: &[ColumnId], needed: &ColumnSet) -> Outcome<Lowered> {
+        let Rel::Sort { keys, .. } = input else {
+            return Err(Failure::Declined("DISTINCT ON rows in no order"));
+        };
+        let partition: Vec<SortKey> = keys.iter().filter(|key| on.contains(&key.column)).cloned().collect();
+        let begins = keys.iter().take(on.len()).all(|key| on.contains(&key.column));
+        if partition.len() != on.len() || !begins {
+            return Err(Failure::Declined("DISTINCT ON rows in another order"));
+        }
+        let mut inner = needed.clone();
+        inner.extend(on.iter().copied());
+        let sorted = self.relation(input, &inner)?;
+        let number = WindowCall {
+            work: Work::Function(WindowKind::RowNumber),
+            args: Vec::new(),
+            filter: None,
+            frame: ir::Frame::unstated().evaluable().try_map(|_, _| Err(no_argument()))?,
+            result: Shape::INT8,
+        };
+        let parts = WindowParts {
+            partition: self.ordering(&sorted, &partition)?.iter().flatten().map(|key| key.expr.clone()).collect(),
+            order: Vec::new(),
+            range_key: None,
+            calls: vec![number],
+            cx: self.constants.cx.clone(),
+        };
+        let is_first = Node::Compare {
+            comparison: Comparison::Equal,
+            args: Box::new([
+                Expression::column(sorted.width(), Shape::INT8),
+                Expression::constant(Datum::Int8(1), Type::INT8),
+            ]),
+        };
+        let is_first = Expression { node: is_first, shape: Shape::BOOL, can_fail: false };
+        let numbered = Arc::new(WindowExec::new(sorted.plan, Arc::new(parts)));
+        let is_first = self.physical(is_first, &numbered.schema());
+        let plan = Arc::new(FilterExec::try_new(is_first, numbered)?);
+        Ok(Lowered { plan, columns: sorted.columns, sources: Sources::default() })
     }
 
     /// The operator over sorted partitions.

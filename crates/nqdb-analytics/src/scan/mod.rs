@@ -57,6 +57,7 @@ pub(crate) struct ScanExec {
 
 /// What all partitions of a scan use.
 struct Shared {
+    name: String,
     table: Arc<TableStore>,
     view: ReadView,
     /// Position in the table and shape of each column of a batch.
@@ -112,6 +113,8 @@ impl fmt::Debug for Shared {
 
 /// What a scan is made of.
 pub(crate) struct ScanParts {
+    /// The table's name, and its alias if it has one.
+    pub name: String,
     pub table: Arc<TableStore>,
     pub view: ReadView,
     /// Positions in the table.
@@ -149,6 +152,7 @@ impl ScanExec {
         let bounds = bounds_of(&parts.filters);
         let filters = parts.filters.into_iter().map(|filter| Filter::new(filter, columns.len())).collect();
         let shared = Shared {
+            name: parts.name,
             table: parts.table,
             view: parts.view,
             columns,
@@ -169,6 +173,11 @@ impl ScanExec {
 }
 
 impl ScanExec {
+    /// What EXPLAIN calls the table.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
     /// One of the scan's columns, by its place in [`ScanParts::columns`].
     pub fn column(&self, column: usize) -> ScanColumn {
         ScanColumn { scan: self.shared.clone(), column }

@@ -17,6 +17,9 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &TERMINATE_BACKEND,
     &IS_IN_RECOVERY,
     &START_TIME,
+    &SETTINGS_TIME,
+    &TRIGGER_DEPTH,
+    &JIT_AVAILABLE,
     &RANDOM_UUID,
 ];
 
@@ -55,6 +58,23 @@ fn sleep_until(context: &mut FunctionContext<'_>, end: i64) -> SqlResult<()> {
 fn sleep_between(context: &FunctionContext<'_>, now: i64, end: i64) -> SqlResult<()> {
     let micros = end.saturating_sub(now);
     if micros > 0 { context.session.sleep(micros) } else { Ok(()) }
+}
+
+/// When the settings were read, which happens at the start.
+#[sql_function("pg_conf_load_time() -> timestamptz", oid = 2034, stable)]
+fn settings_time(context: &mut FunctionContext<'_>) -> i64 {
+    start_time(context)
+}
+
+/// There are no triggers to be in.
+#[sql_function("pg_trigger_depth() -> int4", oid = 3163, stable)]
+fn trigger_depth() -> i32 {
+    0
+}
+
+#[sql_function("pg_jit_available() -> bool", oid = 315, volatile)]
+fn jit_available() -> bool {
+    false
 }
 
 #[sql_function("pg_cancel_backend(int4) -> bool", oid = 2171, volatile)]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nqdb_catalog::Cluster;
 use nqdb_server::check_disk;
 use nqdb_session::{Instance, InstanceOptions};
+use nqdb_sql::temporary_files::TemporaryFolder;
 use nqdb_storage::disk::{CrashMode, Disk, OpenMode, SimDisk};
 use nqdb_txn::{TxnOptions, TxnSystem};
 use nqdb_wire::{Listeners, WireOptions};
@@ -214,8 +215,9 @@ async fn a_panic_ends_its_session_with_xx000_and_no_other() {
     let engine = nqdb_storage::Options { frames: 2000, ..nqdb_storage::Options::default() };
     let system = TxnSystem::create(Arc::new(SimDisk::new()), engine, TxnOptions::default()).unwrap();
     let cluster = Cluster::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions)).unwrap();
-    let mut instance =
-        Instance::new(system.clone(), cluster, InstanceOptions::plain(10, MEMORY_BYTES as usize)).unwrap();
+    let temporary = TemporaryFolder::open(Arc::new(SimDisk::new())).unwrap();
+    let options = InstanceOptions::plain(10, MEMORY_BYTES as usize, temporary);
+    let mut instance = Instance::new(system.clone(), cluster, options).unwrap();
     Arc::get_mut(&mut instance).expect("nobody else has it yet").clock_micros = clock_micros;
     let listeners = Listeners::bind(WireOptions {
         listen: "127.0.0.1:0".to_owned(),

@@ -178,12 +178,6 @@ pub(super) static ADVICE: &[Definition] = &[
         "Time between TCP keepalive retransmits.",
     ),
     user("tcp_user_timeout", MILLISECONDS, "0", "TCP user timeout."),
-    superuser(user(
-        "temp_file_limit",
-        Kind::Fixed,
-        "-1",
-        "Limits the total size of all temporary files used by each process.",
-    )),
     user("trace_notify", Kind::Fixed, "off", "Generates debugging output for LISTEN and NOTIFY."),
     user("trace_sort", Kind::Bool, "off", "Emit information about resource usage in sorting."),
     superuser(user("track_activities", Kind::Bool, "on", "Collects information about executing commands.")),

@@ -514,6 +514,12 @@ static OWN: &[Definition] = &[
         "8MB",
         "Sets the maximum number of temporary buffers used by each session.",
     ),
+    superuser(user(
+        "temp_file_limit",
+        Kind::Integer { min: -1, max: INT_MAX, unit: Unit::Kilobytes },
+        "-1",
+        "Limits the total size of all temporary files used by each process.",
+    )),
     user("temp_tablespaces", Kind::Fixed, "", "Sets the tablespace(s) to use for temporary tables and sort files."),
     reported(user(
         "TimeZone",

@@ -57,9 +57,10 @@ pub enum Authority {
     User,
 }
 
-/// What a statement may hold whatever `work_mem` says. PostgreSQL writes temporary files above `work_mem`, so that a small one
-/// makes statements slow and lets none fail; the row executor writes no files, so a small one means nothing to it.
-pub const STATEMENT_MEMORY_MIN_BYTES: usize = 64 << 20;
+/// What a statement may hold however small `work_mem` is: a small one makes statements slow, and lets none fail.
+pub const STATEMENT_MEMORY_MIN_BYTES: usize = 128 << 20;
+/// What a statement may hold for each byte of `work_mem`: that is what each of its operators may.
+const OPERATORS_AT_ONCE: usize = 4;
 
 /// A place in the notes of the transaction, taken with a savepoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +90,10 @@ pub struct Effective {
     pub deadlock_timeout: Duration,
     pub idle_in_transaction_timeout: Option<Duration>,
     pub idle_session_timeout: Option<Duration>,
-    /// What a statement may hold: `work_mem`, [`STATEMENT_MEMORY_MIN_BYTES`] at least.
+    /// What a sort, a hash table or kept rows may hold before they go on with files: `work_mem`.
     pub work_memory_bytes: usize,
+    /// What the temporary files of the session may hold: `temp_file_limit`.
+    pub temporary_limit_bytes: Option<u64>,
     pub client_min_messages: NoticeSeverity,
     /// `client_min_messages = error`: no notice at all.
     pub notices_off: bool,
@@ -98,6 +101,13 @@ pub struct Effective {
     pub default_read_only: bool,
     pub default_deferrable: bool,
     pub planner: PlannerSettings,
+}
+
+impl Effective {
+    /// What a statement may hold in all.
+    pub fn statement_memory_bytes(&self) -> usize {
+        self.work_memory_bytes.saturating_mul(OPERATORS_AT_ONCE).max(STATEMENT_MEMORY_MIN_BYTES)
+    }
 }
 
 /// The `enable_*` settings that the planner obeys.
@@ -359,12 +369,7 @@ impl Settings {
                     return Err(SqlError::new(FEATURE_NOT_SUPPORTED, "tables declared WITH OIDS are not supported"));
                 }
                 let current = self.show(definition.name).unwrap_or_default();
-                let value = Value::parse(definition, text, &current)?;
-                if definition.name == "default_transaction_isolation" && text.eq_ignore_ascii_case("serializable") {
-                    // Taken, it would fail every statement that follows, RESET among them.
-                    return Err(SqlError::unsupported("isolation level SERIALIZABLE"));
-                }
-                Ok(value)
+                Value::parse(definition, text, &current)
             }
         }
     }
@@ -443,10 +448,8 @@ impl Settings {
             deadlock_timeout: self.timeout("deadlock_timeout").unwrap_or(Duration::from_secs(1)),
             idle_in_transaction_timeout: self.timeout("idle_in_transaction_session_timeout"),
             idle_session_timeout: self.timeout("idle_session_timeout"),
-            work_memory_bytes: usize::try_from(self.integer("work_mem"))
-                .unwrap_or(0)
-                .saturating_mul(1024)
-                .max(STATEMENT_MEMORY_MIN_BYTES),
+            work_memory_bytes: usize::try_from(self.integer("work_mem")).unwrap_or(0).saturating_mul(1024),
+            temporary_limit_bytes: u64::try_from(self.integer("temp_file_limit")).ok().map(|limit| limit * 1024),
             client_min_messages: severity(&messages),
             notices_off: messages == "error",
             default_isolation: self.text("default_transaction_isolation"),
@@ -481,6 +484,7 @@ impl Default for Effective {
             idle_in_transaction_timeout: None,
             idle_session_timeout: None,
             work_memory_bytes: 0,
+            temporary_limit_bytes: None,
             client_min_messages: NoticeSeverity::Notice,
             notices_off: false,
             default_isolation: String::new(),

@@ -17,6 +17,7 @@ use super::memory::MemoryPool;
 
 use crate::integrity::Constraints;
 use crate::system::SystemSession;
+use crate::temporary_files::TemporarySpace;
 
 /// What one call of `step` needs of the session.
 pub struct ExecContext<'a> {
@@ -27,12 +28,17 @@ pub struct ExecContext<'a> {
     /// Set from elsewhere: the statement ends with 57014 at the next look.
     pub cancel: &'a AtomicBool,
     pub notices: &'a mut Vec<Notice>,
-    /// What sorts, aggregates and hash tables of one statement may hold, in bytes; more is 53200.
+    /// What a sort, a hash table or kept rows may hold, in bytes, before they go on with temporary files.
+    pub work_memory_bytes: usize,
+    /// What one statement may hold together, in bytes; more is 53200. From half of it on, or of what all statements share,
+    /// operators that can go on with files do.
     pub memory_limit_bytes: usize,
     /// What the transaction remembers of its constraints.
     pub constraints: &'a RefCell<Constraints>,
     /// What the statements of all sessions share.
     pub memory: &'a Arc<MemoryPool>,
+    /// Where the session's temporary files are.
+    pub temporary: &'a Arc<TemporarySpace>,
 }
 
 impl ExecContext<'_> {

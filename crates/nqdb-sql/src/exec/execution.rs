@@ -19,8 +19,8 @@ use super::insert_batch::{Flushed, InsertBatch};
 use super::merge::{MergePlan, MergeState};
 use super::modify::{ModifyPlan, ModifyState};
 use super::operator::{NodeStatistics, PlanNode, Pull, State};
-use super::row_buffer::RowBuffer;
 use super::runtime::{Frame, Runtime};
+use super::spill::ChargedRows;
 use crate::explain::Rendering;
 use crate::integrity::{Event, Firing, settle};
 use crate::plan::Plan;
@@ -86,7 +86,8 @@ pub struct Execution {
 /// A change of a WITH list under way.
 struct ChangeState {
     state: RootState,
-    rows: Vec<Vec<Datum>>,
+    /// What RETURNING says, for those who read the change.
+    rows: ChargedRows,
     count: u64,
     started: bool,
 }
@@ -105,7 +106,7 @@ struct WriteState {
     pending: bool,
     source_ended: bool,
     /// RETURNING rows that wait for a portal to ask for them.
-    buffered: Option<Vec<Vec<Datum>>>,
+    buffered: Option<ChargedRows>,
     given: usize,
     scratch: Vec<Datum>,
     gathered: GatheredRows,
@@ -263,23 +264,22 @@ impl Execution {
         while let Some(next) = plan.changes.get(*changes_done) {
             let current = change.get_or_insert_with(|| ChangeState {
                 state: RootState::new(&next.root),
-                rows: Vec::new(),
+                rows: ChargedRows::default(),
                 count: 0,
                 started: false,
             });
             let first = !std::mem::replace(&mut current.started, true);
-            let before = current.rows.len();
             let rt = Runtime { subplans: &plan.subplans, with: &plan.with, frame: &mut *frame, params, view, cx };
             let ChangeState { state, rows, count, .. } = current;
-            let mut run = Run { rt, sink: rows, rows: count, rows_left: u64::MAX };
+            let mut returned = Vec::new();
+            let mut run = Run { rt, sink: &mut returned, rows: count, rows_left: u64::MAX };
             let step = run.root(&next.root, state, first, 0)?;
             let Run { mut rt, .. } = run;
-            let new = current.rows.iter().skip(before).flatten();
-            rt.charge(new.map(|datum| size_of::<Datum>() + datum.heap_size()).sum())?;
+            returned.iter().try_for_each(|row| rows.push(row, &mut rt))?;
             match step {
                 Step::Done(_) => {
                     let rows = std::mem::take(&mut current.rows);
-                    frame.with[next.with].fill(RowBuffer::from_rows(rows));
+                    frame.with[next.with].fill(rows);
                     *change = None;
                     *changes_done += 1;
                 }
@@ -318,13 +318,13 @@ impl WriteState {
 
     /// All rows are written and checked: gives out those that were kept.
     fn give_kept(&mut self, tag: CommandTag, sink: &mut dyn RowSink, rows_max: u64) -> SqlResult<Step> {
-        let Some(rows) = &self.buffered else { return Ok(Step::Done(tag)) };
+        let Some(rows) = &mut self.buffered else { return Ok(Step::Done(tag)) };
         let mut rows_left = if rows_max == 0 { u64::MAX } else { rows_max };
-        while let Some(row) = rows.get(self.given) {
+        while self.given < rows.len() {
             if rows_left == 0 {
                 return Ok(Step::Suspended);
             }
-            sink.row(row)?;
+            sink.row(rows.row(self.given)?)?;
             self.given += 1;
             rows_left -= 1;
         }
@@ -333,7 +333,7 @@ impl WriteState {
 
     fn buffer_when_limited(&mut self, first: bool, rows_max: u64, returns: bool) {
         if first && rows_max != 0 && returns {
-            self.buffered = Some(Vec::new());
+            self.buffered = Some(ChargedRows::default());
         }
     }
 }
@@ -447,7 +447,7 @@ impl Run<'_, '_, '_> {
                     Flushed::Wait(wait) => return Ok(Step::Wait(wait)),
                 }
                 for row in returned.drain(..) {
-                    self.give(row, &mut state.buffered)?;
+                    self.give(&row, &mut state.buffered)?;
                 }
             }
             if let Some(error) = failure.take() {
@@ -567,7 +567,7 @@ impl Run<'_, '_, '_> {
     fn returning(
         &mut self,
         columns: Option<&[Eval]>,
-        buffered: &mut Option<Vec<Vec<Datum>>>,
+        buffered: &mut Option<ChargedRows>,
         scratch: &mut Vec<Datum>,
     ) -> SqlResult<()> {
         let Some(columns) = columns else { return Ok(()) };
@@ -575,21 +575,14 @@ impl Run<'_, '_, '_> {
         for column in columns {
             scratch.push(column.eval(&mut self.rt)?);
         }
-        match buffered {
-            Some(_) => self.give(std::mem::take(scratch), buffered),
-            None => self.sink.row(scratch),
-        }
+        self.give(scratch, buffered)
     }
 
     /// Sends, or keeps, a row of RETURNING.
-    fn give(&mut self, row: Vec<Datum>, buffered: &mut Option<Vec<Vec<Datum>>>) -> SqlResult<()> {
+    fn give(&mut self, row: &[Datum], buffered: &mut Option<ChargedRows>) -> SqlResult<()> {
         match buffered {
-            Some(rows) => {
-                self.rt.charge(row.iter().map(|datum| size_of::<Datum>() + datum.heap_size()).sum())?;
-                rows.push(row);
-                Ok(())
-            }
-            None => self.sink.row(&row),
+            Some(rows) => rows.push(row, &mut self.rt),
+            None => self.sink.row(row),
         }
     }
 
@@ -616,6 +609,7 @@ impl Run<'_, '_, '_> {
                 plan: &plan.plan,
                 options: plan.options,
                 statistics: state.execution.as_ref().and_then(|execution| execution.frame.statistics.as_deref()),
+                measured: None,
                 planning_micros: plan.planning_micros,
                 execution_micros,
             };

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{CARDINALITY_VIOLATION, SERIALIZATION_FAILURE, SqlError, SqlResult};
 use nqdb_txn::Direction;
-use nqdb_txn::{Isolation, Modified, Newest, ReadView, RowId, RowImage, RowVersion, TxnError, Wait};
+use nqdb_txn::{Modified, Newest, ReadView, RowId, RowImage, RowVersion, TxnError, Wait};
 use nqdb_types::{Datum, TypeCatalog, current_value};
 
 use super::constraint::{CheckConstraint, check_row, write_error};
@@ -139,7 +139,7 @@ impl InsertTarget {
                 Err(TxnError::UniqueViolation { index, row_id }) => {
                     match self.arbiter_conflict(index, row_id, &state.row, rt)? {
                         Some(row_id) => {
-                            if rt.cx.txn.isolation() == Isolation::RepeatableRead {
+                            if rt.cx.txn.isolation().keeps_its_snapshot() {
                                 self.require_visible(row_id, rt)?;
                             }
                             if !self.updates_conflicts() {
@@ -211,7 +211,7 @@ impl InsertTarget {
         self.on_conflict.as_ref().is_some_and(|conflict| conflict.update.is_some())
     }
 
-    /// 40001 when the row was committed after the snapshot of REPEATABLE READ.
+    /// 40001 when the row was committed after the snapshot that the whole transaction has.
     fn require_visible(&self, row_id: RowId, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
         let store = &self.table.store;
         let own = rt.cx.txn.view_with_own_writes();

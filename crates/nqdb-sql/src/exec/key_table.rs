@@ -16,6 +16,21 @@ use super::runtime::Runtime;
 /// Bytes of the table itself for one row: its number, its control byte, slack.
 const ENTRY_BYTES: usize = 16;
 
+/// What became of a row.
+pub(crate) enum Inserted {
+    /// The number of a row that was there.
+    Known(usize),
+    New(usize),
+    /// It is not there, and there is no room for it.
+    NoRoom {
+        hash: u64,
+    },
+}
+
+fn entry_bytes(key: &[Datum]) -> usize {
+    ENTRY_BYTES + key.iter().map(|datum| size_of::<Datum>() + datum.heap_size()).sum::<usize>()
+}
+
 /// Distinct rows, in order of arrival.
 pub(crate) struct KeyTable {
     types: Box<[Oid]>,
@@ -66,15 +81,50 @@ impl KeyTable {
         if let Some(number) = self.table.find(hash, |number| self.equals(*number, key)) {
             return Ok((*number as usize, false));
         }
-        let bytes = ENTRY_BYTES + key.iter().map(|datum| size_of::<Datum>() + datum.heap_size()).sum::<usize>();
+        let bytes = entry_bytes(key);
         rt.charge(bytes)?;
         self.charged_bytes += bytes;
+        Ok((self.add(key, hash), true))
+    }
+
+    /// As [`KeyTable::insert`], where rows that find no room can wait in a file. `more` is what goes with a row beside its key,
+    /// and is charged with it; `held` what was charged for such things elsewhere.
+    pub fn try_insert(
+        &mut self,
+        key: &[Datum],
+        more: usize,
+        held: usize,
+        rt: &mut Runtime<'_, '_>,
+    ) -> SqlResult<Inserted> {
+        let hash = self.hash(key);
+        if let Some(number) = self.table.find(hash, |number| self.equals(*number, key)) {
+            return Ok(Inserted::Known(*number as usize));
+        }
+        let bytes = entry_bytes(key) + more;
+        if !rt.charge_or_spill(bytes, self.charged_bytes + held)? {
+            return Ok(Inserted::NoRoom { hash });
+        }
+        self.charged_bytes += bytes;
+        Ok(Inserted::New(self.add(key, hash)))
+    }
+
+    fn add(&mut self, key: &[Datum], hash: u64) -> usize {
         let number = self.hashes.len();
         self.rows.extend_from_slice(key);
         self.hashes.push(hash);
         let hashes = &self.hashes;
         self.table.insert_unique(hash, number as u32, |number| hashes[*number as usize]);
-        Ok((number, true))
+        number
+    }
+
+    /// What the rows were charged.
+    pub fn charged_bytes(&self) -> usize {
+        self.charged_bytes
+    }
+
+    /// The hash of a row with this number.
+    pub fn hash_of(&self, number: usize) -> u64 {
+        self.hashes[number]
     }
 
     /// Forgets all rows and gives their memory back to the account.
@@ -90,7 +140,8 @@ impl KeyTable {
         row.iter().zip(key).zip(&self.types).all(|((a, b), type_oid)| a.compare_as(b, *type_oid).is_eq())
     }
 
-    fn hash(&self, key: &[Datum]) -> u64 {
+    /// The hash by which rows are found.
+    pub fn hash(&self, key: &[Datum]) -> u64 {
         let mut state = self.hasher.build_hasher();
         for (datum, type_oid) in key.iter().zip(&self.types) {
             datum.hash_as(&mut state, *type_oid);

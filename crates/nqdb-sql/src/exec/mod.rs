@@ -10,6 +10,7 @@
 //! | `evaluation` | what expressions run in |
 //! | `array` | subscripts, constructors, element-wise work |
 //! | `scan`, `index_range` | reading tables |
+//! | `spill` | rows for which there is no memory |
 //! | `nested_loop`, `hash_join`, `aggregate`, `sort`, ... | one operator each |
 //! | `lock_rows` | FOR UPDATE |
 //! | `with` | WITH queries and recursion |
@@ -21,6 +22,7 @@ mod constant_set;
 mod constraint;
 mod contract;
 mod distinct;
+mod distinct_rows;
 mod domain;
 mod evaluation;
 mod execution;
@@ -47,6 +49,7 @@ mod runtime;
 mod scan;
 mod set_operation;
 mod sort;
+mod spill;
 mod system_scan;
 mod window;
 mod with;
@@ -55,6 +58,7 @@ pub use contract::{CommandTag, ExecContext, RowSink, Step};
 pub use execution::Execution;
 pub use memory::{MemoryPool, MemoryShare};
 pub use scan::row_of_address;
+pub use spill::RowStore;
 
 pub(crate) use aggregate::{Aggregation, Call, KeySet, OrderKey};
 pub(crate) use array::EvalSubscript;
@@ -75,7 +79,9 @@ pub(crate) use lock_rows::{LockRows, LockedRow};
 pub(crate) use merge::{MergeChange, MergePlan, MergeWhen};
 pub(crate) use modify::{ModifyPlan, UpdatePlan};
 pub(crate) use nested_loop::{HalfJoin, NestedLoop};
-pub(crate) use operator::{DetailText, Extend, Filter, NodeNote, NodeStatistics, Operator, PlanNode, Values};
+pub(crate) use operator::{
+    DetailText, Extend, Filter, NodeNote, NodeStatistics, Operator, PlanNode, Values, WorkFacts,
+};
 pub(crate) use row_access::{RowAccess, RowList};
 pub(crate) use runtime::{Frame, Runtime, Subplan};
 pub(crate) use scan::{Access, Scan};

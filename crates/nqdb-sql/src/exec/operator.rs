@@ -74,9 +74,28 @@ pub(crate) struct NodeStatistics {
     pub total_micros: i64,
     /// Rows that a filter threw away.
     pub filtered: u64,
+    pub work: WorkFacts,
     /// µs of the loop at hand, until its first row is there.
     current_micros: i64,
     first_row_seen: bool,
+}
+
+/// What EXPLAIN ANALYZE tells of an operator's memory and files.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum WorkFacts {
+    /// Nothing.
+    #[default]
+    None,
+    Sort {
+        method: &'static str,
+        memory_bytes: usize,
+        /// None: all was sorted in memory.
+        file_bytes: Option<u64>,
+    },
+    /// The hash table of a join.
+    Hash { buckets: usize, batches: usize, memory_bytes: usize },
+    /// Groups.
+    Groups { batches: usize, memory_bytes: usize, file_bytes: u64 },
 }
 
 impl NodeStatistics {
@@ -250,10 +269,12 @@ impl PlanNode {
             (Operator::Filter(filter), State::Filter(state)) => filter.next(self.note.id, state, rt),
             (Operator::Extend(extend), State::Extend(state)) => extend.next(state, rt),
             (Operator::NestedLoop(join), State::NestedLoop(state)) => join.next(state, rt),
-            (Operator::HashJoin(join), State::HashJoin(state)) => join.next(state, rt),
-            (Operator::Aggregation(aggregation), State::Aggregation(state)) => aggregation.next(state, rt),
+            (Operator::HashJoin(join), State::HashJoin(state)) => join.next(self.note.id, state, rt),
+            (Operator::Aggregation(aggregation), State::Aggregation(state)) => {
+                aggregation.next(self.note.id, state, rt)
+            }
             (Operator::Window(window), State::Window(state)) => window.next(state, rt),
-            (Operator::Sort(sort), State::Sort(state)) => sort.next(state, rt),
+            (Operator::Sort(sort), State::Sort(state)) => sort.next(self.note.id, state, rt),
             (Operator::Distinct(distinct), State::Distinct(state)) => distinct.next(state, rt),
             (Operator::Limit(limit), State::Limit(state)) => limit.next(state, rt),
             (Operator::SetOperation(operation), State::SetOperation(state)) => operation.next(state, rt),

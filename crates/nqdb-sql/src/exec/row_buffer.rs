@@ -1,4 +1,4 @@
-//! Rows that an operator keeps: the values of some slots, one row after the other in one vector.
+//! Rows that an operator keeps in memory: the values of some slots, one row after the other in one vector.
 
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::Datum;
@@ -14,14 +14,19 @@ pub(crate) struct RowBuffer {
     charged_bytes: usize,
 }
 
-impl RowBuffer {
-    /// Rows that are charged already.
-    pub fn from_rows(rows: Vec<Vec<Datum>>) -> RowBuffer {
-        RowBuffer { rows: rows.len(), values: rows.into_iter().flatten().collect(), charged_bytes: 0 }
-    }
+/// What a kept row holds, from what its values hold beside themselves.
+fn bytes_of(width: usize, heap_bytes: usize) -> usize {
+    width * size_of::<Datum>() + size_of::<usize>() + heap_bytes
+}
 
+impl RowBuffer {
     pub fn len(&self) -> usize {
         self.rows
+    }
+
+    /// What the rows were charged.
+    pub fn charged_bytes(&self) -> usize {
+        self.charged_bytes
     }
 
     /// One row; `width` is the number of slots that were kept.
@@ -29,12 +34,24 @@ impl RowBuffer {
         &self.values[number * width..(number + 1) * width]
     }
 
-    /// Keeps the current row's slots.
-    pub fn push(&mut self, slots: &[Slot], rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        let mut bytes = slots.len() * size_of::<Datum>() + size_of::<usize>();
-        for slot in slots {
-            bytes += rt.frame.slots[*slot].heap_size();
+    /// Keeps the current row's slots; false when what is kept is to go to a file first. `more` is charged with the row,
+    /// and is part of what was charged already.
+    pub fn try_push(&mut self, slots: &[Slot], more: usize, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
+        let heap_bytes: usize = slots.iter().map(|slot| rt.frame.slots[*slot].heap_size()).sum();
+        let bytes = bytes_of(slots.len(), heap_bytes) + more;
+        if !rt.charge_or_spill(bytes, self.charged_bytes)? {
+            return Ok(false);
         }
+        self.charged_bytes += bytes;
+        self.values.extend(slots.iter().map(|slot| rt.frame.slots[*slot].clone()));
+        self.rows += 1;
+        Ok(true)
+    }
+
+    /// Keeps the current row's slots, in memory or not at all.
+    pub fn push(&mut self, slots: &[Slot], rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        let heap_bytes: usize = slots.iter().map(|slot| rt.frame.slots[*slot].heap_size()).sum();
+        let bytes = bytes_of(slots.len(), heap_bytes);
         rt.charge(bytes)?;
         self.charged_bytes += bytes;
         self.values.extend(slots.iter().map(|slot| rt.frame.slots[*slot].clone()));
@@ -42,12 +59,23 @@ impl RowBuffer {
         Ok(())
     }
 
+    /// As [`RowBuffer::try_push`], for a row that comes from a file.
+    pub fn try_push_row(&mut self, row: &[Datum], more: usize, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
+        let bytes = bytes_of(row.len(), row.iter().map(Datum::heap_size).sum()) + more;
+        if !rt.charge_or_spill(bytes, self.charged_bytes)? {
+            return Ok(false);
+        }
+        self.charged_bytes += bytes;
+        self.values.extend_from_slice(row);
+        self.rows += 1;
+        Ok(true)
+    }
+
     /// Keeps only the named rows, in that order.
     pub fn retain(&mut self, order: &[usize], width: usize, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
         let values: Vec<Datum> = order.iter().flat_map(|number| self.row(*number, width).to_vec()).collect();
         rt.release(std::mem::take(&mut self.charged_bytes));
-        let heap: usize = values.iter().map(Datum::heap_size).sum();
-        let bytes = heap + size_of_val(values.as_slice()) + size_of_val(order);
+        let bytes = values.iter().map(Datum::heap_size).sum::<usize>() + order.len() * bytes_of(width, 0);
         rt.charge(bytes)?;
         self.charged_bytes = bytes;
         self.rows = order.len();

@@ -20,11 +20,14 @@ use super::expression::{Equality, Slot};
 use super::key_table::KeyTable;
 use super::memo::{Memo, MemoKey};
 use super::memory::MemoryShare;
-use super::operator::{NodeStatistics, PlanNode, Pull, State};
-use super::row_buffer::RowBuffer;
+use super::operator::{NodeStatistics, PlanNode, Pull, State, WorkFacts};
 use super::scan::RowAddress;
+use super::spill::ChargedRows;
 use super::with::{WithPlan, WithState};
 use crate::integrity::Event;
+
+/// What an operator holds at least before it is told to go on with files because of what others hold.
+const SPILL_BYTES_MIN: usize = 64 << 10;
 
 /// Rows (or comparisons of joins) between two looks at the cancel flag; about a millisecond of work.
 pub(crate) const SLICE_WORK: u32 = 2_000;
@@ -35,7 +38,7 @@ pub(crate) struct Frame {
     pub subplans: Vec<SubplanState>,
     pub with: Vec<WithState>,
     /// The rows of the last round of each recursion.
-    pub work_tables: Vec<RowBuffer>,
+    pub work_tables: Vec<ChargedRows>,
     /// The row that the scan of an UPDATE's or DELETE's table stands on.
     pub target: Option<RowAddress>,
     /// Where the cursors of WHERE CURRENT OF stand; none where a cursor's row has no address any more.
@@ -77,7 +80,7 @@ impl Frame {
     /// Makes room for WITH queries.
     pub fn with_queries(mut self, queries: usize, recursions: usize) -> Frame {
         self.with.resize_with(queries, WithState::default);
-        self.work_tables.resize_with(recursions, RowBuffer::default);
+        self.work_tables.resize_with(recursions, ChargedRows::default);
         self
     }
 
@@ -147,6 +150,17 @@ impl Runtime<'_, '_> {
         Ok(true)
     }
 
+    /// As [`Runtime::slice_is_over`], in work that cannot be resumed: at the end of a slice the session is asked whether it may
+    /// go on.
+    pub fn count_uninterrupted(&mut self) -> SqlResult<()> {
+        if self.frame.work_left == 0 {
+            self.cx.functions.session.check_interruption()?;
+            self.frame.start_slice();
+        }
+        self.frame.work_left -= 1;
+        Ok(())
+    }
+
     /// Leaves a wait for the session, before an operator gives up its turn. An expression cannot be left: 0A000 there.
     pub fn wait_for(&mut self, wait: Wait) -> SqlResult<()> {
         if self.frame.expression_depth > 0 {
@@ -166,19 +180,51 @@ impl Runtime<'_, '_> {
     /// Accounts for memory that is about to be held; 53200 above the statement's limit, or when all statements together
     /// hold what they may.
     pub fn charge(&mut self, bytes: usize) -> SqlResult<()> {
-        self.frame.memory_bytes += bytes;
-        if self.frame.memory_bytes > self.cx.memory_limit_bytes {
+        let wanted = self.frame.memory_bytes + bytes;
+        if wanted > self.cx.memory_limit_bytes {
             let limit = self.cx.memory_limit_bytes;
             return Err(SqlError::new(OUT_OF_MEMORY, "out of memory")
-                .with_detail(format!(
-                    "The sorts, aggregates and hash tables of the statement need more than {limit} bytes."
-                ))
-                .with_hint("Raise the setting work_mem, or let the statement sort, group or join fewer rows."));
+                .with_detail(format!("What the statement keeps in memory alone needs more than {limit} bytes."))
+                .with_hint(
+                    "Raise the setting work_mem, or let the statement gather less in one value, group or key.",
+                ));
         }
-        if self.frame.memory_bytes > self.frame.memory_share.covered_bytes() {
-            self.frame.memory_share.fit(self.frame.memory_bytes, self.cx.memory)?;
+        if wanted > self.frame.memory_share.covered_bytes() {
+            self.frame.memory_share.fit(wanted, self.cx.memory)?;
         }
+        self.frame.memory_bytes = wanted;
         Ok(())
+    }
+
+    /// As [`Runtime::charge`], for an operator that can go on with files: false, and nothing charged, when it is to do so.
+    /// `held` is what it holds itself; holding nothing, it is given room for `bytes` or ends with 53200.
+    pub fn charge_or_spill(&mut self, bytes: usize, held: usize) -> SqlResult<bool> {
+        if held > 0 && held + bytes > self.cx.work_memory_bytes {
+            return Ok(false);
+        }
+        let matters = held >= SPILL_BYTES_MIN;
+        // The other half is for what cannot go to a file, and for other statements.
+        let most = self.cx.memory_limit_bytes.min(self.cx.memory.limit_bytes()) / 2;
+        if matters && self.frame.memory_bytes + bytes > most {
+            return Ok(false);
+        }
+        match self.charge(bytes) {
+            Ok(()) => Ok(true),
+            Err(_) if matters => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes what EXPLAIN ANALYZE tells of an operator's memory and files.
+    pub fn note_work(&mut self, id: usize, facts: WorkFacts) {
+        if let Some(statistics) = self.frame.statistics.as_mut().and_then(|all| all.get_mut(id)) {
+            statistics.work = facts;
+        }
+    }
+
+    /// Whether somebody asked for [`Runtime::note_work`].
+    pub fn notes_work(&self) -> bool {
+        self.frame.statistics.is_some()
     }
 
     /// As [`Runtime::charge`], for what can be done without: false when half of the limit is in use already.
@@ -186,11 +232,7 @@ impl Runtime<'_, '_> {
         if self.frame.memory_bytes + bytes > self.cx.memory_limit_bytes / 2 {
             return false;
         }
-        let fits = self.charge(bytes).is_ok();
-        if !fits {
-            self.release(bytes);
-        }
-        fits
+        self.charge(bytes).is_ok()
     }
 
     /// Takes memory out of the account.

@@ -7,6 +7,8 @@
 //! WorkTable    reads the rows of the last round
 //! ```
 //!
+//! Rows that memory has no room for are kept in a file (`spill::store`); what UNION compares with is not.
+//!
 //! What always holds:
 //! 1. A WITH query runs no further than its readers ask, so an endless recursion under a LIMIT ends.
 //! 2. A WITH query that does not depend on anything around it runs once in a statement, however often it is started.
@@ -17,8 +19,8 @@ use nqdb_types::{Datum, Oid};
 use super::expression::Slot;
 use super::key_table::KeyTable;
 use super::operator::{PlanNode, Pull, State};
-use super::row_buffer::RowBuffer;
 use super::runtime::Runtime;
+use super::spill::ChargedRows;
 
 /// A WITH query.
 #[derive(Clone, Debug)]
@@ -34,7 +36,7 @@ pub(crate) struct WithPlan {
 #[derive(Default)]
 pub(crate) struct WithState {
     state: Option<Box<State>>,
-    rows: RowBuffer,
+    rows: ChargedRows,
     ended: bool,
 }
 
@@ -52,8 +54,6 @@ pub(crate) struct WithScan {
     pub source: usize,
     /// Which column goes where.
     pub columns: Box<[(usize, Slot)]>,
-    /// Columns of a row.
-    pub width: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -73,14 +73,14 @@ pub(crate) struct RecursionState {
     step: State,
     in_seed: bool,
     /// The rows of the round at hand.
-    round: RowBuffer,
+    round: ChargedRows,
     seen: KeyTable,
     row: Vec<Datum>,
 }
 
 impl WithState {
     /// Gives a WITH query that changes rows the rows of its RETURNING.
-    pub fn fill(&mut self, rows: RowBuffer) {
+    pub fn fill(&mut self, rows: ChargedRows) {
         self.rows = rows;
         self.ended = true;
     }
@@ -113,7 +113,7 @@ impl WithScan {
             }
         }
         let frame = &mut *rt.frame;
-        let row = frame.with[self.source].rows.row(*next, self.width);
+        let row = frame.with[self.source].rows.row(*next)?;
         for (column, slot) in &self.columns {
             frame.slots[*slot].clone_from(&row[*column]);
         }
@@ -127,11 +127,11 @@ impl WithScan {
             return Ok(Pull::Yield);
         }
         let frame = &mut *rt.frame;
-        let rows = &frame.work_tables[self.source];
+        let rows = &mut frame.work_tables[self.source];
         if *next >= rows.len() {
             return Ok(Pull::End);
         }
-        let row = rows.row(*next, self.width);
+        let row = rows.row(*next)?;
         for (column, slot) in &self.columns {
             frame.slots[*slot].clone_from(&row[*column]);
         }
@@ -157,7 +157,7 @@ impl Runtime<'_, '_> {
         match pull {
             Pull::Row => {
                 let mut rows = std::mem::take(&mut self.frame.with[source].rows);
-                let pushed = rows.push(&plan.slots, self);
+                let pushed = rows.push_slots(&plan.slots, self);
                 self.frame.with[source].rows = rows;
                 pushed?;
             }
@@ -175,7 +175,7 @@ impl Recursion {
             seed: self.seed.new_state(),
             step: self.step.new_state(),
             in_seed: true,
-            round: RowBuffer::default(),
+            round: ChargedRows::default(),
             seen: KeyTable::new(self.types.clone()),
             row: Vec::new(),
         }
@@ -211,7 +211,7 @@ impl Recursion {
                     state.row.extend(slots.iter().map(|slot| rt.frame.slots[*slot].clone()));
                     if self.all || state.seen.insert(&state.row, rt)?.1 {
                         rt.load(&self.slots, &state.row);
-                        state.round.push(&self.slots, rt)?;
+                        state.round.push(&state.row, rt)?;
                         return Ok(Pull::Row);
                     }
                 }

@@ -2,7 +2,8 @@
 //! indents it.
 
 use super::Rendering;
-use super::node::{Shown, tree};
+use super::node::Shown;
+use super::work;
 use crate::exec::DetailText;
 
 /// A JSON value, as far as EXPLAIN needs one.
@@ -23,7 +24,7 @@ pub(super) fn document(fields: Vec<(&'static str, Value)>) -> String {
 
 /// What there is to say.
 pub(super) fn fields(rendering: &Rendering<'_>) -> Vec<(&'static str, Value)> {
-    let mut fields = vec![("Plan", node(&tree(rendering.plan), rendering))];
+    let mut fields = vec![("Plan", node(&rendering.tree(), rendering))];
     fields.push(("Executor", Value::Text(rendering.executor().to_string())));
     if rendering.options.summary {
         if let Some(micros) = rendering.planning_micros {
@@ -40,7 +41,7 @@ fn node(shown: &Shown<'_>, rendering: &Rendering<'_>) -> Value {
     let kind = if matches!(shown.kind, "Insert" | "Update" | "Delete") { "ModifyTable" } else { shown.kind };
     let mut fields = vec![("Node Type", Value::Text(kind.to_string()))];
     fields.extend(shown.attributes.iter().map(|(name, value)| (*name, Value::Text(value.clone()))));
-    if rendering.options.costs {
+    if rendering.options.costs && rendering.measured.is_none() {
         let (startup, total, rows) = shown.costs();
         fields.push(("Startup Cost", Value::Bare(format!("{startup:.2}"))));
         fields.push(("Total Cost", Value::Bare(format!("{total:.2}"))));
@@ -59,6 +60,7 @@ fn node(shown: &Shown<'_>, rendering: &Rendering<'_>) -> Value {
             fields.push(("Rows Removed by Filter", Value::Bare((statistics.filtered / loops).to_string())));
         }
     }
+    fields.extend(work::fields(shown.work(rendering)));
     for (label, text) in &shown.details {
         let value = match text {
             DetailText::One(text) => Value::Text(text.clone()),

@@ -14,10 +14,14 @@
 
 pub(crate) mod deparse;
 mod json;
+mod measured;
 mod node;
 mod text;
+mod work;
 mod xml;
 mod yaml;
+
+pub use measured::{MeasuredNode, measured_lines};
 
 use crate::exec::NodeStatistics;
 use crate::plan::Plan;
@@ -40,18 +44,24 @@ pub(crate) struct Rendering<'a> {
     pub options: ExplainOptions,
     /// By node, after EXPLAIN ANALYZE.
     pub statistics: Option<&'a [NodeStatistics]>,
+    /// What the analytical executor did, after EXPLAIN ANALYZE.
+    pub measured: Option<&'a MeasuredNode>,
     pub planning_micros: Option<i64>,
     pub execution_micros: i64,
 }
 
 impl Rendering<'_> {
-    /// Who runs the statement. ANALYZE counts at the operators of the row executor, which runs it then.
+    /// Who runs the statement, or has run it.
     fn executor(&self) -> &'static str {
         if self.is_analytical() { "analytical" } else { "row" }
     }
 
     fn is_analytical(&self) -> bool {
-        self.plan.analytical().is_some() && !self.options.analyze
+        self.measured.is_some() || (self.plan.analytical().is_some() && !self.options.analyze)
+    }
+
+    fn tree(&self) -> node::Shown<'_> {
+        self.measured.map_or_else(|| node::tree(self.plan), MeasuredNode::shown)
     }
 
     /// The rows of the result.

@@ -1,7 +1,7 @@
 //! A plan as a tree of named nodes, the form that both formats print.
 
 use super::Rendering;
-use crate::exec::{Access, DetailText, HalfJoin, NodeNote, NodeStatistics, Operator, PlanNode, Root};
+use crate::exec::{Access, DetailText, HalfJoin, NodeNote, NodeStatistics, Operator, PlanNode, Root, WorkFacts};
 use crate::ir::SetKind;
 use crate::plan::Plan;
 use nqdb_txn::Direction;
@@ -15,9 +15,13 @@ pub(crate) struct Shown<'p> {
     /// Names and values for JSON that are part of `target` in text.
     pub attributes: Vec<(&'static str, String)>,
     pub note: Option<&'p NodeNote>,
+    /// Counters that another executor has given.
+    pub measured: Option<NodeStatistics>,
     /// A change of rows has no node of its own: it costs what its source costs.
     pub change: Option<Change<'p>>,
     pub details: Vec<(&'static str, DetailText)>,
+    /// The node whose memory and files are told here: the table of a join is a node of its own, in which the join works.
+    pub works: Option<&'p NodeNote>,
     pub children: Vec<Shown<'p>>,
 }
 
@@ -53,14 +57,28 @@ impl<'p> Shown<'p> {
             target: String::new(),
             attributes: Vec::new(),
             note: Some(&node.note),
+            measured: None,
             change: None,
             details: node.note.details.clone(),
+            works: match &node.operator {
+                Operator::Sort(_) | Operator::Aggregation(_) => Some(&node.note),
+                _ => None,
+            },
             children,
         }
     }
 
+    /// What the node did with memory and files.
+    pub fn work(&self, rendering: &Rendering<'_>) -> WorkFacts {
+        let statistics = rendering.statistics.and_then(|all| all.get(self.works?.id));
+        statistics.map_or(WorkFacts::None, |statistics| statistics.work)
+    }
+
     /// The counters of the node.
     pub fn statistics(&self, rendering: &Rendering<'_>) -> Option<NodeStatistics> {
+        if self.measured.is_some() {
+            return self.measured;
+        }
         let all = rendering.statistics?;
         match self.change {
             Some(change) => Some(change.statistics(all, rendering.execution_micros)),
@@ -122,8 +140,10 @@ fn change<'p>(kind: &'static str, table: &str, source: &'p PlanNode, returns: bo
         target: format!(" on {table}"),
         attributes: vec![("Operation", kind.to_string()), ("Relation Name", table.to_string())],
         note: None,
+        measured: None,
         change: Some(Change { source: &source.note, returns }),
         details: Vec::new(),
+        works: None,
         children: vec![show(source)],
     }
 }
@@ -208,8 +228,10 @@ fn show(node: &PlanNode) -> Shown<'_> {
                 target: String::new(),
                 attributes: Vec::new(),
                 note: Some(&join.right.note),
+                measured: None,
                 change: None,
                 details: Vec::new(),
+                works: (!looped).then_some(&node.note),
                 children: vec![show(&join.right)],
             };
             Shown::new(kind, node, vec![show(&join.left), kept])

@@ -1,13 +1,14 @@
 //! EXPLAIN (FORMAT TEXT).
 
 use super::Rendering;
-use super::node::{Shown, tree};
+use super::node::Shown;
+use super::work;
 use crate::exec::{DetailText, NodeStatistics};
 
 /// The lines of a plan.
 pub(super) fn lines(rendering: &Rendering<'_>) -> Vec<String> {
     let mut out = Vec::new();
-    add_node(&tree(rendering.plan), 0, rendering, &mut out);
+    add_node(&rendering.tree(), 0, rendering, &mut out);
     if rendering.is_analytical() {
         out.push(format!("Executor: {}", rendering.executor()));
     }
@@ -31,7 +32,8 @@ fn add_node(node: &Shown<'_>, depth: usize, rendering: &Rendering<'_>, out: &mut
         out.push(format!("{}{label}", " ".repeat(6 * depth - 4)));
     }
     let mut line = format!("{head}{}{}", node.kind, node.target);
-    if rendering.options.costs {
+    // What was measured elsewhere was not estimated.
+    if rendering.options.costs && rendering.measured.is_none() {
         let (startup, total, rows) = node.costs();
         line.push_str(&format!("  (cost={startup:.2}..{total:.2} rows={rows:.0} width=0)"));
     }
@@ -48,6 +50,11 @@ fn add_node(node: &Shown<'_>, depth: usize, rendering: &Rendering<'_>, out: &mut
             DetailText::Many(texts) => texts.join(", "),
         };
         out.push(format!("{body}{label}: {text}"));
+    }
+    if rendering.options.analyze
+        && let Some(line) = work::line(node.work(rendering))
+    {
+        out.push(format!("{body}{line}"));
     }
     if let Some(statistics) = statistics
         && statistics.filtered > 0

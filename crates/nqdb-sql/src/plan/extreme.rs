@@ -16,6 +16,7 @@ use nqdb_types::{Datum, Type, is_enum, oid};
 
 use super::cost;
 use super::mentions::{is_volatile, split_conjuncts, subquery, visible};
+use super::order::rely_on_order;
 use super::relation::{Planned, Wishes, reads_one_table};
 use super::slots::{Estimate, Planner};
 use crate::bind::any_expression;
@@ -66,10 +67,11 @@ impl Planner<'_> {
             position: None,
         };
         let wishes = Wishes { order: std::slice::from_ref(end), computed: &[], rows: Some(1.0) };
-        let planned = self.plan_rel(input, vec![is_value], wishes)?;
+        let mut planned = self.plan_rel(input, vec![is_value], wishes)?;
         if !planned.ordered {
             return Ok(None);
         }
+        rely_on_order(&mut planned.node);
         let one = Expr { kind: ExprKind::Literal(Datum::Int8(1)), ty: Type::INT8, nullable: false, position: None };
         let bounds = Bounds { limit: Some(self.compile(&one)?), offset: None };
         let mut estimate = planned.estimate;

@@ -309,6 +309,7 @@ impl Planner<'_> {
             half: keep.half,
             left_slots: self.slots(&left.columns)?,
             right_slots: self.slots(&right_columns)?,
+            keeps_order: false,
         };
         let mut node = self.node(Operator::HashJoin(Box::new(operator)), estimate);
         self.note_conditions(&mut node, "Hash Cond", &key_conditions);

@@ -14,11 +14,10 @@ impl Planner<'_> {
     pub fn plan_early(&mut self, planned: Planned, column: Option<usize>) -> SqlResult<Planned> {
         let slots: Box<[usize]> = column.into_iter().collect();
         let columns = slots.iter().map(|slot| (0, *slot)).collect();
-        let width = slots.len();
         let source = self.with.len();
         self.with.push(WithPlan { name: "locks".to_string(), root: Some(planned.node), slots });
         self.early_with.push(source);
-        let node = self.node(Operator::WithScan(WithScan { source, columns, width }), planned.estimate);
+        let node = self.node(Operator::WithScan(WithScan { source, columns }), planned.estimate);
         Ok(Planned { node, ..planned })
     }
 

@@ -10,6 +10,7 @@
 //! | `implied` | whether conditions imply that of a partial index |
 //! | `cost` | how many rows come, and what that costs |
 //! | `join` | which side first, by which method |
+//! | `order` | who relies on an order that nobody makes |
 //! | `mentions` | which columns an expression takes from where |
 //! | `notes` | what EXPLAIN will say |
 //! | `merge` | MERGE |
@@ -35,6 +36,7 @@ mod lock_rows;
 pub(crate) mod mentions;
 mod merge;
 mod notes;
+mod order;
 pub(crate) mod pattern;
 mod relation;
 mod slots;
@@ -53,6 +55,7 @@ use crate::exec::{Root, Subplan, WithChange, WithPlan};
 use crate::interruption::Interruption;
 use crate::ir::{OutputColumn, Query};
 use crate::rights::Access;
+use crate::statement::ExplainOptions;
 
 pub use cursor::{CursorPlan, plan_cursor};
 pub(crate) use implied::implied;
@@ -180,6 +183,19 @@ impl Plan {
             Root::Explain(explain) => explain.plan.analytical(),
             _ => self.analytical.as_ref(),
         }
+    }
+
+    /// What an EXPLAIN is about, how it is asked for, and the µs that planning took.
+    pub(crate) fn explained(&self) -> Option<(&Plan, ExplainOptions, Option<i64>)> {
+        match &self.root {
+            Root::Explain(explain) => Some((&explain.plan, explain.options, explain.planning_micros)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is EXPLAIN ANALYZE of a query that the analytical executor should run.
+    pub fn measures_analytical(&self) -> bool {
+        self.explained().is_some_and(|(plan, options, _)| options.analyze && plan.analytical().is_some())
     }
 
     /// Leaves the query to the row executor: the analytical one does not take it. For a plan that nobody shares yet.

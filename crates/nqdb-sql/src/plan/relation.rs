@@ -10,6 +10,7 @@ use nqdb_types::{Oid, Type};
 use super::access::{IndexChoice, ScanTarget};
 use super::cost;
 use super::mentions::{Columns, function_columns, is_volatile, mentioned, split_conjuncts, substitute, visible};
+use super::order::rely_on_order;
 use super::pattern;
 use super::slots::{Estimate, Planner};
 use crate::SystemColumn;
@@ -358,6 +359,8 @@ impl Planner<'_> {
     ) -> SqlResult<Planned> {
         let planned = self.plan_rel(input, conditions, Wishes { order: keys, computed: &[], rows: wishes.rows })?;
         if planned.ordered && !keys.is_empty() {
+            let mut planned = planned;
+            rely_on_order(&mut planned.node);
             return Ok(planned);
         }
         let mut estimate = cost::sort(planned.estimate, wishes.rows);
@@ -409,7 +412,9 @@ impl Planner<'_> {
         let mut estimate = planned.estimate;
         estimate.total_cost += estimate.rows * cost::OPERATOR * on.len() as f64;
         estimate.rows = (estimate.rows / 2.0).max(1.0);
-        let distinct = Distinct { input: Box::new(planned.node), on: self.slots(on)?, types };
+        let others = inside.iter().copied().filter(|column| !keys.contains(column));
+        let columns: Vec<ColumnId> = on.iter().copied().chain(others).collect();
+        let distinct = Distinct { input: Box::new(planned.node), slots: self.slots(&columns)?, types };
         let node = self.node(Operator::Distinct(distinct), estimate);
         self.filtered(Planned { node, estimate, ordered }, &above)
     }

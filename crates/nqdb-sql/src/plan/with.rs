@@ -17,8 +17,6 @@ const ROUNDS_GUESS: f64 = 10.0;
 pub(crate) struct WithPlace {
     /// Position in the plan's list.
     index: usize,
-    /// Columns of a row.
-    width: usize,
     /// Its rows depend on the row around it, or on the round of a recursion.
     dependent: bool,
     rows: f64,
@@ -28,7 +26,6 @@ pub(crate) struct WithPlace {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecursionPlace {
     index: usize,
-    width: usize,
     rows: f64,
 }
 
@@ -49,12 +46,11 @@ impl Planner<'_> {
                 let planned = self.plan_query(query, None)?;
                 let slots = query.output.iter().map(|column| self.slot(column.id)).collect::<SqlResult<Box<[_]>>>()?;
                 let dependent = self.depends_on_surroundings(query);
-                let place = WithPlace { index: 0, width: slots.len(), dependent, rows: planned.estimate.rows };
+                let place = WithPlace { index: 0, dependent, rows: planned.estimate.rows };
                 (WithPlan { name: with.name.clone(), root: Some(planned.node), slots }, place)
             }
-            WithBody::Change(change) => {
-                let width = change.output().map_or(0, |output| output.len());
-                let place = WithPlace { index: 0, width, dependent: false, rows: 1.0 };
+            WithBody::Change(_) => {
+                let place = WithPlace { index: 0, dependent: false, rows: 1.0 };
                 (WithPlan { name: with.name.clone(), root: None, slots: Box::new([]) }, place)
             }
         };
@@ -100,7 +96,7 @@ impl Planner<'_> {
         let place = self.with_places.get(&id).copied();
         let place = place.ok_or_else(|| SqlError::internal("a WITH query is read before it is planned"))?;
         let columns = self.define_scanned(name, columns);
-        let scan = WithScan { source: place.index, columns, width: place.width };
+        let scan = WithScan { source: place.index, columns };
         let estimate = Estimate { rows: place.rows, startup_cost: 0.0, total_cost: place.rows * 0.01 };
         let node = self.node(Operator::WithScan(scan), estimate);
         self.filtered(Planned { node, estimate, ordered: false }, conditions)
@@ -117,7 +113,7 @@ impl Planner<'_> {
         let place = self.recursion_places.get(&id).copied();
         let place = place.ok_or_else(|| SqlError::internal("a working table outside of its recursion"))?;
         let columns = self.define_scanned(name, columns);
-        let scan = WithScan { source: place.index, columns, width: place.width };
+        let scan = WithScan { source: place.index, columns };
         let estimate = Estimate { rows: place.rows, startup_cost: 0.0, total_cost: place.rows * 0.01 };
         let node = self.node(Operator::WorkTable(scan), estimate);
         self.filtered(Planned { node, estimate, ordered: false }, conditions)
@@ -139,7 +135,7 @@ impl Planner<'_> {
         };
         let seed_plan = self.plan_query(seed, None)?;
         let index = self.recursion_places.get(id).map_or(self.recursion_places.len(), |place| place.index);
-        let place = RecursionPlace { index, width: columns.len(), rows: seed_plan.estimate.rows * ROUNDS_GUESS };
+        let place = RecursionPlace { index, rows: seed_plan.estimate.rows * ROUNDS_GUESS };
         self.recursion_places.insert(*id, place);
         let step_plan = self.plan_query(step, None)?;
         let slots_of = |planner: &Planner<'_>, query: &Query| {

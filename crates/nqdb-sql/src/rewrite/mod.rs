@@ -84,11 +84,13 @@ pub fn optimize(mut query: Query, cx: &RewriteContext) -> Query {
     query
 }
 
-/// A rewritten query with its joins in the order that suits an executor that reads all tables as a whole.
+/// A rewritten query with its subqueries and joins as it suits an executor that reads all tables as a whole.
 pub(crate) fn order_for_scans(mut query: Query) -> Query {
     if is_complex(&query.rel) {
         let cx = RewriteContext { looks_up: false, ..RewriteContext::default() };
-        query.rel = Rewriter::new(&query, &cx).order(query.rel);
+        let mut rewriter = Rewriter::new(&query, &cx);
+        rewriter.unnest(&mut query.rel);
+        query.rel = rewriter.order(query.rel);
     }
     query
 }

@@ -1,4 +1,5 @@
-//! Correlated aggregates as joins.
+//! Correlated aggregates as joins; for an executor that reads tables as a whole also EXISTS that is no condition of its own
+//! (under OR, in a select list): as an outer join with the keys of the subquery's rows.
 //!
 //! ```text
 //! t WHERE t.x < (SELECT avg(u.x) FROM u WHERE u.a = t.a)
@@ -14,7 +15,7 @@
 
 use super::build::{column, conjunction, literal, replace_columns};
 use super::facts::{Failure, counts, equality_sides, failure, rel_failure};
-use super::subquery::{inline_value, mentions_none_of, pull_correlated};
+use super::subquery::{existence, inline_value, mentions_none_of, pull_correlated};
 use super::{Rewriter, visible_set};
 use crate::exec::Equality;
 use crate::ir::{AggregateCall, ColumnId, Expr, ExprKind, JoinKind, Query, Rel};
@@ -29,6 +30,15 @@ struct Correlation {
     condition: Expr,
     inner: Expr,
     inner_is_left: bool,
+}
+
+/// A relation with the groups of a subquery.
+struct Joined {
+    rel: Rel,
+    /// The subquery's value.
+    value: Expr,
+    /// A key of the group: NULL where there is none.
+    key: Expr,
 }
 
 /// A subquery taken apart.
@@ -64,7 +74,18 @@ impl Rewriter {
     pub(super) fn unnest_scalars(&mut self, mut rel: Rel, mut expr: Expr) -> (Rel, Expr) {
         if let ExprKind::ScalarSubquery(query) = &expr.kind {
             match take_apart(query, &visible_set(&rel)) {
-                Some(parts) => return self.join_groups(rel, parts),
+                Some(parts) => {
+                    let joined = self.join_groups(rel, parts);
+                    return (joined.rel, joined.value);
+                }
+                None => return (rel, expr),
+            }
+        }
+        if let ExprKind::Exists(query) = &expr.kind
+            && !self.cx.looks_up
+        {
+            match take_keys_apart(query, &visible_set(&rel)) {
+                Some(parts) => return self.join_keys(rel, parts),
                 None => return (rel, expr),
             }
         }
@@ -77,13 +98,23 @@ impl Rewriter {
         (rel, expr)
     }
 
-    fn join_groups(&mut self, rel: Rel, parts: Parts) -> (Rel, Expr) {
+    /// Joins the keys of a subquery's rows, and gives the test whether there is one.
+    fn join_keys(&mut self, rel: Rel, parts: Parts) -> (Rel, Expr) {
+        let joined = self.join_groups(rel, parts);
+        // A key that an equality has found is not NULL.
+        let kind = ExprKind::IsNull { arg: Box::new(joined.key), negated: true };
+        (joined.rel, Expr { kind, ty: Type::BOOL, nullable: false, position: None })
+    }
+
+    fn join_groups(&mut self, rel: Rel, parts: Parts) -> Joined {
         let Parts { input, aggregates, mut value, correlations, outer_conditions } = parts;
         let mut keys = Vec::with_capacity(correlations.len());
+        let mut joined_key = literal(Datum::Null, Type::BOOL);
         let mut on = outer_conditions;
         for Correlation { mut condition, inner, inner_is_left } in correlations {
             let id = self.new_column();
             let key = column(id, inner.ty, inner.nullable);
+            joined_key = column(id, inner.ty, true);
             if let ExprKind::Call { args, .. } = &mut condition.kind
                 && let Some(side) = args.get_mut(usize::from(!inner_is_left))
             {
@@ -98,7 +129,8 @@ impl Rewriter {
         value.nullable = true;
         let right = Rel::Aggregate { input: Box::new(input), keys, sets: None, aggregates };
         let on = conjunction(on);
-        (Rel::Join { kind: JoinKind::Left, left: Box::new(rel), right: Box::new(right), on }, value)
+        let rel = Rel::Join { kind: JoinKind::Left, left: Box::new(rel), right: Box::new(right), on };
+        Joined { rel, value, key: joined_key }
     }
 }
 
@@ -123,8 +155,18 @@ fn take_apart(query: &Query, outer: &Columns) -> Option<Parts> {
     if !keys.is_empty() || aggregates.is_empty() || !aggregates.iter().all(|(_, call)| is_safe(call, outer)) {
         return None;
     }
+    correlated_parts(Rel::clone(input), aggregates.clone(), value, outer)
+}
+
+/// The rest of a subquery, whose input is correlated by equalities alone.
+fn correlated_parts(
+    input: Rel,
+    aggregates: Vec<(ColumnId, AggregateCall)>,
+    value: Expr,
+    outer: &Columns,
+) -> Option<Parts> {
     let mut conditions = Vec::new();
-    let input = pull_correlated(Rel::clone(input), outer, &mut conditions);
+    let input = pull_correlated(input, outer, &mut conditions);
     if !free_columns_of(&input).is_disjoint(outer) || rel_failure(&input) == Failure::Value {
         return None;
     }
@@ -139,7 +181,17 @@ fn take_apart(query: &Query, outer: &Columns) -> Option<Parts> {
     if correlations.is_empty() {
         return None;
     }
-    Some(Parts { input, aggregates: aggregates.clone(), value, correlations, outer_conditions })
+    Some(Parts { input, aggregates, value, correlations, outer_conditions })
+}
+
+/// Takes the subquery of an EXISTS apart that stands under OR or in a select list; `None` if it has another form.
+fn take_keys_apart(query: &Query, outer: &Columns) -> Option<Parts> {
+    if query_is_volatile(query) || free_columns(query).is_disjoint(outer) {
+        return None;
+    }
+    let input = existence(&query.rel)?.clone();
+    let value = literal(Datum::Null, Type::BOOL);
+    correlated_parts(input, Vec::new(), value, outer)
 }
 
 /// Whether an aggregate can be computed for any group: it mentions no outer column and cannot fail.

@@ -125,7 +125,7 @@ fn unnest_exists(query: &Query, outer: &Columns) -> Option<(Rel, Vec<Expr>)> {
 }
 
 /// The part of a query that decides whether it has rows.
-fn existence(rel: &Rel) -> Option<&Rel> {
+pub(super) fn existence(rel: &Rel) -> Option<&Rel> {
     match rel {
         Rel::Extend { input, .. } | Rel::Sort { input, .. } | Rel::Distinct { input, .. } => existence(input),
         Rel::Limit { input, limit, offset: None, .. } => match limit.as_ref().map(|limit| &limit.kind) {

@@ -11,6 +11,7 @@ use super::locks::LockedObject;
 use super::relation::SystemRow;
 use super::session_objects::SessionObjects;
 use super::session_state::{SessionFacts, SettingFacts};
+use crate::temporary_files::TemporaryUse;
 
 /// What system relations ask of the session that reads them.
 pub trait SystemSession {
@@ -22,6 +23,11 @@ pub trait SystemSession {
     fn settings(&self) -> Vec<SettingFacts>;
     /// The sessions of the server.
     fn sessions(&self) -> Vec<SessionFacts>;
+    /// The temporary files of a database's sessions that are gone.
+    fn temporary_use(&self, database: u32) -> TemporaryUse {
+        let _ = database;
+        TemporaryUse::default()
+    }
     /// The locks that sessions hold and wait for.
     fn locks(&self) -> Vec<LockedObject> {
         Vec::new()

@@ -6,7 +6,7 @@ use nqdb_types::{Datum, Interval, TimeZone, zone_names};
 
 use super::context::{SystemContext, SystemRows};
 use super::relation::{SystemRelation, relation};
-use super::value::{boolean, int4, oid, optional_text, text, text_array};
+use super::value::{boolean, int4, int8, oid, optional_text, text, text_array};
 
 pub(super) static RELATIONS: &[&SystemRelation] =
     &[&PG_SETTINGS, &PG_STAT_ACTIVITY, &PG_STATS, &PG_TIMEZONE_NAMES, &PG_STAT_DATABASE];
@@ -49,7 +49,7 @@ relation! {
 }
 
 relation! {
-    /// Counters of the databases: only its sessions are counted.
+    /// Counters of the databases: only sessions and temporary files are counted.
     PG_STAT_DATABASE = "pg_stat_database" 12266, row_type 12268, View, keys [], rows database_statistics;
     DatabaseStatistics {     datid: OID nullable, datname: NAME nullable, numbackends: INT4 nullable, xact_commit: INT8 nullable,
     xact_rollback: INT8 nullable, blks_read: INT8 nullable, blks_hit: INT8 nullable, tup_returned: INT8 nullable,
@@ -200,11 +200,14 @@ fn time_zones(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()
 fn database_statistics(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
     let sessions = cx.session.sessions();
     cx.catalog.databases().try_for_each(|found| {
+        let temporary = cx.session.temporary_use(found.oid);
         let here = sessions.iter().filter(|session| session.database == found.oid).count();
         rows.push(DatabaseStatistics {
             datid: oid(found.oid),
             datname: text(&found.name),
             numbackends: int4(i32::try_from(here).unwrap_or(i32::MAX)),
+            temp_files: int8(temporary.files),
+            temp_bytes: int8(temporary.bytes),
             ..DatabaseStatistics::default()
         })
     })

@@ -15,6 +15,7 @@ use nqdb_sql::params::ParamTypes;
 use nqdb_sql::parse::parse;
 use nqdb_sql::plan::{Plan, PlanContext, explain, plan};
 use nqdb_sql::statement::{CopyDirection, Parsed, StatementKind, TransactionStatement};
+use nqdb_sql::temporary_files::{TemporaryFolder, TemporarySpace, TemporaryUse};
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_storage::Options;
 use nqdb_storage::disk::SimDisk;
@@ -29,6 +30,9 @@ pub struct Bed {
     format: FormatContext,
     cancel: AtomicBool,
     memory: Arc<MemoryPool>,
+    temporary_disk: SimDisk,
+    folder: Arc<TemporaryFolder>,
+    temporary: Arc<TemporarySpace>,
     constraints: std::cell::RefCell<nqdb_sql::integrity::Constraints>,
 }
 
@@ -38,6 +42,7 @@ pub struct Session<'b> {
     txn: Option<Transaction>,
     draft: Option<Draft>,
     pub isolation: Isolation,
+    pub work_memory_bytes: usize,
     pub memory_limit_bytes: usize,
     in_block: bool,
 }
@@ -74,6 +79,8 @@ impl Bed {
             ..Options::default()
         };
         let options = TxnOptions { wall_clock_micros: || 0, ..TxnOptions::default() };
+        let temporary_disk = SimDisk::new();
+        let folder = TemporaryFolder::open(Arc::new(temporary_disk.clone())).expect("a new folder");
         let system = TxnSystem::create(Arc::new(SimDisk::new()), engine, options).expect("a new database");
         let cluster = Cluster::open(system, Arc::new(nqdb_sql::IndexExpressions)).expect("new catalogs");
         let catalog = cluster.catalog(POSTGRES_DATABASE).expect("it is there from the start");
@@ -83,8 +90,21 @@ impl Bed {
             format: FormatContext::default(),
             cancel: AtomicBool::new(false),
             memory: MemoryPool::new(1 << 30),
+            temporary: folder.space(POSTGRES_DATABASE),
+            temporary_disk,
+            folder,
             constraints: Default::default(),
         }
+    }
+
+    /// The disk that the temporary files are on.
+    pub fn temporary_disk(&self) -> &SimDisk {
+        &self.temporary_disk
+    }
+
+    /// Temporary files that were made, are gone, and were as long together; files that are there.
+    pub fn temporary_use(&self) -> TemporaryUse {
+        self.folder.usage()
     }
 
     pub fn session(&self) -> Session<'_> {
@@ -93,17 +113,25 @@ impl Bed {
             txn: None,
             draft: None,
             isolation: Isolation::ReadCommitted,
+            work_memory_bytes: MEMORY_LIMIT_BYTES,
             memory_limit_bytes: MEMORY_LIMIT_BYTES,
             in_block: false,
         }
     }
 }
 
+/// What statements may hold.
+#[derive(Clone, Copy)]
+struct Limits {
+    work_memory_bytes: usize,
+    memory_limit_bytes: usize,
+}
+
 fn context<'a>(
     bed: &'a Bed,
     txn: &'a mut Transaction,
     notices: &'a mut Vec<nqdb_sqlstate::Notice>,
-    memory_limit_bytes: usize,
+    limits: Limits,
 ) -> ExecContext<'a> {
     ExecContext {
         txn,
@@ -111,13 +139,19 @@ fn context<'a>(
         system: bed,
         cancel: &bed.cancel,
         notices,
-        memory_limit_bytes,
+        work_memory_bytes: limits.work_memory_bytes,
+        memory_limit_bytes: limits.memory_limit_bytes,
         constraints: &bed.constraints,
         memory: &bed.memory,
+        temporary: &bed.temporary,
     }
 }
 
 impl Session<'_> {
+    fn limits(&self) -> Limits {
+        Limits { work_memory_bytes: self.work_memory_bytes, memory_limit_bytes: self.memory_limit_bytes }
+    }
+
     /// Runs a string of statements; the outcome of the last one.
     pub fn run(&mut self, sql: &str) -> SqlResult<Outcome> {
         let mut outcome = Outcome::default();
@@ -246,8 +280,9 @@ impl Session<'_> {
         self.begin();
         loop {
             let mut notices = Vec::new();
+            let limits = self.limits();
             let txn = self.txn.as_mut().expect("begun");
-            let mut exec = context(self.bed, txn, &mut notices, self.memory_limit_bytes);
+            let mut exec = context(self.bed, txn, &mut notices, limits);
             let draft = self.draft.as_mut().expect("begun");
             let mut cx = DdlContext {
                 exec: &mut exec,
@@ -302,8 +337,9 @@ impl Session<'_> {
     pub fn advance(&mut self, running: &mut Running) -> SqlResult<Progress> {
         loop {
             let mut notices = Vec::new();
+            let limits = self.limits();
             let txn = self.txn.as_mut().expect("begun");
-            let mut cx = context(self.bed, txn, &mut notices, self.memory_limit_bytes);
+            let mut cx = context(self.bed, txn, &mut notices, limits);
             let step = running.execution.step(&mut cx, &mut running.rows, 0);
             match step {
                 Ok(Step::Done(tag)) => {
@@ -349,8 +385,9 @@ impl Session<'_> {
         let mut portions = Vec::new();
         loop {
             let mut notices = Vec::new();
+            let limits = self.limits();
             let txn = self.txn.as_mut().expect("begun");
-            let mut cx = context(self.bed, txn, &mut notices, self.memory_limit_bytes);
+            let mut cx = context(self.bed, txn, &mut notices, limits);
             let mut rows: Vec<Vec<Datum>> = Vec::new();
             let step = running.execution.step(&mut cx, &mut rows, rows_max).expect("a step");
             portions.push(rows.len());
@@ -382,8 +419,9 @@ impl Session<'_> {
         let mut pieces = input.chunks(piece);
         loop {
             let mut notices = Vec::new();
+            let limits = self.limits();
             let txn = self.txn.as_mut().expect("begun");
-            let mut cx = context(self.bed, txn, &mut notices, self.memory_limit_bytes);
+            let mut cx = context(self.bed, txn, &mut notices, limits);
             match copy.step(&mut cx)? {
                 Step::Suspended => match pieces.next() {
                     Some(piece) => copy.feed(piece),
@@ -409,8 +447,9 @@ impl Session<'_> {
         let mut out = Vec::new();
         loop {
             let mut notices = Vec::new();
+            let limits = self.limits();
             let txn = self.txn.as_mut().expect("begun");
-            let mut cx = context(self.bed, txn, &mut notices, self.memory_limit_bytes);
+            let mut cx = context(self.bed, txn, &mut notices, limits);
             let step = copy.step(&mut cx, &mut |line| {
                 out.extend_from_slice(line);
                 Ok(())

@@ -9,4 +9,5 @@ mod indexes;
 mod planning;
 mod reading;
 mod rewriting;
+mod spilling;
 mod writing;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use nqdb_catalog::{Catalog, Cluster, POSTGRES_DATABASE};
 use nqdb_session::{CommandEnd, Failure, Instance, InstanceOptions, Session};
+use nqdb_sql::temporary_files::TemporaryFolder;
 use nqdb_storage::disk::SimDisk;
 use nqdb_storage::{Options, Sabotage};
 use nqdb_txn::{TxnOptions, TxnSabotage, TxnSystem};
@@ -88,7 +89,9 @@ impl Server {
         let cluster = Cluster::open(system.clone(), Arc::new(nqdb_sql::IndexExpressions))
             .map_err(|error| format!("the catalogs do not open: {}", error.message()))?;
         let catalog = cluster.catalog(POSTGRES_DATABASE).ok_or("the database postgres is missing")?;
-        let options = InstanceOptions::plain(10, 256 << 20);
+        let temporary = TemporaryFolder::open(Arc::new(disk.clone()))
+            .map_err(|error| format!("the temporary files cannot be removed: {error}"))?;
+        let options = InstanceOptions::plain(10, 256 << 20, temporary);
         let mut instance = Instance::new(system.clone(), cluster.clone(), options).expect("random numbers");
         Arc::get_mut(&mut instance).expect("nobody else has it yet").clock_micros = || 0;
         Ok(Server { disk: disk.clone(), system, cluster, catalog, instance })

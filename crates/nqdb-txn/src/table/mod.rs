@@ -28,6 +28,7 @@ mod leaf_scan;
 pub(crate) mod overflow;
 mod row_scan;
 mod segments;
+mod tracking;
 mod unique;
 mod write;
 

@@ -16,6 +16,7 @@ use crate::system::TxnSystem;
 use crate::transaction::Transaction;
 use crate::wait::{TxnWait, Wait};
 use crate::xids::XidStatus;
+use nqdb_storage::TreeId;
 use nqdb_storage::tree::Direction;
 use std::ops::{Bound, ControlFlow};
 
@@ -24,6 +25,13 @@ pub(super) struct KeyClaim<'a> {
     position: usize,
     index: &'a IndexStore,
     prefix: &'a [u8],
+}
+
+impl KeyClaim<'_> {
+    /// The entry that a row with the key has, and its tree.
+    pub(super) fn entry(&self, row_id: RowId) -> (TreeId, Vec<u8>) {
+        (self.index.tree.id(), [self.prefix, &row_id.key()].concat())
+    }
 }
 
 /// Marks the slots of rows among those of keys.
@@ -125,6 +133,7 @@ impl TableStore {
             }
             if !is_own {
                 txn.depend_on_commit_of(newest.xid);
+                self.track_duplicate(txn, claim, row_id)?;
             }
             return Err(TxnError::UniqueViolation { index: claim.position, row_id });
         }

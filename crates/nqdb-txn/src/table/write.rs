@@ -14,7 +14,7 @@ use crate::ids::{RowId, UndoPosition, Xid};
 use crate::record::{Change, ChangeKind};
 use crate::row_lock::RowLock;
 use crate::system::TxnSystem;
-use crate::transaction::{Isolation, Transaction, change_log_bytes};
+use crate::transaction::{Transaction, change_log_bytes};
 use crate::view::{DELETED, HEADER_BYTES, KEY_CHANGED, RowHeader, RowVersion};
 use crate::wait::{TxnWait, Wait};
 use crate::xids::XidStatus;
@@ -89,6 +89,7 @@ impl TableStore {
                 self.add_entry(txn, xid, index, &key.entry(row_id))?;
             }
         }
+        self.track_write(txn, row_id, None, &[&image])?;
         self.counters.count_rows(1);
         Ok(row_id)
     }
@@ -121,7 +122,11 @@ impl TableStore {
         if builder.image_len() <= ROW_IMAGE_LEN_MAX {
             let image = builder.finish_inline(ROW_IMAGE_LEN_MAX)?;
             match self.update_in_place(txn, &system, row_id, seen, &image)? {
-                Attempt::Done => return Ok(Modified::Done),
+                Attempt::Done => {
+                    // All keys are the same in the old version.
+                    self.track_write(txn, row_id, Some(seen), &[&image])?;
+                    return Ok(Modified::Done);
+                }
                 Attempt::Obstacle(Obstacle::Again) | Attempt::TouchesMore => {}
                 Attempt::Obstacle(obstacle) => return self.answer(txn, obstacle),
             }
@@ -287,6 +292,7 @@ impl TableStore {
             }
         }
         self.mark_values(txn, &old.image)?;
+        self.track_write(txn, row_id, Some(seen), &[&old.image, &image])?;
         Ok(Some(Modified::Done))
     }
 
@@ -322,6 +328,7 @@ impl TableStore {
             match obstacle? {
                 None => {
                     self.mark_values(txn, &old.image)?;
+                    self.track_write(txn, row_id, Some(seen), &[&old.image])?;
                     self.counters.count_rows(-1);
                     return Ok(Modified::Done);
                 }
@@ -462,16 +469,16 @@ impl TableStore {
             Obstacle::OwnChange { deleted: false } => Ok(Modified::Changed),
             Obstacle::OwnChange { deleted: true } => Ok(Modified::Gone),
             Obstacle::Busy(wait) => Err(TxnError::Wait(Wait::Txn(wait))),
-            Obstacle::Missing if txn.isolation() == Isolation::RepeatableRead => {
+            Obstacle::Missing if txn.isolation().keeps_its_snapshot() => {
                 Err(TxnError::SerializationFailure { deleted: true })
             }
             Obstacle::Missing | Obstacle::Again | Obstacle::Below(_) => Ok(Modified::Gone),
             Obstacle::Committed { xid, deleted } => {
                 txn.depend_on_commit_of(xid);
-                match (txn.isolation(), deleted) {
-                    (Isolation::RepeatableRead, deleted) => Err(TxnError::SerializationFailure { deleted }),
-                    (Isolation::ReadCommitted, true) => Ok(Modified::Gone),
-                    (Isolation::ReadCommitted, false) => Ok(Modified::Changed),
+                match deleted {
+                    deleted if txn.isolation().keeps_its_snapshot() => Err(TxnError::SerializationFailure { deleted }),
+                    true => Ok(Modified::Gone),
+                    false => Ok(Modified::Changed),
                 }
             }
         }

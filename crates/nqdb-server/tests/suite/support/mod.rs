@@ -1,16 +1,18 @@
 //! A server under test, a private PostgreSQL 15 beside it, and a client that sees every message.
 
+pub mod full_disk;
 pub mod gated_disk;
 pub mod postgres;
 pub mod raw;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nqdb_server::{Configuration, HttpListen, LogFormat, NotifyOverflow, Running, start, start_on};
 use nqdb_session::Instance;
 use nqdb_storage::disk::Disk;
+use nqdb_web::realtime::RealtimeOptions;
 use tokio_postgres::{Client, NoTls};
 
 /// What a server under test may use.
@@ -20,7 +22,7 @@ pub const MEMORY_BYTES: u64 = 128 << 20;
 pub struct Server {
     running: Option<Running>,
     /// Removed when dropped.
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Server {
@@ -33,14 +35,19 @@ impl Server {
         let mut configuration = configuration(directory.path());
         change(&mut configuration);
         let running = start(&configuration).await.unwrap();
-        Server { running: Some(running), _directory: directory }
+        Server { running: Some(running), directory }
     }
 
     /// nqdb over a disk of the test's.
     pub async fn start_over(disk: impl Disk + 'static) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let running = start_on(&configuration(directory.path()), Arc::new(disk)).await.unwrap();
-        Server { running: Some(running), _directory: directory }
+        Server { running: Some(running), directory }
+    }
+
+    /// Where the data is, unless it is on a disk of the test's.
+    pub fn data_directory(&self) -> PathBuf {
+        self.directory.path().join("data")
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -79,6 +86,7 @@ pub fn configuration(directory: &Path) -> Configuration {
         allow_passwordless_roles: false,
         notify_queue_bytes: 16 << 20,
         notify_overflow: NotifyOverflow::DropListener,
+        realtime: RealtimeOptions { connections_max: 200, token_secret: None, origins: Vec::new(), rules: Vec::new() },
         log_format: LogFormat::Text,
         log_level: "warn".to_owned(),
     }

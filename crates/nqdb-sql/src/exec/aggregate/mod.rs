@@ -1,11 +1,14 @@
 //! GROUP BY and aggregates, by hash: one pass over the input, then one row for each group in order of arrival.
 //!
+//! Groups that come when memory has no more room are made later: their rows go to the parts of a file (`filed`).
+//!
 //! What always holds:
 //! 1. Each grouping set has a table of groups of its own; plain GROUP BY is one set of all keys.
 //! 2. A set without keys has exactly one group, even over no rows.
 //! 3. FILTER, DISTINCT and ORDER BY are done here: an accumulator sees only what counts, in the order that was asked
 //!    for. Rows that must be sorted are kept until their group is given out (`sorted`).
 
+mod filed;
 mod sorted;
 
 use nqdb_functions::{Accumulator, Aggregate};
@@ -13,9 +16,10 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
 use super::expression::{Eval, Slot};
-use super::key_table::KeyTable;
-use super::operator::{PlanNode, Pull, State};
+use super::key_table::{Inserted, KeyTable};
+use super::operator::{PlanNode, Pull, State, WorkFacts};
 use super::runtime::Runtime;
+use filed::Filed;
 pub(crate) use sorted::OrderKey;
 use sorted::SortedRows;
 
@@ -64,9 +68,22 @@ pub(crate) struct AggregationState {
     /// All keys of the row at hand, those of one set, and the row's group in each set.
     keys: Vec<Datum>,
     key: Vec<Datum>,
-    groups: Vec<usize>,
+    groups: Vec<Place>,
     args: Vec<Datum>,
+    /// What the calls of a group are charged for at its start.
+    group_bytes: usize,
     charged_bytes: usize,
+    peak_bytes: usize,
+    filed: Option<Box<Filed>>,
+}
+
+/// Where a row's group is.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Its number in memory.
+    Group(usize),
+    /// It has none; the hash of its key.
+    File(u64),
 }
 
 struct SetState {
@@ -92,47 +109,57 @@ impl Aggregation {
             position: None,
             keys: Vec::new(),
             key: Vec::new(),
-            groups: vec![0; self.sets.len()],
+            groups: vec![Place::Group(0); self.sets.len()],
             args: Vec::new(),
+            group_bytes: self.calls.iter().map(|call| size_of::<Group>() + call.fresh().size_bytes()).sum(),
             charged_bytes: 0,
+            peak_bytes: 0,
+            filed: None,
         }
     }
 
     pub fn open(&self, state: &mut AggregationState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        for set in &mut state.sets {
-            for group in &mut set.calls {
-                if let Some(seen) = &mut group.seen {
-                    seen.clear(rt);
-                }
-            }
-            set.calls.clear();
-            set.groups.clear(rt);
-        }
-        rt.release(std::mem::take(&mut state.charged_bytes));
+        state.clear_groups(rt);
+        state.filed = None;
         state.position = None;
         self.input.open(&mut state.input, rt)
     }
 
-    pub fn next(&self, state: &mut AggregationState, rt: &mut Runtime<'_, '_>) -> SqlResult<Pull> {
-        let (mut number, mut group) = match state.position {
-            Some(position) => position,
-            None => {
-                if !self.collect(state, rt)? {
-                    return Ok(Pull::Yield);
+    pub fn next(&self, id: usize, state: &mut AggregationState, rt: &mut Runtime<'_, '_>) -> SqlResult<Pull> {
+        loop {
+            let (mut number, mut group) = match state.position {
+                Some(position) => position,
+                None => {
+                    if !self.collect(state, rt)? {
+                        return Ok(Pull::Yield);
+                    }
+                    self.note_work(id, state, rt);
+                    (0, 0)
                 }
-                (0, 0)
+            };
+            while let (Some(set), Some(set_state)) = (self.sets.get(number), state.sets.get_mut(number)) {
+                if group < set_state.groups.len() {
+                    state.position = Some((number, group + 1));
+                    self.give_out(set, set_state, group, rt)?;
+                    return Ok(Pull::Row);
+                }
+                (number, group) = (number + 1, 0);
             }
-        };
-        while let (Some(set), Some(set_state)) = (self.sets.get(number), state.sets.get_mut(number)) {
-            if group < set_state.groups.len() {
-                state.position = Some((number, group + 1));
-                self.give_out(set, set_state, group, rt)?;
-                return Ok(Pull::Row);
+            state.position = Some((number, group));
+            if !self.load_part(state, rt)? {
+                return Ok(Pull::End);
             }
-            (number, group) = (number + 1, 0);
+            self.note_work(id, state, rt);
         }
-        state.position = Some((number, group));
-        Ok(Pull::End)
+    }
+
+    /// What EXPLAIN ANALYZE says of the groups.
+    fn note_work(&self, id: usize, state: &mut AggregationState, rt: &mut Runtime<'_, '_>) {
+        if !self.keys.is_empty() && rt.notes_work() {
+            state.peak_bytes = state.peak_bytes.max(state.held_bytes());
+            let (batches, file_bytes) = state.filed.as_ref().map_or((1, 0), |filed| filed.work());
+            rt.note_work(id, WorkFacts::Groups { batches, memory_bytes: state.peak_bytes, file_bytes });
+        }
     }
 
     /// Puts a group's keys and results into their slots.
@@ -159,8 +186,10 @@ impl Aggregation {
     fn collect(&self, state: &mut AggregationState, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
         for (set, set_state) in self.sets.iter().zip(&mut state.sets) {
             if set.positions.is_empty() && set_state.groups.is_empty() {
-                state.key.clear();
-                state.charged_bytes += self.add_group(set_state, &state.key, rt)?;
+                rt.charge(state.group_bytes)?;
+                state.charged_bytes += state.group_bytes;
+                set_state.groups.insert(&[], rt)?;
+                self.open_group(set_state);
             }
         }
         loop {
@@ -185,30 +214,40 @@ impl Aggregation {
             let value = key.eval(rt)?;
             state.keys.push(value);
         }
-        for (number, (set, set_state)) in self.sets.iter().zip(&mut state.sets).enumerate() {
+        for (number, set) in self.sets.iter().enumerate() {
             state.key.clear();
             state.key.extend(set.positions.iter().map(|position| state.keys[*position].clone()));
-            state.groups[number] = match set_state.groups.find(&state.key) {
-                Some(group) => group,
-                None => {
-                    state.charged_bytes += self.add_group(set_state, &state.key, rt)?;
-                    set_state.groups.len() - 1
-                }
-            };
+            state.groups[number] = self.place(number, state, rt)?;
         }
         Ok(())
     }
 
-    /// Opens a group; gives the bytes that were charged for it.
-    fn add_group(&self, state: &mut SetState, key: &[Datum], rt: &mut Runtime<'_, '_>) -> SqlResult<usize> {
-        state.groups.insert(key, rt)?;
-        let mut charged_bytes = 0;
+    /// The group of `key` in a set; opens it if there is room.
+    fn place(&self, number: usize, state: &mut AggregationState, rt: &mut Runtime<'_, '_>) -> SqlResult<Place> {
+        let others = state.held_bytes() - state.sets[number].groups.charged_bytes();
+        let AggregationState { sets, key, filed, group_bytes, .. } = state;
+        let set = &mut sets[number];
+        if let Some(filed) = filed
+            && filed.is_full(number)
+        {
+            // No more groups: rows of one group are all in memory or all in the file.
+            let group = set.groups.find(key).map(Place::Group);
+            return Ok(group.unwrap_or_else(|| Place::File(set.groups.hash(key))));
+        }
+        match set.groups.try_insert(key, *group_bytes, others, rt)? {
+            Inserted::Known(group) => Ok(Place::Group(group)),
+            Inserted::New(group) => {
+                self.open_group(set);
+                Ok(Place::Group(group))
+            }
+            Inserted::NoRoom { hash } => Ok(Place::File(hash)),
+        }
+    }
+
+    /// The calls of a group that was entered.
+    fn open_group(&self, state: &mut SetState) {
         for call in &self.calls {
-            let mut accumulator = (call.aggregate.state)();
-            accumulator.set_argument_types(&call.arg_types);
-            let bytes = size_of::<Group>() + accumulator.size_bytes();
-            rt.charge(bytes)?;
-            charged_bytes += bytes;
+            let accumulator = call.fresh();
             state.calls.push(Group {
                 charged_bytes: accumulator.size_bytes(),
                 accumulator,
@@ -216,33 +255,88 @@ impl Aggregation {
                 sorted: call.sorts.then(Box::default),
             });
         }
-        Ok(charged_bytes)
     }
 
     fn accumulate(&self, state: &mut AggregationState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        let goes_to_file = state.groups.iter().any(|place| matches!(place, Place::File(_)));
+        if goes_to_file {
+            self.begin_record(state, rt)?;
+        }
         for (number, call) in self.calls.iter().enumerate() {
-            if let Some(filter) = &call.filter
-                && !filter.passes(rt)?
-            {
-                continue;
-            }
+            let passes = match &call.filter {
+                Some(filter) => filter.passes(rt)?,
+                None => true,
+            };
             state.args.clear();
-            for arg in &call.args {
-                let value = arg.eval(rt)?;
-                state.args.push(value);
+            if passes {
+                call.evaluate(&mut state.args, rt)?;
+                self.take_in(number, state, rt)?;
             }
-            if call.sorts {
-                for key in &call.order {
-                    let value = key.value.eval(rt)?;
-                    state.args.push(value);
-                }
+            if goes_to_file {
+                state.extend_record(call, passes);
             }
-            for (set, group) in state.sets.iter_mut().zip(&state.groups) {
+        }
+        if goes_to_file { self.file_record(state) } else { Ok(()) }
+    }
+
+    /// The arguments of a call at hand are taken in by the row's groups in memory.
+    fn take_in(&self, number: usize, state: &mut AggregationState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        let width = self.calls[number].args.len();
+        for (set, place) in state.sets.iter_mut().zip(&state.groups) {
+            if let Place::Group(group) = place {
                 let group = &mut set.calls[group * self.calls.len() + number];
-                state.charged_bytes += group.take_in(&state.args, call.args.len(), rt)?;
+                state.charged_bytes += group.take_in(&state.args, width, rt)?;
             }
         }
         Ok(())
+    }
+}
+
+impl AggregationState {
+    /// What groups and calls hold, of all sets.
+    fn held_bytes(&self) -> usize {
+        self.charged_bytes + self.sets.iter().map(|set| set.groups.charged_bytes()).sum::<usize>()
+    }
+
+    /// Forgets all groups.
+    fn clear_groups(&mut self, rt: &mut Runtime<'_, '_>) {
+        for set in &mut self.sets {
+            for group in &mut set.calls {
+                if let Some(seen) = &mut group.seen {
+                    seen.clear(rt);
+                }
+            }
+            set.calls.clear();
+            set.groups.clear(rt);
+        }
+        rt.release(std::mem::take(&mut self.charged_bytes));
+    }
+}
+
+impl Call {
+    /// The accumulator of a new group.
+    fn fresh(&self) -> Box<dyn Accumulator> {
+        let mut accumulator = (self.aggregate.state)();
+        accumulator.set_argument_types(&self.arg_types);
+        accumulator
+    }
+
+    /// The values that a row is taken in by: arguments, then sort keys.
+    fn evaluate(&self, args: &mut Vec<Datum>, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        for arg in &self.args {
+            args.push(arg.eval(rt)?);
+        }
+        if self.sorts {
+            for key in &self.order {
+                args.push(key.value.eval(rt)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many values that are.
+    fn width(&self) -> usize {
+        self.args.len() + if self.sorts { self.order.len() } else { 0 }
     }
 }
 

@@ -1,0 +1,274 @@
+//! Channels over HTTP as their clients see them on the wire: what is refused and how, server-sent events, bare payloads.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use nqdb_server::HttpListen;
+use nqdb_web::realtime::ChannelRule;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::Server;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const CONNECT: &str = r#"{"id":1,"connect":{"data":{"user":"postgres","database":"postgres"}}}"#;
+
+async fn server_with(rules: Vec<ChannelRule>) -> Server {
+    Server::start_with(|configuration| {
+        configuration.http_listen = HttpListen::At("127.0.0.1:0".to_owned());
+        configuration.realtime.rules = rules;
+        configuration.realtime.connections_max = 5;
+    })
+    .await
+}
+
+fn http_address(server: &Server) -> SocketAddr {
+    server.running().http_address().expect("HTTP is on")
+}
+
+/// A request with its headers, without a body.
+async fn ask(address: SocketAddr, path: &str, headers: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Everything up to, and with, some text.
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let read = async {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(end.as_bytes()) {
+            bytes.push(stream.read_u8().await.expect("the connection stands"));
+        }
+        String::from_utf8(bytes).unwrap()
+    };
+    timeout(PATIENCE, read).await.expect("it comes in time")
+}
+
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// The status of a request.
+async fn status_of(address: SocketAddr, path: &str, headers: &str) -> u16 {
+    let mut stream = ask(address, path, headers).await;
+    read_until(&mut stream, "\r\n").await.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// A WebSocket, as a client has it.
+struct Socket(TcpStream);
+
+impl Socket {
+    async fn open(address: SocketAddr, path: &str) -> Socket {
+        let mut stream = ask(address, path, UPGRADE).await;
+        let answer = read_until(&mut stream, "\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+        assert!(answer.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{answer}");
+        Socket(stream)
+    }
+
+    async fn send_frame(&mut self, first: u8, payload: &[u8]) {
+        let mut frame = vec![first];
+        match payload.len() {
+            length @ 0..126 => frame.push(0x80 | length as u8),
+            length @ 126..0x1_0000 => {
+                frame.push(0x80 | 126);
+                frame.extend((length as u16).to_be_bytes());
+            }
+            length => {
+                frame.push(0x80 | 127);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        }
+        // A mask of zeros changes nothing.
+        frame.extend([0; 4]);
+        frame.extend(payload);
+        self.0.write_all(&frame).await.unwrap();
+    }
+
+    async fn send(&mut self, text: &str) {
+        self.send_frame(0x81, text.as_bytes()).await;
+    }
+
+    /// The next frame: a text, or the code of a close frame.
+    async fn next(&mut self) -> Result<String, u16> {
+        let read = async {
+            let first = self.0.read_u8().await.expect("the connection stands");
+            let length = match self.0.read_u8().await.unwrap() {
+                126 => usize::from(self.0.read_u16().await.unwrap()),
+                127 => self.0.read_u64().await.unwrap() as usize,
+                short => usize::from(short),
+            };
+            let mut payload = vec![0; length];
+            self.0.read_exact(&mut payload).await.unwrap();
+            match first {
+                0x88 => Err(u16::from_be_bytes([payload[0], payload[1]])),
+                _ => Ok(String::from_utf8(payload).unwrap()),
+            }
+        };
+        timeout(PATIENCE, read).await.expect("it comes in time")
+    }
+
+    /// The code that ends the connection, after whatever else comes.
+    async fn close_code(&mut self) -> u16 {
+        loop {
+            if let Err(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+
+    async fn ask(&mut self, line: &str) -> String {
+        self.send(line).await;
+        self.next().await.expect("an answer")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_clients_must_not_do_has_its_code() {
+    let server = server_with(Vec::new()).await;
+    let address = http_address(&server);
+    let path = "/connection/websocket";
+    assert_eq!(status_of(address, path, "").await, 426, "no WebSocket");
+    assert_eq!(status_of(address, path, &format!("{UPGRADE}Origin: http://evil.example\r\n")).await, 403);
+    assert_eq!(status_of(address, path, &format!("{UPGRADE}Origin: null\r\n")).await, 403);
+    assert_eq!(status_of(address, path, &format!("{UPGRADE}Origin: http://{address}\r\n")).await, 101);
+    assert_eq!(status_of(address, path, &UPGRADE.replace("13", "8")).await, 400);
+    let wrong: [(&[u8], u8, u16); 7] = [
+        (b"{not json", 0x81, 3501),
+        (br#"{"id":1,"subscribe":{"channel":"a"}}"#, 0x81, 3501),
+        (br#"{"id":1,"connect":{}}"#, 0x81, 3501),
+        (br#"{"id":1,"connect":{"token":"a.b.c"}}"#, 0x81, 3500),
+        (br#"{"id":1,"connect":{"data":{"user":"nobody"}}}"#, 0x81, 3507),
+        (b"\x00", 0x82, 3506),
+        (b"\xff\xff", 0x81, 1007),
+    ];
+    for (payload, first, code) in wrong {
+        let mut socket = Socket::open(address, path).await;
+        socket.send_frame(first, payload).await;
+        assert_eq!(socket.close_code().await, code, "{}", String::from_utf8_lossy(payload));
+    }
+    let mut socket = Socket::open(address, path).await;
+    assert!(socket.ask(CONNECT).await.contains("\"client\""));
+    socket.send_frame(0x81, &vec![b' '; 70_000]).await;
+    assert_eq!(socket.close_code().await, 1009);
+    // In fragments, with a ping between: one message.
+    let mut socket = Socket::open(address, path).await;
+    socket.send_frame(0x01, &CONNECT.as_bytes()[..20]).await;
+    socket.send_frame(0x89, b"x").await;
+    assert_eq!(socket.next().await, Ok("x".to_owned()), "a pong");
+    socket.send_frame(0x80, &CONNECT.as_bytes()[20..]).await;
+    assert!(socket.next().await.unwrap().contains("\"client\""));
+    drop(socket);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_are_answered_in_order_and_refused_with_their_codes() {
+    let server = server_with(vec![
+        ChannelRule { channels: "open".to_owned(), read: vec!["postgres".to_owned()], write: Vec::new() },
+        ChannelRule {
+            channels: "clerks.*".to_owned(),
+            read: vec!["clerk".to_owned()],
+            write: vec!["clerk".to_owned()],
+        },
+    ])
+    .await;
+    let sql = server.client().await;
+    sql.batch_execute("create role ada login; create role clerk; create role carl login in role clerk").await.unwrap();
+    let mut ada = Socket::open(http_address(&server), "/connection/websocket").await;
+    ada.ask(&CONNECT.replace("\"user\":\"postgres\"", "\"user\":\"ada\"")).await;
+    let code = |answer: String| answer.split("\"code\":").nth(1).map(|rest| rest[..3].to_owned()).unwrap_or(answer);
+    let refused = [
+        (r#"{"id":2,"subscribe":{"channel":"open"}}"#, "103"),
+        (r#"{"id":2,"subscribe":{"channel":"clerks.notes"}}"#, "103"),
+        (r#"{"id":2,"subscribe":{"channel":"c*"}}"#, "103"),
+        (r#"{"id":2,"subscribe":{"channel":""}}"#, "107"),
+        (r#"{"id":2,"subscribe":{"channel":"a","tf":{}}}"#, "108"),
+        (r#"{"id":2,"publish":{"channel":"clerks.notes","data":1}}"#, "103"),
+        (r#"{"id":2,"presence":{"channel":"a"}}"#, "103"),
+        (r#"{"id":2,"history":{"channel":"nothing"}}"#, "108"),
+        (r#"{"id":2,"rpc":{"method":"x"}}"#, "104"),
+        (r#"{"id":2,"nonsense":{}}"#, "107"),
+    ];
+    for (line, wanted) in refused {
+        assert_eq!(code(ada.ask(line).await), wanted, "{line}");
+    }
+    let mut carl = Socket::open(http_address(&server), "/connection/websocket").await;
+    carl.ask(&CONNECT.replace("\"user\":\"postgres\"", "\"user\":\"carl\"")).await;
+    let two = "{\"id\":2,\"subscribe\":{\"channel\":\"clerks.notes\"}}\n{\"id\":3,\"publish\":{\"channel\":\"clerks.notes\",\"data\":{\"a\":1}}}";
+    carl.send(two).await;
+    let mut lines = String::new();
+    while !(lines.contains("\"id\":3") && lines.contains("\"push\"")) {
+        lines.push_str(&carl.next().await.unwrap());
+        lines.push('\n');
+    }
+    assert!(lines.find("\"id\":2").unwrap() < lines.find("\"id\":3").unwrap(), "{lines}");
+    assert!(lines.contains(r#""pub":{"data":{"a":1},"offset":1,"info":{"client":"#), "{lines}");
+    assert_eq!(code(carl.ask(r#"{"id":4,"subscribe":{"channel":"clerks.notes"}}"#).await), "105");
+    let stopped = tokio::spawn(server.stop());
+    assert_eq!(carl.close_code().await, 3001);
+    assert_eq!(ada.close_code().await, 3001);
+    stopped.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_subscriptions_than_there_may_be_are_refused() {
+    let server = server_with(Vec::new()).await;
+    let mut socket = Socket::open(http_address(&server), "/connection/websocket").await;
+    socket.ask(CONNECT).await;
+    for number in 0..1_000 {
+        let answer = socket.ask(&format!("{{\"id\":2,\"subscribe\":{{\"channel\":\"c{number}\"}}}}")).await;
+        assert!(answer.contains("epoch"), "{answer}");
+    }
+    assert!(socket.ask(r#"{"id":2,"subscribe":{"channel":"more"}}"#).await.contains("106"));
+    // Five places there are; a sixth client has to come later.
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        others.push(Socket::open(http_address(&server), "/connection/websocket").await);
+    }
+    assert_eq!(status_of(http_address(&server), "/connection/websocket", UPGRADE).await, 503);
+    assert_eq!(status_of(http_address(&server), "/healthz", "").await, 200);
+    drop(others);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_resumed_where_they_ended() {
+    let server = server_with(Vec::new()).await;
+    let (address, sql) = (http_address(&server), server.client().await);
+    assert_eq!(status_of(address, "/sse?user=postgres", "").await, 400);
+    assert_eq!(status_of(address, "/sse?channel=c&user=nobody", "").await, 401);
+    assert_eq!(status_of(address, "/sse?channel=c", "").await, 401);
+    let path = "/sse?channel=c%20d&user=postgres";
+    let mut first = ask(address, path, "").await;
+    let answer = read_until(&mut first, "\n\n\r\n").await;
+    assert!(answer.contains("content-type: text/event-stream"), "{answer}");
+    sql.batch_execute("notify \"c d\", E'one\\ntwo'").await.unwrap();
+    let event = read_until(&mut first, "\n\n\r\n").await;
+    let id = event.split("id: ").nth(1).unwrap().split('\n').next().unwrap().to_owned();
+    assert!(id.ends_with(":1") && event.contains("data: one\ndata: two\n\n"), "{event}");
+    drop(first);
+    sql.batch_execute("notify \"c d\", 'missed'; notify \"c d\", 'too'").await.unwrap();
+    let mut second = ask(address, path, &format!("Last-Event-ID: {id}\r\n")).await;
+    let events = read_until(&mut second, "data: too\n\n").await;
+    assert!(events.contains(":2\ndata: missed\n\n"), "{events}");
+    let mut third = ask(address, path, "Last-Event-ID: other-1:1\r\n").await;
+    assert!(read_until(&mut third, "\n\n\r\n").await.contains("event: gap\n"));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bare_payloads_come_as_messages() {
+    let server = server_with(Vec::new()).await;
+    let (address, sql) = (http_address(&server), server.client().await);
+    let mut socket = Socket::open(address, "/listen/orders?user=postgres").await;
+    sql.batch_execute("notify orders, 'one'; notify other; notify orders, '{\"a\": 1}'").await.unwrap();
+    assert_eq!(socket.next().await, Ok("one".to_owned()));
+    assert_eq!(socket.next().await, Ok("{\"a\": 1}".to_owned()));
+    socket.send_frame(0x88, &[]).await;
+    assert_eq!(socket.close_code().await, 1000);
+    assert_eq!(status_of(address, "/listen/orders", UPGRADE).await, 401);
+    server.stop().await;
+}

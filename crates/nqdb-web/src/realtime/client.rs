@@ -1,0 +1,443 @@
+//! One client of the JSON protocol: who it is, where it is subscribed, and what each of its commands does.
+//!
+//! Knows no socket: it is handed lines and events, and appends what is to be sent to a buffer. A command is done when the next
+//! one is looked at, so that replies stand in the order of the commands, and what a subscription brings stands behind its reply.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::{BufMut, BytesMut};
+use nqdb_pubsub::{
+    ChannelName, Event, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber, Subscription,
+};
+use nqdb_session::Admission;
+use serde_json::{Value, json};
+
+use super::Realtime;
+use super::protocol::{self, Command, Connect, Credentials, Disconnect, HistoryRequest, Publish, Refusal, Subscribe};
+use super::rights::{Narrowing, Wish, may};
+use super::token::{Claims, TokenError};
+use crate::websocket::frame;
+
+/// How often a client is asked whether it lives, seconds.
+pub const PING_SECONDS: u64 = 25;
+/// Channels and patterns that one client may be subscribed to.
+pub const SUBSCRIPTIONS_MAX: usize = 1_000;
+/// The longest name of a channel, bytes.
+const CHANNEL_BYTES_MAX: usize = 255;
+/// The most messages of a history in one reply.
+const HISTORY_MESSAGES_MAX: usize = 1_000;
+/// How long a connection lives on whose token has expired, so that its refresh can come, seconds.
+const REFRESH_GRACE_SECONDS: u64 = 25;
+
+/// Where a client comes from, as far as that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// From this machine, and by a name of this machine: roles without a password are trusted.
+    pub is_trusted: bool,
+}
+
+/// What a client has proved.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub admission: Admission,
+    pub narrowing: Narrowing,
+    pub member: Arc<Member>,
+    /// Seconds since 1970.
+    pub expires: Option<u64>,
+}
+
+/// What a line was answered with.
+pub type Handled = Result<(), Disconnect>;
+
+/// A client's side of the conversation.
+pub struct Client {
+    realtime: Arc<Realtime>,
+    door: Door,
+    id: Arc<str>,
+    identity: Option<Identity>,
+    subscriber: Subscriber,
+    /// What it is subscribed to, and whether it is told of members.
+    subscriptions: HashMap<Arc<str>, bool>,
+    /// Frames that are to be sent.
+    pub out: BytesMut,
+}
+
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+impl Client {
+    pub fn new(realtime: Arc<Realtime>, door: Door, id: Arc<str>) -> Client {
+        let subscriber = realtime.instance.hub.subscriber(0, Overflow::DropSubscriber);
+        Client { realtime, door, id, identity: None, subscriber, subscriptions: HashMap::new(), out: BytesMut::new() }
+    }
+
+    pub fn subscriber(&self) -> &Subscriber {
+        &self.subscriber
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    /// When the connection is over unless it is refreshed, seconds since 1970.
+    pub fn ends_at(&self) -> Option<u64> {
+        self.identity.as_ref()?.expires.map(|expires| expires + REFRESH_GRACE_SECONDS)
+    }
+
+    fn send(&mut self, line: &str) {
+        self.out.put_slice(&frame::text(line));
+    }
+
+    /// Asks whether the client lives.
+    pub fn ping(&mut self) {
+        self.send("{}");
+    }
+
+    /// Does what a frame says. Pongs have been taken out before.
+    pub async fn handle_line(&mut self, line: &str) -> Handled {
+        let Ok(command) = serde_json::from_str::<Command>(line) else { return Err(protocol::BAD_REQUEST_CLOSE) };
+        self.realtime.counters.commands.increment();
+        if !self.is_connected() {
+            return match command.connect {
+                Some(connect) => self.connect(command.id, connect).await,
+                None => Err(protocol::BAD_REQUEST_CLOSE),
+            };
+        }
+        if command.id == 0 {
+            // Without an id there is nobody to answer; the messages of `send` have no receiver here.
+            return Ok(());
+        }
+        let (id, member) = (command.id, member_of(&command));
+        match self.answer(command).await? {
+            Ok(result) => self.send(&protocol::reply(id, member, result)),
+            Err(refusal) => self.send(&protocol::refused(id, refusal)),
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, command: Command) -> Result<Result<Value, Refusal>, Disconnect> {
+        Ok(if let Some(subscribe) = command.subscribe {
+            self.subscribe(subscribe)
+        } else if let Some(unsubscribe) = command.unsubscribe {
+            self.unsubscribe(&unsubscribe.channel);
+            Ok(json!({}))
+        } else if let Some(publish) = command.publish {
+            self.publish(publish).await
+        } else if let Some(history) = command.history {
+            self.history(&history)
+        } else if let Some(presence) = command.presence {
+            self.members(&presence.channel).map(|members| {
+                let of = |member: &Arc<Member>| (member.client.to_string(), protocol::info(member));
+                json!({ "presence": members.iter().map(of).collect::<serde_json::Map<String, Value>>() })
+            })
+        } else if let Some(stats) = command.presence_stats {
+            self.members(&stats.channel).map(|members| {
+                let users: std::collections::HashSet<&str> = members.iter().map(|member| &*member.user).collect();
+                json!({ "num_clients": members.len(), "num_users": users.len() })
+            })
+        } else if let Some(refresh) = command.refresh {
+            return self.refresh(&refresh.token);
+        } else if command.rpc.is_some() {
+            Err(protocol::METHOD_NOT_FOUND)
+        } else if command.ping.is_some() {
+            Ok(json!({}))
+        } else if command.connect.is_some() {
+            return Err(protocol::BAD_REQUEST_CLOSE);
+        } else {
+            Err(protocol::BAD_REQUEST)
+        })
+    }
+
+    async fn connect(&mut self, id: u32, connect: Connect) -> Handled {
+        let identity = match self
+            .realtime
+            .identify(&connect.token, serde_json::from_value(connect.data).ok(), self.door, &self.id)
+            .await
+        {
+            Ok(identity) => identity,
+            Err(NotIdentified::Refused(refusal)) => {
+                self.send(&protocol::refused(id, refusal));
+                return Ok(());
+            }
+            Err(NotIdentified::Disconnected(disconnect)) => return Err(disconnect),
+        };
+        let mut result = json!({
+            "client": &*self.id, "version": concat!("nqdb ", env!("CARGO_PKG_VERSION")), "ping": PING_SECONDS, "pong": true,
+        });
+        add_expiry(&mut result, identity.expires);
+        self.identity = Some(identity);
+        self.send(&protocol::reply(id, "connect", result));
+        Ok(())
+    }
+
+    fn refresh(&mut self, token: &str) -> Result<Result<Value, Refusal>, Disconnect> {
+        let claims = match self.realtime.verify(token) {
+            Ok(claims) => claims,
+            Err(TokenError::Expired) => return Ok(Err(protocol::TOKEN_EXPIRED)),
+            Err(TokenError::Invalid) => return Err(protocol::INVALID_TOKEN),
+        };
+        let Some(before) = &self.identity else { return Err(protocol::BAD_REQUEST_CLOSE) };
+        let now = self.realtime.identity_of(claims, &self.id).map_err(|_| protocol::INVALID_TOKEN)?;
+        if now.admission != before.admission || now.member.user != before.member.user {
+            // Somebody else has to connect anew.
+            return Err(protocol::INVALID_TOKEN);
+        }
+        let mut result = json!({ "client": &*self.id, "version": concat!("nqdb ", env!("CARGO_PKG_VERSION")) });
+        add_expiry(&mut result, now.expires);
+        self.identity = Some(now);
+        Ok(Ok(result))
+    }
+
+    /// The channel of a name in the client's database, if it may do that with it.
+    fn channel(&self, name: &str, wish: Wish) -> Result<ChannelName, Refusal> {
+        if name.is_empty() || name.len() > CHANNEL_BYTES_MAX || name.contains('\0') {
+            return Err(protocol::BAD_REQUEST);
+        }
+        let Some(identity) = &self.identity else { return Err(protocol::PERMISSION_DENIED) };
+        let (instance, rules) = (&self.realtime.instance, &self.realtime.options.rules);
+        if !may(instance, rules, &identity.admission, &identity.narrowing, name, wish) {
+            return Err(protocol::PERMISSION_DENIED);
+        }
+        Ok(ChannelName { database: identity.admission.database, name: name.into() })
+    }
+
+    fn subscribe(&mut self, subscribe: Subscribe) -> Result<Value, Refusal> {
+        let channel = self.channel(&subscribe.channel, Wish::Read)?;
+        if self.subscriptions.contains_key(&channel.name) {
+            return Err(protocol::ALREADY_SUBSCRIBED);
+        }
+        if subscribe.tf.is_some() {
+            return Err(protocol::NOT_AVAILABLE);
+        }
+        if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+            return Err(protocol::LIMIT_EXCEEDED);
+        }
+        if is_pattern(&channel.name) {
+            self.subscriber.subscribe_pattern(&channel).map_err(|_| protocol::LIMIT_EXCEEDED)?;
+            self.subscriptions.insert(channel.name, false);
+            return Ok(json!({}));
+        }
+        let since = subscribe.recover.then(|| Position { epoch: subscribe.epoch.into(), offset: subscribe.offset });
+        let wanted = Subscription {
+            member: self.identity.as_ref().map(|identity| identity.member.clone()),
+            wants_members: subscribe.join_leave,
+            keeps_history: true,
+            since,
+        };
+        let now_millis = self.realtime.instance.uptime_millis();
+        let told = self.subscriber.subscribe(&channel, wanted, now_millis).map_err(|_| protocol::LIMIT_EXCEEDED)?;
+        let told = told.unwrap_or_default();
+        self.subscriptions.insert(channel.name, subscribe.join_leave);
+        let mut result = json!({ "recoverable": true, "positioned": true });
+        if let (Some(members), Some(position)) = (result.as_object_mut(), told.position) {
+            members.insert("epoch".to_owned(), Value::from(&*position.epoch));
+            members.insert("offset".to_owned(), position.offset.into());
+            if let Some(missed) = told.missed {
+                let (recovered, publications) = match missed {
+                    Missed::All(part) => (true, part),
+                    Missed::Unknown => (false, Default::default()),
+                };
+                let publications: Vec<Value> = publications
+                    .messages()
+                    .map(|(batch, offset, payload)| {
+                        protocol::publication(offset, payload, batch.publisher().map(|member| &**member))
+                    })
+                    .collect();
+                members.insert("was_recovering".to_owned(), Value::Bool(true));
+                members.insert("recovered".to_owned(), Value::Bool(recovered));
+                members.insert("publications".to_owned(), Value::from(publications));
+            }
+        }
+        Ok(result)
+    }
+
+    fn unsubscribe(&mut self, name: &str) {
+        let (Some(identity), Some((name, _))) = (&self.identity, self.subscriptions.remove_entry(name)) else { return };
+        let channel = ChannelName { database: identity.admission.database, name };
+        if is_pattern(&channel.name) {
+            self.subscriber.unsubscribe_pattern(&channel);
+        } else {
+            self.subscriber.unsubscribe(&channel, self.realtime.instance.uptime_millis());
+        }
+    }
+
+    async fn publish(&mut self, publish: Publish) -> Result<Value, Refusal> {
+        let channel = self.channel(&publish.channel, Wish::Write)?;
+        if is_pattern(&channel.name) {
+            return Err(protocol::BAD_REQUEST);
+        }
+        let message = Message { channel: channel.name, payload: publish.data.to_string().into() };
+        let publication = Publication {
+            database: channel.database,
+            sender: 0,
+            publisher: self.identity.as_ref().map(|identity| identity.member.clone()),
+            messages: vec![message],
+        };
+        self.realtime.counters.published.increment();
+        match self.realtime.instance.publish(publication).await {
+            Ok(()) => Ok(json!({})),
+            Err(error) if error.code() == nqdb_sqlstate::PROGRAM_LIMIT_EXCEEDED => Err(protocol::TOO_MANY_REQUESTS),
+            Err(error) => {
+                tracing::warn!(%error, "a message of a real-time client was not published");
+                Err(protocol::INTERNAL)
+            }
+        }
+    }
+
+    fn history(&self, request: &HistoryRequest) -> Result<Value, Refusal> {
+        let channel = self.channel(&request.channel, Wish::Read)?;
+        let limit = match usize::try_from(request.limit) {
+            Ok(limit) => limit.min(HISTORY_MESSAGES_MAX),
+            // Centrifugo's way to ask for all that there is.
+            Err(_) => HISTORY_MESSAGES_MAX,
+        };
+        let since = request.since.as_ref();
+        let hub = &self.realtime.instance.hub;
+        let now_millis = self.realtime.instance.uptime_millis();
+        let found = hub.history(&channel, since.map(|since| since.offset), request.reverse, limit, now_millis);
+        let (position, part) = found.ok_or(protocol::NOT_AVAILABLE)?;
+        if since.is_some_and(|since| !since.epoch.is_empty() && *since.epoch != *position.epoch) {
+            return Err(protocol::UNRECOVERABLE);
+        }
+        let mut publications: Vec<Value> = part
+            .messages()
+            .map(|(batch, offset, payload)| {
+                protocol::publication(offset, payload, batch.publisher().map(|member| &**member))
+            })
+            .collect();
+        if request.reverse {
+            publications.reverse();
+        }
+        Ok(json!({ "publications": publications, "epoch": &*position.epoch, "offset": position.offset }))
+    }
+
+    /// Who is in a channel: for those who are in it themselves.
+    fn members(&self, name: &str) -> Result<Vec<Arc<Member>>, Refusal> {
+        let channel = self.channel(name, Wish::Read)?;
+        if !self.subscriptions.contains_key(&channel.name) {
+            return Err(protocol::PERMISSION_DENIED);
+        }
+        Ok(self.realtime.instance.hub.members(&channel))
+    }
+
+    /// Appends what an event tells the client. What comes of a subscription that it has just ended is not for it.
+    pub fn tell(&mut self, event: Event) {
+        match event {
+            Event::Messages(batch) => {
+                if self.subscriptions.contains_key(&batch.channel().name) {
+                    let frame = batch.encoded(Protocol::Json, |batch| protocol::push_frame(batch, None));
+                    self.out.put_slice(&frame);
+                    self.realtime.counters.sent.add(batch.count() as u64);
+                }
+            }
+            Event::Matched { pattern, batch } => {
+                if self.subscriptions.contains_key(&pattern) {
+                    self.out.put_slice(&protocol::push_frame(&batch, Some(&pattern)));
+                    self.realtime.counters.sent.add(batch.count() as u64);
+                }
+            }
+            Event::Joined { channel, member } => self.tell_of_member(&channel, "join", &member),
+            Event::Left { channel, member } => self.tell_of_member(&channel, "leave", &member),
+        }
+    }
+
+    fn tell_of_member(&mut self, channel: &ChannelName, what: &str, member: &Member) {
+        if self.subscriptions.get(&channel.name).copied().unwrap_or(false) {
+            self.send(&protocol::member_push(&channel.name, what, member));
+        }
+    }
+}
+
+/// Why somebody is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotIdentified {
+    /// It may try again with something else.
+    Refused(Refusal),
+    Disconnected(Disconnect),
+}
+
+impl Realtime {
+    /// Who a client is by its token, or by the name and the password that it brings.
+    pub async fn identify(
+        self: &Arc<Realtime>,
+        token: &str,
+        credentials: Option<Credentials>,
+        door: Door,
+        client: &Arc<str>,
+    ) -> Result<Identity, NotIdentified> {
+        if !token.is_empty() {
+            let claims = self.verify(token).map_err(|error| match error {
+                TokenError::Expired => NotIdentified::Refused(protocol::TOKEN_EXPIRED),
+                TokenError::Invalid => NotIdentified::Disconnected(protocol::INVALID_TOKEN),
+            })?;
+            return self.identity_of(claims, client).map_err(NotIdentified::Disconnected);
+        }
+        let credentials = credentials.filter(|credentials| !credentials.user.is_empty());
+        let credentials = credentials.ok_or(NotIdentified::Disconnected(protocol::BAD_REQUEST_CLOSE))?;
+        let realtime = self.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let database = credentials.database.as_deref().unwrap_or(&credentials.user);
+            let password = credentials.password.as_deref();
+            realtime.instance.admit_with_password(&credentials.user, password, database, door.is_trusted)
+        });
+        let admission = match checked.await {
+            Ok(Ok(admission)) => admission,
+            Ok(Err(error)) => {
+                tracing::info!(code = error.code().as_str(), "a login over HTTP was refused");
+                return Err(NotIdentified::Disconnected(protocol::PERMISSION_DENIED_CLOSE));
+            }
+            Err(_) => return Err(NotIdentified::Refused(protocol::INTERNAL)),
+        };
+        let member = Arc::new(Member { client: client.clone(), user: admission.role_name.clone() });
+        Ok(Identity { admission, narrowing: Narrowing::default(), member, expires: None })
+    }
+
+    /// Checks a token against the secret of the configuration; without one there are no valid tokens.
+    fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        let secret = self.options.token_secret.as_ref().ok_or(TokenError::Invalid)?;
+        super::token::verify(token, &secret.0, unix_seconds())
+    }
+
+    fn identity_of(&self, claims: Claims, client: &Arc<str>) -> Result<Identity, Disconnect> {
+        let role = claims.role.as_deref().unwrap_or(&claims.sub);
+        let database = claims.database.as_deref().unwrap_or("postgres");
+        let admission = self.instance.admit(role, database).map_err(|error| {
+            tracing::info!(code = error.code().as_str(), "a token's role was refused");
+            protocol::PERMISSION_DENIED_CLOSE
+        })?;
+        let user = if claims.sub.is_empty() { admission.role_name.clone() } else { claims.sub.as_str().into() };
+        let member = Arc::new(Member { client: client.clone(), user });
+        let narrowing = Narrowing { read: claims.channels, write: claims.publish };
+        Ok(Identity { admission, narrowing, member, expires: claims.exp })
+    }
+}
+
+/// The member of a reply that carries the result.
+fn member_of(command: &Command) -> &'static str {
+    match command {
+        Command { subscribe: Some(_), .. } => "subscribe",
+        Command { unsubscribe: Some(_), .. } => "unsubscribe",
+        Command { publish: Some(_), .. } => "publish",
+        Command { history: Some(_), .. } => "history",
+        Command { presence: Some(_), .. } => "presence",
+        Command { presence_stats: Some(_), .. } => "presence_stats",
+        Command { refresh: Some(_), .. } => "refresh",
+        Command { rpc: Some(_), .. } => "rpc",
+        _ => "ping",
+    }
+}
+
+fn add_expiry(result: &mut Value, expires: Option<u64>) {
+    if let (Some(members), Some(expires)) = (result.as_object_mut(), expires) {
+        members.insert("expires".to_owned(), Value::Bool(true));
+        members.insert("ttl".to_owned(), expires.saturating_sub(unix_seconds()).max(1).into());
+    }
+}
+
+/// Whether a name stands for all channels that begin as it does.
+pub fn is_pattern(name: &str) -> bool {
+    name.ends_with('*')
+}
