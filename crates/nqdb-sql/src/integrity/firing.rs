@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::{ForeignKeyDef, ReferentialAction};
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_txn::{Isolation, Newest, ReadView, RowId, TxnError, Wait};
+use nqdb_txn::{Newest, ReadView, RowId, TxnError, Wait};
 use nqdb_types::key::{self, KeyColumn};
 use nqdb_types::{Datum, current_value};
 
@@ -236,7 +236,7 @@ impl Firing {
         let plan = cx.constraints.borrow_mut().plans.plan(key, query, cx)?;
         // What was written so far is there for the statement, and not its own.
         cx.txn.continue_statement();
-        let is_repeatable = cx.txn.isolation() == Isolation::RepeatableRead;
+        let is_repeatable = cx.txn.isolation().keeps_its_snapshot();
         let finds_referenced = matches!(query, Query::Referenced | Query::Again);
         let view = match &self.view {
             Some(view) if finds_referenced => view.clone(),
@@ -257,7 +257,7 @@ impl Firing {
         cx.txn.continue_statement();
         let view = match self.view.take() {
             Some(view) => view,
-            None if cx.txn.isolation() == Isolation::RepeatableRead => cx.txn.view_with_own_writes(),
+            None if cx.txn.isolation().keeps_its_snapshot() => cx.txn.view_with_own_writes(),
             None => cx.txn.appended_view(),
         };
         let found = probe.find(values, &view, cx.txn);

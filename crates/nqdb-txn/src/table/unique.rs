@@ -47,7 +47,6 @@ impl TableStore {
 
     /// Takes the keys' locks (and the row's, against purge) and checks that no other row has them. A key of a deferrable
     /// index that another row may have becomes a doubt of the transaction's; of a batch, which has several rows, it is refused.
-    #[expect(clippy::too_many_arguments, reason = "the asker, what is asked for, and how to answer")]
     pub(super) fn claim_keys<'s>(
         &self,
         txn: &mut Transaction,
