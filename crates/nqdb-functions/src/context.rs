@@ -188,6 +188,11 @@ pub trait SessionFunctions: CatalogFunctions {
         let _ = pid;
         Vec::new()
     }
+    /// The sessions on whose transactions it depends whether the snapshot that another session waits for is safe.
+    fn safe_snapshot_blocking_pids(&self, pid: i32) -> Vec<i32> {
+        let _ = pid;
+        Vec::new()
+    }
     /// Cancels another session's statement; whether there was such a session.
     fn cancel_backend(&self, pid: i32) -> SqlResult<bool>;
     /// Ends another session; whether there was such a session.

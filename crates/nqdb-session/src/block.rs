@@ -55,12 +55,12 @@ pub struct Characteristics {
 }
 
 impl Characteristics {
-    /// What the transaction layer offers for the level; 0A000 for SERIALIZABLE.
-    pub fn isolation(self) -> SqlResult<Isolation> {
+    /// The level as the transaction layer knows it.
+    pub fn isolation(self) -> Isolation {
         match self.isolation {
-            IsolationLevel::ReadUncommitted | IsolationLevel::ReadCommitted => Ok(Isolation::ReadCommitted),
-            IsolationLevel::RepeatableRead => Ok(Isolation::RepeatableRead),
-            IsolationLevel::Serializable => Err(SqlError::unsupported("isolation level SERIALIZABLE")),
+            IsolationLevel::ReadUncommitted | IsolationLevel::ReadCommitted => Isolation::ReadCommitted,
+            IsolationLevel::RepeatableRead => Isolation::RepeatableRead,
+            IsolationLevel::Serializable => Isolation::Serializable,
         }
     }
 }

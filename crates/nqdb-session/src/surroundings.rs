@@ -25,7 +25,7 @@ use nqdb_sqlstate::{
     WRONG_OBJECT_TYPE,
 };
 use nqdb_storage::Lsn;
-use nqdb_txn::{Isolation, Sequence, Transaction, TxnError, Xid, XidStatus};
+use nqdb_txn::{Isolation, OwnerId, Sequence, Transaction, TxnError, Xid, XidStatus};
 use nqdb_types::{TransactionSnapshot, TypeCatalog};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -361,6 +361,16 @@ impl Surroundings {
     }
 }
 
+impl Surroundings {
+    /// The sessions of the owners that `blockers` gives for the session with a process number.
+    fn pids_of(&self, pid: i32, blockers: impl FnOnce(OwnerId) -> Vec<OwnerId>) -> Vec<i32> {
+        let sessions = self.instance.registry.all();
+        let Some(waiter) = sessions.iter().find(|backend| backend.pid() == pid) else { return Vec::new() };
+        let pid_of = |owner| sessions.iter().find(|backend| backend.owner() == owner).map(|backend| backend.pid());
+        blockers(waiter.owner()).into_iter().filter_map(pid_of).collect()
+    }
+}
+
 impl SessionFunctions for Surroundings {
     fn clock_micros(&self) -> i64 {
         self.instance.now_micros()
@@ -620,11 +630,11 @@ impl SessionFunctions for Surroundings {
     }
 
     fn blocking_pids(&self, pid: i32) -> Vec<i32> {
-        let sessions = self.instance.registry.all();
-        let Some(waiter) = sessions.iter().find(|backend| backend.pid() == pid) else { return Vec::new() };
-        let blockers = self.instance.system.blockers_of(waiter.owner());
-        let pid_of = |owner| sessions.iter().find(|backend| backend.owner() == owner).map(|backend| backend.pid());
-        blockers.into_iter().filter_map(pid_of).collect()
+        self.pids_of(pid, |waiter| self.instance.system.blockers_of(waiter))
+    }
+
+    fn safe_snapshot_blocking_pids(&self, pid: i32) -> Vec<i32> {
+        self.pids_of(pid, |waiter| self.instance.system.safe_snapshot_blockers_of(waiter))
     }
 
     fn cancel_backend(&self, pid: i32) -> SqlResult<bool> {

@@ -70,11 +70,20 @@ impl SystemSession for Surroundings {
             mode: lock.mode.name(),
             granted: lock.granted,
         });
+        let of_reads = self.instance.system.recorded_reads().into_iter().map(|read| {
+            let session = read.process_id.and_then(|pid| owners.values().find(|(session, _)| *session == pid));
+            let database = session.map_or(here.database(), |(_, database)| *database);
+            let object = match read.range_of {
+                Some(relation) => LockObject::Range { database, relation },
+                None => LockObject::Relation { database, relation: read.table },
+            };
+            LockedObject { object, pid: read.process_id, mode: "SIReadLock", granted: true }
+        });
         let transaction = |object: LockObject, pid: i32, granted: bool| {
             let mode = if granted { RelationLock::Exclusive } else { RelationLock::Share };
             LockedObject { object, pid: Some(pid), mode: mode.name(), granted }
         };
-        let mut locks: Vec<LockedObject> = of_table.collect();
+        let mut locks: Vec<LockedObject> = of_table.chain(of_reads).collect();
         for activity in sessions.iter().map(|backend| backend.activity()) {
             if activity.transaction_started_micros.is_some() {
                 locks.push(transaction(LockObject::Virtual, activity.pid, true));

@@ -48,10 +48,11 @@ impl Session {
         let instance = &self.surroundings.instance;
         let mut txn = instance.system.begin_as(
             self.surroundings.backend.owner(),
-            characteristics.isolation()?,
+            characteristics.isolation(),
             characteristics.read_only,
         );
         txn.set_process_id(self.surroundings.backend.pid());
+        txn.set_deferrable(characteristics.deferrable);
         self.surroundings.characteristics.set(Some(characteristics));
         self.open = Some(OpenTransaction {
             txn,
@@ -227,12 +228,21 @@ impl Session {
             }
             wanted.read_only = read_only;
         }
-        wanted.deferrable = modes.deferrable.unwrap_or(wanted.deferrable);
-        let isolation = wanted.isolation()?;
+        if let Some(deferrable) = modes.deferrable {
+            if !open.savepoints.is_empty() {
+                return too_late("SET TRANSACTION [NOT] DEFERRABLE cannot be called within a subtransaction");
+            }
+            if open.has_queried {
+                return too_late("SET TRANSACTION [NOT] DEFERRABLE must be called before any query");
+            }
+            wanted.deferrable = deferrable;
+        }
+        let isolation = wanted.isolation();
         if isolation != open.txn.isolation() {
             open.txn.set_isolation(isolation);
         }
         open.txn.set_read_only(wanted.read_only);
+        open.txn.set_deferrable(wanted.deferrable);
         open.characteristics = wanted;
         self.surroundings.characteristics.set(Some(wanted));
         Ok(())
@@ -441,6 +451,7 @@ impl Session {
             Wait::Relation(_) => ("Lock", "relation"),
             Wait::Txn(_) => ("Lock", "transactionid"),
             Wait::Log(_) => ("IO", "WALSync"),
+            Wait::SafeSnapshot(_) => ("IPC", "SafeSnapshot"),
         };
         let transaction = open.txn.xid().map(|xid| xid.0);
         let backend = self.surroundings.backend.clone();

@@ -22,6 +22,12 @@ pub enum TxnError {
         /// The other transaction deleted the row; otherwise it updated it.
         deleted: bool,
     },
+    /// `40001`: SERIALIZABLE, and no serial order would explain what this transaction and others have read and written.
+    #[error("could not serialize access due to read/write dependencies among transactions")]
+    Unserializable {
+        /// What PostgreSQL's detail calls the reason: "identification as a pivot, during write", for example.
+        reason: String,
+    },
     /// `40P01`: this transaction was chosen to break a cycle of waits.
     #[error("deadlock detected")]
     Deadlock {
@@ -97,6 +103,9 @@ impl From<TxnError> for SqlError {
         match error {
             TxnError::Wait(_) => SqlError::internal("a wait was not waited for"),
             TxnError::SerializationFailure { .. } => SqlError::new(sqlstate::SERIALIZATION_FAILURE, message),
+            TxnError::Unserializable { reason } => SqlError::new(sqlstate::SERIALIZATION_FAILURE, message)
+                .with_detail(format!("Reason code: Canceled on {reason}."))
+                .with_hint("The transaction might succeed if retried."),
             TxnError::Deadlock { detail, processes: _ } => SqlError::new(sqlstate::DEADLOCK_DETECTED, message)
                 .with_detail(detail)
                 .with_hint("See server log for query details."),

@@ -11,6 +11,7 @@
 //! | [`record`] | what the log says about transactions |
 //! | [`table`] | insert, update, delete, fetch, scans over one table and its indexes |
 //! | [`transaction`], [`rollback`] | one transaction from begin to end |
+//! | [`serial`] | SERIALIZABLE: who has read what others write, and who must fail for it |
 //! | [`wait`], [`relation_lock`], [`row_lock`], [`key_lock`] | who waits for whom |
 //! | [`system`], [`recovery`], [`directory`] | the whole: open, crash recovery, the list of trees |
 //! | [`publication`] | telling the world outside of commits, in their order |
@@ -46,6 +47,7 @@ mod relation_lock;
 mod rollback;
 mod row_lock;
 mod sequence;
+mod serial;
 mod snapshot;
 mod system;
 mod table;
@@ -65,6 +67,7 @@ pub use publication::PublishHook;
 pub use relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock};
 pub use row_lock::RowLock;
 pub use sequence::{Sequence, SequenceState};
+pub use serial::ReadFacts;
 pub use snapshot::Snapshot;
 #[doc(hidden)]
 pub use system::TxnSabotage;

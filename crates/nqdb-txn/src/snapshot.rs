@@ -153,6 +153,11 @@ impl Snapshots {
         }
     }
 
+    /// The newest commit that a snapshot taken now would show.
+    pub(crate) fn newest_synced(&self) -> Csn {
+        self.state.lock().synced
+    }
+
     /// How far back anybody looks now.
     pub(crate) fn horizon(&self) -> Horizon {
         let state = self.state.lock();

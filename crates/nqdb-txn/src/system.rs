@@ -18,6 +18,7 @@ use crate::recovery::{self, Found};
 use crate::relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock, RelationLocks};
 use crate::row_lock::RowLocks;
 use crate::sequence::{SEQUENCES, Sequences};
+use crate::serial::{ReadFacts, Serial};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::table::TableStore;
 use crate::transaction::{Commit, CommitHooks, Isolation, MarkedAgain, Transaction};
@@ -164,6 +165,7 @@ pub struct TxnSystem {
     wait_graph: WaitGraph,
     publications: Publications,
     purge: Purge,
+    serial: Serial,
     commits: AtomicU64,
     rollbacks: AtomicU64,
 }
@@ -267,6 +269,7 @@ impl TxnSystem {
             wait_graph: WaitGraph::default(),
             publications: Publications::default(),
             purge: Purge::new(!found.purged && options.sabotage != TxnSabotage::NoSweep),
+            serial: Serial::default(),
             commits: AtomicU64::new(0),
             rollbacks: AtomicU64::new(0),
             engine,
@@ -382,6 +385,16 @@ impl TxnSystem {
     /// All locks on relations and advisory locks that are held or waited for.
     pub fn locks(&self) -> Vec<LockFacts> {
         self.relation_locks.all()
+    }
+
+    /// What serializable transactions have read, as far as it still matters.
+    pub fn recorded_reads(&self) -> Vec<ReadFacts> {
+        self.serial.facts(self.timeline.snapshots.newest_synced())
+    }
+
+    /// On whose ends it depends whether the snapshot that `waiter` waits for is safe.
+    pub fn safe_snapshot_blockers_of(&self, waiter: OwnerId) -> Vec<OwnerId> {
+        self.wait_graph.safe_snapshot_blockers_of(waiter)
     }
 
     /// Who waits for the end of which transactions: process number of the waiter, numbers of the others.
@@ -509,6 +522,10 @@ impl TxnSystem {
 
     pub(crate) fn row_locks(&self) -> &RowLocks {
         &self.row_locks
+    }
+
+    pub(crate) fn serial(&self) -> &Serial {
+        &self.serial
     }
 
     pub(crate) fn wait_graph(&self) -> &WaitGraph {

@@ -23,12 +23,13 @@ use crate::publication::PublishHook;
 use crate::record::{self, CHANGE_OVERHEAD_BYTES, Change, ChangeKind};
 use crate::relation_lock::{LockTarget, RelationLock};
 use crate::row_lock::RowLock;
+use crate::serial::{Safety, Tracked};
 use crate::snapshot::Snapshot;
 use crate::system::TxnSystem;
 use crate::table::TableStore;
 use crate::undo::UndoWriter;
 use crate::view::{HEADER_BYTES, ReadView, Registered};
-use crate::wait::{Running, Wait};
+use crate::wait::{Running, TxnWait, Wait};
 use nqdb_storage::tree::{EditNeed, Tree};
 use nqdb_storage::{Lsn, Need, PageId, Reservation, StorageError, TreeId};
 use std::sync::Arc;
@@ -41,6 +42,15 @@ pub enum Isolation {
     ReadCommitted,
     /// Every statement sees what was committed when the first one began; the first updater of a row wins.
     RepeatableRead,
+    /// As REPEATABLE READ; and whoever commits could have run alone, one after the other, in some order.
+    Serializable,
+}
+
+impl Isolation {
+    /// Whether all statements of a transaction see the same.
+    pub fn keeps_its_snapshot(self) -> bool {
+        self != Isolation::ReadCommitted
+    }
 }
 
 /// Log space is taken for a transaction's rollback in pieces of at least this size.
@@ -52,6 +62,7 @@ pub struct Transaction {
     running: Arc<Running>,
     isolation: Isolation,
     read_only: bool,
+    deferrable: bool,
     finished: bool,
     xid: Option<Xid>,
     pub(crate) undo: UndoWriter,
@@ -64,12 +75,18 @@ pub struct Transaction {
     /// Rows that the rollback makes longer: promised beside that.
     growth: Growth,
     registered: Option<Arc<Registered>>,
+    /// What SERIALIZABLE knows of this transaction, from its snapshot on.
+    tracked: Option<Arc<Tracked>>,
+    /// A snapshot of which it is not known yet whether it is safe.
+    awaited: Option<(Arc<Registered>, Arc<Tracked>)>,
     seen_up_to: UndoPosition,
     depends_on: AtomicU64,
     /// As `depends_on`, but only the end has to wait for it.
     end_depends_on: AtomicU64,
     held_relations: Vec<(u32, RelationLock)>,
     held_rows: Vec<(u32, RowId, RowLock)>,
+    /// Rows whose key in a deferrable index another row may have, until they are asked for.
+    doubts: Vec<(u32, RowId)>,
     /// The relation in whose queue this transaction has a place.
     queued: Option<u32>,
     /// What was said about tables, in order.
@@ -127,6 +144,7 @@ impl Transaction {
             running: Arc::new(running),
             isolation,
             read_only,
+            deferrable: false,
             finished: false,
             xid: None,
             undo: UndoWriter::new(system.undo().clone()),
@@ -135,11 +153,14 @@ impl Transaction {
             credit_promised: 0,
             growth: Growth::default(),
             registered: None,
+            tracked: None,
+            awaited: None,
             seen_up_to: UndoPosition::NONE,
             depends_on: AtomicU64::new(0),
             end_depends_on: AtomicU64::new(0),
             held_relations: Vec::new(),
             held_rows: Vec::new(),
+            doubts: Vec::new(),
             queued: None,
             definitions: Vec::new(),
             on_commit: Vec::new(),
@@ -194,6 +215,11 @@ impl Transaction {
         self.read_only = read_only;
     }
 
+    /// Whether SERIALIZABLE READ ONLY waits for a snapshot in which it cannot fail. Only before the first statement.
+    pub fn set_deferrable(&mut self, deferrable: bool) {
+        self.deferrable = deferrable;
+    }
+
     pub fn isolation(&self) -> Isolation {
         self.isolation
     }
@@ -205,16 +231,60 @@ impl Transaction {
     }
 
     /// Starts a statement: under READ COMMITTED with a new snapshot. `Wait::Log` when something this transaction built
-    /// on is not synced yet.
+    /// on is not synced yet; `Wait::SafeSnapshot` for SERIALIZABLE READ ONLY DEFERRABLE.
     pub fn begin_statement(&mut self) -> Result<()> {
         if self.registered.is_none() || self.isolation == Isolation::ReadCommitted {
             if let Some(lsn) = self.depends_on() {
                 return Err(TxnError::Wait(Wait::Log(lsn)));
             }
-            self.registered = Some(Registered::take(&self.system));
+            match self.isolation {
+                Isolation::Serializable if self.read_only && self.deferrable => self.take_safe_snapshot()?,
+                _ => self.take_snapshot(),
+            }
         }
         self.seen_up_to = self.undo.seen_up_to();
         Ok(())
+    }
+
+    fn take_snapshot(&mut self) {
+        if self.isolation == Isolation::Serializable {
+            let (registered, tracked) = self.system.serial().begin(&self.system, &self.running, self.read_only);
+            (self.registered, self.tracked) = (Some(registered), Some(tracked));
+        } else {
+            self.registered = Some(Registered::take(&self.system));
+        }
+    }
+
+    /// Takes snapshots until one is safe.
+    fn take_safe_snapshot(&mut self) -> Result<()> {
+        loop {
+            let (registered, tracked) = match self.awaited.take() {
+                Some(awaited) => awaited,
+                None => self.system.serial().begin(&self.system, &self.running, true),
+            };
+            match self.system.serial().safety(&tracked) {
+                Safety::Safe => {
+                    (self.registered, self.tracked) = (Some(registered), Some(tracked));
+                    return Ok(());
+                }
+                Safety::Depends(writers) => {
+                    self.awaited = Some((registered, tracked));
+                    return Err(TxnError::Wait(Wait::SafeSnapshot(TxnWait::new(writers))));
+                }
+                Safety::Unsafe => {
+                    // A snapshot that shows the commit that spoiled this one may be safe.
+                    self.system.serial().aborts(&tracked);
+                    self.depend_on_all_commits();
+                    if let Some(lsn) = self.depends_on() {
+                        return Err(TxnError::Wait(Wait::Log(lsn)));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn tracked(&self) -> Option<&Tracked> {
+        self.tracked.as_deref()
     }
 
     /// Lets the statement go on over what it has written so far, under the same snapshot: for statements that are made
@@ -229,7 +299,7 @@ impl Transaction {
             Some(registered) => registered.clone(),
             None => Registered::take(&self.system),
         };
-        ReadView::new(registered, Some(self.running.clone()), self.seen_up_to)
+        ReadView::new(registered, Some(self.running.clone()), self.seen_up_to).tracked_for(self.tracked.clone())
     }
 
     /// The snapshot of the current statement; none outside of one.
@@ -243,7 +313,8 @@ impl Transaction {
             Some(registered) => registered.clone(),
             None => Registered::take(&self.system),
         };
-        ReadView::new(registered, Some(self.running.clone()), self.undo.seen_up_to())
+        let view = ReadView::new(registered, Some(self.running.clone()), self.undo.seen_up_to());
+        view.tracked_for(self.tracked.clone())
     }
 
     /// What is committed and synced now, whatever the isolation level, and all that this transaction has written: for
@@ -292,7 +363,7 @@ impl Transaction {
     /// Makes sure that undo this transaction may read is kept.
     pub(crate) fn ensure_registered(&mut self) {
         if self.registered.is_none() {
-            self.registered = Some(Registered::take(&self.system));
+            self.take_snapshot();
         }
     }
 
@@ -368,6 +439,9 @@ impl Transaction {
         self.end_credit = Some(self.system.engine().reserve_credit(end_bytes, 0)?);
         let xid = self.system.start_xid(&self.running);
         self.xid = Some(xid);
+        if let Some(tracked) = &self.tracked {
+            self.system.serial().number_given(tracked, xid);
+        }
         Ok(xid)
     }
 
@@ -474,6 +548,7 @@ impl Transaction {
     }
 
     /// Commits. On return the commit is appended and its locks have fallen; tell nobody before `durable_lsn` is synced.
+    /// 40001 under SERIALIZABLE, and all was rolled back, when no serial order would have room for the commit.
     pub fn commit(self) -> Result<Commit> {
         self.commit_and_publish(None)
     }
@@ -484,6 +559,9 @@ impl Transaction {
         if self.xid.is_some() && self.system.engine().log_failed() {
             return Err(StorageError::LogFailed.into());
         }
+        let system = self.system.clone();
+        let serial = self.tracked.clone().filter(|tracked| tracked.is_tracked());
+        let serial = serial.map(|tracked| system.serial().judge_commit(&tracked)).transpose()?;
         self.finished = true;
         let mut hooks = std::mem::take(&mut self.on_commit);
         if !self.definitions.is_empty() {
@@ -500,6 +578,11 @@ impl Transaction {
                 self.system.commit_logged(xid, credit, undo, marked_again, CommitHooks { hooks, publish })
             }
         };
+        if let Some(serial) = serial {
+            // Who has written nothing commits behind all that have.
+            let csn = commit.csn.unwrap_or_else(|| system.newest_csn());
+            serial.committed(csn, system.snapshots().newest_synced());
+        }
         self.end();
         Ok(commit)
     }
@@ -515,6 +598,9 @@ impl Transaction {
         }
         self.finished = true;
         self.leave_queue();
+        if let Some(tracked) = &self.tracked {
+            self.system.serial().aborts(tracked);
+        }
         self.undo_until(UndoPosition::NONE)?;
         self.withdraw_definitions(0);
         if let Some(xid) = self.xid {
@@ -535,6 +621,9 @@ impl Transaction {
     fn end(&mut self) {
         self.leave_queue();
         self.release_locks(0, 0);
+        if let Some((_, tracked)) = self.awaited.take() {
+            self.system.serial().aborts(&tracked);
+        }
         self.registered = None;
         self.system.ended(self.xid);
         self.running.end();
@@ -585,6 +674,16 @@ impl Transaction {
     /// Whether this transaction holds exactly this mode.
     pub fn holds_relation(&self, relation: u32, mode: RelationLock) -> bool {
         self.held_relations.contains(&(relation, mode))
+    }
+
+    /// Notes that another row may have the key of a row in the deferrable index with this number.
+    pub(crate) fn note_doubt(&mut self, index: u32, row: RowId) {
+        self.doubts.push((index, row));
+    }
+
+    /// The rows, with the numbers of indexes, whose keys are in doubt since the last call. Some may not have been written.
+    pub fn take_doubts(&mut self) -> Vec<(u32, RowId)> {
+        std::mem::take(&mut self.doubts)
     }
 
     /// Remembers a row lock that was taken, for the end.

@@ -2,6 +2,7 @@
 
 use crate::error::{Result, TxnError};
 use crate::ids::{Csn, UndoPosition, Xid};
+use crate::serial::Tracked;
 use crate::snapshot::Snapshot;
 use crate::system::TxnSystem;
 use crate::wait::Running;
@@ -105,6 +106,8 @@ pub struct ReadView {
     running: Option<Arc<Running>>,
     /// Own writes from this position on are not seen: they belong to the statement itself, or came later.
     seen_up_to: UndoPosition,
+    /// The serializable transaction that what is read counts for.
+    tracked: Option<Arc<Tracked>>,
 }
 
 /// A snapshot's place in the registry.
@@ -145,7 +148,18 @@ impl ReadView {
         running: Option<Arc<Running>>,
         seen_up_to: UndoPosition,
     ) -> ReadView {
-        ReadView { registered, running, seen_up_to }
+        ReadView { registered, running, seen_up_to, tracked: None }
+    }
+
+    /// The same view, of which what it reads counts for a serializable transaction.
+    pub(crate) fn tracked_for(mut self, tracked: Option<Arc<Tracked>>) -> ReadView {
+        self.tracked = tracked;
+        self
+    }
+
+    /// The serializable transaction that reads through this view, as long as that matters.
+    pub(crate) fn tracked(&self) -> Option<&Tracked> {
+        self.tracked.as_deref().filter(|tracked| tracked.is_tracked())
     }
 
     /// The snapshot that is looked through.
@@ -181,15 +195,29 @@ impl ReadView {
         matches!(self.system().xids().status(xid), XidStatus::Committed(csn) if csn <= self.registered.seen_csn)
     }
 
+    /// Says who wrote the oldest version that the view hides of a row. Whoever wrote over that one comes after its writer.
+    fn track_hidden(&self, writer: Option<Xid>) -> Result<()> {
+        match (self.tracked(), writer) {
+            (Some(tracked), Some(writer)) => self.system().serial().misses(tracked, writer),
+            _ => Ok(()),
+        }
+    }
+
     /// Turns the newest version into the visible one: follows the undo from `header`, whose image is in `image`.
     /// `None` when the row does not exist for this view. Reads undo, so no latch may be held.
     pub(crate) fn resolve(&self, mut header: RowHeader, image: &mut Vec<u8>) -> Result<Option<RowHeader>> {
+        let mut hidden = None;
         while !self.sees(header) {
+            hidden = Some(header.xid);
             match self.system().older_version(header, image)? {
                 Some(older) => header = older,
-                None => return Ok(None),
+                None => {
+                    self.track_hidden(hidden)?;
+                    return Ok(None);
+                }
             }
         }
+        self.track_hidden(hidden)?;
         Ok((!header.is_deleted()).then_some(header))
     }
 }

@@ -75,6 +75,8 @@ pub enum Wait {
     Relation(RelationWait),
     /// What this transaction built on, or is about to answer from, must be synced first.
     Log(Lsn),
+    /// SERIALIZABLE READ ONLY DEFERRABLE: how these transactions end decides whether the snapshot is safe.
+    SafeSnapshot(TxnWait),
 }
 
 /// Waits until one of some transactions ends or rolls back a part.
@@ -87,6 +89,8 @@ pub struct RelationWait {
     pub(crate) target: LockTarget,
     pub(crate) mode: RelationLock,
     pub(crate) changed: EventListener,
+    /// The other side waits already: no need to let `deadlock_timeout` pass before the search.
+    pub(crate) closes_ring: bool,
 }
 
 impl TxnWait {
@@ -213,8 +217,10 @@ impl Waiting {
     ) -> Option<(Waiting, EventListener)> {
         let now = Instant::now();
         let edge = Edge::of(&wait, process_id);
+        let search_at_once = matches!(&wait, Wait::Relation(wait) if wait.closes_ring);
+        let is_for_lock = !matches!(wait, Wait::SafeSnapshot(_));
         let listener = match wait {
-            Wait::Txn(wait) => {
+            Wait::Txn(wait) | Wait::SafeSnapshot(wait) => {
                 // One of them is listened to: whoever holds the row together with it is met again by the next call.
                 let listener = wait.others.first()?.0.released.listen();
                 if wait.is_over() {
@@ -228,8 +234,8 @@ impl Waiting {
         let waiting = Waiting {
             system: system.clone(),
             owner,
-            deadlock_at: Some(now + deadlock_timeout),
-            give_up_at: lock_timeout.map(|timeout| now + timeout),
+            deadlock_at: Some(if search_at_once { now } else { now + deadlock_timeout }),
+            give_up_at: lock_timeout.filter(|_| is_for_lock).map(|timeout| now + timeout),
         };
         waiting.system.wait_graph().waits.lock().insert(waiting.owner, edge);
         Some((waiting, listener))
@@ -279,6 +285,8 @@ struct Edge {
 enum Wanted {
     Txns(Vec<Arc<Running>>),
     Relation(LockTarget, RelationLock),
+    /// The ends of transactions, for a safe snapshot.
+    Ends(Vec<Arc<Running>>),
 }
 
 impl Edge {
@@ -286,6 +294,7 @@ impl Edge {
         let wanted = match wait {
             Wait::Txn(wait) => Wanted::Txns(wait.others.iter().map(|(other, _)| other.clone()).collect()),
             Wait::Relation(wait) => Wanted::Relation(wait.target, wait.mode),
+            Wait::SafeSnapshot(wait) => Wanted::Ends(wait.others.iter().map(|(other, _)| other.clone()).collect()),
             Wait::Log(_) => Wanted::Txns(Vec::new()),
         };
         Edge { process_id, wanted }
@@ -293,7 +302,7 @@ impl Edge {
 
     fn blockers(&self, waiter: OwnerId, locks: &RelationLocks) -> Vec<OwnerId> {
         match &self.wanted {
-            Wanted::Txns(others) => others.iter().map(|other| other.owner).collect(),
+            Wanted::Txns(others) | Wanted::Ends(others) => others.iter().map(|other| other.owner).collect(),
             Wanted::Relation(target, mode) => locks.blockers(waiter, *target, *mode),
         }
     }
@@ -302,7 +311,7 @@ impl Edge {
     fn describe(&self, blocker: OwnerId) -> String {
         match &self.wanted {
             Wanted::Relation(target, mode) => format!("{} on {target}", mode.name()),
-            Wanted::Txns(others) => {
+            Wanted::Txns(others) | Wanted::Ends(others) => {
                 let xid = others.iter().find(|other| other.owner == blocker).and_then(|other| other.xid());
                 match xid {
                     Some(xid) => format!("ShareLock on transaction {xid}"),
@@ -331,10 +340,22 @@ impl WaitGraph {
         of_transactions.collect()
     }
 
-    /// Whom an owner waits for now.
+    /// Whose locks an owner waits for now.
     pub(crate) fn blockers_of(&self, waiter: OwnerId, locks: &RelationLocks) -> Vec<OwnerId> {
-        let edge = self.waits.lock().get(&waiter).cloned();
+        let edge = self.edge_of(waiter).filter(|edge| !matches!(edge.wanted, Wanted::Ends(_)));
         edge.map(|edge| edge.blockers(waiter, locks)).unwrap_or_default()
+    }
+
+    /// Whose ends an owner waits for now, for a safe snapshot.
+    pub(crate) fn safe_snapshot_blockers_of(&self, waiter: OwnerId) -> Vec<OwnerId> {
+        match self.edge_of(waiter).map(|edge| edge.wanted) {
+            Some(Wanted::Ends(others)) => others.iter().map(|other| other.owner).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn edge_of(&self, waiter: OwnerId) -> Option<Edge> {
+        self.waits.lock().get(&waiter).cloned()
     }
 
     /// Looks for a cycle through `start`, whose own wait is `edge` when it is not in the graph yet.

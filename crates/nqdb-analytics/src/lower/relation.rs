@@ -178,6 +178,7 @@ impl Lowering<'_> {
             shapes.push(Shape::of_column(ty));
         }
         let filters = conditions.iter().map(|condition| self.compile(condition, &inside));
+        table.store.track_read_of_all(self.view)?;
         let name = if alias == table.name { table.name.clone() } else { format!("{} {alias}", table.name) };
         let scan = ScanExec::new(ScanParts {
             name,

@@ -192,6 +192,7 @@ impl CatalogWriter<'_> {
         self.forget_object(oid)?;
         self.catalog.objects().remove_if_there(self.txn, Space::Statistics, oid)?;
         self.catalog.objects().remove(self.txn, Space::Relation, oid)?;
+        table.store.track_write_of_all(self.txn)?;
         self.drop_trees(&table.store)?;
         self.txn.forget_table(oid);
         self.push(Change::DropTable(oid));
@@ -201,6 +202,7 @@ impl CatalogWriter<'_> {
     /// Empties a table by giving it new trees; the old ones are freed when no snapshot needs them.
     pub fn truncate(&mut self, oid: Oid, restart_identity: bool) -> Result<()> {
         let table = self.lock_table(oid, RelationLock::AccessExclusive)?;
+        table.store.track_write_of_all(self.txn)?;
         let mut successor = TableDef::clone(&table);
         let mut store = self.new_store(oid, &table.columns)?;
         for index in &table.store.indexes {

@@ -6,12 +6,19 @@ use nqdb_types::{Array, Datum, oid};
 
 use crate::{Function, FunctionContext};
 
-pub(crate) static FUNCTIONS: &[&[Function]] = &[&BLOCKING_PIDS, &IS_BLOCKED];
+pub(crate) static FUNCTIONS: &[&[Function]] = &[&BLOCKING_PIDS, &SAFE_SNAPSHOT_BLOCKING_PIDS, &IS_BLOCKED];
 
 /// The sessions whose locks, or whose earlier requests for one, another session waits for.
 #[sql_function("pg_blocking_pids(int4) -> int4_array", oid = 2561, volatile)]
 fn blocking_pids(context: &mut FunctionContext<'_>, pid: i32) -> SqlResult<Datum> {
     let blockers = context.session.blocking_pids(pid);
+    Array::from_elements(oid::INT4, blockers.into_iter().map(Datum::Int4).collect()).map(Datum::array)
+}
+
+/// The sessions whose transactions a SERIALIZABLE READ ONLY DEFERRABLE transaction waits for.
+#[sql_function("pg_safe_snapshot_blocking_pids(int4) -> int4_array", oid = 3376, volatile)]
+fn safe_snapshot_blocking_pids(context: &mut FunctionContext<'_>, pid: i32) -> SqlResult<Datum> {
+    let blockers = context.session.safe_snapshot_blocking_pids(pid);
     Array::from_elements(oid::INT4, blockers.into_iter().map(Datum::Int4).collect()).map(Datum::array)
 }
 
@@ -21,6 +28,7 @@ fn is_blocked(context: &mut FunctionContext<'_>, pid: i32, others: &Array) -> Sq
     if others.elements().iter().any(Datum::is_null) {
         return Err(SqlError::new(NULL_VALUE_NOT_ALLOWED, "array must not contain nulls"));
     }
-    let blockers = context.session.blocking_pids(pid);
+    let mut blockers = context.session.blocking_pids(pid);
+    blockers.extend(context.session.safe_snapshot_blocking_pids(pid));
     Ok(others.elements().iter().any(|other| matches!(other, Datum::Int4(other) if blockers.contains(other))))
 }

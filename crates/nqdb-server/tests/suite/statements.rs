@@ -80,35 +80,6 @@ async fn explain_without_analyze_writes_nothing_and_is_read_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn serializable_is_refused_where_it_is_asked_for() {
-    let server = Server::start().await;
-    let mut raw = Raw::connect(server.address()).await;
-    for sql in [
-        "set default_transaction_isolation = serializable",
-        "set default_transaction_isolation = 'Serializable'",
-        "set session characteristics as transaction isolation level serializable",
-        "select set_config('default_transaction_isolation', 'serializable', false)",
-        "begin isolation level serializable",
-        "start transaction isolation level serializable",
-    ] {
-        let lines = raw.replay(&[Send::Query(sql)]).await;
-        assert!(lines.iter().any(|line| line.contains("C=0A000 M=isolation level SERIALIZABLE")), "{sql}: {lines:?}");
-        assert_eq!(lines.last().map(String::as_str), Some("Z I"), "{sql}");
-        let lines = raw.replay(&[Query("show default_transaction_isolation")]).await;
-        assert!(lines.iter().any(|line| line == "D [read committed]"), "{sql}: {lines:?}");
-    }
-    let lines = raw.replay(&[Query("begin"), Query("set transaction isolation level serializable")]).await;
-    assert_eq!(lines.last().map(String::as_str), Some("Z E"), "{lines:?}");
-    let parameters = format!(
-        "host=127.0.0.1 port={} user=postgres options='-c default_transaction_isolation=serializable'",
-        server.address().port()
-    );
-    let refused = crate::support::connect(&parameters).await.expect_err("a start-up option is refused too");
-    assert_eq!(refused.code().unwrap().code(), "0A000");
-    server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_has_a_number_as_soon_as_it_asks() {
     let server = Server::start().await;
     let client = server.client().await;

@@ -37,6 +37,11 @@ pub enum LockObject {
         database: u32,
         relation: u32,
     },
+    /// A range of the keys of an index that a serializable transaction has read.
+    Range {
+        database: u32,
+        relation: u32,
+    },
     /// What all databases share: the number of the system catalog, and of the object in it.
     Shared {
         class: u32,
@@ -68,6 +73,10 @@ fn locks(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
         rows.push(match lock.object {
             LockObject::Relation { database, relation } => {
                 LockRow { locktype: text("relation"), database: oid(database), relation: oid(relation), ..row }
+            }
+            // PostgreSQL locks pages of the index, which have numbers there; ranges of keys have none.
+            LockObject::Range { database, relation } => {
+                LockRow { locktype: text("page"), database: oid(database), relation: oid(relation), ..row }
             }
             LockObject::Shared { class, object } => LockRow {
                 locktype: text("object"),

@@ -35,7 +35,7 @@ impl TableStore {
         if rows.len() > BATCH_ROWS_MAX {
             return Err(TxnError::corrupt("a batch of too many rows"));
         }
-        let Some(images) = Images::of(rows) else { return Ok(None) };
+        let Some(mut images) = Images::of(rows) else { return Ok(None) };
         let Some(keys) = self.keys_of_batch(rows) else { return Ok(None) };
         let system = txn.system().clone();
         let first = self.counters.take_row_ids(rows.len() as u64);
@@ -44,18 +44,21 @@ impl TableStore {
             .enumerate()
             .flat_map(|(position, keys)| keys.iter().filter_map(move |key| self.claim((position, key))))
             .collect();
-        let _guard = match self.claim_keys(txn, &system, first, &claims, None) {
+        let _guard = match self.claim_keys(txn, &system, first, &claims, None, true) {
             Ok(guard) => guard,
             Err(TxnError::Wait(_) | TxnError::UniqueViolation { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
         let row_keys: Vec<_> = (0..rows.len() as u64).map(|n| RowId(first.0 + n).key()).collect();
-        self.insert_rows(txn, &row_keys, images)?;
+        self.insert_rows(txn, &row_keys, &mut images)?;
         for (position, keys) in keys.into_iter().enumerate() {
             let mut entries: Vec<Vec<u8>> =
                 keys.into_iter().zip(first.0..).filter_map(|(key, id)| Some(key?.into_entry(RowId(id)))).collect();
             entries.sort_unstable();
             self.insert_entries(txn, position, &entries)?;
+        }
+        for (number, row_id) in (first.0..).enumerate().take(rows.len()) {
+            self.track_write(txn, RowId(row_id), None, &[images.image(number)])?;
         }
         self.counters.count_rows(rows.len() as i64);
         Ok(Some(first))
@@ -68,7 +71,7 @@ impl TableStore {
         for (position, index) in self.indexes.iter().enumerate() {
             let keys: Vec<Option<RowKey>> =
                 rows.iter().map(|row| self.key_of_datums(position, row)).collect::<Result<_>>().ok()?;
-            if index.unique && !index.deferrable {
+            if index.unique {
                 let exclusive = keys.iter().flatten().filter(|key| index.is_exclusive(key));
                 let mut prefixes: Vec<&[u8]> = exclusive.map(|key| key.prefix.as_slice()).collect();
                 prefixes.sort_unstable();
@@ -81,7 +84,7 @@ impl TableStore {
         Some(all)
     }
 
-    fn insert_rows(&self, txn: &mut Transaction, keys: &[[u8; 8]], mut images: Images) -> Result<()> {
+    fn insert_rows(&self, txn: &mut Transaction, keys: &[[u8; 8]], images: &mut Images) -> Result<()> {
         let run: Vec<RunEntry<'_>> =
             keys.iter().zip(&images.values).map(|(key, value)| RunEntry { key, value_bytes: value.len() }).collect();
         let count_bytes = size_of::<u32>();
@@ -171,6 +174,11 @@ impl Images {
             images.values.push(start..images.bytes.len());
         }
         Some(images)
+    }
+
+    /// The image of a row.
+    fn image(&self, number: usize) -> &[u8] {
+        self.bytes[self.values[number].clone()].get(HEADER_BYTES..).unwrap_or_default()
     }
 
     /// The value of a row, with its header.

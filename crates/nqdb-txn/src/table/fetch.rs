@@ -42,6 +42,7 @@ impl TableStore {
         row_id: RowId,
         f: impl FnOnce(RowImage<'_>, RowVersion) -> T,
     ) -> Result<Option<T>> {
+        self.track_read_of_rows(view, &(row_id..RowId(row_id.0.saturating_add(1))))?;
         with_buffer(|image| {
             let Some(header) = self.visible(view, row_id, image)? else { return Ok(None) };
             Ok(Some(f(RowImage::new(self, image)?, header.version())))

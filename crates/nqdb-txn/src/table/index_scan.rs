@@ -5,8 +5,12 @@
 //! version that this view does not see, so the key is computed from the visible version and compared. That is skipped
 //! where the leaf shows no recent writer: there an unmarked entry is the key of the visible version, and a marked one is
 //! of nobody's that the view could see.
+//!
+//! A scan for a serializable transaction says what range it reads before its first page, and how far it has come when it
+//! is dropped.
 
 use super::keys::ROW_ID_BYTES;
+use super::tracking::{KeyBounds, RangeRead};
 use super::{RowImage, TableStore};
 use crate::error::{Result, TxnError};
 use crate::ids::RowId;
@@ -32,6 +36,11 @@ pub struct IndexScan {
     next: usize,
     run: Run,
     more: bool,
+    /// The bounds, until it has been said that what is between them is read.
+    unsaid: Option<KeyBounds>,
+    direction: Direction,
+    /// There when the range counts as read by a serializable transaction, and may still be cut.
+    range: Option<RangeRead>,
 }
 
 /// Rows of the entries from some entry on, as their leaf had them.
@@ -47,8 +56,9 @@ struct Run {
 
 struct Copied {
     row_id: RowId,
-    /// Where the key stands, if it has to be compared.
+    /// Where the key stands, if it was copied.
     key: Option<Range<usize>>,
+    must_compare: bool,
 }
 
 impl TableStore {
@@ -73,6 +83,9 @@ impl TableStore {
             next: 0,
             run: Run::default(),
             more: true,
+            unsaid: Some((lower, upper)),
+            direction,
+            range: None,
         }
     }
 }
@@ -92,6 +105,12 @@ impl IndexScan {
         &mut self,
         f: &mut dyn FnMut(RowId, RowVersion, RowImage<'_>) -> ControlFlow<()>,
     ) -> Result<bool> {
+        if let Some(bounds) = self.unsaid.take() {
+            self.range = self.table.track_read_of_index(&self.view, self.position, bounds, self.direction)?;
+        }
+        if let Some(range) = &mut self.range {
+            range.goes_on();
+        }
         if self.next == self.entries.len() {
             if !self.more {
                 return Ok(false);
@@ -117,17 +136,30 @@ impl IndexScan {
                     None => continue,
                 }
             };
-            if let Some(key) = &entry.key {
+            if let Some(key) = entry.key.as_ref().filter(|_| entry.must_compare) {
                 let key = self.keys.get(key.clone()).unwrap_or_default();
                 if !self.table.has_key(&self.table.indexes[self.position], image, key)? {
                     continue;
                 }
             }
             if f(entry.row_id, header.version(), RowImage::new(&self.table, image)?).is_break() {
-                return Ok(self.more || self.next < self.entries.len());
+                break;
             }
         }
-        Ok(self.more)
+        let more = self.more || self.next < self.entries.len();
+        if more {
+            self.note_pause();
+        }
+        Ok(more)
+    }
+
+    /// The entries behind the one that was given last have not been used.
+    fn note_pause(&mut self) {
+        let Some(range) = &mut self.range else { return };
+        let last = self.next.checked_sub(1).and_then(|last| self.entries.get(last));
+        if let Some(key) = last.and_then(|entry| entry.key.clone()) {
+            range.pauses_at(self.keys.get(key).unwrap_or_default());
+        }
     }
 
     /// Copies the rows of the next entries out of the leaf that holds the first of them.
@@ -165,21 +197,22 @@ impl IndexScan {
         self.entries.clear();
         self.next = 0;
         let (keys, entries, view) = (&mut self.keys, &mut self.entries, &self.view);
+        let must_copy = self.range.is_some();
         let mut is_damaged = false;
         self.more = self.scan.next_leaf(&mut |key, entry, leaf| {
             let Some(row_id) = RowId::from_key_end(key) else {
                 is_damaged = true;
                 return ControlFlow::Break(());
             };
-            if view.sees_all_of(leaf.newest_xid) {
-                if !entry.marked {
-                    entries.push(Copied { row_id, key: None });
-                }
+            let must_compare = !view.sees_all_of(leaf.newest_xid);
+            if !must_compare && entry.marked {
                 return ControlFlow::Continue(());
             }
             let start = keys.len();
-            keys.extend_from_slice(key);
-            entries.push(Copied { row_id, key: Some(start..keys.len()) });
+            if must_compare || must_copy {
+                keys.extend_from_slice(key);
+            }
+            entries.push(Copied { row_id, key: (start < keys.len()).then_some(start..keys.len()), must_compare });
             ControlFlow::Continue(())
         })?;
         if is_damaged {

@@ -8,7 +8,9 @@
 //! 1. The function is called under a latch: it must not block, and must not call into the engine. A value that was moved
 //!    out of its row is only a reference to it; it is loaded between two calls of [`LeafScan::next_leaf`], which is safe
 //!    as long as the view lives.
-//! 2. Rows whose visible version lies in the undo are copied out and given after the leaf's others, with no latch held:
+//! 2. That the rows are read is not said to [`crate::serial`] here: who scans a table in pieces says it once, before the
+//!    first ([`TableStore::track_read_of_all`]).
+//! 3. Rows whose visible version lies in the undo are copied out and given after the leaf's others, with no latch held:
 //!    rows of one leaf need not come in the order of their ids.
 
 use super::TableStore;

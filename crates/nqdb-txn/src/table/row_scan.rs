@@ -21,6 +21,8 @@ pub struct RowScan {
     rows: Vec<Copied>,
     next: usize,
     more: bool,
+    /// The rows to be read, until that has been said.
+    unsaid: Option<Range<RowId>>,
 }
 
 struct Copied {
@@ -35,7 +37,16 @@ impl TableStore {
     pub fn scan(self: &Arc<Self>, view: ReadView, rows: Range<RowId>, direction: Direction) -> RowScan {
         let (low, high) = (rows.start.key(), rows.end.key());
         let scan = self.rows.scan(Bound::Included(&low), Bound::Excluded(&high), direction);
-        RowScan { table: self.clone(), view, scan, images: Vec::new(), rows: Vec::new(), next: 0, more: true }
+        RowScan {
+            table: self.clone(),
+            view,
+            scan,
+            images: Vec::new(),
+            rows: Vec::new(),
+            next: 0,
+            more: true,
+            unsaid: Some(rows),
+        }
     }
 }
 
@@ -46,6 +57,9 @@ impl RowScan {
         &mut self,
         f: &mut dyn FnMut(RowId, RowVersion, RowImage<'_>) -> ControlFlow<()>,
     ) -> Result<bool> {
+        if let Some(rows) = self.unsaid.take() {
+            self.table.track_read_of_rows(&self.view, &rows)?;
+        }
         if self.next == self.rows.len() {
             if !self.more {
                 return Ok(false);

@@ -4,6 +4,8 @@ mod anomalies;
 mod basics;
 mod bed;
 mod crash;
+mod histories;
 mod limits;
 mod model;
+mod serializable;
 mod threads;
