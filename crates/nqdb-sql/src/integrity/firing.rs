@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::{ForeignKeyDef, ReferentialAction};
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_txn::{Isolation, Newest, ReadView, RowId, TxnError, Wait};
+use nqdb_txn::{Newest, ReadView, RowId, TxnError, Wait};
 use nqdb_types::key::{self, KeyColumn};
 use nqdb_types::{Datum, current_value};
 
@@ -227,7 +227,7 @@ impl Firing {
         let plan = cx.constraints.borrow_mut().plans.plan(key, query, cx)?;
         // What was written so far is there for the statement, and not its own.
         cx.txn.continue_statement();
-        let is_repeatable = cx.txn.isolation() == Isolation::RepeatableRead;
+        let is_repeatable = cx.txn.isolation().keeps_its_snapshot();
         let finds_referenced = matches!(query, Query::Referenced | Query::Again);
         let view = match &self.view {
             Some(view) if finds_referenced => view.clone(),
