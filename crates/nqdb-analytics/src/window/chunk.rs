@@ -78,8 +78,8 @@ struct PartitionKey<'c> {
 }
 
 impl RangeKey for PartitionKey<'_> {
-    fn value(&self, row: usize) -> &Datum {
-        &self.values[row]
+    fn value(&self, row: usize) -> SqlResult<Datum> {
+        Ok(self.values[row].clone())
     }
 
     fn descending(&self) -> bool {

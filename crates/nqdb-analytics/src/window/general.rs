@@ -89,12 +89,12 @@ impl Computation for Moving {
             Some(filter) => (first..first + rows).map(|row| filter.value(row)).collect(),
             None => Vec::new(),
         };
-        let arguments = window::Arguments { values: &values, width: self.args.values.len(), passes: &passes };
+        let mut arguments = window::Arguments { values: &values, width: self.args.values.len(), passes: &passes };
         self.aggregate.clear(around);
         let mut cursor = FrameCursor::default();
         for row in 0..rows {
             let frame = cursor.rows(&self.frame, partition.place(row), around)?;
-            self.results.push(&self.aggregate.value(frame, arguments, around)?)?;
+            self.results.push(&self.aggregate.value(frame, &mut arguments, around)?)?;
         }
         Ok(())
     }

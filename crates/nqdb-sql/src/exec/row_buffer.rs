@@ -48,17 +48,6 @@ impl RowBuffer {
         Ok(true)
     }
 
-    /// Keeps the current row's slots, in memory or not at all.
-    pub fn push(&mut self, slots: &[Slot], rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        let heap_bytes: usize = slots.iter().map(|slot| rt.frame.slots[*slot].heap_size()).sum();
-        let bytes = bytes_of(slots.len(), heap_bytes);
-        rt.charge(bytes)?;
-        self.charged_bytes += bytes;
-        self.values.extend(slots.iter().map(|slot| rt.frame.slots[*slot].clone()));
-        self.rows += 1;
-        Ok(())
-    }
-
     /// As [`RowBuffer::try_push`], for a row that comes from a file.
     pub fn try_push_row(&mut self, row: &[Datum], more: usize, rt: &mut Runtime<'_, '_>) -> SqlResult<bool> {
         let bytes = bytes_of(row.len(), row.iter().map(Datum::heap_size).sum()) + more;

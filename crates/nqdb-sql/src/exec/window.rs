@@ -6,9 +6,12 @@
 //!    was kept.
 //! 3. A row's values are computed when it is given out, from state that only moves forward: frames whose bounds do not
 //!    go back cost each row once (see `aggregate` for what cannot take rows out again).
-//! 4. The partition, the arguments and the aggregates' states are charged to the statement.
+//! 4. The partition, the arguments and the aggregates' states are charged to the statement. Rows and arguments that memory has
+//!    no room for are in files (`spill::store`); two numbers for each row stay.
 //!
 //! What is computed is in [`crate::window`].
+
+use std::cell::RefCell;
 
 use nqdb_functions::{Aggregate, FunctionContext, InRange, WindowKind};
 use nqdb_sqlstate::SqlResult;
@@ -16,12 +19,12 @@ use nqdb_types::{Datum, Oid};
 
 use super::expression::{Eval, Slot};
 use super::operator::{PlanNode, Pull, State};
-use super::row_buffer::RowBuffer;
 use super::runtime::Runtime;
 use super::sort::SortColumn;
+use super::spill::ChargedRows;
 use crate::window::{
-    Arguments, Distance, Frame, FrameCursor, FrameRows, MovingAggregate, Ntile, Peers, Place, RangeKey, Surroundings,
-    checked_distance, neighbour, rank, row_in_frame,
+    Distance, Frame, FrameCursor, FrameRows, MovingAggregate, Ntile, Peers, Place, RangeKey, RowArguments,
+    Surroundings, checked_distance, neighbour, rank, row_in_frame,
 };
 
 /// How far a bound of a frame is.
@@ -75,21 +78,20 @@ pub(crate) struct WindowState {
 /// The rows of one partition.
 #[derive(Default)]
 struct Partition {
-    rows: RowBuffer,
+    rows: ChargedRows,
     peers: Peers,
+    /// The last row, to which the next one may be a peer.
+    last: Vec<Datum>,
     charged_bytes: usize,
 }
 
 /// What one call keeps of the partition.
 struct CallState {
-    /// Row-major: the arguments of row 0, of row 1, ...
-    args: Vec<Datum>,
-    /// Whether each row passes the filter; empty without one.
-    passes: Vec<bool>,
+    /// The arguments of each row, and behind them whether it passes the filter, if there is one.
+    args: ChargedRows,
     cursor: FrameCursor,
     aggregate: Option<MovingAggregate>,
     ntile: Ntile,
-    charged_bytes: usize,
 }
 
 impl Partition {
@@ -110,26 +112,17 @@ impl CallState {
             WindowWork::Aggregate(aggregate) => Some(MovingAggregate::new(aggregate, call.arg_types.clone())),
             WindowWork::Function(_) => None,
         };
-        CallState {
-            args: Vec::new(),
-            passes: Vec::new(),
-            cursor: FrameCursor::default(),
-            aggregate,
-            ntile: Ntile::default(),
-            charged_bytes: 0,
-        }
+        CallState { args: ChargedRows::default(), cursor: FrameCursor::default(), aggregate, ntile: Ntile::default() }
     }
 
     /// Forgets the partition.
     fn clear(&mut self, rt: &mut Runtime<'_, '_>) {
-        self.args.clear();
-        self.passes.clear();
+        self.args.clear(rt);
         self.cursor = FrameCursor::default();
         self.ntile = Ntile::default();
         if let Some(aggregate) = &mut self.aggregate {
             aggregate.clear(rt);
         }
-        rt.release(std::mem::take(&mut self.charged_bytes));
     }
 }
 
@@ -151,52 +144,84 @@ impl WindowCall {
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<Datum> {
         let (row, rows, width) = (place.row, place.peers.rows(), self.args.len());
-        let argument = |args: &[Datum], row: usize, number: usize| {
-            args.get(row * width + number).filter(|_| number < width).cloned()
-        };
-        let integer = |args: &[Datum], number| argument(args, row, number).as_ref().and_then(Datum::as_integer);
         let kind = match self.work {
             WindowWork::Function(kind) => kind,
             WindowWork::Aggregate(_) => {
                 let rows: FrameRows = state.cursor.rows(frame, place, rt)?;
                 let Some(aggregate) = &mut state.aggregate else { return Ok(Datum::Null) };
-                let arguments = Arguments { values: &state.args, width, passes: &state.passes };
-                return aggregate.value(rows, arguments, rt);
+                let mut arguments = KeptArguments { rows: &mut state.args, width };
+                return aggregate.value(rows, &mut arguments, rt);
             }
         };
-        let args = &state.args;
+        let mut args = KeptArguments { rows: &mut state.args, width };
         Ok(match kind {
             WindowKind::FirstValue | WindowKind::LastValue | WindowKind::NthValue => {
                 let rows = state.cursor.rows(frame, place, rt)?;
-                let found = row_in_frame(kind, &rows, integer(args, 1))?;
-                found.and_then(|row| argument(args, row, 0)).unwrap_or(Datum::Null)
+                let found = row_in_frame(kind, &rows, args.integer(row, 1)?)?;
+                let found = found.map(|row| args.one(row, 0)).transpose()?.flatten();
+                found.unwrap_or(Datum::Null)
             }
             WindowKind::Lag | WindowKind::Lead => {
-                let Some(distance) = (if width > 1 { integer(args, 1) } else { Some(1) }) else {
+                let Some(distance) = (if width > 1 { args.integer(row, 1)? } else { Some(1) }) else {
                     return Ok(Datum::Null);
                 };
                 let found = match neighbour(kind == WindowKind::Lead, distance, row, rows) {
-                    Some(target) => argument(args, target, 0),
-                    None => argument(args, row, 2),
+                    Some(target) => args.one(target, 0)?,
+                    None => args.one(row, 2)?,
                 };
                 found.unwrap_or(Datum::Null)
             }
-            WindowKind::Ntile => state.ntile.value(integer(args, 0), row, rows)?.map_or(Datum::Null, Datum::Int4),
+            WindowKind::Ntile => state.ntile.value(args.integer(row, 0)?, row, rows)?.map_or(Datum::Null, Datum::Int4),
             _ => rank(kind, place.peers, row),
         })
     }
 }
 
+/// The kept arguments of one call.
+struct KeptArguments<'p> {
+    rows: &'p mut ChargedRows,
+    width: usize,
+}
+
+impl KeptArguments<'_> {
+    /// One argument of a row; none when the call has not so many.
+    fn one(&mut self, row: usize, number: usize) -> SqlResult<Option<Datum>> {
+        if number >= self.width {
+            return Ok(None);
+        }
+        Ok(self.rows.row(row)?.get(number).cloned())
+    }
+
+    fn integer(&mut self, row: usize, number: usize) -> SqlResult<Option<i64>> {
+        Ok(self.one(row, number)?.as_ref().and_then(Datum::as_integer))
+    }
+}
+
+impl RowArguments for KeptArguments<'_> {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn get(&mut self, row: usize) -> SqlResult<Option<&[Datum]>> {
+        let (args, passes) = self.rows.row(row)?.split_at(self.width);
+        Ok((passes.first() != Some(&Datum::Bool(false))).then_some(args))
+    }
+}
+
 /// The only column of the order, among kept rows.
 struct KeyColumn<'p> {
-    rows: &'p RowBuffer,
-    width: usize,
+    /// Reading may bring a block of the file into memory.
+    rows: RefCell<&'p mut ChargedRows>,
     column: SortColumn,
 }
 
 impl RangeKey for KeyColumn<'_> {
-    fn value(&self, row: usize) -> &Datum {
-        &self.rows.row(row, self.width)[self.column.position]
+    fn value(&self, row: usize) -> SqlResult<Datum> {
+        Ok(self.rows.borrow_mut().row(row)?[self.column.position].clone())
     }
 
     fn descending(&self) -> bool {
@@ -280,11 +305,11 @@ impl Window {
 
     /// Puts a row and the values of the calls into their slots.
     fn give_out(&self, state: &mut WindowState, position: usize, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
-        let width = self.slots.len();
-        rt.load(&self.slots, state.partition.rows.row(position, width));
-        let key = self.order.first().map(|column| KeyColumn { rows: &state.partition.rows, width, column: *column });
+        let Partition { rows, peers, .. } = &mut state.partition;
+        rt.load(&self.slots, rows.row(position)?);
+        let key = self.order.first().map(|column| KeyColumn { rows: RefCell::new(rows), column: *column });
         let key = key.as_ref().map(|key| key as &dyn RangeKey);
-        let place = Place { peers: &state.partition.peers, key, row: position };
+        let place = Place { peers, key, row: position };
         let frames = state.frames.as_deref().unwrap_or_default();
         for ((call, frame), call_state) in self.calls.iter().zip(frames).zip(&mut state.calls) {
             let value = call.value(frame, call_state, place, rt)?;
@@ -321,40 +346,32 @@ impl Window {
         if state.partition.len() == 0 {
             return false;
         }
-        let first = state.partition.rows.row(0, self.slots.len());
         self.partition.iter().any(|(position, type_oid)| {
             let value = &rt.frame.slots[self.slots[*position]];
-            value.compare_as(&first[*position], *type_oid).is_ne()
+            value.compare_as(&state.partition.last[*position], *type_oid).is_ne()
         })
     }
 
     /// Keeps the row at hand, with the arguments of the calls.
     fn keep(&self, state: &mut WindowState, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
         let partition = &mut state.partition;
-        let number = partition.len();
-        partition.rows.push(&self.slots, rt)?;
         let bytes = 2 * size_of::<usize>();
         rt.charge(bytes)?;
         partition.charged_bytes += bytes;
-        let width = self.slots.len();
-        let is_peer = number > 0 && {
-            let (before, this) = (partition.rows.row(number - 1, width), partition.rows.row(number, width));
-            self.order.iter().all(|key| key.compare(before, this).is_eq())
-        };
+        let mut row = self.slots.iter().map(|slot| rt.frame.slots[*slot].clone()).collect::<Vec<Datum>>();
+        let is_peer = partition.len() > 0 && self.order.iter().all(|key| key.compare(&partition.last, &row).is_eq());
         partition.peers.push(is_peer);
+        partition.rows.push(&row, rt)?;
+        std::mem::swap(&mut partition.last, &mut row);
         for (call, call_state) in self.calls.iter().zip(&mut state.calls) {
-            let mut bytes = 0;
+            row.clear();
             for arg in &call.args {
-                let value = arg.eval(rt)?;
-                bytes += size_of::<Datum>() + value.heap_size();
-                call_state.args.push(value);
+                row.push(arg.eval(rt)?);
             }
             if let Some(filter) = &call.filter {
-                bytes += size_of::<bool>();
-                call_state.passes.push(filter.passes(rt)?);
+                row.push(Datum::Bool(filter.passes(rt)?));
             }
-            rt.charge(bytes)?;
-            call_state.charged_bytes += bytes;
+            call_state.args.push(&row, rt)?;
         }
         Ok(())
     }

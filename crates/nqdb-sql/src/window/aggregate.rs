@@ -30,7 +30,17 @@ pub struct MovingAggregate {
     charged_bytes: usize,
 }
 
-/// The arguments of all rows of the partition, row by row, and whether they pass the filter.
+/// The arguments of a partition's rows, wherever an executor keeps them.
+pub trait RowArguments {
+    /// How many rows there are, if they have arguments.
+    fn rows(&self) -> usize;
+    /// The number of arguments.
+    fn width(&self) -> usize;
+    /// The arguments of a row; none when the filter keeps it out.
+    fn get(&mut self, row: usize) -> SqlResult<Option<&[Datum]>>;
+}
+
+/// The arguments of all rows of the partition in memory, row by row, and whether they pass the filter.
 #[derive(Clone, Copy)]
 pub struct Arguments<'p> {
     pub values: &'p [Datum],
@@ -39,16 +49,18 @@ pub struct Arguments<'p> {
     pub passes: &'p [bool],
 }
 
-impl Arguments<'_> {
-    /// How many rows there are; those without arguments are not counted.
+impl RowArguments for Arguments<'_> {
     fn rows(&self) -> usize {
         self.values.len().checked_div(self.width).unwrap_or(usize::MAX)
     }
 
-    /// The arguments of a row; none when the filter keeps it out.
-    fn get(&self, row: usize) -> Option<&[Datum]> {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn get(&mut self, row: usize) -> SqlResult<Option<&[Datum]>> {
         let passes = self.passes.get(row).copied().unwrap_or(true);
-        if passes { self.values.get(row * self.width..(row + 1) * self.width) } else { None }
+        Ok(if passes { self.values.get(row * self.width..(row + 1) * self.width) } else { None })
     }
 }
 
@@ -80,7 +92,7 @@ impl MovingAggregate {
     pub fn value(
         &mut self,
         frame: FrameRows,
-        rows: Arguments<'_>,
+        rows: &mut impl RowArguments,
         surroundings: &mut impl Surroundings,
     ) -> SqlResult<Datum> {
         if self.valued != Some(frame) {
@@ -93,7 +105,7 @@ impl MovingAggregate {
     fn compute(
         &mut self,
         frame: FrameRows,
-        rows: Arguments<'_>,
+        rows: &mut impl RowArguments,
         surroundings: &mut impl Surroundings,
     ) -> SqlResult<Datum> {
         let has_hole = frame.hole.0 < frame.hole.1 || self.taken.hole.0 < self.taken.hole.1;
@@ -102,7 +114,7 @@ impl MovingAggregate {
                 self.take_in(row, rows, surroundings)?;
             }
             self.taken = frame;
-        } else if self.accumulator.combines_results() && rows.width == 1 {
+        } else if self.accumulator.combines_results() && rows.width() == 1 {
             return self.combine(frame, rows, surroundings);
         } else if !self.move_to(frame, rows, surroundings)? {
             self.start_anew(frame, rows, surroundings)?;
@@ -111,18 +123,28 @@ impl MovingAggregate {
         self.accumulator.finish()
     }
 
-    fn take_in(&mut self, row: usize, rows: Arguments<'_>, surroundings: &mut impl Surroundings) -> SqlResult<()> {
+    fn take_in(
+        &mut self,
+        row: usize,
+        rows: &mut impl RowArguments,
+        surroundings: &mut impl Surroundings,
+    ) -> SqlResult<()> {
         surroundings.count_row()?;
-        match rows.get(row) {
+        match rows.get(row)? {
             Some(args) => self.accumulator.accumulate_in(surroundings.functions(), args),
             None => Ok(()),
         }
     }
 
     /// False when the accumulator cannot let the row go.
-    fn take_out(&mut self, row: usize, rows: Arguments<'_>, surroundings: &mut impl Surroundings) -> SqlResult<bool> {
+    fn take_out(
+        &mut self,
+        row: usize,
+        rows: &mut impl RowArguments,
+        surroundings: &mut impl Surroundings,
+    ) -> SqlResult<bool> {
         surroundings.count_row()?;
-        match rows.get(row) {
+        match rows.get(row)? {
             Some(args) => self.accumulator.retract(args),
             None => Ok(true),
         }
@@ -132,7 +154,7 @@ impl MovingAggregate {
     fn move_to(
         &mut self,
         frame: FrameRows,
-        rows: Arguments<'_>,
+        rows: &mut impl RowArguments,
         surroundings: &mut impl Surroundings,
     ) -> SqlResult<bool> {
         let before = self.taken;
@@ -167,7 +189,7 @@ impl MovingAggregate {
     fn start_anew(
         &mut self,
         frame: FrameRows,
-        rows: Arguments<'_>,
+        rows: &mut impl RowArguments,
         surroundings: &mut impl Surroundings,
     ) -> SqlResult<()> {
         self.accumulator = fresh(self.aggregate, &self.arg_types);
@@ -184,7 +206,7 @@ impl MovingAggregate {
     fn combine(
         &mut self,
         frame: FrameRows,
-        rows: Arguments<'_>,
+        rows: &mut impl RowArguments,
         surroundings: &mut impl Surroundings,
     ) -> SqlResult<Datum> {
         let tree = match self.tree.take() {
@@ -206,14 +228,18 @@ impl MovingAggregate {
     }
 
     /// Leaf `row` is node `len + row`; node `n` combines `2 n` and `2 n + 1`.
-    fn build_tree(&mut self, rows: Arguments<'_>, surroundings: &mut impl Surroundings) -> SqlResult<Vec<Datum>> {
+    fn build_tree(
+        &mut self,
+        rows: &mut impl RowArguments,
+        surroundings: &mut impl Surroundings,
+    ) -> SqlResult<Vec<Datum>> {
         let len = rows.rows();
         let bytes = 2 * len * size_of::<Datum>();
         surroundings.charge(bytes)?;
         self.charged_bytes += bytes;
         let mut tree = vec![Datum::Null; 2 * len];
         for row in 0..len {
-            if let Some([value]) = rows.get(row) {
+            if let Some([value]) = rows.get(row)? {
                 tree[len + row] = value.clone();
             }
         }

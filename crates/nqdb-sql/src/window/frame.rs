@@ -45,7 +45,7 @@ pub struct Distance {
 
 /// The column that a RANGE frame with offsets measures in.
 pub trait RangeKey {
-    fn value(&self, row: usize) -> &Datum;
+    fn value(&self, row: usize) -> SqlResult<Datum>;
     fn descending(&self) -> bool;
     fn nulls_first(&self) -> bool;
 }
@@ -261,17 +261,17 @@ impl Walk {
         let (Some(in_range), Some(key)) = (distance.in_range, place.key) else {
             return Err(SqlError::internal("a RANGE frame with an offset has no in_range function"));
         };
-        let current = key.value(place.row);
+        let current = key.value(place.row)?;
         // In descending order "preceding" is greater, and the comparison turns round.
         let subtract = self.subtract != key.descending();
         let less = self.is_end != key.descending();
         while *at < place.peers.rows() {
             surroundings.count_row()?;
-            let value = key.value(*at);
+            let value = key.value(*at)?;
             let goes_on = if current.is_null() || value.is_null() {
                 self.goes_on_at_null(value.is_null(), current.is_null(), key.nulls_first())
             } else {
-                let inside = in_range(surroundings.functions(), value, current, &distance.value, subtract, less)?;
+                let inside = in_range(surroundings.functions(), &value, &current, &distance.value, subtract, less)?;
                 inside == self.is_end
             };
             if !goes_on {

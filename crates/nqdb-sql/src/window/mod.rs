@@ -22,7 +22,7 @@ mod peers;
 use nqdb_functions::FunctionContext;
 use nqdb_sqlstate::SqlResult;
 
-pub use aggregate::{Arguments, MovingAggregate};
+pub use aggregate::{Arguments, MovingAggregate, RowArguments};
 pub use frame::{Bound, Distance, Frame, FrameCursor, FrameRows, Place, RangeKey, Side, checked_distance};
 pub use function::{Ntile, neighbour, rank, row_in_frame};
 pub use peers::Peers;
