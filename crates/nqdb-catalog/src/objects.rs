@@ -189,11 +189,12 @@ impl Objects {
         }
     }
 
-    /// The row of an object: this transaction's own, or the newest committed one.
+    /// The row of an object: this transaction's own, or the newest committed one, whose commit may be about to be synced: it
+    /// gave the lock on the object up before.
     fn find(&self, txn: &Transaction, space: Space, oid: Oid) -> Result<Option<RowId>> {
         let key = [Datum::Oid(self.database_of(space)), Datum::Int2(space as i16), Datum::Oid(oid)];
         let prefix = self.store.indexes[BY_OID].key_prefix(&key);
-        for view in [txn.view_with_own_writes(), self.system.latest_view()] {
+        for view in [txn.view_with_own_writes(), txn.appended_view()] {
             let upper = IndexStore::prefix_end(&prefix);
             let lower = Bound::Included(prefix.clone());
             let mut scan = self.store.index_scan(BY_OID, view, lower, upper, Direction::Forward);

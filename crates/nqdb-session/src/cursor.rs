@@ -442,7 +442,9 @@ impl Session {
     pub(crate) fn open_relations(&self) -> Vec<u32> {
         let plans = self.portals.values().filter_map(|portal| portal.plan.as_ref());
         let queries = plans.filter(|plan| !plan.writes && !plan.is_explain());
-        queries.flat_map(|plan| plan.relations.iter().map(|(oid, _)| *oid)).collect()
+        let relations = queries.flat_map(|plan| plan.relations.iter().map(|(oid, _)| *oid));
+        let catalog = self.surroundings.catalog.borrow();
+        relations.filter(|relation| catalog.view_by_oid(*relation).is_none()).collect()
     }
 
     /// The rows that the cursors of a plan's WHERE CURRENT OF stand on.

@@ -6,13 +6,16 @@
 
 use std::sync::Arc;
 
+use nqdb_catalog::rights::{Rights, SecuredKind};
 use nqdb_sql::bind::{BindContext, bind};
 use nqdb_sql::definition::Definition;
 use nqdb_sql::ir::OutputColumn;
 use nqdb_sql::params::ParamTypes;
 use nqdb_sql::plan::{Plan, PlanContext, explain, explain_column, plan, plan_cursor};
+use nqdb_sql::rights::Access;
 use nqdb_sql::statement::{ExplainOptions, Parsed, StatementKind};
 use nqdb_sqlstate::{INVALID_SQL_STATEMENT_NAME, SqlError, SqlResult};
+use nqdb_txn::RelationLock;
 use nqdb_types::{Oid, Type};
 
 use crate::run::{result_type_changed, same_columns};
@@ -124,9 +127,8 @@ impl Session {
             let mut parameters = ParamTypes::declared(&statement.parameters);
             let mut plan = self.with_planner(|cx, planner| {
                 let (bound, accesses) = bind(&statement.parsed, cx, &mut parameters)?;
-                let mut plan = explain(bound, parameters.types(), options, planner, &|| cx.session.clock_micros())?;
-                plan.accesses = accesses;
-                Ok(plan)
+                let plan = explain(bound, parameters.types(), options, planner, &|| cx.session.clock_micros())?;
+                Ok(with_accesses(plan, accesses, cx))
             })?;
             self.choose_executor(&mut plan);
             self.lock_relations(&plan.relations).await?;
@@ -200,24 +202,33 @@ fn make_plan(
                 },
                 _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
             };
-            let mut plan = explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())?;
-            plan.accesses = accesses;
-            Ok(plan)
+            let plan = explain(bound, parameters.types(), *options, planner, &|| cx.session.clock_micros())?;
+            Ok(with_accesses(plan, accesses, cx))
         }
         StatementKind::DeclareCursor(declare) => {
             let (bound, accesses) = bind(&declare.query, cx, parameters)?;
-            let mut plan = plan_cursor(bound, declare.options, parameters.types(), planner)?;
-            plan.accesses = accesses;
-            Ok(plan)
+            Ok(with_accesses(plan_cursor(bound, declare.options, parameters.types(), planner)?, accesses, cx))
         }
         StatementKind::Rows(_) => {
             let (bound, accesses) = bind(parsed, cx, parameters)?;
-            let mut plan = plan(bound, parameters.types(), planner)?;
-            plan.accesses = accesses;
-            Ok(plan)
+            Ok(with_accesses(plan(bound, parameters.types(), planner)?, accesses, cx))
         }
         _ => Err(SqlError::unsupported("EXPLAIN of this statement")),
     }
+}
+
+/// The plan with what it needs to be allowed, and with locks on the views that it was made of.
+fn with_accesses(mut plan: Plan, accesses: Vec<Access>, cx: &BindContext<'_>) -> Plan {
+    for access in &accesses {
+        let is_view = access.kind == SecuredKind::Table && cx.catalog.view_by_oid(access.object).is_some();
+        if is_view && plan.relations.iter().all(|(relation, _)| *relation != access.object) {
+            let only_read = access.needed.without(Rights::SELECT).is_empty();
+            let mode = if only_read { RelationLock::AccessShare } else { RelationLock::RowExclusive };
+            plan.relations.push((access.object, mode));
+        }
+    }
+    plan.accesses = accesses;
+    plan
 }
 
 /// The columns of SHOW.

@@ -218,7 +218,7 @@ impl Session {
     /// 25006 for a statement that writes in a read-only transaction, other than into temporary tables. One that only draws
     /// from a sequence fails there.
     fn check_read_only(&mut self, plan: &Plan) -> SqlResult<()> {
-        if !self.is_read_only() || !(plan.writes || plan.locks_rows) {
+        if !self.is_read_only() || !(plan.writes || plan.locks_rows.is_some()) {
             return Ok(());
         }
         let catalog = self.catalog_view();

@@ -170,6 +170,18 @@ impl Lock {
         blockers
     }
 
+    /// Whether somebody in the queue waits for what this owner holds, and holds what this request waits for.
+    fn closes_ring(&self, owner: OwnerId, mode: RelationLock) -> bool {
+        let held_by =
+            |who: OwnerId| self.holders.iter().find(|(holder, _)| *holder == who).map_or(0, |(_, held)| *held);
+        let own = held_by(owner);
+        let others = self.queue.iter().filter(|(waiter, _)| *waiter != owner);
+        own != 0
+            && others
+                .into_iter()
+                .any(|(waiter, wanted)| wanted.conflicts() & own != 0 && mode.conflicts() & held_by(*waiter) != 0)
+    }
+
     fn wake(&self) {
         if let Some(changed) = &self.changed {
             changed.notify(usize::MAX);
@@ -195,8 +207,9 @@ impl RelationLocks {
             if !lock.queue.contains(&(owner, mode)) {
                 lock.queue.push_back((owner, mode));
             }
+            let closes_ring = lock.closes_ring(owner, mode);
             let changed = lock.changed.get_or_insert_default().listen();
-            return Err(TxnError::Wait(Wait::Relation(RelationWait { target, mode, changed })));
+            return Err(TxnError::Wait(Wait::Relation(RelationWait { target, mode, changed, closes_ring })));
         }
         let requests = lock.queue.len();
         lock.queue.retain(|(waiter, _)| *waiter != owner);

@@ -89,6 +89,8 @@ pub struct RelationWait {
     pub(crate) target: LockTarget,
     pub(crate) mode: RelationLock,
     pub(crate) changed: EventListener,
+    /// The other side waits already: no need to let `deadlock_timeout` pass before the search.
+    pub(crate) closes_ring: bool,
 }
 
 impl TxnWait {
@@ -215,6 +217,7 @@ impl Waiting {
     ) -> Option<(Waiting, EventListener)> {
         let now = Instant::now();
         let edge = Edge::of(&wait, process_id);
+        let search_at_once = matches!(&wait, Wait::Relation(wait) if wait.closes_ring);
         let is_for_lock = !matches!(wait, Wait::SafeSnapshot(_));
         let listener = match wait {
             Wait::Txn(wait) | Wait::SafeSnapshot(wait) => {
@@ -231,7 +234,7 @@ impl Waiting {
         let waiting = Waiting {
             system: system.clone(),
             owner,
-            deadlock_at: Some(now + deadlock_timeout),
+            deadlock_at: Some(if search_at_once { now } else { now + deadlock_timeout }),
             give_up_at: lock_timeout.filter(|_| is_for_lock).map(|timeout| now + timeout),
         };
         waiting.system.wait_graph().waits.lock().insert(waiting.owner, edge);

@@ -11,6 +11,7 @@ use super::{Binder, span_position};
 use crate::ir::{ColumnId, Expr, JoinKind, LockWait, Query, Rel, RowLocking};
 use crate::names::name_of;
 use crate::parse::LOCK_MODES;
+use crate::plan::mentions::{expressions, operands, subquery, walk};
 
 /// One locking clause.
 struct Clause {
@@ -147,9 +148,29 @@ impl Binder<'_> {
             locks.push(RowLocking { table, address, columns, mode, wait });
         }
         let recheck = if conditions.is_empty() { None } else { Some(conjunction(conditions)) };
+        for expr in recheck.iter().chain(recompute.iter().map(|(_, expr)| expr)) {
+            self.refer_again(expr);
+        }
         let input = Box::new(std::mem::replace(&mut query.rel, Rel::OneRow));
         query.rel = Rel::LockRows { input, locks, recheck, recompute };
         Ok(())
+    }
+}
+
+impl Binder<'_> {
+    /// Counts the references to WITH queries in an expression that was copied: each stays one query with two readers.
+    fn refer_again(&mut self, expr: &Expr) {
+        if let Some(query) = subquery(expr) {
+            walk(&query.rel, &mut |rel| {
+                if let Rel::WithScan { id, .. } = rel
+                    && let Some(table) = self.common_tables.iter_mut().find(|table| table.id == *id)
+                {
+                    table.reference_count += 1;
+                }
+                expressions(rel).into_iter().for_each(|expr| self.refer_again(expr));
+            });
+        }
+        operands(expr).into_iter().for_each(|operand| self.refer_again(operand));
     }
 }
 

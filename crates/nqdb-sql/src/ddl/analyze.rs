@@ -46,6 +46,8 @@ pub(super) fn vacuum(vacuum: &VacuumStatement, cx: &mut DdlContext<'_, '_>) -> R
         }
         if vacuum.analyze {
             analyze_table(&table, vacuum.skip_locked, cx)?;
+        } else {
+            lock_for_upkeep(&table, Upkeep::Vacuum, vacuum.skip_locked, cx)?;
         }
     }
     Ok(CommandTag::Other("VACUUM"))
@@ -159,14 +161,24 @@ fn check_columns(target: &MaintenanceTable, relation: &str, exists: impl Fn(&str
     Ok(())
 }
 
-fn analyze_table(table: &Arc<TableDef>, skip_locked: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+/// Locks a table against others who work on it; `None`, with a warning, when that would have to wait and must not.
+fn lock_for_upkeep(
+    table: &Arc<TableDef>,
+    upkeep: Upkeep,
+    skip_locked: bool,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<Option<Arc<TableDef>>, TxnError> {
     const LOCK: RelationLock = RelationLock::ShareUpdateExclusive;
     if skip_locked && !cx.exec.txn.try_lock_relation(table.oid, LOCK)? {
-        let message = format!("skipping analyze of \"{}\" --- lock not available", table.name);
+        let message = format!("skipping {} of \"{}\" --- lock not available", upkeep.verb(), table.name);
         cx.exec.notices.push(Notice::warning(LOCK_NOT_AVAILABLE, message));
-        return Ok(());
+        return Ok(None);
     }
-    let table = cx.writer().lock_table(table.oid, LOCK)?;
+    cx.writer().lock_table(table.oid, LOCK).map(Some)
+}
+
+fn analyze_table(table: &Arc<TableDef>, skip_locked: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+    let Some(table) = lock_for_upkeep(table, Upkeep::Analyze, skip_locked, cx)? else { return Ok(()) };
     let (rows, sample) = sample_rows(&table, cx)?;
     let columns = table
         .columns

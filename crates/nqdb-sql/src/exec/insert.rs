@@ -20,7 +20,7 @@ use std::sync::Arc;
 use nqdb_catalog::TableDef;
 use nqdb_sqlstate::{CARDINALITY_VIOLATION, SERIALIZATION_FAILURE, SqlError, SqlResult};
 use nqdb_txn::Direction;
-use nqdb_txn::{Modified, Newest, ReadView, RowId, RowImage, RowVersion, TxnError, Wait};
+use nqdb_txn::{Modified, Newest, ReadView, RowId, RowImage, RowLock, RowVersion, TxnError, Wait};
 use nqdb_types::{Datum, TypeCatalog, current_value};
 
 use super::constraint::{CheckConstraint, check_row, write_error};
@@ -257,19 +257,21 @@ impl InsertTarget {
             if self.is_of_this_statement(row_id, version, rt)? {
                 return Err(second_time());
             }
-            if let Some(predicate) = &update.predicate
-                && !predicate.passes(rt)?
-            {
-                return Ok(Some(Attempt::Skipped));
-            }
+            let is_wanted = update.predicate.as_ref().map_or(Ok(true), |predicate| predicate.passes(rt))?;
             let mut new = old.clone();
-            for (position, value) in &update.set {
-                new[*position] = value.eval(rt)?;
-            }
-            self.complete_row(&mut new, rt)?;
-            check_row(&self.table, &self.checks, &new, rt)?;
-            let result = self.table.store.update(rt.cx.txn, row_id, version, &new);
+            let result = if is_wanted {
+                for (position, value) in &update.set {
+                    new[*position] = value.eval(rt)?;
+                }
+                self.complete_row(&mut new, rt)?;
+                check_row(&self.table, &self.checks, &new, rt)?;
+                self.table.store.update(rt.cx.txn, row_id, version, &new)
+            } else {
+                // The row stays as it is until this transaction ends: the condition was true of it.
+                self.table.store.lock_row(rt.cx.txn, row_id, version, RowLock::NoKeyUpdate)
+            };
             match result {
+                Ok(Modified::Done) if !is_wanted => return Ok(Some(Attempt::Skipped)),
                 Ok(Modified::Done) => {
                     if let Some(watch) = &self.watch {
                         let value =

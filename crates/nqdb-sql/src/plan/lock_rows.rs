@@ -35,7 +35,7 @@ impl Planner<'_> {
             let address = self.slot(lock.address)?;
             locked.push(LockedRow { table: lock.table.clone(), address, columns, mode: lock.mode, wait: lock.wait });
         }
-        self.locks_rows = true;
+        self.locks_rows = self.locks_rows.or(locks.first().map(|lock| lock.mode));
         let recheck = recheck.as_ref().map(|recheck| self.compile(recheck)).transpose()?;
         let mut computed = Vec::with_capacity(recompute.len());
         for (id, expr) in recompute {

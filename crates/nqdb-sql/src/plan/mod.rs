@@ -48,7 +48,7 @@ mod with;
 use std::sync::Arc;
 
 use nqdb_catalog::Snapshot;
-use nqdb_txn::RelationLock;
+use nqdb_txn::{RelationLock, RowLock};
 use nqdb_types::{NoUserTypes, Oid, TypeCatalog};
 
 use crate::exec::{Root, Subplan, WithChange, WithPlan};
@@ -127,7 +127,7 @@ pub struct Plan {
     /// What it needs to be allowed, to be checked before each execution.
     pub accesses: Vec<Access>,
     /// It locks rows: refused in a read-only transaction.
-    pub locks_rows: bool,
+    pub locks_rows: Option<RowLock>,
     /// It changes rows: refused in a read-only transaction.
     pub writes: bool,
     /// It reads rows: the statement needs a snapshot of its own.
@@ -167,8 +167,13 @@ impl Plan {
     /// What errors call the statement: `SELECT`, `INSERT`, `UPDATE` or `DELETE`, also below an EXPLAIN.
     pub fn command(&self) -> &'static str {
         match &self.root {
-            Root::Query(_) if self.locks_rows && self.changes.is_empty() => "SELECT FOR UPDATE",
-            Root::Query(_) => "SELECT",
+            Root::Query(_) => match self.locks_rows.filter(|_| self.changes.is_empty()) {
+                None => "SELECT",
+                Some(RowLock::KeyShare) => "SELECT FOR KEY SHARE",
+                Some(RowLock::Share) => "SELECT FOR SHARE",
+                Some(RowLock::NoKeyUpdate) => "SELECT FOR NO KEY UPDATE",
+                Some(RowLock::Update) => "SELECT FOR UPDATE",
+            },
             Root::Insert(_) => "INSERT",
             Root::Modify(modify) if modify.update.is_some() => "UPDATE",
             Root::Modify(_) => "DELETE",

@@ -81,6 +81,8 @@ impl Planner<'_> {
                 // Conditions of this level come first, as they are written.
                 let above = std::mem::replace(&mut conditions, go);
                 conditions.extend(above);
+                // The cheap ones first: what they refuse does not reach the others, nor their errors.
+                conditions.sort_by(|one, other| cost::evaluation(one).total_cmp(&cost::evaluation(other)));
                 let planned = self.plan_rel(input, conditions, wishes)?;
                 self.filtered(planned, &stay)
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_txn::RelationLock;
+use nqdb_txn::{RelationLock, RowLock};
 use nqdb_types::Type;
 
 use super::CurrentOf;
@@ -31,7 +31,7 @@ pub(crate) struct Planner<'a> {
     /// Those of `with` that run to their end before anything else.
     pub early_with: Vec<usize>,
     /// There is a FOR UPDATE in it.
-    pub locks_rows: bool,
+    pub locks_rows: Option<RowLock>,
     pub relations: Vec<(u32, RelationLock)>,
     /// What full scans of all the tables would cost.
     pub full_scans_cost: f64,
@@ -68,7 +68,7 @@ impl<'a> Planner<'a> {
             with_places: HashMap::default(),
             recursion_places: HashMap::default(),
             early_with: Vec::new(),
-            locks_rows: false,
+            locks_rows: None,
             relations: Vec::new(),
             full_scans_cost: 0.0,
             needs_number: false,

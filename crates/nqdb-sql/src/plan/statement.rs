@@ -60,7 +60,7 @@ pub fn explain(
         relations: plan.relations.clone(),
         catalog_version: plan.catalog_version,
         accesses: Vec::new(),
-        locks_rows: plan.locks_rows && options.analyze,
+        locks_rows: plan.locks_rows.filter(|_| options.analyze),
         writes: plan.writes && options.analyze,
         needs_snapshot: plan.needs_snapshot,
         needs_number: plan.needs_number && options.analyze,

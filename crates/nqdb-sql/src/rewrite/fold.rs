@@ -1,4 +1,5 @@
-//! Constants: calls of immutable functions over literals become literals, AND and OR lose what is decided.
+//! Constants: calls of immutable functions over literals become literals, calls that a NULL decides become NULL, AND and OR
+//! lose what is decided.
 //!
 //! A call that fails stays: it fails, as it must, when a row asks for it. The binder does this for every statement, so
 //! that both executors and the choice of indexes see plain literals.
@@ -74,6 +75,8 @@ fn fold(expr: &mut Expr, cx: &mut FunctionContext<'_>) {
         }
     }
     let folded = match &mut expr.kind {
+        // As in PostgreSQL the other arguments are not evaluated, volatile or not.
+        ExprKind::Call { function, args } if is_decided_by_null(function, args) => Some(Datum::Null),
         ExprKind::Call { function, args } if is_constant(function, args) => {
             let values: Vec<Datum> = args.iter().filter_map(literal).cloned().collect();
             (function.eval)(cx, &values).ok()
@@ -108,6 +111,11 @@ fn literal(expr: &Expr) -> Option<&Datum> {
         ExprKind::Literal(datum) => Some(datum),
         _ => None,
     }
+}
+
+/// Whether a call is NULL because one of its arguments is.
+fn is_decided_by_null(function: &Function, args: &[Expr]) -> bool {
+    function.strict && !function.set_returning && args.iter().any(|arg| literal(arg).is_some_and(Datum::is_null))
 }
 
 /// Whether a call gives the same value always and everywhere.

@@ -53,6 +53,8 @@ pub(super) enum Obstacle {
     Busy(TxnWait),
     /// Another transaction is at it, but does not conflict: what counts is the committed version below this one.
     Below(RowHeader),
+    /// Another transaction committed this version, which may have left the key alone: all that FOR KEY SHARE asks.
+    Newer(RowHeader),
     /// The answer changed while it was sought: look again.
     Again,
 }
@@ -81,7 +83,7 @@ impl TableStore {
             keys.push(self.key_of_datums(position, row)?);
         }
         let claims: Vec<KeyClaim<'_>> = keys.iter().enumerate().filter_map(|key| self.claim(key)).collect();
-        let _guard = self.claim_keys(txn, &system, row_id, &claims, None)?;
+        let _guard = self.claim_keys(txn, &system, row_id, &claims, None, false)?;
         let image = self.build_image(txn, row_id, row)?;
         let xid = self.insert_row(txn, row_id, &image)?;
         for (index, key) in self.indexes.iter().zip(&keys) {
@@ -260,7 +262,7 @@ impl TableStore {
         let (flags, mode) = if changes_unique_key { (KEY_CHANGED, RowLock::Update) } else { (0, RowLock::NoKeyUpdate) };
         let claims: Vec<KeyClaim<'_>> = changed.iter().filter_map(|(p, _, after)| self.claim((*p, after))).collect();
         let row_guard = (!changed.is_empty()).then_some(row_id);
-        let _guard = self.claim_keys(txn, system, row_id, &claims, row_guard)?;
+        let _guard = self.claim_keys(txn, system, row_id, &claims, row_guard, false)?;
         let mark = txn.undo.last();
         let image = self.build_image(txn, row_id, new)?;
         let attempt = self.replace_row(txn, row_id, &image, flags, &mut |txn, edit| {
@@ -348,10 +350,20 @@ impl TableStore {
             match self.judge_now(txn, &system, row_id, seen, mode, below)? {
                 None => return Ok(Modified::Done),
                 Some(Obstacle::Again) => {}
-                Some(Obstacle::Below(newest)) => match self.committed_below(&system, row_id, newest)? {
-                    Some(committed) => below = Some((newest, committed)),
-                    None => return self.answer(txn, Obstacle::Missing),
-                },
+                Some(Obstacle::Newer(newest)) => {
+                    let kept = self.key_kept_since(&system, row_id, newest, seen)?;
+                    below = Some((newest, kept.unwrap_or(newest)));
+                }
+                Some(Obstacle::Below(newest)) => {
+                    let kept = match mode {
+                        RowLock::KeyShare => self.key_kept_since(&system, row_id, newest, seen)?,
+                        _ => None,
+                    };
+                    match kept.map_or_else(|| self.committed_below(&system, row_id, newest), |kept| Ok(Some(kept)))? {
+                        Some(committed) => below = Some((newest, committed)),
+                        None => return self.answer(txn, Obstacle::Missing),
+                    }
+                }
                 Some(obstacle) => return self.answer(txn, obstacle),
             }
         }
@@ -362,6 +374,28 @@ impl TableStore {
         let Some(mut row) = self.stored_row(row_id)? else { return Ok(None) };
         let mut header = newest;
         while header.xid == newest.xid {
+            match system.older_version(header, &mut row.image)? {
+                Some(older) => header = older,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(header))
+    }
+
+    /// The version `seen`, when nothing between it and `newest` has touched the key.
+    fn key_kept_since(
+        &self,
+        system: &TxnSystem,
+        row_id: RowId,
+        newest: RowHeader,
+        seen: RowVersion,
+    ) -> Result<Option<RowHeader>> {
+        let Some(mut row) = self.stored_row(row_id)? else { return Ok(None) };
+        let mut header = newest;
+        while header.version() != seen {
+            if header.flags & (DELETED | KEY_CHANGED) != 0 {
+                return Ok(None);
+            }
             match system.older_version(header, &mut row.image)? {
                 Some(older) => header = older,
                 None => return Ok(None),
@@ -453,7 +487,12 @@ impl TableStore {
                 }
                 XidStatus::RolledBack => return Ok(Some(Obstacle::Again)),
                 XidStatus::Committed(_) if !is_seen => {
-                    return Ok(Some(Obstacle::Committed { xid: header.xid, deleted }));
+                    let may_keep_key = mode == RowLock::KeyShare && header.flags & (DELETED | KEY_CHANGED) == 0;
+                    match below.filter(|(newest, _)| *newest == header) {
+                        None if may_keep_key => return Ok(Some(Obstacle::Newer(header))),
+                        Some((_, kept)) if kept.version() == seen => {}
+                        _ => return Ok(Some(Obstacle::Committed { xid: header.xid, deleted })),
+                    }
                 }
                 XidStatus::Committed(_) => {}
             }
@@ -472,7 +511,7 @@ impl TableStore {
             Obstacle::Missing if txn.isolation().keeps_its_snapshot() => {
                 Err(TxnError::SerializationFailure { deleted: true })
             }
-            Obstacle::Missing | Obstacle::Again | Obstacle::Below(_) => Ok(Modified::Gone),
+            Obstacle::Missing | Obstacle::Again | Obstacle::Below(_) | Obstacle::Newer(_) => Ok(Modified::Gone),
             Obstacle::Committed { xid, deleted } => {
                 txn.depend_on_commit_of(xid);
                 match deleted {
