@@ -1,7 +1,5 @@
 """What Django finds out about the objects of schema.sql (inspectdb), and what it does with models of its own: migrations of
-the built-in apps, schema changes, queries. Prints all of it; $NQDB_TARGET says which server is asked.
-
-Foreign keys of the database are left out: every relation here is made with db_constraint=False."""
+the built-in apps, schema changes, queries. Prints all of it; $NQDB_TARGET says which server is asked."""
 
 import io
 import os
@@ -41,7 +39,7 @@ class Author(models.Model):
 
 class Book(models.Model):
     title = models.CharField(max_length=200, db_index=True)
-    author = models.ForeignKey(Author, models.CASCADE, db_constraint=False)
+    author = models.ForeignKey(Author, models.CASCADE)
     pages = models.PositiveIntegerField(default=1)
     price = models.DecimalField(max_digits=8, decimal_places=2, null=True)
     facts = models.JSONField(default=dict)
@@ -169,7 +167,15 @@ def migrate():
     print(command("sqlmigrate", "library", "0001"))
     print(command("migrate", "library", verbosity=1, no_color=True))
     print(command("migrate", "sessions", verbosity=1, no_color=True))
-    print(command("showmigrations", "library", "sessions", no_color=True))
+    print(command("migrate", "admin", verbosity=1, no_color=True))
+    print(command("showmigrations", "library", "sessions", "auth", "admin", no_color=True))
+    from django.contrib.auth.models import Group, Permission, User
+
+    user = User.objects.create(username="ada", last_login="2024-02-29T12:00:00+00:00")
+    user.groups.add(Group.objects.create(name="mathematicians"))
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    show("permissions", sorted(user.get_all_permissions()))
+    show("deleted", sorted(Group.objects.all().delete()[1].items()))
     from django.contrib.sessions.backends.db import SessionStore
 
     store = SessionStore()
@@ -188,7 +194,7 @@ def main():
         sys.path.insert(0, folder)
         settings.configure(
             DATABASES={"default": database()},
-            INSTALLED_APPS=["django.contrib.postgres", "django.contrib.sessions", "library"],
+            INSTALLED_APPS=["django.contrib.postgres", "django.contrib.contenttypes", "django.contrib.auth", "django.contrib.admin", "django.contrib.sessions", "library"],
             DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
             USE_TZ=True,
             SECRET_KEY="of tests",

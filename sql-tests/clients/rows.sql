@@ -8,6 +8,7 @@ INSERT INTO orders (customer, placed, note, quantity, price, code, colour) VALUE
     (1, '2024-02-29', E'a\tb', 2, 10.5, 'ab', 'red'), (2, '2024-03-01', NULL, 1, NULL, NULL, NULL),
     (1, '2024-03-01', E'\\N', 3, 0.01, 'zz9', 'blue'), (3, '2024-03-02', '', 4, 7, NULL, 'green');
 INSERT INTO "Odd Name" VALUES (1, 'from', 'abc'), (2, '''', NULL);
+INSERT INTO order_lines VALUES (2, 1, NULL, 1, 'from', 20), (2, 2, 1, NULL, NULL, 10), (3, 1, NULL, 2, '''', 30);
 INSERT INTO "Odd Schema"."Table" (v) VALUES (1), (2);
 INSERT INTO dropped_columns VALUES (1, 'x', 1), (2, NULL, NULL);
 INSERT INTO no_columns DEFAULT VALUES;

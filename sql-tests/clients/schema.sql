@@ -72,6 +72,24 @@ ALTER TABLE dropped_columns DROP COLUMN also_gone;
 CREATE TABLE no_columns ();
 CREATE TABLE options_set (a integer) WITH (fillfactor = 70, autovacuum_enabled = false);
 
+ALTER TABLE orders ADD CONSTRAINT orders_customer_fkey
+    FOREIGN KEY (customer) REFERENCES shop.customer ON UPDATE CASCADE ON DELETE RESTRICT;
+CREATE TABLE order_lines (
+    order_id bigint REFERENCES orders ON DELETE CASCADE,
+    line integer,
+    parent_line integer,
+    odd_number integer,
+    odd_name text,
+    place integer UNIQUE DEFERRABLE INITIALLY DEFERRED,
+    PRIMARY KEY (order_id, line) DEFERRABLE,
+    UNIQUE (line, order_id),
+    CONSTRAINT "odd one" FOREIGN KEY (odd_number, odd_name) REFERENCES "Odd Name" MATCH FULL
+        ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED,
+    FOREIGN KEY (parent_line, order_id) REFERENCES order_lines (line, order_id) ON DELETE SET NULL (parent_line)
+);
+COMMENT ON CONSTRAINT "odd one" ON order_lines IS 'to a name that has to be quoted';
+ALTER TABLE dropped_columns ADD CONSTRAINT not_valid_fkey FOREIGN KEY (a) REFERENCES orders NOT VALID;
+
 CREATE INDEX orders_customer_idx ON orders (customer, placed DESC);
 CREATE UNIQUE INDEX orders_note_key ON orders (note NULLS FIRST);
 CREATE INDEX orders_lower_idx ON orders (lower(note), (price * 2)) WHERE price IS NOT NULL;

@@ -20,6 +20,7 @@
 //! | `scan`, `kept` | tables, and the rows of WITH queries, into batches |
 //! | `join_keys` | what a join's built side has, for the scans that are joined with it |
 //! | `measure` | rows and times of operators, for EXPLAIN ANALYZE |
+//! | `buffers` | what arrays hold, each buffer once |
 //! | `memory`, `spill` | the statements' pool, and temporary files for what has no room there |
 //! | `watch` | ending what nobody wants any more |
 //! | `shape`, `column` | how values lie in arrays |
@@ -33,6 +34,7 @@
 //! 3. Nothing in here writes, waits for a lock, or asks a session.
 
 mod aggregate;
+mod buffers;
 mod cache;
 mod column;
 pub mod executor;

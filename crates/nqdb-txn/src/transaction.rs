@@ -85,6 +85,8 @@ pub struct Transaction {
     end_depends_on: AtomicU64,
     held_relations: Vec<(u32, RelationLock)>,
     held_rows: Vec<(u32, RowId, RowLock)>,
+    /// Rows whose key in a deferrable index another row may have, until they are asked for.
+    doubts: Vec<(u32, RowId)>,
     /// The relation in whose queue this transaction has a place.
     queued: Option<u32>,
     /// What was said about tables, in order.
@@ -158,6 +160,7 @@ impl Transaction {
             end_depends_on: AtomicU64::new(0),
             held_relations: Vec::new(),
             held_rows: Vec::new(),
+            doubts: Vec::new(),
             queued: None,
             definitions: Vec::new(),
             on_commit: Vec::new(),
@@ -671,6 +674,16 @@ impl Transaction {
     /// Whether this transaction holds exactly this mode.
     pub fn holds_relation(&self, relation: u32, mode: RelationLock) -> bool {
         self.held_relations.contains(&(relation, mode))
+    }
+
+    /// Notes that another row may have the key of a row in the deferrable index with this number.
+    pub(crate) fn note_doubt(&mut self, index: u32, row: RowId) {
+        self.doubts.push((index, row));
+    }
+
+    /// The rows, with the numbers of indexes, whose keys are in doubt since the last call. Some may not have been written.
+    pub fn take_doubts(&mut self) -> Vec<(u32, RowId)> {
+        std::mem::take(&mut self.doubts)
     }
 
     /// Remembers a row lock that was taken, for the end.

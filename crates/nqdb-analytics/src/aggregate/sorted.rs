@@ -20,6 +20,7 @@ use nqdb_sqlstate::SqlError;
 use nqdb_types::Datum;
 
 use super::{Groups, argument};
+use crate::buffers::Buffers;
 use crate::column::{ColumnBuilder, datum_at};
 use crate::expression::EvalContext;
 use crate::failure::{Failure, Outcome};
@@ -56,18 +57,21 @@ pub(super) struct SortedGroups {
     group_of: Vec<u32>,
     groups: usize,
     batch_bytes: usize,
+    /// What is counted in `batch_bytes`.
+    counted: Buffers,
 }
 
 impl SortedGroups {
     pub fn new(sorting: Arc<Sorting>, result: Shape, cx: Arc<EvalContext>) -> SortedGroups {
         let (batches, group_of) = (Vec::new(), Vec::new());
-        SortedGroups { sorting, result, cx, batches, group_of, groups: 0, batch_bytes: 0 }
+        SortedGroups { sorting, result, cx, batches, group_of, groups: 0, batch_bytes: 0, counted: Buffers::default() }
     }
 
     /// All rows, in one array for each argument and key.
     fn columns(&mut self) -> Outcome<Vec<ArrayRef>> {
         let batches = std::mem::take(&mut self.batches);
         self.batch_bytes = 0;
+        self.counted = Buffers::default();
         let width = batches.first().map_or(0, Vec::len);
         let column = |number: usize| {
             let arrays: Vec<&dyn Array> =
@@ -214,7 +218,7 @@ impl Groups for SortedGroups {
             None => None,
         };
         if nulls.is_none() && passing.is_none() {
-            self.batch_bytes += values.iter().map(|array| array.get_array_memory_size()).sum::<usize>();
+            self.batch_bytes += self.counted.added_bytes_of(values);
             self.group_of.extend(groups.iter().map(|group| *group as u32));
             self.batches.push(values.to_vec());
             return Ok(());
@@ -225,7 +229,7 @@ impl Groups for SortedGroups {
         };
         let mask: BooleanArray = (0..groups.len()).map(|row| Some(counts(row))).collect();
         let kept = values.iter().map(|array| Ok(filter(array.as_ref(), &mask)?)).collect::<Outcome<Vec<ArrayRef>>>()?;
-        self.batch_bytes += kept.iter().map(|array| array.get_array_memory_size()).sum::<usize>();
+        self.batch_bytes += self.counted.added_bytes_of(&kept);
         let kept_groups = groups.iter().enumerate().filter(|(row, _)| mask.value(*row));
         self.group_of.extend(kept_groups.map(|(_, group)| *group as u32));
         self.batches.push(kept);
@@ -259,7 +263,7 @@ impl Groups for SortedGroups {
     }
 
     fn size_bytes(&self) -> usize {
-        // At the end each row is there once more, by its number.
-        self.batch_bytes + 3 * self.group_of.capacity() * size_of::<u32>()
+        // At the end each row is there once more: in one array, and by its number.
+        2 * self.batch_bytes + 3 * self.group_of.capacity() * size_of::<u32>()
     }
 }

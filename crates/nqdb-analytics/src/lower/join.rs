@@ -20,7 +20,7 @@ use nqdb_sql::rewrite::estimate;
 
 use super::{Lowered, Lowering, Sources, in_one_stream};
 use crate::expression::{Columns, Expression, Node, is_comparison, is_equality};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::join_keys::{CollectKeysExec, JoinKeys, makes_keys};
 use crate::shape::Repr;
 use crate::spill::{JoinParts, SpillingJoinExec};
@@ -99,6 +99,14 @@ impl Lowering<'_> {
             JoinType::RightSemi | JoinType::RightAnti => probing.columns.clone(),
             _ => built.columns.extended(built.width(), &probing.columns),
         };
+        let width = match join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti => built.width(),
+            JoinType::RightSemi | JoinType::RightAnti => probing.width(),
+            _ => built.width().min(probing.width()),
+        };
+        if width == 0 {
+            return Err(Failure::Declined("a join of a relation without columns"));
+        }
         let (projection, places) = projected(&columns, needed);
         let sources = joined_sources(join_type, &built.sources, &probing.sources);
         let input = in_one_stream(built.plan);

@@ -21,7 +21,10 @@ impl Lowering<'_> {
         let mut inner = needed.clone();
         inner.extend(keys.iter().map(|key| key.column));
         let input = self.relation(input, &inner)?;
-        let Some(ordering) = self.ordering(&input, keys)? else { return Ok(input) };
+        let Some(ordering) = self.ordering(&input, keys)?.filter(|_| window.reach() != Some(0)) else {
+            // No keys; or no rows are wanted, which a sort does not take.
+            return Ok(input);
+        };
         let sort = SortExec::new(ordering.clone(), input.plan).with_preserve_partitioning(true);
         let plan = merged(ordering, Arc::new(sort.with_fetch(window.reach())), window.reach());
         // The first rows of an order depend on all.

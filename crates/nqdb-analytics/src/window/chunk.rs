@@ -15,6 +15,7 @@ use nqdb_types::Datum;
 
 use super::Arguments;
 use super::operator::{KeyColumn, WindowParts};
+use crate::buffers::Buffers;
 use crate::column::datum_at;
 use crate::failure::{Failure, Outcome};
 use crate::watch::Stop;
@@ -45,6 +46,8 @@ pub(super) struct Surrounded<'a> {
     pub functions: FunctionContext<'a>,
     pub stop: &'a Stop,
     pub memory: &'a MemoryReservation,
+    /// The buffers that are counted in `memory`.
+    pub counted: &'a mut Buffers,
     pub steps: u32,
 }
 
@@ -133,7 +136,7 @@ pub(super) fn compute(
     let mut computations = Vec::with_capacity(parts.calls.len());
     for call in &parts.calls {
         let args = arguments(call, batches)?;
-        let bytes = args.values.iter().map(|values| values.get_array_memory_size()).sum();
+        let bytes = around.counted.added_bytes_of(&args.values);
         around.charge(bytes)?;
         computations.push(call.computation(args, rows, !parts.order.is_empty(), &parts.cx)?);
     }

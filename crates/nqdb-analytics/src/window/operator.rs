@@ -26,6 +26,7 @@ use nqdb_sql::NoSession;
 
 use super::WindowCall;
 use super::chunk::{Surrounded, compute, evaluate, starts};
+use crate::buffers::Buffers;
 use crate::expression::EvalContext;
 use crate::shape::Shape;
 
@@ -121,6 +122,7 @@ impl ExecutionPlan for WindowExec {
             last_key: Vec::new(),
             ready: VecDeque::new(),
             memory,
+            counted: Buffers::default(),
             ended: false,
         };
         let stream = futures::stream::try_unfold(partitions, async |mut partitions| {
@@ -142,6 +144,8 @@ struct Partitions {
     last_key: Vec<ArrayRef>,
     ready: VecDeque<RecordBatch>,
     memory: MemoryReservation,
+    /// What is counted in `memory`.
+    counted: Buffers,
     ended: bool,
 }
 
@@ -170,7 +174,7 @@ impl Partitions {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        self.memory.try_grow(batch.get_array_memory_size())?;
+        self.memory.try_grow(self.counted.added_bytes_of(batch.columns()))?;
         let Some(boundary) = self.last_boundary(&batch)? else {
             self.pending.push(batch);
             return Ok(());
@@ -214,7 +218,8 @@ impl Partitions {
         let session = NoSession::UNBOUNDED;
         let functions =
             FunctionContext::new(&cx.format, cx.transaction_time_micros, cx.statement_time_micros, &session);
-        let mut around = Surrounded { functions, stop: &cx.stop, memory: &self.memory, steps: 0 };
+        let counted = &mut self.counted;
+        let mut around = Surrounded { functions, stop: &cx.stop, memory: &self.memory, counted, steps: 0 };
         let values = compute(&self.parts, &batches, &mut around)?;
         let mut first = 0;
         for batch in batches {
@@ -226,6 +231,8 @@ impl Partitions {
         }
         // What is given on is its reader's; what is left is counted anew.
         self.memory.free();
-        self.memory.try_grow(self.pending.iter().map(RecordBatch::get_array_memory_size).sum())
+        self.counted = Buffers::default();
+        let pending = self.pending.iter().map(|batch| self.counted.added_bytes_of(batch.columns()));
+        self.memory.try_grow(pending.sum())
     }
 }

@@ -7,6 +7,7 @@ mod blocks;
 mod column_cache;
 mod damage;
 mod databases;
+mod foreign_keys;
 mod hostile;
 mod limits;
 mod login;

@@ -225,3 +225,17 @@ async fn a_deferrable_transaction_waits_for_a_safe_snapshot() {
     writer.batch_execute("commit").await.unwrap();
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cascade_meets_rows_that_its_snapshot_hides_with_an_error() {
+    let (server, one, other) = with_two_rows().await;
+    one.batch_execute("create table child (id int references t on delete cascade)").await.unwrap();
+    for level in ["repeatable read", "serializable"] {
+        other.batch_execute(&format!("begin isolation level {level}; select * from t, child")).await.unwrap();
+        one.batch_execute("insert into child values (1)").await.unwrap();
+        let error = db_error(other.batch_execute("delete from t where id = 1").await);
+        assert_eq!(*error.code(), SqlState::T_R_SERIALIZATION_FAILURE, "{level}");
+        other.batch_execute("rollback").await.unwrap();
+    }
+    server.stop().await;
+}

@@ -129,6 +129,10 @@ impl LockedRow {
                 Ok(Modified::Gone | Modified::OwnStatement) => return Ok(Locked::Skip),
                 Ok(Modified::Changed) => {}
                 Err(TxnError::Wait(wait)) => return self.answer_wait(wait),
+                // PostgreSQL tells a locked row that was deleted from no other.
+                Err(TxnError::SerializationFailure { .. }) => {
+                    return Err(TxnError::SerializationFailure { deleted: false }.into());
+                }
                 Err(error) => return Err(error.into()),
             }
             let mut loaded = Ok(());

@@ -17,10 +17,11 @@ use std::sync::Arc;
 
 use nqdb_catalog::{ForeignKeyDef, ReferentialAction};
 use nqdb_sqlstate::{SqlError, SqlResult};
-use nqdb_txn::{Isolation, Newest, ReadView, RowId, TxnError, Wait};
+use nqdb_txn::{Newest, ReadView, RowId, TxnError, Wait};
 use nqdb_types::key::{self, KeyColumn};
 use nqdb_types::{Datum, current_value};
 
+use super::probe::Probe;
 use super::queries::{CheckPlan, Query};
 use super::violation::{missing_key, mixed_nulls, still_referenced};
 use super::watch::{Event, KeyGone, OwnCheck, OwnConstraint};
@@ -179,6 +180,14 @@ impl Firing {
         if self.known.contains(&known) {
             return Ok(());
         }
+        let probe = cx.constraints.borrow_mut().plans.probe(key, cx);
+        if let Some(probe) = probe {
+            let found = self.probe(&probe, &values, cx);
+            if let Err(TxnError::Wait(_)) = &found {
+                self.view = None;
+            }
+            return self.conclude(found?, check, key, &values, known, cx);
+        }
         let params = values.clone();
         let purpose = Purpose::FindReferenced { check: check.clone(), values, known };
         self.start(key, Query::Referenced, params, purpose, cx)?;
@@ -227,7 +236,7 @@ impl Firing {
         let plan = cx.constraints.borrow_mut().plans.plan(key, query, cx)?;
         // What was written so far is there for the statement, and not its own.
         cx.txn.continue_statement();
-        let is_repeatable = cx.txn.isolation() == Isolation::RepeatableRead;
+        let is_repeatable = cx.txn.isolation().keeps_its_snapshot();
         let finds_referenced = matches!(query, Query::Referenced | Query::Again);
         let view = match &self.view {
             Some(view) if finds_referenced => view.clone(),
@@ -243,24 +252,51 @@ impl Firing {
         Ok(())
     }
 
+    /// Looks for a referenced row in its index.
+    fn probe(&mut self, probe: &Probe, values: &[Datum], cx: &mut ExecContext<'_>) -> Result<bool, TxnError> {
+        cx.txn.continue_statement();
+        let view = match self.view.take() {
+            Some(view) => view,
+            None if cx.txn.isolation().keeps_its_snapshot() => cx.txn.view_with_own_writes(),
+            None => cx.txn.appended_view(),
+        };
+        let found = probe.find(values, &view, cx.txn);
+        self.view = Some(view);
+        found
+    }
+
+    /// A referenced row was found and locked, or there is none: 23503.
+    fn conclude(
+        &mut self,
+        found: bool,
+        check: &OwnCheck,
+        key: &ForeignKeyDef,
+        values: &[Datum],
+        known: Vec<u8>,
+        cx: &mut ExecContext<'_>,
+    ) -> Result<(), TxnError> {
+        if found {
+            if self.known.len() >= KNOWN_KEYS_MAX {
+                self.known.clear();
+            }
+            self.known.insert(known);
+            return Ok(());
+        }
+        let catalog = cx.system.catalog();
+        let referenced = catalog.table_by_oid(key.referenced);
+        let referenced = referenced.ok_or_else(|| SqlError::internal("a foreign key refers to no table"))?;
+        cx.txn.depend_on_all_commits();
+        Err(missing_key(key, &check.table, referenced, values, cx.functions.format).into())
+    }
+
     /// Draws the conclusion of a statement that has ended.
     fn finish(&mut self, found: bool, cx: &mut ExecContext<'_>) -> SqlResult<()> {
         let Some(mut running) = self.running.take() else { return Ok(()) };
         let format = cx.functions.format;
         match running.purpose {
-            Purpose::FindReferenced { known, .. } if found => {
-                if self.known.len() >= KNOWN_KEYS_MAX {
-                    self.known.clear();
-                }
-                self.known.insert(known);
-            }
-            Purpose::FindReferenced { check, values, .. } => {
+            Purpose::FindReferenced { check, values, known } => {
                 let OwnConstraint::ForeignKey(key) = &check.constraint else { return Ok(()) };
-                let catalog = cx.system.catalog();
-                let referenced = catalog.table_by_oid(key.referenced);
-                let referenced = referenced.ok_or_else(|| SqlError::internal("a foreign key refers to no table"))?;
-                cx.txn.depend_on_all_commits();
-                return Err(missing_key(key, &check.table, referenced, &values, format));
+                return Ok(self.conclude(found, &check, key, &values, known, cx)?);
             }
             Purpose::FindAgain(_) if found => {}
             Purpose::FindAgain(gone) => self.start_referring(gone, cx)?,

@@ -19,7 +19,7 @@
 //! 2. Events run in the order in which they came about; what an action causes is put behind them. So cascades nest to any
 //!    depth without recursion, and end because each of them takes a row away from its key.
 //! 3. Checks look past the statement's snapshot: under READ COMMITTED at everything that is committed by now, synced or not,
-//!    for a lock may just have been given by a commit that is not synced yet. Under REPEATABLE READ the row that is referred
+//!    for a lock may just have been given by a commit that is not synced yet. Under REPEATABLE READ and above the row that is referred
 //!    to must be in the transaction's snapshot; rows that refer are found outside of it too, and changing those is 40001.
 //! 4. The row that is referred to is locked FOR KEY SHARE to the end of the transaction, and who takes a key away looks for
 //!    rows that refer to it after it has done so. Whoever comes second waits for the first, so no row is left without its
@@ -29,6 +29,7 @@
 
 mod firing;
 mod names;
+mod probe;
 mod queries;
 mod relations;
 mod state;

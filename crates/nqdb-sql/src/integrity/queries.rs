@@ -12,6 +12,7 @@ use nqdb_functions::{CastContext, coercion};
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Oid, Type, oid};
 
+use super::probe::Probe;
 use crate::bind::{BindContext, bind};
 use crate::ddl::{qualified, quoted};
 use crate::exec::ExecContext;
@@ -52,6 +53,8 @@ pub(super) struct CheckPlan {
 pub(super) struct CheckPlans {
     catalog_version: u64,
     plans: HashMap<(Oid, Query), Arc<CheckPlan>>,
+    /// None: there is none, by the types of the columns.
+    probes: HashMap<Oid, Option<Arc<Probe>>>,
 }
 
 /// More than any transaction needs at a time.
@@ -61,16 +64,30 @@ impl CheckPlans {
     /// The plan of a statement.
     pub fn plan(&mut self, key: &ForeignKeyDef, query: Query, cx: &ExecContext<'_>) -> SqlResult<Arc<CheckPlan>> {
         let catalog = cx.system.catalog();
-        if self.catalog_version != catalog.version || self.plans.len() >= PLANS_MAX {
-            self.plans.clear();
-            self.catalog_version = catalog.version;
-        }
+        self.keep_current(catalog.version);
         if let Some(known) = self.plans.get(&(key.oid, query)) {
             return Ok(known.clone());
         }
         let made = Arc::new(make(key, query, &catalog, cx)?);
         self.plans.insert((key.oid, query), made.clone());
         Ok(made)
+    }
+
+    /// The short way to the rows that a foreign key refers to, where there is one.
+    pub fn probe(&mut self, key: &ForeignKeyDef, cx: &ExecContext<'_>) -> Option<Arc<Probe>> {
+        let catalog = cx.system.catalog();
+        self.keep_current(catalog.version);
+        let made = || Probe::of(key, &catalog).map(Arc::new);
+        self.probes.entry(key.oid).or_insert_with(made).clone()
+    }
+
+    fn keep_current(&mut self, catalog_version: u64) {
+        let is_full = self.plans.len() + self.probes.len() >= PLANS_MAX;
+        if self.catalog_version != catalog_version || is_full {
+            self.plans.clear();
+            self.probes.clear();
+            self.catalog_version = catalog_version;
+        }
     }
 }
 

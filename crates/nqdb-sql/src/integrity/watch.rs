@@ -16,8 +16,11 @@ use crate::exec::Runtime;
 /// What is watched when the rows of a table change.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
+    /// Foreign keys.
     on_insert: Arc<[OwnCheck]>,
-    /// One each, to be noted alone.
+    /// Deferrable keys, one each: for rows that the store has doubts about.
+    on_doubt: Box<[Arc<[OwnCheck]>]>,
+    /// Foreign keys, one each, to be noted alone.
     on_update: Box<[Arc<[OwnCheck]>]>,
     on_key_update: Box<[Arc<Referenced>]>,
     on_delete: Box<[Arc<Referenced>]>,
@@ -79,6 +82,10 @@ impl OwnCheck {
         }
     }
 
+    fn is_unique(&self) -> bool {
+        matches!(self.constraint, OwnConstraint::Unique(_))
+    }
+
     /// PostgreSQL's triggers run in the order of their names.
     fn rank(&self) -> (u8, Oid) {
         match &self.constraint {
@@ -132,16 +139,22 @@ impl Watch {
         let referenced = referenced_keys(table);
         let is_set = |positions: &[usize]| positions.iter().any(|position| changes.updates.contains(position));
         let watch = Watch {
-            on_insert: own.iter().filter(|_| changes.inserts).cloned().collect(),
+            on_insert: own.iter().filter(|check| changes.inserts && !check.is_unique()).cloned().collect(),
+            on_doubt: own
+                .iter()
+                .filter(|check| check.is_unique() && (changes.inserts || is_set(&check.positions)))
+                .map(|check| [check.clone()].into())
+                .collect(),
             on_update: own
                 .iter()
-                .filter(|check| is_set(&check.positions))
+                .filter(|check| !check.is_unique() && is_set(&check.positions))
                 .map(|check| [check.clone()].into())
                 .collect(),
             on_key_update: referenced.iter().filter(|key| is_set(&key.positions)).cloned().collect(),
             on_delete: referenced.iter().filter(|_| changes.deletes).cloned().collect(),
         };
         let is_empty = watch.on_insert.is_empty()
+            && watch.on_doubt.is_empty()
             && watch.on_update.is_empty()
             && watch.on_key_update.is_empty()
             && watch.on_delete.is_empty();
@@ -161,6 +174,7 @@ impl Watch {
 
     /// Notes rows with ids in one piece.
     pub fn inserted(&self, first: RowId, count: u64, rt: &mut Runtime<'_, '_>) {
+        self.note_doubts(rt);
         if self.on_insert.is_empty() {
             return;
         }
@@ -175,6 +189,20 @@ impl Watch {
         rt.frame.events.push(Event::Written { checks: self.on_insert.clone(), rows: first.0..end });
     }
 
+    /// Notes the rows whose deferrable keys the store has doubts about.
+    fn note_doubts(&self, rt: &mut Runtime<'_, '_>) {
+        if self.on_doubt.is_empty() {
+            return;
+        }
+        for (index, row) in rt.cx.txn.take_doubts() {
+            let is_of_index = |checks: &&Arc<[OwnCheck]>| checks.iter().any(|check| check.oid() == index);
+            if let Some(checks) = self.on_doubt.iter().find(is_of_index) {
+                let rows = row.0..row.0.saturating_add(1);
+                rt.frame.events.push(Event::Written { checks: checks.clone(), rows });
+            }
+        }
+    }
+
     /// Notes an update; `old` gives the values that the row had by their positions.
     pub fn updated(
         &self,
@@ -183,6 +211,7 @@ impl Watch {
         new: &[Datum],
         rt: &mut Runtime<'_, '_>,
     ) -> SqlResult<()> {
+        self.note_doubts(rt);
         let new_value = |position: &usize| new.get(*position).cloned().unwrap_or_default();
         for referenced in &self.on_key_update {
             let before: Box<[Datum]> = referenced.positions.iter().map(|position| old(*position, rt)).collect();

@@ -46,6 +46,10 @@ pub(crate) fn failure(expr: &Expr) -> Failure {
         | ExprKind::Case { .. }
         | ExprKind::Coalesce(_)
         | ExprKind::MinMax { .. } => Failure::Never,
+        // An element that is not there is NULL.
+        ExprKind::Subscript { subscripts, .. } if !subscripts.iter().any(|subscript| subscript.is_slice) => {
+            Failure::Never
+        }
         ExprKind::Call { function, args } => call_failure(function, args),
         ExprKind::IsDistinct { equal, .. } | ExprKind::NullIf { equal, .. } | ExprKind::InList { equal, .. } => {
             comparison_failure(equal)

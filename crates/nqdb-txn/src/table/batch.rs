@@ -44,7 +44,7 @@ impl TableStore {
             .enumerate()
             .flat_map(|(position, keys)| keys.iter().filter_map(move |key| self.claim((position, key))))
             .collect();
-        let _guard = match self.claim_keys(txn, &system, first, &claims, None) {
+        let _guard = match self.claim_keys(txn, &system, first, &claims, None, true) {
             Ok(guard) => guard,
             Err(TxnError::Wait(_) | TxnError::UniqueViolation { .. }) => return Ok(None),
             Err(error) => return Err(error),
@@ -71,7 +71,7 @@ impl TableStore {
         for (position, index) in self.indexes.iter().enumerate() {
             let keys: Vec<Option<RowKey>> =
                 rows.iter().map(|row| self.key_of_datums(position, row)).collect::<Result<_>>().ok()?;
-            if index.unique && !index.deferrable {
+            if index.unique {
                 let exclusive = keys.iter().flatten().filter(|key| index.is_exclusive(key));
                 let mut prefixes: Vec<&[u8]> = exclusive.map(|key| key.prefix.as_slice()).collect();
                 prefixes.sort_unstable();

@@ -80,7 +80,7 @@ pub struct IndexStore {
     pub unique: bool,
     /// NULLs count as equal to each other where keys must be unique.
     pub nulls_not_distinct: bool,
-    /// Writers do not look for other rows with the key: that is checked later ([`TableStore::check_unique`]).
+    /// Rows are written although another may have their key: that is looked at later ([`TableStore::check_unique`]).
     pub deferrable: bool,
     pub key: Vec<KeyColumn>,
     /// There when the key, or whether a row has an entry, is more than columns of the row.

@@ -2,7 +2,10 @@
 //!
 //! Short locks on (tree, key) are taken for all unique keys of a row in ascending order; then each index is asked for
 //! other rows with the key; then, still under the locks, the caller writes. If an unfinished transaction is in the way,
-//! the locks are given back and the caller waits. Keys of deferrable indexes are written without a look and checked later.
+//! the locks are given back and the caller waits.
+//!
+//! A key of a deferrable index is written whatever is found. If another row has an entry with it, that is a doubt, to be
+//! settled later ([`TableStore::check_unique`]): of two rows with one key the second to be written has it.
 
 use super::keys::{ROW_ID_BYTES, RowKey};
 use super::{IndexStore, RowImage, TableStore};
@@ -38,11 +41,12 @@ impl TableStore {
     /// What must be checked before `key` is written into the index at `position`; nothing when it cannot conflict.
     pub(super) fn claim<'a>(&'a self, (position, key): (usize, &'a Option<RowKey>)) -> Option<KeyClaim<'a>> {
         let index = &self.indexes[position];
-        let key = key.as_ref().filter(|key| !index.deferrable && index.is_exclusive(key))?;
+        let key = key.as_ref().filter(|key| index.is_exclusive(key))?;
         Some(KeyClaim { position, index, prefix: &key.prefix })
     }
 
-    /// Takes the keys' locks (and the row's, against purge) and checks that no other row has them.
+    /// Takes the keys' locks (and the row's, against purge) and checks that no other row has them. A key of a deferrable
+    /// index that another row may have becomes a doubt of the transaction's; of a batch, which has several rows, it is refused.
     pub(super) fn claim_keys<'s>(
         &self,
         txn: &mut Transaction,
@@ -50,6 +54,7 @@ impl TableStore {
         row_id: RowId,
         claims: &[KeyClaim<'_>],
         row_guard: Option<RowId>,
+        is_batch: bool,
     ) -> Result<Option<KeyGuard<'s>>> {
         if claims.is_empty() && row_guard.is_none() {
             return Ok(None);
@@ -65,7 +70,14 @@ impl TableStore {
                 continue;
             }
             for claim in claims {
-                self.check_claim(txn, system, row_id, claim)?;
+                if !claim.index.deferrable {
+                    self.check_claim(txn, system, row_id, claim)?;
+                } else if let Some(other) = other_entry(claim, row_id)? {
+                    if is_batch {
+                        return Err(TxnError::UniqueViolation { index: claim.position, row_id: other });
+                    }
+                    txn.note_doubt(claim.index.id, row_id);
+                }
             }
         }
         Ok(Some(guard))
@@ -78,8 +90,7 @@ impl TableStore {
 
     /// Checks the key that a row, which this transaction wrote, has by now in the deferrable index at `position`.
     ///
-    /// `UniqueViolation` when another row has it, `Wait` when one in the hands of another transaction may. Who checks has
-    /// written before, so of two transactions with one key the second to look finds the first.
+    /// `UniqueViolation` when another row has it, `Wait` when one in the hands of another transaction may.
     pub fn check_unique(&self, txn: &mut Transaction, position: usize, row_id: RowId) -> Result<()> {
         let Some(index) = self.indexes.get(position) else { return Ok(()) };
         let Some(row) = self.stored_row(row_id)? else { return Ok(()) };
@@ -150,6 +161,19 @@ impl TableStore {
         let key = self.key_of_image(claim.index, &RowImage::new(self, image)?)?;
         Ok(key.is_some_and(|key| key.prefix == claim.prefix))
     }
+}
+
+/// A row other than `own` with an entry for the claimed key, whether it has that key still or not.
+fn other_entry(claim: &KeyClaim<'_>, own: RowId) -> Result<Option<RowId>> {
+    let (low, high) = ([claim.prefix, &[0; ROW_ID_BYTES]].concat(), [claim.prefix, &[u8::MAX; ROW_ID_BYTES]].concat());
+    let mut scan = claim.index.tree.scan(Bound::Included(&low), Bound::Included(&high), Direction::Forward);
+    let mut other = None;
+    while scan.next_leaf(&mut |key, _, _| {
+        other = RowId::from_key_end(key).filter(|row_id| *row_id != own);
+        if other.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })? && other.is_none()
+    {}
+    Ok(other)
 }
 
 /// Whether the index has no entry at all from the least of these keys to the greatest: so it is with keys that count up.

@@ -83,7 +83,7 @@ impl TableStore {
             keys.push(self.key_of_datums(position, row)?);
         }
         let claims: Vec<KeyClaim<'_>> = keys.iter().enumerate().filter_map(|key| self.claim(key)).collect();
-        let _guard = self.claim_keys(txn, &system, row_id, &claims, None)?;
+        let _guard = self.claim_keys(txn, &system, row_id, &claims, None, false)?;
         let image = self.build_image(txn, row_id, row)?;
         let xid = self.insert_row(txn, row_id, &image)?;
         for (index, key) in self.indexes.iter().zip(&keys) {
@@ -262,7 +262,7 @@ impl TableStore {
         let (flags, mode) = if changes_unique_key { (KEY_CHANGED, RowLock::Update) } else { (0, RowLock::NoKeyUpdate) };
         let claims: Vec<KeyClaim<'_>> = changed.iter().filter_map(|(p, _, after)| self.claim((*p, after))).collect();
         let row_guard = (!changed.is_empty()).then_some(row_id);
-        let _guard = self.claim_keys(txn, system, row_id, &claims, row_guard)?;
+        let _guard = self.claim_keys(txn, system, row_id, &claims, row_guard, false)?;
         let mark = txn.undo.last();
         let image = self.build_image(txn, row_id, new)?;
         let attempt = self.replace_row(txn, row_id, &image, flags, &mut |txn, edit| {

@@ -377,6 +377,9 @@ impl Realtime {
         }
         let credentials = credentials.filter(|credentials| !credentials.user.is_empty());
         let credentials = credentials.ok_or(NotIdentified::Disconnected(protocol::BAD_REQUEST_CLOSE))?;
+        let Ok(_turn) = self.password_checks.acquire().await else {
+            return Err(NotIdentified::Refused(protocol::INTERNAL));
+        };
         let realtime = self.clone();
         let checked = tokio::task::spawn_blocking(move || {
             let database = credentials.database.as_deref().unwrap_or(&credentials.user);

@@ -39,7 +39,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper_util::rt::TokioIo;
 use nqdb_session::{Counter, Instance};
 use ring::rand::SecureRandom;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::limited::Place;
 use crate::websocket;
@@ -50,6 +50,9 @@ pub use rights::ChannelRule;
 
 /// How often channels that nobody comes back for are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Passwords that are checked at the same time: strangers who try many keep only so many threads busy.
+const PASSWORD_CHECKS_MAX: usize = 2;
 
 /// How real-time clients are served.
 #[derive(Clone, Debug)]
@@ -80,6 +83,8 @@ pub struct Realtime {
     pub counters: Counters,
     connections: AtomicUsize,
     departed: Notify,
+    /// Passwords that may be checked at the same time: each takes thousands of hashes.
+    password_checks: Semaphore,
 }
 
 /// Figures since the start.
@@ -113,6 +118,7 @@ impl Realtime {
             counters: Counters::default(),
             connections: AtomicUsize::new(0),
             departed: Notify::new(),
+            password_checks: Semaphore::new(PASSWORD_CHECKS_MAX),
         })
     }
 
