@@ -114,7 +114,7 @@ fn a_dump_that_cleans_up_replaces_what_is_there() {
     output_of("pg_dump", &["-d", &nqdb.target(), "--clean", "--if-exists", "-f", path_text]);
     output_of(
         "psql",
-        &["-X", "-q", "-d", &other.target(), "-c", "DELETE FROM orders; INSERT INTO no_columns DEFAULT VALUES"],
+        &["-X", "-q", "-d", &other.target(), "-c", "TRUNCATE orders CASCADE; INSERT INTO no_columns DEFAULT VALUES"],
     );
     run_file(&other.target(), &path);
     assert_equal(&dump("pg_dump", &other.target(), &[]), &dump("pg_dump", &nqdb.target(), &[]), "cleaned up");

@@ -1,7 +1,7 @@
 //! Who waits for whom, among the sessions.
 
 use nqdb_functions_macros::sql_function;
-use nqdb_sqlstate::{NULL_VALUE_NOT_ALLOWED, SqlError, SqlResult};
+use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_types::{Array, Datum, oid};
 
 use crate::{Function, FunctionContext};
@@ -26,7 +26,7 @@ fn safe_snapshot_blocking_pids(context: &mut FunctionContext<'_>, pid: i32) -> S
 #[sql_function("pg_isolation_test_session_is_blocked(int4, int4_array) -> bool", oid = 3378, volatile)]
 fn is_blocked(context: &mut FunctionContext<'_>, pid: i32, others: &Array) -> SqlResult<bool> {
     if others.elements().iter().any(Datum::is_null) {
-        return Err(SqlError::new(NULL_VALUE_NOT_ALLOWED, "array must not contain nulls"));
+        return Err(SqlError::internal("array must not contain nulls"));
     }
     let mut blockers = context.session.blocking_pids(pid);
     blockers.extend(context.session.safe_snapshot_blocking_pids(pid));
