@@ -8,6 +8,7 @@ use nqdb_functions::{Function, FunctionContext, Volatility};
 use nqdb_types::{Datum, apply_typmod};
 
 use crate::ir::{Bound, Expr, ExprKind, Query, Rel, WithBody};
+use crate::plan::cost::evaluation;
 use crate::plan::mentions::{expressions_mut, inputs_mut, operands, operands_mut, subquery_mut};
 
 /// Folds the constants of a statement's queries, conditions and assignments.
@@ -49,6 +50,7 @@ fn fold_rel(rel: &mut Rel, cx: &mut FunctionContext<'_>) {
         Rel::Scan { .. } => return,
         Rel::Filter { input, predicate } => {
             fold(predicate, cx);
+            cheapest_first(predicate);
             return fold_rel(input, cx);
         }
         _ => {}
@@ -58,6 +60,13 @@ fn fold_rel(rel: &mut Rel, cx: &mut FunctionContext<'_>) {
     }
     for input in inputs_mut(rel) {
         fold_rel(input, cx);
+    }
+}
+
+/// Puts the cheap ones of a filter's conditions first: what they refuse does not reach the others, nor their errors.
+fn cheapest_first(predicate: &mut Expr) {
+    if let ExprKind::And(conditions) = &mut predicate.kind {
+        conditions.sort_by(|one, other| evaluation(one).total_cmp(&evaluation(other)));
     }
 }
 
