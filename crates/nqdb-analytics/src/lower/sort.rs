@@ -15,6 +15,9 @@ use super::{Lowered, Lowering, Sources};
 use crate::expression::Expression;
 use crate::failure::Outcome;
 
+/// First rows of an order that are kept in memory while the others pass.
+const KEPT_ROWS_MAX: usize = 2048;
+
 impl Lowering<'_> {
     /// Each stream is sorted, then they are merged.
     pub(super) fn sort(&self, input: &Rel, keys: &[SortKey], window: Window, needed: &ColumnSet) -> Outcome<Lowered> {
@@ -26,7 +29,9 @@ impl Lowering<'_> {
             return Ok(input);
         };
         let sort = SortExec::new(ordering.clone(), input.plan).with_preserve_partitioning(true);
-        let plan = merged(ordering, Arc::new(sort.with_fetch(window.reach())), window.reach());
+        // Kept rows keep the batches that they came in, and that cannot go to files: many are sorted with all others.
+        let kept = window.reach().filter(|reach| *reach <= KEPT_ROWS_MAX);
+        let plan = merged(ordering, Arc::new(sort.with_fetch(kept)), window.reach());
         // The first rows of an order depend on all.
         let sources = if window.reach().is_none() { input.sources } else { Sources::default() };
         Ok(Lowered { plan, columns: input.columns, sources })

@@ -254,10 +254,16 @@ impl Walk<'_> {
         // Newest first, as PostgreSQL walks; the reversed list then has the oldest first.
         next.sort_by_key(|(dependent, _)| std::cmp::Reverse(age(*dependent)));
         for (dependent, is_part) in next {
-            if let ObjectId::Default(table, _) | ObjectId::Constraint(table, _) = dependent
-                && self.seen.contains(&ObjectId::Relation(table))
-            {
-                // It goes with its table, which goes too.
+            // What goes with its table or its column, which go too.
+            let goes_along = match dependent {
+                ObjectId::Default(table, attnum) => {
+                    self.seen.contains(&ObjectId::Relation(table))
+                        || self.seen.contains(&ObjectId::Column(table, attnum))
+                }
+                ObjectId::Constraint(table, _) => self.seen.contains(&ObjectId::Relation(table)),
+                _ => false,
+            };
+            if goes_along {
                 continue;
             }
             self.visit(dependent, object, is_part || self.roots.contains(&dependent));

@@ -272,3 +272,19 @@ async fn bare_payloads_come_as_messages() {
     assert_eq!(status_of(address, "/listen/orders", UPGRADE).await, 401);
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_holds_a_connection_without_asking_loses_it() {
+    let server = server_with(Vec::new()).await;
+    let address = http_address(&server);
+    let mut silent = Vec::new();
+    for number in 0..nqdb_web::CONNECTIONS_MAX {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        if number % 2 == 0 {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: ").await.unwrap();
+        }
+        silent.push(stream);
+    }
+    assert_eq!(status_of(address, "/healthz", "").await, 200);
+    server.stop().await;
+}

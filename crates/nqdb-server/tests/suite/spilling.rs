@@ -150,6 +150,7 @@ const LARGE: [&str; 9] = [
     "select count(*), sum(c) from (select dim, count(distinct t) c from fact group by dim) s",
     "select count(*) from (select distinct t, dim, m from fact) s",
     "select count(*), min(t), max(m) from (select t, m from fact order by t desc, id offset 59000) s",
+    "select count(*), min(t), max(m) from (select t, m from fact order by md5(t), id limit 20000) s",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
