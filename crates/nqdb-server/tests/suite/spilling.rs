@@ -140,7 +140,7 @@ async fn fill(client: &Client) {
 }
 
 /// Each gives one row that depends on all rows of a join, a grouping or an order.
-const LARGE: [&str; 9] = [
+const LARGE: [&str; 10] = [
     "select count(*), sum(f.price), min(d.name), max(f.t) from fact f join dim d on f.dim = d.id",
     "select count(*), count(d.id), sum(f.price), max(d.name) from fact f left join dim d on f.dim = d.id and d.g < 500",
     "select count(*), count(f.id), max(d.name), min(f.t) from fact f full join dim d on f.dim = d.id + 30000",
