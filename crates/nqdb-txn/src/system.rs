@@ -17,6 +17,7 @@ use crate::record;
 use crate::recovery::{self, Found};
 use crate::relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock, RelationLocks};
 use crate::row_lock::RowLocks;
+use crate::row_queue::RowQueues;
 use crate::sequence::{SEQUENCES, Sequences};
 use crate::serial::{ReadFacts, Serial};
 use crate::snapshot::{Snapshot, Snapshots};
@@ -162,6 +163,7 @@ pub struct TxnSystem {
     key_locks: KeyLocks,
     relation_locks: RelationLocks,
     row_locks: RowLocks,
+    row_queues: RowQueues,
     wait_graph: WaitGraph,
     publications: Publications,
     purge: Purge,
@@ -266,6 +268,7 @@ impl TxnSystem {
             key_locks: KeyLocks::new(),
             relation_locks: RelationLocks::new(options.locks_max),
             row_locks: RowLocks::new(options.locks_max),
+            row_queues: RowQueues::default(),
             wait_graph: WaitGraph::default(),
             publications: Publications::default(),
             purge: Purge::new(!found.purged && options.sabotage != TxnSabotage::NoSweep),
@@ -522,6 +525,10 @@ impl TxnSystem {
 
     pub(crate) fn row_locks(&self) -> &RowLocks {
         &self.row_locks
+    }
+
+    pub(crate) fn row_queues(&self) -> &RowQueues {
+        &self.row_queues
     }
 
     pub(crate) fn serial(&self) -> &Serial {

@@ -181,7 +181,8 @@ impl Bed {
             })
             .expect("the table reads")
         {}
-        let mut expected: Vec<String> = rows.iter().map(|(row_id, (id, a, _))| format!("{row_id} {id} {a:?}")).collect();
+        let mut expected: Vec<String> =
+            rows.iter().map(|(row_id, (id, a, _))| format!("{row_id} {id} {a:?}")).collect();
         images.sort();
         expected.sort();
         assert_eq!(images, expected);
