@@ -304,7 +304,9 @@ impl Hub {
                 made = Some(batch);
             }
         }
-        self.match_patterns(&name, run, origin, made, &mut delivered);
+        if !origin.publication.by_name_only {
+            self.match_patterns(&name, run, origin, made, &mut delivered);
+        }
         self.counters.delivered.fetch_add(delivered.taken, Ordering::Relaxed);
         self.counters.dropped.fetch_add(delivered.dropped, Ordering::Relaxed);
     }

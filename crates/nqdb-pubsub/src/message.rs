@@ -43,6 +43,8 @@ pub struct Publication {
     /// Who it is, where subscribers are to know.
     pub publisher: Option<Arc<Member>>,
     pub messages: Vec<Message>,
+    /// Only for who subscribed to the channel by its name: patterns do not match it.
+    pub by_name_only: bool,
 }
 
 /// The forms in which messages are sent.
@@ -231,7 +233,7 @@ mod tests {
     fn a_batch_gives_its_messages_back_and_its_bytes_at_the_end() {
         let held = Arc::new(Held::default());
         let messages = vec![message("a", "één"), message("a", ""), message("a", "two")];
-        let publication = Publication { database: 1, sender: 7, publisher: None, messages };
+        let publication = Publication { database: 1, sender: 7, publisher: None, messages, by_name_only: false };
         let origin = Origin { publication: &publication, sequence: 3, now_millis: 0, held: &held };
         let name = ChannelName { database: 1, name: "a".into() };
         let batch = Batch::new(name, &publication.messages, 5, origin);

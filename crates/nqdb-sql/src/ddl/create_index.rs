@@ -70,7 +70,7 @@ impl DdlContext<'_, '_> {
 }
 
 /// The parts of an index, as far as they are resolved.
-struct Parts<'a, 'b, 'c> {
+pub(super) struct Parts<'a, 'b, 'c> {
     table: &'a Arc<TableDef>,
     tokens: &'a Arc<Tokens>,
     cx: &'a mut DdlContext<'b, 'c>,
@@ -80,6 +80,23 @@ struct Parts<'a, 'b, 'c> {
 }
 
 impl Parts<'_, '_, '_> {
+    /// A condition over the rows of a table, as a partial index has one; `what` names it in messages.
+    pub(super) fn condition(
+        text: &IndexText,
+        what: &str,
+        table: &Arc<TableDef>,
+        tokens: &Arc<Tokens>,
+        cx: &mut DdlContext<'_, '_>,
+    ) -> SqlResult<IndexComputation> {
+        let search_path = cx.search_path.to_vec();
+        let mut parts = Parts { table, tokens, cx, expressions: Vec::new(), columns: Vec::new() };
+        let bound = parts.bind(text, true)?;
+        parts.expect_immutable(&bound, what)?;
+        parts.note_columns(&bound);
+        let predicate = Some(parts.canonical(text, &bound, true)?);
+        Ok(IndexComputation { expressions: Vec::new(), predicate, columns: parts.columns, search_path })
+    }
+
     fn resolve(
         create: &CreateIndex,
         table: &Arc<TableDef>,

@@ -9,12 +9,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, BytesMut};
 use nqdb_pubsub::{
-    ChannelName, Event, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber, Subscription,
+    Batch, ChannelName, Event, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber,
+    Subscription,
 };
-use nqdb_session::Admission;
+use nqdb_session::{Admission, LIVE_DATABASE};
 use serde_json::{Value, json};
 
 use super::Realtime;
+use super::live::{LIVE_PREFIX, LiveSubscriptions};
 use super::protocol::{self, Command, Connect, Credentials, Disconnect, HistoryRequest, Publish, Refusal, Subscribe};
 use super::rights::{Narrowing, Wish, may};
 use super::token::{Claims, TokenError};
@@ -28,6 +30,8 @@ pub const SUBSCRIPTIONS_MAX: usize = 1_000;
 const CHANNEL_BYTES_MAX: usize = 255;
 /// The most messages of a history in one reply.
 const HISTORY_MESSAGES_MAX: usize = 1_000;
+/// Ends a subscription such that the client tries it again.
+const RESUBSCRIBE_CODE: u32 = 2500;
 /// How long a connection lives on whose token has expired, so that its refresh can come, seconds.
 const REFRESH_GRACE_SECONDS: u64 = 25;
 
@@ -60,6 +64,8 @@ pub struct Client {
     subscriber: Subscriber,
     /// What it is subscribed to, and whether it is told of members.
     subscriptions: HashMap<Arc<str>, bool>,
+    /// The live queries among them.
+    live: LiveSubscriptions,
     /// Frames that are to be sent.
     pub out: BytesMut,
 }
@@ -71,7 +77,16 @@ pub fn unix_seconds() -> u64 {
 impl Client {
     pub fn new(realtime: Arc<Realtime>, door: Door, id: Arc<str>) -> Client {
         let subscriber = realtime.instance.hub.subscriber(0, Overflow::DropSubscriber);
-        Client { realtime, door, id, identity: None, subscriber, subscriptions: HashMap::new(), out: BytesMut::new() }
+        Client {
+            realtime,
+            door,
+            id,
+            identity: None,
+            subscriber,
+            subscriptions: HashMap::new(),
+            live: LiveSubscriptions::default(),
+            out: BytesMut::new(),
+        }
     }
 
     pub fn subscriber(&self) -> &Subscriber {
@@ -113,14 +128,14 @@ impl Client {
         let (id, member) = (command.id, member_of(&command));
         match self.answer(command).await? {
             Ok(result) => self.send(&protocol::reply(id, member, result)),
-            Err(refusal) => self.send(&protocol::refused(id, refusal)),
+            Err(refusal) => self.send(&protocol::refused(id, &refusal)),
         }
         Ok(())
     }
 
     async fn answer(&mut self, command: Command) -> Result<Result<Value, Refusal>, Disconnect> {
         Ok(if let Some(subscribe) = command.subscribe {
-            self.subscribe(subscribe)
+            self.subscribe(subscribe).await
         } else if let Some(unsubscribe) = command.unsubscribe {
             self.unsubscribe(&unsubscribe.channel);
             Ok(json!({}))
@@ -159,7 +174,7 @@ impl Client {
         {
             Ok(identity) => identity,
             Err(NotIdentified::Refused(refusal)) => {
-                self.send(&protocol::refused(id, refusal));
+                self.send(&protocol::refused(id, &refusal));
                 return Ok(());
             }
             Err(NotIdentified::Disconnected(disconnect)) => return Err(disconnect),
@@ -204,7 +219,7 @@ impl Client {
         Ok(ChannelName { database: identity.admission.database, name: name.into() })
     }
 
-    fn subscribe(&mut self, subscribe: Subscribe) -> Result<Value, Refusal> {
+    async fn subscribe(&mut self, subscribe: Subscribe) -> Result<Value, Refusal> {
         let channel = self.channel(&subscribe.channel, Wish::Read)?;
         if self.subscriptions.contains_key(&channel.name) {
             return Err(protocol::ALREADY_SUBSCRIBED);
@@ -214,6 +229,9 @@ impl Client {
         }
         if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
             return Err(protocol::LIMIT_EXCEEDED);
+        }
+        if channel.name.starts_with(LIVE_PREFIX) {
+            return self.follow_query(channel.name, subscribe.data).await;
         }
         if is_pattern(&channel.name) {
             self.subscriber.subscribe_pattern(&channel).map_err(|_| protocol::LIMIT_EXCEEDED)?;
@@ -256,6 +274,9 @@ impl Client {
 
     fn unsubscribe(&mut self, name: &str) {
         let (Some(identity), Some((name, _))) = (&self.identity, self.subscriptions.remove_entry(name)) else { return };
+        if self.live.leave(&name, &self.subscriber, self.realtime.instance.uptime_millis()) {
+            return;
+        }
         let channel = ChannelName { database: identity.admission.database, name };
         if is_pattern(&channel.name) {
             self.subscriber.unsubscribe_pattern(&channel);
@@ -275,6 +296,7 @@ impl Client {
             sender: 0,
             publisher: self.identity.as_ref().map(|identity| identity.member.clone()),
             messages: vec![message],
+            by_name_only: false,
         };
         self.realtime.counters.published.increment();
         match self.realtime.instance.publish(publication).await {
@@ -326,6 +348,7 @@ impl Client {
     /// Appends what an event tells the client. What comes of a subscription that it has just ended is not for it.
     pub fn tell(&mut self, event: Event) {
         match event {
+            Event::Messages(batch) if batch.channel().database == LIVE_DATABASE => self.tell_of_query(&batch),
             Event::Messages(batch) => {
                 if self.subscriptions.contains_key(&batch.channel().name) {
                     let frame = batch.encoded(Protocol::Json, |batch| protocol::push_frame(batch, None));
@@ -344,6 +367,30 @@ impl Client {
         }
     }
 
+    /// Subscribes to the changes of a query's result; the reply has the result as it is.
+    async fn follow_query(&mut self, name: Arc<str>, data: Value) -> Result<Value, Refusal> {
+        let Some(identity) = &self.identity else { return Err(protocol::PERMISSION_DENIED) };
+        let request = super::live::request_of(data)?;
+        let result =
+            self.live.follow(&self.realtime.instance, &identity.admission, &name, request, &self.subscriber).await?;
+        self.subscriptions.insert(name, false);
+        Ok(json!({ "data": result }))
+    }
+
+    /// What has changed in the result of a live query, under each name that the client has given it.
+    fn tell_of_query(&mut self, batch: &Batch) {
+        for name in self.live.names_of(batch.channel()) {
+            if let Some(failure) = self.live.failure(&name) {
+                self.unsubscribe(&name);
+                let reason = protocol::query_failed(&failure).message;
+                self.send(&protocol::unsubscribe_push(&name, RESUBSCRIBE_CODE, &reason));
+                continue;
+            }
+            self.out.put_slice(&protocol::renamed_push_frame(batch, &name));
+            self.realtime.counters.sent.add(batch.count() as u64);
+        }
+    }
+
     fn tell_of_member(&mut self, channel: &ChannelName, what: &str, member: &Member) {
         if self.subscriptions.get(&channel.name).copied().unwrap_or(false) {
             self.send(&protocol::member_push(&channel.name, what, member));
@@ -352,7 +399,7 @@ impl Client {
 }
 
 /// Why somebody is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotIdentified {
     /// It may try again with something else.
     Refused(Refusal),

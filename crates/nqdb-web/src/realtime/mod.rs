@@ -17,6 +17,7 @@
 mod client;
 mod connection;
 mod events;
+mod live;
 mod origin;
 mod payloads;
 mod protocol;
