@@ -197,10 +197,10 @@ pub trait SessionFunctions: CatalogFunctions {
         let _ = change;
         Err(SqlError::unsupported("a publication outside of a session"))
     }
-    /// The channel that the changes of a table go to; `None` when there is no such table.
-    fn change_channel(&self, table: u32) -> Option<String> {
+    /// The channel that the changes of a table go to. 42P01 and 42809 for a number of nothing, and of what is no table.
+    fn change_channel(&self, table: u32) -> SqlResult<String> {
         let _ = table;
-        None
+        Err(SqlError::unsupported("a publication outside of a session"))
     }
     /// Waits; ends early with 57014 when the statement is cancelled.
     fn sleep(&self, micros: i64) -> SqlResult<()>;

@@ -26,7 +26,7 @@ use nqdb_sqlstate::{
 };
 use nqdb_storage::Lsn;
 use nqdb_txn::{Isolation, OwnerId, Sequence, Transaction, TxnError, Xid, XidStatus};
-use nqdb_types::{TransactionSnapshot, TypeCatalog};
+use nqdb_types::{TransactionSnapshot, TypeCatalog, oid};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use ring::rand::SecureRandom;
@@ -621,8 +621,15 @@ impl SessionFunctions for Surroundings {
         Ok(())
     }
 
-    fn change_channel(&self, table: u32) -> Option<String> {
-        self.catalog.borrow().table_by_oid(table).map(|table| table.change_channel())
+    fn change_channel(&self, table: u32) -> SqlResult<String> {
+        let catalog = self.catalog.borrow();
+        if let Some(table) = catalog.table_by_oid(table) {
+            return Ok(table.change_channel());
+        }
+        match nqdb_sql::system::object_name(&catalog, &self.search_path.borrow(), oid::REGCLASS, table) {
+            Some(name) => Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{name}\" is not a table"))),
+            None => Err(SqlError::new(UNDEFINED_TABLE, format!("relation with OID {table} does not exist"))),
+        }
     }
 
     fn sleep(&self, micros: i64) -> SqlResult<()> {

@@ -2,7 +2,7 @@
 //! range that its sources leave to extensions in development.
 
 use nqdb_functions_macros::sql_function;
-use nqdb_sqlstate::{NULL_VALUE_NOT_ALLOWED, SqlError, SqlResult, UNDEFINED_TABLE};
+use nqdb_sqlstate::{NULL_VALUE_NOT_ALLOWED, SqlError, SqlResult};
 use nqdb_types::{Array, Datum, Oid};
 
 use crate::context::PublicationChange;
@@ -33,7 +33,7 @@ fn publish_table(
     }
     let columns = (!names.is_empty()).then_some(names);
     let filter = filter.filter(|filter| !filter.trim().is_empty()).map(str::to_owned);
-    let channel = channel_of(context, table)?;
+    let channel = context.session.change_channel(table)?;
     context.session.change_publication(PublicationChange::Publish { table, columns, filter })?;
     Ok(channel)
 }
@@ -41,12 +41,7 @@ fn publish_table(
 /// Gives the channel that nothing is sent to any more.
 #[sql_function("nqdb_unpublish_table(tbl regclass) -> text", oid = 9802, volatile)]
 fn unpublish_table(context: &mut FunctionContext<'_>, table: Oid) -> SqlResult<String> {
-    let channel = channel_of(context, table)?;
+    let channel = context.session.change_channel(table)?;
     context.session.change_publication(PublicationChange::Unpublish { table })?;
     Ok(channel)
-}
-
-fn channel_of(context: &FunctionContext<'_>, table: Oid) -> SqlResult<String> {
-    let missing = || SqlError::new(UNDEFINED_TABLE, format!("relation with OID {table} is not a table"));
-    context.session.change_channel(table).ok_or_else(missing)
 }

@@ -90,7 +90,7 @@ impl Parts<'_, '_, '_> {
     ) -> SqlResult<IndexComputation> {
         let search_path = cx.search_path.to_vec();
         let mut parts = Parts { table, tokens, cx, expressions: Vec::new(), columns: Vec::new() };
-        let bound = parts.bind(text, true)?;
+        let bound = parts.bind(text, true, what)?;
         parts.expect_immutable(&bound, what)?;
         parts.note_columns(&bound);
         let predicate = Some(parts.canonical(text, &bound, true)?);
@@ -107,14 +107,14 @@ impl Parts<'_, '_, '_> {
         let mut parts = Parts { table, tokens, cx, expressions: Vec::new(), columns: Vec::new() };
         // PostgreSQL analyses the expressions before it looks at the rest.
         let predicate = match &create.predicate {
-            Some(text) => Some(parts.bind(text, true)?),
+            Some(text) => Some(parts.bind(text, true, "index predicate")?),
             None => None,
         };
         let mut bound = Vec::with_capacity(create.parts.len());
         for part in &create.parts {
             bound.push(match &part.source {
                 IndexSource::Column(_) => None,
-                IndexSource::Expression(text) => Some(parts.bind(text, false)?),
+                IndexSource::Expression(text) => Some(parts.bind(text, false, "index expression")?),
             });
         }
         if let Some(predicate) = &predicate {
@@ -149,8 +149,7 @@ impl Parts<'_, '_, '_> {
         })
     }
 
-    fn bind(&mut self, text: &IndexText, is_predicate: bool) -> SqlResult<Expr> {
-        let what = if is_predicate { "index predicate" } else { "index expression" };
+    fn bind(&mut self, text: &IndexText, is_predicate: bool, what: &str) -> SqlResult<Expr> {
         let snapshot = self.cx.draft.snapshot();
         let context = self.cx.bind_context(&snapshot);
         let bound = bind_for_index(&text.expression, self.tokens, self.table, is_predicate, &context)?;
