@@ -237,6 +237,28 @@ async function manyFollowersShareOneEvaluation(sql) {
   client.disconnect();
 }
 
+async function whatGoesOnIsShown(sql) {
+  const client = await connected('reader');
+  const orders = await subscribed(client, 'table:orders');
+  await sql.query('INSERT INTO orders VALUES (77, 77, true)');
+  await orders.next();
+  const [channel] = (await sql.query("SELECT * FROM nqdb_channels WHERE name = 'table:orders'")).rows;
+  assert.ok(channel.subscribers === 1 && Number(channel.messages) > 0 && Number(channel.history) > 0, channel);
+  const own = "SELECT * FROM nqdb_connections WHERE usename = 'reader'";
+  const [connection] = (await sql.query(own)).rows;
+  assert.deepStrictEqual([connection.kind, connection.datname, connection.address, connection.subscriptions],
+    ['websocket', 'postgres', '127.0.0.1', 1]);
+  assert.ok(Number(connection.messages_out) >= 1 && Number(connection.messages_in) >= 2, connection);
+  const [table] = (await sql.query('SELECT * FROM nqdb_published_tables')).rows;
+  assert.deepStrictEqual(table, {
+    schemaname: 'public', tablename: 'orders', channel: 'table:orders', columns: ['id', 'total'],
+    filter: "(open AND (total > (5)::numeric))",
+  });
+  const metrics = await (await fetch(`http://${process.env.NQDB_HTTP}/metrics`)).text();
+  assert.match(metrics, /nqdb_realtime_lag_seconds_bucket{le="\+Inf"} [1-9]/);
+  client.disconnect();
+}
+
 (async () => {
   const sql = new Client({ ...config, user: words.user });
   await sql.connect();
@@ -248,6 +270,7 @@ async function manyFollowersShareOneEvaluation(sql) {
     joinsAndAggregatesAreCompared,
     whatIsNoLiveQueryIsRefused,
     manyFollowersShareOneEvaluation,
+    whatGoesOnIsShown,
   ]) {
     await test(sql);
     console.log(`ok ${test.name}`);

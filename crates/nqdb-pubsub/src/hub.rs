@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::channel::{Channel, Delivered, Member, Subscribed, Subscription, log_dropped};
+use crate::channel::{Channel, ChannelCounts, Delivered, Member, Subscribed, Subscription, log_dropped};
 use crate::history::{History, HistoryLimits, Position, StreamPart};
 use crate::message::{Batch, ChannelName, Held, Message, Origin, Publication, runs, weight_of};
 use crate::queue::{Event, Overflow, Pushed, Queue};
@@ -63,6 +63,7 @@ pub struct ChannelFacts {
     pub subscribers: usize,
     /// The newest message, and how many are kept; `None` where none are counted.
     pub history: Option<(Position, u64)>,
+    pub counts: ChannelCounts,
 }
 
 /// A subscriber's queue has no room: who it is.
@@ -428,6 +429,7 @@ impl Hub {
             name: name.clone(),
             subscribers: channel.subscriber_count(),
             history: channel.history.as_ref().map(|history| (history.position(), history.count())),
+            counts: channel.counts,
         };
         self.shards.iter().flat_map(|shard| shard.lock().iter().map(facts).collect::<Vec<_>>()).collect()
     }

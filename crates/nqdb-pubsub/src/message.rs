@@ -66,7 +66,7 @@ pub struct Batch {
     publisher: Option<Arc<Member>>,
     /// What the publisher's commit was numbered.
     sequence: u64,
-    /// When it was published, milliseconds of the hub's clock.
+    /// See [`Batch::published_millis`].
     pub(crate) at_millis: u64,
     /// The first message's offset in its channel; 0 where the channel counts none.
     first_offset: u64,
@@ -168,6 +168,16 @@ impl Batch {
     /// The messages with their offsets.
     pub fn messages(&self) -> impl Iterator<Item = (u64, &str)> {
         (self.first_offset..).zip(self.payloads())
+    }
+
+    /// The bytes of all payloads.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// When it was published, milliseconds of the hub's clock.
+    pub fn published_millis(&self) -> u64 {
+        self.at_millis
     }
 
     /// The offset behind the last message.

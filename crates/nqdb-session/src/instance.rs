@@ -13,6 +13,7 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_txn::TxnSystem;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::connections::Connections;
 use crate::live::LiveQueries;
 use crate::registry::{Registration, Registry};
 use crate::settings::Settings;
@@ -37,6 +38,8 @@ pub struct Instance {
     pub temporary: Arc<TemporaryFolder>,
     /// The channels of LISTEN and NOTIFY, and of the real-time protocols.
     pub hub: Arc<Hub>,
+    /// The real-time clients.
+    pub connections: Arc<Connections>,
     /// Queries whose results are followed.
     pub live: LiveQueries,
     /// What the full queue of a session that listens does.
@@ -116,6 +119,7 @@ impl Instance {
             statement_memory: MemoryPool::new(options.statement_memory_bytes),
             temporary: options.temporary,
             hub,
+            connections: Arc::default(),
             live: LiveQueries::default(),
             overflow: options.overflow,
             clock_micros: system_clock_micros,

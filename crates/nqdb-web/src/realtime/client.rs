@@ -4,7 +4,9 @@
 //! one is looked at, so that replies stand in the order of the commands, and what a subscription brings stands behind its reply.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, BytesMut};
@@ -12,7 +14,7 @@ use nqdb_pubsub::{
     Batch, ChannelName, Event, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber,
     Subscription,
 };
-use nqdb_session::{Admission, LIVE_DATABASE};
+use nqdb_session::{Admission, Connected, LIVE_DATABASE};
 use serde_json::{Value, json};
 
 use super::Realtime;
@@ -40,6 +42,7 @@ const REFRESH_GRACE_SECONDS: u64 = 25;
 pub struct Door {
     /// From this machine, and by a name of this machine: roles without a password are trusted.
     pub is_trusted: bool,
+    pub address: IpAddr,
 }
 
 /// What a client has proved.
@@ -66,6 +69,10 @@ pub struct Client {
     subscriptions: HashMap<Arc<str>, bool>,
     /// The live queries among them.
     live: LiveSubscriptions,
+    /// What others may see of it.
+    shown: Connected,
+    /// When the messages in `out` were published, milliseconds of the hub's clock.
+    published_millis: Vec<u64>,
     /// Frames that are to be sent.
     pub out: BytesMut,
 }
@@ -77,6 +84,8 @@ pub fn unix_seconds() -> u64 {
 impl Client {
     pub fn new(realtime: Arc<Realtime>, door: Door, id: Arc<str>) -> Client {
         let subscriber = realtime.instance.hub.subscriber(0, Overflow::DropSubscriber);
+        let (now_micros, instance) = (realtime.instance.now_micros(), &realtime.instance);
+        let shown = instance.connections.add("websocket", door.address, now_micros, subscriber.meter());
         Client {
             realtime,
             door,
@@ -85,6 +94,8 @@ impl Client {
             subscriber,
             subscriptions: HashMap::new(),
             live: LiveSubscriptions::default(),
+            shown,
+            published_millis: Vec::new(),
             out: BytesMut::new(),
         }
     }
@@ -115,6 +126,7 @@ impl Client {
     pub async fn handle_line(&mut self, line: &str) -> Handled {
         let Ok(command) = serde_json::from_str::<Command>(line) else { return Err(protocol::BAD_REQUEST_CLOSE) };
         self.realtime.counters.commands.increment();
+        self.shown.messages_in.fetch_add(1, Ordering::Relaxed);
         if !self.is_connected() {
             return match command.connect {
                 Some(connect) => self.connect(command.id, connect).await,
@@ -126,7 +138,9 @@ impl Client {
             return Ok(());
         }
         let (id, member) = (command.id, member_of(&command));
-        match self.answer(command).await? {
+        let answer = self.answer(command).await?;
+        self.shown.subscriptions.store(self.subscriptions.len(), Ordering::Relaxed);
+        match answer {
             Ok(result) => self.send(&protocol::reply(id, member, result)),
             Err(refusal) => self.send(&protocol::refused(id, &refusal)),
         }
@@ -183,6 +197,7 @@ impl Client {
             "client": &*self.id, "version": concat!("nqdb ", env!("CARGO_PKG_VERSION")), "ping": PING_SECONDS, "pong": true,
         });
         add_expiry(&mut result, identity.expires);
+        self.shown.identify(&identity.member.user, identity.admission.database);
         self.identity = Some(identity);
         self.send(&protocol::reply(id, "connect", result));
         Ok(())
@@ -353,13 +368,13 @@ impl Client {
                 if self.subscriptions.contains_key(&batch.channel().name) {
                     let frame = batch.encoded(Protocol::Json, |batch| protocol::push_frame(batch, None));
                     self.out.put_slice(&frame);
-                    self.realtime.counters.sent.add(batch.count() as u64);
+                    self.note_sent(&batch);
                 }
             }
             Event::Matched { pattern, batch } => {
                 if self.subscriptions.contains_key(&pattern) {
                     self.out.put_slice(&protocol::push_frame(&batch, Some(&pattern)));
-                    self.realtime.counters.sent.add(batch.count() as u64);
+                    self.note_sent(&batch);
                 }
             }
             Event::Joined { channel, member } => self.tell_of_member(&channel, "join", &member),
@@ -387,7 +402,21 @@ impl Client {
                 continue;
             }
             self.out.put_slice(&protocol::renamed_push_frame(batch, &name));
-            self.realtime.counters.sent.add(batch.count() as u64);
+            self.note_sent(batch);
+        }
+    }
+
+    fn note_sent(&mut self, batch: &Batch) {
+        self.realtime.counters.sent.add(batch.count() as u64);
+        self.shown.messages_out.fetch_add(batch.count() as u64, Ordering::Relaxed);
+        self.published_millis.push(batch.published_millis());
+    }
+
+    /// What was in `out` has gone to the socket.
+    pub fn note_written(&mut self) {
+        let now_millis = self.realtime.instance.uptime_millis();
+        for published in self.published_millis.drain(..) {
+            self.realtime.counters.lag.observe(now_millis.saturating_sub(published));
         }
     }
 
