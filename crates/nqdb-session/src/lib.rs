@@ -14,6 +14,7 @@
 //! | `settings` | SET, SHOW, and what a rollback takes back |
 //! | `admission` | clients of other protocols |
 //! | `notifications` | LISTEN, UNLISTEN, NOTIFY |
+//! | `latency` | how long requests take |
 //! | `advisory` | locks that functions take |
 //! | `surroundings` | what SQL functions may ask of their session |
 //! | `client_sink` | where answers go |
@@ -41,6 +42,7 @@ mod extended;
 mod identity;
 mod instance;
 mod kept_rows;
+mod latency;
 mod lock_table;
 mod notifications;
 mod plan_cache;
@@ -63,6 +65,7 @@ pub use block::Block;
 pub use client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
 pub use extended::BindRequest;
 pub use instance::{Counter, Instance, InstanceOptions, Metrics, hub_options};
+pub use latency::Latency;
 pub use notifications::listener_dropped;
 pub use nqdb_sql::ir::OutputColumn;
 pub use registry::{Activity, Backend, Registration, Registry, reserved_places, terminated};

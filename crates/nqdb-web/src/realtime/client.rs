@@ -15,8 +15,11 @@ use nqdb_session::Admission;
 use serde_json::{Value, json};
 
 use super::Realtime;
-use super::protocol::{self, Command, Connect, Credentials, Disconnect, HistoryRequest, Publish, Refusal, Subscribe};
+use super::protocol::{
+    self, Command, Connect, Credentials, Disconnect, HistoryRequest, Publish, Refusal, Rpc, Subscribe,
+};
 use super::rights::{Narrowing, Wish, may};
+use super::sql::SqlSide;
 use super::token::{Claims, TokenError};
 use crate::websocket::frame;
 
@@ -44,6 +47,8 @@ pub struct Identity {
     pub admission: Admission,
     pub narrowing: Narrowing,
     pub member: Arc<Member>,
+    /// Whether it may send SQL.
+    pub may_query: bool,
     /// Seconds since 1970.
     pub expires: Option<u64>,
 }
@@ -60,6 +65,8 @@ pub struct Client {
     subscriber: Subscriber,
     /// What it is subscribed to, and whether it is told of members.
     subscriptions: HashMap<Arc<str>, bool>,
+    /// Its queries, once it has sent one.
+    sql: Option<SqlSide>,
     /// Frames that are to be sent.
     pub out: BytesMut,
 }
@@ -71,7 +78,16 @@ pub fn unix_seconds() -> u64 {
 impl Client {
     pub fn new(realtime: Arc<Realtime>, door: Door, id: Arc<str>) -> Client {
         let subscriber = realtime.instance.hub.subscriber(0, Overflow::DropSubscriber);
-        Client { realtime, door, id, identity: None, subscriber, subscriptions: HashMap::new(), out: BytesMut::new() }
+        Client {
+            realtime,
+            door,
+            id,
+            identity: None,
+            subscriber,
+            subscriptions: HashMap::new(),
+            sql: None,
+            out: BytesMut::new(),
+        }
     }
 
     pub fn subscriber(&self) -> &Subscriber {
@@ -98,7 +114,7 @@ impl Client {
 
     /// Does what a frame says. Pongs have been taken out before.
     pub async fn handle_line(&mut self, line: &str) -> Handled {
-        let Ok(command) = serde_json::from_str::<Command>(line) else { return Err(protocol::BAD_REQUEST_CLOSE) };
+        let Ok(mut command) = serde_json::from_str::<Command>(line) else { return Err(protocol::BAD_REQUEST_CLOSE) };
         self.realtime.counters.commands.increment();
         if !self.is_connected() {
             return match command.connect {
@@ -106,8 +122,14 @@ impl Client {
                 None => Err(protocol::BAD_REQUEST_CLOSE),
             };
         }
+        if let (Some(send), Some(sql)) = (command.send.take(), &self.sql)
+            && let Ok(taken) = serde_json::from_value(send.data)
+        {
+            sql.acknowledge(&taken);
+            return Ok(());
+        }
         if command.id == 0 {
-            // Without an id there is nobody to answer; the messages of `send` have no receiver here.
+            // Without an id there is nobody to answer, and other messages have no receiver here.
             return Ok(());
         }
         let (id, member) = (command.id, member_of(&command));
@@ -140,8 +162,8 @@ impl Client {
             })
         } else if let Some(refresh) = command.refresh {
             return self.refresh(&refresh.token);
-        } else if command.rpc.is_some() {
-            Err(protocol::METHOD_NOT_FOUND)
+        } else if let Some(rpc) = command.rpc {
+            self.call(rpc).map(|data| json!({ "data": data }))
         } else if command.ping.is_some() {
             Ok(json!({}))
         } else if command.connect.is_some() {
@@ -189,6 +211,37 @@ impl Client {
         add_expiry(&mut result, now.expires);
         self.identity = Some(now);
         Ok(Ok(result))
+    }
+
+    /// Does what `rpc` asks.
+    fn call(&mut self, rpc: Rpc) -> Result<Value, Refusal> {
+        match rpc.method.as_str() {
+            "sql.query" => self.queries()?.query(rpc.data),
+            "sql.cancel" => self.queries()?.cancel(rpc.data),
+            _ => Err(protocol::METHOD_NOT_FOUND),
+        }
+    }
+
+    /// Where the client's queries run, if it may have any.
+    fn queries(&mut self) -> Result<&mut SqlSide, Refusal> {
+        let identity = self.identity.as_ref().filter(|identity| identity.may_query);
+        let identity = identity.ok_or(protocol::PERMISSION_DENIED)?;
+        Ok(self.sql.get_or_insert_with(|| SqlSide::new(&self.realtime, &identity.admission)))
+    }
+
+    /// Ready when something of its queries waits to be sent.
+    pub async fn queries_readable(&self) {
+        match &self.sql {
+            Some(sql) => sql.readable().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Appends the next push of its queries; `false` when none waits.
+    pub fn tell_of_queries(&mut self) -> bool {
+        let Some(frame) = self.sql.as_ref().and_then(SqlSide::pop) else { return false };
+        self.out.put_slice(&frame);
+        true
     }
 
     /// The channel of a name in the client's database, if it may do that with it.
@@ -395,7 +448,7 @@ impl Realtime {
             Err(_) => return Err(NotIdentified::Refused(protocol::INTERNAL)),
         };
         let member = Arc::new(Member { client: client.clone(), user: admission.role_name.clone() });
-        Ok(Identity { admission, narrowing: Narrowing::default(), member, expires: None })
+        Ok(Identity { admission, narrowing: Narrowing::default(), member, may_query: true, expires: None })
     }
 
     /// Checks a token against the secret of the configuration; without one there are no valid tokens.
@@ -414,7 +467,7 @@ impl Realtime {
         let user = if claims.sub.is_empty() { admission.role_name.clone() } else { claims.sub.as_str().into() };
         let member = Arc::new(Member { client: client.clone(), user });
         let narrowing = Narrowing { read: claims.channels, write: claims.publish };
-        Ok(Identity { admission, narrowing, member, expires: claims.exp })
+        Ok(Identity { admission, narrowing, member, may_query: claims.sql, expires: claims.exp })
     }
 }
 
