@@ -29,8 +29,8 @@ const WITHOUT_KEY = `SELECT n.nspname AS schema, c.relname AS relation, c.reltup
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'r' AND ${USERS_TABLES} AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indpred IS NULL)
  ORDER BY c.reltuples DESC, 1, 2`;
-const WITHOUT_STATISTICS = `SELECT schemaname AS schema, relname AS relation, n_live_tup::float8 AS rows FROM pg_stat_user_tables
- WHERE last_analyze IS NULL AND last_autoanalyze IS NULL AND n_live_tup > 1000 ORDER BY 3 DESC`;
+const WITHOUT_STATISTICS = `SELECT s.schemaname AS schema, s.relname AS relation, s.n_live_tup::float8 AS rows
+  FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid WHERE c.reltuples < 0 AND s.n_live_tup > 1000 ORDER BY 3 DESC`;
 const NOT_VALID = `SELECT n.nspname AS schema, c.relname AS relation, o.conname AS rule FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT o.convalidated AND ${USERS_TABLES} ORDER BY 1, 2, 3`;
 const LONG = `SELECT pid, usename, state, query, extract(epoch FROM clock_timestamp() - query_start)::float8 AS in_query,

@@ -158,7 +158,7 @@ class Shell {
       input.oninput = () => { at = 0; draw(); };
       input.onkeydown = (event) => {
         if (event.key === 'ArrowDown' || event.key === 'ArrowUp') { at += event.key === 'ArrowDown' ? 1 : -1; draw(); event.preventDefault(); }
-        if (event.key === 'Enter' && shown[at]) { close(); shown[at].act(); }
+        if (event.key === 'Enter' && shown[at]) { event.preventDefault(); close(); shown[at].act(); }
       };
       draw();
       return h('div', {}, input, list);
