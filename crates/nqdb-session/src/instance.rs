@@ -14,6 +14,7 @@ use nqdb_txn::TxnSystem;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::connections::Connections;
+use crate::latency::Latency;
 use crate::live::LiveQueries;
 use crate::registry::{Registration, Registry};
 use crate::settings::Settings;
@@ -184,6 +185,8 @@ pub struct Metrics {
     pub cancels: Counter,
     pub panics: Counter,
     pub rows_sent: Counter,
+    /// From the first message of a request to the end of its answer.
+    pub latency: Latency,
     /// Queries that were given to the analytical executor.
     pub analytical_planner_calls: Counter,
     /// Plans found ready for a statement's text or name, and plans that had to be made.

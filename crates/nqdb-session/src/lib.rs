@@ -14,6 +14,7 @@
 //! | `settings` | SET, SHOW, and what a rollback takes back |
 //! | `admission` | clients of other protocols |
 //! | `notifications` | LISTEN, UNLISTEN, NOTIFY |
+//! | `latency` | how long requests take |
 //! | `advisory` | locks that functions take |
 //! | `surroundings` | what SQL functions may ask of their session |
 //! | `client_sink` | where answers go |
@@ -42,6 +43,7 @@ mod extended;
 mod identity;
 mod instance;
 mod kept_rows;
+mod latency;
 mod live;
 mod lock_table;
 mod notifications;
@@ -68,6 +70,7 @@ pub use client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
 pub use connections::{Connected, Connection, Connections};
 pub use extended::BindRequest;
 pub use instance::{Counter, Instance, InstanceOptions, Metrics, hub_options};
+pub use latency::Latency;
 pub use live::{LIVE_DATABASE, LiveFollower, LiveRequest};
 pub use notifications::listener_dropped;
 pub use nqdb_catalog::CHANGE_CHANNEL_PREFIX;

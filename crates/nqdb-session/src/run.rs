@@ -99,7 +99,7 @@ impl Session {
         if std::mem::take(&mut portal.describe_first)
             && let Some(columns) = &portal.output
         {
-            out.row_description(columns, &portal.formats);
+            out.row_description(columns, &portal.formats, &self.format);
         }
         let mut target = RowTarget::new(portal.output.as_ref(), portal.formats.clone(), Destination::Client);
         self.forward(portal, rows_max, &mut target, out).await

@@ -211,7 +211,7 @@ struct ResultSink {
 }
 
 impl ClientSink for ResultSink {
-    fn row_description(&mut self, _: &[OutputColumn], _: &Formats) {}
+    fn row_description(&mut self, _: &[OutputColumn], _: &Formats, _: &FormatContext) {}
     fn no_data(&mut self) {}
     fn parameter_description(&mut self, _: &[Oid]) {}
     fn data_row(&mut self, values: &[Datum], _: &[OutputColumn], _: &Formats, _: &FormatContext) -> SqlResult<()> {

@@ -19,8 +19,11 @@ use serde_json::{Value, json};
 
 use super::Realtime;
 use super::live::{LIVE_PREFIX, LiveSubscriptions};
-use super::protocol::{self, Command, Connect, Credentials, Disconnect, HistoryRequest, Publish, Refusal, Subscribe};
+use super::protocol::{
+    self, Command, Connect, Credentials, Disconnect, HistoryRequest, Publish, Refusal, Rpc, Subscribe,
+};
 use super::rights::{Narrowing, Wish, may};
+use super::sql::SqlSide;
 use super::token::{Claims, TokenError};
 use crate::websocket::frame;
 
@@ -51,6 +54,8 @@ pub struct Identity {
     pub admission: Admission,
     pub narrowing: Narrowing,
     pub member: Arc<Member>,
+    /// Whether it may send SQL.
+    pub may_query: bool,
     /// Seconds since 1970.
     pub expires: Option<u64>,
 }
@@ -73,6 +78,8 @@ pub struct Client {
     shown: Connected,
     /// When the messages in `out` were published, milliseconds of the hub's clock.
     published_millis: Vec<u64>,
+    /// Its queries, once it has sent one.
+    sql: Option<SqlSide>,
     /// Frames that are to be sent.
     pub out: BytesMut,
 }
@@ -96,6 +103,7 @@ impl Client {
             live: LiveSubscriptions::default(),
             shown,
             published_millis: Vec::new(),
+            sql: None,
             out: BytesMut::new(),
         }
     }
@@ -124,7 +132,7 @@ impl Client {
 
     /// Does what a frame says. Pongs have been taken out before.
     pub async fn handle_line(&mut self, line: &str) -> Handled {
-        let Ok(command) = serde_json::from_str::<Command>(line) else { return Err(protocol::BAD_REQUEST_CLOSE) };
+        let Ok(mut command) = serde_json::from_str::<Command>(line) else { return Err(protocol::BAD_REQUEST_CLOSE) };
         self.realtime.counters.commands.increment();
         self.shown.messages_in.fetch_add(1, Ordering::Relaxed);
         if !self.is_connected() {
@@ -133,8 +141,14 @@ impl Client {
                 None => Err(protocol::BAD_REQUEST_CLOSE),
             };
         }
+        if let (Some(send), Some(sql)) = (command.send.take(), &self.sql)
+            && let Ok(taken) = serde_json::from_value(send.data)
+        {
+            sql.acknowledge(&taken);
+            return Ok(());
+        }
         if command.id == 0 {
-            // Without an id there is nobody to answer; the messages of `send` have no receiver here.
+            // Without an id there is nobody to answer, and other messages have no receiver here.
             return Ok(());
         }
         let (id, member) = (command.id, member_of(&command));
@@ -169,8 +183,8 @@ impl Client {
             })
         } else if let Some(refresh) = command.refresh {
             return self.refresh(&refresh.token);
-        } else if command.rpc.is_some() {
-            Err(protocol::METHOD_NOT_FOUND)
+        } else if let Some(rpc) = command.rpc {
+            self.call(rpc).map(|data| json!({ "data": data }))
         } else if command.ping.is_some() {
             Ok(json!({}))
         } else if command.connect.is_some() {
@@ -219,6 +233,37 @@ impl Client {
         add_expiry(&mut result, now.expires);
         self.identity = Some(now);
         Ok(Ok(result))
+    }
+
+    /// Does what `rpc` asks.
+    fn call(&mut self, rpc: Rpc) -> Result<Value, Refusal> {
+        match rpc.method.as_str() {
+            "sql.query" => self.queries()?.query(rpc.data),
+            "sql.cancel" => self.queries()?.cancel(rpc.data),
+            _ => Err(protocol::METHOD_NOT_FOUND),
+        }
+    }
+
+    /// Where the client's queries run, if it may have any.
+    fn queries(&mut self) -> Result<&mut SqlSide, Refusal> {
+        let identity = self.identity.as_ref().filter(|identity| identity.may_query);
+        let identity = identity.ok_or(protocol::PERMISSION_DENIED)?;
+        Ok(self.sql.get_or_insert_with(|| SqlSide::new(&self.realtime, &identity.admission)))
+    }
+
+    /// Ready when something of its queries waits to be sent.
+    pub async fn queries_readable(&self) {
+        match &self.sql {
+            Some(sql) => sql.readable().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Appends the next push of its queries; `false` when none waits.
+    pub fn tell_of_queries(&mut self) -> bool {
+        let Some(frame) = self.sql.as_ref().and_then(SqlSide::pop) else { return false };
+        self.out.put_slice(&frame);
+        true
     }
 
     /// The channel of a name in the client's database, if it may do that with it.
@@ -471,7 +516,7 @@ impl Realtime {
             Err(_) => return Err(NotIdentified::Refused(protocol::INTERNAL)),
         };
         let member = Arc::new(Member { client: client.clone(), user: admission.role_name.clone() });
-        Ok(Identity { admission, narrowing: Narrowing::default(), member, expires: None })
+        Ok(Identity { admission, narrowing: Narrowing::default(), member, may_query: true, expires: None })
     }
 
     /// Checks a token against the secret of the configuration; without one there are no valid tokens.
@@ -490,7 +535,7 @@ impl Realtime {
         let user = if claims.sub.is_empty() { admission.role_name.clone() } else { claims.sub.as_str().into() };
         let member = Arc::new(Member { client: client.clone(), user });
         let narrowing = Narrowing { read: claims.channels, write: claims.publish };
-        Ok(Identity { admission, narrowing, member, expires: claims.exp })
+        Ok(Identity { admission, narrowing, member, may_query: claims.sql, expires: claims.exp })
     }
 }
 

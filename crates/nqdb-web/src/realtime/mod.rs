@@ -3,6 +3,7 @@
 //! | path | what it is |
 //! |---|---|
 //! | `/connection/websocket` | the JSON client protocol (`connection`, `client`, `protocol`) |
+//! | the same, `rpc` | SQL and its rows (`sql`) |
 //! | `/sse?channel=` | server-sent events, resumed by `Last-Event-ID` (`events`) |
 //! | `/listen/{channel}` | a WebSocket with bare payloads, one a message (`payloads`) |
 //!
@@ -23,6 +24,7 @@ mod origin;
 mod payloads;
 mod protocol;
 mod rights;
+mod sql;
 mod token;
 
 use std::fmt;

@@ -30,6 +30,7 @@ pub struct Command {
     pub presence_stats: Option<OfChannel>,
     pub refresh: Option<Refresh>,
     pub rpc: Option<Rpc>,
+    pub send: Option<Send>,
     pub ping: Option<IgnoredAny>,
 }
 
@@ -110,6 +111,14 @@ pub struct Refresh {
 #[serde(default)]
 pub struct Rpc {
     pub method: String,
+    pub data: Value,
+}
+
+/// A message that is not answered.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Send {
+    pub data: Value,
 }
 
 /// An answer that refuses one command; the connection goes on.
