@@ -92,7 +92,7 @@ function draw(charts, now, before) {
     const [median, late] = [0.5, 0.99].map((part) => quantile(now.buckets, before.buckets, part));
     charts.latency.add(median, Number.isFinite(late) ? `99th percentile ${seconds(late)}` : 'no requests', late);
     const [commits, syncs] = [rate('nqdb_commits_total'), rate('nqdb_log_syncs_total')];
-    charts.commits.add(commits, `${compact(rate('nqdb_rollbacks_total'))} rollbacks/s, ${syncs > 0 ? compact(commits / syncs) : '–'} commits per sync`);
+    charts.commits.add(commits, `${compact(rate('nqdb_rollbacks_total'))} rolled back/s, ${syncs > 0 ? `${compact(commits / syncs)} in a sync` : 'no syncs'}`);
     charts.rows.add(rate('nqdb_rows_sent_total'), `${compact(rate('nqdb_page_hits_total'))} page hits/s, ${compact(rate('nqdb_page_reads_total'))} reads/s`);
     charts.log.add(rate('nqdb_log_bytes_total'), `${bytes(get('nqdb_recovery_log_bytes'))} to be read after a crash`);
     charts.pushed.add(rate('nqdb_realtime_sent_total'), `${plural(get('nqdb_realtime_connections'), 'socket')}, ${plural(get('nqdb_notify_channels'), 'channel')}`);
