@@ -11,6 +11,7 @@ mod keywords;
 mod notification;
 mod partition;
 mod privilege;
+mod publication;
 mod sequence;
 mod server;
 mod size;
@@ -37,4 +38,5 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     partition::FUNCTIONS,
     definition::FUNCTIONS,
     privilege::FUNCTIONS,
+    publication::FUNCTIONS,
 ];

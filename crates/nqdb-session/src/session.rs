@@ -38,6 +38,7 @@ use crate::registry::{Backend, Registration};
 use crate::settings::Authority;
 use crate::shapes::Shapes;
 use crate::surroundings::Surroundings;
+use crate::table_changes::Tellers;
 
 /// One client's session.
 pub struct Session {
@@ -63,6 +64,8 @@ pub struct Session {
     pub(crate) seen: SeenVersions,
     /// Some temporary table has an ON COMMIT that a commit must obey.
     pub(crate) has_on_commit: bool,
+    /// How changes of the tables that were changed are told.
+    pub(crate) tellers: Tellers,
     /// Last, so that the place is given back after everything else is gone.
     registration: Registration,
 }
@@ -177,6 +180,7 @@ impl Session {
             is_one_of_several: false,
             seen: SeenVersions::default(),
             has_on_commit: false,
+            tellers: Tellers::default(),
             registration,
         })
     }

@@ -26,6 +26,8 @@ pub fn render(realtime: &Realtime) -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
     }
+    let help = "Time from the publication at a commit to the socket of a real-time client, for batches of messages.";
+    text.push_str(&realtime.counters.lag.render("nqdb_realtime_lag_seconds", help));
     write_latency(&mut text, &instance.metrics.latency);
     text
 }
@@ -126,6 +128,12 @@ fn realtime_figures(realtime: &Realtime) -> Vec<Figure> {
         Counter("nqdb_realtime_sent_total", "Messages sent to them.", count(&counters.sent)),
         Counter("nqdb_realtime_recoveries_total", "Subscribers that came back.", hub.recoveries as f64),
         Counter("nqdb_realtime_gaps_total", "Those of them that had missed too much.", hub.gaps as f64),
+        Gauge("nqdb_live_queries", "Live queries that are followed.", realtime.instance.live.count() as f64),
+        Gauge(
+            "nqdb_feed_bytes",
+            "Changes of published tables whose transactions have not ended.",
+            realtime.instance.system.feed_bytes() as f64,
+        ),
         Gauge("nqdb_realtime_history_bytes", "Bytes that channels keep.", hub.history_bytes as f64),
     ]
 }

@@ -4,17 +4,21 @@
 //! one is looked at, so that replies stand in the order of the commands, and what a subscription brings stands behind its reply.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, BytesMut};
 use nqdb_pubsub::{
-    ChannelName, Event, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber, Subscription,
+    Batch, ChannelName, Event, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber,
+    Subscription,
 };
-use nqdb_session::Admission;
+use nqdb_session::{Admission, Connected, LIVE_DATABASE};
 use serde_json::{Value, json};
 
 use super::Realtime;
+use super::live::{LIVE_PREFIX, LiveSubscriptions};
 use super::protocol::{
     self, Command, Connect, Credentials, Disconnect, HistoryRequest, Publish, Refusal, Rpc, Subscribe,
 };
@@ -31,6 +35,8 @@ pub const SUBSCRIPTIONS_MAX: usize = 1_000;
 const CHANNEL_BYTES_MAX: usize = 255;
 /// The most messages of a history in one reply.
 const HISTORY_MESSAGES_MAX: usize = 1_000;
+/// Ends a subscription such that the client tries it again.
+const RESUBSCRIBE_CODE: u32 = 2500;
 /// How long a connection lives on whose token has expired, so that its refresh can come, seconds.
 const REFRESH_GRACE_SECONDS: u64 = 25;
 
@@ -39,6 +45,7 @@ const REFRESH_GRACE_SECONDS: u64 = 25;
 pub struct Door {
     /// From this machine, and by a name of this machine: roles without a password are trusted.
     pub is_trusted: bool,
+    pub address: IpAddr,
 }
 
 /// What a client has proved.
@@ -65,6 +72,12 @@ pub struct Client {
     subscriber: Subscriber,
     /// What it is subscribed to, and whether it is told of members.
     subscriptions: HashMap<Arc<str>, bool>,
+    /// The live queries among them.
+    live: LiveSubscriptions,
+    /// What others may see of it.
+    shown: Connected,
+    /// When the messages in `out` were published, milliseconds of the hub's clock.
+    published_millis: Vec<u64>,
     /// Its queries, once it has sent one.
     sql: Option<SqlSide>,
     /// Frames that are to be sent.
@@ -78,6 +91,8 @@ pub fn unix_seconds() -> u64 {
 impl Client {
     pub fn new(realtime: Arc<Realtime>, door: Door, id: Arc<str>) -> Client {
         let subscriber = realtime.instance.hub.subscriber(0, Overflow::DropSubscriber);
+        let (now_micros, instance) = (realtime.instance.now_micros(), &realtime.instance);
+        let shown = instance.connections.add("websocket", door.address, now_micros, subscriber.meter());
         Client {
             realtime,
             door,
@@ -85,6 +100,9 @@ impl Client {
             identity: None,
             subscriber,
             subscriptions: HashMap::new(),
+            live: LiveSubscriptions::default(),
+            shown,
+            published_millis: Vec::new(),
             sql: None,
             out: BytesMut::new(),
         }
@@ -116,6 +134,7 @@ impl Client {
     pub async fn handle_line(&mut self, line: &str) -> Handled {
         let Ok(mut command) = serde_json::from_str::<Command>(line) else { return Err(protocol::BAD_REQUEST_CLOSE) };
         self.realtime.counters.commands.increment();
+        self.shown.messages_in.fetch_add(1, Ordering::Relaxed);
         if !self.is_connected() {
             return match command.connect {
                 Some(connect) => self.connect(command.id, connect).await,
@@ -133,16 +152,18 @@ impl Client {
             return Ok(());
         }
         let (id, member) = (command.id, member_of(&command));
-        match self.answer(command).await? {
+        let answer = self.answer(command).await?;
+        self.shown.subscriptions.store(self.subscriptions.len(), Ordering::Relaxed);
+        match answer {
             Ok(result) => self.send(&protocol::reply(id, member, result)),
-            Err(refusal) => self.send(&protocol::refused(id, refusal)),
+            Err(refusal) => self.send(&protocol::refused(id, &refusal)),
         }
         Ok(())
     }
 
     async fn answer(&mut self, command: Command) -> Result<Result<Value, Refusal>, Disconnect> {
         Ok(if let Some(subscribe) = command.subscribe {
-            self.subscribe(subscribe)
+            self.subscribe(subscribe).await
         } else if let Some(unsubscribe) = command.unsubscribe {
             self.unsubscribe(&unsubscribe.channel);
             Ok(json!({}))
@@ -181,7 +202,7 @@ impl Client {
         {
             Ok(identity) => identity,
             Err(NotIdentified::Refused(refusal)) => {
-                self.send(&protocol::refused(id, refusal));
+                self.send(&protocol::refused(id, &refusal));
                 return Ok(());
             }
             Err(NotIdentified::Disconnected(disconnect)) => return Err(disconnect),
@@ -190,6 +211,7 @@ impl Client {
             "client": &*self.id, "version": concat!("nqdb ", env!("CARGO_PKG_VERSION")), "ping": PING_SECONDS, "pong": true,
         });
         add_expiry(&mut result, identity.expires);
+        self.shown.identify(&identity.member.user, identity.admission.database);
         self.identity = Some(identity);
         self.send(&protocol::reply(id, "connect", result));
         Ok(())
@@ -257,7 +279,7 @@ impl Client {
         Ok(ChannelName { database: identity.admission.database, name: name.into() })
     }
 
-    fn subscribe(&mut self, subscribe: Subscribe) -> Result<Value, Refusal> {
+    async fn subscribe(&mut self, subscribe: Subscribe) -> Result<Value, Refusal> {
         let channel = self.channel(&subscribe.channel, Wish::Read)?;
         if self.subscriptions.contains_key(&channel.name) {
             return Err(protocol::ALREADY_SUBSCRIBED);
@@ -267,6 +289,9 @@ impl Client {
         }
         if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
             return Err(protocol::LIMIT_EXCEEDED);
+        }
+        if channel.name.starts_with(LIVE_PREFIX) {
+            return self.follow_query(channel.name, subscribe.data).await;
         }
         if is_pattern(&channel.name) {
             self.subscriber.subscribe_pattern(&channel).map_err(|_| protocol::LIMIT_EXCEEDED)?;
@@ -309,6 +334,9 @@ impl Client {
 
     fn unsubscribe(&mut self, name: &str) {
         let (Some(identity), Some((name, _))) = (&self.identity, self.subscriptions.remove_entry(name)) else { return };
+        if self.live.leave(&name, &self.subscriber, self.realtime.instance.uptime_millis()) {
+            return;
+        }
         let channel = ChannelName { database: identity.admission.database, name };
         if is_pattern(&channel.name) {
             self.subscriber.unsubscribe_pattern(&channel);
@@ -328,6 +356,7 @@ impl Client {
             sender: 0,
             publisher: self.identity.as_ref().map(|identity| identity.member.clone()),
             messages: vec![message],
+            by_name_only: false,
         };
         self.realtime.counters.published.increment();
         match self.realtime.instance.publish(publication).await {
@@ -379,21 +408,60 @@ impl Client {
     /// Appends what an event tells the client. What comes of a subscription that it has just ended is not for it.
     pub fn tell(&mut self, event: Event) {
         match event {
+            Event::Messages(batch) if batch.channel().database == LIVE_DATABASE => self.tell_of_query(&batch),
             Event::Messages(batch) => {
                 if self.subscriptions.contains_key(&batch.channel().name) {
                     let frame = batch.encoded(Protocol::Json, |batch| protocol::push_frame(batch, None));
                     self.out.put_slice(&frame);
-                    self.realtime.counters.sent.add(batch.count() as u64);
+                    self.note_sent(&batch);
                 }
             }
             Event::Matched { pattern, batch } => {
                 if self.subscriptions.contains_key(&pattern) {
                     self.out.put_slice(&protocol::push_frame(&batch, Some(&pattern)));
-                    self.realtime.counters.sent.add(batch.count() as u64);
+                    self.note_sent(&batch);
                 }
             }
             Event::Joined { channel, member } => self.tell_of_member(&channel, "join", &member),
             Event::Left { channel, member } => self.tell_of_member(&channel, "leave", &member),
+        }
+    }
+
+    /// Subscribes to the changes of a query's result; the reply has the result as it is.
+    async fn follow_query(&mut self, name: Arc<str>, data: Value) -> Result<Value, Refusal> {
+        let Some(identity) = &self.identity else { return Err(protocol::PERMISSION_DENIED) };
+        let request = super::live::request_of(data)?;
+        let result =
+            self.live.follow(&self.realtime.instance, &identity.admission, &name, request, &self.subscriber).await?;
+        self.subscriptions.insert(name, false);
+        Ok(json!({ "data": result }))
+    }
+
+    /// What has changed in the result of a live query, under each name that the client has given it.
+    fn tell_of_query(&mut self, batch: &Batch) {
+        for name in self.live.names_of(batch.channel()) {
+            if let Some(failure) = self.live.failure(&name) {
+                self.unsubscribe(&name);
+                let reason = protocol::query_failed(&failure).message;
+                self.send(&protocol::unsubscribe_push(&name, RESUBSCRIBE_CODE, &reason));
+                continue;
+            }
+            self.out.put_slice(&protocol::renamed_push_frame(batch, &name));
+            self.note_sent(batch);
+        }
+    }
+
+    fn note_sent(&mut self, batch: &Batch) {
+        self.realtime.counters.sent.add(batch.count() as u64);
+        self.shown.messages_out.fetch_add(batch.count() as u64, Ordering::Relaxed);
+        self.published_millis.push(batch.published_millis());
+    }
+
+    /// What was in `out` has gone to the socket.
+    pub fn note_written(&mut self) {
+        let now_millis = self.realtime.instance.uptime_millis();
+        for published in self.published_millis.drain(..) {
+            self.realtime.counters.lag.observe(now_millis.saturating_sub(published));
         }
     }
 
@@ -405,7 +473,7 @@ impl Client {
 }
 
 /// Why somebody is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotIdentified {
     /// It may try again with something else.
     Refused(Refusal),

@@ -189,7 +189,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         tokio::select! {
             biased;
             written = timeout(WRITE_TIMEOUT, written) => match written {
-                Ok(Ok(())) => Ok(()),
+                Ok(Ok(())) => {
+                    self.client.note_written();
+                    Ok(())
+                }
                 Ok(Err(_)) | Err(_) => Err(End::Silent),
             },
             () = ended => Err(End::Silent),
