@@ -147,6 +147,29 @@ async function chartsAndPlans(page) {
   await picture(page, 'plan');
 }
 
+// A query that stays true while another client writes, and that says so when it cannot any more.
+async function liveQuery(page, sql) {
+  await view(page, 'SQL');
+  await editor(page).fill("SELECT id, customer, amount, state FROM orders WHERE state = 'new';");
+  await page.getByRole('button', { name: 'Live' }).click();
+  await page.getByText('live', { exact: true }).waitFor();
+  await page.getByText('0 rows, 0 changes').waitFor();
+  await sql.query("INSERT INTO orders (id, customer, amount, state) SELECT 90000 + i, i, 10.5 * i, 'new' FROM generate_series(1, 5) i");
+  await page.getByText(/^5 rows/).waitFor();
+  await sql.query('UPDATE orders SET amount = 99.25 WHERE id = 90002; DELETE FROM orders WHERE id = 90001');
+  await cell(page, '99.25').waitFor();
+  await page.getByText(/^4 rows/).waitFor();
+  assert.strictEqual(await cell(page, '90001').count(), 0);
+  await cell(page, '31.50').waitFor();
+  await picture(page, 'live');
+  await sql.query("UPDATE orders SET state = 'open' WHERE id > 90000");
+  await page.getByText(/^0 rows/).waitFor();
+  await page.getByRole('button', { name: 'Live' }).click();
+  await editor(page).fill('SELECT nothing FROM orders');
+  await page.getByRole('button', { name: 'Live' }).click();
+  await page.getByRole('alert').filter({ hasText: 'column "nothing" does not exist' }).waitFor();
+}
+
 async function data(page, sql) {
   await view(page, 'Data');
   await page.getByRole('navigation', { name: 'Tables' }).getByRole('button', { name: /^invoices/ }).click();
@@ -279,7 +302,7 @@ async function portraits(page, browser) {
   const browser = await chromium.launch({ executablePath: process.env.NQDB_CHROMIUM, args: ['--no-sandbox', '--disable-lcd-text'] });
   try {
     const page = await open(browser, 'dark');
-    for (const check of [signingIn, overview, queries, data, realTime, activityAndAdvice]) {
+    for (const check of [signingIn, overview, queries, liveQuery, data, realTime, activityAndAdvice]) {
       await check(page, sql).catch((error) => { error.message = `${check.name}: ${error.message}`; throw error; });
     }
     await everybodyCanUseIt(page, browser);

@@ -15,7 +15,7 @@ export function mount(main, context) {
   kept.channels ||= new Map();
   kept.entries ||= [];
   const log = h('div', { class: 'log', role: 'log', 'aria-label': 'Messages', tabindex: 0 });
-  const subscribed = h('div', { class: 'tree' });
+  const subscribed = h('div', { class: 'tree listened' });
   const known = h('div', { class: 'tree' });
   const name = h('input', { placeholder: 'channel, or orders.*', 'aria-label': 'Channel to listen to', autocomplete: 'off', spellcheck: 'false' });
   const to = h('input', { placeholder: 'channel', 'aria-label': 'Channel to publish to', autocomplete: 'off', spellcheck: 'false', value: kept.to || '' });
