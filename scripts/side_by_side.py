@@ -156,12 +156,16 @@ def timed(server, work):
     return elapsed, server.cpu_seconds() - before
 
 
-def environment(memory):
-    """What the figures hold for."""
+def machine():
+    """The commit and the machine."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
-    return (f"Commit {commit}; {os.cpu_count()} cores ({cpu}), client and server on the same machine; buffers {memory} each; both durable. "
-            "A ratio above 1 is in nqdb's favour.")
+    return f"Commit {commit}; {os.cpu_count()} cores ({cpu}), client and server on the same machine"
+
+
+def environment(memory):
+    """What the figures hold for."""
+    return f"{machine()}; buffers {memory} each; both durable. A ratio above 1 is in nqdb's favour."
 
 
 def built_program(given):
