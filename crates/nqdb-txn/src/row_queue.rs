@@ -35,7 +35,6 @@ type Key = (u32, RowId);
 /// A wait for those who came before.
 pub struct TurnWait {
     pub(crate) wanted: WantedRow,
-    pub(crate) ahead: Vec<Arc<Running>>,
     pub(crate) is_first: EventListener,
 }
 
@@ -77,7 +76,7 @@ impl fmt::Display for WantedRow {
 
 impl fmt::Debug for TurnWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} behind {} others", self.wanted, self.ahead.len())
+        write!(f, "{} behind others", self.wanted)
     }
 }
 
@@ -96,9 +95,16 @@ impl RowQueues {
         }
         let queue = state.queues.get(&key)?;
         let position = queue.iter().position(|place| place.owner.owner == owner.owner).filter(|at| *at > 0)?;
-        let ahead = queue.iter().take(position).map(|place| place.owner.clone()).collect();
         let is_first = queue.get(position)?.is_first.listen();
-        Some(TurnWait { wanted, ahead, is_first })
+        Some(TurnWait { wanted, is_first })
+    }
+
+    /// Those who have places before a transaction's now.
+    pub(crate) fn ahead_of(&self, owner: OwnerId) -> Vec<Arc<Running>> {
+        let state = self.state.lock();
+        let queue = state.places.get(&owner).and_then(|key| state.queues.get(key));
+        let places = queue.into_iter().flatten().map(|place| &place.owner);
+        places.take_while(|place| place.owner != owner).cloned().collect()
     }
 
     /// Whether a transaction that queues for a row has others before it, whom it is not to overtake while they wake up.
@@ -148,18 +154,22 @@ mod tests {
         (1..=3).map(|n| Arc::new(Running::new(OwnerId(n)))).collect()
     }
 
-    fn ahead(turn: &Option<TurnWait>) -> Vec<u64> {
-        turn.iter().flat_map(|turn| &turn.ahead).map(|owner| owner.owner.0).collect()
+    /// Joins, and tells who is ahead: nobody exactly if there is no turn to wait for.
+    fn joined(queues: &RowQueues, owner: &Arc<Running>, row: u64) -> Vec<u64> {
+        let turn = queues.join(owner, wanted(row));
+        let ahead: Vec<u64> = queues.ahead_of(owner.owner).iter().map(|other| other.owner.0).collect();
+        assert_eq!(turn.is_none(), ahead.is_empty());
+        ahead
     }
 
     #[test]
     fn places_are_in_the_order_of_coming_and_are_kept() {
         let (queues, owners) = (RowQueues::default(), owners());
-        assert!(queues.join(&owners[0], wanted(1)).is_none());
-        assert_eq!(ahead(&queues.join(&owners[1], wanted(1))), [1]);
-        assert_eq!(ahead(&queues.join(&owners[2], wanted(1))), [1, 2]);
-        assert!(queues.join(&owners[0], wanted(1)).is_none());
-        assert_eq!(ahead(&queues.join(&owners[1], wanted(1))), [1]);
+        assert_eq!(joined(&queues, &owners[0], 1), []);
+        assert_eq!(joined(&queues, &owners[1], 1), [1]);
+        assert_eq!(joined(&queues, &owners[2], 1), [1, 2]);
+        assert_eq!(joined(&queues, &owners[0], 1), []);
+        assert_eq!(joined(&queues, &owners[1], 1), [1]);
     }
 
     #[test]
@@ -172,7 +182,7 @@ mod tests {
         assert!(second.is_first.wait_timeout(Duration::from_secs(10)).is_some());
         queues.leave(OwnerId(2));
         assert!(third.is_first.wait_timeout(Duration::from_secs(10)).is_some());
-        assert_eq!(ahead(&queues.join(&owners[2], wanted(2))), [1]);
+        assert_eq!(joined(&queues, &owners[2], 2), [1]);
         queues.leave(OwnerId(1));
         queues.leave(OwnerId(3));
         assert!(queues.state.lock().queues.is_empty() && queues.state.lock().places.is_empty());
@@ -186,6 +196,6 @@ mod tests {
         let third = queues.join(&owners[2], wanted(1)).expect("it is behind the second");
         queues.leave(OwnerId(2));
         assert!(third.is_first.wait_timeout(Duration::from_millis(10)).is_none());
-        assert_eq!(ahead(&queues.join(&owners[2], wanted(1))), [1]);
+        assert_eq!(joined(&queues, &owners[2], 1), [1]);
     }
 }

@@ -26,7 +26,7 @@ use crate::table::TableStore;
 use crate::transaction::{Commit, CommitHooks, Isolation, MarkedAgain, Transaction};
 use crate::undo::{UndoChunks, UndoStore};
 use crate::view::{ReadView, Registered, RowHeader};
-use crate::wait::{Running, WaitGraph};
+use crate::wait::{LockTables, Running, WaitGraph};
 use crate::xids::{XidStatus, XidTable};
 use nqdb_storage::disk::Disk;
 use nqdb_storage::tree::Tree;
@@ -405,12 +405,12 @@ impl TxnSystem {
 
     /// Who waits for the end of which transactions: process number of the waiter, numbers of the others.
     pub fn transaction_waits(&self) -> Vec<(i32, Vec<Xid>)> {
-        self.wait_graph.transaction_waits()
+        self.wait_graph.transaction_waits(self.lock_tables())
     }
 
     /// Whom an owner waits for at the moment, for a row, a key or a lock.
     pub fn blockers_of(&self, waiter: OwnerId) -> Vec<OwnerId> {
-        self.wait_graph.blockers_of(waiter, &self.relation_locks)
+        self.wait_graph.blockers_of(waiter, self.lock_tables())
     }
 
     /// Ready when the log is synced up to `lsn`; an error when it never will be.
@@ -528,6 +528,10 @@ impl TxnSystem {
 
     pub(crate) fn row_locks(&self) -> &RowLocks {
         &self.row_locks
+    }
+
+    pub(crate) fn lock_tables(&self) -> LockTables<'_> {
+        LockTables { relations: &self.relation_locks, rows: &self.row_queues }
     }
 
     pub(crate) fn row_queues(&self) -> &RowQueues {

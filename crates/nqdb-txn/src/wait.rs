@@ -11,7 +11,7 @@
 use crate::error::{Result, TxnError};
 use crate::ids::{OwnerId, Xid};
 use crate::relation_lock::{LockTarget, RelationLock, RelationLocks};
-use crate::row_queue::{TurnWait, WantedRow};
+use crate::row_queue::{RowQueues, TurnWait, WantedRow};
 use crate::system::TxnSystem;
 use crate::transaction::Transaction;
 use event_listener::{Event, EventListener, Listener};
@@ -238,7 +238,7 @@ impl Wait {
     pub fn check_deadlock(&self, txn: &Transaction) -> Result<()> {
         let system = txn.system();
         let edge = Edge::of(self, txn.running().process_id.load(Ordering::Relaxed));
-        system.wait_graph().search(txn.owner(), Some(&edge), system.relation_locks())
+        system.wait_graph().search(txn.owner(), Some(&edge), system.lock_tables())
     }
 }
 
@@ -302,7 +302,7 @@ impl Waiting {
         }
         if self.deadlock_at.is_some_and(|at| at <= now) {
             self.deadlock_at = None;
-            self.system.wait_graph().search(self.owner, None, self.system.relation_locks())?;
+            self.system.wait_graph().search(self.owner, None, self.system.lock_tables())?;
         }
         Ok(())
     }
@@ -312,6 +312,13 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.system.wait_graph().waits.lock().remove(&self.owner);
     }
+}
+
+/// Where it stands who is in whose way.
+#[derive(Clone, Copy)]
+pub(crate) struct LockTables<'a> {
+    pub(crate) relations: &'a RelationLocks,
+    pub(crate) rows: &'a RowQueues,
 }
 
 /// Who waits for whom.
@@ -330,8 +337,8 @@ struct Edge {
 #[derive(Clone)]
 enum Wanted {
     Txns(Vec<Arc<Running>>),
-    /// Those who came before for a row.
-    Turn(Vec<Arc<Running>>, WantedRow),
+    /// Those who came before for a row: the queue knows who they are now.
+    Turn(WantedRow),
     Relation(LockTarget, RelationLock),
     /// The ends of transactions, for a safe snapshot.
     Ends(Vec<Arc<Running>>),
@@ -341,7 +348,7 @@ impl Edge {
     fn of(wait: &Wait, process_id: i32) -> Edge {
         let wanted = match wait {
             Wait::Txn(wait) => Wanted::Txns(wait.others.iter().map(|(other, _)| other.clone()).collect()),
-            Wait::Turn(wait) => Wanted::Turn(wait.ahead.clone(), wait.wanted),
+            Wait::Turn(wait) => Wanted::Turn(wait.wanted),
             Wait::Relation(wait) => Wanted::Relation(wait.target, wait.mode),
             Wait::SafeSnapshot(wait) => Wanted::Ends(wait.others.iter().map(|(other, _)| other.clone()).collect()),
             Wait::Log(_) => Wanted::Txns(Vec::new()),
@@ -349,12 +356,11 @@ impl Edge {
         Edge { process_id, wanted }
     }
 
-    fn blockers(&self, waiter: OwnerId, locks: &RelationLocks) -> Vec<OwnerId> {
+    fn blockers(&self, waiter: OwnerId, locks: LockTables<'_>) -> Vec<OwnerId> {
         match &self.wanted {
-            Wanted::Txns(others) | Wanted::Turn(others, _) | Wanted::Ends(others) => {
-                others.iter().map(|other| other.owner).collect()
-            }
-            Wanted::Relation(target, mode) => locks.blockers(waiter, *target, *mode),
+            Wanted::Txns(others) | Wanted::Ends(others) => others.iter().map(|other| other.owner).collect(),
+            Wanted::Turn(_) => locks.rows.ahead_of(waiter).iter().map(|other| other.owner).collect(),
+            Wanted::Relation(target, mode) => locks.relations.blockers(waiter, *target, *mode),
         }
     }
 
@@ -362,7 +368,7 @@ impl Edge {
     fn describe(&self, blocker: OwnerId) -> String {
         match &self.wanted {
             Wanted::Relation(target, mode) => format!("{} on {target}", mode.name()),
-            Wanted::Turn(_, row) => row.to_string(),
+            Wanted::Turn(row) => row.to_string(),
             Wanted::Txns(others) | Wanted::Ends(others) => {
                 let xid = others.iter().find(|other| other.owner == blocker).and_then(|other| other.xid());
                 match xid {
@@ -381,19 +387,22 @@ impl WaitGraph {
     }
 
     /// Who waits for the end of which transactions.
-    pub(crate) fn transaction_waits(&self) -> Vec<(i32, Vec<Xid>)> {
-        let waits = self.waits.lock();
-        let of_transactions = waits.values().filter_map(|edge| match &edge.wanted {
-            Wanted::Txns(others) | Wanted::Turn(others, _) if !others.is_empty() => {
-                Some((edge.process_id, others.iter().filter_map(|other| other.xid()).collect()))
-            }
-            _ => None,
+    pub(crate) fn transaction_waits(&self, locks: LockTables<'_>) -> Vec<(i32, Vec<Xid>)> {
+        let waits = self.waits.lock().clone();
+        let of_transactions = waits.iter().filter_map(|(waiter, edge)| {
+            let others = match &edge.wanted {
+                Wanted::Txns(others) => others.clone(),
+                Wanted::Turn(_) => locks.rows.ahead_of(*waiter),
+                Wanted::Relation(..) | Wanted::Ends(_) => Vec::new(),
+            };
+            let xids = || others.iter().filter_map(|other| other.xid()).collect();
+            (!others.is_empty()).then(|| (edge.process_id, xids()))
         });
         of_transactions.collect()
     }
 
     /// Whose locks an owner waits for now.
-    pub(crate) fn blockers_of(&self, waiter: OwnerId, locks: &RelationLocks) -> Vec<OwnerId> {
+    pub(crate) fn blockers_of(&self, waiter: OwnerId, locks: LockTables<'_>) -> Vec<OwnerId> {
         let edge = self.edge_of(waiter).filter(|edge| !matches!(edge.wanted, Wanted::Ends(_)));
         edge.map(|edge| edge.blockers(waiter, locks)).unwrap_or_default()
     }
@@ -411,7 +420,7 @@ impl WaitGraph {
     }
 
     /// Looks for a cycle through `start`, whose own wait is `edge` when it is not in the graph yet.
-    fn search(&self, start: OwnerId, edge: Option<&Edge>, locks: &RelationLocks) -> Result<()> {
+    fn search(&self, start: OwnerId, edge: Option<&Edge>, locks: LockTables<'_>) -> Result<()> {
         let mut waits = self.waits.lock().clone();
         if let Some(edge) = edge {
             waits.insert(start, edge.clone());
@@ -440,7 +449,7 @@ fn find_cycle(
     at: OwnerId,
     start: OwnerId,
     waits: &HashMap<OwnerId, Edge>,
-    locks: &RelationLocks,
+    locks: LockTables<'_>,
     visited: &mut std::collections::HashSet<OwnerId>,
     path: &mut Vec<(OwnerId, OwnerId)>,
 ) -> bool {

@@ -221,7 +221,11 @@ impl Execution {
         let tag = match self.ended {
             Some(tag) => tag,
             None => match self.step_root(cx, sink, rows_max)? {
-                Step::Done(tag) => *self.ended.insert(tag),
+                Step::Done(tag) => {
+                    // A row that was waited for and turned out not to be wanted is the next one's.
+                    cx.txn.leave_row_queue();
+                    *self.ended.insert(tag)
+                }
                 other => return Ok(other),
             },
         };

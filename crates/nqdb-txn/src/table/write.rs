@@ -103,6 +103,8 @@ impl TableStore {
             }
         }
         self.track_write(txn, row_id, None, &[&image])?;
+        // Who waited for the row that stood in the way does not want it any more.
+        txn.leave_row_queue();
         self.counters.count_rows(1);
         if self.followed {
             txn.note_change_of(self.id, RowChange::Inserted(row.to_vec()));

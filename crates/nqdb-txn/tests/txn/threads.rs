@@ -306,6 +306,58 @@ fn who_has_a_lock_on_the_row_does_not_wait_for_those_who_queue_for_it() {
 }
 
 #[test]
+fn who_has_left_the_queue_is_in_nobodys_way() {
+    let bed = threaded_bed();
+    let mut setup = bed.begin();
+    bed.insert(&mut setup, &row(1, 0, "")).expect("insert");
+    bed.insert(&mut setup, &row(2, 0, "")).expect("insert");
+    bed.commit(setup);
+    let (mut holder, mut first, mut last) = (bed.begin(), bed.begin(), bed.begin());
+    append(&bed, &mut holder, '-').expect("nobody is there");
+    bed.update(&mut last, 2, &row(2, 1, "of the last one")).expect("nobody is there");
+    std::thread::scope(|scope| {
+        let bed = &bed;
+        // The first in the queue finds that it does not want the row, the last one goes on waiting for the second.
+        let (row_id, version) = bed.find(&first.view(), 1).expect("it is there");
+        let wait = is_wait(bed.table.update(&mut first, row_id, version, &datums(&row(1, 0, "never"))));
+        let gave_up = scope.spawn(move || {
+            wait.block(&mut first, Duration::from_secs(60), None).expect("the holder ends");
+            first.leave_row_queue();
+            first
+        });
+        until_waiting(bed, 1);
+        let (release, released) = std::sync::mpsc::channel();
+        scope.spawn(move || {
+            let mut second = bed.begin();
+            append(bed, &mut second, 'b').expect("it gets its turn");
+            released.recv().expect("it is told to end");
+            bed.commit(second);
+        });
+        until_waiting(bed, 2);
+        let waits_on = scope.spawn(move || {
+            append(bed, &mut last, 'c').expect("it gets its turn");
+            bed.commit(last);
+        });
+        until_waiting(bed, 3);
+        bed.commit(holder);
+        let mut first = gave_up.join().expect("no panic");
+        until_waiting(bed, 1);
+        let other = scope.spawn(move || {
+            // No ring: the one that has row 2 does not wait for this one any more.
+            let (row_id, version) = bed.find(&first.view(), 2).expect("it is there");
+            let wait = is_wait(bed.table.update(&mut first, row_id, version, &datums(&row(2, 2, "late"))));
+            wait.block(&mut first, Duration::from_millis(1), None).expect("there is no deadlock");
+            first.rollback().expect("rollback");
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        release.send(()).expect("somebody listens");
+        other.join().expect("no panic");
+        waits_on.join().expect("no panic");
+    });
+    assert_eq!(bed.committed(), vec![row(1, 0, "-bc"), row(2, 1, "of the last one")]);
+}
+
+#[test]
 fn who_gives_up_waiting_is_passed_over() {
     let bed = threaded_bed();
     let mut setup = bed.begin();
