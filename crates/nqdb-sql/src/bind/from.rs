@@ -109,8 +109,9 @@ impl Binder<'_> {
 
     fn bind_factor(&mut self, factor: &TableFactor) -> SqlResult<FromItem> {
         self.cx.session.check_interruption()?;
-        let item = self.bind_factor_parts(factor)?;
+        let mut item = self.bind_factor_parts(factor)?;
         self.note_factor(factor, &item)?;
+        self.note_lockable(factor, &mut item);
         Ok(item)
     }
 
@@ -303,8 +304,8 @@ impl Binder<'_> {
         }
         self.add_system_columns(table, &mut ids);
         let system = ids.iter().filter_map(|(at, id)| Some((SystemColumn::at(*at)?, *id))).collect();
-        let rel =
-            Rel::Scan { table: Arc::clone(table), alias: table.name.clone(), columns: ids, address: None, position };
+        let address = (self.locking_levels > 0).then(|| self.new_column(Type::BYTEA, true, None));
+        let rel = Rel::Scan { table: Arc::clone(table), alias: table.name.clone(), columns: ids, address, position };
         let scope_table = ScopeTable {
             name: table.name.clone(),
             schema: Some(table.schema_name.clone()),
@@ -317,6 +318,7 @@ impl Binder<'_> {
         };
         let item = FromItem { rel, tables: vec![scope_table], columns, hidden: Vec::new() };
         self.note_item(table.oid, table.live_columns().map(|(_, column)| column.attnum), &item);
+        self.note_address(address);
         item
     }
 
@@ -505,6 +507,7 @@ impl Binder<'_> {
         tables.extend(right.tables);
         if let Some(merged_table) = merged_table {
             check_unique(&tables, std::slice::from_ref(&merged_table))?;
+            self.note_merged_columns(&merged_table.name);
             tables.push(merged_table);
         }
         let mut hidden = left.hidden;

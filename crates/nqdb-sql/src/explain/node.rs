@@ -240,6 +240,8 @@ fn show(node: &PlanNode) -> Shown<'_> {
             let kind = match (aggregation.keys.is_empty(), aggregation.sets.len()) {
                 (true, _) => "Aggregate",
                 (false, 1) => "HashAggregate",
+                // A set without keys is no matter of hashing.
+                (false, _) if aggregation.sets.iter().all(|set| !set.positions.is_empty()) => "HashAggregate",
                 (false, _) => "MixedAggregate",
             };
             Shown::new(kind, node, vec![show(&aggregation.input)])

@@ -217,6 +217,7 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     variadic::rewrite(&mut own);
     expression_forms::rewrite(&mut own);
     spell_out_default_values(&mut own);
+    mark_merge_overriding(&mut own);
     window::prepare(&mut own);
     let ast = sqlparser_statement(tokens, own).map_err(|error| limit_list_error(tokens, error))?;
     match ast {
@@ -247,6 +248,33 @@ fn spell_out_default_values(own: &mut Vec<TokenWithSpan>) {
             ];
             own.splice(at + 1..at + 3, spelled.map(|token| TokenWithSpan { token, span }));
         }
+    }
+}
+
+/// Stand behind the columns of a MERGE's INSERT for its `OVERRIDING { SYSTEM | USER } VALUE`, which `sqlparser` does not know.
+pub(crate) const OVERRIDING_SYSTEM: &str = "\u{1}overriding system";
+pub(crate) const OVERRIDING_USER: &str = "\u{1}overriding user";
+
+/// `THEN INSERT (a) OVERRIDING SYSTEM VALUE VALUES` becomes `THEN INSERT (a, <overriding system>) VALUES`.
+fn mark_merge_overriding(own: &mut Vec<TokenWithSpan>) {
+    let mut at = 1;
+    while at < own.len() {
+        let marker = match (is(own, at + 1, "system"), is(own, at + 1, "user")) {
+            (true, _) => OVERRIDING_SYSTEM,
+            (_, true) => OVERRIDING_USER,
+            _ => "",
+        };
+        if !marker.is_empty() && is(own, at, "overriding") && is(own, at + 2, "value") && is(own, at + 3, "values") {
+            let span = own[at].span;
+            let written = |token: Token| TokenWithSpan { token, span };
+            let marker = written(Token::make_word(marker, Some('"')));
+            if own[at - 1].token == Token::RParen {
+                own.splice(at - 1..at + 3, [written(Token::Comma), marker, written(Token::RParen)]);
+            } else if is(own, at - 1, "insert") {
+                own.splice(at..at + 3, [written(Token::LParen), marker, written(Token::RParen)]);
+            }
+        }
+        at += 1;
     }
 }
 

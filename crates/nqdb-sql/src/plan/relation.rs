@@ -10,7 +10,7 @@ use nqdb_types::{Oid, Type};
 use super::access::{IndexChoice, ScanTarget};
 use super::cost;
 use super::mentions::{Columns, function_columns, is_volatile, mentioned, split_conjuncts, substitute, visible};
-use super::order::rely_on_order;
+use super::order::{rely_on_order, starts_with};
 use super::pattern;
 use super::slots::{Estimate, Planner};
 use crate::SystemColumn;
@@ -91,7 +91,7 @@ impl Planner<'_> {
             Rel::Window { .. } => self.plan_window(rel, conditions, wishes),
             Rel::Sort { input, keys } => self.plan_sort(input, keys, conditions, wishes),
             Rel::Distinct { input, on } => self.plan_distinct(input, on, conditions, wishes),
-            Rel::Limit { .. } => self.plan_limit(rel, &conditions),
+            Rel::Limit { .. } => self.plan_limit(rel, &conditions, wishes),
             Rel::With { queries, input } => self.plan_with(queries, input, conditions, wishes),
             Rel::WithScan { id, name, columns } => self.plan_with_scan(*id, name, columns, &conditions),
             Rel::WorkTable { id, name, columns } => self.plan_work_table(*id, name, columns, &conditions),
@@ -363,7 +363,7 @@ impl Planner<'_> {
         if planned.ordered && !keys.is_empty() {
             let mut planned = planned;
             rely_on_order(&mut planned.node);
-            return Ok(planned);
+            return Ok(Planned { ordered: starts_with(keys, wishes.order), ..planned });
         }
         let mut estimate = cost::sort(planned.estimate, wishes.rows);
         if !self.cx.enable_sort {
@@ -391,7 +391,7 @@ impl Planner<'_> {
         let sort = Sort { input: planned.node, slots, keys: columns, bounds: None };
         let mut node = self.node(Operator::Sort(Box::new(sort)), estimate);
         self.note_sort_keys(&mut node, keys);
-        Ok(Planned { node, estimate, ordered: true })
+        Ok(Planned { node, estimate, ordered: starts_with(keys, wishes.order) })
     }
 
     fn plan_distinct(
@@ -421,7 +421,7 @@ impl Planner<'_> {
         self.filtered(Planned { node, estimate, ordered }, &above)
     }
 
-    fn plan_limit(&mut self, rel: &Rel, conditions: &[Expr]) -> SqlResult<Planned> {
+    fn plan_limit(&mut self, rel: &Rel, conditions: &[Expr], wishes: Wishes<'_>) -> SqlResult<Planned> {
         let Rel::Limit { input, limit, offset, ties } = rel else { return Err(SqlError::internal("not a limit")) };
         let (limit, offset) = (limit.as_ref(), offset.as_ref());
         let count = |expr: Option<&Expr>, guess: f64| match expr.map(|expr| &expr.kind) {
@@ -449,7 +449,9 @@ impl Planner<'_> {
         let ties = self.slots(&tie_columns)?.iter().copied().zip(ties.iter().map(|key| key.ty.oid)).collect();
         let limit = Limit { input: Box::new(planned.node), bounds, ties };
         let node = self.node(Operator::Limit(limit), estimate);
-        self.filtered(Planned { node, estimate, ordered: true }, conditions)
+        // Which rows they are decides the order below it, whatever is wanted above.
+        let ordered = wishes.order.is_empty();
+        self.filtered(Planned { node, estimate, ordered }, conditions)
     }
 
     fn plan_set_operation(
