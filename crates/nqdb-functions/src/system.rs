@@ -5,6 +5,7 @@ mod advisory;
 mod blocking;
 mod catalog;
 mod definition;
+mod identification;
 mod identity;
 mod index_property;
 mod keywords;
@@ -36,5 +37,6 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     notification::FUNCTIONS,
     partition::FUNCTIONS,
     definition::FUNCTIONS,
+    identification::FUNCTIONS,
     privilege::FUNCTIONS,
 ];

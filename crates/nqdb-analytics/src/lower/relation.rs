@@ -70,7 +70,7 @@ impl Lowering<'_> {
                 all.append(&mut conditions);
                 self.filtered(input, all, needed)
             }
-            Rel::Scan { table, columns, address: None, alias, position: _ }
+            Rel::Scan { table, columns, address: None, sample: None, alias, position: _ }
                 if columns.iter().all(|(at, _)| nqdb_sql::SystemColumn::at(*at).is_none()) =>
             {
                 self.scan((table, alias), columns, &conditions, needed)

@@ -29,7 +29,7 @@ fn version(context: &mut FunctionContext<'_>) -> String {
     context.session.version()
 }
 
-#[sql_function("current_query() -> text", oid = 817, volatile)]
+#[sql_function("current_query() -> text", oid = 817, volatile, called_on_null)]
 fn current_query(context: &mut FunctionContext<'_>) -> String {
     context.session.current_query()
 }

@@ -71,6 +71,7 @@ mod subscript_target;
 mod syntax_functions;
 mod system_relation;
 mod table_row;
+mod table_sample;
 mod types;
 mod update;
 mod view_target;

@@ -60,8 +60,11 @@ impl Planner<'_> {
                 let node = self.node(Operator::OneRow, estimate);
                 self.filtered(Planned { node, estimate, ordered: true }, &conditions)
             }
-            Rel::Scan { table, alias, columns, address, .. } => {
-                let mut planned = self.plan_scan(table, alias, columns, &conditions, wishes, false)?;
+            Rel::Scan { table, alias, columns, address, sample, .. } => {
+                let mut planned = match sample {
+                    Some(sample) => self.plan_sample_scan(table, alias, columns, sample, &conditions)?,
+                    None => self.plan_scan(table, alias, columns, &conditions, wishes, false)?,
+                };
                 if let Some(address) = address {
                     let slot = self.define(*address, Type::BYTEA);
                     set_address(&mut planned.node, slot);
@@ -161,8 +164,16 @@ impl Planner<'_> {
             Access::Index(_) => self.compile_conjunction(conditions.own())?,
             Access::Sequential | Access::Rows(_) | Access::CurrentOf(_) => None,
         };
-        let scan =
-            Scan { table: table.clone(), columns: slots, access, filter, whole_filter, is_target, address: None };
+        let scan = Scan {
+            table: table.clone(),
+            columns: slots,
+            access,
+            filter,
+            whole_filter,
+            is_target,
+            address: None,
+            sample: None,
+        };
         let mut node = self.node(Operator::Scan(Box::new(scan)), estimate);
         self.note_scan(&mut node, table, alias);
         let served: Vec<Expr> = served.iter().filter_map(|position| conditions.all.get(*position).cloned()).collect();
