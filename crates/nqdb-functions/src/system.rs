@@ -12,6 +12,7 @@ mod keywords;
 mod notification;
 mod partition;
 mod privilege;
+mod publication;
 mod sequence;
 mod server;
 mod size;
@@ -39,4 +40,5 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     definition::FUNCTIONS,
     identification::FUNCTIONS,
     privilege::FUNCTIONS,
+    publication::FUNCTIONS,
 ];

@@ -8,6 +8,7 @@ use crate::definitions::Definitions;
 use crate::directory::Directory;
 use crate::durable::{Durability, Durable};
 use crate::error::{Result, TxnError};
+use crate::feed::FeedRoom;
 use crate::ids::{Csn, OwnerId, Xid};
 use crate::key_lock::KeyLocks;
 use crate::key_sort::{self, SortMemory};
@@ -164,6 +165,7 @@ pub struct TxnSystem {
     row_locks: RowLocks,
     wait_graph: WaitGraph,
     publications: Publications,
+    feed_room: Arc<FeedRoom>,
     purge: Purge,
     serial: Serial,
     commits: AtomicU64,
@@ -268,6 +270,7 @@ impl TxnSystem {
             row_locks: RowLocks::new(options.locks_max),
             wait_graph: WaitGraph::default(),
             publications: Publications::default(),
+            feed_room: Arc::default(),
             purge: Purge::new(!found.purged && options.sabotage != TxnSabotage::NoSweep),
             serial: Serial::default(),
             commits: AtomicU64::new(0),
@@ -522,6 +525,20 @@ impl TxnSystem {
 
     pub(crate) fn row_locks(&self) -> &RowLocks {
         &self.row_locks
+    }
+
+    pub(crate) fn feed_room(&self) -> &Arc<FeedRoom> {
+        &self.feed_room
+    }
+
+    /// Sets what the changes of followed tables may hold until they are told of, for all transactions together.
+    pub fn set_feed_limit(&self, bytes: usize) {
+        self.feed_room.set_limit(bytes);
+    }
+
+    /// What they hold now, bytes.
+    pub fn feed_bytes(&self) -> usize {
+        self.feed_room.used_bytes()
     }
 
     pub(crate) fn serial(&self) -> &Serial {

@@ -10,6 +10,7 @@ use super::keys::RowKey;
 use super::unique::KeyClaim;
 use super::{IndexStore, ROW_IMAGE_LEN_MAX, TableStore};
 use crate::error::{Result, TxnError};
+use crate::feed::RowChange;
 use crate::ids::{RowId, UndoPosition, Xid};
 use crate::record::{Change, ChangeKind};
 use crate::row_lock::RowLock;
@@ -93,6 +94,9 @@ impl TableStore {
         }
         self.track_write(txn, row_id, None, &[&image])?;
         self.counters.count_rows(1);
+        if self.followed {
+            txn.note_change_of(self.id, RowChange::Inserted(row.to_vec()));
+        }
         Ok(row_id)
     }
 
@@ -121,7 +125,8 @@ impl TableStore {
     pub fn update(&self, txn: &mut Transaction, row_id: RowId, seen: RowVersion, new: &[Datum]) -> Result<Modified> {
         let system = txn.system().clone();
         let builder = RowBuilder::new(new);
-        if builder.image_len() <= ROW_IMAGE_LEN_MAX {
+        // Who follows the table wants the old row: the long way has it.
+        if builder.image_len() <= ROW_IMAGE_LEN_MAX && !self.followed {
             let image = builder.finish_inline(ROW_IMAGE_LEN_MAX)?;
             match self.update_in_place(txn, &system, row_id, seen, &image)? {
                 Attempt::Done => {
@@ -295,6 +300,10 @@ impl TableStore {
         }
         self.mark_values(txn, &old.image)?;
         self.track_write(txn, row_id, Some(seen), &[&old.image, &image])?;
+        if self.followed {
+            let change = RowChange::Updated { old: old_image.datums()?, new: new.to_vec() };
+            txn.note_change_of(self.id, change);
+        }
         Ok(Some(Modified::Done))
     }
 
@@ -332,6 +341,10 @@ impl TableStore {
                     self.mark_values(txn, &old.image)?;
                     self.track_write(txn, row_id, Some(seen), &[&old.image])?;
                     self.counters.count_rows(-1);
+                    if self.followed {
+                        let row = super::RowImage::new(self, &old.image)?.datums()?;
+                        txn.note_change_of(self.id, RowChange::Deleted(row));
+                    }
                     return Ok(Modified::Done);
                 }
                 Some(Obstacle::Again) => {}

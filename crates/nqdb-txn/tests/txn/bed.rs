@@ -45,7 +45,7 @@ pub fn table_over(system: &Arc<TxnSystem>) -> Result<Arc<TableStore>> {
     };
     let indexes = vec![index(16_385, tree(1002)?, true, 0), index(16_386, tree(1003)?, false, 1)];
     let missing = vec![Datum::Null; 3];
-    Ok(Arc::new(TableStore { id: TABLE, rows, overflow, columns, missing, indexes, counters }))
+    Ok(Arc::new(TableStore { id: TABLE, rows, overflow, columns, missing, indexes, followed: false, counters }))
 }
 
 pub fn datums(row: &Row) -> Vec<Datum> {
