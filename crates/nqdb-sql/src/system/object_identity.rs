@@ -38,7 +38,7 @@ mod class {
 }
 
 /// Catalogs whose objects are of kinds that nqdb has none of, and what such an object would be.
-const ABSENT: [(u32, &str); 17] = [
+const ABSENT: [(u32, &str); 22] = [
     (826, "default acl"),
     (1417, "server"),
     (1418, "user mapping"),
@@ -55,7 +55,12 @@ const ABSENT: [(u32, &str); 17] = [
     (3600, "text search dictionary"),
     (3601, "text search parser"),
     (3602, "text search configuration"),
+    (3466, "event trigger"),
     (3764, "text search template"),
+    (6100, "subscription"),
+    (6104, "publication"),
+    (6106, "publication relation"),
+    (6237, "publication namespace"),
 ];
 
 struct Identifying<'a> {
