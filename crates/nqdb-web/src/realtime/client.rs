@@ -271,6 +271,7 @@ impl Client {
     pub fn tell_of_queries(&mut self) -> bool {
         let Some(frame) = self.sql.as_ref().and_then(SqlSide::pop) else { return false };
         self.out.put_slice(&frame);
+        self.shown.messages_out.fetch_add(1, Ordering::Relaxed);
         true
     }
 
@@ -446,7 +447,8 @@ impl Client {
 
     /// Subscribes to the changes of a query's result; the reply has the result as it is.
     async fn follow_query(&mut self, name: Arc<str>, data: Value) -> Result<Value, Refusal> {
-        let Some(identity) = &self.identity else { return Err(protocol::PERMISSION_DENIED) };
+        let identity = self.identity.as_ref().filter(|identity| identity.may_query);
+        let Some(identity) = identity else { return Err(protocol::PERMISSION_DENIED) };
         let request = super::live::request_of(data)?;
         let result =
             self.live.follow(&self.realtime.instance, &identity.admission, &name, request, &self.subscriber).await?;
