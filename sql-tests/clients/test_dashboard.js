@@ -21,17 +21,17 @@ const TABLES = `
   CREATE SCHEMA billing;
   CREATE TABLE billing.invoices (id int PRIMARY KEY, "order" bigint REFERENCES orders, paid boolean, note text);
   INSERT INTO customers SELECT i, (ARRAY['Ada','Grace','Edsger','Barbara','Donald','Leslie'])[1 + i % 6] || ' ' || i,
-    (ARRAY['Berlin','Lisbon','Oslo','Turin'])[1 + i * i % 4], date '2024-01-01' + i % 700 FROM generate_series(1, 400) i;
+    (ARRAY['Berlin','Lisbon','Oslo','Turin'])[1 + (i - 1) / 100], date '2024-01-01' + i % 700 FROM generate_series(1, 400) i;
   INSERT INTO orders (customer, amount, state, placed) SELECT 1 + i * 31 % 400, 5 + (i * 7919 % 20000) / 100.0 * (1 + i % 3), (ARRAY['open','paid','sent'])[1 + i % 3],
-    timestamptz '2026-01-05' + i * interval '31 min' + sin(i / 400.0) * interval '6 days' FROM generate_series(1, 6000) i;
+    timestamptz '2026-01-05' + i * interval '31 min' + sin(i / 400.0 + i * 31 % 400 / 100 * 1.3) * interval '9 days' FROM generate_series(1, 6000) i;
   INSERT INTO billing.invoices VALUES (1, 1, false, '<img src=x onerror="window.broken = true">');
   ANALYZE;`;
 
 const trouble = [];
 
 // A page that notes whatever should not be: errors, violations of its policy, requests to other hosts.
-async function open(browser, colours, width = 1280) {
-  const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: colours });
+async function open(browser, colours, width = 1180) {
+  const context = await browser.newContext({ viewport: { width, height: 720 }, colorScheme: colours });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && trouble.push(`${message.type()}: ${message.text()}`));
@@ -54,7 +54,9 @@ const editor = (page) => page.getByRole('textbox', { name: 'SQL' });
 const cell = (page, text) => page.getByRole('gridcell', { name: text, exact: true });
 
 async function picture(page, name) {
-  if (pictures) await page.screenshot({ path: path.join(pictures, `${name}.png`) });
+  if (!pictures) return;
+  await page.evaluate(() => document.querySelectorAll('.toast').forEach((toast) => toast.remove()));
+  await page.screenshot({ path: path.join(pictures, `${name}.png`) });
 }
 
 async function run(page, sql) {
@@ -145,6 +147,29 @@ async function chartsAndPlans(page) {
   await picture(page, 'plan');
 }
 
+// A query that stays true while another client writes, and that says so when it cannot any more.
+async function liveQuery(page, sql) {
+  await view(page, 'SQL');
+  await editor(page).fill("SELECT id, customer, amount, state FROM orders WHERE state = 'new';");
+  await page.getByRole('button', { name: 'Live' }).click();
+  await page.getByText('live', { exact: true }).waitFor();
+  await page.getByText('0 rows, 0 changes').waitFor();
+  await sql.query("INSERT INTO orders (id, customer, amount, state) SELECT 90000 + i, i, 10.5 * i, 'new' FROM generate_series(1, 5) i");
+  await page.getByText(/^5 rows/).waitFor();
+  await sql.query('UPDATE orders SET amount = 99.25 WHERE id = 90002; DELETE FROM orders WHERE id = 90001');
+  await cell(page, '99.25').waitFor();
+  await page.getByText(/^4 rows/).waitFor();
+  assert.strictEqual(await cell(page, '90001').count(), 0);
+  await cell(page, '31.50').waitFor();
+  await picture(page, 'live');
+  await sql.query("UPDATE orders SET state = 'open' WHERE id > 90000");
+  await page.getByText(/^0 rows/).waitFor();
+  await page.getByRole('button', { name: 'Live' }).click();
+  await editor(page).fill('SELECT nothing FROM orders');
+  await page.getByRole('button', { name: 'Live' }).click();
+  await page.getByRole('alert').filter({ hasText: 'column "nothing" does not exist' }).waitFor();
+}
+
 async function data(page, sql) {
   await view(page, 'Data');
   await page.getByRole('navigation', { name: 'Tables' }).getByRole('button', { name: /^invoices/ }).click();
@@ -226,8 +251,6 @@ async function everybodyCanUseIt(page, browser) {
   await light.getByText('postgres @ postgres').waitFor();
   assert.strictEqual(await light.evaluate(() => document.documentElement.dataset.theme), 'light');
   await light.waitForFunction(() => [...document.querySelectorAll('.chart path.line')].length >= 8);
-  if (pictures) await light.waitForTimeout(20000);
-  await picture(light, 'overview-light');
   await light.close();
   const narrow = await open(browser, 'dark', 390);
   await signIn(narrow, 'postgres');
@@ -244,24 +267,46 @@ async function everybodyCanUseIt(page, browser) {
   await narrow.close();
 }
 
+// The overview beside clients that come and go, in both colours.
+async function portraits(page, browser) {
+  const clients = Array.from({ length: 6 }, () => new Client(config));
+  for (const client of clients) await client.connect();
+  let isOver = false;
+  const work = async (client, at) => {
+    while (!isOver) {
+      const id = 1 + Math.floor(Math.random() * 400);
+      if (Math.sin(Date.now() / 9000 + at) > -0.2) {
+        await client.query(at % 3 ? 'SELECT count(*), sum(amount) FROM orders WHERE id = $1' : 'UPDATE customers SET since = since + 0 WHERE id = $1', [id]);
+        if (at === 0) await client.query("NOTIFY deliveries, 'moved'");
+      }
+      await page.waitForTimeout(20 + 10 * at);
+    }
+  };
+  const working = clients.map(work);
+  const light = await open(browser, 'light');
+  await signIn(light, 'postgres');
+  await page.keyboard.press('Alt+1');
+  await page.waitForTimeout(95000);
+  await picture(page, 'overview');
+  await picture(light, 'overview-light');
+  isOver = true;
+  await Promise.all(working);
+  await light.close();
+  for (const client of clients) await client.end();
+}
+
 (async () => {
   const sql = new Client(config);
   await sql.connect();
   await sql.query(`${TABLES} CREATE ROLE guarded LOGIN PASSWORD 'right'`);
-  const browser = await chromium.launch({ executablePath: process.env.NQDB_CHROMIUM, args: ['--no-sandbox'] });
+  const browser = await chromium.launch({ executablePath: process.env.NQDB_CHROMIUM, args: ['--no-sandbox', '--disable-lcd-text'] });
   try {
     const page = await open(browser, 'dark');
-    for (const check of [signingIn, overview, queries, data, realTime, activityAndAdvice]) {
+    for (const check of [signingIn, overview, queries, liveQuery, data, realTime, activityAndAdvice]) {
       await check(page, sql).catch((error) => { error.message = `${check.name}: ${error.message}`; throw error; });
     }
     await everybodyCanUseIt(page, browser);
-    if (pictures) {
-      await page.keyboard.press('Alt+1');
-      const busy = setInterval(() => sql.query('UPDATE customers SET since = since WHERE id = $1', [1 + Math.floor(Math.random() * 400)]).catch(() => {}), 7);
-      await page.waitForTimeout(60000);
-      await picture(page, 'overview');
-      clearInterval(busy);
-    }
+    if (pictures) await portraits(page, browser);
     assert.deepStrictEqual(trouble, []);
   } finally {
     await browser.close();

@@ -252,21 +252,25 @@ function token(claims) {
 }
 
 async function rights(sql) {
-  await sql.query('CREATE ROLE reader LOGIN; CREATE TABLE secrets (a int)');
-  const reader = await connected({ data: { user: 'reader', database: 'postgres' } });
+  await sql.query('CREATE ROLE socket_reader LOGIN; CREATE TABLE secrets (a int)');
+  const reader = await connected({ data: { user: 'socket_reader', database: 'postgres' } });
   assert.strictEqual((await run(reader, 'SELECT * FROM secrets')).error.code, '42501');
-  assert.deepStrictEqual((await run(reader, 'SELECT current_user')).rows, [['reader']]);
+  assert.deepStrictEqual((await run(reader, 'SELECT current_user')).rows, [['socket_reader']]);
   reader.disconnect();
   const exp = Math.floor(Date.now() / 1000) + 60;
-  const forChannels = await connected({ token: token({ sub: 'ada', role: 'reader', exp }) });
+  const forChannels = await connected({ token: token({ sub: 'ada', role: 'socket_reader', exp }) });
   await assert.rejects(forChannels.rpc('sql.query', { sql: 'SELECT 1' }), (error) => error.code === 103);
   await assert.rejects(forChannels.rpc('sql.cancel', { q: 1 }), (error) => error.code === 103);
+  const live = forChannels.newSubscription('live:x', { data: { sql: 'SELECT 1' } });
+  const refused = new Promise((resolve) => live.on('unsubscribed', resolve));
+  live.subscribe();
+  assert.strictEqual((await within(refused, 'the refusal')).code, 103);
   forChannels.disconnect();
-  const forSql = await connected({ token: token({ sub: 'ada', role: 'reader', sql: true, exp }) });
-  assert.deepStrictEqual((await run(forSql, 'SELECT current_user')).rows, [['reader']]);
+  const forSql = await connected({ token: token({ sub: 'ada', role: 'socket_reader', sql: true, exp }) });
+  assert.deepStrictEqual((await run(forSql, 'SELECT current_user')).rows, [['socket_reader']]);
   forSql.disconnect();
-  await until('the sessions', async () => (await sql.query("SELECT 1 FROM pg_stat_activity WHERE usename = 'reader'")).rowCount === 0);
-  await sql.query('DROP TABLE secrets; DROP ROLE reader');
+  await until('the sessions', async () => (await sql.query("SELECT 1 FROM pg_stat_activity WHERE usename = 'socket_reader'")).rowCount === 0);
+  await sql.query('DROP TABLE secrets; DROP ROLE socket_reader');
 }
 
 (async () => {

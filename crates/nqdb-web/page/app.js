@@ -111,6 +111,7 @@ class Shell {
     replace(this.main);
     document.title = `${view.title} · nqdb`;
     announce(view.title);
+    this.main.focus({ preventScroll: true });
     if (!this.kept.has(name)) this.kept.set(name, {});
     const path = rest.map(decodeURIComponent);
     view.mount(this.main, { connection: this.connection, catalog: this.catalog, signal: this.abort.signal, kept: this.kept.get(name), path,

@@ -15,7 +15,7 @@ export function mount(main, context) {
   kept.channels ||= new Map();
   kept.entries ||= [];
   const log = h('div', { class: 'log', role: 'log', 'aria-label': 'Messages', tabindex: 0 });
-  const subscribed = h('div', { class: 'tree' });
+  const subscribed = h('div', { class: 'tree listened' });
   const known = h('div', { class: 'tree' });
   const name = h('input', { placeholder: 'channel, or orders.*', 'aria-label': 'Channel to listen to', autocomplete: 'off', spellcheck: 'false' });
   const to = h('input', { placeholder: 'channel', 'aria-label': 'Channel to publish to', autocomplete: 'off', spellcheck: 'false', value: kept.to || '' });
@@ -106,23 +106,32 @@ export function mount(main, context) {
   draw();
   poll(2000, signal, async () => {
     drawSubscribed();
-    await drawKnown(connection, known, listen, signal);
+    await drawKnown(connection, known, listen, signal, kept).catch(() => {});
   });
 }
 
-// The server's channels, where it has the view of them.
-async function drawKnown(connection, known, listen, signal) {
-  const rows = await connection.query('SELECT * FROM nqdb_channels').catch(() => undefined);
-  const clients = await connection.query('SELECT * FROM nqdb_connections').catch(() => undefined);
+// The server's channels and clients, where it has the views of them.
+async function drawKnown(connection, known, listen, signal, kept) {
+  if (!kept.views) {
+    [kept.views] = await connection.query("SELECT to_regclass('nqdb_channels') IS NOT NULL AS channels, to_regclass('nqdb_connections') IS NOT NULL AS clients");
+    kept.before = new Map();
+  }
+  const rows = kept.views.channels ? await connection.query('SELECT * FROM nqdb_channels ORDER BY name LIMIT 200') : [];
+  const clients = kept.views.clients ? await connection.query('SELECT * FROM nqdb_connections ORDER BY connected_at LIMIT 100') : [];
   if (signal.aborted) return;
-  const channel = (row) => row.name ?? row.channel;
+  const now = performance.now();
+  const rate = ({ name, messages }) => {
+    const before = kept.before.get(name);
+    kept.before.set(name, { messages, at: now });
+    return before && messages > before.messages ? `${compact((1000 * (messages - before.messages)) / (now - before.at))}/s` : '';
+  };
   replace(known,
-    rows && h('h3', {}, `All channels (${rows.length})`),
-    rows?.filter((row) => channel(row)).slice(0, 200).map((row) => h('button', { onclick: () => listen(channel(row)), title: 'Listen' }, h('span', { class: 'what' }, channel(row)),
-      h('span', { class: 'size' }, [row.subscribers !== undefined && plural(Number(row.subscribers), 'subscriber'), row.messages !== undefined && compact(Number(row.messages))].filter(Boolean).join(' · ')))),
-    clients && h('h3', {}, `Clients (${clients.length})`),
-    clients?.slice(0, 100).map((row) => h('div', { class: 'row small', style: { padding: '2px 8px' } }, h('span', { class: 'grow' }, `${row.user ?? row.role ?? ''} · ${row.kind ?? ''}`),
-      h('span', { class: 'muted' }, [row.messages_out !== undefined && `${compact(Number(row.messages_out))} out`, row.queue_bytes > 0 && bytes(Number(row.queue_bytes))].filter(Boolean).join(' · ')))));
+    rows.length > 0 && h('h3', {}, 'All channels'),
+    rows.map((row) => h('button', { onclick: () => listen(row.name), title: `Listen: ${plural(row.messages, 'message')}, ${bytes(row.bytes)}, ${row.history} kept, ${plural(row.gaps, 'gap')}` },
+      h('span', { class: 'what' }, row.name), h('span', { class: 'size' }, [rate(row), row.gaps > 0 && plural(row.gaps, 'gap'), `${row.subscribers} here`].filter(Boolean).join(' · ')))),
+    clients.length > 0 && h('h3', {}, `Clients (${clients.length})`),
+    clients.map((row) => h('div', { class: 'row small', style: { padding: '2px 8px' }, title: `${row.address ?? ''} since ${row.connected_at}` }, h('span', { class: 'grow' }, `${row.usename ?? ''} · ${row.kind}`),
+      h('span', { class: 'muted' }, [`${compact(row.messages_out)} out`, row.queue_bytes > 0 && `${bytes(row.queue_bytes)} waiting`].filter(Boolean).join(' · ')))));
 }
 
 function shown(data) {

@@ -11,6 +11,12 @@ export class ServerError extends Error {
   }
 }
 
+// Rows of live queries are JSON: of numbers that JavaScript would spell otherwise (1.50, long ones) the digits are kept, where the browser tells them.
+function parse(line) {
+  if (!line.includes('"csn":')) return JSON.parse(line);
+  return JSON.parse(line, (_, value, context) => (typeof value === 'number' && context?.source && String(value) !== context.source ? context.source : value));
+}
+
 export class Connection extends EventTarget {
   // `credentials`: { user, password, database }.
   constructor(credentials) {
@@ -38,10 +44,10 @@ export class Connection extends EventTarget {
     socket.onopen = () => this.call('connect', { data: this.credentials }).then(async () => {
       this.attempts = 0;
       this.setState('open');
-      for (const [channel, subscription] of this.subscriptions) await this.resubscribe(channel, subscription);
+      for (const [channel, subscription] of this.subscriptions) await this.again(channel, subscription);
       resolve();
     }, reject);
-    socket.onmessage = ({ data }) => data.split('\n').forEach((line) => line && this.take(JSON.parse(line)));
+    socket.onmessage = ({ data }) => data.split('\n').forEach((line) => line && this.take(parse(line)));
     socket.onclose = ({ code, reason }) => {
       if (this.socket !== socket) return;
       const message = code === 3507 ? 'The role, the password or the database is wrong, or the role may not log in.'
@@ -112,7 +118,7 @@ export class Connection extends EventTarget {
       if (pub.offset) subscription.offset = pub.offset;
       subscription.take(pub);
     }
-    if (unsubscribe && unsubscribe.code >= 2500) this.resubscribe(channel, subscription);
+    if (unsubscribe && unsubscribe.code >= 2500) this.again(channel, subscription);
     return join || leave;
   }
 
@@ -196,6 +202,13 @@ export class Connection extends EventTarget {
     (reply.publications || []).forEach((publication) => subscription.take(publication));
     subscription.subscribed?.(reply);
     return reply;
+  }
+
+  again(channel, subscription) {
+    return this.resubscribe(channel, subscription).catch((error) => {
+      this.subscriptions.delete(channel);
+      subscription.failed?.(error);
+    });
   }
 
   unsubscribe(channel) {

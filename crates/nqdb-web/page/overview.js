@@ -42,7 +42,7 @@ export function quantile(now, before, part) {
 export function mount(main, { connection, signal }) {
   const charts = {
     queries: new LiveChart('Statements', { unit: '/s' }),
-    latency: new LiveChart('Time of a request, median', { format: seconds, second: '99th percentile' }),
+    latency: new LiveChart('Median request time', { format: seconds, second: '99th percentile' }),
     commits: new LiveChart('Commits', { unit: '/s' }),
     rows: new LiveChart('Rows sent', { unit: '/s' }),
     connections: new LiveChart('Sessions', { format: (value) => String(Math.round(value)) }),
@@ -92,13 +92,13 @@ function draw(charts, now, before) {
     const [median, late] = [0.5, 0.99].map((part) => quantile(now.buckets, before.buckets, part));
     charts.latency.add(median, Number.isFinite(late) ? `99th percentile ${seconds(late)}` : 'no requests', late);
     const [commits, syncs] = [rate('nqdb_commits_total'), rate('nqdb_log_syncs_total')];
-    charts.commits.add(commits, `${compact(rate('nqdb_rollbacks_total'))} rollbacks/s, ${syncs > 0 ? compact(commits / syncs) : '–'} commits per sync`);
+    charts.commits.add(commits, `${compact(rate('nqdb_rollbacks_total'))} rolled back/s, ${syncs > 0 ? `${compact(commits / syncs)} in a sync` : 'no syncs'}`);
     charts.rows.add(rate('nqdb_rows_sent_total'), `${compact(rate('nqdb_page_hits_total'))} page hits/s, ${compact(rate('nqdb_page_reads_total'))} reads/s`);
-    charts.log.add(rate('nqdb_log_bytes_total'), `${bytes(get('nqdb_recovery_log_bytes'))} to be read after a crash`);
+    charts.log.add(rate('nqdb_log_bytes_total'), `${bytes(get('nqdb_recovery_log_bytes'))} to recover from`);
     charts.pushed.add(rate('nqdb_realtime_sent_total'), `${plural(get('nqdb_realtime_connections'), 'socket')}, ${plural(get('nqdb_notify_channels'), 'channel')}`);
   }
   charts.connections.add(get('nqdb_connections'), `of ${compact(get('nqdb_connections_max'))}, ${plural(get('nqdb_transactions_active'), 'transaction')} writing`);
-  charts.memory.add(get('nqdb_frames_used') * PAGE_BYTES, `of ${bytes(get('nqdb_frames') * PAGE_BYTES)}, ${bytes(get('nqdb_frames_dirty') * PAGE_BYTES)} to be written`);
+  charts.memory.add(get('nqdb_frames_used') * PAGE_BYTES, `of ${bytes(get('nqdb_frames') * PAGE_BYTES)}, ${bytes(get('nqdb_frames_dirty') * PAGE_BYTES)} unwritten`);
 }
 
 // Notes which counters of trouble have grown, and when.

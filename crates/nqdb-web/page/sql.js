@@ -270,12 +270,15 @@ class Tab {
 
   toggleLive() {
     if (this.live) return this.stopLive();
-    return this.startLive().catch((error) => {
-      this.stopLive();
-      // The server's message has the SQLSTATE in front.
-      this.failed(error, 0);
-      this.drawBar(() => NaN, false);
-    });
+    return this.startLive().catch((error) => this.failLive(error));
+  }
+
+  failLive(error) {
+    this.stopLive();
+    // The server's message has the SQLSTATE in front.
+    const [, code, message] = /^([0-9A-Z]{5}) (.*)/s.exec(error.message) || [undefined, undefined, error.message];
+    this.failed({ code, message }, 0);
+    this.drawBar(() => NaN, false);
   }
 
   // The result of one query, and from then on what changes in it.
@@ -290,7 +293,7 @@ class Tab {
     this.liveButton.setAttribute('aria-pressed', 'true');
     const reply = await session.subscribe(channel, ({ data }) => this.changeLive(data), { data: { sql: sql.trim().replace(/;\s*$/, '') } });
     if (!reply.data) throw new Error('This server has no live queries.');
-    session.subscriptions.get(channel).subscribed = ({ data }) => this.beginLive(data);
+    Object.assign(session.subscriptions.get(channel), { subscribed: ({ data }) => this.beginLive(data), failed: (error) => this.failLive(error) });
     this.beginLive(reply.data);
   }
 
@@ -306,8 +309,7 @@ class Tab {
   changeLive(data) {
     if (!this.live?.columns) return;
     if (data.error) {
-      this.stopLive();
-      this.failed(new Error(data.error), 0);
+      this.failLive(new Error(data.error));
       return;
     }
     if (data.reset) { this.beginLive(data.reset); return; }

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     /// What the whole page may take, bytes.
-    const PAGE_BYTES_MAX: usize = 150 * 1024;
+    const PAGE_BYTES_MAX: usize = 150_000;
 
     #[test]
     fn the_page_is_small_and_gets_nothing_from_elsewhere() {
