@@ -86,11 +86,12 @@ use std::sync::Arc;
 
 use nqdb_catalog::{ColumnDef, Snapshot, TableDef};
 use nqdb_functions::{CastContext, FunctionContext, SessionFunctions};
-use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, SqlError, SqlResult};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_types::{FormatContext, RecordShape, Type, holds_records, oid};
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
+use crate::definition::Definition;
 use crate::ir::{Bound, ColumnId, Expr, WithQuery};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse_expression};
@@ -148,6 +149,11 @@ impl BindContext<'_> {
     }
 }
 
+/// 42601 for SELECT INTO where rows are wanted.
+pub(crate) fn into_not_allowed() -> SqlError {
+    SqlError::new(SYNTAX_ERROR, "SELECT ... INTO is not allowed here")
+}
+
 /// Binds a statement of kind [`StatementKind::Rows`]; `params` gets the types that the statement decides. Gives what the
 /// statement means, and what it needs to be allowed.
 ///
@@ -156,6 +162,9 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
     let statement = match &parsed.kind {
         StatementKind::Rows(statement) => statement,
         StatementKind::Refused(error) => return Err(error.clone()),
+        StatementKind::Define(definition) if matches!(**definition, Definition::TableAs(_)) => {
+            return Err(into_not_allowed());
+        }
         _ => return Err(SqlError::internal("only statements over rows are bound")),
     };
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), params);

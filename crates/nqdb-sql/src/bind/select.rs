@@ -76,7 +76,7 @@ impl Binder<'_> {
             flavor,
         } = select;
         if into.is_some() {
-            return Err(SqlError::unsupported("SELECT INTO"));
+            return Err(super::into_not_allowed());
         }
         if select_modifiers.as_ref().is_some_and(ast::SelectModifiers::is_any_set)
             || top.is_some()

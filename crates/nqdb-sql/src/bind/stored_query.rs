@@ -15,6 +15,7 @@ use sqlparser::ast;
 use super::from::{FromItem, whole_row_of};
 use super::scope::{Clause, Scope, ScopeColumn, ScopeTable};
 use super::{BindContext, Binder};
+use crate::definition::Definition;
 use crate::ir::{Bound, ColumnId, Insert, Query, Rel};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse};
@@ -106,6 +107,11 @@ pub fn bind_refill(
 }
 
 fn query_of(parsed: &Parsed) -> SqlResult<&ast::Query> {
+    if let StatementKind::Define(definition) = &parsed.kind
+        && matches!(**definition, Definition::TableAs(_))
+    {
+        return Err(SqlError::new(nqdb_sqlstate::FEATURE_NOT_SUPPORTED, "views must not contain SELECT INTO"));
+    }
     let StatementKind::Rows(statement) = &parsed.kind else {
         return Err(SqlError::unsupported("this form of query in a definition"));
     };

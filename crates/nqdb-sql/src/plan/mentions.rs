@@ -89,7 +89,10 @@ pub(crate) fn add_mentioned(expr: &Expr, out: &mut Columns) {
 /// The subquery of an expression node, with the right to change it.
 pub(crate) fn subquery_mut(expr: &mut Expr) -> Option<&mut Query> {
     match &mut expr.kind {
-        ExprKind::ScalarSubquery(query) | ExprKind::Exists(query) | ExprKind::Quantified { query, .. } => Some(query),
+        ExprKind::ScalarSubquery(query)
+        | ExprKind::Exists(query)
+        | ExprKind::ArraySubquery(query)
+        | ExprKind::Quantified { query, .. } => Some(query),
         _ => None,
     }
 }
