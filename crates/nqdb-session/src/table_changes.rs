@@ -28,6 +28,9 @@ use crate::session::Session;
 /// Tables of which a session remembers how their changes are told.
 const TELLERS_MAX: usize = 64;
 
+/// Changes from which on it takes long to tell them.
+const MANY_CHANGES: usize = 1_000;
+
 /// A change on its way to its channel. The number of the commit stands between the two parts of its text.
 #[derive(Clone, Debug)]
 pub(crate) struct ChangeMessage {
@@ -152,6 +155,10 @@ impl Session {
     }
 
     fn tell_changes(&mut self, feed: &ChangeFeed) -> Vec<ChangeMessage> {
+        if feed.len() >= MANY_CHANGES {
+            self.surroundings.begin_step();
+            self.surroundings.leave_worker();
+        }
         let catalog = self.catalog_view();
         let types = TypesView::new(catalog.clone(), Arc::from([]), quote_identifier);
         let format = FormatContext::of_types(Arc::new(types));
