@@ -49,7 +49,8 @@ async function subscribed(client, channel, options) {
   subscription.subscribe();
   const { data } = await told.take();
   const next = async () => (await publications.take()).data;
-  return { subscription, told, data, next };
+  const arrived = () => publications.arrived.length;
+  return { subscription, told, data, next, arrived };
 }
 
 async function refused(client, channel, options) {
@@ -151,12 +152,20 @@ async function onlyWhoMayReadTheTableFollowsIt(sql) {
   assert.strictEqual((await refused(client, 'table:*')).code, 103);
   const all = await subscribed(client, '*');
   await sql.query('GRANT SELECT (id, total) ON orders TO follower');
-  await subscribed(client, 'table:orders', {});
+  const orders = await subscribed(client, 'table:orders', {});
+  const ended = new Inbox(orders.subscription, 'unsubscribed');
   // A pattern does not let in by the back door.
   await sql.query('INSERT INTO orders VALUES (50, 50, true)');
   await sql.query("NOTIFY other, 'end'");
   assert.strictEqual(await all.next(), 'end');
   await assert.rejects(client.publish('table:orders', {}), { code: 103 });
+  // Who loses the right is told so, and hears no more.
+  assert.deepStrictEqual((await orders.next()).key, { id: 50 });
+  await sql.query('REVOKE SELECT (total) ON orders FROM follower');
+  await sql.query('INSERT INTO orders VALUES (51, 51, true)');
+  assert.strictEqual((await ended.take()).code, 103);
+  assert.strictEqual(orders.arrived(), 0);
+  await sql.query('GRANT SELECT (total) ON orders TO follower');
   client.disconnect();
 }
 
