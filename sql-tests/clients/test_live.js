@@ -121,14 +121,36 @@ async function filtersTellWhatEntersAndLeaves(sql) {
   client.disconnect();
 }
 
+async function aSubscriptionHasAFilterOfItsOwn(sql) {
+  await sql.query("SELECT nqdb_publish_table('orders', columns => '{id,total}')");
+  const client = await connected('postgres');
+  const tagsFilter = {
+    op: 'and',
+    nodes: [{ key: 'op', cmp: 'in', vals: ['insert', 'update'] }, { key: 'row.total', cmp: 'gte', val: '10' }],
+  };
+  const dear = await subscribed(client, 'table:orders', { tagsFilter });
+  await sql.query('INSERT INTO orders VALUES (1, 9), (2, 10), (3, 11); DELETE FROM orders WHERE id = 3');
+  await sql.query('UPDATE orders SET total = 20 WHERE id = 1');
+  const got = [await dear.next(), await dear.next(), await dear.next()];
+  assert.deepStrictEqual(got.map(({ op, key }) => [op, key.id]), [['insert', 2], ['insert', 3], ['update', 1]]);
+  // What was missed is filtered as well.
+  client.disconnect();
+  await sql.query('UPDATE orders SET total = 1 WHERE id = 1; UPDATE orders SET total = 30 WHERE id = 2');
+  client.connect();
+  assert.deepStrictEqual((await dear.next()).row, { id: 2, total: 30 });
+  client.disconnect();
+  await sql.query('DELETE FROM orders');
+  await sql.query("SELECT nqdb_publish_table('orders', columns => '{id,total}', filter => 'open AND total > 5')");
+}
+
 async function onlyWhoMayReadTheTableFollowsIt(sql) {
-  await sql.query('CREATE ROLE reader LOGIN');
-  const client = await connected('reader');
+  await sql.query('CREATE ROLE follower LOGIN');
+  const client = await connected('follower');
   assert.strictEqual((await refused(client, 'table:orders')).code, 103);
   assert.strictEqual((await refused(client, 'table:missing')).code, 103);
   assert.strictEqual((await refused(client, 'table:*')).code, 103);
   const all = await subscribed(client, '*');
-  await sql.query('GRANT SELECT (id, total) ON orders TO reader');
+  await sql.query('GRANT SELECT (id, total) ON orders TO follower');
   await subscribed(client, 'table:orders', {});
   // A pattern does not let in by the back door.
   await sql.query('INSERT INTO orders VALUES (50, 50, true)');
@@ -190,7 +212,7 @@ async function joinsAndAggregatesAreCompared(sql) {
 }
 
 async function whatIsNoLiveQueryIsRefused(sql) {
-  const client = await connected('reader');
+  const client = await connected('follower');
   const reason = async (name, data) => {
     const { code, reason } = await refused(client, `live:${name}`, { data });
     return `${code} ${reason}`;
@@ -205,10 +227,10 @@ async function whatIsNoLiveQueryIsRefused(sql) {
   assert.match(await reason('parameters', { sql: 'SELECT $1::int', params: ['x'] }), /^4000 22P02 /);
   assert.match(await reason('key', { sql: 'SELECT 1 AS a', key: ['b'] }), /^4000 42703 /);
   // A right that is taken away ends the query, with its reason.
-  await sql.query('GRANT SELECT ON items TO reader');
+  await sql.query('GRANT SELECT ON items TO follower');
   const live = await subscribed(client, 'live:items', { data: { sql: 'SELECT id FROM items' } });
   const ended = new Inbox(live.subscription, 'unsubscribed');
-  await sql.query('REVOKE SELECT ON items FROM reader');
+  await sql.query('REVOKE SELECT ON items FROM follower');
   await sql.query("INSERT INTO items VALUES (1, 'pen', 2)");
   const { code, reason: why } = await ended.take();
   assert.match(`${code} ${why}`, /^4000 42501 permission denied for table items/);
@@ -238,13 +260,13 @@ async function manyFollowersShareOneEvaluation(sql) {
 }
 
 async function whatGoesOnIsShown(sql) {
-  const client = await connected('reader');
+  const client = await connected('follower');
   const orders = await subscribed(client, 'table:orders');
   await sql.query('INSERT INTO orders VALUES (77, 77, true)');
   await orders.next();
   const [channel] = (await sql.query("SELECT * FROM nqdb_channels WHERE name = 'table:orders'")).rows;
   assert.ok(channel.subscribers === 1 && Number(channel.messages) > 0 && Number(channel.history) > 0, channel);
-  const own = "SELECT * FROM nqdb_connections WHERE usename = 'reader'";
+  const own = "SELECT * FROM nqdb_connections WHERE usename = 'follower'";
   const [connection] = (await sql.query(own)).rows;
   assert.deepStrictEqual([connection.kind, connection.datname, connection.address, connection.subscriptions],
     ['websocket', 'postgres', '127.0.0.1', 1]);
@@ -265,6 +287,7 @@ async function whatGoesOnIsShown(sql) {
   for (const test of [
     changesOfATableComeInTheOrderOfTheCommits,
     filtersTellWhatEntersAndLeaves,
+    aSubscriptionHasAFilterOfItsOwn,
     onlyWhoMayReadTheTableFollowsIt,
     aLiveQueryTellsWhatChanges,
     joinsAndAggregatesAreCompared,

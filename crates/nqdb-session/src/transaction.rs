@@ -451,9 +451,11 @@ impl Session {
         let Some(open) = &mut self.open else {
             return Err(SqlError::internal("nothing can be waited for without a transaction"));
         };
+        let wait = wait.queued(&open.txn);
         let event = match &wait {
             Wait::Relation(_) => ("Lock", "relation"),
             Wait::Txn(_) => ("Lock", "transactionid"),
+            Wait::Turn(_) => ("Lock", "tuple"),
             Wait::Log(_) => ("IO", "WALSync"),
             Wait::SafeSnapshot(_) => ("IPC", "SafeSnapshot"),
         };

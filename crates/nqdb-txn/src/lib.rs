@@ -48,6 +48,7 @@ mod recovery;
 mod relation_lock;
 mod rollback;
 mod row_lock;
+mod row_queue;
 mod sequence;
 mod serial;
 mod snapshot;

@@ -18,6 +18,7 @@ use crate::record;
 use crate::recovery::{self, Found};
 use crate::relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock, RelationLocks};
 use crate::row_lock::RowLocks;
+use crate::row_queue::RowQueues;
 use crate::sequence::{SEQUENCES, Sequences};
 use crate::serial::{ReadFacts, Serial};
 use crate::snapshot::{Snapshot, Snapshots};
@@ -163,6 +164,7 @@ pub struct TxnSystem {
     key_locks: KeyLocks,
     relation_locks: RelationLocks,
     row_locks: RowLocks,
+    row_queues: RowQueues,
     wait_graph: WaitGraph,
     publications: Publications,
     feed_room: Arc<FeedRoom>,
@@ -268,6 +270,7 @@ impl TxnSystem {
             key_locks: KeyLocks::new(),
             relation_locks: RelationLocks::new(options.locks_max),
             row_locks: RowLocks::new(options.locks_max),
+            row_queues: RowQueues::default(),
             wait_graph: WaitGraph::default(),
             publications: Publications::default(),
             feed_room: Arc::default(),
@@ -525,6 +528,10 @@ impl TxnSystem {
 
     pub(crate) fn row_locks(&self) -> &RowLocks {
         &self.row_locks
+    }
+
+    pub(crate) fn row_queues(&self) -> &RowQueues {
+        &self.row_queues
     }
 
     pub(crate) fn feed_room(&self) -> &Arc<FeedRoom> {

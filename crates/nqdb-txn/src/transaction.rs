@@ -238,6 +238,7 @@ impl Transaction {
     /// Starts a statement: under READ COMMITTED with a new snapshot. `Wait::Log` when something this transaction built
     /// on is not synced yet; `Wait::SafeSnapshot` for SERIALIZABLE READ ONLY DEFERRABLE.
     pub fn begin_statement(&mut self) -> Result<()> {
+        self.leave_row_queue();
         if self.registered.is_none() || self.isolation == Isolation::ReadCommitted {
             if let Some(lsn) = self.depends_on() {
                 return Err(TxnError::Wait(Wait::Log(lsn)));
@@ -479,6 +480,7 @@ impl Transaction {
     /// Puts back everything done since `mark`, gives back the locks taken since, and wakes those who wait for them.
     pub fn rollback_to(&mut self, mark: SavepointMark) -> Result<()> {
         self.leave_queue();
+        self.leave_row_queue();
         self.rollback_changes_to(mark)?;
         self.release_locks(mark.relations, mark.rows);
         self.running.rolled_back_partly();
@@ -653,6 +655,7 @@ impl Transaction {
     fn end(&mut self) {
         self.leave_queue();
         self.release_locks(0, 0);
+        self.leave_row_queue();
         if let Some((_, tracked)) = self.awaited.take() {
             self.system.serial().aborts(&tracked);
         }
@@ -730,6 +733,13 @@ impl Transaction {
         }
         for (table, row, mode) in self.held_rows.drain(rows_kept..).rev() {
             self.system.row_locks().unlock(owner, table, row, mode);
+        }
+    }
+
+    /// It has got the row that it has waited for, or wants it no more: the next one's turn. For who gives a row up.
+    pub fn leave_row_queue(&self) {
+        if self.running.take_queues() {
+            self.system.row_queues().leave(self.owner());
         }
     }
 

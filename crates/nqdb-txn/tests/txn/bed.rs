@@ -175,13 +175,14 @@ impl Bed {
         let mut images = Vec::new();
         let mut scan = self.table.leaf_scan(view.clone(), RowId(0)..RowId(u64::MAX));
         while scan
-            .next_leaf(&mut |row| {
-                images.push(format!("{} {:?}", integer(&row, 0).expect("an id"), integer(&row, 1)));
+            .next_leaf(&mut |row_id, row| {
+                images.push(format!("{row_id} {} {:?}", integer(&row, 0).expect("an id"), integer(&row, 1)));
                 Ok(())
             })
             .expect("the table reads")
         {}
-        let mut expected: Vec<String> = rows.iter().map(|(_, (id, a, _))| format!("{id} {a:?}")).collect();
+        let mut expected: Vec<String> =
+            rows.iter().map(|(row_id, (id, a, _))| format!("{row_id} {id} {a:?}")).collect();
         images.sort();
         expected.sort();
         assert_eq!(images, expected);
