@@ -47,6 +47,7 @@ mod joined_change;
 mod lateral;
 mod levels;
 mod literal;
+mod locked_rel;
 mod locking;
 mod merge;
 mod operators;
@@ -70,6 +71,7 @@ mod subscript_target;
 mod syntax_functions;
 mod system_relation;
 mod table_row;
+mod table_sample;
 mod types;
 mod update;
 mod view_target;
@@ -204,7 +206,7 @@ impl Binder<'_> {
 }
 
 /// Whether the body of a query is a change of rows.
-fn is_change(body: &ast::SetExpr) -> bool {
+pub(crate) fn is_change(body: &ast::SetExpr) -> bool {
     use ast::SetExpr;
     matches!(body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_))
 }
@@ -425,6 +427,8 @@ struct Binder<'a> {
     depth: usize,
     /// How deep the query at hand can get, as far as it is bound: see `levels`.
     levels: usize,
+    /// Of how many queries around what is bound, locking clauses may reach it.
+    locking_levels: usize,
     /// A system view is being bound: what it reads is not the user's doing.
     in_system_view: bool,
     /// The stored query that is being bound, which says what its relation names mean.
@@ -477,6 +481,7 @@ impl<'a> Binder<'a> {
             notes: None,
             depth: 0,
             levels: 0,
+            locking_levels: 0,
             in_system_view: false,
             stored: None,
             recorded: None,
