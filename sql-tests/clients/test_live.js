@@ -49,7 +49,8 @@ async function subscribed(client, channel, options) {
   subscription.subscribe();
   const { data } = await told.take();
   const next = async () => (await publications.take()).data;
-  return { subscription, told, data, next };
+  const arrived = () => publications.arrived.length;
+  return { subscription, told, data, next, arrived };
 }
 
 async function refused(client, channel, options) {
@@ -121,20 +122,50 @@ async function filtersTellWhatEntersAndLeaves(sql) {
   client.disconnect();
 }
 
+async function aSubscriptionHasAFilterOfItsOwn(sql) {
+  await sql.query("SELECT nqdb_publish_table('orders', columns => '{id,total}')");
+  const client = await connected('postgres');
+  const tagsFilter = {
+    op: 'and',
+    nodes: [{ key: 'op', cmp: 'in', vals: ['insert', 'update'] }, { key: 'row.total', cmp: 'gte', val: '10' }],
+  };
+  const dear = await subscribed(client, 'table:orders', { tagsFilter });
+  await sql.query('INSERT INTO orders VALUES (1, 9), (2, 10), (3, 11); DELETE FROM orders WHERE id = 3');
+  await sql.query('UPDATE orders SET total = 20 WHERE id = 1');
+  const got = [await dear.next(), await dear.next(), await dear.next()];
+  assert.deepStrictEqual(got.map(({ op, key }) => [op, key.id]), [['insert', 2], ['insert', 3], ['update', 1]]);
+  // What was missed is filtered as well.
+  client.disconnect();
+  await sql.query('UPDATE orders SET total = 1 WHERE id = 1; UPDATE orders SET total = 30 WHERE id = 2');
+  client.connect();
+  assert.deepStrictEqual((await dear.next()).row, { id: 2, total: 30 });
+  client.disconnect();
+  await sql.query('DELETE FROM orders');
+  await sql.query("SELECT nqdb_publish_table('orders', columns => '{id,total}', filter => 'open AND total > 5')");
+}
+
 async function onlyWhoMayReadTheTableFollowsIt(sql) {
-  await sql.query('CREATE ROLE reader LOGIN');
-  const client = await connected('reader');
+  await sql.query('CREATE ROLE follower LOGIN');
+  const client = await connected('follower');
   assert.strictEqual((await refused(client, 'table:orders')).code, 103);
   assert.strictEqual((await refused(client, 'table:missing')).code, 103);
   assert.strictEqual((await refused(client, 'table:*')).code, 103);
   const all = await subscribed(client, '*');
-  await sql.query('GRANT SELECT (id, total) ON orders TO reader');
-  await subscribed(client, 'table:orders', {});
+  await sql.query('GRANT SELECT (id, total) ON orders TO follower');
+  const orders = await subscribed(client, 'table:orders', {});
+  const ended = new Inbox(orders.subscription, 'unsubscribed');
   // A pattern does not let in by the back door.
   await sql.query('INSERT INTO orders VALUES (50, 50, true)');
   await sql.query("NOTIFY other, 'end'");
   assert.strictEqual(await all.next(), 'end');
   await assert.rejects(client.publish('table:orders', {}), { code: 103 });
+  // Who loses the right is told so, and hears no more.
+  assert.deepStrictEqual((await orders.next()).key, { id: 50 });
+  await sql.query('REVOKE SELECT (total) ON orders FROM follower');
+  await sql.query('INSERT INTO orders VALUES (51, 51, true)');
+  assert.strictEqual((await ended.take()).code, 103);
+  assert.strictEqual(orders.arrived(), 0);
+  await sql.query('GRANT SELECT (total) ON orders TO follower');
   client.disconnect();
 }
 
@@ -190,7 +221,7 @@ async function joinsAndAggregatesAreCompared(sql) {
 }
 
 async function whatIsNoLiveQueryIsRefused(sql) {
-  const client = await connected('reader');
+  const client = await connected('follower');
   const reason = async (name, data) => {
     const { code, reason } = await refused(client, `live:${name}`, { data });
     return `${code} ${reason}`;
@@ -205,10 +236,10 @@ async function whatIsNoLiveQueryIsRefused(sql) {
   assert.match(await reason('parameters', { sql: 'SELECT $1::int', params: ['x'] }), /^4000 22P02 /);
   assert.match(await reason('key', { sql: 'SELECT 1 AS a', key: ['b'] }), /^4000 42703 /);
   // A right that is taken away ends the query, with its reason.
-  await sql.query('GRANT SELECT ON items TO reader');
+  await sql.query('GRANT SELECT ON items TO follower');
   const live = await subscribed(client, 'live:items', { data: { sql: 'SELECT id FROM items' } });
   const ended = new Inbox(live.subscription, 'unsubscribed');
-  await sql.query('REVOKE SELECT ON items FROM reader');
+  await sql.query('REVOKE SELECT ON items FROM follower');
   await sql.query("INSERT INTO items VALUES (1, 'pen', 2)");
   const { code, reason: why } = await ended.take();
   assert.match(`${code} ${why}`, /^4000 42501 permission denied for table items/);
@@ -237,14 +268,66 @@ async function manyFollowersShareOneEvaluation(sql) {
   client.disconnect();
 }
 
+// Writers at work while followers come and go: each has the table's rows at the end.
+async function nothingFallsBetweenResultAndChanges(sql) {
+  await sql.query('CREATE TABLE moves (id int PRIMARY KEY, n int)');
+  const data = { sql: 'SELECT id, n FROM moves WHERE n % 3 <> 0' };
+  const follow = async () => {
+    const client = await connected('postgres');
+    const rows = new Map();
+    const subscription = client.newSubscription('live:moves', { data });
+    subscription.on('subscribed', ({ data: { rows: all } }) => {
+      rows.clear();
+      all.forEach((row) => rows.set(row.id, row.n));
+    });
+    subscription.on('publication', ({ data: { added, changed, removed } }) => {
+      added.forEach(({ id, n }) => { assert.ok(!rows.has(id)); rows.set(id, n); });
+      changed.forEach(({ id, n }) => { assert.ok(rows.has(id)); rows.set(id, n); });
+      removed.forEach(({ id }) => assert.ok(rows.delete(id)));
+    });
+    subscription.subscribe();
+    return { client, rows };
+  };
+  const followers = [await follow(), await follow()];
+  const write = async (writer) => {
+    const own = new Client({ ...config, user: words.user });
+    await own.connect();
+    for (let n = 0; n < 150; n += 1) {
+      const id = (writer * 7 + n * 3) % 20;
+      if (n % 5 === 4) await own.query('DELETE FROM moves WHERE id = $1', [id]);
+      else await own.query('INSERT INTO moves VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET n = moves.n + 1', [id, n]);
+    }
+    await own.end();
+  };
+  let isOver = false;
+  const comeAndGo = async () => {
+    while (!isOver) {
+      await new Promise((resolve) => { setTimeout(resolve, 40); });
+      followers[0].client.disconnect();
+      followers[0].client.connect();
+      if (followers.length < 8) followers.push(await follow());
+    }
+  };
+  const coming = comeAndGo();
+  await Promise.all([0, 1, 2, 3].map(write));
+  isOver = true;
+  await coming;
+  const { rows: wanted } = await sql.query(`${data.sql} ORDER BY id`);
+  const listed = ({ rows }) => [...rows].map(([id, n]) => ({ id, n })).sort((one, other) => one.id - other.id);
+  const is = (follower) => JSON.stringify(listed(follower)) === JSON.stringify(wanted);
+  for (let n = 0; n < 100 && !followers.every(is); n += 1) await new Promise((resolve) => { setTimeout(resolve, 100); });
+  followers.forEach((follower) => assert.deepStrictEqual(listed(follower), wanted));
+  followers.forEach(({ client }) => client.disconnect());
+}
+
 async function whatGoesOnIsShown(sql) {
-  const client = await connected('reader');
+  const client = await connected('follower');
   const orders = await subscribed(client, 'table:orders');
   await sql.query('INSERT INTO orders VALUES (77, 77, true)');
   await orders.next();
   const [channel] = (await sql.query("SELECT * FROM nqdb_channels WHERE name = 'table:orders'")).rows;
   assert.ok(channel.subscribers === 1 && Number(channel.messages) > 0 && Number(channel.history) > 0, channel);
-  const own = "SELECT * FROM nqdb_connections WHERE usename = 'reader'";
+  const own = "SELECT * FROM nqdb_connections WHERE usename = 'follower'";
   const [connection] = (await sql.query(own)).rows;
   assert.deepStrictEqual([connection.kind, connection.datname, connection.address, connection.subscriptions],
     ['websocket', 'postgres', '127.0.0.1', 1]);
@@ -265,11 +348,13 @@ async function whatGoesOnIsShown(sql) {
   for (const test of [
     changesOfATableComeInTheOrderOfTheCommits,
     filtersTellWhatEntersAndLeaves,
+    aSubscriptionHasAFilterOfItsOwn,
     onlyWhoMayReadTheTableFollowsIt,
     aLiveQueryTellsWhatChanges,
     joinsAndAggregatesAreCompared,
     whatIsNoLiveQueryIsRefused,
     manyFollowersShareOneEvaluation,
+    nothingFallsBetweenResultAndChanges,
     whatGoesOnIsShown,
   ]) {
     await test(sql);

@@ -185,7 +185,7 @@ async fn commands_are_answered_in_order_and_refused_with_their_codes() {
         (r#"{"id":2,"subscribe":{"channel":"clerks.notes"}}"#, "103"),
         (r#"{"id":2,"subscribe":{"channel":"c*"}}"#, "103"),
         (r#"{"id":2,"subscribe":{"channel":""}}"#, "107"),
-        (r#"{"id":2,"subscribe":{"channel":"a","tf":{}}}"#, "108"),
+        (r#"{"id":2,"subscribe":{"channel":"a","tf":{}}}"#, "107"),
         (r#"{"id":2,"publish":{"channel":"clerks.notes","data":1}}"#, "103"),
         (r#"{"id":2,"presence":{"channel":"a"}}"#, "103"),
         (r#"{"id":2,"history":{"channel":"nothing"}}"#, "108"),

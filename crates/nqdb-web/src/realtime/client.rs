@@ -11,13 +11,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, BytesMut};
 use nqdb_pubsub::{
-    Batch, ChannelName, Event, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber,
+    Batch, ChannelName, Event, Guard, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber,
     Subscription,
 };
 use nqdb_session::{Admission, Connected, LIVE_DATABASE};
 use serde_json::{Value, json};
 
 use super::Realtime;
+use super::filter::Filter;
 use super::live::{LIVE_PREFIX, LiveSubscriptions};
 use super::protocol::{
     self, Command, Connect, Credentials, Disconnect, HistoryRequest, Publish, Refusal, Rpc, Subscribe,
@@ -63,6 +64,14 @@ pub struct Identity {
 /// What a line was answered with.
 pub type Handled = Result<(), Disconnect>;
 
+/// What is wanted of a channel that a client is subscribed to.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// To be told who comes and goes.
+    members: bool,
+    filter: Option<Filter>,
+}
+
 /// A client's side of the conversation.
 pub struct Client {
     realtime: Arc<Realtime>,
@@ -70,8 +79,7 @@ pub struct Client {
     id: Arc<str>,
     identity: Option<Identity>,
     subscriber: Subscriber,
-    /// What it is subscribed to, and whether it is told of members.
-    subscriptions: HashMap<Arc<str>, bool>,
+    subscriptions: HashMap<Arc<str>, Wanted>,
     /// The live queries among them.
     live: LiveSubscriptions,
     /// What others may see of it.
@@ -285,18 +293,22 @@ impl Client {
         if self.subscriptions.contains_key(&channel.name) {
             return Err(protocol::ALREADY_SUBSCRIBED);
         }
-        if subscribe.tf.is_some() {
-            return Err(protocol::NOT_AVAILABLE);
-        }
+        let filter = match &subscribe.tf {
+            Some(node) => Some(Filter::read(node).ok_or(protocol::BAD_REQUEST)?),
+            None => None,
+        };
         if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
             return Err(protocol::LIMIT_EXCEEDED);
         }
         if channel.name.starts_with(LIVE_PREFIX) {
+            if filter.is_some() {
+                return Err(protocol::NOT_AVAILABLE);
+            }
             return self.follow_query(channel.name, subscribe.data).await;
         }
         if is_pattern(&channel.name) {
             self.subscriber.subscribe_pattern(&channel).map_err(|_| protocol::LIMIT_EXCEEDED)?;
-            self.subscriptions.insert(channel.name, false);
+            self.subscriptions.insert(channel.name, Wanted { members: false, filter });
             return Ok(json!({}));
         }
         let since = subscribe.recover.then(|| Position { epoch: subscribe.epoch.into(), offset: subscribe.offset });
@@ -305,11 +317,11 @@ impl Client {
             wants_members: subscribe.join_leave,
             keeps_history: true,
             since,
+            guard: self.guard(&channel),
         };
         let now_millis = self.realtime.instance.uptime_millis();
         let told = self.subscriber.subscribe(&channel, wanted, now_millis).map_err(|_| protocol::LIMIT_EXCEEDED)?;
         let told = told.unwrap_or_default();
-        self.subscriptions.insert(channel.name, subscribe.join_leave);
         let mut result = json!({ "recoverable": true, "positioned": true });
         if let (Some(members), Some(position)) = (result.as_object_mut(), told.position) {
             members.insert("epoch".to_owned(), Value::from(&*position.epoch));
@@ -319,8 +331,10 @@ impl Client {
                     Missed::All(part) => (true, part),
                     Missed::Unknown => (false, Default::default()),
                 };
+                let is_wanted = |payload: &str| filter.as_ref().is_none_or(|filter| filter.passes(payload));
                 let publications: Vec<Value> = publications
                     .messages()
+                    .filter(|(_, _, payload)| is_wanted(payload))
                     .map(|(batch, offset, payload)| {
                         protocol::publication(offset, payload, batch.publisher().map(|member| &**member))
                     })
@@ -330,6 +344,7 @@ impl Client {
                 members.insert("publications".to_owned(), Value::from(publications));
             }
         }
+        self.subscriptions.insert(channel.name, Wanted { members: subscribe.join_leave, filter });
         Ok(result)
     }
 
@@ -410,21 +425,34 @@ impl Client {
     pub fn tell(&mut self, event: Event) {
         match event {
             Event::Messages(batch) if batch.channel().database == LIVE_DATABASE => self.tell_of_query(&batch),
-            Event::Messages(batch) => {
-                if self.subscriptions.contains_key(&batch.channel().name) {
-                    let frame = batch.encoded(Protocol::Json, |batch| protocol::push_frame(batch, None));
-                    self.out.put_slice(&frame);
-                    self.note_sent(&batch);
-                }
-            }
-            Event::Matched { pattern, batch } => {
-                if self.subscriptions.contains_key(&pattern) {
-                    self.out.put_slice(&protocol::push_frame(&batch, Some(&pattern)));
-                    self.note_sent(&batch);
-                }
+            Event::Messages(batch) => self.tell_of_messages(&batch, None),
+            Event::Matched { pattern, batch } => self.tell_of_messages(&batch, Some(&pattern)),
+            Event::Closed { channel } => {
+                self.unsubscribe(&channel.name);
+                self.send(&protocol::unsubscribe_push(&channel.name, RESUBSCRIBE_CODE, "rights have changed"));
             }
             Event::Joined { channel, member } => self.tell_of_member(&channel, "join", &member),
             Event::Left { channel, member } => self.tell_of_member(&channel, "leave", &member),
+        }
+    }
+
+    /// What ends a subscription when the role's rights are not those that they were.
+    fn guard(&self, channel: &ChannelName) -> Option<Guard> {
+        let identity = self.identity.as_ref()?;
+        self.realtime.instance.follow_guard(&identity.admission, &channel.name)
+    }
+
+    /// Messages of a channel, or those that a pattern matches, as far as they are wanted.
+    fn tell_of_messages(&mut self, batch: &Batch, via: Option<&str>) {
+        let Some(wanted) = self.subscriptions.get(via.unwrap_or(&batch.channel().name)) else { return };
+        let (frame, count) = match (&wanted.filter, via) {
+            (Some(filter), via) => protocol::push_frame_of(batch, via, &|payload| filter.passes(payload)),
+            (None, Some(pattern)) => (protocol::push_frame(batch, Some(pattern)), batch.count()),
+            (None, None) => (batch.encoded(Protocol::Json, |batch| protocol::push_frame(batch, None)), batch.count()),
+        };
+        if count > 0 {
+            self.out.put_slice(&frame);
+            self.note_sent(batch, count);
         }
     }
 
@@ -435,7 +463,7 @@ impl Client {
         let request = super::live::request_of(data)?;
         let result =
             self.live.follow(&self.realtime.instance, &identity.admission, &name, request, &self.subscriber).await?;
-        self.subscriptions.insert(name, false);
+        self.subscriptions.insert(name, Wanted::default());
         Ok(json!({ "data": result }))
     }
 
@@ -449,13 +477,13 @@ impl Client {
                 continue;
             }
             self.out.put_slice(&protocol::renamed_push_frame(batch, &name));
-            self.note_sent(batch);
+            self.note_sent(batch, batch.count());
         }
     }
 
-    fn note_sent(&mut self, batch: &Batch) {
-        self.realtime.counters.sent.add(batch.count() as u64);
-        self.shown.messages_out.fetch_add(batch.count() as u64, Ordering::Relaxed);
+    fn note_sent(&mut self, batch: &Batch, count: usize) {
+        self.realtime.counters.sent.add(count as u64);
+        self.shown.messages_out.fetch_add(count as u64, Ordering::Relaxed);
         self.published_millis.push(batch.published_millis());
     }
 
@@ -468,7 +496,7 @@ impl Client {
     }
 
     fn tell_of_member(&mut self, channel: &ChannelName, what: &str, member: &Member) {
-        if self.subscriptions.get(&channel.name).copied().unwrap_or(false) {
+        if self.subscriptions.get(&channel.name).is_some_and(|wanted| wanted.members) {
             self.send(&protocol::member_push(&channel.name, what, member));
         }
     }

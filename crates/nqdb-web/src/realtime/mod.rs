@@ -18,6 +18,7 @@
 mod client;
 mod connection;
 mod events;
+mod filter;
 mod lag;
 mod live;
 mod origin;

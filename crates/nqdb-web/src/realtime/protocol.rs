@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::filter::FilterNode;
 use crate::websocket::frame;
 
 /// One line of a client.
@@ -68,8 +69,8 @@ pub struct Subscribe {
     pub join_leave: bool,
     /// What the channel is to show, where that is not settled by its name.
     pub data: Value,
-    /// A filter of the server's by tags: there is none.
-    pub tf: Option<IgnoredAny>,
+    /// Which messages are wanted.
+    pub tf: Option<FilterNode>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -228,15 +229,22 @@ pub fn publication(offset: u64, payload: &str, publisher: Option<&Member>) -> Va
 /// A batch as one frame of pushes, for those who subscribed to its channel. `via` is the pattern for those who
 /// subscribed to that: their client knows no other name; `tags` tell the channel then.
 pub fn push_frame(batch: &Batch, via: Option<&str>) -> Bytes {
+    push_frame_of(batch, via, &|_| true).0
+}
+
+/// The same of those messages whose payloads are wanted, and how many they are; without any the frame is empty.
+pub fn push_frame_of(batch: &Batch, via: Option<&str>, is_wanted: &dyn Fn(&str) -> bool) -> (Bytes, usize) {
     let channel = Value::from(via.unwrap_or(&batch.channel().name)).to_string();
     let publisher = batch.publisher().map(|member| format!(",\"info\":{}", info(member))).unwrap_or_default();
     let tags = via.map(|_| format!(",\"tags\":{{\"channel\":{}}}", Value::from(&*batch.channel().name)));
     let tags = tags.unwrap_or_default();
     let mut lines = String::with_capacity(batch.count() * (channel.len() + 64));
-    for (offset, payload) in batch.messages() {
+    let mut count = 0;
+    for (offset, payload) in batch.messages().filter(|(_, payload)| is_wanted(payload)) {
         if !lines.is_empty() {
             lines.push('\n');
         }
+        count += 1;
         let data = as_json(payload);
         // Writing to a String cannot fail.
         let _ = write!(lines, "{{\"push\":{{\"channel\":{channel},\"pub\":{{\"data\":{data}");
@@ -245,7 +253,7 @@ pub fn push_frame(batch: &Batch, via: Option<&str>) -> Bytes {
         }
         let _ = write!(lines, "{publisher}{tags}}}}}}}");
     }
-    frame::text(&lines)
+    if count == 0 { (Bytes::new(), 0) } else { (frame::text(&lines), count) }
 }
 
 /// Messages of a channel that clients do not know by its name, as one frame of pushes under the name that this one gave it.
