@@ -48,6 +48,9 @@ async fn main() -> ExitCode {
                 let is_forbidden = level.forbids(&anomaly);
                 forbidden += usize::from(is_forbidden);
                 println!("  {}: {anomaly}", if is_forbidden { "FORBIDDEN" } else { "allowed" });
+                for number in anomaly.cycle().iter().filter(|_| is_forbidden) {
+                    println!("    {number}: {:?}", history.transactions[*number]);
+                }
             }
         }
     }

@@ -139,10 +139,13 @@ impl InsertTarget {
                 Err(TxnError::UniqueViolation { index, row_id }) => {
                     match self.arbiter_conflict(index, row_id, &state.row, rt)? {
                         Some(row_id) => {
-                            if rt.cx.txn.isolation().keeps_its_snapshot() {
-                                self.require_visible(row_id, rt)?;
-                            }
                             if !self.updates_conflicts() {
+                                // A version that another transaction is making is nobody's yet.
+                                if let Newest::Row(version) =
+                                    self.table.store.read_newest(rt.cx.txn, row_id, |_, version| version)?
+                                {
+                                    self.require_seen(row_id, version, rt)?;
+                                }
                                 return Ok(Attempt::Skipped);
                             }
                             state.conflict = Some(row_id);
@@ -211,11 +214,16 @@ impl InsertTarget {
         self.on_conflict.as_ref().is_some_and(|conflict| conflict.update.is_some())
     }
 
-    /// 40001 when the row was committed after the snapshot that the whole transaction has.
-    fn require_visible(&self, row_id: RowId, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+    /// 40001 when a row's newest version was committed after the snapshot that the whole transaction has.
+    fn require_seen(&self, row_id: RowId, newest: RowVersion, rt: &mut Runtime<'_, '_>) -> SqlResult<()> {
+        if !rt.cx.txn.isolation().keeps_its_snapshot() {
+            return Ok(());
+        }
         let store = &self.table.store;
         let own = rt.cx.txn.view_with_own_writes();
-        if store.fetch(rt.view, row_id, |_, _| ())?.is_some() || store.fetch(&own, row_id, |_, _| ())?.is_some() {
+        let is_seen =
+            |view: &ReadView| Ok::<_, TxnError>(store.fetch(view, row_id, |_, version| version)? == Some(newest));
+        if is_seen(rt.view)? || is_seen(&own)? {
             return Ok(());
         }
         let message = "could not serialize access due to concurrent update";
@@ -257,6 +265,7 @@ impl InsertTarget {
             if self.is_of_this_statement(row_id, version, rt)? {
                 return Err(second_time());
             }
+            self.require_seen(row_id, version, rt)?;
             let is_wanted = update.predicate.as_ref().map_or(Ok(true), |predicate| predicate.passes(rt))?;
             let mut new = old.clone();
             let result = if is_wanted {

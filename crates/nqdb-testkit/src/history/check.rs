@@ -33,7 +33,19 @@ impl fmt::Display for Anomaly {
     }
 }
 
-/// A value's place: who wrote it, and whether the same transaction wrote the next one of that key.
+impl Anomaly {
+    /// The transactions of a cycle, the first one at both ends.
+    pub fn cycle(&self) -> &[usize] {
+        match self {
+            Anomaly::Broken(_) => &[],
+            Anomaly::DirtyCycle(cycle) | Anomaly::SingleAntiDependency(cycle) | Anomaly::AntiDependencies(cycle) => {
+                cycle
+            }
+        }
+    }
+}
+
+/// Who wrote a value, and whether it counts.
 struct Written {
     by: usize,
     committed: bool,
