@@ -140,7 +140,7 @@ impl Client {
 
     /// Does what a frame says. Pongs have been taken out before.
     pub async fn handle_line(&mut self, line: &str) -> Handled {
-        let Ok(mut command) = serde_json::from_str::<Command>(line) else { return Err(protocol::BAD_REQUEST_CLOSE) };
+        let Some(mut command) = Command::read(line) else { return Err(protocol::BAD_REQUEST_CLOSE) };
         self.realtime.counters.commands.increment();
         self.shown.messages_in.fetch_add(1, Ordering::Relaxed);
         if !self.is_connected() {
@@ -246,7 +246,7 @@ impl Client {
     /// Does what `rpc` asks.
     fn call(&mut self, rpc: Rpc) -> Result<Value, Refusal> {
         match rpc.method.as_str() {
-            "sql.query" => self.queries()?.query(rpc.data),
+            "sql.query" => self.queries()?.query(rpc.data, &rpc.text),
             "sql.cancel" => self.queries()?.cancel(rpc.data),
             _ => Err(protocol::METHOD_NOT_FOUND),
         }
@@ -366,7 +366,7 @@ impl Client {
         if is_pattern(&channel.name) {
             return Err(protocol::BAD_REQUEST);
         }
-        let message = Message { channel: channel.name, payload: publish.data.to_string().into() };
+        let message = Message { channel: channel.name, payload: publish.text.into() };
         let publication = Publication {
             database: channel.database,
             sender: 0,

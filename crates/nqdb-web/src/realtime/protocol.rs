@@ -10,6 +10,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use nqdb_pubsub::{Batch, Member};
 use nqdb_sqlstate::SqlError;
+use nqdb_types::json::{JsonText, JsonValue};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -36,6 +37,19 @@ pub struct Command {
 }
 
 impl Command {
+    /// Reads a line; `None` when it is no command.
+    pub fn read(line: &str) -> Option<Command> {
+        let mut command: Command = serde_json::from_str(line).ok()?;
+        // The order of members and the digits of numbers are the client's: a value that was read has lost them.
+        if let Some(publish) = &mut command.publish {
+            publish.text = text_of(line, &["publish", "data"]).unwrap_or_else(|| publish.data.to_string());
+        }
+        if let Some(rpc) = &mut command.rpc {
+            rpc.text = text_of(line, &["rpc", "data"]).unwrap_or_else(|| rpc.data.to_string());
+        }
+        Some(command)
+    }
+
     /// Whether it is the answer to a ping: an empty object.
     pub fn is_pong(line: &str) -> bool {
         line.trim() == "{}"
@@ -84,6 +98,9 @@ pub struct OfChannel {
 pub struct Publish {
     pub channel: String,
     pub data: Value,
+    /// The data as the client spelled it.
+    #[serde(skip)]
+    pub text: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -113,6 +130,9 @@ pub struct Refresh {
 pub struct Rpc {
     pub method: String,
     pub data: Value,
+    /// The data as the client spelled it.
+    #[serde(skip)]
+    pub text: String,
 }
 
 /// A message that is not answered.
@@ -120,6 +140,18 @@ pub struct Rpc {
 #[serde(default)]
 pub struct Send {
     pub data: Value,
+}
+
+/// The text of a value in a JSON text, by the names of the members that lead to it. `None` also where the text has escapes that
+/// no text of PostgreSQL's can hold.
+fn text_of(text: &str, path: &[&str]) -> Option<String> {
+    let text = JsonText::parse(text).ok()?;
+    let mut node = text.root();
+    for name in path {
+        let JsonValue::Object(members) = &node.value else { return None };
+        node = &members.iter().find(|(found, _)| found == name)?.1;
+    }
+    Some(text.source(node).to_owned())
 }
 
 /// An answer that refuses one command; the connection goes on.
@@ -288,6 +320,16 @@ mod tests {
         assert_eq!((command.id, subscribe.channel.as_str(), subscribe.offset), (3, "a", 7));
         assert!(Command::is_pong("{}") && !Command::is_pong("{\"id\":1}"));
         assert!(serde_json::from_str::<Command>(r#"{"id":-1}"#).is_err());
+    }
+
+    #[test]
+    fn what_is_published_keeps_its_spelling() {
+        let text = |line: &str| Command::read(line).and_then(|command| command.publish).map(|publish| publish.text);
+        let line = r#"{"id":1,"publish":{"data":{"b": 1.50, "a":12345678901234567890123},"channel":"c"}}"#;
+        assert_eq!(text(line).as_deref(), Some(r#"{"b": 1.50, "a":12345678901234567890123}"#));
+        assert_eq!(text(r#"{"id":1,"publish":{"channel":"c"}}"#).as_deref(), Some("null"));
+        assert_eq!(text(r#"{"id":1,"publish":{"data":"\u0000"}}"#).as_deref(), Some(r#""\u0000""#));
+        assert_eq!(text("{"), None);
     }
 
     #[test]

@@ -95,12 +95,13 @@ impl SqlSide {
         SqlSide { delivery, requests, queries: 0 }
     }
 
-    /// `sql.query`: the query's number, by which its pushes are known.
-    pub fn query(&mut self, data: Value) -> Result<Value, Refusal> {
+    /// `sql.query`: the query's number, by which its pushes are known. `text` is how the client spelled the data.
+    pub fn query(&mut self, data: Value, text: &str) -> Result<Value, Refusal> {
         let Query { sql, params, format } = serde_json::from_value(data).map_err(|_| protocol::BAD_REQUEST)?;
         if sql.contains('\0') || params.len() > PARAMETERS_MAX {
             return Err(protocol::BAD_REQUEST);
         }
+        let params = values::with_sources(params, text);
         let number = self.queries + 1;
         let request = QueryRequest { number, sql, params, format };
         self.requests.try_send(request).map_err(|error| match error {

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::delivery::{Body, Delivery};
 use super::pushes::{Pushes, error_fields};
-use super::values::{ValueFormat, parameter_text};
+use super::values::{Parameter, ValueFormat};
 
 /// How often the client of a running query is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ pub struct QueryRequest {
     pub number: u64,
     pub sql: String,
     /// Without any, the text may hold several statements.
-    pub params: Vec<Value>,
+    pub params: Vec<Parameter>,
     pub format: ValueFormat,
 }
 
@@ -277,7 +277,7 @@ async fn execute_with_parameters(
         .params
         .iter()
         .enumerate()
-        .map(|(at, value)| parameter_text(value, types.get(at).copied().unwrap_or_default()))
+        .map(|(at, parameter)| parameter.text(types.get(at).copied().unwrap_or_default()))
         .collect();
     let values: Vec<Option<&[u8]>> = texts.iter().map(|text| text.as_deref().map(str::as_bytes)).collect();
     let bind = BindRequest { portal: "", statement: "", parameter_formats: &[], values: &values, result_formats: &[] };

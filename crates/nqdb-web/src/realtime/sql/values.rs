@@ -11,7 +11,7 @@
 //!
 //! In the format `text` every value is a string as psql shows it, and NULL is `null` in both.
 
-use nqdb_types::json::write_json_string;
+use nqdb_types::json::{JsonText, JsonValue, write_json_string};
 use nqdb_types::{Array, Datum, FormatContext, Oid, Type, oid, write_text};
 use serde::Deserialize;
 use serde_json::Value;
@@ -96,18 +96,44 @@ fn write_dimension(
     out.push(b']');
 }
 
-/// A parameter as the text that PostgreSQL reads; `None` is NULL. An object is JSON; an array is an array of SQL, or JSON where
-/// the parameter is one.
-pub fn parameter_text(value: &Value, ty: Oid) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        Value::Array(items) if !matches!(ty, oid::JSON | oid::JSONB) => {
-            let mut text = String::new();
-            write_array_literal(&mut text, items);
-            Some(text)
+/// A value for `$1` and so on.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    value: Value,
+    /// As the client spelled it: the digits of numbers and the order of members are its own.
+    source: String,
+}
+
+/// Parameters with their spelling, from the text of the data that has them.
+pub fn with_sources(params: Vec<Value>, data: &str) -> Vec<Parameter> {
+    let parsed = JsonText::parse(data).ok();
+    let sources = parsed.as_ref().and_then(|text| {
+        let JsonValue::Object(members) = &text.root().value else { return None };
+        let JsonValue::Array(items) = &members.iter().find(|(name, _)| name == "params")?.1.value else { return None };
+        Some(items.iter().map(|item| text.source(item).to_owned()).collect::<Vec<_>>())
+    });
+    let mut sources = sources.unwrap_or_default().into_iter();
+    let with_source = |value: Value| {
+        let source = sources.next().unwrap_or_else(|| value.to_string());
+        Parameter { value, source }
+    };
+    params.into_iter().map(with_source).collect()
+}
+
+impl Parameter {
+    /// The text that PostgreSQL reads; `None` is NULL. An object is JSON; an array is an array of SQL, or JSON where the
+    /// parameter is one.
+    pub fn text(&self, ty: Oid) -> Option<String> {
+        match &self.value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            Value::Array(items) if !matches!(ty, oid::JSON | oid::JSONB) => {
+                let mut text = String::new();
+                write_array_literal(&mut text, items);
+                Some(text)
+            }
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(self.source.clone()),
         }
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(value.to_string()),
     }
 }
 
@@ -192,8 +218,20 @@ mod tests {
     }
 
     #[test]
+    fn parameters_keep_their_spelling() {
+        let data = r#"{"sql":"","params":[12345678901234567890.10, {"b":1.0, "a":2}, 7]}"#;
+        let params = vec![json!(1.0), json!({"a": 2, "b": 1.0}), json!(7)];
+        let texts: Vec<_> =
+            with_sources(params, data).iter().filter_map(|parameter| parameter.text(oid::JSONB)).collect();
+        assert_eq!(texts, ["12345678901234567890.10", r#"{"b":1.0, "a":2}"#, "7"]);
+    }
+
+    #[test]
     fn parameters_become_text() {
-        let text = |value: Value, ty| parameter_text(&value, ty);
+        let text = |value: Value, ty| {
+            let data = json!({ "sql": "", "params": [value.clone()] }).to_string();
+            with_sources(vec![value], &data).first().and_then(|parameter| parameter.text(ty))
+        };
         assert_eq!(text(json!(null), oid::INT4), None);
         assert_eq!(text(json!(17), oid::INT4).as_deref(), Some("17"));
         assert_eq!(text(json!(1.5), oid::NUMERIC).as_deref(), Some("1.5"));
