@@ -8,6 +8,7 @@ mod definition;
 mod identity;
 mod index_property;
 mod keywords;
+mod log;
 mod notification;
 mod partition;
 mod privilege;
@@ -33,6 +34,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     acl::FUNCTIONS,
     advisory::FUNCTIONS,
     keywords::FUNCTIONS,
+    log::FUNCTIONS,
     notification::FUNCTIONS,
     partition::FUNCTIONS,
     definition::FUNCTIONS,
