@@ -18,6 +18,7 @@
 //! | `window` | window functions over partitions |
 //! | `cache` | columns of tables that scans have read, while they are true |
 //! | `scan`, `kept` | tables, and the rows of WITH queries, into batches |
+//! | `late_columns` | columns of the few rows that are left at the end |
 //! | `join_keys` | what a join's built side has, for the scans that are joined with it |
 //! | `measure` | rows and times of operators, for EXPLAIN ANALYZE |
 //! | `buffers` | what arrays hold, each buffer once |
@@ -43,6 +44,7 @@ pub mod failure;
 mod grouping_sets;
 mod join_keys;
 mod kept;
+mod late_columns;
 mod lower;
 mod map_rows;
 mod measure;

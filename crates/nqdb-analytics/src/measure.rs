@@ -175,8 +175,10 @@ fn shown(plan: &dyn ExecutionPlan) -> Shown {
     }
     named(match plan.name() {
         "FilterExec" => return Shown::Filter,
-        "ProjectionExec" | "WatchedExec" | "CollectKeysExec" | "FinishSetsExec" => return Shown::Hidden,
-        "SortExec" => "Sort",
+        "ProjectionExec" | "WatchedExec" | "CollectKeysExec" | "FinishSetsExec" | "LateColumnsExec" => {
+            return Shown::Hidden;
+        }
+        name if name.starts_with("SortExec") => "Sort",
         "SortPreservingMergeExec" => "Gather Merge",
         "CoalescePartitionsExec" => "Gather",
         "RepartitionExec" => "Redistribute",

@@ -11,6 +11,7 @@ use nqdb_types::{Datum, Oid, Type};
 use serde::{Deserialize, Serialize};
 
 use crate::foreign_key::{Deferral, ForeignKeyDef};
+use crate::published::PublishedChanges;
 use crate::settings::{ColumnSettings, IndexSettings, TableSettings, is_false, is_true, yes};
 use crate::view::{Materialized, ViewDef};
 
@@ -63,6 +64,8 @@ pub struct TableDef {
     /// There for a materialized view, which is a table whose rows a query gives.
     pub materialized: Option<Arc<Materialized>>,
     pub settings: TableSettings,
+    /// There when its changes are sent to a channel.
+    pub published: Option<Arc<PublishedChanges>>,
     pub store: Arc<TableStore>,
     /// Grows with every change of this table.
     pub version: u64,

@@ -129,6 +129,7 @@ fn open_table(
         columns: columns.iter().map(|column| column.ty).collect(),
         missing: columns.iter().map(|column| column.missing.clone().unwrap_or(Datum::Null)).collect(),
         indexes: stores,
+        followed: stored.published.is_some(),
         counters,
     });
     Ok(TableDef {
@@ -145,6 +146,7 @@ fn open_table(
         on_commit: stored.on_commit,
         materialized: stored.materialized.map(Arc::new),
         settings: stored.settings,
+        published: stored.published.map(Arc::new),
         store,
         version: stored.version,
         statistics: None,

@@ -115,6 +115,7 @@ impl Objects {
             overflow,
             missing: vec![Datum::Null; columns().len()],
             columns: columns(),
+            followed: false,
             counters,
         });
         system.register_table(store.clone());

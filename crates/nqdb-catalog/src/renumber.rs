@@ -14,7 +14,7 @@ use nqdb_types::{Array, Datum, EnumValue, Oid, Record, RecordShape, Type, is_use
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::definition::{CommentDef, SchemaDef, SequenceDef, TableStatistics};
+use crate::definition::{CommentDef, IndexComputation, SchemaDef, SequenceDef, TableStatistics};
 use crate::objects::{Kind, ObjectRow};
 use crate::rights::{AccessListDef, DefaultAccessDef, SecuredKind};
 use crate::settings::ReplicaIdentity;
@@ -143,6 +143,9 @@ impl Renumbering {
         if let ReplicaIdentity::Index(index) = &mut table.settings.replica_identity {
             *index = self.object(*index);
         }
+        if let Some(filter) = table.published.as_mut().and_then(|published| published.filter.as_mut()) {
+            self.computation(filter);
+        }
         if let Some(materialized) = &mut table.materialized {
             self.query(&mut materialized.query);
         }
@@ -183,17 +186,21 @@ impl Renumbering {
         })
     }
 
+    fn computation(&self, computation: &mut IndexComputation) {
+        for expression in &mut computation.expressions {
+            expression.text = self.text(&expression.text);
+            expression.type_oid = self.type_oid(expression.type_oid);
+        }
+        computation.predicate = computation.predicate.as_deref().map(|text| self.text(text));
+        computation.search_path.iter_mut().for_each(|schema| *schema = self.object(*schema));
+    }
+
     fn index(&self, row: &ObjectRow, parts: &mut dyn NewParts) -> SqlResult<String> {
         let mut index: StoredIndex = from_json(&row.definition)?;
         index.table = self.object(index.table);
         index.tree = parts.tree()?;
         if let Some(computation) = &mut index.computation {
-            for expression in &mut computation.expressions {
-                expression.text = self.text(&expression.text);
-                expression.type_oid = self.type_oid(expression.type_oid);
-            }
-            computation.predicate = computation.predicate.as_deref().map(|text| self.text(text));
-            computation.search_path.iter_mut().for_each(|schema| *schema = self.object(*schema));
+            self.computation(computation);
         }
         Ok(to_json(&index))
     }

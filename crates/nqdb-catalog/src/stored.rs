@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::{CheckDef, ColumnDef, Identity, IndexComputation, KeyOptions, OnCommit};
 use crate::foreign_key::{Deferral, ForeignKeyDef};
+use crate::published::PublishedChanges;
 use crate::settings::{ColumnSettings, IndexSettings, TableSettings, is_default};
 use crate::view::Materialized;
 
@@ -30,6 +31,8 @@ pub(crate) struct StoredTable {
     pub materialized: Option<Materialized>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub settings: TableSettings,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedChanges>,
     pub version: u64,
 }
 

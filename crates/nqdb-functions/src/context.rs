@@ -8,6 +8,20 @@ use crate::CatalogFunctions;
 /// Values up to this size are made without asking.
 const SMALL_VALUE_BYTES: usize = 1 << 20;
 
+/// What is asked of the publication of a table's changes, by the number of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicationChange {
+    /// Without `columns` all are sent, without `filter` all rows.
+    Publish {
+        table: u32,
+        columns: Option<Vec<String>>,
+        filter: Option<String>,
+    },
+    Unpublish {
+        table: u32,
+    },
+}
+
 /// The surroundings of a call.
 pub struct FunctionContext<'a> {
     /// Time zone, date style and the like.
@@ -186,6 +200,16 @@ pub trait SessionFunctions: CatalogFunctions {
     /// How much of the room for notifications that nobody has read yet is taken, 0 to 1.
     fn notification_queue_usage(&self) -> f64 {
         0.0
+    }
+    /// Sends the changes of a table to its channel from the end of the statement on, or no longer.
+    fn change_publication(&self, change: PublicationChange) -> SqlResult<()> {
+        let _ = change;
+        Err(SqlError::unsupported("a publication outside of a session"))
+    }
+    /// The channel that the changes of a table go to. 42P01 and 42809 for a number of nothing, and of what is no table.
+    fn change_channel(&self, table: u32) -> SqlResult<String> {
+        let _ = table;
+        Err(SqlError::unsupported("a publication outside of a session"))
     }
     /// Waits; ends early with 57014 when the statement is cancelled.
     fn sleep(&self, micros: i64) -> SqlResult<()>;

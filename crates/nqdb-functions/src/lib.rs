@@ -58,13 +58,13 @@ pub use catalog_context::{
 pub use coerce::{
     Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference, read_text, write_client_text,
 };
-pub use context::{AdvisoryLock, FunctionContext, LockScope, LogPositions, SessionFunctions};
+pub use context::{AdvisoryLock, FunctionContext, LockScope, LogPositions, PublicationChange, SessionFunctions};
 pub use definition::{
     Accumulator, Aggregate, Function, Operator, OutColumn, RecordFn, Records, Rows, ScalarFn, SetFn, Strategy,
     Volatility,
 };
 pub use hash::hash_value;
-pub use json::assign_json;
+pub use json::{assign_json, row_as_json};
 pub use ordered_set::{OrderedSetKind, Placement, mode, percentile, percentiles, place};
 pub use registry::{
     aggregate_by_oid, aggregates_named, all_aggregates, all_functions, all_operators, all_window_functions, casts,

@@ -12,6 +12,7 @@ mod log;
 mod notification;
 mod partition;
 mod privilege;
+mod publication;
 mod sequence;
 mod server;
 mod size;
@@ -39,4 +40,5 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     partition::FUNCTIONS,
     definition::FUNCTIONS,
     privilege::FUNCTIONS,
+    publication::FUNCTIONS,
 ];

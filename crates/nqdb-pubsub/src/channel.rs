@@ -39,6 +39,16 @@ pub struct Subscribed {
     pub missed: Option<Missed>,
 }
 
+/// What a channel has seen since it exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChannelCounts {
+    pub messages: u64,
+    /// The bytes of their payloads.
+    pub bytes: u64,
+    /// Subscribers that came back and had missed too much.
+    pub gaps: u64,
+}
+
 /// A subscriber in a channel.
 #[derive(Debug)]
 struct Place {
@@ -51,6 +61,7 @@ struct Place {
 pub(crate) struct Channel {
     places: BTreeMap<u64, Place>,
     pub(crate) history: Option<History>,
+    pub(crate) counts: ChannelCounts,
     /// When the last subscriber left.
     idle_since_millis: Option<u64>,
 }
@@ -80,6 +91,9 @@ impl Channel {
             Some(history) => history.missed_since(&since),
             None => Missed::Unknown,
         });
+        if matches!(missed, Some(Missed::Unknown)) {
+            self.counts.gaps += 1;
+        }
         if let Some(member) = &subscription.member {
             self.tell_members(queue.id, || Event::Joined { channel: name.clone(), member: member.clone() });
         }
@@ -110,7 +124,9 @@ impl Channel {
     }
 
     /// Puts a batch into the queues.
-    pub(crate) fn deliver(&self, batch: &Arc<Batch>, is_scarce: bool) -> Delivered {
+    pub(crate) fn deliver(&mut self, batch: &Arc<Batch>, is_scarce: bool) -> Delivered {
+        self.counts.messages += batch.count() as u64;
+        self.counts.bytes += batch.payload_bytes() as u64;
         let mut delivered = Delivered::default();
         for place in self.places.values() {
             match place.queue.push(Event::Messages(batch.clone()), is_scarce) {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::channel::{Channel, Delivered, Member, Subscribed, Subscription, log_dropped};
+use crate::channel::{Channel, ChannelCounts, Delivered, Member, Subscribed, Subscription, log_dropped};
 use crate::history::{History, HistoryLimits, Position, StreamPart};
 use crate::message::{Batch, ChannelName, Held, Message, Origin, Publication, runs, weight_of};
 use crate::queue::{Event, Overflow, Pushed, Queue};
@@ -63,6 +63,7 @@ pub struct ChannelFacts {
     pub subscribers: usize,
     /// The newest message, and how many are kept; `None` where none are counted.
     pub history: Option<(Position, u64)>,
+    pub counts: ChannelCounts,
 }
 
 /// A subscriber's queue has no room: who it is.
@@ -304,7 +305,9 @@ impl Hub {
                 made = Some(batch);
             }
         }
-        self.match_patterns(&name, run, origin, made, &mut delivered);
+        if !origin.publication.by_name_only {
+            self.match_patterns(&name, run, origin, made, &mut delivered);
+        }
         self.counters.delivered.fetch_add(delivered.taken, Ordering::Relaxed);
         self.counters.dropped.fetch_add(delivered.dropped, Ordering::Relaxed);
     }
@@ -426,6 +429,7 @@ impl Hub {
             name: name.clone(),
             subscribers: channel.subscriber_count(),
             history: channel.history.as_ref().map(|history| (history.position(), history.count())),
+            counts: channel.counts,
         };
         self.shards.iter().flat_map(|shard| shard.lock().iter().map(facts).collect::<Vec<_>>()).collect()
     }

@@ -35,9 +35,9 @@ mod message;
 mod queue;
 mod subscriber;
 
-pub use channel::{Member, Subscribed, Subscription};
+pub use channel::{ChannelCounts, Member, Subscribed, Subscription};
 pub use history::{HistoryLimits, Missed, Position, StreamPart};
 pub use hub::{ChannelFacts, Hub, HubOptions, HubStats, QueueFull, Reservation};
 pub use message::{BATCH_BYTES_MAX, Batch, ChannelName, Message, Protocol, Publication};
 pub use queue::{Event, Overflow};
-pub use subscriber::{CHANNELS_MAX, Subscriber, TooManyChannels};
+pub use subscriber::{CHANNELS_MAX, QueueMeter, Subscriber, TooManyChannels};

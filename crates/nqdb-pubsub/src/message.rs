@@ -43,6 +43,8 @@ pub struct Publication {
     /// Who it is, where subscribers are to know.
     pub publisher: Option<Arc<Member>>,
     pub messages: Vec<Message>,
+    /// Only for who subscribed to the channel by its name: patterns do not match it.
+    pub by_name_only: bool,
 }
 
 /// The forms in which messages are sent.
@@ -64,7 +66,7 @@ pub struct Batch {
     publisher: Option<Arc<Member>>,
     /// What the publisher's commit was numbered.
     sequence: u64,
-    /// When it was published, milliseconds of the hub's clock.
+    /// See [`Batch::published_millis`].
     pub(crate) at_millis: u64,
     /// The first message's offset in its channel; 0 where the channel counts none.
     first_offset: u64,
@@ -168,6 +170,16 @@ impl Batch {
         (self.first_offset..).zip(self.payloads())
     }
 
+    /// The bytes of all payloads.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// When it was published, milliseconds of the hub's clock.
+    pub fn published_millis(&self) -> u64 {
+        self.at_millis
+    }
+
     /// The offset behind the last message.
     pub(crate) fn end_offset(&self) -> u64 {
         self.first_offset + self.ends.len() as u64
@@ -231,7 +243,7 @@ mod tests {
     fn a_batch_gives_its_messages_back_and_its_bytes_at_the_end() {
         let held = Arc::new(Held::default());
         let messages = vec![message("a", "één"), message("a", ""), message("a", "two")];
-        let publication = Publication { database: 1, sender: 7, publisher: None, messages };
+        let publication = Publication { database: 1, sender: 7, publisher: None, messages, by_name_only: false };
         let origin = Origin { publication: &publication, sequence: 3, now_millis: 0, held: &held };
         let name = ChannelName { database: 1, name: "a".into() };
         let batch = Batch::new(name, &publication.messages, 5, origin);

@@ -27,6 +27,16 @@ impl fmt::Display for TooManyChannels {
 
 impl std::error::Error for TooManyChannels {}
 
+/// Shows how much waits for a subscriber.
+#[derive(Clone, Debug)]
+pub struct QueueMeter(Arc<Queue>);
+
+impl QueueMeter {
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+}
+
 /// One who listens.
 #[derive(Debug)]
 pub struct Subscriber {
@@ -173,6 +183,11 @@ impl Subscriber {
     /// How many bytes wait.
     pub fn waiting_bytes(&self) -> usize {
         self.queue.bytes()
+    }
+
+    /// How many bytes wait, for others to look at.
+    pub fn meter(&self) -> QueueMeter {
+        QueueMeter(self.queue.clone())
     }
 
     /// Whether it was ended because it did not read.

@@ -33,7 +33,13 @@ fn publication(messages: &[(usize, u32)]) -> Publication {
         channel: CHANNELS[*channel].into(),
         payload: number.to_string().into(),
     };
-    Publication { database: 1, sender: 1, publisher: None, messages: messages.iter().map(message).collect() }
+    Publication {
+        database: 1,
+        sender: 1,
+        publisher: None,
+        messages: messages.iter().map(message).collect(),
+        by_name_only: false,
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -17,6 +17,7 @@ use ring::digest;
 
 use crate::instance::Instance;
 use crate::notifications::full_queue_of;
+use crate::table_changes::expect_may_follow;
 
 /// Rounds of PBKDF2 for roles that do not exist: those of new passwords.
 const MOCK_ITERATIONS: std::num::NonZeroU32 = std::num::NonZeroU32::new(4096).expect("not zero");
@@ -96,6 +97,13 @@ impl Instance {
     pub fn is_member(&self, role: u32, of: &str) -> bool {
         let shared = self.cluster.shared_objects();
         shared.role(of).is_some_and(|of| shared.is_member(role, of.oid))
+    }
+
+    /// Whether a role may follow what goes to a channel of its database. The errors are those of a missing table, and 42501.
+    pub fn expect_may_follow(&self, who: &Admission, channel: &str) -> SqlResult<()> {
+        let gone = || SqlError::new(INVALID_CATALOG_NAME, format!("database {} does not exist", who.database));
+        let catalog = self.cluster.catalog(who.database).ok_or_else(gone)?;
+        expect_may_follow(&catalog.committed(), who.role, channel)
     }
 
     /// Publishes from outside of any session, as a transaction that does nothing but NOTIFY: in the order of the commits, and

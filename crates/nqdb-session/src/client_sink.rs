@@ -17,7 +17,8 @@ pub const PENDING_BYTES_MAX: usize = 64 * 1024;
 
 /// Takes the messages of one client.
 pub trait ClientSink: Send {
-    fn row_description(&mut self, columns: &[OutputColumn], formats: &Formats);
+    /// The columns of the rows that follow; `format` knows the names of their types.
+    fn row_description(&mut self, columns: &[OutputColumn], formats: &Formats, format: &FormatContext);
     fn no_data(&mut self);
     fn parameter_description(&mut self, types: &[Oid]);
     /// One row; errors: 54000 when it does not fit a message.
@@ -50,7 +51,7 @@ pub trait ClientSink: Send {
 pub(crate) struct NoClient;
 
 impl ClientSink for NoClient {
-    fn row_description(&mut self, _: &[OutputColumn], _: &Formats) {}
+    fn row_description(&mut self, _: &[OutputColumn], _: &Formats, _: &FormatContext) {}
     fn no_data(&mut self) {}
     fn parameter_description(&mut self, _: &[Oid]) {}
     fn data_row(&mut self, _: &[Datum], _: &[OutputColumn], _: &Formats, _: &FormatContext) -> SqlResult<()> {

@@ -23,6 +23,7 @@ use crate::portal::PortalEnd;
 use crate::prepared::{Statement, no_such_statement};
 use crate::session::{Failure, Session};
 use crate::settings::{DEFINITIONS, is_hidden, is_of_the_transaction, parse_bool};
+use crate::table_changes::expect_may_follow;
 
 impl Session {
     /// The types that PREPARE declares; one that is left open is UNKNOWN.
@@ -96,6 +97,7 @@ impl Session {
             StatementKind::Lock(lock) => self.lock_tables(lock).await?,
             StatementKind::CloseCursor(name) => self.close_cursor(name.as_deref())?,
             StatementKind::Listen(channel) => {
+                expect_may_follow(&self.catalog_view(), self.surroundings.current_role(), channel)?;
                 self.surroundings.notifications.borrow_mut().listen(channel)?;
                 CommandTag::Other("LISTEN")
             }

@@ -128,7 +128,7 @@ impl Session {
         }
         self.portals.insert(fetch.name.clone(), cursor);
         let rows = fetched?;
-        target.describe(out);
+        target.describe(out, &self.format);
         if let Destination::List(kept) = target.to {
             own.state = PortalState::Rows { rows: kept.into_iter(), tag: CommandTag::Fetch(rows) };
             return Ok(None);

@@ -185,7 +185,7 @@ impl Session {
             _ => self.promised_output(&mut statement, promised.as_ref())?,
         };
         match output {
-            Some(columns) => out.row_description(&columns, &Formats::Text),
+            Some(columns) => out.row_description(&columns, &Formats::Text, &self.format),
             None => out.no_data(),
         }
         Ok(())
@@ -197,7 +197,7 @@ impl Session {
         let portal = self.portals.get(name).ok_or_else(|| no_such_portal(name))?;
         match &portal.output {
             Some(_) if self.block == Block::Failed => return Err(block_has_failed()),
-            Some(columns) => out.row_description(columns, &portal.formats),
+            Some(columns) => out.row_description(columns, &portal.formats, &self.format),
             None => out.no_data(),
         }
         Ok(())

@@ -13,6 +13,9 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_txn::TxnSystem;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::connections::Connections;
+use crate::latency::Latency;
+use crate::live::LiveQueries;
 use crate::registry::{Registration, Registry};
 use crate::settings::Settings;
 
@@ -36,6 +39,10 @@ pub struct Instance {
     pub temporary: Arc<TemporaryFolder>,
     /// The channels of LISTEN and NOTIFY, and of the real-time protocols.
     pub hub: Arc<Hub>,
+    /// The real-time clients.
+    pub connections: Arc<Connections>,
+    /// Queries whose results are followed.
+    pub live: LiveQueries,
     /// What the full queue of a session that listens does.
     pub(crate) overflow: Overflow,
     /// Reads the clock, µs since 2000-01-01 UTC.
@@ -101,6 +108,7 @@ impl Instance {
         let (mut mock_secret, mut epoch_seed) = ([0; 32], [0; 8]);
         random.fill(&mut mock_secret)?;
         random.fill(&mut epoch_seed)?;
+        system.set_feed_limit(options.hub.held_bytes_max / 2);
         let hub = Hub::new(HubOptions { epoch_seed: u64::from_be_bytes(epoch_seed), ..options.hub });
         Ok(Arc::new(Instance {
             system,
@@ -112,6 +120,8 @@ impl Instance {
             statement_memory: MemoryPool::new(options.statement_memory_bytes),
             temporary: options.temporary,
             hub,
+            connections: Arc::default(),
+            live: LiveQueries::default(),
             overflow: options.overflow,
             clock_micros: system_clock_micros,
             random,
@@ -175,6 +185,8 @@ pub struct Metrics {
     pub cancels: Counter,
     pub panics: Counter,
     pub rows_sent: Counter,
+    /// From the first message of a request to the end of its answer.
+    pub latency: Latency,
     /// Queries that were given to the analytical executor.
     pub analytical_planner_calls: Counter,
     /// Plans found ready for a statement's text or name, and plans that had to be made.

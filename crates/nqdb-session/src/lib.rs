@@ -14,6 +14,7 @@
 //! | `settings` | SET, SHOW, and what a rollback takes back |
 //! | `admission` | clients of other protocols |
 //! | `notifications` | LISTEN, UNLISTEN, NOTIFY |
+//! | `latency` | how long requests take |
 //! | `advisory` | locks that functions take |
 //! | `surroundings` | what SQL functions may ask of their session |
 //! | `client_sink` | where answers go |
@@ -30,6 +31,7 @@ mod block;
 mod catalog_functions;
 mod client_sink;
 mod commands;
+mod connections;
 mod constraints;
 mod copy;
 mod copy_file;
@@ -41,11 +43,14 @@ mod extended;
 mod identity;
 mod instance;
 mod kept_rows;
+mod latency;
+mod live;
 mod lock_table;
 mod notifications;
 mod plan_cache;
 mod portal;
 mod prepared;
+mod publication;
 mod registry;
 mod row_target;
 mod run;
@@ -55,15 +60,20 @@ mod shapes;
 mod simple;
 mod surroundings;
 mod system_session;
+mod table_changes;
 mod temporary;
 mod transaction;
 
 pub use admission::{Admission, valid_verifier};
 pub use block::Block;
 pub use client_sink::{ClientSink, Formats, PENDING_BYTES_MAX};
+pub use connections::{Connected, Connection, Connections};
 pub use extended::BindRequest;
 pub use instance::{Counter, Instance, InstanceOptions, Metrics, hub_options};
+pub use latency::Latency;
+pub use live::{LIVE_DATABASE, LiveFollower, LiveRequest};
 pub use notifications::listener_dropped;
+pub use nqdb_catalog::CHANGE_CHANNEL_PREFIX;
 pub use nqdb_sql::ir::OutputColumn;
 pub use registry::{Activity, Backend, Registration, Registry, reserved_places, terminated};
 pub use session::{CommandEnd, Failure, Session};

@@ -6,16 +6,20 @@
 //!    hears its own where it listens at the end.
 //! 2. The same message on the same channel goes out once for each transaction, at the place of its first mention.
 //! 3. A rollback, also one to a savepoint, takes back what was said and wanted since.
-//! 4. A session that ends is in no channel any more, even if its last commit is published later.
+//! 4. Changes of published tables go out with the messages of their transaction, before them: who is notified finds that it
+//!    has been told of the rows.
+//! 5. A session that ends is in no channel any more, even if its last commit is published later.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use nqdb_catalog::CHANGE_CHANNEL_PREFIX;
 use nqdb_pubsub::{CHANNELS_MAX, ChannelName, Hub, Message, Publication, QueueFull, Subscriber, Subscription};
-use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, PROGRAM_LIMIT_EXCEEDED, SqlError, SqlResult};
+use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, PROGRAM_LIMIT_EXCEEDED, RESERVED_NAME, SqlError, SqlResult};
 use nqdb_txn::PublishHook;
 
 use crate::instance::Instance;
+use crate::table_changes::ChangeMessage;
 
 /// The longest name of a channel, bytes.
 const CHANNEL_BYTES_MAX: usize = 63;
@@ -84,7 +88,7 @@ impl Notifications {
     }
 
     /// NOTIFY. Errors: 22023 for a channel without a name or with one that is too long, and for a payload that is too long;
-    /// 54000 when the transaction says more than can wait for anybody.
+    /// 42939 for a channel that changes of a table go to; 54000 when the transaction says more than can wait for anybody.
     pub(crate) fn notify(&mut self, channel: &str, payload: &str) -> SqlResult<()> {
         if channel.is_empty() {
             return Err(invalid("channel name cannot be empty"));
@@ -94,6 +98,10 @@ impl Notifications {
         }
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(invalid("payload string too long"));
+        }
+        if channel.starts_with(CHANGE_CHANNEL_PREFIX) {
+            let message = format!("channel \"{channel}\" is reserved for changes of tables");
+            return Err(SqlError::new(RESERVED_NAME, message));
         }
         let channel: Arc<str> = match self.messages.last() {
             Some(last) if *last.channel == *channel => last.channel.clone(),
@@ -175,31 +183,37 @@ impl Notifications {
         self.rollback_to(NotificationMark { messages: 0, changes: 0 });
     }
 
-    /// What the transaction wants, as a hook for its commit; `None` when that is nothing. 54000 when there is no room for
-    /// its messages.
-    pub(crate) fn take_publication(&mut self) -> SqlResult<Option<PublishHook>> {
-        if self.messages.is_empty() && self.changes.is_empty() {
+    /// What the transaction wants, and what it has changed in published tables, as a hook for its commit; `None` when that
+    /// is nothing. 54000 when there is no room for its messages.
+    pub(crate) fn take_publication(&mut self, table_changes: Vec<ChangeMessage>) -> SqlResult<Option<PublishHook>> {
+        if self.messages.is_empty() && self.changes.is_empty() && table_changes.is_empty() {
             return Ok(None);
         }
-        let publication = Publication {
-            database: self.database,
-            sender: self.pid,
-            publisher: None,
-            messages: std::mem::take(&mut self.messages),
-        };
+        let mut of_tables = self.publication(Vec::new(), true);
+        let messages = std::mem::take(&mut self.messages);
+        let publication = self.publication(messages, false);
         let changes = std::mem::take(&mut self.changes);
         self.said = HashSet::default();
         self.message_bytes = 0;
         let reservation = self.hub().reserve(&publication).map_err(full_queue_of)?;
+        // The number of the commit, which is not known yet, adds little to them.
+        of_tables.messages = table_changes.iter().map(|change| change.message(0)).collect();
+        let table_reservation = self.hub().reserve(&of_tables).map_err(full_queue_of)?;
         let (instance, subscriber) = (self.instance.clone(), self.subscriber.clone());
         Ok(Some(Box::new(move |csn| {
             let now_millis = instance.uptime_millis();
             if let Some(subscriber) = &subscriber {
                 changes.iter().for_each(|change| apply(change, subscriber, now_millis));
             }
+            of_tables.messages = table_changes.iter().map(|change| change.message(csn.0)).collect();
+            instance.hub.publish(&of_tables, csn.0, now_millis);
             instance.hub.publish(&publication, csn.0, now_millis);
-            drop(reservation);
+            drop((reservation, table_reservation));
         })))
+    }
+
+    fn publication(&self, messages: Vec<Message>, by_name_only: bool) -> Publication {
+        Publication { database: self.database, sender: self.pid, publisher: None, messages, by_name_only }
     }
 
     /// The session ends.

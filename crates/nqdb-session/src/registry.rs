@@ -251,6 +251,11 @@ impl Registry {
         self.sessions.lock().get(&pid).cloned()
     }
 
+    /// How many sessions there may be.
+    pub fn sessions_max(&self) -> usize {
+        self.sessions_max
+    }
+
     /// How many sessions there are.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)

@@ -43,9 +43,9 @@ impl RowTarget {
     }
 
     /// Tells the client the columns, unless it knows them.
-    pub fn describe(&mut self, out: &mut impl ClientSink) {
+    pub fn describe(&mut self, out: &mut impl ClientSink, format: &FormatContext) {
         if std::mem::take(&mut self.description_due) {
-            out.row_description(&self.columns, &self.formats);
+            out.row_description(&self.columns, &self.formats, format);
         }
     }
 
@@ -121,7 +121,7 @@ impl<C: ClientSink> RowGate<'_, '_, C> {
         self.notes.place.clear();
         self.notes.place.extend_from_slice(addresses);
         self.target.rows += 1;
-        self.target.describe(self.out);
+        self.target.describe(self.out, self.format);
         match (&mut self.target.to, &self.names) {
             (Destination::Client, None) => {
                 self.out.data_row(values, &self.target.columns, &self.target.formats, self.format)

@@ -99,7 +99,7 @@ impl Session {
         if std::mem::take(&mut portal.describe_first)
             && let Some(columns) = &portal.output
         {
-            out.row_description(columns, &portal.formats);
+            out.row_description(columns, &portal.formats, &self.format);
         }
         let mut target = RowTarget::new(portal.output.as_ref(), portal.formats.clone(), Destination::Client);
         self.forward(portal, rows_max, &mut target, out).await
@@ -176,6 +176,7 @@ impl Session {
         };
         if let PortalEnd::Complete(tag) = end {
             portal.state = PortalState::Finished(tag);
+            self.change_publications().await?;
         }
         Ok(end)
     }
@@ -211,7 +212,7 @@ impl Session {
         check_accesses(&catalog, self.surroundings.current_role(), accesses)
     }
 
-    fn is_read_only(&self) -> bool {
+    pub(crate) fn is_read_only(&self) -> bool {
         self.surroundings.characteristics.get().is_some_and(|current| current.read_only)
     }
 
@@ -348,6 +349,14 @@ impl Session {
     }
 
     fn step_definition(&mut self, parsed: &Parsed) -> SqlResult<Step> {
+        self.with_definition(|cx| nqdb_sql::ddl::run(parsed, cx))
+    }
+
+    /// Lends what definitions need.
+    pub(crate) fn with_definition(
+        &mut self,
+        call: impl FnOnce(&mut DdlContext<'_, '_>) -> SqlResult<Step>,
+    ) -> SqlResult<Step> {
         self.catalog_view();
         let search_path = self.surroundings.search_path.borrow().clone();
         let role = self.surroundings.current_role();
@@ -393,7 +402,7 @@ impl Session {
             enter: &enter,
             check_setting: &check_setting,
         };
-        nqdb_sql::ddl::run(parsed, &mut cx)
+        call(&mut cx)
     }
 
     /// What an operator holds before it goes on with files, and what a statement may hold.

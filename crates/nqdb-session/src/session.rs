@@ -38,6 +38,7 @@ use crate::registry::{Backend, Registration};
 use crate::settings::Authority;
 use crate::shapes::Shapes;
 use crate::surroundings::Surroundings;
+use crate::table_changes::Tellers;
 
 /// One client's session.
 pub struct Session {
@@ -56,11 +57,15 @@ pub struct Session {
     pub(crate) format: Arc<FormatContext>,
     /// Arrival of the message at hand, µs since 2000-01-01 UTC.
     pub(crate) statement_micros: i64,
+    /// Arrival of the first message of the request at hand; none between requests.
+    pub(crate) request_micros: Option<i64>,
     /// The statement at hand is one of several in its query string.
     pub(crate) is_one_of_several: bool,
     pub(crate) seen: SeenVersions,
     /// Some temporary table has an ON COMMIT that a commit must obey.
     pub(crate) has_on_commit: bool,
+    /// How changes of the tables that were changed are told.
+    pub(crate) tellers: Tellers,
     /// Last, so that the place is given back after everything else is gone.
     registration: Registration,
 }
@@ -171,9 +176,11 @@ impl Session {
             notices: Vec::new(),
             format: Arc::default(),
             statement_micros: now,
+            request_micros: None,
             is_one_of_several: false,
             seen: SeenVersions::default(),
             has_on_commit: false,
+            tellers: Tellers::default(),
             registration,
         })
     }
@@ -289,6 +296,7 @@ impl Session {
     /// Notes the arrival of a message: its time counts as the statement's.
     pub(crate) fn arrive(&mut self) {
         self.statement_micros = self.surroundings.instance.now_micros();
+        self.request_micros.get_or_insert(self.statement_micros);
     }
 
     /// Starts the statement's clock.
@@ -310,13 +318,17 @@ impl Session {
         });
     }
 
-    pub(crate) fn show_idle(&self) {
+    /// A request has been answered.
+    pub(crate) fn show_idle(&mut self) {
         let state = match self.block {
             Block::Idle | Block::Implicit => "idle",
             Block::Open => "idle in transaction",
             Block::Failed => "idle in transaction (aborted)",
         };
         let now = self.surroundings.instance.now_micros();
+        if let Some(arrived) = self.request_micros.take() {
+            self.surroundings.instance.metrics.latency.add(u64::try_from(now - arrived).unwrap_or(0));
+        }
         let started = self.open.as_ref().map(|open| open.started_micros);
         let transaction = self.open.as_ref().and_then(|open| open.txn.xid()).map(|xid| xid.0);
         self.backend().update_activity(|activity| {

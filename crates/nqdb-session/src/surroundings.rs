@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::rights::{PG_READ_ALL_SETTINGS, PG_SIGNAL_BACKEND, Rights};
 use nqdb_catalog::{Catalog, Relation, SequenceDef, Snapshot, TypesView};
-use nqdb_functions::{AdvisoryLock, LogPositions, SessionFunctions, quote_identifier};
+use nqdb_functions::{AdvisoryLock, LogPositions, PublicationChange, SessionFunctions, quote_identifier};
 use nqdb_sql::integrity::{ConstraintMark, Constraints};
 use nqdb_sql::interruption::Interruption;
 use nqdb_sql::statement::IsolationLevel;
@@ -26,7 +26,7 @@ use nqdb_sqlstate::{
 };
 use nqdb_storage::Lsn;
 use nqdb_txn::{Isolation, OwnerId, Sequence, Transaction, TxnError, Xid, XidStatus};
-use nqdb_types::{TransactionSnapshot, TypeCatalog};
+use nqdb_types::{TransactionSnapshot, TypeCatalog, oid};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use ring::rand::SecureRandom;
@@ -73,6 +73,8 @@ pub struct Surroundings {
     pub(crate) constraints: RefCell<Constraints>,
     /// What the transaction says, and what the session listens to.
     pub(crate) notifications: RefCell<Notifications>,
+    /// What functions of the statement at hand want to be published, for the session to do at the statement's end.
+    pub(crate) publication_changes: RefCell<Vec<PublicationChange>>,
     /// Warnings of functions, for the session to send.
     pub(crate) warnings: RefCell<Vec<Notice>>,
     /// The session's cursors and prepared statements, as they were when the last statement began that reads of them.
@@ -141,6 +143,7 @@ impl Surroundings {
             advisory: RefCell::new(AdvisoryLocks::new(instance.system.clone(), owner, database.database())),
             constraints: RefCell::default(),
             notifications: RefCell::new(notifications),
+            publication_changes: RefCell::default(),
             warnings: RefCell::default(),
             objects: RefCell::default(),
             temporary: instance.temporary.space(database.database()),
@@ -611,6 +614,22 @@ impl SessionFunctions for Surroundings {
 
     fn notification_queue_usage(&self) -> f64 {
         self.instance.hub.usage()
+    }
+
+    fn change_publication(&self, change: PublicationChange) -> SqlResult<()> {
+        self.publication_changes.borrow_mut().push(change);
+        Ok(())
+    }
+
+    fn change_channel(&self, table: u32) -> SqlResult<String> {
+        let catalog = self.catalog.borrow();
+        if let Some(table) = catalog.table_by_oid(table) {
+            return Ok(table.change_channel());
+        }
+        match nqdb_sql::system::object_name(&catalog, &self.search_path.borrow(), oid::REGCLASS, table) {
+            Some(name) => Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{name}\" is not a table"))),
+            None => Err(SqlError::new(UNDEFINED_TABLE, format!("relation with OID {table} does not exist"))),
+        }
     }
 
     fn sleep(&self, micros: i64) -> SqlResult<()> {

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use nqdb_catalog::Snapshot;
 use nqdb_sql::system::{
-    CursorFacts, LockObject, LockedObject, PreparedFacts, SessionFacts, SessionObjects, SettingFacts, SystemSession,
+    ChannelFacts, ConnectionFacts, CursorFacts, LockObject, LockedObject, PreparedFacts, SessionFacts, SessionObjects,
+    SettingFacts, SystemSession,
 };
 use nqdb_sql::temporary_files::TemporaryUse;
 use nqdb_txn::{LockTarget, OwnerId, RelationLock};
 
+use crate::connections::Connection;
 use crate::portal::{Hold, Portal};
 use crate::prepared::Prepared;
 use crate::session::Session;
@@ -94,6 +97,41 @@ impl SystemSession for Surroundings {
             locks.extend(others.iter().map(|xid| transaction(LockObject::Transaction(xid.0), pid, false)));
         }
         locks
+    }
+
+    fn channels(&self) -> Vec<ChannelFacts> {
+        let here = self.database.database();
+        let channels = self.instance.hub.channels().into_iter().filter(|channel| channel.name.database == here);
+        let mut channels: Vec<ChannelFacts> = channels
+            .map(|channel| ChannelFacts {
+                name: channel.name.name.to_string(),
+                subscribers: channel.subscribers,
+                messages: channel.counts.messages,
+                bytes: channel.counts.bytes,
+                history: channel.history.map_or(0, |(_, kept)| kept),
+                gaps: channel.counts.gaps,
+            })
+            .collect();
+        channels.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        channels
+    }
+
+    fn connections(&self) -> Vec<ConnectionFacts> {
+        let facts = |connection: Arc<Connection>| {
+            let identity = connection.identity();
+            ConnectionFacts {
+                kind: connection.kind,
+                user: identity.as_ref().map(|(user, _)| user.to_string()),
+                database: identity.map(|(_, database)| database),
+                address: connection.address,
+                connected_micros: connection.connected_micros,
+                subscriptions: connection.subscriptions.load(Ordering::Relaxed),
+                messages_in: connection.messages_in.load(Ordering::Relaxed),
+                messages_out: connection.messages_out.load(Ordering::Relaxed),
+                queue_bytes: connection.queue_bytes(),
+            }
+        };
+        self.instance.connections.all().into_iter().map(facts).collect()
     }
 
     fn objects(&self) -> SessionObjects {

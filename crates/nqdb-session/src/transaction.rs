@@ -280,7 +280,8 @@ impl Session {
             self.roll_back()?;
             return Err(error);
         }
-        let publication = self.surroundings.notifications.borrow_mut().take_publication();
+        let table_changes = self.take_table_changes();
+        let publication = self.surroundings.notifications.borrow_mut().take_publication(table_changes);
         let publication = match publication {
             Ok(publication) => publication,
             Err(error) => {
@@ -292,6 +293,7 @@ impl Session {
         self.surroundings.characteristics.set(None);
         let Some(open) = self.open.take() else { return Ok(()) };
         let publishes = publication.is_some();
+        let written = open.txn.written_relations();
         let committed = open.txn.commit_and_publish(publication);
         self.surroundings.advisory.borrow_mut().rollback_to(0);
         self.surroundings.constraints.borrow_mut().end();
@@ -315,6 +317,7 @@ impl Session {
         if publishes {
             self.surroundings.instance.system.publish_synced();
         }
+        self.surroundings.instance.live.touched(&written);
         Ok(())
     }
 
@@ -357,6 +360,7 @@ impl Session {
 
     /// What an error does to the transaction.
     pub(crate) fn abort(&mut self) -> SqlResult<()> {
+        self.surroundings.publication_changes.borrow_mut().clear();
         match self.block {
             Block::Idle | Block::Failed => Ok(()),
             Block::Implicit => self.roll_back(),
@@ -447,9 +451,11 @@ impl Session {
         let Some(open) = &mut self.open else {
             return Err(SqlError::internal("nothing can be waited for without a transaction"));
         };
+        let wait = wait.queued(&open.txn);
         let event = match &wait {
             Wait::Relation(_) => ("Lock", "relation"),
             Wait::Txn(_) => ("Lock", "transactionid"),
+            Wait::Turn(_) => ("Lock", "tuple"),
             Wait::Log(_) => ("IO", "WALSync"),
             Wait::SafeSnapshot(_) => ("IPC", "SafeSnapshot"),
         };

@@ -5,6 +5,7 @@
 //! 2. A missing program is an error that says what to install, never a skipped test.
 
 pub mod differential;
+pub mod history;
 mod nqdb_server;
 mod postgres_server;
 

@@ -1,5 +1,5 @@
 //! Drivers that were not written for nqdb: psycopg 3, asyncpg and node `pg` (scripts in `sql-tests/clients`), over
-//! plain connections with and without a password, and over TLS.
+//! plain connections with and without a password, and over TLS; npm `centrifuge`; and the dashboard in a browser.
 
 use std::error::Error;
 use std::path::Path;
@@ -230,6 +230,20 @@ fn centrifuge_works_as_it_is() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql-tests/clients/run-realtime");
     let address = format!("127.0.0.1:{}", server.http_port());
     let output = Command::new(&script).args([&server.target(), &address, secret]).output().expect("the script starts");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn the_dashboard_works_in_a_browser() {
+    let server = NqdbServer::start();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql-tests/clients/run-dashboard");
+    let address = format!("127.0.0.1:{}", server.http_port());
+    let output = Command::new(&script).args([&server.target(), &address]).output().expect("the script starts");
     assert!(
         output.status.success(),
         "{}{}",

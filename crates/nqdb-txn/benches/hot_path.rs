@@ -42,7 +42,7 @@ fn table(system: &Arc<TxnSystem>, txn: &mut Transaction, id: u32, types: &[u32],
     });
     let counters = TableCounters::open(&rows, &overflow).expect("empty");
     let (missing, indexes) = (vec![Datum::Null; columns.len()], indexes.into_iter().collect());
-    Arc::new(TableStore { id, rows, overflow, columns, missing, indexes, counters })
+    Arc::new(TableStore { id, rows, overflow, columns, missing, indexes, followed: false, counters })
 }
 
 fn find(table: &Arc<TableStore>, view: &ReadView, id: i32) -> (RowId, RowVersion, i32) {

@@ -15,6 +15,7 @@
 //! | [`wait`], [`relation_lock`], [`row_lock`], [`key_lock`] | who waits for whom |
 //! | [`system`], [`recovery`], [`directory`] | the whole: open, crash recovery, the list of trees |
 //! | [`publication`] | telling the world outside of commits, in their order |
+//! | [`feed`] | the changes of tables that are followed |
 //! | [`purge`], [`definitions`] | cleaning up, and the definitions of tables that it goes by |
 //! | [`sequence`] | numbers that never roll back |
 //! | [`check`] | index against row, overflow references |
@@ -35,6 +36,7 @@ mod definitions;
 mod directory;
 mod durable;
 mod error;
+mod feed;
 mod growth;
 mod ids;
 mod key_lock;
@@ -47,6 +49,7 @@ mod relation_lock;
 mod restore;
 mod rollback;
 mod row_lock;
+mod row_queue;
 mod sequence;
 mod serial;
 mod snapshot;
@@ -61,6 +64,7 @@ mod xids;
 pub use check::{TableReport, check_table};
 pub use durable::Durable;
 pub use error::{Result, TxnError};
+pub use feed::{ChangeFeed, RowChange, TableChange};
 pub use ids::{Csn, OwnerId, RowId, UndoPosition, XID_MAX, Xid};
 pub use nqdb_storage::tree::{Direction, Tree};
 pub use nqdb_storage::{Lsn, TreeId};

@@ -65,6 +65,12 @@ impl RowLocks {
         holders.iter().filter(blocks).map(|(holder, _)| holder.clone()).collect()
     }
 
+    /// Whether an owner has a lock of any mode on a row.
+    pub(crate) fn is_held_by(&self, owner: OwnerId, table: u32, row: RowId) -> bool {
+        let shard = self.shard(row).lock();
+        shard.get(&(table, row)).is_some_and(|holders| holders.iter().any(|(holder, _)| holder.owner == owner))
+    }
+
     /// Takes a lock that nothing stands against. `Ok(false)`: the owner has it already. Called under the row's latch.
     pub(crate) fn lock(&self, owner: &Arc<Running>, table: u32, row: RowId, mode: RowLock) -> Result<bool> {
         let mut shard = self.shard(row).lock();

@@ -8,6 +8,7 @@ use crate::definitions::Definitions;
 use crate::directory::Directory;
 use crate::durable::{Durability, Durable};
 use crate::error::{Result, TxnError};
+use crate::feed::FeedRoom;
 use crate::ids::{Csn, OwnerId, Xid};
 use crate::key_lock::KeyLocks;
 use crate::key_sort::{self, SortMemory};
@@ -17,6 +18,7 @@ use crate::record;
 use crate::recovery::{self, Found};
 use crate::relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock, RelationLocks};
 use crate::row_lock::RowLocks;
+use crate::row_queue::RowQueues;
 use crate::sequence::{SEQUENCES, Sequences};
 use crate::serial::{ReadFacts, Serial};
 use crate::snapshot::{Snapshot, Snapshots};
@@ -162,8 +164,10 @@ pub struct TxnSystem {
     key_locks: KeyLocks,
     relation_locks: RelationLocks,
     row_locks: RowLocks,
+    row_queues: RowQueues,
     wait_graph: WaitGraph,
     publications: Publications,
+    feed_room: Arc<FeedRoom>,
     purge: Purge,
     serial: Serial,
     commits: AtomicU64,
@@ -283,8 +287,10 @@ impl TxnSystem {
             key_locks: KeyLocks::new(),
             relation_locks: RelationLocks::new(options.locks_max),
             row_locks: RowLocks::new(options.locks_max),
+            row_queues: RowQueues::default(),
             wait_graph: WaitGraph::default(),
             publications: Publications::default(),
+            feed_room: Arc::default(),
             purge: Purge::new(!found.purged && options.sabotage != TxnSabotage::NoSweep),
             serial: Serial::default(),
             commits: AtomicU64::new(0),
@@ -539,6 +545,24 @@ impl TxnSystem {
 
     pub(crate) fn row_locks(&self) -> &RowLocks {
         &self.row_locks
+    }
+
+    pub(crate) fn row_queues(&self) -> &RowQueues {
+        &self.row_queues
+    }
+
+    pub(crate) fn feed_room(&self) -> &Arc<FeedRoom> {
+        &self.feed_room
+    }
+
+    /// Sets what the changes of followed tables may hold until they are told of, for all transactions together.
+    pub fn set_feed_limit(&self, bytes: usize) {
+        self.feed_room.set_limit(bytes);
+    }
+
+    /// What they hold now, bytes.
+    pub fn feed_bytes(&self) -> usize {
+        self.feed_room.used_bytes()
     }
 
     pub(crate) fn serial(&self) -> &Serial {

@@ -17,6 +17,7 @@
 
 use crate::definitions::Definition;
 use crate::error::{Result, TxnError};
+use crate::feed::{ChangeFeed, RowChange};
 use crate::growth::Growth;
 use crate::ids::{Csn, OwnerId, RowId, UndoPosition, Xid};
 use crate::publication::PublishHook;
@@ -91,6 +92,8 @@ pub struct Transaction {
     queued: Option<u32>,
     /// What was said about tables, in order.
     definitions: Vec<Definition>,
+    /// What has changed in tables that are followed.
+    feed: Option<ChangeFeed>,
     on_commit: Vec<Box<dyn FnOnce(Csn) + Send>>,
     on_rollback: Vec<Box<dyn FnOnce() + Send>>,
     /// Index entries that undoing has marked again: for purge to look at after the end.
@@ -111,6 +114,7 @@ pub struct SavepointMark {
     relations: usize,
     rows: usize,
     definitions: usize,
+    feed: usize,
     on_commit: usize,
     on_rollback: usize,
 }
@@ -163,6 +167,7 @@ impl Transaction {
             doubts: Vec::new(),
             queued: None,
             definitions: Vec::new(),
+            feed: None,
             on_commit: Vec::new(),
             on_rollback: Vec::new(),
             marked_again: Vec::new(),
@@ -233,6 +238,7 @@ impl Transaction {
     /// Starts a statement: under READ COMMITTED with a new snapshot. `Wait::Log` when something this transaction built
     /// on is not synced yet; `Wait::SafeSnapshot` for SERIALIZABLE READ ONLY DEFERRABLE.
     pub fn begin_statement(&mut self) -> Result<()> {
+        self.leave_row_queue();
         if self.registered.is_none() || self.isolation == Isolation::ReadCommitted {
             if let Some(lsn) = self.depends_on() {
                 return Err(TxnError::Wait(Wait::Log(lsn)));
@@ -465,6 +471,7 @@ impl Transaction {
             relations: self.held_relations.len(),
             rows: self.held_rows.len(),
             definitions: self.definitions.len(),
+            feed: self.feed.as_ref().map_or(0, ChangeFeed::mark),
             on_commit: self.on_commit.len(),
             on_rollback: self.on_rollback.len(),
         }
@@ -473,6 +480,7 @@ impl Transaction {
     /// Puts back everything done since `mark`, gives back the locks taken since, and wakes those who wait for them.
     pub fn rollback_to(&mut self, mark: SavepointMark) -> Result<()> {
         self.leave_queue();
+        self.leave_row_queue();
         self.rollback_changes_to(mark)?;
         self.release_locks(mark.relations, mark.rows);
         self.running.rolled_back_partly();
@@ -486,6 +494,9 @@ impl Transaction {
         let has_changed = self.undo.last() != mark.undo;
         self.undo_until(mark.undo)?;
         self.withdraw_definitions(mark.definitions);
+        if let Some(feed) = &mut self.feed {
+            feed.truncate(mark.feed);
+        }
         self.on_commit.truncate(mark.on_commit);
         for hook in self.on_rollback.split_off(mark.on_rollback) {
             hook();
@@ -531,6 +542,29 @@ impl Transaction {
     /// Lets purge forget a table that this transaction drops, once it has committed.
     pub fn forget_table(&mut self, id: u32) {
         self.definitions.push(Definition::Gone(id));
+    }
+
+    /// Notes a change of a table that is followed.
+    pub fn note_change_of(&mut self, table: u32, change: RowChange) {
+        let room = self.system.feed_room();
+        self.feed.get_or_insert_with(|| ChangeFeed::new(room.clone())).note(table, change);
+    }
+
+    /// The changes of tables that are followed, made so far and not taken back; for whoever commits.
+    pub fn take_changes(&mut self) -> Option<ChangeFeed> {
+        self.feed.take().filter(|feed| !feed.is_empty())
+    }
+
+    /// The relations that this transaction may have changed: those that it has locked as who writes to them does.
+    pub fn written_relations(&self) -> Vec<u32> {
+        if self.xid.is_none() {
+            return Vec::new();
+        }
+        let written = self.held_relations.iter().filter(|(_, mode)| *mode >= RelationLock::RowExclusive);
+        let mut relations: Vec<u32> = written.map(|(relation, _)| *relation).collect();
+        relations.sort_unstable();
+        relations.dedup();
+        relations
     }
 
     fn withdraw_definitions(&mut self, kept: usize) {
@@ -621,6 +655,7 @@ impl Transaction {
     fn end(&mut self) {
         self.leave_queue();
         self.release_locks(0, 0);
+        self.leave_row_queue();
         if let Some((_, tracked)) = self.awaited.take() {
             self.system.serial().aborts(&tracked);
         }
@@ -698,6 +733,13 @@ impl Transaction {
         }
         for (table, row, mode) in self.held_rows.drain(rows_kept..).rev() {
             self.system.row_locks().unlock(owner, table, row, mode);
+        }
+    }
+
+    /// It has got the row that it has waited for, or wants it no more: the next one's turn. For who gives a row up.
+    pub fn leave_row_queue(&self) {
+        if self.running.take_queues() {
+            self.system.row_queues().leave(self.owner());
         }
     }
 

@@ -5,10 +5,13 @@
 //! graph of waits holds whom for. After `deadlock_timeout` the waiter looks for a cycle through itself; if there is one
 //! it gives up with `40P01`, so that the last to close a cycle is the one to be sacrificed, as in PostgreSQL. Dropping
 //! the future (cancel, statement timeout) takes it out of the graph.
+//!
+//! Who waits for a row queues up for it first ([`crate::row_queue`]).
 
 use crate::error::{Result, TxnError};
 use crate::ids::{OwnerId, Xid};
 use crate::relation_lock::{LockTarget, RelationLock, RelationLocks};
+use crate::row_queue::{TurnWait, WantedRow};
 use crate::system::TxnSystem;
 use crate::transaction::Transaction;
 use event_listener::{Event, EventListener, Listener};
@@ -31,6 +34,8 @@ pub(crate) struct Running {
     /// How many times a part of it was rolled back: rows written after a savepoint are free then.
     rollbacks: AtomicU64,
     released: Event,
+    /// It may have a place in the queue for a row.
+    queues: AtomicBool,
 }
 
 impl Running {
@@ -42,6 +47,7 @@ impl Running {
             ended: AtomicBool::new(false),
             rollbacks: AtomicU64::new(0),
             released: Event::new(),
+            queues: AtomicBool::new(false),
         }
     }
 
@@ -59,6 +65,16 @@ impl Running {
         self.released.notify(usize::MAX);
     }
 
+    /// Whether it may have a place in the queue for a row; asking takes the mark away.
+    pub(crate) fn take_queues(&self) -> bool {
+        self.may_queue() && self.queues.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether it may have a place in the queue for a row.
+    pub(crate) fn may_queue(&self) -> bool {
+        self.queues.load(Ordering::Relaxed)
+    }
+
     /// A part of it was rolled back: wakes everybody who waits for it, to look again.
     pub(crate) fn rolled_back_partly(&self) {
         self.rollbacks.fetch_add(1, Ordering::AcqRel);
@@ -71,6 +87,8 @@ impl Running {
 pub enum Wait {
     /// Other transactions hold a row or a key.
     Txn(TxnWait),
+    /// Others came before, for a row that is held.
+    Turn(TurnWait),
     /// Other transactions hold a relation.
     Relation(RelationWait),
     /// What this transaction built on, or is about to answer from, must be synced first.
@@ -82,6 +100,8 @@ pub enum Wait {
 /// Waits until one of some transactions ends or rolls back a part.
 pub struct TxnWait {
     others: Vec<(Arc<Running>, u64)>,
+    /// What they hold, if it is a row.
+    row: Option<WantedRow>,
 }
 
 /// Waits until the locks on a relation, or on an advisory key, change. Its place in the queue is kept by the transaction.
@@ -100,7 +120,12 @@ impl TxnWait {
             let seen = other.rollbacks.load(Ordering::Acquire);
             (other, seen)
         });
-        TxnWait { others: others.collect() }
+        TxnWait { others: others.collect(), row: None }
+    }
+
+    /// The same, for a row.
+    pub(crate) fn for_row(self, row: WantedRow) -> TxnWait {
+        TxnWait { row: Some(row), ..self }
     }
 
     fn is_over(&self) -> bool {
@@ -129,6 +154,25 @@ impl fmt::Debug for RelationWait {
 }
 
 impl Wait {
+    /// Queues up, if it is a row that is waited for: behind others it is their turn that is waited for first. What comes
+    /// back stays as it is in further calls.
+    pub fn queued(self, txn: &Transaction) -> Wait {
+        match self {
+            Wait::Txn(TxnWait { row: Some(wanted), others }) => {
+                txn.running().queues.store(true, Ordering::Relaxed);
+                match txn.system().row_queues().join(txn.running(), wanted) {
+                    Some(turn) => Wait::Turn(turn),
+                    None => Wait::Txn(TxnWait { row: Some(wanted), others }),
+                }
+            }
+            Wait::Turn(_) | Wait::Log(_) => self,
+            Wait::Txn(_) | Wait::Relation(_) | Wait::SafeSnapshot(_) => {
+                txn.leave_row_queue();
+                self
+            }
+        }
+    }
+
     /// Waits on a tokio runtime with its timer. `Ok` means: make the call again. `lock_timeout` is what is left of it.
     pub async fn wait(
         self,
@@ -138,7 +182,7 @@ impl Wait {
     ) -> Result<()> {
         let process_id = txn.running().process_id.load(Ordering::Relaxed);
         let (system, owner) = (txn.system().clone(), txn.owner());
-        self.wait_as(&system, owner, process_id, deadlock_timeout, lock_timeout).await
+        self.queued(txn).wait_as(&system, owner, process_id, deadlock_timeout, lock_timeout).await
     }
 
     /// As [`Wait::wait`], for an owner whose transaction is not at hand.
@@ -176,7 +220,8 @@ impl Wait {
             return txn.system().wait_durable_blocking(lsn);
         }
         let process_id = txn.running().process_id.load(Ordering::Relaxed);
-        let begun = Waiting::begin(self, txn.system(), txn.owner(), process_id, deadlock_timeout, lock_timeout);
+        let wait = self.queued(txn);
+        let begun = Waiting::begin(wait, txn.system(), txn.owner(), process_id, deadlock_timeout, lock_timeout);
         let Some((mut waiting, listener)) = begun else { return Ok(()) };
         let Some(deadline) = waiting.deadline() else {
             listener.wait();
@@ -228,6 +273,7 @@ impl Waiting {
                 }
                 listener
             }
+            Wait::Turn(wait) => wait.is_first,
             Wait::Relation(wait) => wait.changed,
             Wait::Log(_) => return None,
         };
@@ -284,6 +330,8 @@ struct Edge {
 #[derive(Clone)]
 enum Wanted {
     Txns(Vec<Arc<Running>>),
+    /// Those who came before for a row.
+    Turn(Vec<Arc<Running>>, WantedRow),
     Relation(LockTarget, RelationLock),
     /// The ends of transactions, for a safe snapshot.
     Ends(Vec<Arc<Running>>),
@@ -293,6 +341,7 @@ impl Edge {
     fn of(wait: &Wait, process_id: i32) -> Edge {
         let wanted = match wait {
             Wait::Txn(wait) => Wanted::Txns(wait.others.iter().map(|(other, _)| other.clone()).collect()),
+            Wait::Turn(wait) => Wanted::Turn(wait.ahead.clone(), wait.wanted),
             Wait::Relation(wait) => Wanted::Relation(wait.target, wait.mode),
             Wait::SafeSnapshot(wait) => Wanted::Ends(wait.others.iter().map(|(other, _)| other.clone()).collect()),
             Wait::Log(_) => Wanted::Txns(Vec::new()),
@@ -302,7 +351,9 @@ impl Edge {
 
     fn blockers(&self, waiter: OwnerId, locks: &RelationLocks) -> Vec<OwnerId> {
         match &self.wanted {
-            Wanted::Txns(others) | Wanted::Ends(others) => others.iter().map(|other| other.owner).collect(),
+            Wanted::Txns(others) | Wanted::Turn(others, _) | Wanted::Ends(others) => {
+                others.iter().map(|other| other.owner).collect()
+            }
             Wanted::Relation(target, mode) => locks.blockers(waiter, *target, *mode),
         }
     }
@@ -311,6 +362,7 @@ impl Edge {
     fn describe(&self, blocker: OwnerId) -> String {
         match &self.wanted {
             Wanted::Relation(target, mode) => format!("{} on {target}", mode.name()),
+            Wanted::Turn(_, row) => row.to_string(),
             Wanted::Txns(others) | Wanted::Ends(others) => {
                 let xid = others.iter().find(|other| other.owner == blocker).and_then(|other| other.xid());
                 match xid {
@@ -332,7 +384,7 @@ impl WaitGraph {
     pub(crate) fn transaction_waits(&self) -> Vec<(i32, Vec<Xid>)> {
         let waits = self.waits.lock();
         let of_transactions = waits.values().filter_map(|edge| match &edge.wanted {
-            Wanted::Txns(others) if !others.is_empty() => {
+            Wanted::Txns(others) | Wanted::Turn(others, _) if !others.is_empty() => {
                 Some((edge.process_id, others.iter().filter_map(|other| other.xid()).collect()))
             }
             _ => None,

@@ -2,6 +2,7 @@
 //!
 //! | path | answers |
 //! |---|---|
+//! | `/`, `/page/{file}` | the dashboard: `page` |
 //! | `/healthz` | 200 as long as the process serves |
 //! | `/readyz` | 200 when SQL clients are served, 503 before that, while stopping, and after the log has failed |
 //! | `/metrics` | Prometheus text, format 0.0.4 |
@@ -14,6 +15,7 @@
 
 mod limited;
 mod metrics;
+mod page;
 pub mod realtime;
 mod websocket;
 
@@ -100,6 +102,7 @@ fn routes(realtime: Arc<Realtime>, stopping: watch::Receiver<bool>) -> Router {
         .route("/metrics", get(metrics_text))
         .with_state(Shared { realtime, stopping })
         .merge(channels)
+        .merge(page::routes())
 }
 
 async fn ready(State(shared): State<Shared>) -> impl IntoResponse {

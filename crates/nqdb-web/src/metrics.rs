@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use nqdb_session::Instance;
+use nqdb_session::{Instance, Latency};
 
 use crate::realtime::Realtime;
 
@@ -26,7 +26,26 @@ pub fn render(realtime: &Realtime) -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
     }
+    let help = "Time from the publication at a commit to the socket of a real-time client, for batches of messages.";
+    text.push_str(&realtime.counters.lag.render("nqdb_realtime_lag_seconds", help));
+    write_latency(&mut text, &instance.metrics.latency);
     text
+}
+
+/// How long requests take, as a histogram.
+fn write_latency(text: &mut String, latency: &Latency) {
+    let name = "nqdb_request_seconds";
+    let counts = latency.cumulative();
+    let count = counts.last().map_or(0, |(_, count)| *count);
+    // Writing to a String cannot fail.
+    let _ = write!(text, "# HELP {name} From a request's arrival to the end of its answer.\n# TYPE {name} histogram\n");
+    for (bound, count) in counts {
+        let _ = match bound.is_finite() {
+            true => writeln!(text, "{name}_bucket{{le=\"{bound}\"}} {count}"),
+            false => writeln!(text, "{name}_bucket{{le=\"+Inf\"}} {count}"),
+        };
+    }
+    let _ = write!(text, "{name}_sum {}\n{name}_count {count}\n", latency.sum_seconds());
 }
 
 fn session_figures(instance: &Instance) -> Vec<Figure> {
@@ -40,6 +59,17 @@ fn session_figures(instance: &Instance) -> Vec<Figure> {
     vec![
         Gauge("nqdb_uptime_seconds", "Time since the start of the server.", uptime_seconds),
         Gauge("nqdb_connections", "Sessions now.", instance.registry.count() as f64),
+        Gauge("nqdb_connections_max", "Sessions that there may be.", instance.registry.sessions_max() as f64),
+        Gauge(
+            "nqdb_statement_memory_bytes",
+            "Memory that statements and the column cache hold.",
+            instance.statement_memory.held_bytes() as f64,
+        ),
+        Gauge(
+            "nqdb_statement_memory_limit_bytes",
+            "What they may hold.",
+            instance.statement_memory.limit_bytes() as f64,
+        ),
         Counter("nqdb_connections_total", "Connections that asked for a session.", count(&metrics.connections)),
         Counter(
             "nqdb_connections_refused_total",
@@ -98,6 +128,12 @@ fn realtime_figures(realtime: &Realtime) -> Vec<Figure> {
         Counter("nqdb_realtime_sent_total", "Messages sent to them.", count(&counters.sent)),
         Counter("nqdb_realtime_recoveries_total", "Subscribers that came back.", hub.recoveries as f64),
         Counter("nqdb_realtime_gaps_total", "Those of them that had missed too much.", hub.gaps as f64),
+        Gauge("nqdb_live_queries", "Live queries that are followed.", realtime.instance.live.count() as f64),
+        Gauge(
+            "nqdb_feed_bytes",
+            "Changes of published tables whose transactions have not ended.",
+            realtime.instance.system.feed_bytes() as f64,
+        ),
         Gauge("nqdb_realtime_history_bytes", "Bytes that channels keep.", hub.history_bytes as f64),
     ]
 }

@@ -107,7 +107,7 @@ fn put_string(output: &mut BytesMut, text: &str) {
 }
 
 impl ClientSink for Client {
-    fn row_description(&mut self, columns: &[OutputColumn], formats: &Formats) {
+    fn row_description(&mut self, columns: &[OutputColumn], formats: &Formats, _: &FormatContext) {
         self.framed(b'T', |output| {
             output.put_u16(columns.len() as u16);
             for (at, column) in columns.iter().enumerate() {

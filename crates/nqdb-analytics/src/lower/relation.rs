@@ -20,7 +20,7 @@ use crate::column::ColumnBuilder;
 use crate::expression::{Columns, Expression};
 use crate::failure::{Failure, Outcome};
 use crate::kept::{KeptRows, KeptRowsExec};
-use crate::scan::{ScanExec, ScanParts};
+use crate::scan::{ROW_ID, ScanExec, ScanParts};
 use crate::shape::{Repr, Shape};
 
 /// Rows that are worth another stream.
@@ -37,6 +37,23 @@ impl Window {
     /// Rows from the start of the result that decide it.
     pub fn reach(self) -> Option<usize> {
         self.fetch.map(|fetch| fetch.saturating_add(self.skip))
+    }
+}
+
+/// A table that can be scanned.
+#[derive(Clone, Copy)]
+pub(super) struct Scanned<'r> {
+    pub table: &'r Arc<TableDef>,
+    alias: &'r str,
+    /// Positions in the table and what they are called.
+    pub columns: &'r [(usize, ColumnId)],
+}
+
+impl<'r> Scanned<'r> {
+    pub fn of(rel: &'r Rel) -> Option<Scanned<'r>> {
+        let Rel::Scan { table, columns, address: None, alias, position: _ } = rel else { return None };
+        let is_stored = columns.iter().all(|(at, _)| nqdb_sql::SystemColumn::at(*at).is_none());
+        is_stored.then_some(Scanned { table, alias, columns })
     }
 }
 
@@ -70,11 +87,7 @@ impl Lowering<'_> {
                 all.append(&mut conditions);
                 self.filtered(input, all, needed)
             }
-            Rel::Scan { table, columns, address: None, alias, position: _ }
-                if columns.iter().all(|(at, _)| nqdb_sql::SystemColumn::at(*at).is_none()) =>
-            {
-                self.scan((table, alias), columns, &conditions, needed)
-            }
+            Rel::Scan { .. } if let Some(scanned) = Scanned::of(rel) => self.scan(scanned, &conditions, needed),
             Rel::Window { input, partition, order, calls } => {
                 let over = Over { partition, order, calls };
                 let (below, above) = conditions.into_iter().partition(|condition| over.selects_partitions(condition));
@@ -134,12 +147,17 @@ impl Lowering<'_> {
         Ok(Lowered { plan, columns: input.columns, sources: input.sources })
     }
 
-    fn scan(
+    fn scan(&self, scanned: Scanned<'_>, conditions: &[Expr], needed: &ColumnSet) -> Outcome<Lowered> {
+        self.scan_with(scanned, conditions, needed, false)
+    }
+
+    /// A scan whose last column is the row's id, if that is wanted.
+    pub(super) fn scan_with(
         &self,
-        (table, alias): (&Arc<TableDef>, &str),
-        columns: &[(usize, ColumnId)],
+        Scanned { table, alias, columns }: Scanned<'_>,
         conditions: &[Expr],
         needed: &ColumnSet,
+        with_id: bool,
     ) -> Outcome<Lowered> {
         let mut tested = ColumnSet::default();
         conditions.iter().for_each(|condition| tested.extend(mentioned(condition)));
@@ -169,6 +187,11 @@ impl Lowering<'_> {
             }
             read.push((*position, ty));
             shapes.push(shape);
+        }
+        if with_id {
+            output.push(read.len());
+            read.push((ROW_ID, Type::INT8));
+            shapes.push(Shape::INT8);
         }
         if read.is_empty()
             && let Some((position, ty)) = narrowest_column(table)

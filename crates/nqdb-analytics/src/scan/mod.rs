@@ -31,8 +31,8 @@ use datafusion_physical_expr_common::physical_expr::PhysicalExpr;
 use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
 use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
-use nqdb_txn::{ReadView, SEGMENT_ROWS, TableStore};
-use nqdb_types::Type;
+use nqdb_txn::{ReadView, RowId, SEGMENT_ROWS, TableStore};
+use nqdb_types::{Datum, Type};
 use parking_lot::RwLock;
 
 use crate::cache::{ColumnCache, ColumnKey};
@@ -46,7 +46,21 @@ use reader::{Reader, Step};
 /// Rows of a batch, at most: a segment is one.
 pub(crate) const BATCH_ROWS: usize = SEGMENT_ROWS as usize;
 /// A batch whose texts are longer than this goes out before it is full.
-const BATCH_BYTES_MAX: usize = 4 << 20;
+pub(crate) const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// Where a scan looks for the row's id, which lies in no column: behind every position that a table can have. It is a
+/// bigint.
+pub(crate) const ROW_ID: usize = usize::MAX;
+
+/// A row's id as a value of the column at [`ROW_ID`].
+fn id_value(id: RowId) -> Datum {
+    Datum::Int8(id.0.cast_signed())
+}
+
+/// The row of a value of the column at [`ROW_ID`].
+pub(crate) fn row_of(id: i64) -> RowId {
+    RowId(id.cast_unsigned())
+}
 
 /// A scan of one table through a view.
 #[derive(Debug)]
@@ -117,7 +131,7 @@ pub(crate) struct ScanParts {
     pub name: String,
     pub table: Arc<TableStore>,
     pub view: ReadView,
-    /// Positions in the table.
+    /// Positions in the table, or [`ROW_ID`].
     pub columns: Vec<(usize, Type)>,
     pub shapes: Vec<Shape>,
     pub filters: Vec<Expression>,

@@ -15,7 +15,7 @@ use nqdb_types::row::{Field as StoredField, RowView, ValueRef, decode_value};
 use nqdb_types::{Datum, Type};
 
 use super::admit::Columns;
-use super::{BATCH_BYTES_MAX, BATCH_ROWS, Shared};
+use super::{BATCH_BYTES_MAX, BATCH_ROWS, ROW_ID, Shared, id_value};
 use crate::cache::{Packed, ReadSegment};
 use crate::column::ColumnBuilder;
 use crate::failure::Outcome;
@@ -162,8 +162,8 @@ impl Reader {
             let (shared, builders, outside) = (&*self.shared, &mut self.builders, &mut self.outside);
             let mut count = 0;
             let mut failure = None;
-            let more = morsel.scan.next_leaf(&mut |row| {
-                match shared.take_row(&row, builders, outside) {
+            let more = morsel.scan.next_leaf(&mut |id, row| {
+                match shared.take_row(id, &row, builders, outside) {
                     Ok(true) => count += 1,
                     Ok(false) => {}
                     Err(error) => {
@@ -231,14 +231,21 @@ impl Shared {
     }
 
     /// Appends a row to the builders. One with values elsewhere is kept for later: false.
-    fn take_row(&self, row: &RowView<'_>, builders: &mut [ColumnBuilder], outside: &mut Vec<Outside>) -> Outcome<bool> {
+    fn take_row(
+        &self,
+        id: RowId,
+        row: &RowView<'_>,
+        builders: &mut [ColumnBuilder],
+        outside: &mut Vec<Outside>,
+    ) -> Outcome<bool> {
         let is_outside = |(position, _): &(usize, Shape)| matches!(row.field(*position), StoredField::External(_));
         if self.columns.iter().any(is_outside) {
-            outside.push(self.set_aside(row)?);
+            outside.push(self.set_aside(id, row)?);
             return Ok(false);
         }
         for ((position, _), builder) in self.columns.iter().zip(builders) {
             match row.field(*position) {
+                _ if *position == ROW_ID => builder.push(&id_value(id))?,
                 StoredField::Inline(bytes) => builder.push_stored(bytes)?,
                 StoredField::Missing => match self.table.missing.get(*position) {
                     Some(default) => builder.push(default)?,
@@ -250,10 +257,11 @@ impl Shared {
         Ok(true)
     }
 
-    fn set_aside(&self, row: &RowView<'_>) -> Outcome<Outside> {
+    fn set_aside(&self, id: RowId, row: &RowView<'_>) -> Outcome<Outside> {
         let mut values = Vec::with_capacity(self.columns.len());
         for (position, _) in &self.columns {
             values.push(match row.field(*position) {
+                _ if *position == ROW_ID => Fetched::Here(id_value(id)),
                 StoredField::External(reference) => Fetched::There(reference),
                 StoredField::Inline(bytes) => Fetched::Here(decode_value(bytes, self.column_type(*position)?)?),
                 StoredField::Null => Fetched::Here(Datum::Null),

@@ -9,6 +9,7 @@ use nqdb_types::{Datum, Oid};
 use super::table::{COLUMNS_MAX, expect_no_system_column, owned_sequences};
 use super::{CatalogWriter, index_row};
 use crate::definition::{IndexComputation, IndexDef, Relation, TableDef};
+use crate::published::PublishedChanges;
 use crate::request::{NewColumn, NewColumnSequence};
 
 impl CatalogWriter<'_> {
@@ -85,6 +86,8 @@ impl CatalogWriter<'_> {
             self.forget_foreign_key(key)?;
         }
         successor.foreign_keys.retain(|key| !key.columns.contains(&attnum));
+        // Without CASCADE the dependency was refused before.
+        successor.published = successor.published.filter(|published| !published.names_column(attnum));
         let column = &mut successor.columns[position];
         column.name = format!("........pg.dropped.{attnum}........");
         column.dropped = true;
@@ -97,7 +100,7 @@ impl CatalogWriter<'_> {
     }
 
     /// Gives a column another name; `checks` are the new texts of the checks that name it, by position, and `indexes` those
-    /// of the indexes whose expressions name it, by number.
+    /// of the indexes whose expressions name it, by number; `filter` is that of its published changes, if it names the column.
     pub fn rename_column(
         &mut self,
         table: Oid,
@@ -105,6 +108,7 @@ impl CatalogWriter<'_> {
         name: &str,
         checks: Vec<(usize, String)>,
         indexes: Vec<(Oid, IndexComputation)>,
+        filter: Option<IndexComputation>,
     ) -> Result<()> {
         let table = self.lock_table(table, RelationLock::AccessExclusive)?;
         expect_no_system_column(name)?;
@@ -113,6 +117,10 @@ impl CatalogWriter<'_> {
         }
         let mut successor = TableDef::clone(&table);
         successor.columns[position].name = name.to_owned();
+        if let (Some(published), Some(filter)) = (&table.published, filter) {
+            let columns = published.columns.clone();
+            successor.published = Some(Arc::new(PublishedChanges { columns, filter: Some(filter) }));
+        }
         for (check, expression) in checks {
             successor.checks[check].expression = expression;
         }

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use nqdb_txn::{IndexStore, RelationLock, Result, TableStore};
+use nqdb_txn::{IndexStore, RelationLock, Result, RowChange, TableStore};
 use nqdb_types::{Datum, Oid, Type};
 
 use super::index::Building;
@@ -117,6 +117,9 @@ impl CatalogWriter<'_> {
         }
         for index in &successor.indexes {
             self.catalog.objects().replace(self.txn, &index_row(&successor, index))?;
+        }
+        if is_rewritten && table.published.is_some() {
+            self.txn.note_change_of(table.oid, RowChange::Lost);
         }
         if is_rewritten {
             self.drop_trees(&table.store)?;

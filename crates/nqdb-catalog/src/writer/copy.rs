@@ -61,7 +61,9 @@ impl CatalogWriter<'_> {
             let copy = snapshot.table_by_oid(numbers.object(table.oid));
             let copy = copy.ok_or_else(|| SqlError::internal("a table is missing in the copy of its database"))?;
             self.txn.define_table(copy.store.clone());
-            copy_rows(&table.store, &copy.store, &numbers, self.txn)?;
+            // Nobody follows a database that is being made.
+            let unfollowed = TableStore { followed: false, ..TableStore::clone(&copy.store) };
+            copy_rows(&table.store, &unfollowed, &numbers, self.txn)?;
         }
         Ok(snapshot)
     }

@@ -35,6 +35,8 @@ pub enum ObjectId {
     Default(Oid, i16),
     /// A constraint of a table, by number; that of an index has the index's.
     Constraint(Oid, Oid),
+    /// That a table's changes are sent to a channel.
+    PublishedChanges(Oid),
 }
 
 /// One entry of the list of what goes.
@@ -88,7 +90,8 @@ impl CatalogWriter<'_> {
         | ObjectId::Relation(oid)
         | ObjectId::Column(oid, _)
         | ObjectId::Default(oid, _)
-        | ObjectId::Constraint(oid, _)) = object;
+        | ObjectId::Constraint(oid, _)
+        | ObjectId::PublishedChanges(oid)) = object;
         let oid = match self.snapshot().relation_by_oid(oid) {
             Some(Relation::Index(table, _)) => table.oid,
             _ => oid,
@@ -110,6 +113,10 @@ impl CatalogWriter<'_> {
                 let known = known.map(str::to_owned);
                 known.map_or(Ok(()), |name| self.drop_constraint(table, &name))
             }
+            ObjectId::PublishedChanges(table) => match self.snapshot().table_by_oid(table) {
+                Some(_) => self.set_published(table, None),
+                None => Ok(()),
+            },
             ObjectId::Default(table, attnum) => {
                 if self.snapshot().table_by_oid(table).is_some() {
                     self.set_default(table, position_of(attnum), None)?;
@@ -197,6 +204,7 @@ impl CatalogWriter<'_> {
                 format!("constraint {} on {}", known.unwrap_or_default(), relation(table))
             }
             ObjectId::Default(table, attnum) => format!("default value for {}", column(table, attnum)),
+            ObjectId::PublishedChanges(table) => format!("published changes of {}", relation(table)),
         }
     }
 
@@ -226,7 +234,10 @@ fn collect(snapshot: &Snapshot, roots: &[ObjectId]) -> Vec<Going> {
     // What is part of a relation that goes as a whole goes with it: a column whose type is in the same schema, say.
     let relations: HashSet<ObjectId> = walk.list.iter().map(|entry| entry.object).collect();
     walk.list.retain(|entry| match entry.object {
-        ObjectId::Column(table, _) | ObjectId::Default(table, _) | ObjectId::Constraint(table, _) => {
+        ObjectId::Column(table, _)
+        | ObjectId::Default(table, _)
+        | ObjectId::Constraint(table, _)
+        | ObjectId::PublishedChanges(table) => {
             let composite = snapshot.composite_by_object(table).map(|def| ObjectId::Type(def.oid));
             !relations.contains(&ObjectId::Relation(table))
                 && !composite.is_some_and(|composite| relations.contains(&composite))
@@ -260,7 +271,9 @@ impl Walk<'_> {
                     self.seen.contains(&ObjectId::Relation(table))
                         || self.seen.contains(&ObjectId::Column(table, attnum))
                 }
-                ObjectId::Constraint(table, _) => self.seen.contains(&ObjectId::Relation(table)),
+                ObjectId::Constraint(table, _) | ObjectId::PublishedChanges(table) => {
+                    self.seen.contains(&ObjectId::Relation(table))
+                }
                 _ => false,
             };
             if goes_along {
@@ -274,7 +287,7 @@ impl Walk<'_> {
 
 fn age(object: ObjectId) -> (Oid, i16) {
     match object {
-        ObjectId::Schema(oid) | ObjectId::Relation(oid) => (oid, 0),
+        ObjectId::Schema(oid) | ObjectId::Relation(oid) | ObjectId::PublishedChanges(oid) => (oid, 0),
         // The array over a type is made before it.
         ObjectId::Type(oid) => (user_type_object(oid), if array::element_type(oid).is_some() { -1 } else { 0 }),
         ObjectId::Column(oid, attnum) | ObjectId::Default(oid, attnum) => (oid, attnum),
@@ -334,10 +347,14 @@ fn dependents(snapshot: &Snapshot, object: ObjectId) -> Vec<ObjectId> {
             let mut found =
                 readers(snapshot, &|query| query.reads_column(table, attnum) || query.reads_attribute(table, attnum));
             found.extend(generated_from(snapshot, table, attnum));
+            let published = snapshot.table_by_oid(table).and_then(|table| table.published.as_ref());
+            if published.is_some_and(|published| published.names_column(attnum)) {
+                found.push(ObjectId::PublishedChanges(table));
+            }
             found.extend(referring(snapshot, table, &|key| key.referenced_columns.contains(&attnum)));
             found
         }
-        ObjectId::Default(..) | ObjectId::Constraint(..) => Vec::new(),
+        ObjectId::Default(..) | ObjectId::Constraint(..) | ObjectId::PublishedChanges(_) => Vec::new(),
     }
 }
 

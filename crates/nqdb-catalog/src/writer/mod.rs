@@ -17,6 +17,7 @@ mod domain;
 mod foreign_key;
 mod index;
 mod owned;
+mod published;
 mod rights;
 mod role;
 mod schema;
@@ -31,7 +32,7 @@ mod view;
 use std::sync::Arc;
 
 use nqdb_sqlstate::{DUPLICATE_OBJECT, DUPLICATE_TABLE, SqlError, UNDEFINED_TABLE};
-use nqdb_txn::{RelationLock, Result, Transaction, TxnError};
+use nqdb_txn::{RelationLock, Result, TableStore, Transaction, TxnError};
 use nqdb_types::Oid;
 
 use crate::catalog::Catalog;
@@ -141,7 +142,11 @@ impl<'a> CatalogWriter<'a> {
     }
 
     /// Adds a table to the draft and tells purge of its newest definition.
-    fn publish_table(&mut self, table: TableDef) {
+    fn publish_table(&mut self, mut table: TableDef) {
+        if table.store.followed != table.published.is_some() {
+            let followed = table.published.is_some();
+            table.store = Arc::new(TableStore { followed, ..TableStore::clone(&table.store) });
+        }
         self.txn.define_table(table.store.clone());
         self.push(Change::PutTable(Arc::new(table)));
     }
@@ -170,6 +175,7 @@ fn table_row(table: &TableDef) -> ObjectRow {
         on_commit: table.on_commit,
         materialized: table.materialized.as_deref().cloned(),
         settings: table.settings.clone(),
+        published: table.published.as_deref().cloned(),
         version: table.version,
     };
     ObjectRow {

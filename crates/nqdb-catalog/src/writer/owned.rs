@@ -164,7 +164,10 @@ impl CatalogWriter<'_> {
                 ObjectId::Relation(oid) => self.set_relation_owner(oid, new_owner)?,
                 ObjectId::Schema(oid) => self.alter_schema(oid, None, Some(new_owner))?,
                 ObjectId::Type(oid) => self.set_type_owner(oid, new_owner)?,
-                ObjectId::Column(..) | ObjectId::Default(..) | ObjectId::Constraint(..) => {}
+                ObjectId::Column(..)
+                | ObjectId::Default(..)
+                | ObjectId::Constraint(..)
+                | ObjectId::PublishedChanges(_) => {}
             }
         }
         for database in snapshot.databases().filter(|database| roles.contains(&database.owner)) {
@@ -209,7 +212,10 @@ fn owned_objects(snapshot: &Snapshot, role: Oid) -> Vec<ObjectId> {
     found.sort_unstable_by_key(|object| match object {
         ObjectId::Schema(oid) | ObjectId::Relation(oid) => *oid,
         ObjectId::Type(oid) => user_type_or(*oid),
-        ObjectId::Column(oid, _) | ObjectId::Default(oid, _) | ObjectId::Constraint(oid, _) => *oid,
+        ObjectId::Column(oid, _)
+        | ObjectId::Default(oid, _)
+        | ObjectId::Constraint(oid, _)
+        | ObjectId::PublishedChanges(oid) => *oid,
     });
     found
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nqdb_sqlstate::{DUPLICATE_COLUMN, DUPLICATE_OBJECT, SqlError, TOO_MANY_COLUMNS, UNDEFINED_OBJECT};
-use nqdb_txn::{RelationLock, Result, TableCounters, TableStore};
+use nqdb_txn::{RelationLock, Result, RowChange, TableCounters, TableStore};
 use nqdb_types::{Datum, Oid};
 
 use super::sequence::nextval_call;
@@ -50,6 +50,7 @@ impl CatalogWriter<'_> {
             on_commit: new.on_commit,
             materialized: new.materialized.clone().map(Arc::new),
             settings: new.settings.clone(),
+            published: None,
             store: Arc::new(store),
             version: 1,
             statistics: None,
@@ -216,6 +217,9 @@ impl CatalogWriter<'_> {
             self.catalog.objects().replace(self.txn, &row)?;
         }
         self.put_table(successor)?;
+        if table.published.is_some() {
+            self.txn.note_change_of(oid, RowChange::Truncated);
+        }
         if restart_identity {
             let snapshot = self.snapshot();
             for sequence in owned_sequences(&snapshot, oid, None) {
@@ -253,6 +257,7 @@ impl CatalogWriter<'_> {
             columns: columns.iter().map(|column| column.ty).collect(),
             missing: columns.iter().map(|column| column.missing.clone().unwrap_or(Datum::Null)).collect(),
             indexes: Vec::new(),
+            followed: false,
             counters,
         })
     }

@@ -37,6 +37,24 @@ pub(crate) fn json_text_of(datum: &Datum, ty: Type, context: &FunctionContext<'_
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
+/// A row as a JSON object, without blanks: for each column its name, its type and its value.
+pub fn row_as_json<'r>(
+    columns: impl IntoIterator<Item = (&'r str, Type, &'r Datum)>,
+    context: &FunctionContext<'_>,
+) -> SqlResult<String> {
+    let mut out = vec![b'{'];
+    for (name, ty, value) in columns {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        write_json_string(&mut out, name);
+        out.push(b':');
+        write_value(&mut out, value, ty, context, "")?;
+    }
+    out.push(b'}');
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
 /// A value as jsonb.
 pub(crate) fn json_of(datum: &Datum, ty: Type, context: &FunctionContext<'_>) -> SqlResult<Json> {
     match datum {

@@ -34,6 +34,7 @@ use nqdb_types::{Datum, Json};
 
 use crate::Function;
 pub use assign::assign_json;
+pub use encode::row_as_json;
 pub(crate) use encode::{json_of, json_text_of};
 
 pub(crate) static TABLES: &[&[&[Function]]] = &[

@@ -20,4 +20,5 @@ mod serializable;
 mod spilling;
 mod statements;
 mod support;
+mod table_changes;
 mod unsynced;

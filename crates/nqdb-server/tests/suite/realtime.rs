@@ -185,7 +185,7 @@ async fn commands_are_answered_in_order_and_refused_with_their_codes() {
         (r#"{"id":2,"subscribe":{"channel":"clerks.notes"}}"#, "103"),
         (r#"{"id":2,"subscribe":{"channel":"c*"}}"#, "103"),
         (r#"{"id":2,"subscribe":{"channel":""}}"#, "107"),
-        (r#"{"id":2,"subscribe":{"channel":"a","tf":{}}}"#, "108"),
+        (r#"{"id":2,"subscribe":{"channel":"a","tf":{}}}"#, "107"),
         (r#"{"id":2,"publish":{"channel":"clerks.notes","data":1}}"#, "103"),
         (r#"{"id":2,"presence":{"channel":"a"}}"#, "103"),
         (r#"{"id":2,"history":{"channel":"nothing"}}"#, "108"),
@@ -210,6 +210,51 @@ async fn commands_are_answered_in_order_and_refused_with_their_codes() {
     let stopped = tokio::spawn(server.stop());
     assert_eq!(carl.close_code().await, 3001);
     assert_eq!(ada.close_code().await, 3001);
+    stopped.await.unwrap();
+}
+
+/// Reads until a message has some text.
+async fn hear(socket: &mut Socket, wanted: &str) -> String {
+    loop {
+        let message = socket.next().await.unwrap();
+        if message.contains(wanted) {
+            return message;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_over_sockets_take_places_of_sessions_and_end_with_the_server() {
+    let server = Server::start_with(|configuration| {
+        configuration.http_listen = HttpListen::At("127.0.0.1:0".to_owned());
+        configuration.max_connections = 2;
+    })
+    .await;
+    let query =
+        |id: u32, sql: &str| format!(r#"{{"id":{id},"rpc":{{"method":"sql.query","data":{{"sql":"{sql}"}}}}}}"#);
+    let sql = server.client().await;
+    let mut first = Socket::open(http_address(&server), "/connection/websocket").await;
+    first.ask(CONNECT).await;
+    assert!(first.ask(&query(2, "SELECT 1")).await.contains(r#""rpc":{"data":{"query":1}}"#));
+    hear(&mut first, "\"done\"").await;
+    let mut second = Socket::open(http_address(&server), "/connection/websocket").await;
+    second.ask(CONNECT).await;
+    second.send(&query(2, "SELECT 1")).await;
+    hear(&mut second, "53300").await;
+    // The place comes back with the socket's end, and the query goes well then.
+    drop(first);
+    loop {
+        second.send(&query(3, "SELECT 1")).await;
+        if hear(&mut second, "\"status\"").await.contains("\"done\"") {
+            break;
+        }
+    }
+    second.send(&query(4, "SELECT pg_sleep(600)")).await;
+    hear(&mut second, "\"progress\"").await;
+    drop(sql);
+    // A stop ends what runs.
+    let stopped = tokio::spawn(server.stop());
+    while second.next().await.is_ok() {}
     stopped.await.unwrap();
 }
 

@@ -118,7 +118,8 @@ fn rename_column(
             let checks = rename::renamed_checks(&table, position, new_name)?;
             let generated = rename::renamed_generations(&table, position, new_name)?;
             let indexes = rename::renamed_indexes(&table, position, new_name)?;
-            cx.writer().rename_column(table.oid, position, new_name, checks, indexes)?;
+            let filter = rename::renamed_filter(&table, position, new_name)?;
+            cx.writer().rename_column(table.oid, position, new_name, checks, indexes, filter)?;
             for (at, text, columns) in generated {
                 cx.writer().set_generated(table.oid, at, text, columns)?;
             }

@@ -70,7 +70,7 @@ impl DdlContext<'_, '_> {
 }
 
 /// The parts of an index, as far as they are resolved.
-struct Parts<'a, 'b, 'c> {
+pub(super) struct Parts<'a, 'b, 'c> {
     table: &'a Arc<TableDef>,
     tokens: &'a Arc<Tokens>,
     cx: &'a mut DdlContext<'b, 'c>,
@@ -80,6 +80,23 @@ struct Parts<'a, 'b, 'c> {
 }
 
 impl Parts<'_, '_, '_> {
+    /// A condition over the rows of a table, as a partial index has one; `what` names it in messages.
+    pub(super) fn condition(
+        text: &IndexText,
+        what: &str,
+        table: &Arc<TableDef>,
+        tokens: &Arc<Tokens>,
+        cx: &mut DdlContext<'_, '_>,
+    ) -> SqlResult<IndexComputation> {
+        let search_path = cx.search_path.to_vec();
+        let mut parts = Parts { table, tokens, cx, expressions: Vec::new(), columns: Vec::new() };
+        let bound = parts.bind(text, true, what)?;
+        parts.expect_immutable(&bound, what)?;
+        parts.note_columns(&bound);
+        let predicate = Some(parts.canonical(text, &bound, true)?);
+        Ok(IndexComputation { expressions: Vec::new(), predicate, columns: parts.columns, search_path })
+    }
+
     fn resolve(
         create: &CreateIndex,
         table: &Arc<TableDef>,
@@ -90,14 +107,14 @@ impl Parts<'_, '_, '_> {
         let mut parts = Parts { table, tokens, cx, expressions: Vec::new(), columns: Vec::new() };
         // PostgreSQL analyses the expressions before it looks at the rest.
         let predicate = match &create.predicate {
-            Some(text) => Some(parts.bind(text, true)?),
+            Some(text) => Some(parts.bind(text, true, "index predicate")?),
             None => None,
         };
         let mut bound = Vec::with_capacity(create.parts.len());
         for part in &create.parts {
             bound.push(match &part.source {
                 IndexSource::Column(_) => None,
-                IndexSource::Expression(text) => Some(parts.bind(text, false)?),
+                IndexSource::Expression(text) => Some(parts.bind(text, false, "index expression")?),
             });
         }
         if let Some(predicate) = &predicate {
@@ -132,8 +149,7 @@ impl Parts<'_, '_, '_> {
         })
     }
 
-    fn bind(&mut self, text: &IndexText, is_predicate: bool) -> SqlResult<Expr> {
-        let what = if is_predicate { "index predicate" } else { "index expression" };
+    fn bind(&mut self, text: &IndexText, is_predicate: bool, what: &str) -> SqlResult<Expr> {
         let snapshot = self.cx.draft.snapshot();
         let context = self.cx.bind_context(&snapshot);
         let bound = bind_for_index(&text.expression, self.tokens, self.table, is_predicate, &context)?;

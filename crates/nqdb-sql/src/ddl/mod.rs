@@ -31,6 +31,7 @@ mod names;
 mod open_query;
 mod place;
 mod privilege;
+mod published;
 mod query;
 mod reindex;
 mod rename;
@@ -60,6 +61,7 @@ use crate::statement::{MaintenanceTable, Parsed, StatementKind};
 
 pub use database::{DatabaseClaim, database_claim};
 pub use names::QualifiedName;
+pub use published::{publish_changes, unpublish_changes};
 pub(crate) use query::{qualified, quoted};
 
 /// What definitions need beyond an execution's context.
@@ -87,9 +89,18 @@ pub type CheckSetting<'a> = &'a dyn Fn(&str, Option<&[String]>) -> SqlResult<(St
 
 /// Runs a data definition statement or ANALYZE. `Step::Wait`: nothing was changed, wait and call again.
 pub fn run(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> SqlResult<Step> {
+    in_one_step(cx, |cx| run_definition(parsed, cx))
+}
+
+/// Makes a change as a whole or not at all: a wait in its middle rolls back to where it began.
+fn in_one_step(
+    cx: &mut DdlContext<'_, '_>,
+    change: impl FnOnce(&mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError>,
+) -> SqlResult<Step> {
     let savepoint = cx.exec.txn.savepoint();
     let mark = cx.draft.mark();
-    match run_once(parsed, cx) {
+    let begun = cx.exec.txn.begin_statement();
+    match begun.and_then(|()| change(cx)) {
         Ok(tag) => Ok(Step::Done(tag)),
         Err(TxnError::Wait(wait)) => {
             cx.draft.rollback_to(mark);
@@ -98,11 +109,6 @@ pub fn run(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> SqlResult<Step> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn run_once(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
-    cx.exec.txn.begin_statement()?;
-    run_definition(parsed, cx)
 }
 
 fn run_definition(parsed: &Parsed, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {

@@ -57,19 +57,31 @@ pub(super) fn renamed_indexes(
         else {
             continue;
         };
-        let rename = |text: &str| {
-            let (_, mut expression) = parse_expression(text)?;
-            rename_column(&mut expression, &column.name, new_name);
-            Ok::<_, SqlError>(expression.to_string())
-        };
-        let mut computation = IndexComputation::clone(computation);
-        for expression in &mut computation.expressions {
-            expression.text = rename(&expression.text)?;
-        }
-        computation.predicate = computation.predicate.as_deref().map(rename).transpose()?;
-        renamed.push((index.oid, computation));
+        renamed.push((index.oid, renamed_computation(computation, &column.name, new_name)?));
     }
     Ok(renamed)
+}
+
+/// The filter of a table's published changes, if it names a column, with that column under its new name.
+pub(super) fn renamed_filter(table: &TableDef, position: usize, new_name: &str) -> SqlResult<Option<IndexComputation>> {
+    let Some(column) = table.columns.get(position) else { return Ok(None) };
+    let filter = table.published.as_ref().and_then(|published| published.filter.as_ref());
+    let filter = filter.filter(|filter| filter.columns.contains(&column.attnum));
+    filter.map(|filter| renamed_computation(filter, &column.name, new_name)).transpose()
+}
+
+fn renamed_computation(computation: &IndexComputation, old_name: &str, new_name: &str) -> SqlResult<IndexComputation> {
+    let rename = |text: &str| {
+        let (_, mut expression) = parse_expression(text)?;
+        rename_column(&mut expression, old_name, new_name);
+        Ok::<_, SqlError>(expression.to_string())
+    };
+    let mut computation = computation.clone();
+    for expression in &mut computation.expressions {
+        expression.text = rename(&expression.text)?;
+    }
+    computation.predicate = computation.predicate.as_deref().map(rename).transpose()?;
+    Ok(computation)
 }
 
 fn rename_column(expression: &mut impl VisitMut, old_name: &str, new_name: &str) {

@@ -98,12 +98,16 @@ impl MergePlan {
                 state.chosen = self.choose(state, rt)?;
             }
             let Some(clause) = state.chosen.and_then(|chosen| self.clauses.get(chosen)) else {
+                rt.cx.txn.leave_row_queue();
                 return Ok(Attempt::Skipped);
             };
             let store = &self.table.store;
             let mut inserted = None;
             let result = match (&clause.change, state.address) {
-                (MergeChange::Nothing, _) => return Ok(Attempt::Skipped),
+                (MergeChange::Nothing, _) => {
+                    rt.cx.txn.leave_row_queue();
+                    return Ok(Attempt::Skipped);
+                }
                 (MergeChange::Insert(_), _) => store.insert(rt.cx.txn, &state.new).map(|row_id| {
                     inserted = Some(row_id);
                     Modified::Done
@@ -229,6 +233,7 @@ impl MergePlan {
         state.stale = false;
         state.chosen = None;
         if !still_there || !self.on.passes(rt)? {
+            rt.cx.txn.leave_row_queue();
             state.address = None;
         }
         Ok(None)

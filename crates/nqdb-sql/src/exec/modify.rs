@@ -177,6 +177,7 @@ impl ModifyPlan {
         if let Some(recheck) = &self.recheck
             && !recheck.passes(rt)?
         {
+            rt.cx.txn.leave_row_queue();
             return Ok(Some(Attempt::Skipped));
         }
         self.build(state, rt)?;

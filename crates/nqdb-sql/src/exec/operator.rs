@@ -14,6 +14,7 @@ use super::aggregate::{Aggregation, AggregationState};
 use super::distinct::{Distinct, DistinctState};
 use super::expression::{Eval, Slot};
 use super::function_scan::{FunctionScan, FunctionScanState};
+use super::gate::{Gate, GateState};
 use super::hash_join::{HashJoin, HashJoinState};
 use super::limit::{Limit, LimitState};
 use super::lock_rows::{LockRows, LockRowsState};
@@ -114,6 +115,7 @@ pub(crate) enum Operator {
     Values(Values),
     FunctionScan(FunctionScan),
     Filter(Filter),
+    Gate(Gate),
     Extend(Extend),
     NestedLoop(Box<NestedLoop>),
     HashJoin(Box<HashJoin>),
@@ -141,6 +143,7 @@ pub(crate) enum State {
     Values(usize),
     FunctionScan(FunctionScanState),
     Filter(Box<State>),
+    Gate(Box<GateState>),
     Extend(Box<State>),
     NestedLoop(Box<NestedLoopState>),
     HashJoin(Box<HashJoinState>),
@@ -192,6 +195,7 @@ impl PlanNode {
             Operator::Values(_) => State::Values(0),
             Operator::FunctionScan(_) => State::FunctionScan(FunctionScanState::default()),
             Operator::Filter(filter) => State::Filter(Box::new(filter.input.new_state())),
+            Operator::Gate(gate) => State::Gate(Box::new(gate.new_state())),
             Operator::Extend(extend) => State::Extend(Box::new(extend.input.new_state())),
             Operator::NestedLoop(join) => State::NestedLoop(Box::new(join.new_state())),
             Operator::HashJoin(join) => State::HashJoin(Box::new(join.new_state())),
@@ -239,6 +243,7 @@ impl PlanNode {
             (Operator::Values(_), State::Values(position)) => *position = 0,
             (Operator::FunctionScan(scan), State::FunctionScan(state)) => return scan.open(state, rt),
             (Operator::Filter(filter), State::Filter(state)) => return filter.input.open(state, rt),
+            (Operator::Gate(gate), State::Gate(state)) => return gate.open(state, rt),
             (Operator::Extend(extend), State::Extend(state)) => return extend.input.open(state, rt),
             (Operator::NestedLoop(join), State::NestedLoop(state)) => return join.open(state, rt),
             (Operator::HashJoin(join), State::HashJoin(state)) => return join.open(state, rt),
@@ -267,6 +272,7 @@ impl PlanNode {
             (Operator::Values(values), State::Values(position)) => values.next(position, rt),
             (Operator::FunctionScan(scan), State::FunctionScan(state)) => scan.next(state, rt),
             (Operator::Filter(filter), State::Filter(state)) => filter.next(self.note.id, state, rt),
+            (Operator::Gate(gate), State::Gate(state)) => gate.next(state, rt),
             (Operator::Extend(extend), State::Extend(state)) => extend.next(state, rt),
             (Operator::NestedLoop(join), State::NestedLoop(state)) => join.next(state, rt),
             (Operator::HashJoin(join), State::HashJoin(state)) => join.next(self.note.id, state, rt),

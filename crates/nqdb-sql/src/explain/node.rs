@@ -193,6 +193,10 @@ fn show(node: &PlanNode) -> Shown<'_> {
             shown
         }
         Operator::Filter(filter) => merge_filter(node, show(&filter.input)),
+        Operator::Gate(gate) => {
+            let children = if gate.is_shut { Vec::new() } else { vec![show(&gate.input)] };
+            Shown::new("Result", node, children)
+        }
         // Computed columns are no node in PostgreSQL either.
         Operator::Extend(extend) => match &extend.input.operator {
             Operator::OneRow => Shown::new("Result", node, Vec::new()),

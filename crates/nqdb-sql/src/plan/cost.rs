@@ -53,6 +53,7 @@ pub(crate) fn selectivity(condition: &Expr) -> f64 {
                 NULL_SELECTIVITY
             }
         }
+        ExprKind::Literal(value) => f64::from(u8::from(value.as_bool() == Some(true))),
         ExprKind::InList { list, negated: false, .. } => (EQUAL_SELECTIVITY * list.len() as f64).min(1.0),
         _ => OTHER_SELECTIVITY,
     }

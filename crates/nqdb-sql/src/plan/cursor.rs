@@ -126,6 +126,7 @@ impl Planner<'_> {
                 Some((scan.table.oid, slot))
             }
             Operator::Filter(filter) => self.locate_only_scan(&mut filter.input),
+            Operator::Gate(gate) => self.locate_only_scan(&mut gate.input),
             Operator::Extend(extend) => self.locate_only_scan(&mut extend.input),
             Operator::Limit(limit) => self.locate_only_scan(&mut limit.input),
             Operator::With(with) => self.locate_only_scan(&mut with.input),
@@ -142,6 +143,7 @@ fn goes_back(node: &PlanNode) -> bool {
         // A single row of VALUES is no scan.
         Operator::Values(values) => values.rows.len() > 1,
         Operator::Filter(filter) => goes_back(&filter.input),
+        Operator::Gate(gate) => gate.is_shut || goes_back(&gate.input),
         Operator::Extend(extend) => goes_back(&extend.input),
         Operator::Limit(limit) => goes_back(&limit.input),
         Operator::With(with) => goes_back(&with.input),

@@ -47,6 +47,13 @@ impl Planner<'_> {
         }
     }
 
+    /// A line in the words given.
+    pub fn note_text(&mut self, node: &mut PlanNode, label: &'static str, text: &str) {
+        if self.explains {
+            node.note.details.push((label, DetailText::One(text.to_owned())));
+        }
+    }
+
     /// One line for a list of keys.
     pub fn note_expressions<'e>(
         &mut self,

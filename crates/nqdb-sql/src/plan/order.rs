@@ -11,6 +11,7 @@ pub(super) fn rely_on_order(node: &mut PlanNode) {
         }
         Operator::NestedLoop(join) => rely_on_order(&mut join.left),
         Operator::Filter(filter) => rely_on_order(&mut filter.input),
+        Operator::Gate(gate) => rely_on_order(&mut gate.input),
         Operator::Extend(extend) => rely_on_order(&mut extend.input),
         Operator::Limit(limit) => rely_on_order(&mut limit.input),
         Operator::Distinct(distinct) => rely_on_order(&mut distinct.input),

@@ -9,14 +9,16 @@ use nqdb_types::{Oid, Type};
 
 use super::access::{IndexChoice, ScanTarget};
 use super::cost;
-use super::mentions::{Columns, function_columns, is_volatile, mentioned, split_conjuncts, substitute, visible};
+use super::mentions::{
+    Columns, contains_subquery, function_columns, is_volatile, mentioned, split_conjuncts, substitute, visible,
+};
 use super::order::rely_on_order;
 use super::pattern;
 use super::slots::{Estimate, Planner};
 use crate::SystemColumn;
 use crate::exec::{
-    Access, Bounds, Distinct, Extend, Filter, FunctionScan, FunctionSource, Limit, NestedLoop, Operator, PlanNode,
-    Scan, SetOperation, Sort, SortColumn, SourceColumns, Values,
+    Access, Bounds, Distinct, Extend, Filter, FunctionScan, FunctionSource, Gate, Limit, NestedLoop, Operator,
+    PlanNode, Scan, SetOperation, Sort, SortColumn, SourceColumns, Values,
 };
 use crate::ir::{ColumnId, Expr, ExprKind, Query, Rel, SetKind, SortKey, TableCall, TableFunction};
 
@@ -77,14 +79,17 @@ impl Planner<'_> {
             Rel::Filter { input, predicate } => {
                 let mut own = Vec::new();
                 split_conjuncts(predicate, &mut own);
+                let (once, own): (Vec<Expr>, Vec<Expr>) = own.into_iter().partition(is_decided_once);
                 let (stay, go): (Vec<Expr>, Vec<Expr>) = own.into_iter().partition(is_volatile);
                 // Conditions of this level come first, as they are written.
                 let above = std::mem::replace(&mut conditions, go);
                 conditions.extend(above);
                 // The cheap ones first: what they refuse does not reach the others, nor their errors.
                 conditions.sort_by(|one, other| cost::evaluation(one).total_cmp(&cost::evaluation(other)));
+                let full_scans_cost = self.full_scans_cost;
                 let planned = self.plan_rel(input, conditions, wishes)?;
-                self.filtered(planned, &stay)
+                let planned = self.filtered(planned, &stay)?;
+                self.gated(planned, &once, full_scans_cost)
             }
             Rel::Extend { input, columns } => self.plan_extend(input, columns, conditions, wishes),
             Rel::Aggregate { .. } => self.plan_aggregate(rel, conditions),
@@ -100,6 +105,25 @@ impl Planner<'_> {
                 self.plan_set_operation(*kind, *all, left, right, columns, &conditions)
             }
         }
+    }
+
+    /// Puts conditions that are decided once above a plan; `full_scans_cost` is what was there before it.
+    pub fn gated(&mut self, input: Planned, once: &[Expr], full_scans_cost: f64) -> SqlResult<Planned> {
+        let Some(predicate) = self.compile_conjunction(once)? else { return Ok(input) };
+        let is_shut = once.iter().any(is_false);
+        let mut estimate = input.estimate;
+        if is_shut {
+            estimate = Estimate { rows: 0.0, startup_cost: 0.0, total_cost: 0.0 };
+            self.full_scans_cost = full_scans_cost;
+        }
+        let gate = Gate { input: Box::new(input.node), predicate, is_shut };
+        let mut node = self.node(Operator::Gate(gate), estimate);
+        if is_shut {
+            self.note_text(&mut node, "One-Time Filter", "false");
+        } else {
+            self.note_conditions(&mut node, "One-Time Filter", once);
+        }
+        Ok(Planned { node, estimate, ordered: input.ordered || is_shut })
     }
 
     /// Puts conditions above a plan.
@@ -542,6 +566,16 @@ impl ScanConditions {
     }
 }
 
+/// Whether a condition is the same for all rows of its relation, wherever they come from.
+pub(super) fn is_decided_once(condition: &Expr) -> bool {
+    mentioned(condition).is_empty() && !contains_subquery(condition) && !is_volatile(condition)
+}
+
+/// Whether no row passes a condition.
+fn is_false(condition: &Expr) -> bool {
+    matches!(&condition.kind, ExprKind::Literal(value) if value.as_bool() != Some(true))
+}
+
 /// Whether the rows of one table come, filtered at most.
 pub(super) fn reads_one_table(rel: &Rel) -> bool {
     match rel {
@@ -556,6 +590,7 @@ fn set_address(node: &mut PlanNode, slot: usize) {
     match &mut node.operator {
         Operator::Scan(scan) => scan.address = Some(slot),
         Operator::Filter(filter) => set_address(&mut filter.input, slot),
+        Operator::Gate(gate) => set_address(&mut gate.input, slot),
         _ => {}
     }
 }

@@ -8,7 +8,7 @@ use nqdb_types::{Oid, Type};
 
 use super::cost;
 use super::mentions::{contains_subquery, scan_count, split_conjuncts};
-use super::relation::Wishes;
+use super::relation::{Wishes, is_decided_once};
 use super::slots::Planner;
 use super::{CurrentOf, ExecutorChoice, Plan, PlanContext};
 use crate::SystemColumn;
@@ -351,7 +351,10 @@ impl Planner<'_> {
         if let Some(predicate) = predicate {
             split_conjuncts(predicate, &mut conditions);
         }
-        let planned = self.plan_scan(table, alias, old, &conditions, Wishes::default(), true)?;
+        let (once, of_rows): (Vec<Expr>, Vec<Expr>) = conditions.iter().cloned().partition(is_decided_once);
+        let full_scans_cost = self.full_scans_cost;
+        let planned = self.plan_scan(table, alias, old, &of_rows, Wishes::default(), true)?;
+        let planned = self.gated(planned, &once, full_scans_cost)?;
         let slots = old.iter().map(|(position, id)| Ok((*position, self.slot(*id)?))).collect::<SqlResult<_>>()?;
         let recheck = self.compile_conjunction(&conditions)?;
         Ok((planned.node, slots, recheck))

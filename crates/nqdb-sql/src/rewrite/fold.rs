@@ -1,5 +1,5 @@
-//! Constants: calls of immutable functions over literals become literals, calls that a NULL decides become NULL, AND and OR
-//! lose what is decided.
+//! Constants: immutable functions and other forms over literals become literals, calls that a NULL decides become NULL; AND,
+//! OR, CASE and COALESCE lose what is decided.
 //!
 //! A call that fails stays: it fails, as it must, when a row asks for it. The binder does this for every statement, so
 //! that both executors and the choice of indexes see plain literals.
@@ -96,10 +96,13 @@ fn fold(expr: &mut Expr, cx: &mut FunctionContext<'_>) {
             Some(value) => apply_typmod(value.clone(), expr.ty, *explicit).ok(),
             None => None,
         },
+        ExprKind::Convert { arg, convert } => literal(arg).and_then(|value| convert(value).ok()),
         ExprKind::Not(arg) => literal(arg).and_then(Datum::as_bool).map(|value| Datum::Bool(!value)),
         ExprKind::And(args) => decide(args, true),
         ExprKind::Or(args) => decide(args, false),
-        _ => None,
+        ExprKind::Case { operand, arms, otherwise } => case_value(operand, arms, otherwise, cx),
+        ExprKind::Coalesce(args) => first_value(args),
+        kind => constant_form(kind, cx),
     };
     if let Some(value) = folded {
         expr.nullable = value.is_null();
@@ -152,11 +155,117 @@ fn is_constant(function: &Function, args: &[Expr]) -> bool {
 /// Drops the operands that decide nothing; gives the value when one decides, or none is left.
 fn decide(args: &mut Vec<Expr>, neutral: bool) -> Option<Datum> {
     let value = |expr: &Expr| literal(expr).and_then(Datum::as_bool);
-    if args.iter().any(|arg| value(arg) == Some(!neutral)) {
-        return Some(Datum::Bool(!neutral));
+    if let Some(decided) = args.iter().position(|arg| value(arg) == Some(!neutral)) {
+        // The error of a constant before it comes first.
+        return (!args.iter().take(decided).any(fails)).then_some(Datum::Bool(!neutral));
     }
     if args.iter().any(|arg| value(arg).is_some()) {
         args.retain(|arg| value(arg).is_none());
     }
     args.is_empty().then_some(Datum::Bool(neutral))
+}
+
+/// The value of COALESCE, if it is a constant. NULLs go, and what stands behind a constant.
+fn first_value(args: &mut Vec<Expr>) -> Option<Datum> {
+    if let Some(last) = args.iter().position(|arg| literal(arg).is_some_and(|value| !value.is_null())) {
+        args.truncate(last + 1);
+    }
+    match args.iter().position(|arg| !literal(arg).is_some_and(Datum::is_null)) {
+        None => Some(Datum::Null),
+        Some(first) => {
+            let value = args.get(first).and_then(literal).cloned();
+            args.retain(|arg| !literal(arg).is_some_and(Datum::is_null));
+            value
+        }
+    }
+}
+
+/// The value of CASE, if it is a constant. Arms that are never taken go; one that always is ends it.
+fn case_value(
+    operand: &mut Option<Box<Expr>>,
+    arms: &mut Vec<(Expr, Expr)>,
+    otherwise: &mut Option<Box<Expr>>,
+    cx: &mut FunctionContext<'_>,
+) -> Option<Datum> {
+    if let Some(value) = operand.as_deref().and_then(literal).cloned() {
+        for (condition, _) in arms.iter_mut() {
+            set_case_operand(condition, &value);
+            fold(condition, cx);
+        }
+        *operand = None;
+    }
+    let holds = |condition: &Expr| literal(condition).map(|value| value.as_bool() == Some(true));
+    arms.retain(|(condition, _)| holds(condition) != Some(false));
+    if let Some(taken) = arms.iter().position(|(condition, _)| holds(condition) == Some(true)) {
+        *otherwise = arms.drain(taken..).next().map(|(_, value)| Box::new(value));
+    }
+    if !arms.is_empty() {
+        return None;
+    }
+    // What is left of a CASE without arms is its last value; the form stays if that is no constant.
+    otherwise.as_deref().map_or(Some(Datum::Null), |value| literal(value).cloned())
+}
+
+/// Puts a constant in the place of the operand of the CASE around an expression.
+fn set_case_operand(expr: &mut Expr, value: &Datum) {
+    match &mut expr.kind {
+        ExprKind::CaseOperand => expr.kind = ExprKind::Literal(value.clone()),
+        // It has an operand of its own, within which the outer one still counts.
+        ExprKind::Case { operand: Some(operand), .. } => set_case_operand(operand, value),
+        ExprKind::MapElements { array, .. } => set_case_operand(array, value),
+        _ => operands_mut(expr).into_iter().for_each(|operand| set_case_operand(operand, value)),
+    }
+}
+
+/// The value of a form whose operands are all constants.
+fn constant_form(kind: &ExprKind, cx: &mut FunctionContext<'_>) -> Option<Datum> {
+    match kind {
+        ExprKind::IsNull { arg, negated } => match literal(arg)? {
+            // A record is NULL by its fields.
+            Datum::Record(_) => None,
+            value => Some(Datum::Bool(value.is_null() != *negated)),
+        },
+        ExprKind::IsBool { arg, value, negated } => {
+            let given = literal(arg)?;
+            Some(Datum::Bool((given.as_bool() == *value) != *negated))
+        }
+        ExprKind::IsDistinct { left, right, equal, negated } => {
+            let (left, right) = (literal(left)?, literal(right)?);
+            let is_same = match (left.is_null(), right.is_null()) {
+                (false, false) => compared(equal, left, right, cx)?,
+                (left, right) => left && right,
+            };
+            Some(Datum::Bool(is_same == *negated))
+        }
+        ExprKind::NullIf { left, right, equal } => {
+            let (left, right) = (literal(left)?, literal(right)?);
+            let is_same = !left.is_null() && !right.is_null() && compared(equal, left, right, cx)?;
+            Some(if is_same { Datum::Null } else { left.clone() })
+        }
+        ExprKind::MinMax { args, greatest, less } => {
+            let mut found: Option<&Datum> = None;
+            for arg in args {
+                let value = literal(arg)?;
+                let is_better = match found {
+                    _ if value.is_null() => false,
+                    None => true,
+                    Some(best) if *greatest => compared(less, best, value, cx)?,
+                    Some(best) => compared(less, value, best, cx)?,
+                };
+                if is_better {
+                    found = Some(value);
+                }
+            }
+            Some(found.cloned().unwrap_or(Datum::Null))
+        }
+        _ => None,
+    }
+}
+
+/// What a comparison says of two values that are not NULL.
+fn compared(function: &Function, left: &Datum, right: &Datum, cx: &mut FunctionContext<'_>) -> Option<bool> {
+    if function.volatility != Volatility::Immutable || function.needs_argument_types() {
+        return None;
+    }
+    (function.eval)(cx, &[left.clone(), right.clone()]).ok()?.as_bool()
 }

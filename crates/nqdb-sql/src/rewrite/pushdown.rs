@@ -178,7 +178,10 @@ impl Rewriter {
         let (mut below_left, mut below_right, mut join, mut above) = (Vec::new(), Vec::new(), stay, Vec::new());
         for condition in pool {
             let mentions = mentioned(&condition);
-            if mentions.is_disjoint(&right_columns) {
+            if mentions.is_empty() && !contains_subquery(&condition) {
+                // Decided before either side is read.
+                above.push(condition);
+            } else if mentions.is_disjoint(&right_columns) {
                 below_left.push(condition);
             } else if mentions.is_disjoint(&left_columns) {
                 below_right.push(condition);

@@ -8,6 +8,7 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
 use super::locks::LockedObject;
+use super::realtime::{ChannelFacts, ConnectionFacts};
 use super::relation::SystemRow;
 use super::session_objects::SessionObjects;
 use super::session_state::{SessionFacts, SettingFacts};
@@ -30,6 +31,14 @@ pub trait SystemSession {
     }
     /// The locks that sessions hold and wait for.
     fn locks(&self) -> Vec<LockedObject> {
+        Vec::new()
+    }
+    /// The channels of the session's database.
+    fn channels(&self) -> Vec<ChannelFacts> {
+        Vec::new()
+    }
+    /// The real-time clients of the server.
+    fn connections(&self) -> Vec<ConnectionFacts> {
         Vec::new()
     }
     /// The cursors and prepared statements of the session.

@@ -40,6 +40,7 @@ mod operator;
 mod privilege;
 mod procedure;
 mod query_text;
+mod realtime;
 mod relation;
 mod rewrite;
 mod role;
@@ -76,6 +77,7 @@ pub(crate) use expression_text::expression_text;
 pub use locks::{LockObject, LockedObject};
 pub use object_name::{expect_schema_usage, object_name, object_number, relation_name, type_name};
 pub use privilege::has_privilege;
+pub use realtime::{ChannelFacts, ConnectionFacts};
 pub(crate) use relation::Source;
 pub use relation::{SystemColumn, SystemRelation};
 pub use secured::{access_list, may, rights_on, secured};
@@ -113,6 +115,7 @@ static RELATIONS: &[&[&SystemRelation]] = &[
     session_state::RELATIONS,
     session_objects::RELATIONS,
     locks::RELATIONS,
+    realtime::RELATIONS,
     views::RELATIONS,
     information_schema::RELATIONS,
     information_schema_absent::RELATIONS,

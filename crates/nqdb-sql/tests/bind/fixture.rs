@@ -138,6 +138,7 @@ fn table(system: &Arc<TxnSystem>, txn: &mut Transaction, oid: u32, name: &str, c
         columns: columns.iter().map(|column| column.ty).collect(),
         missing: Vec::new(),
         indexes: Vec::new(),
+        followed: false,
     };
     TableDef {
         oid,
@@ -153,6 +154,7 @@ fn table(system: &Arc<TxnSystem>, txn: &mut Transaction, oid: u32, name: &str, c
         on_commit: nqdb_catalog::OnCommit::PreserveRows,
         materialized: None,
         settings: Default::default(),
+        published: None,
         store: Arc::new(store),
         version: 1,
         statistics: None,

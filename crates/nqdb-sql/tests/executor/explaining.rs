@@ -30,6 +30,29 @@ fn text_without_costs() {
 }
 
 #[test]
+fn conditions_that_no_row_has_a_part_in_stand_at_a_node_of_their_own() {
+    let bed = Bed::new();
+    let mut session = bed.session();
+    session.ok("create table t (id int primary key, a int)");
+    let never = ["Result", "  One-Time Filter: false"];
+    assert_eq!(session.rows("explain (costs off) select * from t where a = 3 and 1 = 2"), never);
+    assert_eq!(session.rows("explain (costs off) select * from t join t u on t.id = u.a and false"), never);
+    assert_eq!(
+        session.rows("explain (costs off) update t set a = 1 where null"),
+        ["Update on t", "  ->  Result", "        One-Time Filter: false"]
+    );
+    assert_eq!(
+        session.rows("explain (costs off) select * from t where current_setting('search_path') = 'x' and a = 3"),
+        [
+            "Result",
+            "  One-Time Filter: (current_setting('search_path'::text) = 'x'::text)",
+            "  ->  Seq Scan on t",
+            "        Filter: (a = 3)",
+        ]
+    );
+}
+
+#[test]
 fn analyze_counts_rows_and_json_is_one_document() {
     let bed = Bed::new();
     let mut session = bed.session();

@@ -54,7 +54,7 @@ impl Told {
 pub struct Recorder(pub Arc<Mutex<Told>>);
 
 impl ClientSink for Recorder {
-    fn row_description(&mut self, _columns: &[OutputColumn], _formats: &Formats) {
+    fn row_description(&mut self, _: &[OutputColumn], _: &Formats, _: &FormatContext) {
         self.0.lock().answer();
     }
 

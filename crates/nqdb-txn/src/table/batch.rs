@@ -12,6 +12,7 @@
 use super::keys::RowKey;
 use super::{ROW_IMAGE_LEN_MAX, TableStore};
 use crate::error::{Result, TxnError};
+use crate::feed::RowChange;
 use crate::ids::{RowId, Xid};
 use crate::record::{CHANGE_OVERHEAD_BYTES, ChangeKind, RunKeys};
 use crate::transaction::{Transaction, run_undo_log_bytes, undo_log_bytes};
@@ -61,6 +62,9 @@ impl TableStore {
             self.track_write(txn, RowId(row_id), None, &[images.image(number)])?;
         }
         self.counters.count_rows(rows.len() as i64);
+        if self.followed {
+            rows.iter().for_each(|row| txn.note_change_of(self.id, RowChange::Inserted(row.clone())));
+        }
         Ok(Some(first))
     }
 

@@ -3,6 +3,8 @@
 use super::{RowImage, TableStore};
 use crate::error::{Result, TxnError};
 use crate::ids::RowId;
+use crate::row_lock::RowLock;
+use crate::row_queue::WantedRow;
 use crate::transaction::Transaction;
 use crate::view::{ReadView, RowHeader, RowVersion};
 use crate::wait::{TxnWait, Wait};
@@ -81,14 +83,18 @@ impl TableStore {
                     let own = txn.xid() == Some(header.xid);
                     let other = match system.xids().status(header.xid) {
                         XidStatus::Active if !own => {
-                            Some(system.running(header.xid).map(|other| TxnWait::new([other])))
+                            let wanted = WantedRow { table: self.id, row: row_id, mode: RowLock::NoKeyUpdate };
+                            Some(system.running(header.xid).map(|other| TxnWait::new([other]).for_row(wanted)))
                         }
                         _ => None,
                     };
                     Ok::<_, TxnError>((header, image.to_vec(), other))
                 })
             })?;
-            let Some((header, image, other)) = found.transpose()? else { return Ok(Newest::Gone) };
+            let Some((header, image, other)) = found.transpose()? else {
+                txn.leave_row_queue();
+                return Ok(Newest::Gone);
+            };
             match other {
                 Some(Some(wait)) => return Ok(Newest::InFlight(Wait::Txn(wait))),
                 Some(None) => continue,
@@ -98,6 +104,7 @@ impl TableStore {
                 txn.depend_on_commit_of(header.xid);
             }
             if header.is_deleted() {
+                txn.leave_row_queue();
                 return Ok(Newest::Gone);
             }
             return Ok(Newest::Row(f(RowImage::new(self, &image)?, header.version())));

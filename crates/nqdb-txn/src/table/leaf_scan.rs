@@ -27,7 +27,7 @@ pub struct LeafScan {
     view: ReadView,
     scan: Scan,
     /// Rows of the current leaf that must be looked up in the undo.
-    unsettled: Vec<(RowHeader, Vec<u8>)>,
+    unsettled: Vec<(RowId, RowHeader, Vec<u8>)>,
     /// `None` once a leaf was met with something on it that not everybody with this view's snapshot sees.
     settled: Option<Settled>,
 }
@@ -42,30 +42,31 @@ impl TableStore {
 }
 
 impl LeafScan {
-    /// Gives the next leaf's visible rows to `f`. Answers whether more may follow; a call may give none. An error of
+    /// Gives the next leaf's visible rows to `f`, with their ids. Answers whether more may follow; a call may give none. An error of
     /// `f` ends the scan.
-    pub fn next_leaf(&mut self, f: &mut dyn FnMut(RowView<'_>) -> Result<()>) -> Result<bool> {
+    pub fn next_leaf(&mut self, f: &mut dyn FnMut(RowId, RowView<'_>) -> Result<()>) -> Result<bool> {
         let (view, unsettled, settled) = (&self.view, &mut self.unsettled, &mut self.settled);
         let mut outcome = Ok(());
-        let more = self.scan.next_leaf(&mut |_, entry, leaf| {
+        let more = self.scan.next_leaf(&mut |key, entry, leaf| {
             outcome = RowHeader::split(entry.value).and_then(|(header, image)| {
+                let id = RowId::from_key_end(key).ok_or_else(|| TxnError::corrupt("a row's key is too short"))?;
                 if view.sees_all_of(leaf.newest_xid) {
                     *settled = settled.map(|settled| settled.max(Settled(leaf.newest_xid)));
                 } else {
                     *settled = None;
                     if !view.sees(header) {
-                        unsettled.push((header, image.to_vec()));
+                        unsettled.push((id, header, image.to_vec()));
                         return Ok(());
                     }
                 }
-                if header.is_deleted() { Ok(()) } else { f(frame(image)?) }
+                if header.is_deleted() { Ok(()) } else { f(id, frame(image)?) }
             });
             if outcome.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         outcome?;
-        for (header, mut image) in self.unsettled.drain(..) {
+        for (id, header, mut image) in self.unsettled.drain(..) {
             if self.view.resolve(header, &mut image)?.is_some() {
-                f(frame(&image)?)?;
+                f(id, frame(&image)?)?;
             }
         }
         Ok(more)

@@ -67,6 +67,8 @@ pub struct TableStore {
     /// For each column the value of rows that were written before it was added.
     pub missing: Vec<Datum>,
     pub indexes: Vec<Arc<IndexStore>>,
+    /// Changes of rows are noted for who follows the table (`feed`).
+    pub followed: bool,
     /// Shared by all definitions of the table.
     pub counters: Arc<TableCounters>,
 }

@@ -10,9 +10,11 @@ use super::keys::RowKey;
 use super::unique::KeyClaim;
 use super::{IndexStore, ROW_IMAGE_LEN_MAX, TableStore};
 use crate::error::{Result, TxnError};
+use crate::feed::RowChange;
 use crate::ids::{RowId, UndoPosition, Xid};
 use crate::record::{Change, ChangeKind};
 use crate::row_lock::RowLock;
+use crate::row_queue::WantedRow;
 use crate::system::TxnSystem;
 use crate::transaction::{Transaction, change_log_bytes};
 use crate::view::{DELETED, HEADER_BYTES, KEY_CHANGED, RowHeader, RowVersion};
@@ -67,6 +69,15 @@ enum Attempt {
     TouchesMore,
 }
 
+/// Gives up the place in the queue for a row when the row is there, or not wanted any more. One that has changed is still
+/// wanted: the next in the queue is to find it changed again.
+fn settle_place(txn: &Transaction, outcome: Result<Modified>) -> Result<Modified> {
+    if !matches!(outcome, Ok(Modified::Changed) | Err(TxnError::Wait(_))) {
+        txn.leave_row_queue();
+    }
+    outcome
+}
+
 /// A row copied out of its leaf.
 pub(super) struct StoredRow {
     pub(super) header: RowHeader,
@@ -93,6 +104,9 @@ impl TableStore {
         }
         self.track_write(txn, row_id, None, &[&image])?;
         self.counters.count_rows(1);
+        if self.followed {
+            txn.note_change_of(self.id, RowChange::Inserted(row.to_vec()));
+        }
         Ok(row_id)
     }
 
@@ -119,9 +133,15 @@ impl TableStore {
 
     /// Replaces the version `seen` of a row. `Wait`, `Changed` and the like: nothing was written.
     pub fn update(&self, txn: &mut Transaction, row_id: RowId, seen: RowVersion, new: &[Datum]) -> Result<Modified> {
+        let outcome = self.try_update(txn, row_id, seen, new);
+        settle_place(txn, outcome)
+    }
+
+    fn try_update(&self, txn: &mut Transaction, row_id: RowId, seen: RowVersion, new: &[Datum]) -> Result<Modified> {
         let system = txn.system().clone();
         let builder = RowBuilder::new(new);
-        if builder.image_len() <= ROW_IMAGE_LEN_MAX {
+        // Who follows the table wants the old row: the long way has it.
+        if builder.image_len() <= ROW_IMAGE_LEN_MAX && !self.followed {
             let image = builder.finish_inline(ROW_IMAGE_LEN_MAX)?;
             match self.update_in_place(txn, &system, row_id, seen, &image)? {
                 Attempt::Done => {
@@ -295,11 +315,20 @@ impl TableStore {
         }
         self.mark_values(txn, &old.image)?;
         self.track_write(txn, row_id, Some(seen), &[&old.image, &image])?;
+        if self.followed {
+            let change = RowChange::Updated { old: old_image.datums()?, new: new.to_vec() };
+            txn.note_change_of(self.id, change);
+        }
         Ok(Some(Modified::Done))
     }
 
     /// Deletes the version `seen` of a row. `Wait`, `Changed` and the like: nothing was written.
     pub fn delete(&self, txn: &mut Transaction, row_id: RowId, seen: RowVersion) -> Result<Modified> {
+        let outcome = self.try_delete(txn, row_id, seen);
+        settle_place(txn, outcome)
+    }
+
+    fn try_delete(&self, txn: &mut Transaction, row_id: RowId, seen: RowVersion) -> Result<Modified> {
         let system = txn.system().clone();
         let key = row_id.key();
         loop {
@@ -332,6 +361,10 @@ impl TableStore {
                     self.mark_values(txn, &old.image)?;
                     self.track_write(txn, row_id, Some(seen), &[&old.image])?;
                     self.counters.count_rows(-1);
+                    if self.followed {
+                        let row = super::RowImage::new(self, &old.image)?.datums()?;
+                        txn.note_change_of(self.id, RowChange::Deleted(row));
+                    }
                     return Ok(Modified::Done);
                 }
                 Some(Obstacle::Again) => {}
@@ -343,6 +376,11 @@ impl TableStore {
     /// Locks the version `seen` of a row without changing it (FOR UPDATE and the like). NOWAIT and SKIP LOCKED are the
     /// caller's answer to `Wait`.
     pub fn lock_row(&self, txn: &mut Transaction, row_id: RowId, seen: RowVersion, mode: RowLock) -> Result<Modified> {
+        let outcome = self.try_lock_row(txn, row_id, seen, mode);
+        settle_place(txn, outcome)
+    }
+
+    fn try_lock_row(&self, txn: &mut Transaction, row_id: RowId, seen: RowVersion, mode: RowLock) -> Result<Modified> {
         let system = txn.system().clone();
         txn.ensure_registered();
         let mut below = None;
@@ -481,7 +519,8 @@ impl TableStore {
                             }
                         }
                     } else {
-                        let busy = system.running(header.xid).map(|other| Obstacle::Busy(TxnWait::new([other])));
+                        let wait = system.running(header.xid).map(|other| TxnWait::new([other]));
+                        let busy = wait.map(|wait| self.busy(txn, wait, (row_id, mode)));
                         return Ok(Some(busy.unwrap_or(Obstacle::Again)));
                     }
                 }
@@ -498,7 +537,20 @@ impl TableStore {
             }
         }
         let blockers = system.row_locks().blockers(txn.owner(), self.id, row_id, mode);
-        Ok((!blockers.is_empty()).then(|| Obstacle::Busy(TxnWait::new(blockers))))
+        let is_taken = !blockers.is_empty() || system.row_queues().is_behind_others(txn.running(), (self.id, row_id));
+        // Who has written the row waits for none that queues for it.
+        let is_own = txn.xid() == Some(header.xid);
+        Ok(is_taken.then(|| match TxnWait::new(blockers) {
+            wait if is_own => Obstacle::Busy(wait),
+            wait => self.busy(txn, wait, (row_id, mode)),
+        }))
+    }
+
+    /// A row that others have. The wait is one in the queue, unless the transaction has a lock on the row already, which those
+    /// in the queue wait for.
+    fn busy(&self, txn: &Transaction, wait: TxnWait, (row, mode): (RowId, RowLock)) -> Obstacle {
+        let has_lock = txn.system().row_locks().is_held_by(txn.owner(), self.id, row);
+        Obstacle::Busy(if has_lock { wait } else { wait.for_row(WantedRow { table: self.id, row, mode }) })
     }
 
     /// Turns an obstacle into what the caller has to know.

@@ -45,7 +45,7 @@ pub fn table_over(system: &Arc<TxnSystem>) -> Result<Arc<TableStore>> {
     };
     let indexes = vec![index(16_385, tree(1002)?, true, 0), index(16_386, tree(1003)?, false, 1)];
     let missing = vec![Datum::Null; 3];
-    Ok(Arc::new(TableStore { id: TABLE, rows, overflow, columns, missing, indexes, counters }))
+    Ok(Arc::new(TableStore { id: TABLE, rows, overflow, columns, missing, indexes, followed: false, counters }))
 }
 
 pub fn datums(row: &Row) -> Vec<Datum> {
@@ -175,13 +175,14 @@ impl Bed {
         let mut images = Vec::new();
         let mut scan = self.table.leaf_scan(view.clone(), RowId(0)..RowId(u64::MAX));
         while scan
-            .next_leaf(&mut |row| {
-                images.push(format!("{} {:?}", integer(&row, 0).expect("an id"), integer(&row, 1)));
+            .next_leaf(&mut |row_id, row| {
+                images.push(format!("{row_id} {} {:?}", integer(&row, 0).expect("an id"), integer(&row, 1)));
                 Ok(())
             })
             .expect("the table reads")
         {}
-        let mut expected: Vec<String> = rows.iter().map(|(_, (id, a, _))| format!("{id} {a:?}")).collect();
+        let mut expected: Vec<String> =
+            rows.iter().map(|(row_id, (id, a, _))| format!("{row_id} {id} {a:?}")).collect();
         images.sort();
         expected.sort();
         assert_eq!(images, expected);

@@ -65,6 +65,7 @@ fn an_index_built_later_finds_every_row_or_says_which_is_double() {
             columns: old.columns.clone(),
             missing: old.missing.clone(),
             indexes,
+            followed: false,
             counters: old.counters.clone(),
         });
         let built = table.build_index(txn, 2);
@@ -312,6 +313,7 @@ fn keys_and_rows_have_limits() {
         columns: old.columns.clone(),
         missing: old.missing.clone(),
         indexes: vec![index],
+        followed: false,
         counters: old.counters.clone(),
     };
     let values = |len: usize| vec![Datum::Int8(1), Datum::Null, Datum::Text("k".repeat(len).into())];

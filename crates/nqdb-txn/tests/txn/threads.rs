@@ -204,3 +204,134 @@ fn row_locks_hold_writers_back_as_far_as_their_mode_says() {
     bed.commit(keeper);
     assert_eq!(bed.check_nothing_leaked().rows, 1);
 }
+
+/// Waits until as many transactions as that wait for others.
+fn until_waiting(bed: &Bed, count: usize) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while bed.system.transaction_waits().len() < count {
+        assert!(std::time::Instant::now() < deadline, "nobody queues up");
+        std::thread::yield_now();
+    }
+}
+
+/// Appends a letter to the row's text, again and again until it is done.
+fn append(bed: &Bed, txn: &mut Transaction, letter: char) -> Result<()> {
+    let (row_id, mut version) = bed.find(&txn.view(), 1).expect("the row stays");
+    let mut old = bed.table.fetch(&txn.view(), row_id, |image, _| row_of(&image))?.expect("the row stays");
+    loop {
+        let text = format!("{}{letter}", old.2);
+        match bed.table.update(txn, row_id, version, &datums(&row(1, 0, &text))) {
+            Ok(Modified::Done) => return Ok(()),
+            Ok(Modified::Changed) => match bed.table.read_newest(txn, row_id, |image, v| (row_of(&image), v))? {
+                Newest::Row((row, newest)) => (old, version) = (row, newest),
+                Newest::InFlight(wait) => wait.block(txn, DEADLOCK_TIMEOUT, None)?,
+                Newest::Gone => panic!("the row stays"),
+            },
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => error.into_wait()?.block(txn, DEADLOCK_TIMEOUT, None)?,
+        }
+    }
+}
+
+/// How the holder of a row lets it go.
+#[derive(Clone, Copy, Debug)]
+enum LetGo {
+    Unlock,
+    Commit,
+    RollBack,
+}
+
+#[test]
+fn who_waits_for_a_row_gets_it_first_come_first_served() {
+    for (round, let_go) in [LetGo::Unlock, LetGo::Commit, LetGo::RollBack].into_iter().cycle().take(30).enumerate() {
+        let bed = threaded_bed();
+        let mut setup = bed.begin();
+        bed.insert(&mut setup, &row(1, 0, "")).expect("insert");
+        bed.commit(setup);
+        let mut holder = bed.begin();
+        let (row_id, version) = bed.find(&holder.view(), 1).expect("it is there");
+        match let_go {
+            LetGo::Unlock => bed.table.lock_row(&mut holder, row_id, version, RowLock::Update).map(|_| ()),
+            LetGo::Commit | LetGo::RollBack => append(&bed, &mut holder, '-'),
+        }
+        .expect("nobody is there");
+        std::thread::scope(|scope| {
+            for (number, letter) in ('a'..='f').enumerate() {
+                let bed = &bed;
+                scope.spawn(move || {
+                    let mut txn = bed.begin();
+                    append(bed, &mut txn, letter).expect("it gets its turn");
+                    bed.commit(txn);
+                });
+                until_waiting(bed, number + 1);
+            }
+            match let_go {
+                LetGo::RollBack => holder.rollback().expect("rollback"),
+                LetGo::Unlock | LetGo::Commit => bed.commit(holder),
+            }
+        });
+        let first = if matches!(let_go, LetGo::Commit) { "-" } else { "" };
+        assert_eq!(bed.committed(), vec![row(1, 0, &format!("{first}abcdef"))], "round {round}, {let_go:?}");
+    }
+}
+
+#[test]
+fn who_has_a_lock_on_the_row_does_not_wait_for_those_who_queue_for_it() {
+    let bed = threaded_bed();
+    let mut setup = bed.begin();
+    bed.insert(&mut setup, &row(1, 0, "")).expect("insert");
+    bed.commit(setup);
+    let (mut first, mut second) = (bed.begin(), bed.begin());
+    let (row_id, version) = bed.find(&first.view(), 1).expect("it is there");
+    for sharer in [&mut first, &mut second] {
+        assert_eq!(bed.table.lock_row(sharer, row_id, version, RowLock::Share).expect("shared"), Modified::Done);
+    }
+    std::thread::scope(|scope| {
+        let bed = &bed;
+        scope.spawn(move || {
+            let mut txn = bed.begin();
+            append(bed, &mut txn, 'b').expect("it gets its turn");
+            bed.commit(txn);
+        });
+        until_waiting(bed, 1);
+        let upgrade = scope.spawn(move || {
+            append(bed, &mut first, 'a').expect("only the other sharer is in the way");
+            bed.commit(first);
+        });
+        until_waiting(bed, 2);
+        bed.commit(second);
+        upgrade.join().expect("no panic");
+    });
+    assert_eq!(bed.committed(), vec![row(1, 0, "ab")]);
+}
+
+#[test]
+fn who_gives_up_waiting_is_passed_over() {
+    let bed = threaded_bed();
+    let mut setup = bed.begin();
+    bed.insert(&mut setup, &row(1, 0, "")).expect("insert");
+    bed.commit(setup);
+    let mut holder = bed.begin();
+    append(&bed, &mut holder, '-').expect("nobody is there");
+    std::thread::scope(|scope| {
+        let bed = &bed;
+        let impatient = scope.spawn(move || {
+            let mut txn = bed.begin();
+            let (row_id, version) = bed.find(&txn.view(), 1).expect("it is there");
+            let wait = is_wait(bed.table.update(&mut txn, row_id, version, &datums(&row(1, 0, "never"))));
+            let waited = wait.block(&mut txn, Duration::from_secs(60), Some(Duration::from_millis(100)));
+            assert!(matches!(waited, Err(TxnError::LockTimeout)), "{waited:?}");
+            txn.rollback().expect("rollback");
+        });
+        until_waiting(bed, 1);
+        scope.spawn(move || {
+            let mut txn = bed.begin();
+            append(bed, &mut txn, 'a').expect("it gets its turn");
+            bed.commit(txn);
+        });
+        impatient.join().expect("no panic");
+        until_waiting(bed, 1);
+        bed.commit(holder);
+    });
+    assert_eq!(bed.committed(), vec![row(1, 0, "-a")]);
+}

@@ -4,19 +4,27 @@
 //! one is looked at, so that replies stand in the order of the commands, and what a subscription brings stands behind its reply.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, BytesMut};
 use nqdb_pubsub::{
-    ChannelName, Event, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber, Subscription,
+    Batch, ChannelName, Event, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber,
+    Subscription,
 };
-use nqdb_session::Admission;
+use nqdb_session::{Admission, Connected, LIVE_DATABASE};
 use serde_json::{Value, json};
 
 use super::Realtime;
-use super::protocol::{self, Command, Connect, Credentials, Disconnect, HistoryRequest, Publish, Refusal, Subscribe};
+use super::filter::Filter;
+use super::live::{LIVE_PREFIX, LiveSubscriptions};
+use super::protocol::{
+    self, Command, Connect, Credentials, Disconnect, HistoryRequest, Publish, Refusal, Rpc, Subscribe,
+};
 use super::rights::{Narrowing, Wish, may};
+use super::sql::SqlSide;
 use super::token::{Claims, TokenError};
 use crate::websocket::frame;
 
@@ -28,6 +36,8 @@ pub const SUBSCRIPTIONS_MAX: usize = 1_000;
 const CHANNEL_BYTES_MAX: usize = 255;
 /// The most messages of a history in one reply.
 const HISTORY_MESSAGES_MAX: usize = 1_000;
+/// Ends a subscription such that the client tries it again.
+const RESUBSCRIBE_CODE: u32 = 2500;
 /// How long a connection lives on whose token has expired, so that its refresh can come, seconds.
 const REFRESH_GRACE_SECONDS: u64 = 25;
 
@@ -36,6 +46,7 @@ const REFRESH_GRACE_SECONDS: u64 = 25;
 pub struct Door {
     /// From this machine, and by a name of this machine: roles without a password are trusted.
     pub is_trusted: bool,
+    pub address: IpAddr,
 }
 
 /// What a client has proved.
@@ -44,12 +55,22 @@ pub struct Identity {
     pub admission: Admission,
     pub narrowing: Narrowing,
     pub member: Arc<Member>,
+    /// Whether it may send SQL.
+    pub may_query: bool,
     /// Seconds since 1970.
     pub expires: Option<u64>,
 }
 
 /// What a line was answered with.
 pub type Handled = Result<(), Disconnect>;
+
+/// What is wanted of a channel that a client is subscribed to.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// To be told who comes and goes.
+    members: bool,
+    filter: Option<Filter>,
+}
 
 /// A client's side of the conversation.
 pub struct Client {
@@ -58,8 +79,15 @@ pub struct Client {
     id: Arc<str>,
     identity: Option<Identity>,
     subscriber: Subscriber,
-    /// What it is subscribed to, and whether it is told of members.
-    subscriptions: HashMap<Arc<str>, bool>,
+    subscriptions: HashMap<Arc<str>, Wanted>,
+    /// The live queries among them.
+    live: LiveSubscriptions,
+    /// What others may see of it.
+    shown: Connected,
+    /// When the messages in `out` were published, milliseconds of the hub's clock.
+    published_millis: Vec<u64>,
+    /// Its queries, once it has sent one.
+    sql: Option<SqlSide>,
     /// Frames that are to be sent.
     pub out: BytesMut,
 }
@@ -71,7 +99,21 @@ pub fn unix_seconds() -> u64 {
 impl Client {
     pub fn new(realtime: Arc<Realtime>, door: Door, id: Arc<str>) -> Client {
         let subscriber = realtime.instance.hub.subscriber(0, Overflow::DropSubscriber);
-        Client { realtime, door, id, identity: None, subscriber, subscriptions: HashMap::new(), out: BytesMut::new() }
+        let (now_micros, instance) = (realtime.instance.now_micros(), &realtime.instance);
+        let shown = instance.connections.add("websocket", door.address, now_micros, subscriber.meter());
+        Client {
+            realtime,
+            door,
+            id,
+            identity: None,
+            subscriber,
+            subscriptions: HashMap::new(),
+            live: LiveSubscriptions::default(),
+            shown,
+            published_millis: Vec::new(),
+            sql: None,
+            out: BytesMut::new(),
+        }
     }
 
     pub fn subscriber(&self) -> &Subscriber {
@@ -98,29 +140,38 @@ impl Client {
 
     /// Does what a frame says. Pongs have been taken out before.
     pub async fn handle_line(&mut self, line: &str) -> Handled {
-        let Ok(command) = serde_json::from_str::<Command>(line) else { return Err(protocol::BAD_REQUEST_CLOSE) };
+        let Ok(mut command) = serde_json::from_str::<Command>(line) else { return Err(protocol::BAD_REQUEST_CLOSE) };
         self.realtime.counters.commands.increment();
+        self.shown.messages_in.fetch_add(1, Ordering::Relaxed);
         if !self.is_connected() {
             return match command.connect {
                 Some(connect) => self.connect(command.id, connect).await,
                 None => Err(protocol::BAD_REQUEST_CLOSE),
             };
         }
+        if let (Some(send), Some(sql)) = (command.send.take(), &self.sql)
+            && let Ok(taken) = serde_json::from_value(send.data)
+        {
+            sql.acknowledge(&taken);
+            return Ok(());
+        }
         if command.id == 0 {
-            // Without an id there is nobody to answer; the messages of `send` have no receiver here.
+            // Without an id there is nobody to answer, and other messages have no receiver here.
             return Ok(());
         }
         let (id, member) = (command.id, member_of(&command));
-        match self.answer(command).await? {
+        let answer = self.answer(command).await?;
+        self.shown.subscriptions.store(self.subscriptions.len(), Ordering::Relaxed);
+        match answer {
             Ok(result) => self.send(&protocol::reply(id, member, result)),
-            Err(refusal) => self.send(&protocol::refused(id, refusal)),
+            Err(refusal) => self.send(&protocol::refused(id, &refusal)),
         }
         Ok(())
     }
 
     async fn answer(&mut self, command: Command) -> Result<Result<Value, Refusal>, Disconnect> {
         Ok(if let Some(subscribe) = command.subscribe {
-            self.subscribe(subscribe)
+            self.subscribe(subscribe).await
         } else if let Some(unsubscribe) = command.unsubscribe {
             self.unsubscribe(&unsubscribe.channel);
             Ok(json!({}))
@@ -140,8 +191,8 @@ impl Client {
             })
         } else if let Some(refresh) = command.refresh {
             return self.refresh(&refresh.token);
-        } else if command.rpc.is_some() {
-            Err(protocol::METHOD_NOT_FOUND)
+        } else if let Some(rpc) = command.rpc {
+            self.call(rpc).map(|data| json!({ "data": data }))
         } else if command.ping.is_some() {
             Ok(json!({}))
         } else if command.connect.is_some() {
@@ -159,7 +210,7 @@ impl Client {
         {
             Ok(identity) => identity,
             Err(NotIdentified::Refused(refusal)) => {
-                self.send(&protocol::refused(id, refusal));
+                self.send(&protocol::refused(id, &refusal));
                 return Ok(());
             }
             Err(NotIdentified::Disconnected(disconnect)) => return Err(disconnect),
@@ -168,6 +219,7 @@ impl Client {
             "client": &*self.id, "version": concat!("nqdb ", env!("CARGO_PKG_VERSION")), "ping": PING_SECONDS, "pong": true,
         });
         add_expiry(&mut result, identity.expires);
+        self.shown.identify(&identity.member.user, identity.admission.database);
         self.identity = Some(identity);
         self.send(&protocol::reply(id, "connect", result));
         Ok(())
@@ -191,6 +243,38 @@ impl Client {
         Ok(Ok(result))
     }
 
+    /// Does what `rpc` asks.
+    fn call(&mut self, rpc: Rpc) -> Result<Value, Refusal> {
+        match rpc.method.as_str() {
+            "sql.query" => self.queries()?.query(rpc.data),
+            "sql.cancel" => self.queries()?.cancel(rpc.data),
+            _ => Err(protocol::METHOD_NOT_FOUND),
+        }
+    }
+
+    /// Where the client's queries run, if it may have any.
+    fn queries(&mut self) -> Result<&mut SqlSide, Refusal> {
+        let identity = self.identity.as_ref().filter(|identity| identity.may_query);
+        let identity = identity.ok_or(protocol::PERMISSION_DENIED)?;
+        Ok(self.sql.get_or_insert_with(|| SqlSide::new(&self.realtime, &identity.admission)))
+    }
+
+    /// Ready when something of its queries waits to be sent.
+    pub async fn queries_readable(&self) {
+        match &self.sql {
+            Some(sql) => sql.readable().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Appends the next push of its queries; `false` when none waits.
+    pub fn tell_of_queries(&mut self) -> bool {
+        let Some(frame) = self.sql.as_ref().and_then(SqlSide::pop) else { return false };
+        self.out.put_slice(&frame);
+        self.shown.messages_out.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
     /// The channel of a name in the client's database, if it may do that with it.
     fn channel(&self, name: &str, wish: Wish) -> Result<ChannelName, Refusal> {
         if name.is_empty() || name.len() > CHANNEL_BYTES_MAX || name.contains('\0') {
@@ -204,20 +288,27 @@ impl Client {
         Ok(ChannelName { database: identity.admission.database, name: name.into() })
     }
 
-    fn subscribe(&mut self, subscribe: Subscribe) -> Result<Value, Refusal> {
+    async fn subscribe(&mut self, subscribe: Subscribe) -> Result<Value, Refusal> {
         let channel = self.channel(&subscribe.channel, Wish::Read)?;
         if self.subscriptions.contains_key(&channel.name) {
             return Err(protocol::ALREADY_SUBSCRIBED);
         }
-        if subscribe.tf.is_some() {
-            return Err(protocol::NOT_AVAILABLE);
-        }
+        let filter = match &subscribe.tf {
+            Some(node) => Some(Filter::read(node).ok_or(protocol::BAD_REQUEST)?),
+            None => None,
+        };
         if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
             return Err(protocol::LIMIT_EXCEEDED);
         }
+        if channel.name.starts_with(LIVE_PREFIX) {
+            if filter.is_some() {
+                return Err(protocol::NOT_AVAILABLE);
+            }
+            return self.follow_query(channel.name, subscribe.data).await;
+        }
         if is_pattern(&channel.name) {
             self.subscriber.subscribe_pattern(&channel).map_err(|_| protocol::LIMIT_EXCEEDED)?;
-            self.subscriptions.insert(channel.name, false);
+            self.subscriptions.insert(channel.name, Wanted { members: false, filter });
             return Ok(json!({}));
         }
         let since = subscribe.recover.then(|| Position { epoch: subscribe.epoch.into(), offset: subscribe.offset });
@@ -230,7 +321,6 @@ impl Client {
         let now_millis = self.realtime.instance.uptime_millis();
         let told = self.subscriber.subscribe(&channel, wanted, now_millis).map_err(|_| protocol::LIMIT_EXCEEDED)?;
         let told = told.unwrap_or_default();
-        self.subscriptions.insert(channel.name, subscribe.join_leave);
         let mut result = json!({ "recoverable": true, "positioned": true });
         if let (Some(members), Some(position)) = (result.as_object_mut(), told.position) {
             members.insert("epoch".to_owned(), Value::from(&*position.epoch));
@@ -240,8 +330,10 @@ impl Client {
                     Missed::All(part) => (true, part),
                     Missed::Unknown => (false, Default::default()),
                 };
+                let is_wanted = |payload: &str| filter.as_ref().is_none_or(|filter| filter.passes(payload));
                 let publications: Vec<Value> = publications
                     .messages()
+                    .filter(|(_, _, payload)| is_wanted(payload))
                     .map(|(batch, offset, payload)| {
                         protocol::publication(offset, payload, batch.publisher().map(|member| &**member))
                     })
@@ -251,11 +343,15 @@ impl Client {
                 members.insert("publications".to_owned(), Value::from(publications));
             }
         }
+        self.subscriptions.insert(channel.name, Wanted { members: subscribe.join_leave, filter });
         Ok(result)
     }
 
     fn unsubscribe(&mut self, name: &str) {
         let (Some(identity), Some((name, _))) = (&self.identity, self.subscriptions.remove_entry(name)) else { return };
+        if self.live.leave(&name, &self.subscriber, self.realtime.instance.uptime_millis()) {
+            return;
+        }
         let channel = ChannelName { database: identity.admission.database, name };
         if is_pattern(&channel.name) {
             self.subscriber.unsubscribe_pattern(&channel);
@@ -275,6 +371,7 @@ impl Client {
             sender: 0,
             publisher: self.identity.as_ref().map(|identity| identity.member.clone()),
             messages: vec![message],
+            by_name_only: false,
         };
         self.realtime.counters.published.increment();
         match self.realtime.instance.publish(publication).await {
@@ -326,33 +423,76 @@ impl Client {
     /// Appends what an event tells the client. What comes of a subscription that it has just ended is not for it.
     pub fn tell(&mut self, event: Event) {
         match event {
-            Event::Messages(batch) => {
-                if self.subscriptions.contains_key(&batch.channel().name) {
-                    let frame = batch.encoded(Protocol::Json, |batch| protocol::push_frame(batch, None));
-                    self.out.put_slice(&frame);
-                    self.realtime.counters.sent.add(batch.count() as u64);
-                }
-            }
-            Event::Matched { pattern, batch } => {
-                if self.subscriptions.contains_key(&pattern) {
-                    self.out.put_slice(&protocol::push_frame(&batch, Some(&pattern)));
-                    self.realtime.counters.sent.add(batch.count() as u64);
-                }
-            }
+            Event::Messages(batch) if batch.channel().database == LIVE_DATABASE => self.tell_of_query(&batch),
+            Event::Messages(batch) => self.tell_of_messages(&batch, None),
+            Event::Matched { pattern, batch } => self.tell_of_messages(&batch, Some(&pattern)),
             Event::Joined { channel, member } => self.tell_of_member(&channel, "join", &member),
             Event::Left { channel, member } => self.tell_of_member(&channel, "leave", &member),
         }
     }
 
+    /// Messages of a channel, or those that a pattern matches, as far as they are wanted.
+    fn tell_of_messages(&mut self, batch: &Batch, via: Option<&str>) {
+        let Some(wanted) = self.subscriptions.get(via.unwrap_or(&batch.channel().name)) else { return };
+        let (frame, count) = match (&wanted.filter, via) {
+            (Some(filter), via) => protocol::push_frame_of(batch, via, &|payload| filter.passes(payload)),
+            (None, Some(pattern)) => (protocol::push_frame(batch, Some(pattern)), batch.count()),
+            (None, None) => (batch.encoded(Protocol::Json, |batch| protocol::push_frame(batch, None)), batch.count()),
+        };
+        if count > 0 {
+            self.out.put_slice(&frame);
+            self.note_sent(batch, count);
+        }
+    }
+
+    /// Subscribes to the changes of a query's result; the reply has the result as it is.
+    async fn follow_query(&mut self, name: Arc<str>, data: Value) -> Result<Value, Refusal> {
+        let identity = self.identity.as_ref().filter(|identity| identity.may_query);
+        let Some(identity) = identity else { return Err(protocol::PERMISSION_DENIED) };
+        let request = super::live::request_of(data)?;
+        let result =
+            self.live.follow(&self.realtime.instance, &identity.admission, &name, request, &self.subscriber).await?;
+        self.subscriptions.insert(name, Wanted::default());
+        Ok(json!({ "data": result }))
+    }
+
+    /// What has changed in the result of a live query, under each name that the client has given it.
+    fn tell_of_query(&mut self, batch: &Batch) {
+        for name in self.live.names_of(batch.channel()) {
+            if let Some(failure) = self.live.failure(&name) {
+                self.unsubscribe(&name);
+                let reason = protocol::query_failed(&failure).message;
+                self.send(&protocol::unsubscribe_push(&name, RESUBSCRIBE_CODE, &reason));
+                continue;
+            }
+            self.out.put_slice(&protocol::renamed_push_frame(batch, &name));
+            self.note_sent(batch, batch.count());
+        }
+    }
+
+    fn note_sent(&mut self, batch: &Batch, count: usize) {
+        self.realtime.counters.sent.add(count as u64);
+        self.shown.messages_out.fetch_add(count as u64, Ordering::Relaxed);
+        self.published_millis.push(batch.published_millis());
+    }
+
+    /// What was in `out` has gone to the socket.
+    pub fn note_written(&mut self) {
+        let now_millis = self.realtime.instance.uptime_millis();
+        for published in self.published_millis.drain(..) {
+            self.realtime.counters.lag.observe(now_millis.saturating_sub(published));
+        }
+    }
+
     fn tell_of_member(&mut self, channel: &ChannelName, what: &str, member: &Member) {
-        if self.subscriptions.get(&channel.name).copied().unwrap_or(false) {
+        if self.subscriptions.get(&channel.name).is_some_and(|wanted| wanted.members) {
             self.send(&protocol::member_push(&channel.name, what, member));
         }
     }
 }
 
 /// Why somebody is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotIdentified {
     /// It may try again with something else.
     Refused(Refusal),
@@ -395,7 +535,7 @@ impl Realtime {
             Err(_) => return Err(NotIdentified::Refused(protocol::INTERNAL)),
         };
         let member = Arc::new(Member { client: client.clone(), user: admission.role_name.clone() });
-        Ok(Identity { admission, narrowing: Narrowing::default(), member, expires: None })
+        Ok(Identity { admission, narrowing: Narrowing::default(), member, may_query: true, expires: None })
     }
 
     /// Checks a token against the secret of the configuration; without one there are no valid tokens.
@@ -414,7 +554,7 @@ impl Realtime {
         let user = if claims.sub.is_empty() { admission.role_name.clone() } else { claims.sub.as_str().into() };
         let member = Arc::new(Member { client: client.clone(), user });
         let narrowing = Narrowing { read: claims.channels, write: claims.publish };
-        Ok(Identity { admission, narrowing, member, expires: claims.exp })
+        Ok(Identity { admission, narrowing, member, may_query: claims.sql, expires: claims.exp })
     }
 }
 

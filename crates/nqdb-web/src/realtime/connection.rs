@@ -3,7 +3,8 @@
 //! What always holds:
 //! 1. One task does everything of a connection. While it writes it reads nothing: a client that does not take its answers
 //!    asks no further questions.
-//! 2. A write that does not end in time, or during which the hub gives the client up, ends the connection without a farewell:
+//! 2. Commands and notifications come before rows of queries.
+//! 3. A write that does not end in time, or during which the hub gives the client up, ends the connection without a farewell:
 //!    a part of a frame may have gone out.
 
 use std::sync::Arc;
@@ -139,6 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let (readable, ended) = (self.client.subscriber().readable(), self.client.subscriber().ended());
         let due = self.times.next(&self.client);
         self.input.reserve(READ_BYTES);
+        let rows = self.client.queries_readable();
         tokio::select! {
             biased;
             () = stopped(stop) => Err(protocol::SHUTDOWN.into()),
@@ -151,6 +153,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ok(0) | Err(_) => Err(End::Silent),
                 Ok(_) => self.take_frames().await,
             },
+            () = rows => {
+                self.gather_rows();
+                Ok(())
+            }
             () = sleep_until(due) => self.look_at_the_clock(),
         }
     }
@@ -162,6 +168,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         {
             self.client.tell(event);
         }
+    }
+
+    /// Takes some of what the client's queries have for it.
+    fn gather_rows(&mut self) {
+        while self.client.out.len() < WRITE_BYTES && self.client.tell_of_queries() {}
     }
 
     async fn write(&mut self) -> Result<(), End> {
@@ -178,7 +189,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         tokio::select! {
             biased;
             written = timeout(WRITE_TIMEOUT, written) => match written {
-                Ok(Ok(())) => Ok(()),
+                Ok(Ok(())) => {
+                    self.client.note_written();
+                    Ok(())
+                }
                 Ok(Err(_)) | Err(_) => Err(End::Silent),
             },
             () = ended => Err(End::Silent),

@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::fmt::Write;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::rights::{Wish, may};
-use super::{Connected, Query, Realtime, Shared, door_of, expect_origin};
+use super::{Connected, Query, Realtime, Shared, door_of, expect_origin, shown};
 use crate::limited::Place;
 
 /// How often a comment goes out, so that what stands between does not end the connection.
@@ -76,7 +77,9 @@ async fn open(shared: &Shared, place: &Place, request: &Parts) -> Result<EventSt
     let told = subscriber
         .subscribe(&name, wanted, instance.uptime_millis())
         .map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, "too many channels\n"))?;
-    Ok(EventStream::new(realtime.clone(), subscriber, told.unwrap_or_default(), shared.stop.clone(), connected))
+    let shown = shown(instance, "sse", door, &identity, &subscriber);
+    let told = told.unwrap_or_default();
+    Ok(EventStream::new(realtime.clone(), subscriber, told, shared.stop.clone(), (connected, shown)))
 }
 
 /// `epoch:offset`; what is not of that form is a place that nobody knows.
@@ -124,6 +127,7 @@ struct EventStream {
     opening: Option<String>,
     ticks: Interval,
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+    shown: nqdb_session::Connected,
     _connected: Connected,
 }
 
@@ -133,7 +137,7 @@ impl EventStream {
         subscriber: Subscriber,
         told: Subscribed,
         mut stop: watch::Receiver<bool>,
-        connected: Connected,
+        (connected, shown): (Connected, nqdb_session::Connected),
     ) -> EventStream {
         let epoch = told.position.as_ref().map_or_else(|| "".into(), |position| position.epoch.clone());
         let mut ticks = interval(COMMENT_INTERVAL);
@@ -144,7 +148,7 @@ impl EventStream {
             let _ = stop.wait_for(|stop| *stop).await;
         });
         let opening = Some(opening(&told, &epoch));
-        EventStream { realtime, subscriber, epoch, opening, ticks, ended, _connected: connected }
+        EventStream { realtime, subscriber, epoch, opening, ticks, ended, shown, _connected: connected }
     }
 
     fn gather(&mut self) -> String {
@@ -155,6 +159,7 @@ impl EventStream {
             if let Event::Messages(batch) = event {
                 batch.messages().for_each(|(offset, payload)| put_event(&mut text, &self.epoch, offset, payload));
                 self.realtime.counters.sent.add(batch.count() as u64);
+                self.shown.messages_out.fetch_add(batch.count() as u64, Ordering::Relaxed);
             }
         }
         text

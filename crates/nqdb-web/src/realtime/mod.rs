@@ -3,6 +3,7 @@
 //! | path | what it is |
 //! |---|---|
 //! | `/connection/websocket` | the JSON client protocol (`connection`, `client`, `protocol`) |
+//! | the same, `rpc` | SQL and its rows (`sql`) |
 //! | `/sse?channel=` | server-sent events, resumed by `Last-Event-ID` (`events`) |
 //! | `/listen/{channel}` | a WebSocket with bare payloads, one a message (`payloads`) |
 //!
@@ -17,10 +18,14 @@
 mod client;
 mod connection;
 mod events;
+mod filter;
+mod lag;
+mod live;
 mod origin;
 mod payloads;
 mod protocol;
 mod rights;
+mod sql;
 mod token;
 
 use std::fmt;
@@ -37,6 +42,7 @@ use axum::response::IntoResponse;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper_util::rt::TokioIo;
+use nqdb_pubsub::Subscriber;
 use nqdb_session::{Counter, Instance};
 use ring::rand::SecureRandom;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -96,6 +102,8 @@ pub struct Counters {
     pub commands: Counter,
     pub published: Counter,
     pub sent: Counter,
+    /// From the publication at the commit to the socket.
+    pub lag: lag::Lag,
 }
 
 /// A client's place among those that there may be, given back when dropped.
@@ -257,10 +265,24 @@ pub fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// Shows a client of one channel among the connections.
+fn shown(
+    instance: &Instance,
+    kind: &'static str,
+    door: Door,
+    identity: &Identity,
+    subscriber: &Subscriber,
+) -> nqdb_session::Connected {
+    let shown = instance.connections.add(kind, door.address, instance.now_micros(), subscriber.meter());
+    shown.identify(&identity.member.user, identity.admission.database);
+    shown.subscriptions.store(1, Ordering::Relaxed);
+    shown
+}
+
 /// Where a request comes from.
 fn door_of(headers: &HeaderMap, peer: SocketAddr) -> Door {
     let is_local = peer.ip().to_canonical().is_loopback();
-    Door { is_trusted: is_local && origin::names_this_machine(headers) }
+    Door { is_trusted: is_local && origin::names_this_machine(headers), address: peer.ip().to_canonical() }
 }
 
 /// 403 for a page that may not connect.

@@ -2,6 +2,7 @@
 //! bare payload, nothing around it. Nothing is kept for who comes back, and what the client says is not listened to.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,12 +12,13 @@ use axum::response::IntoResponse;
 use bytes::{BufMut, BytesMut};
 use hyper_util::rt::TokioIo;
 use nqdb_pubsub::{ChannelName, Event, Overflow, Subscriber, Subscription};
+use nqdb_session::Connected;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::rights::{Wish, may};
-use super::{Query, Realtime, Shared, door_of, expect_origin};
+use super::{Query, Realtime, Shared, door_of, expect_origin, shown};
 use crate::limited::Place;
 use crate::websocket::frame::{self, Decoder, Message};
 use crate::websocket::{self, Accepted};
@@ -35,7 +37,7 @@ pub async fn payload_socket(
 ) -> Response<Body> {
     let Shared { realtime, stop } = shared;
     let opened = open(&realtime, &place, &channel, &mut request).await;
-    let (accepted, subscriber) = match opened {
+    let (accepted, subscriber, shown) = match opened {
         Ok(opened) => opened,
         Err(refused) => return refused.into_response(),
     };
@@ -46,7 +48,7 @@ pub async fn payload_socket(
     tokio::spawn(async move {
         place.release();
         let Ok(upgraded) = accepted.upgrade.await else { return };
-        forward(TokioIo::new(upgraded), subscriber, stop).await;
+        forward(TokioIo::new(upgraded), subscriber, &shown, stop).await;
         realtime.counters.disconnects.increment();
         drop(connected);
     });
@@ -59,7 +61,7 @@ async fn open(
     place: &Place,
     channel: &str,
     request: &mut Request<Body>,
-) -> Result<(Accepted, Subscriber), (StatusCode, &'static str)> {
+) -> Result<(Accepted, Subscriber, Connected), (StatusCode, &'static str)> {
     expect_origin(realtime, request.headers())?;
     let door = door_of(request.headers(), place.peer());
     let query = Query::of(request.uri());
@@ -73,13 +75,15 @@ async fn open(
     let name = ChannelName { database: identity.admission.database, name: channel.into() };
     let full = |_| (StatusCode::SERVICE_UNAVAILABLE, "too many channels\n");
     subscriber.subscribe(&name, Subscription::default(), instance.uptime_millis()).map_err(full)?;
-    Ok((accepted, subscriber))
+    let shown = shown(instance, "listen", door, &identity, &subscriber);
+    Ok((accepted, subscriber, shown))
 }
 
 /// Sends what comes until somebody ends it.
 async fn forward<S: AsyncRead + AsyncWrite + Unpin>(
     mut socket: S,
     subscriber: Subscriber,
+    shown: &Connected,
     mut stop: watch::Receiver<bool>,
 ) {
     let (mut decoder, mut input, mut out) = (Decoder::new(MESSAGE_BYTES_MAX), BytesMut::new(), BytesMut::new());
@@ -95,7 +99,7 @@ async fn forward<S: AsyncRead + AsyncWrite + Unpin>(
             biased;
             _ = stop.wait_for(|stop| *stop) => break frame::close(1001, "shutdown"),
             () = subscriber.ended() => break frame::close(1013, "slow"),
-            () = subscriber.readable() => gather(&subscriber, &mut out),
+            () = subscriber.readable() => gather(&subscriber, shown, &mut out),
             read = socket.read_buf(&mut input) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(_) => match answer(&mut decoder, &mut input, &mut out) {
@@ -114,11 +118,12 @@ async fn forward<S: AsyncRead + AsyncWrite + Unpin>(
     .await;
 }
 
-fn gather(subscriber: &Subscriber, out: &mut BytesMut) {
+fn gather(subscriber: &Subscriber, shown: &Connected, out: &mut BytesMut) {
     while out.len() < WRITE_BYTES
         && let Some(event) = subscriber.pop()
     {
         if let Event::Messages(batch) = event {
+            shown.messages_out.fetch_add(batch.count() as u64, Ordering::Relaxed);
             batch.payloads().for_each(|payload| out.put_slice(&frame::text(payload)));
         }
     }

@@ -4,14 +4,17 @@
 //! repeats the `id`. A push has none. An empty object from the server asks whether the client lives; the client answers with
 //! the same.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use bytes::Bytes;
 use nqdb_pubsub::{Batch, Member};
+use nqdb_sqlstate::SqlError;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::filter::FilterNode;
 use crate::websocket::frame;
 
 /// One line of a client.
@@ -28,6 +31,7 @@ pub struct Command {
     pub presence_stats: Option<OfChannel>,
     pub refresh: Option<Refresh>,
     pub rpc: Option<Rpc>,
+    pub send: Option<Send>,
     pub ping: Option<IgnoredAny>,
 }
 
@@ -63,8 +67,10 @@ pub struct Subscribe {
     pub epoch: String,
     pub offset: u64,
     pub join_leave: bool,
-    /// A filter of the server's by tags: there is none.
-    pub tf: Option<IgnoredAny>,
+    /// What the channel is to show, where that is not settled by its name.
+    pub data: Value,
+    /// Which messages are wanted.
+    pub tf: Option<FilterNode>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -106,22 +112,43 @@ pub struct Refresh {
 #[serde(default)]
 pub struct Rpc {
     pub method: String,
+    pub data: Value,
+}
+
+/// A message that is not answered.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Send {
+    pub data: Value,
 }
 
 /// An answer that refuses one command; the connection goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub code: u32,
-    pub message: &'static str,
+    pub message: Cow<'static, str>,
     /// Whether the same may be asked again.
     pub temporary: bool,
 }
 
 const fn refusal(code: u32, message: &'static str) -> Refusal {
-    Refusal { code, message, temporary: false }
+    Refusal { code, message: Cow::Borrowed(message), temporary: false }
 }
 
-pub const INTERNAL: Refusal = Refusal { code: 100, message: "internal server error", temporary: true };
+const fn temporary(code: u32, message: &'static str) -> Refusal {
+    Refusal { code, message: Cow::Borrowed(message), temporary: true }
+}
+
+/// What is wrong with a query: its SQLSTATE and its message.
+pub fn query_failed(error: &SqlError) -> Refusal {
+    let message = format!("{} {}", error.code().as_str(), error.message());
+    Refusal { code: QUERY_FAILED_CODE, message: message.into(), temporary: false }
+}
+
+/// The code of [`query_failed`]: above those that Centrifugo keeps for itself.
+pub const QUERY_FAILED_CODE: u32 = 4000;
+
+pub const INTERNAL: Refusal = temporary(100, "internal server error");
 pub const PERMISSION_DENIED: Refusal = refusal(103, "permission denied");
 pub const METHOD_NOT_FOUND: Refusal = refusal(104, "method not found");
 pub const ALREADY_SUBSCRIBED: Refusal = refusal(105, "already subscribed");
@@ -129,7 +156,7 @@ pub const LIMIT_EXCEEDED: Refusal = refusal(106, "limit exceeded");
 pub const BAD_REQUEST: Refusal = refusal(107, "bad request");
 pub const NOT_AVAILABLE: Refusal = refusal(108, "not available");
 pub const TOKEN_EXPIRED: Refusal = refusal(109, "token expired");
-pub const TOO_MANY_REQUESTS: Refusal = Refusal { code: 111, message: "too many requests", temporary: true };
+pub const TOO_MANY_REQUESTS: Refusal = temporary(111, "too many requests");
 pub const UNRECOVERABLE: Refusal = refusal(112, "unrecoverable position");
 
 /// Why a connection is closed. Clients come back after the codes up to 3499, and not after those from 3500 on.
@@ -160,8 +187,8 @@ pub fn reply(id: u32, member: &str, result: Value) -> String {
 }
 
 /// A reply that refuses.
-pub fn refused(id: u32, refusal: Refusal) -> String {
-    let mut error = json!({ "code": refusal.code, "message": refusal.message });
+pub fn refused(id: u32, refusal: &Refusal) -> String {
+    let mut error = json!({ "code": refusal.code, "message": &*refusal.message });
     if refusal.temporary
         && let Some(error) = error.as_object_mut()
     {
@@ -202,15 +229,22 @@ pub fn publication(offset: u64, payload: &str, publisher: Option<&Member>) -> Va
 /// A batch as one frame of pushes, for those who subscribed to its channel. `via` is the pattern for those who
 /// subscribed to that: their client knows no other name; `tags` tell the channel then.
 pub fn push_frame(batch: &Batch, via: Option<&str>) -> Bytes {
+    push_frame_of(batch, via, &|_| true).0
+}
+
+/// The same of those messages whose payloads are wanted, and how many they are; without any the frame is empty.
+pub fn push_frame_of(batch: &Batch, via: Option<&str>, is_wanted: &dyn Fn(&str) -> bool) -> (Bytes, usize) {
     let channel = Value::from(via.unwrap_or(&batch.channel().name)).to_string();
     let publisher = batch.publisher().map(|member| format!(",\"info\":{}", info(member))).unwrap_or_default();
     let tags = via.map(|_| format!(",\"tags\":{{\"channel\":{}}}", Value::from(&*batch.channel().name)));
     let tags = tags.unwrap_or_default();
     let mut lines = String::with_capacity(batch.count() * (channel.len() + 64));
-    for (offset, payload) in batch.messages() {
+    let mut count = 0;
+    for (offset, payload) in batch.messages().filter(|(_, payload)| is_wanted(payload)) {
         if !lines.is_empty() {
             lines.push('\n');
         }
+        count += 1;
         let data = as_json(payload);
         // Writing to a String cannot fail.
         let _ = write!(lines, "{{\"push\":{{\"channel\":{channel},\"pub\":{{\"data\":{data}");
@@ -219,7 +253,20 @@ pub fn push_frame(batch: &Batch, via: Option<&str>) -> Bytes {
         }
         let _ = write!(lines, "{publisher}{tags}}}}}}}");
     }
-    frame::text(&lines)
+    if count == 0 { (Bytes::new(), 0) } else { (frame::text(&lines), count) }
+}
+
+/// Messages of a channel that clients do not know by its name, as one frame of pushes under the name that this one gave it.
+pub fn renamed_push_frame(batch: &Batch, name: &str) -> Bytes {
+    let channel = Value::from(name).to_string();
+    let line = |payload: &str| format!("{{\"push\":{{\"channel\":{channel},\"pub\":{{\"data\":{payload}}}}}}}");
+    let lines: Vec<String> = batch.payloads().map(line).collect();
+    frame::text(&lines.join("\n"))
+}
+
+/// A push that ends a subscription. With a code from 2500 on clients subscribe again.
+pub fn unsubscribe_push(channel: &str, code: u32, reason: &str) -> String {
+    json!({ "push": { "channel": channel, "unsubscribe": { "code": code, "reason": reason } } }).to_string()
 }
 
 /// A push that tells who came or left.

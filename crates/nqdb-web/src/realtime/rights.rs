@@ -1,9 +1,10 @@
 //! Who may read and write which channel over HTTP: by the role, by rules of the configuration, and by the client's own token.
 //!
 //! Without a rule for a channel every role of the database may read and write it, as it may LISTEN and NOTIFY by SQL. The first
-//! rule whose pattern matches decides. A token can only narrow that.
+//! rule whose pattern matches decides. A token can only narrow that. Changes of a table (`table:`) ask for the role's SELECT
+//! privilege beside that.
 
-use nqdb_session::{Admission, Instance};
+use nqdb_session::{Admission, CHANGE_CHANNEL_PREFIX, Instance};
 
 /// A rule of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +60,13 @@ pub fn may(
         Wish::Read => (&narrowing.read, channel.ends_with('*')),
         Wish::Write => (&narrowing.write, false),
     };
+    if channel.starts_with(CHANGE_CHANNEL_PREFIX) {
+        // Nobody but the server speaks there, and patterns do not match what it says.
+        let is_open = wish == Wish::Read && !is_pattern;
+        if !is_open || instance.expect_may_follow(who, channel).is_err() {
+            return false;
+        }
+    }
     if allowed.as_ref().is_some_and(|allowed| !allowed.iter().any(|pattern| covers(pattern, channel))) {
         return false;
     }

@@ -7,6 +7,7 @@
 //! | `database` | the database whose channels it sees; `postgres` without it |
 //! | `exp` | when it ends, seconds since 1970; never without it |
 //! | `channels`, `publish` | names, or patterns with a final `*`, that it may subscribe and publish to; all that its role may without it |
+//! | `sql` | `true`: it may send SQL as its role; otherwise it is for channels only |
 //!
 //! No other algorithm is taken, whatever the header says: `none` is no signature.
 
@@ -27,6 +28,8 @@ pub struct Claims {
     pub nbf: Option<u64>,
     pub channels: Option<Vec<String>>,
     pub publish: Option<Vec<String>>,
+    #[serde(default)]
+    pub sql: bool,
 }
 
 #[derive(Deserialize)]
