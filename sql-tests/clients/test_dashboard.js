@@ -94,6 +94,9 @@ async function queries(page, sql) {
   await page.getByText('SQLSTATE 42703').waitFor();
   assert.strictEqual(await page.locator('.editor mark').textContent(), 'nmae');
   await picture(page, 'error');
+  // What is too long for the server is refused here, and the connection stays.
+  await run(page, `SELECT '${'x'.repeat(70000)}'`);
+  await page.getByRole('alert').filter({ hasText: '64 KiB' }).waitFor();
   // The session is the tab's: a transaction stays open from one run to the next.
   await run(page, 'BEGIN; CREATE TEMP TABLE mine (a int)');
   await page.getByText('in a transaction').waitFor();

@@ -49,7 +49,8 @@ async function subscribed(client, channel, options) {
   subscription.subscribe();
   const { data } = await told.take();
   const next = async () => (await publications.take()).data;
-  return { subscription, told, data, next };
+  const arrived = () => publications.arrived.length;
+  return { subscription, told, data, next, arrived };
 }
 
 async function refused(client, channel, options) {
@@ -151,12 +152,20 @@ async function onlyWhoMayReadTheTableFollowsIt(sql) {
   assert.strictEqual((await refused(client, 'table:*')).code, 103);
   const all = await subscribed(client, '*');
   await sql.query('GRANT SELECT (id, total) ON orders TO follower');
-  await subscribed(client, 'table:orders', {});
+  const orders = await subscribed(client, 'table:orders', {});
+  const ended = new Inbox(orders.subscription, 'unsubscribed');
   // A pattern does not let in by the back door.
   await sql.query('INSERT INTO orders VALUES (50, 50, true)');
   await sql.query("NOTIFY other, 'end'");
   assert.strictEqual(await all.next(), 'end');
   await assert.rejects(client.publish('table:orders', {}), { code: 103 });
+  // Who loses the right is told so, and hears no more.
+  assert.deepStrictEqual((await orders.next()).key, { id: 50 });
+  await sql.query('REVOKE SELECT (total) ON orders FROM follower');
+  await sql.query('INSERT INTO orders VALUES (51, 51, true)');
+  assert.strictEqual((await ended.take()).code, 103);
+  assert.strictEqual(orders.arrived(), 0);
+  await sql.query('GRANT SELECT (total) ON orders TO follower');
   client.disconnect();
 }
 
@@ -259,6 +268,58 @@ async function manyFollowersShareOneEvaluation(sql) {
   client.disconnect();
 }
 
+// Writers at work while followers come and go: each has the table's rows at the end.
+async function nothingFallsBetweenResultAndChanges(sql) {
+  await sql.query('CREATE TABLE moves (id int PRIMARY KEY, n int)');
+  const data = { sql: 'SELECT id, n FROM moves WHERE n % 3 <> 0' };
+  const follow = async () => {
+    const client = await connected('postgres');
+    const rows = new Map();
+    const subscription = client.newSubscription('live:moves', { data });
+    subscription.on('subscribed', ({ data: { rows: all } }) => {
+      rows.clear();
+      all.forEach((row) => rows.set(row.id, row.n));
+    });
+    subscription.on('publication', ({ data: { added, changed, removed } }) => {
+      added.forEach(({ id, n }) => { assert.ok(!rows.has(id)); rows.set(id, n); });
+      changed.forEach(({ id, n }) => { assert.ok(rows.has(id)); rows.set(id, n); });
+      removed.forEach(({ id }) => assert.ok(rows.delete(id)));
+    });
+    subscription.subscribe();
+    return { client, rows };
+  };
+  const followers = [await follow(), await follow()];
+  const write = async (writer) => {
+    const own = new Client({ ...config, user: words.user });
+    await own.connect();
+    for (let n = 0; n < 150; n += 1) {
+      const id = (writer * 7 + n * 3) % 20;
+      if (n % 5 === 4) await own.query('DELETE FROM moves WHERE id = $1', [id]);
+      else await own.query('INSERT INTO moves VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET n = moves.n + 1', [id, n]);
+    }
+    await own.end();
+  };
+  let isOver = false;
+  const comeAndGo = async () => {
+    while (!isOver) {
+      await new Promise((resolve) => { setTimeout(resolve, 40); });
+      followers[0].client.disconnect();
+      followers[0].client.connect();
+      if (followers.length < 8) followers.push(await follow());
+    }
+  };
+  const coming = comeAndGo();
+  await Promise.all([0, 1, 2, 3].map(write));
+  isOver = true;
+  await coming;
+  const { rows: wanted } = await sql.query(`${data.sql} ORDER BY id`);
+  const listed = ({ rows }) => [...rows].map(([id, n]) => ({ id, n })).sort((one, other) => one.id - other.id);
+  const is = (follower) => JSON.stringify(listed(follower)) === JSON.stringify(wanted);
+  for (let n = 0; n < 100 && !followers.every(is); n += 1) await new Promise((resolve) => { setTimeout(resolve, 100); });
+  followers.forEach((follower) => assert.deepStrictEqual(listed(follower), wanted));
+  followers.forEach(({ client }) => client.disconnect());
+}
+
 async function whatGoesOnIsShown(sql) {
   const client = await connected('follower');
   const orders = await subscribed(client, 'table:orders');
@@ -293,6 +354,7 @@ async function whatGoesOnIsShown(sql) {
     joinsAndAggregatesAreCompared,
     whatIsNoLiveQueryIsRefused,
     manyFollowersShareOneEvaluation,
+    nothingFallsBetweenResultAndChanges,
     whatGoesOnIsShown,
   ]) {
     await test(sql);

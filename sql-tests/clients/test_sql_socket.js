@@ -136,6 +136,7 @@ async function statementsErrorsAndNotices() {
   assert.deepStrictEqual([copied.copy, copied.tags], ['1\ta\n2\t\\N\n', ['COPY 2']]);
   assert.strictEqual((await run(client, 'COPY socket_keys FROM STDIN')).error.code, '0A000');
   assert.deepStrictEqual((await run(client, 'SELECT 1')).rows, [[1]]);
+  assert.strictEqual((await run(client, "SELECT repeat('x', 17 << 20)")).error.code, '54000');
   await run(client, 'DROP TABLE socket_keys');
   client.disconnect();
 }

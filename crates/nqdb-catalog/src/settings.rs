@@ -16,6 +16,9 @@ pub struct TableSettings {
     pub parameters: Parameters,
     #[serde(default)]
     pub replica_identity: ReplicaIdentity,
+    /// UNLOGGED: kept and shown; the table is as durable as others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlogged: bool,
 }
 
 /// What identifies a changed row to who follows the changes of a table.

@@ -93,6 +93,24 @@ pub enum PrivilegeColumn<'a> {
     Number(i16),
 }
 
+/// What an object is and is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectIdentity {
+    /// `table`, `table column`.
+    pub kind: String,
+    /// With quotes where they are needed, as the next two.
+    pub schema: Option<String>,
+    /// Where it names the object within its schema.
+    pub name: Option<String>,
+    /// With the schema, arguments and all else that tells it from others.
+    pub identity: String,
+    /// The parts of the identity, without quotes.
+    pub names: Vec<String>,
+    pub args: Vec<String>,
+    /// For people.
+    pub description: String,
+}
+
 /// What relations are stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageKind {
@@ -110,6 +128,17 @@ pub trait CatalogFunctions {
     /// What the input function of a reg type reads from a name; its error when there is no such object.
     fn object_number(&self, _reg_type: Oid, name: &str) -> SqlResult<Oid> {
         Err(SqlError::new(UNDEFINED_OBJECT, format!("\"{name}\" does not exist")))
+    }
+
+    /// What an object is, by the number of its catalog and its own; `None` when it does not exist. A column counts from 1.
+    /// Errors: 22023 for a number that is no catalog's.
+    fn object_identity(&self, _class: Oid, _object: Oid, _column: i32) -> SqlResult<Option<ObjectIdentity>> {
+        Ok(None)
+    }
+
+    /// What the objects of a catalog are.
+    fn object_kind(&self, _class: Oid) -> &'static str {
+        ""
     }
 
     /// Whether the search path reaches the object by its bare name; `None` when it does not exist.

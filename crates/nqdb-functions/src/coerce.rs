@@ -141,9 +141,10 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
         return Some(CastMethod::Relabel);
     }
     let (source, target) = (type_category(from)?, type_category(to)?);
-    let is_record = |type_oid: Oid| matches!(type_oid, oid::RECORD | oid::RECORD_ARRAY);
+    // Of the pseudo-types, those whose values have a text.
+    let has_text = |type_oid: Oid| matches!(type_oid, oid::RECORD | oid::RECORD_ARRAY | oid::VOID | oid::CSTRING);
     if from == oid::UNKNOWN {
-        return (target != 'P' || is_record(to)).then_some(CastMethod::ViaText);
+        return (target != 'P' || has_text(to)).then_some(CastMethod::ViaText);
     }
     if let Some(cast) = registry::cast_between(from, to) {
         return (context >= cast.context).then_some(cast.method);
@@ -158,7 +159,7 @@ pub fn coercion(from: Oid, to: Oid, context: CastContext) -> Option<CastMethod> 
     {
         return Some(CastMethod::Elements);
     }
-    if source == 'P' && !is_record(from) || target == 'P' && !is_record(to) {
+    if source == 'P' && !has_text(from) || target == 'P' && !has_text(to) {
         return None;
     }
     let to_text = context >= CastContext::Assignment && target == 'S';

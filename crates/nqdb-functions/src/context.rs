@@ -213,6 +213,10 @@ pub trait SessionFunctions: CatalogFunctions {
     }
     /// Waits; ends early with 57014 when the statement is cancelled.
     fn sleep(&self, micros: i64) -> SqlResult<()>;
+    /// What the client sent, whole, that the statement at hand is of.
+    fn current_query(&self) -> String {
+        String::new()
+    }
     /// What `version()` prints.
     fn version(&self) -> String;
     fn postmaster_start_micros(&self) -> i64;

@@ -52,8 +52,8 @@ mod tables;
 mod window;
 
 pub use catalog_context::{
-    CatalogFunctions, IndexOrder, ObjectKind, PrivilegeColumn, PrivilegeRequest, PrivilegeTarget, RoleName,
-    RoutineText, Securable, StorageKind,
+    CatalogFunctions, IndexOrder, ObjectIdentity, ObjectKind, PrivilegeColumn, PrivilegeRequest, PrivilegeTarget,
+    RoleName, RoutineText, Securable, StorageKind,
 };
 pub use coerce::{
     Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference, read_text, write_client_text,

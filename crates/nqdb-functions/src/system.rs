@@ -5,6 +5,7 @@ mod advisory;
 mod blocking;
 mod catalog;
 mod definition;
+mod identification;
 mod identity;
 mod index_property;
 mod keywords;
@@ -39,6 +40,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     notification::FUNCTIONS,
     partition::FUNCTIONS,
     definition::FUNCTIONS,
+    identification::FUNCTIONS,
     privilege::FUNCTIONS,
     publication::FUNCTIONS,
 ];

@@ -37,6 +37,13 @@ pub enum WindowKind {
     NthValue,
 }
 
+impl WindowKind {
+    /// Whether the frame decides its value.
+    pub fn reads_frame(self) -> bool {
+        matches!(self, WindowKind::FirstValue | WindowKind::LastValue | WindowKind::NthValue)
+    }
+}
+
 impl fmt::Debug for WindowFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}", self.name, self.oid)

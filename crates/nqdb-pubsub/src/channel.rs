@@ -3,6 +3,7 @@
 //! A channel exists as long as somebody is subscribed, and beyond that while it has a history that somebody may come back for.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::history::{History, HistoryLimits, Missed, Position};
@@ -17,6 +18,16 @@ pub struct Member {
     pub user: Arc<str>,
 }
 
+/// Asked before a subscriber is given a message: whether it still may have it. Is not to wait.
+#[derive(Clone)]
+pub struct Guard(pub Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Guard(..)")
+    }
+}
+
 /// How somebody subscribes.
 #[derive(Clone, Debug, Default)]
 pub struct Subscription {
@@ -28,6 +39,8 @@ pub struct Subscription {
     pub keeps_history: bool,
     /// Where the subscriber was before.
     pub since: Option<Position>,
+    /// Ends the subscription once it says no; without it nothing does.
+    pub guard: Option<Guard>,
 }
 
 /// What a channel answers to who subscribes.
@@ -55,6 +68,13 @@ struct Place {
     queue: Arc<Queue>,
     member: Option<Arc<Member>>,
     wants_members: bool,
+    guard: Option<Guard>,
+}
+
+impl Place {
+    fn may_have(&self) -> bool {
+        self.guard.as_ref().is_none_or(|guard| guard.0())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +91,8 @@ pub(crate) struct Channel {
 pub(crate) struct Delivered {
     pub(crate) taken: u64,
     pub(crate) dropped: u64,
+    /// Subscriptions that their guards have ended.
+    pub(crate) closed: u64,
 }
 
 impl Channel {
@@ -97,21 +119,26 @@ impl Channel {
         if let Some(member) = &subscription.member {
             self.tell_members(queue.id, || Event::Joined { channel: name.clone(), member: member.clone() });
         }
-        let place =
-            Place { queue: queue.clone(), member: subscription.member, wants_members: subscription.wants_members };
+        let place = Place {
+            queue: queue.clone(),
+            member: subscription.member,
+            wants_members: subscription.wants_members,
+            guard: subscription.guard,
+        };
         self.places.insert(queue.id, place);
         Subscribed { position, missed }
     }
 
-    /// Lets a subscriber go.
-    pub(crate) fn unsubscribe(&mut self, name: &ChannelName, subscriber: u64, now_millis: u64) {
-        let Some(place) = self.places.remove(&subscriber) else { return };
+    /// Lets a subscriber go; `false` when it was not there.
+    pub(crate) fn unsubscribe(&mut self, name: &ChannelName, subscriber: u64, now_millis: u64) -> bool {
+        let Some(place) = self.places.remove(&subscriber) else { return false };
         if let Some(member) = place.member {
             self.tell_members(subscriber, || Event::Left { channel: name.clone(), member: member.clone() });
         }
         if self.places.is_empty() {
             self.idle_since_millis = Some(now_millis);
         }
+        true
     }
 
     /// Tells those who want to know of members. What they miss because they are far behind ends them like a message would.
@@ -128,7 +155,12 @@ impl Channel {
         self.counts.messages += batch.count() as u64;
         self.counts.bytes += batch.payload_bytes() as u64;
         let mut delivered = Delivered::default();
-        for place in self.places.values() {
+        self.places.retain(|_, place| {
+            if !place.may_have() {
+                place.queue.push(Event::Closed { channel: batch.channel().clone() }, false);
+                delivered.closed += 1;
+                return false;
+            }
             match place.queue.push(Event::Messages(batch.clone()), is_scarce) {
                 Pushed::Taken => delivered.taken += 1,
                 Pushed::Dropped => {
@@ -137,6 +169,10 @@ impl Channel {
                 }
                 Pushed::Gone => {}
             }
+            true
+        });
+        if delivered.closed > 0 && self.places.is_empty() {
+            self.idle_since_millis = Some(batch.at_millis);
         }
         delivered
     }

@@ -218,10 +218,14 @@ impl Hub {
     pub(crate) fn leave(&self, name: &ChannelName, subscriber: u64, now_millis: u64) {
         let mut shard = self.shard(name).lock();
         let Some(channel) = shard.get_mut(name) else { return };
-        channel.unsubscribe(name, subscriber, now_millis);
-        if channel.subscriber_count() > 0 {
-            return;
+        if channel.unsubscribe(name, subscriber, now_millis) {
+            self.look_after(name, &mut shard);
         }
+    }
+
+    /// A channel that has lost subscribers is kept for those who come back, or is no more, if it has none left.
+    fn look_after(&self, name: &ChannelName, shard: &mut Shard) {
+        let Some(channel) = shard.get(name).filter(|channel| channel.subscriber_count() == 0) else { return };
         let is_kept =
             channel.history.is_some() && self.idle_channels.load(Ordering::Relaxed) < self.options.idle_channels_max;
         if is_kept {
@@ -303,6 +307,9 @@ impl Hub {
                 }
                 delivered = channel.deliver(&batch, is_scarce);
                 made = Some(batch);
+            }
+            if delivered.closed > 0 {
+                self.look_after(&name, &mut shard);
             }
         }
         if !origin.publication.by_name_only {

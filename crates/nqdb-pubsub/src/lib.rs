@@ -35,7 +35,7 @@ mod message;
 mod queue;
 mod subscriber;
 
-pub use channel::{ChannelCounts, Member, Subscribed, Subscription};
+pub use channel::{ChannelCounts, Guard, Member, Subscribed, Subscription};
 pub use history::{HistoryLimits, Missed, Position, StreamPart};
 pub use hub::{ChannelFacts, Hub, HubOptions, HubStats, QueueFull, Reservation};
 pub use message::{BATCH_BYTES_MAX, Batch, ChannelName, Message, Protocol, Publication};

@@ -34,6 +34,8 @@ pub enum Event {
     Joined { channel: ChannelName, member: Arc<Member> },
     /// Somebody left it.
     Left { channel: ChannelName, member: Arc<Member> },
+    /// The subscriber's guard has ended its subscription.
+    Closed { channel: ChannelName },
 }
 
 /// What an event without messages counts for, bytes.
@@ -46,7 +48,7 @@ impl Event {
     fn weight(&self) -> usize {
         match self {
             Event::Messages(batch) | Event::Matched { batch, .. } => batch.weight() + ENTRY_BYTES,
-            Event::Joined { .. } | Event::Left { .. } => EVENT_BYTES,
+            Event::Joined { .. } | Event::Left { .. } | Event::Closed { .. } => EVENT_BYTES,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nqdb_pubsub::{
-    ChannelName, Event, HistoryLimits, Hub, HubOptions, Message, Missed, Overflow, Position, Publication, Subscriber,
-    Subscription,
+    ChannelName, Event, Guard, HistoryLimits, Hub, HubOptions, Message, Missed, Overflow, Position, Publication,
+    Subscriber, Subscription,
 };
 use proptest::prelude::*;
 
@@ -100,6 +101,7 @@ fn read_all(subscriber: &Subscriber) -> Vec<Heard> {
             Event::Messages(batch) => (String::new(), batch),
             Event::Matched { pattern, batch } => (pattern.to_string(), batch),
             Event::Joined { .. } | Event::Left { .. } => panic!("nobody asked for members"),
+            Event::Closed { .. } => panic!("nobody has a guard"),
         };
         let channel = batch.channel().name.to_string();
         heard.extend(batch.payloads().map(|payload| (via.clone(), channel.clone(), payload.to_owned())));
@@ -361,4 +363,37 @@ fn members_are_told_who_comes_and_goes() {
         })
         .collect();
     assert_eq!(told, ["+g", "-g"]);
+}
+
+#[test]
+fn a_guard_ends_a_subscription_before_the_next_message() {
+    let hub = Hub::new(options());
+    let is_open = Arc::new(AtomicBool::new(true));
+    let asked = is_open.clone();
+    let guard = Some(Guard(Arc::new(move || asked.load(Ordering::Relaxed))));
+    let guarded = hub.subscriber(1, Overflow::DropSubscriber);
+    guarded.subscribe(&name("s"), Subscription { keeps_history: true, guard, ..Subscription::default() }, 0).unwrap();
+    let other = hub.subscriber(2, Overflow::DropSubscriber);
+    other.subscribe(&name("s"), Subscription::default(), 0).unwrap();
+    for (number, open) in [true, false, false].into_iter().enumerate() {
+        is_open.store(open, Ordering::Relaxed);
+        hub.publish(&publication(&[(3, number as u32)]), 1, 0);
+    }
+    let told: Vec<String> = std::iter::from_fn(|| guarded.pop())
+        .map(|event| match event {
+            Event::Messages(batch) => batch.payloads().collect(),
+            Event::Closed { channel } => format!("closed {}", channel.name),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, ["0", "closed s"]);
+    assert_eq!(std::iter::from_fn(|| other.pop()).count(), 3);
+    // Leaving what one is not in any more changes nothing; coming back does.
+    assert_eq!(hub.channels()[0].subscribers, 1);
+    assert!(guarded.unsubscribe(&name("s"), 0));
+    drop(other);
+    assert_eq!(hub.channels()[0].subscribers, 0);
+    guarded.subscribe(&name("s"), Subscription::default(), 0).unwrap();
+    hub.publish(&publication(&[(3, 9)]), 1, 0);
+    assert!(matches!(guarded.pop(), Some(Event::Messages(_))));
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::rights::{Rights, SecuredKind};
 use nqdb_catalog::{RoleDef, ScramVerifier, Snapshot};
-use nqdb_pubsub::Publication;
+use nqdb_pubsub::{Guard, Publication};
 use nqdb_sqlstate::{
     INSUFFICIENT_PRIVILEGE, INVALID_AUTHORIZATION_SPECIFICATION, INVALID_CATALOG_NAME, INVALID_PASSWORD, SqlError,
     SqlResult,
@@ -17,7 +17,7 @@ use ring::digest;
 
 use crate::instance::Instance;
 use crate::notifications::full_queue_of;
-use crate::table_changes::expect_may_follow;
+use crate::table_changes::{expect_may_follow, follow_guard};
 
 /// Rounds of PBKDF2 for roles that do not exist: those of new passwords.
 const MOCK_ITERATIONS: std::num::NonZeroU32 = std::num::NonZeroU32::new(4096).expect("not zero");
@@ -104,6 +104,11 @@ impl Instance {
         let gone = || SqlError::new(INVALID_CATALOG_NAME, format!("database {} does not exist", who.database));
         let catalog = self.cluster.catalog(who.database).ok_or_else(gone)?;
         expect_may_follow(&catalog.committed(), who.role, channel)
+    }
+
+    /// What ends a subscription once its role may not follow the channel any more.
+    pub fn follow_guard(&self, who: &Admission, channel: &str) -> Option<Guard> {
+        follow_guard(self.cluster.catalog(who.database)?, who.role, channel)
     }
 
     /// Publishes from outside of any session, as a transaction that does nothing but NOTIFY: in the order of the commits, and

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use nqdb_catalog::Snapshot;
 use nqdb_catalog::rights::{PG_READ_ALL_STATS, Rights, SecuredKind};
-use nqdb_functions::{CatalogFunctions, IndexOrder, ObjectKind, PrivilegeRequest, RoutineText, StorageKind};
+use nqdb_functions::{
+    CatalogFunctions, IndexOrder, ObjectIdentity, ObjectKind, PrivilegeRequest, RoutineText, StorageKind,
+};
 use nqdb_sql::bind::BindContext;
 use nqdb_sql::system;
 use nqdb_sqlstate::SqlResult;
@@ -32,6 +34,14 @@ impl CatalogFunctions for Surroundings {
         let catalog = self.catalog.borrow();
         system::expect_schema_usage(&catalog, self.current_role(), reg_type, name)?;
         system::object_number(&catalog, &self.search_path.borrow(), reg_type, name)
+    }
+
+    fn object_identity(&self, class: u32, object: u32, column: i32) -> SqlResult<Option<ObjectIdentity>> {
+        system::object_identity(&self.catalog.borrow(), &self.search_path.borrow(), class, object, column)
+    }
+
+    fn object_kind(&self, class: u32) -> &'static str {
+        system::object_kind(class)
     }
 
     fn is_visible(&self, kind: ObjectKind, object: u32) -> Option<bool> {

@@ -23,7 +23,7 @@ use crate::portal::PortalEnd;
 use crate::prepared::{Statement, no_such_statement};
 use crate::session::{Failure, Session};
 use crate::settings::{DEFINITIONS, is_hidden, is_of_the_transaction, parse_bool};
-use crate::table_changes::expect_may_follow;
+use crate::table_changes::{expect_may_follow, follow_guard};
 
 impl Session {
     /// The types that PREPARE declares; one that is left open is UNKNOWN.
@@ -97,8 +97,10 @@ impl Session {
             StatementKind::Lock(lock) => self.lock_tables(lock).await?,
             StatementKind::CloseCursor(name) => self.close_cursor(name.as_deref())?,
             StatementKind::Listen(channel) => {
-                expect_may_follow(&self.catalog_view(), self.surroundings.current_role(), channel)?;
-                self.surroundings.notifications.borrow_mut().listen(channel)?;
+                let role = self.surroundings.current_role();
+                expect_may_follow(&self.catalog_view(), role, channel)?;
+                let guard = follow_guard(self.surroundings.database.clone(), role, channel);
+                self.surroundings.notifications.borrow_mut().listen(channel, guard)?;
                 CommandTag::Other("LISTEN")
             }
             StatementKind::Unlisten(channel) => {

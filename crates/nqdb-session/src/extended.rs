@@ -145,7 +145,7 @@ impl Session {
         let mut portal = Portal::new(statement, params.clone(), output, formats, level, now);
         if let Some(plan) = plan.filter(|plan| !plan.writes) {
             // A query sees what is there now; a change, what is there when it runs.
-            self.show_active(&portal.statement.parsed.text);
+            self.show_active(&portal.statement.parsed);
             self.surroundings.instance.metrics.statements.increment();
             self.begin_plan(&mut portal, plan, params).await?;
         }
@@ -228,7 +228,7 @@ impl Session {
         if self.surroundings.deadline.get().is_none() {
             self.start_statement_timer();
         }
-        self.show_active(&portal.statement.parsed.text);
+        self.show_active(&portal.statement.parsed);
         let ends_transaction = matches!(portal.statement.kind(), StatementKind::Transaction(_));
         let end = self.run_portal(&mut portal, rows_max, out).await;
         if end.is_err() {

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use nqdb_catalog::CHANGE_CHANNEL_PREFIX;
-use nqdb_pubsub::{CHANNELS_MAX, ChannelName, Hub, Message, Publication, QueueFull, Subscriber, Subscription};
+use nqdb_pubsub::{CHANNELS_MAX, ChannelName, Guard, Hub, Message, Publication, QueueFull, Subscriber, Subscription};
 use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, PROGRAM_LIMIT_EXCEEDED, RESERVED_NAME, SqlError, SqlResult};
 use nqdb_txn::PublishHook;
 
@@ -27,9 +27,9 @@ const CHANNEL_BYTES_MAX: usize = 63;
 const PAYLOAD_BYTES_MAX: usize = 7_999;
 
 /// What LISTEN and UNLISTEN want.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Change {
-    Listen(ChannelName),
+    Listen(ChannelName, Option<Guard>),
     Unlisten(ChannelName),
     UnlistenAll,
 }
@@ -121,15 +121,15 @@ impl Notifications {
         Ok(())
     }
 
-    /// LISTEN. 54000 when the session would be in too many channels.
-    pub(crate) fn listen(&mut self, channel: &str) -> SqlResult<()> {
+    /// LISTEN, until `guard` says no. 54000 when the session would be in too many channels.
+    pub(crate) fn listen(&mut self, channel: &str, guard: Option<Guard>) -> SqlResult<()> {
         let (hub, pid, overflow) = (self.instance.hub.clone(), self.pid, self.instance.overflow);
         let subscriber = self.subscriber.get_or_insert_with(|| Arc::new(hub.subscriber(pid, overflow)));
         if subscriber.subscription_count() + self.changes.len() >= CHANNELS_MAX {
             let message = format!("a session can listen to {CHANNELS_MAX} channels at most");
             return Err(SqlError::new(PROGRAM_LIMIT_EXCEEDED, message));
         }
-        self.changes.push(Change::Listen(self.name(channel)));
+        self.changes.push(Change::Listen(self.name(channel), guard));
         Ok(())
     }
 
@@ -142,7 +142,12 @@ impl Notifications {
             Some(channel) => Change::Unlisten(self.name(channel)),
             None => Change::UnlistenAll,
         };
-        if self.changes.last() != Some(&change) {
+        let is_said = match (self.changes.last(), &change) {
+            (Some(Change::Unlisten(said)), Change::Unlisten(channel)) => said == channel,
+            (Some(Change::UnlistenAll), Change::UnlistenAll) => true,
+            _ => false,
+        };
+        if !is_said {
             self.changes.push(change);
         }
     }
@@ -244,8 +249,13 @@ pub(crate) fn full_queue_of(full: QueueFull) -> SqlError {
 
 fn apply(change: &Change, subscriber: &Subscriber, now_millis: u64) {
     match change {
-        Change::Listen(channel) => {
-            if let Err(error) = subscriber.subscribe(channel, Subscription::default(), now_millis) {
+        Change::Listen(channel, guard) => {
+            if guard.is_some() {
+                // Its guard may have ended one from before.
+                subscriber.unsubscribe(channel, now_millis);
+            }
+            let subscription = Subscription { guard: guard.clone(), ..Subscription::default() };
+            if let Err(error) = subscriber.subscribe(channel, subscription, now_millis) {
                 // LISTEN has counted before.
                 tracing::error!(%error, channel = %channel.name, "a LISTEN that was committed had no effect");
             }

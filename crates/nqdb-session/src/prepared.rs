@@ -18,7 +18,7 @@ use nqdb_sqlstate::{INVALID_SQL_STATEMENT_NAME, SqlError, SqlResult};
 use nqdb_txn::RelationLock;
 use nqdb_types::{Oid, Type};
 
-use crate::run::{result_type_changed, same_columns};
+use crate::run::{executing, result_type_changed, same_columns};
 use crate::session::Session;
 use crate::settings::{PlannerSettings, Settings};
 
@@ -141,7 +141,9 @@ impl Session {
     /// The columns that a statement returns, none when it returns no rows.
     pub(crate) fn output_of(&mut self, statement: &mut Statement) -> SqlResult<Option<Arc<[OutputColumn]>>> {
         match statement.parsed.clone().kind {
-            StatementKind::Explain { options, ref inner } if matches!(inner.kind, StatementKind::Execute { .. }) => {
+            StatementKind::Explain { options, ref inner }
+                if matches!(executing(inner).kind, StatementKind::Execute { .. }) =>
+            {
                 Ok(Some(Arc::from([explain_column(options)])))
             }
             StatementKind::Rows(_) | StatementKind::Explain { .. } => {

@@ -12,6 +12,7 @@ use nqdb_sql::rights::{Access, check_accesses};
 use nqdb_sql::statement::{Parsed, StatementKind};
 use nqdb_sqlstate::{
     FEATURE_NOT_SUPPORTED, OBJECT_NOT_IN_PREREQUISITE_STATE, READ_ONLY_SQL_TRANSACTION, SqlError, SqlResult,
+    WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::{ReadView, RelationLock};
 use nqdb_types::Datum;
@@ -50,14 +51,14 @@ impl Session {
     ) -> Result<PortalEnd, Failure> {
         if let PortalState::Ready = portal.state {
             self.surroundings.instance.metrics.statements.increment();
-            self.show_active(&portal.statement.parsed.text);
+            self.show_active(&portal.statement.parsed);
             let parsed = portal.statement.parsed.clone();
             match &parsed.kind {
                 StatementKind::Empty => return Ok(PortalEnd::Empty),
                 StatementKind::Rows(_) => self.start_portal(portal).await?,
-                StatementKind::Explain { options, inner } => match &inner.kind {
+                StatementKind::Explain { options, inner } => match &executing(inner).kind {
                     StatementKind::Execute { name, args } => {
-                        let (statement, params) = self.resolve_execute(inner, name, args).await?;
+                        let (statement, params) = self.resolve_execute(executing(inner), name, args).await?;
                         let plan = self.explain_prepared(&statement, *options).await?;
                         self.begin_plan(portal, plan, params).await?;
                     }
@@ -326,6 +327,8 @@ impl Session {
     /// Runs a data definition statement.
     pub(crate) async fn run_definition(&mut self, parsed: &Parsed) -> SqlResult<CommandTag> {
         self.expect_writable(parsed)?;
+        let of_prepared = self.table_of_prepared(parsed).await?;
+        let parsed = of_prepared.as_ref().unwrap_or(parsed);
         loop {
             match self.step_definition(parsed)? {
                 Step::Done(tag) => {
@@ -336,6 +339,21 @@ impl Session {
                 Step::Yield | Step::Suspended => tokio::task::yield_now().await,
             }
         }
+    }
+
+    /// CREATE TABLE AS EXECUTE with the query of the prepared statement in its place; `None` for any other definition.
+    async fn table_of_prepared(&mut self, parsed: &Parsed) -> SqlResult<Option<Parsed>> {
+        let StatementKind::Define(definition) = &parsed.kind else { return Ok(None) };
+        let Definition::TableAs(create) = &**definition else { return Ok(None) };
+        let StatementKind::Execute { name, args } = &create.query.kind else { return Ok(None) };
+        let (statement, values) = self.resolve_execute(&create.query, name, args).await?;
+        if !statement.parsed.is_query() {
+            return Err(SqlError::new(WRONG_OBJECT_TYPE, "prepared statement is not a SELECT"));
+        }
+        let mut create = create.clone();
+        create.query = Box::new(Parsed::clone(&statement.parsed));
+        create.arguments = Some(statement.parameters.iter().copied().zip(values.iter().cloned()).collect());
+        Ok(Some(Parsed { kind: StatementKind::Define(Box::new(Definition::TableAs(create))), ..parsed.clone() }))
     }
 
     /// 25006 for a definition in a read-only transaction.
@@ -402,7 +420,10 @@ impl Session {
             enter: &enter,
             check_setting: &check_setting,
         };
-        call(&mut cx)
+        let result = call(&mut cx);
+        // It may have shown functions what it was making, and failed then.
+        self.seen.catalog = None;
+        result
     }
 
     /// What an operator holds before it goes on with files, and what a statement may hold.
@@ -439,6 +460,17 @@ pub(crate) fn result_type_changed() -> SqlError {
 pub(crate) fn same_columns(some: &[OutputColumn], others: &[OutputColumn]) -> bool {
     let same = |(one, other): (&OutputColumn, &OutputColumn)| one.name == other.name && one.ty == other.ty;
     some.len() == others.len() && some.iter().zip(others).all(same)
+}
+
+/// The EXECUTE that a statement consists of, or that says what a table is made of; else the statement itself.
+pub(crate) fn executing(parsed: &Parsed) -> &Parsed {
+    match &parsed.kind {
+        StatementKind::Define(definition) => match &**definition {
+            Definition::TableAs(create) => &create.query,
+            _ => parsed,
+        },
+        _ => parsed,
+    }
 }
 
 /// What a definition is called in messages: its command tag.

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use nqdb_catalog::Snapshot;
 use nqdb_pubsub::Subscriber;
+use nqdb_sql::statement::Parsed;
 use nqdb_sqlstate::{
     DEADLOCK_DETECTED, IDLE_IN_TRANSACTION_SESSION_TIMEOUT, IDLE_SESSION_TIMEOUT, INVALID_AUTHORIZATION_SPECIFICATION,
     Notice, NoticeSeverity, SqlError, SqlResult, TOO_MANY_CONNECTIONS,
@@ -37,7 +38,7 @@ use crate::prepared::Prepared;
 use crate::registry::{Backend, Registration};
 use crate::settings::Authority;
 use crate::shapes::Shapes;
-use crate::surroundings::Surroundings;
+use crate::surroundings::{ClientText, Surroundings};
 use crate::table_changes::Tellers;
 
 /// One client's session.
@@ -73,7 +74,7 @@ pub struct Session {
 /// What the catalog view and the formats were derived from, to derive them again only after a change.
 #[derive(Default)]
 pub(crate) struct SeenVersions {
-    catalog: Option<u64>,
+    pub(crate) catalog: Option<u64>,
     settings: Option<u64>,
 }
 
@@ -305,7 +306,21 @@ impl Session {
         self.surroundings.deadline.set(limit.map(|limit| Instant::now() + limit));
     }
 
-    pub(crate) fn show_active(&self, text: &Arc<str>) {
+    /// A statement of a text that was parsed is going to run.
+    pub(crate) fn show_active(&self, parsed: &Parsed) {
+        *self.surroundings.client_text.borrow_mut() = ClientText::Parsed(parsed.tokens.clone());
+        self.show_text(&parsed.text);
+    }
+
+    /// The only statement of a text is going to run, without having been parsed.
+    pub(crate) fn show_active_text(&self, sql: &str, statement: &str) {
+        let text: Arc<str> = Arc::from(statement);
+        let whole = if sql.len() == statement.len() { text.clone() } else { Arc::from(sql) };
+        *self.surroundings.client_text.borrow_mut() = ClientText::Plain(whole);
+        self.show_text(&text);
+    }
+
+    fn show_text(&self, text: &Arc<str>) {
         let now = self.statement_micros;
         let started = self.transaction_micros();
         self.backend().update_activity(|activity| {

@@ -136,7 +136,7 @@ impl Session {
         }
         self.surroundings.instance.metrics.plans_reused.increment();
         self.surroundings.instance.metrics.statements.increment();
-        self.show_active(&Arc::from(self.shapes.current.statement_text(sql)));
+        self.show_active_text(sql, self.shapes.current.statement_text(sql));
         let mut portal = Portal::simple(statement, plan.output.clone());
         self.begin_plan(&mut portal, plan, params).await?;
         let end = self.run_portal(&mut portal, 0, out).await?;

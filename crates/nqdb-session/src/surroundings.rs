@@ -16,6 +16,7 @@ use nqdb_catalog::{Catalog, Relation, SequenceDef, Snapshot, TypesView};
 use nqdb_functions::{AdvisoryLock, LogPositions, PublicationChange, SessionFunctions, quote_identifier};
 use nqdb_sql::integrity::{ConstraintMark, Constraints};
 use nqdb_sql::interruption::Interruption;
+use nqdb_sql::parse::Tokens;
 use nqdb_sql::statement::IsolationLevel;
 use nqdb_sql::system::SessionObjects;
 use nqdb_sql::temporary_files::TemporarySpace;
@@ -59,6 +60,8 @@ pub struct Surroundings {
     /// The catalog and search path of the statement at hand.
     pub catalog: RefCell<Arc<Snapshot>>,
     pub search_path: RefCell<Arc<[u32]>>,
+    /// What the client sent that the statement at hand is of.
+    pub(crate) client_text: RefCell<ClientText>,
     /// When the statement at hand has to be over.
     pub deadline: Cell<Option<Instant>>,
     /// The number of the transaction at hand, if it has one.
@@ -88,6 +91,12 @@ pub struct Surroundings {
     computing_since: Cell<Option<Instant>>,
     /// The step at hand has left its worker because of a long value.
     left_worker_in_step: Cell<bool>,
+}
+
+/// A query string, held without a copy.
+pub(crate) enum ClientText {
+    Parsed(Arc<Tokens>),
+    Plain(Arc<str>),
 }
 
 /// Where a savepoint was set, in what the session keeps beside its transaction.
@@ -136,6 +145,7 @@ impl Surroundings {
             identity: RefCell::new(identity),
             settings: RefCell::new(settings),
             search_path: RefCell::new(Arc::from([])),
+            client_text: RefCell::new(ClientText::Plain(Arc::from(""))),
             deadline: Cell::new(None),
             transaction_id: Cell::new(None),
             snapshot: Cell::new(None),
@@ -394,6 +404,13 @@ impl SessionFunctions for Surroundings {
 
     fn set_seed(&self, seed: f64) {
         *self.random.borrow_mut() = SmallRng::seed_from_u64(seed.to_bits());
+    }
+
+    fn current_query(&self) -> String {
+        match &*self.client_text.borrow() {
+            ClientText::Parsed(tokens) => tokens.text().to_owned(),
+            ClientText::Plain(text) => String::from(&**text),
+        }
     }
 
     fn current_user(&self) -> String {

@@ -11,11 +11,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nqdb_catalog::rights::{ColumnNeeds, Rights, SecuredKind};
-use nqdb_catalog::{CHANGE_CHANNEL_PREFIX, Snapshot, TableDef, TypesView};
+use nqdb_catalog::{CHANGE_CHANNEL_PREFIX, Catalog, Snapshot, TableDef, TypesView};
 use nqdb_functions::{FunctionContext, quote_identifier, row_as_json};
-use nqdb_pubsub::Message;
+use nqdb_pubsub::{Guard, Message};
 use nqdb_sql::IndexExpressions;
 use nqdb_sql::rights::{Access, check_accesses};
 use nqdb_sqlstate::{SqlError, SqlResult, UNDEFINED_TABLE};
@@ -27,6 +28,9 @@ use crate::session::Session;
 
 /// Tables of which a session remembers how their changes are told.
 const TELLERS_MAX: usize = 64;
+
+/// Changes from which on it takes long to tell them.
+const MANY_CHANGES: usize = 1_000;
 
 /// A change on its way to its channel. The number of the commit stands between the two parts of its text.
 #[derive(Clone, Debug)]
@@ -152,6 +156,10 @@ impl Session {
     }
 
     fn tell_changes(&mut self, feed: &ChangeFeed) -> Vec<ChangeMessage> {
+        if feed.len() >= MANY_CHANGES {
+            self.surroundings.begin_step();
+            self.surroundings.leave_worker();
+        }
         let catalog = self.catalog_view();
         let types = TypesView::new(catalog.clone(), Arc::from([]), quote_identifier);
         let format = FormatContext::of_types(Arc::new(types));
@@ -214,6 +222,26 @@ pub(crate) fn expect_may_follow(catalog: &Snapshot, role: u32, channel: &str) ->
     let columns = ColumnNeeds { selected, ..ColumnNeeds::default() };
     let access = Access { kind: SecuredKind::Table, object: table.oid, as_role: None, needed: Rights::SELECT, columns };
     check_accesses(catalog, role, &[access])
+}
+
+/// What asks again, whenever definitions or rights have changed, whether a role may follow what goes to a channel; none where
+/// everybody may.
+pub(crate) fn follow_guard(catalog: Arc<Catalog>, role: u32, channel: &str) -> Option<Guard> {
+    if !channel.starts_with(CHANGE_CHANNEL_PREFIX) {
+        return None;
+    }
+    let (channel, asked_of) = (channel.to_owned(), AtomicU64::new(0));
+    Some(Guard(Arc::new(move || {
+        let version = catalog.committed_version();
+        if asked_of.load(Ordering::Relaxed) == version {
+            return true;
+        }
+        let may = expect_may_follow(&catalog.committed(), role, &channel).is_ok();
+        if may {
+            asked_of.store(version, Ordering::Relaxed);
+        }
+        may
+    })))
 }
 
 /// The table that a channel names: one of `public`, or one with its schema. Both may have dots in their names.

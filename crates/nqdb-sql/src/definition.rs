@@ -2,6 +2,7 @@
 
 use nqdb_catalog::OnCommit;
 use nqdb_catalog::request::LabelPlace;
+use nqdb_types::{Datum, Oid};
 use sqlparser::ast;
 
 use crate::absent_kind::DropAbsent;
@@ -69,10 +70,13 @@ pub struct CreateTableAs {
     pub name: QualifiedName,
     pub kind: TableAsKind,
     pub temporary: bool,
+    pub unlogged: bool,
     pub if_not_exists: bool,
     pub on_commit: OnCommit,
     pub columns: Vec<NamedAt>,
     pub query: Box<Parsed>,
+    /// Types and values of the parameters of a prepared statement whose query it is; `None` where the query is written.
+    pub arguments: Option<Vec<(Oid, Datum)>>,
     pub with_data: bool,
     /// WITH (...).
     pub parameters: Vec<Parameter>,
@@ -144,6 +148,8 @@ pub struct DropIndexConcurrently {
 pub struct Reindex {
     pub target: ReindexTarget,
     pub concurrently: bool,
+    /// Tells of each index that was built anew.
+    pub verbose: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -152,6 +158,8 @@ pub enum ReindexTarget {
     Table(QualifiedName),
     Schema(NamedAt),
     Database(NamedAt),
+    /// The indexes of the system's own relations, which have none here.
+    System(NamedAt),
 }
 
 impl Definition {
@@ -165,6 +173,7 @@ impl Definition {
             Definition::Reindex(Reindex { concurrently: true, .. }) => Some("REINDEX CONCURRENTLY"),
             Definition::Reindex(Reindex { target: ReindexTarget::Schema(_), .. }) => Some("REINDEX SCHEMA"),
             Definition::Reindex(Reindex { target: ReindexTarget::Database(_), .. }) => Some("REINDEX DATABASE"),
+            Definition::Reindex(Reindex { target: ReindexTarget::System(_), .. }) => Some("REINDEX SYSTEM"),
             _ => None,
         }
     }

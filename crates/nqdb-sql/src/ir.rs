@@ -276,6 +276,8 @@ pub enum Rel {
         columns: Vec<(usize, ColumnId)>,
         /// Where a row is and which version of it was read, for who is going to lock or change it; not for anything else.
         address: Option<ColumnId>,
+        /// TABLESAMPLE: only these of its rows.
+        sample: Option<Box<TableSample>>,
         position: Option<u32>,
     },
     /// A relation of the system's own; `columns` as in [`Rel::Scan`].
@@ -393,6 +395,53 @@ pub enum Rel {
         right: Box<Query>,
         columns: Vec<ColumnId>,
     },
+}
+
+/// TABLESAMPLE. Its expressions may mention columns of queries around it, and of what stands before it with LATERAL.
+#[derive(Clone, Debug)]
+pub struct TableSample {
+    pub method: SampleMethod,
+    /// float4, 0 to 100.
+    pub percentage: Expr,
+    /// float8: equal values choose the same rows.
+    pub repeat: Option<Expr>,
+}
+
+impl TableSample {
+    pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        std::iter::once(&self.percentage).chain(&self.repeat)
+    }
+
+    /// As [`TableSample::expressions`], with the right to change them.
+    pub fn expressions_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        std::iter::once(&mut self.percentage).chain(&mut self.repeat)
+    }
+
+    /// The part of the rows that it is expected to give: a tenth, as in PostgreSQL, where it is not known.
+    pub fn fraction(&self) -> f64 {
+        match &self.percentage.kind {
+            ExprKind::Literal(Datum::Float4(percentage)) => (f64::from(*percentage) / 100.0).clamp(0.0, 1.0),
+            _ => 0.1,
+        }
+    }
+}
+
+/// How rows are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SampleMethod {
+    /// Each for itself.
+    Bernoulli,
+    /// Pages with all of their rows.
+    System,
+}
+
+impl SampleMethod {
+    pub fn name(self) -> &'static str {
+        match self {
+            SampleMethod::Bernoulli => "bernoulli",
+            SampleMethod::System => "system",
+        }
+    }
 }
 
 /// A table of which FOR UPDATE and the like lock rows.

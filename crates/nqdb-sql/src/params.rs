@@ -30,6 +30,11 @@ impl ParamTypes {
         ParamTypes { types: Vec::new(), fixed: true }
     }
 
+    /// Just these, whose types were decided before.
+    pub fn given(types: &[Oid]) -> ParamTypes {
+        ParamTypes { types: types.to_vec(), fixed: true }
+    }
+
     /// The types, one for each parameter up to the highest number used; complete after a successful `bind`.
     pub fn types(&self) -> &[Oid] {
         &self.types

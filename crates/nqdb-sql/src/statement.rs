@@ -30,6 +30,19 @@ pub struct Parsed {
     pub kind: StatementKind,
 }
 
+impl Parsed {
+    /// Whether it is a query: SELECT, VALUES, TABLE, with WITH in front or without.
+    pub fn is_query(&self) -> bool {
+        match &self.kind {
+            StatementKind::Rows(rows) => match &rows.ast {
+                ast::Statement::Query(query) => !crate::bind::is_change(&query.body),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
 /// What a statement does, as far as syntax tells.
 #[derive(Clone, Debug)]
 pub enum StatementKind {

@@ -79,6 +79,11 @@ impl SystemColumn {
         SystemColumn::ALL.get(position.checked_sub(FIRST_POSITION)?).copied()
     }
 
+    /// The page that a row's `ctid` says it is on.
+    pub(crate) fn page_of(row: RowId) -> u64 {
+        row.0.saturating_sub(1) / ROWS_PER_BLOCK
+    }
+
     /// Its value in a version of a row.
     pub(crate) fn value(self, table: Oid, row: RowId, version: RowVersion) -> SqlResult<Datum> {
         let [xid, _] = version.to_words();
@@ -98,7 +103,7 @@ impl SystemColumn {
 
 fn tid_of(row: RowId) -> SqlResult<Tid> {
     let number = row.0.saturating_sub(1);
-    let block = u32::try_from(number / ROWS_PER_BLOCK).map_err(|_| {
+    let block = u32::try_from(SystemColumn::page_of(row)).map_err(|_| {
         let message = "the table has had more rows than ctid can tell apart";
         SqlError::new(PROGRAM_LIMIT_EXCEEDED, message)
     })?;

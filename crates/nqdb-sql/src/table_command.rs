@@ -20,6 +20,7 @@ pub struct Parameter {
 pub struct CreateTable {
     pub name: QualifiedName,
     pub temporary: bool,
+    pub unlogged: bool,
     pub if_not_exists: bool,
     /// In the order of the list.
     pub items: Vec<TableItem>,
@@ -168,7 +169,8 @@ pub enum TableAction {
     Owner(String),
     ClusterOn(String),
     WithoutCluster,
-    SetLogged,
+    /// SET LOGGED or SET UNLOGGED.
+    SetLogged(bool),
     WithoutOids,
     SetParameters(Vec<Parameter>),
     ResetParameters(Vec<Parameter>),

@@ -121,6 +121,11 @@ impl ChangeFeed {
         self.changes.is_empty()
     }
 
+    /// How many changes there are.
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
     /// The changes in their order.
     pub fn iter(&self) -> impl Iterator<Item = &TableChange> {
         self.changes.iter().map(|(change, _)| change)

@@ -7,8 +7,9 @@ const RELATIONS = `SELECT c.oid::int8 AS oid, n.nspname AS schema, c.relname AS 
  ORDER BY n.nspname, c.relname`;
 const COLUMNS = `SELECT a.attrelid::int8 AS oid, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum`;
-const FUNCTIONS = `SELECT DISTINCT p.proname AS name FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
- WHERE p.proname !~ '^(pg_stat_get|bt|hash|gin|gist|brin|spg|RI_|int[248]|float[48]|numeric_|text_|timestamp|interval_|date_[a-z]+_)|(in|out|recv|send|eq|ne|lt|le|gt|ge|cmp|sel|joinsel|typmodin|typmodout)$' ORDER BY 1`;
+// All but those that no statement can call: with arguments or results of the types internal and cstring.
+const FUNCTIONS = `SELECT DISTINCT proname AS name FROM pg_proc
+ WHERE prorettype NOT IN (2275, 2281) AND NOT (proargtypes::oid[] && '{2275,2281}') ORDER BY 1`;
 
 export const KINDS = { r: 'table', v: 'view', m: 'materialized view', S: 'sequence', p: 'table', f: 'table' };
 export const isSystem = (schema) => schema === 'pg_catalog' || schema === 'information_schema';

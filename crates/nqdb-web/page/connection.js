@@ -2,6 +2,7 @@
 //
 // A connection that breaks comes back by itself and subscribes again; its session, and what ran in it, is gone.
 
+const COMMAND_BYTES_MAX = 65536;
 const RECONNECT_MS = [300, 1000, 2000, 5000];
 
 export class ServerError extends Error {
@@ -95,9 +96,13 @@ export class Connection extends EventTarget {
         reject(new ServerError({ message: 'There is no connection to the server.', code: 'closed' }));
         return;
       }
-      this.id += 1;
+      const command = { id: this.id += 1, [method]: parameters };
+      if (new Blob([JSON.stringify(command)]).size > COMMAND_BYTES_MAX) {
+        reject(new ServerError({ message: 'A command to the server may have 64 KiB.' }));
+        return;
+      }
       this.calls.set(this.id, { method, resolve, reject });
-      this.send({ id: this.id, [method]: parameters });
+      this.send(command);
     });
   }
 

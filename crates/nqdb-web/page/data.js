@@ -1,7 +1,7 @@
 // The tables and what is in them: a tree, columns, indexes, constraints, and rows by the page, which can be changed where there is a key.
 import { isSystem } from './catalog.js';
 import { confirm, dialog, h, replace, toast } from './dom.js';
-import { bytes, compact, isNumeric, name as quoted, plural, qualified } from './format.js';
+import { bytes, compact, name as quoted, plural, qualified } from './format.js';
 import { Grid } from './grid.js';
 
 export const title = 'Data';
@@ -162,7 +162,7 @@ class Relation {
     const wanted = this.described.filter(({ generated, identity }) => !generated && identity !== 'a');
     dialog(`Add a row to ${this.full}`, (close) => {
       const inputs = wanted.map(({ name, type, default: given, not_null: notNull, identity }) => {
-        const input = h('input', { class: 'mono', placeholder: given || identity ? 'default' : notNull ? '' : 'NULL', inputmode: isNumeric(type) ? 'decimal' : undefined });
+        const input = h('input', { class: 'mono', placeholder: given || identity ? 'default' : notNull ? '' : 'NULL' });
         return { name, type, input, label: h('label', {}, `${name} · ${type}`, input) };
       });
       const failure = h('div', { class: 'failure', role: 'alert', hidden: true });

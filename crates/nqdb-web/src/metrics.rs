@@ -130,6 +130,11 @@ fn realtime_figures(realtime: &Realtime) -> Vec<Figure> {
         Counter("nqdb_realtime_gaps_total", "Those of them that had missed too much.", hub.gaps as f64),
         Gauge("nqdb_live_queries", "Live queries that are followed.", realtime.instance.live.count() as f64),
         Gauge(
+            "nqdb_live_held_bytes",
+            "Bytes that the results of live queries hold.",
+            realtime.instance.live.held_bytes() as f64,
+        ),
+        Gauge(
             "nqdb_feed_bytes",
             "Changes of published tables whose transactions have not ended.",
             realtime.instance.system.feed_bytes() as f64,

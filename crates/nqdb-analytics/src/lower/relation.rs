@@ -51,7 +51,7 @@ pub(super) struct Scanned<'r> {
 
 impl<'r> Scanned<'r> {
     pub fn of(rel: &'r Rel) -> Option<Scanned<'r>> {
-        let Rel::Scan { table, columns, address: None, alias, position: _ } = rel else { return None };
+        let Rel::Scan { table, columns, address: None, sample: None, alias, position: _ } = rel else { return None };
         let is_stored = columns.iter().all(|(at, _)| nqdb_sql::SystemColumn::at(*at).is_none());
         is_stored.then_some(Scanned { table, alias, columns })
     }

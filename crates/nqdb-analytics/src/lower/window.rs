@@ -217,6 +217,9 @@ impl Lowering<'_> {
         let args = call.args.iter().map(|arg| self.compile(arg, &input.columns)).collect::<Outcome<Vec<_>>>()?;
         let (work, args, result) = match call.callee {
             WindowCallee::Function(function) => {
+                if !function.kind.reads_frame() && frame.has_distances_in_range() {
+                    return Err(Failure::Declined("a frame that is only checked"));
+                }
                 let (args, result) = match function.kind {
                     WindowKind::Lag | WindowKind::Lead => with_default(args, call.ty),
                     WindowKind::FirstValue | WindowKind::LastValue | WindowKind::NthValue => {

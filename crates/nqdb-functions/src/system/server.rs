@@ -9,6 +9,7 @@ use crate::{Function, FunctionContext};
 
 pub(crate) static FUNCTIONS: &[&[Function]] = &[
     &VERSION,
+    &CURRENT_QUERY,
     &BACKEND_PID,
     &SLEEP,
     &SLEEP_FOR,
@@ -26,6 +27,11 @@ pub(crate) static FUNCTIONS: &[&[Function]] = &[
 #[sql_function("version() -> text", oid = 89, stable)]
 fn version(context: &mut FunctionContext<'_>) -> String {
     context.session.version()
+}
+
+#[sql_function("current_query() -> text", oid = 817, volatile, called_on_null)]
+fn current_query(context: &mut FunctionContext<'_>) -> String {
+    context.session.current_query()
 }
 
 #[sql_function("pg_backend_pid() -> int4", oid = 2026, stable)]

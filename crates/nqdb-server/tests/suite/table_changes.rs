@@ -171,6 +171,41 @@ async fn what_cannot_be_published_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_loses_the_right_hears_no_more() {
+    let server = Server::start().await;
+    let mut raw = Raw::connect(server.address()).await;
+    let heard = hear(
+        &mut raw,
+        &[
+            "create table t (id int primary key, a int); create role app; grant select on t to app",
+            "select nqdb_publish_table('t')",
+            "set role app; listen \"table:t\"; reset role",
+            "insert into t values (1)",
+            "create table other (id int)",
+            "insert into t values (2)",
+            "revoke select on t from app",
+            "insert into t values (3)",
+            "grant select (id) on t to app; set role app",
+            "listen \"table:t\"",
+            "reset role; select nqdb_publish_table('t', columns => '{id}')",
+            "set role app; listen \"table:t\"; reset role",
+            "insert into t values (4)",
+            "drop table t; create table t (id int primary key); select nqdb_publish_table('t')",
+            "insert into t values (5)",
+        ],
+    )
+    .await;
+    let wanted = [
+        r#"{"op":"insert","table":"t","key":{"id":1},"row":{"id":1,"a":null}}"#,
+        r#"{"op":"insert","table":"t","key":{"id":2},"row":{"id":2,"a":null}}"#,
+        "E S=ERROR C=42501 M=permission denied for table t",
+        r#"{"op":"insert","table":"t","key":{"id":4},"row":{"id":4}}"#,
+    ];
+    assert_eq!(heard, wanted);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn definitions_keep_what_is_published_true() {
     let server = Server::start().await;
     let mut raw = Raw::connect(server.address()).await;

@@ -66,3 +66,30 @@ async fn an_open_block_shows_nothing_of_a_commit_that_is_not_synced() {
         server.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_conflict_finds_its_key_in_a_commit_that_is_not_synced() {
+    let cases = [
+        ("insert into t values (1, 10, 5) on conflict (u) do nothing", "C INSERT 0 0"),
+        ("insert into t values (1, 10, 5) on conflict (u) do update set n = t.n + 1", "C INSERT 0 1"),
+    ];
+    for (insert, answer) in cases {
+        let disk = GatedDisk::new();
+        let server = Server::start_over(disk.clone()).await;
+        let opener = Opener(disk.clone());
+        let mut first = Raw::connect(server.address()).await;
+        let mut second = Raw::connect(server.address()).await;
+        first.replay(&[Query("create table t (id int primary key, u int unique, n int)")]).await;
+        disk.close();
+        first.write(&Query("insert into t values (1, 10, 0)").encode()).await;
+        assert!(is_silent(&first).await, "the commit is not synced");
+        // The primary key is met first, but it is not the one that ON CONFLICT names.
+        second.write(&Query(insert).encode()).await;
+        assert!(is_silent(&second).await, "{insert}: nor is what was found in it");
+        drop(opener);
+        assert_eq!(first.answers().await, ["C INSERT 0 1", "Z I"]);
+        assert_eq!(second.answers().await, [answer, "Z I"], "{insert}");
+        drop((first, second));
+        server.stop().await;
+    }
+}

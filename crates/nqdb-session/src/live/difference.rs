@@ -60,6 +60,12 @@ impl Rows {
         }
     }
 
+    /// What the rows hold in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let text = |text: &String| text.len() + size_of::<String>();
+        self.rows.iter().map(|(key, row)| text(key) + row.as_ref().map_or(size_of::<String>(), text)).sum()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         self.rows.iter().map(|(key, row)| row.as_deref().unwrap_or(key))
     }

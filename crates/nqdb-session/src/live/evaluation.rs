@@ -17,7 +17,7 @@ use nqdb_types::{Datum, FormatContext, Oid};
 
 use super::difference::Rows;
 use super::query::LiveQuery;
-use super::{RESULT_BYTES_MAX, ROWS_MAX};
+use super::{Held, RESULT_BYTES_MAX, ROWS_MAX};
 use crate::client_sink::{ClientSink, Formats};
 use crate::extended::BindRequest;
 use crate::instance::Instance;
@@ -39,6 +39,8 @@ pub(super) struct Evaluated {
     pub rows: Rows,
     /// The newest commit that it shows.
     pub csn: u64,
+    /// The room that it takes.
+    _held: Held,
 }
 
 impl Evaluated {
@@ -125,8 +127,9 @@ impl Session {
             None => self.primary_key_of(plan, &columns),
         };
         let rows = self.rows_of(&columns, &result.rows, key.as_deref(), request.key.is_none())?;
+        let held = self.surroundings.instance.live.hold(rows.bytes())?;
         self.sync().await?;
-        Ok(Evaluated { columns_json: self.columns_json(&columns), rows, csn })
+        Ok(Evaluated { columns_json: self.columns_json(&columns), rows, csn, _held: held })
     }
 
     fn rows_of(

@@ -46,6 +46,8 @@ pub const QUERIES_MAX: usize = 1_000;
 pub const ROWS_MAX: usize = 10_000;
 /// The rows of one result as JSON, bytes.
 pub const RESULT_BYTES_MAX: usize = 4 << 20;
+/// What all results hold, those that are being compared counted twice, bytes.
+pub const HELD_BYTES_MAX: usize = 256 << 20;
 /// Evaluations at the same time.
 const EVALUATIONS_MAX: usize = 2;
 /// The database of the channels of live queries: none, so that nobody else reaches them.
@@ -76,6 +78,20 @@ pub struct LiveQueries {
     watched: AtomicUsize,
     state: Mutex<Known>,
     evaluations: Semaphore,
+    held_bytes: Arc<AtomicUsize>,
+}
+
+/// Room for a result, given back when dropped.
+#[derive(Debug)]
+struct Held {
+    all: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -92,6 +108,7 @@ impl Default for LiveQueries {
             watched: AtomicUsize::new(0),
             state: Mutex::default(),
             evaluations: Semaphore::new(EVALUATIONS_MAX),
+            held_bytes: Arc::default(),
         }
     }
 }
@@ -126,6 +143,21 @@ impl LiveQueries {
     /// How many queries there are.
     pub fn count(&self) -> usize {
         self.state.lock().queries.len()
+    }
+
+    /// What the results hold, bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Takes room for a result; 54000 when there is none.
+    fn hold(&self, bytes: usize) -> SqlResult<Held> {
+        let held = Held { all: self.held_bytes.clone(), bytes };
+        if self.held_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > HELD_BYTES_MAX {
+            let message = format!("the results of live queries can hold {HELD_BYTES_MAX} bytes at most");
+            return Err(SqlError::new(PROGRAM_LIMIT_EXCEEDED, message));
+        }
+        Ok(held)
     }
 
     /// A transaction has committed, and all may see it, that may have changed these relations.
@@ -234,5 +266,21 @@ impl Instance {
         drop(state);
         tokio::spawn(query::keep_up(self.clone(), query.clone()));
         Ok(query)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_hold_no_more_than_there_is_room_for() {
+        let live = LiveQueries::default();
+        let most = live.hold(HELD_BYTES_MAX).unwrap();
+        assert_eq!(live.hold(1).unwrap_err().code(), PROGRAM_LIMIT_EXCEEDED);
+        assert_eq!(live.held_bytes(), HELD_BYTES_MAX);
+        drop(most);
+        assert_eq!(live.held_bytes(), 0);
+        assert!(live.hold(1).is_ok());
     }
 }

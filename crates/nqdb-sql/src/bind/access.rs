@@ -56,6 +56,13 @@ impl Binder<'_> {
         self.note_read(relation, readable);
     }
 
+    /// Notes by which addresses the relation that was noted last may be asked to lock rows. Nothing reads them.
+    pub(super) fn note_address(&mut self, address: Option<ColumnId>) {
+        if let (Some(address), Some(noted)) = (address, self.accesses.last_mut()) {
+            noted.readable.push((0, address));
+        }
+    }
+
     /// Says which columns of a noted relation can be read, once they have ids.
     pub(super) fn note_columns(&mut self, place: AccessPlace, readable: Vec<(i16, ColumnId)>) {
         if let Some(noted) = self.accesses.get_mut(place.first) {
@@ -151,7 +158,7 @@ impl Binder<'_> {
         self.note_numbers(place, table, &positions, |columns| &mut columns.updated);
     }
 
-    /// The table whose row has this column is to be locked: that needs the right to change it.
+    /// The relation whose rows have this column is to be locked: that needs the right to change it.
     pub(super) fn note_lock(&mut self, column: ColumnId) {
         let of_column = |noted: &&mut NotedAccess| noted.readable.iter().any(|(_, id)| *id == column);
         if let Some(noted) = self.accesses.iter_mut().find(of_column) {

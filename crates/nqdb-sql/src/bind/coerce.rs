@@ -99,7 +99,8 @@ impl Binder<'_> {
     fn convert_unknown(&mut self, expr: Expr, target: Type) -> SqlResult<Option<Expr>> {
         let Expr { kind, ty, nullable, position } = expr;
         let category = type_category(target.oid);
-        let takes_values = |oid: Oid| matches!(oid, oid::ANY | oid::RECORD | oid::RECORD_ARRAY);
+        let takes_values =
+            |oid: Oid| matches!(oid, oid::ANY | oid::RECORD | oid::RECORD_ARRAY | oid::VOID | oid::CSTRING);
         // The catalog has columns of type anyarray; a NULL may stand beside them.
         let is_null = target.oid == oid::ANYARRAY && matches!(kind, ExprKind::Literal(Datum::Null));
         if category.is_none_or(|category| category == 'P' && !takes_values(target.oid) && !is_null) {

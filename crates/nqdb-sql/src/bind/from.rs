@@ -109,8 +109,9 @@ impl Binder<'_> {
 
     fn bind_factor(&mut self, factor: &TableFactor) -> SqlResult<FromItem> {
         self.cx.session.check_interruption()?;
-        let item = self.bind_factor_parts(factor)?;
+        let mut item = self.bind_factor_parts(factor)?;
         self.note_factor(factor, &item)?;
+        self.note_lockable(factor, &mut item);
         Ok(item)
     }
 
@@ -128,9 +129,6 @@ impl Binder<'_> {
                 sample,
                 index_hints,
             } => {
-                if sample.is_some() {
-                    return Err(SqlError::unsupported("TABLESAMPLE"));
-                }
                 if !with_hints.is_empty()
                     || version.is_some()
                     || !partitions.is_empty()
@@ -142,6 +140,9 @@ impl Binder<'_> {
                 let alias = alias.as_ref().map(|alias| self.table_alias(alias)).transpose()?;
                 match args {
                     Some(ast::TableFunctionArgs { args, settings }) => {
+                        if let Some(sample) = sample {
+                            return Err(self.misplaced_sample(sample));
+                        }
                         if settings.is_some() {
                             return Err(SqlError::unsupported("this clause of FROM"));
                         }
@@ -152,13 +153,17 @@ impl Binder<'_> {
                         refuse_definitions(alias.as_ref())?;
                         let TableName { schema, name, position } = table_name(name)?;
                         let item = self.bind_named_table(schema.as_deref(), &name, position)?;
-                        apply_alias(item, alias)
+                        let mut item = apply_alias(item, alias)?;
+                        if let Some(sample) = sample {
+                            self.bind_table_sample(&mut item, sample, position)?;
+                        }
+                        Ok(item)
                     }
                 }
             }
             TableFactor::Derived { lateral, subquery, alias, sample } => {
-                if sample.is_some() {
-                    return Err(SqlError::unsupported("TABLESAMPLE"));
+                if let Some(sample) = sample {
+                    return Err(self.misplaced_sample(sample));
                 }
                 let Some(alias) = alias else {
                     let kind = if matches!(*subquery.body, ast::SetExpr::Values(_)) { "VALUES" } else { "subquery" };
@@ -303,8 +308,15 @@ impl Binder<'_> {
         }
         self.add_system_columns(table, &mut ids);
         let system = ids.iter().filter_map(|(at, id)| Some((SystemColumn::at(*at)?, *id))).collect();
-        let rel =
-            Rel::Scan { table: Arc::clone(table), alias: table.name.clone(), columns: ids, address: None, position };
+        let address = (self.locking_levels > 0).then(|| self.new_column(Type::BYTEA, true, None));
+        let rel = Rel::Scan {
+            table: Arc::clone(table),
+            alias: table.name.clone(),
+            columns: ids,
+            address,
+            sample: None,
+            position,
+        };
         let scope_table = ScopeTable {
             name: table.name.clone(),
             schema: Some(table.schema_name.clone()),
@@ -317,6 +329,7 @@ impl Binder<'_> {
         };
         let item = FromItem { rel, tables: vec![scope_table], columns, hidden: Vec::new() };
         self.note_item(table.oid, table.live_columns().map(|(_, column)| column.attnum), &item);
+        self.note_address(address);
         item
     }
 
@@ -505,6 +518,7 @@ impl Binder<'_> {
         tables.extend(right.tables);
         if let Some(merged_table) = merged_table {
             check_unique(&tables, std::slice::from_ref(&merged_table))?;
+            self.note_merged_columns(&merged_table.name);
             tables.push(merged_table);
         }
         let mut hidden = left.hidden;

@@ -90,6 +90,7 @@ impl Binder<'_> {
             alias: alias.to_string(),
             columns: old.clone(),
             address: Some(address),
+            sample: None,
             position: None,
         };
         (scan, address)

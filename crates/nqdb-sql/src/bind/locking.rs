@@ -1,66 +1,151 @@
 //! FOR UPDATE, FOR NO KEY UPDATE, FOR SHARE, FOR KEY SHARE: which tables of FROM have their rows locked, and how.
+//!
+//! The clauses are read before FROM is bound; each item of FROM then finds out what they say of it, and of the tables inside
+//! of it where it is a view or a subquery ([`super::locked_rel`]). What is wrong with that is said when all else is right.
 
 use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_TABLE};
 use nqdb_txn::RowLock;
-use nqdb_types::Type;
-use sqlparser::ast::{self, LockClause, NonBlock, ObjectNamePart};
+use sqlparser::ast::{self, LockClause, NonBlock, ObjectNamePart, TableFactor};
 
-use super::operators::conjunction;
-use super::scope::ScopeTable;
+use super::from::FromItem;
+use super::locked_rel::{Lock, LockedTable, is_nullable_column, nullable_side};
 use super::{Binder, span_position};
-use crate::ir::{ColumnId, Expr, JoinKind, LockWait, Query, Rel, RowLocking};
+use crate::ir::{ColumnId, Expr, LockWait, Rel};
 use crate::names::name_of;
 use crate::parse::LOCK_MODES;
 use crate::plan::mentions::{expressions, operands, subquery, walk};
 
 /// One locking clause.
-struct Clause {
-    mode: RowLock,
+#[derive(Clone, Debug)]
+pub(super) struct Clause {
+    lock: Lock,
     /// As messages name it.
     name: &'static str,
-    wait: LockWait,
     /// The tables after OF; none: all.
     tables: Vec<(String, Option<u32>)>,
 }
 
-/// A table whose rows are to be locked, before it is known which of its columns are read.
-pub(super) struct LockedTable {
-    first_column: ColumnId,
-    mode: RowLock,
-    wait: LockWait,
+/// What the locking clauses of a query level say, and what its FROM has for them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Locking {
+    clauses: Vec<Clause>,
+    items: Vec<Item>,
+}
+
+/// An item of FROM as locking clauses see it.
+#[derive(Clone, Debug)]
+struct Item {
+    name: String,
+    /// What cannot be locked, for messages of a clause that names it. A clause that names nothing passes over it.
+    unlockable: Option<&'static str>,
+    first_column: Option<ColumnId>,
+    /// What the clauses say of it together.
+    lock: Option<Lock>,
+    tables: Vec<LockedTable>,
+    /// Why its rows cannot be locked.
+    error: Option<SqlError>,
 }
 
 impl Binder<'_> {
-    /// The tables that the locking clauses of a SELECT mean, while its FROM is in scope.
+    /// Reads the locking clauses of a SELECT whose FROM is going to be bound.
+    pub(super) fn declare_locks(&mut self, locks: &[LockClause]) -> SqlResult<()> {
+        let clauses = locks.iter().map(read_clause).collect::<SqlResult<Vec<Clause>>>()?;
+        self.scope().locking = Locking { clauses, items: Vec::new() };
+        Ok(())
+    }
+
+    /// Notes an item of FROM, and lets the clauses reach the tables inside of it.
+    pub(super) fn note_lockable(&mut self, factor: &TableFactor, item: &mut FromItem) {
+        if self.scope().locking.clauses.is_empty() {
+            return;
+        }
+        let unlockable = match (factor, &item.rel) {
+            (TableFactor::NestedJoin { alias: None, .. }, _) => return,
+            (TableFactor::NestedJoin { .. }, _) => Some("a join"),
+            (TableFactor::Derived { .. }, _) => None,
+            (TableFactor::Table { args: None, .. }, Rel::WithScan { .. } | Rel::WorkTable { .. }) => {
+                Some("a WITH query")
+            }
+            (TableFactor::Table { args: None, .. }, _) => None,
+            _ => Some("a function"),
+        };
+        let Some(table) = item.tables.first() else { return };
+        let (name, first_column) = (table.name.clone(), table.columns.first().map(|column| column.id));
+        self.note_lockable_as(name, first_column, unlockable, &mut item.rel);
+    }
+
+    /// Notes the alias of a join's merged columns.
+    pub(super) fn note_merged_columns(&mut self, alias: &str) {
+        if !self.scope().locking.clauses.is_empty() {
+            self.note_lockable_as(alias.to_owned(), None, Some("a join"), &mut Rel::OneRow);
+        }
+    }
+
+    fn note_lockable_as(
+        &mut self,
+        name: String,
+        first_column: Option<ColumnId>,
+        unlockable: Option<&'static str>,
+        rel: &mut Rel,
+    ) {
+        let locking = &self.scope().locking;
+        let means =
+            |clause: &&Clause| clause.tables.is_empty() || clause.tables.iter().any(|(table, _)| *table == name);
+        let lock = locking.clauses.iter().filter(means).map(|clause| clause.lock).reduce(Lock::and);
+        let mut item = Item { name, unlockable, first_column, lock, tables: Vec::new(), error: None };
+        if let Some(lock) = lock.filter(|_| unlockable.is_none()) {
+            item.error = self.lock_inside(rel, lock, &mut item.tables).err();
+        }
+        self.scope().locking.items.push(item);
+    }
+
+    /// The tables that the locking clauses of a SELECT mean, whose FROM has been bound to `rel`.
+    /// `has_windows`: the SELECT calls window functions.
     pub(super) fn bind_locks(
         &mut self,
         select: &ast::Select,
         rel: &Rel,
-        locks: &[LockClause],
+        has_windows: bool,
     ) -> SqlResult<Vec<LockedTable>> {
-        let mut locked: Vec<LockedTable> = Vec::new();
-        for lock in locks {
-            let clause = read_clause(lock)?;
-            self.refuse_unlockable(select, clause.name)?;
-            let tables = self.scope().tables.clone();
-            if clause.tables.is_empty() {
-                for table in &tables {
-                    self.lock_table(table, rel, &clause, None, &mut locked)?;
-                }
+        let Locking { clauses, mut items } = std::mem::take(&mut self.scope().locking);
+        if clauses.is_empty() {
+            return Ok(Vec::new());
+        }
+        for clause in &clauses {
+            self.refuse_unlockable(select, has_windows, clause.name)?;
+            if clause.tables.is_empty()
+                && let Some(error) = items.iter_mut().find_map(|item| item.error.take())
+            {
+                return Err(error);
             }
             for (name, position) in &clause.tables {
-                let Some(table) = tables.iter().find(|table| table.name == *name) else {
+                let Some(item) = items.iter_mut().find(|item| item.name == *name) else {
                     let message = format!("relation \"{name}\" in {} clause not found in FROM clause", clause.name);
                     return Err(SqlError::new(UNDEFINED_TABLE, message).or_position(*position));
                 };
-                self.lock_table(table, rel, &clause, Some(*position), &mut locked)?;
+                if let Some(what) = item.unlockable {
+                    let message = format!("{} cannot be applied to {what}", clause.name);
+                    return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).or_position(*position));
+                }
+                if let Some(error) = item.error.take() {
+                    return Err(error);
+                }
             }
+        }
+        let mut locked = Vec::new();
+        for mut item in items {
+            if let Some(lock) = item.lock.filter(|_| item.unlockable.is_none())
+                && item.first_column.is_some_and(|id| is_nullable_column(rel, id))
+            {
+                return Err(nullable_side(lock));
+            }
+            locked.append(&mut item.tables);
         }
         Ok(locked)
     }
 
     /// 0A000 for a SELECT whose rows are not rows of tables.
-    fn refuse_unlockable(&mut self, select: &ast::Select, name: &str) -> SqlResult<()> {
+    fn refuse_unlockable(&mut self, select: &ast::Select, has_windows: bool, name: &str) -> SqlResult<()> {
         let grouped = match &select.group_by {
             ast::GroupByExpr::All(_) => true,
             ast::GroupByExpr::Expressions(expressions, _) => !expressions.is_empty(),
@@ -74,92 +159,25 @@ impl Binder<'_> {
             "HAVING clause"
         } else if !scope.aggregates.is_empty() {
             "aggregate functions"
+        } else if has_windows {
+            "window functions"
         } else if !scope.set_calls.is_empty() {
             "set-returning functions in the target list"
         } else {
             return Ok(());
         };
-        Err(SqlError::new(FEATURE_NOT_SUPPORTED, format!("{name} is not allowed with {what}")))
+        Err(not_allowed(name, what))
     }
+}
 
-    fn lock_table(
-        &self,
-        table: &ScopeTable,
-        rel: &Rel,
-        clause: &Clause,
-        named_at: Option<Option<u32>>,
-        locked: &mut Vec<LockedTable>,
-    ) -> SqlResult<()> {
-        let Some(first) = table.columns.first() else { return Ok(()) };
-        let refuse = |what: &str| {
-            let message = format!("{} cannot be applied to {what}", clause.name);
-            Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).or_position(named_at.flatten()))
-        };
-        match find_source(rel, first.id, false) {
-            Some((Rel::Scan { .. }, true)) => return refuse("the nullable side of an outer join"),
-            Some((Rel::Scan { .. }, false)) => {}
-            Some((Rel::FunctionScan { .. }, _)) if named_at.is_some() => return refuse("a function"),
-            Some((Rel::Values { .. }, _)) if named_at.is_some() => return refuse("VALUES"),
-            Some((Rel::WithScan { .. } | Rel::WorkTable { .. }, _)) if named_at.is_some() => {
-                return refuse("a WITH query");
-            }
-            Some((Rel::FunctionScan { .. } | Rel::Values { .. } | Rel::WithScan { .. } | Rel::WorkTable { .. }, _)) => {
-                return Ok(());
-            }
-            _ => return Err(SqlError::unsupported(format!("{} of a subquery or a join", clause.name))),
-        }
-        match locked.iter_mut().find(|other| other.first_column == first.id) {
-            // The strongest mode counts, and the least patient answer.
-            Some(other) => {
-                other.mode = other.mode.max(clause.mode);
-                if other.wait != LockWait::NoWait && clause.wait != LockWait::Block {
-                    other.wait = clause.wait;
-                }
-            }
-            None => locked.push(LockedTable { first_column: first.id, mode: clause.mode, wait: clause.wait }),
-        }
-        Ok(())
-    }
-
-    /// A table to lock must be recognised by a column when the unused ones are gone.
-    pub(super) fn keep_locked_columns(&mut self, locked: &[LockedTable]) {
-        for table in locked {
-            if let Some(info) = self.columns.get_mut(table.first_column.0 as usize) {
-                info.used = true;
-            }
-            self.note_lock(table.first_column);
-        }
-    }
-
-    /// Puts the locking above a finished SELECT, below its LIMIT.
-    pub(super) fn apply_locks(&mut self, query: &mut Query, locked: Vec<LockedTable>) -> SqlResult<()> {
-        if locked.is_empty() {
-            return Ok(());
-        }
-        let mut conditions = Vec::new();
-        let mut recompute = Vec::new();
-        collect(&query.rel, &mut conditions, &mut recompute);
-        let mut locks = Vec::with_capacity(locked.len());
-        for LockedTable { first_column, mode, wait } in locked {
-            let address = self.new_column(Type::BYTEA, true, None);
-            let Some((table, columns)) = show_address(&mut query.rel, first_column, address) else {
-                return Err(SqlError::internal("a table to lock is not in its query"));
-            };
-            locks.push(RowLocking { table, address, columns, mode, wait });
-        }
-        let recheck = if conditions.is_empty() { None } else { Some(conjunction(conditions)) };
-        for expr in recheck.iter().chain(recompute.iter().map(|(_, expr)| expr)) {
-            self.refer_again(expr);
-        }
-        let input = Box::new(std::mem::replace(&mut query.rel, Rel::OneRow));
-        query.rel = Rel::LockRows { input, locks, recheck, recompute };
-        Ok(())
-    }
+/// 0A000 for rows that are not rows of tables.
+pub(super) fn not_allowed(name: &str, what: &str) -> SqlError {
+    SqlError::new(FEATURE_NOT_SUPPORTED, format!("{name} is not allowed with {what}"))
 }
 
 impl Binder<'_> {
     /// Counts the references to WITH queries in an expression that was copied: each stays one query with two readers.
-    fn refer_again(&mut self, expr: &Expr) {
+    pub(super) fn refer_again(&mut self, expr: &Expr) {
         if let Some(query) = subquery(expr) {
             walk(&query.rel, &mut |rel| {
                 if let Rel::WithScan { id, .. } = rel
@@ -181,11 +199,11 @@ fn read_clause(lock: &LockClause) -> SqlResult<Clause> {
         ObjectNamePart::Function(_) => None,
     });
     let mode = parts.next().and_then(|mode| LOCK_MODES.iter().position(|known| mode.value == *known));
-    let (mode, name) = match mode {
-        Some(0) => (RowLock::Update, "FOR UPDATE"),
-        Some(1) => (RowLock::NoKeyUpdate, "FOR NO KEY UPDATE"),
-        Some(2) => (RowLock::Share, "FOR SHARE"),
-        Some(3) => (RowLock::KeyShare, "FOR KEY SHARE"),
+    let mode = match mode {
+        Some(0) => RowLock::Update,
+        Some(1) => RowLock::NoKeyUpdate,
+        Some(2) => RowLock::Share,
+        Some(3) => RowLock::KeyShare,
         _ => return Err(SqlError::new(SYNTAX_ERROR, "syntax error in a locking clause")),
     };
     let wait = match nonblock {
@@ -194,74 +212,11 @@ fn read_clause(lock: &LockClause) -> SqlResult<Clause> {
         Some(NonBlock::SkipLocked) => LockWait::SkipLocked,
     };
     let tables = parts.map(|part| (name_of(part), span_position(part.span))).collect();
-    Ok(Clause { mode, name, wait, tables })
+    let lock = Lock { mode, wait };
+    Ok(Clause { lock, name: lock.name(), tables })
 }
 
 /// The name of the first clause, for messages of those that cannot have one.
 pub(super) fn first_lock_name(locks: &[LockClause]) -> SqlResult<&'static str> {
     locks.first().map_or(Ok("FOR UPDATE"), |lock| read_clause(lock).map(|clause| clause.name))
-}
-
-/// The relation of FROM that defines a column, and whether an outer join may set it to NULL.
-fn find_source(rel: &Rel, id: ColumnId, nullable: bool) -> Option<(&Rel, bool)> {
-    match rel {
-        Rel::Scan { columns, .. } => columns.iter().any(|(_, own)| *own == id).then_some((rel, nullable)),
-        Rel::Values { columns, .. } => columns.iter().any(|(own, _)| *own == id).then_some((rel, nullable)),
-        Rel::WithScan { columns, .. } | Rel::WorkTable { columns, .. } => {
-            columns.iter().any(|(_, own, _)| *own == id).then_some((rel, nullable))
-        }
-        Rel::FunctionScan { functions, ordinality } => {
-            let own = functions.iter().flat_map(|function| &function.columns).any(|column| column.id == id);
-            (own || *ordinality == Some(id)).then_some((rel, nullable))
-        }
-        Rel::Join { kind, left, right, .. } => {
-            let nulls_left = matches!(kind, JoinKind::Right | JoinKind::Full);
-            let nulls_right = matches!(kind, JoinKind::Left | JoinKind::Full);
-            find_source(left, id, nullable || nulls_left).or_else(|| find_source(right, id, nullable || nulls_right))
-        }
-        Rel::Filter { input, .. } => find_source(input, id, nullable),
-        Rel::Extend { input, .. } => find_source(input, id, nullable),
-        _ => None,
-    }
-}
-
-/// The conditions that a row of the query satisfies, and the columns that are computed of it.
-fn collect(rel: &Rel, conditions: &mut Vec<Expr>, computed: &mut Vec<(ColumnId, Expr)>) {
-    match rel {
-        Rel::Sort { input, .. } | Rel::Limit { input, .. } => collect(input, conditions, computed),
-        Rel::Filter { input, predicate } => {
-            conditions.push(predicate.clone());
-            collect(input, conditions, computed);
-        }
-        Rel::Extend { input, columns } => {
-            collect(input, conditions, computed);
-            computed.extend(columns.iter().cloned());
-        }
-        Rel::Join { kind: JoinKind::Inner | JoinKind::Cross, left, right, on } => {
-            collect(left, conditions, computed);
-            collect(right, conditions, computed);
-            conditions.extend(on.iter().cloned());
-        }
-        Rel::Join { kind: JoinKind::Left, left, .. } => collect(left, conditions, computed),
-        Rel::Join { kind: JoinKind::Right, right, .. } => collect(right, conditions, computed),
-        _ => {}
-    }
-}
-
-/// A table, and the columns that its scan reads.
-type ScannedTable = (std::sync::Arc<nqdb_catalog::TableDef>, Vec<(usize, ColumnId)>);
-
-/// Makes the scan that defines a column give addresses; gives its table and the columns that it reads.
-fn show_address(rel: &mut Rel, id: ColumnId, shown: ColumnId) -> Option<ScannedTable> {
-    match rel {
-        Rel::Scan { table, columns, address, .. } if columns.iter().any(|(_, own)| *own == id) => {
-            *address = Some(shown);
-            Some((table.clone(), columns.clone()))
-        }
-        Rel::Join { left, right, .. } => show_address(left, id, shown).or_else(|| show_address(right, id, shown)),
-        Rel::Filter { input, .. } | Rel::Extend { input, .. } | Rel::Sort { input, .. } => {
-            show_address(input, id, shown)
-        }
-        _ => None,
-    }
 }

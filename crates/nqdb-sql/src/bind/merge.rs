@@ -13,7 +13,8 @@ use super::insert::Target;
 use super::scope::{Clause, Scope};
 use super::table_row::{Row, row_table};
 use crate::ir::{Expr, JoinKind, JoinedChange, Merge, MergeAction, MergeClause, Rel};
-use crate::parse::DEFAULT_VALUES;
+use crate::parse::{DEFAULT_VALUES, OVERRIDING_SYSTEM, OVERRIDING_USER};
+use crate::statement::Overriding;
 
 impl Binder<'_> {
     pub(super) fn bind_merge(&mut self, merge: &ast::Merge) -> SqlResult<Merge> {
@@ -148,6 +149,7 @@ impl Binder<'_> {
         let [row] = values.rows.as_slice() else {
             return Err(SqlError::new(SYNTAX_ERROR, "syntax error at or near \",\""));
         };
+        let (columns, overriding) = without_overriding(columns);
         let mut given: Vec<(usize, Expr)> = Vec::new();
         let items = row.content.as_slice();
         if !matches!(items, [ast::Expr::Identifier(only)] if only.value == DEFAULT_VALUES) {
@@ -158,7 +160,7 @@ impl Binder<'_> {
                 return Err(SqlError::unsupported("a part of an array as a target of MERGE"));
             }
             for (item, target) in items.iter().zip(&targets) {
-                given.push((target.at, self.bind_item(table, item, target, None)?));
+                given.push((target.at, self.bind_item(table, item, target, overriding)?));
             }
             let named: Vec<usize> = given.iter().map(|(at, _)| *at).collect();
             self.note_inserted(place, table, &named);
@@ -169,6 +171,19 @@ impl Binder<'_> {
             }
         }
         Ok(MergeAction::Insert(given))
+    }
+}
+
+/// The columns that are named, and the OVERRIDING that the parser put behind them.
+fn without_overriding(columns: &[ast::ObjectName]) -> (&[ast::ObjectName], Option<Overriding>) {
+    let marker = |name: &ast::ObjectName| match name.0.as_slice() {
+        [ast::ObjectNamePart::Identifier(marker)] if marker.value == OVERRIDING_SYSTEM => Some(Overriding::System),
+        [ast::ObjectNamePart::Identifier(marker)] if marker.value == OVERRIDING_USER => Some(Overriding::User),
+        _ => None,
+    };
+    match columns.split_last() {
+        Some((last, named)) if marker(last).is_some() => (named, marker(last)),
+        _ => (columns, None),
     }
 }
 

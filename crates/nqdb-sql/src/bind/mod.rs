@@ -47,6 +47,7 @@ mod joined_change;
 mod lateral;
 mod levels;
 mod literal;
+mod locked_rel;
 mod locking;
 mod merge;
 mod operators;
@@ -70,6 +71,7 @@ mod subscript_target;
 mod syntax_functions;
 mod system_relation;
 mod table_row;
+mod table_sample;
 mod types;
 mod update;
 mod view_target;
@@ -84,11 +86,12 @@ use std::sync::Arc;
 
 use nqdb_catalog::{ColumnDef, Snapshot, TableDef};
 use nqdb_functions::{CastContext, FunctionContext, SessionFunctions};
-use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, SqlError, SqlResult};
+use nqdb_sqlstate::{FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, SYNTAX_ERROR, SqlError, SqlResult};
 use nqdb_types::{FormatContext, RecordShape, Type, holds_records, oid};
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
+use crate::definition::Definition;
 use crate::ir::{Bound, ColumnId, Expr, WithQuery};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse_expression};
@@ -146,6 +149,11 @@ impl BindContext<'_> {
     }
 }
 
+/// 42601 for SELECT INTO where rows are wanted.
+pub(crate) fn into_not_allowed() -> SqlError {
+    SqlError::new(SYNTAX_ERROR, "SELECT ... INTO is not allowed here")
+}
+
 /// Binds a statement of kind [`StatementKind::Rows`]; `params` gets the types that the statement decides. Gives what the
 /// statement means, and what it needs to be allowed.
 ///
@@ -154,6 +162,9 @@ pub fn bind(parsed: &Parsed, cx: &BindContext<'_>, params: &mut ParamTypes) -> S
     let statement = match &parsed.kind {
         StatementKind::Rows(statement) => statement,
         StatementKind::Refused(error) => return Err(error.clone()),
+        StatementKind::Define(definition) if matches!(**definition, Definition::TableAs(_)) => {
+            return Err(into_not_allowed());
+        }
         _ => return Err(SqlError::internal("only statements over rows are bound")),
     };
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), params);
@@ -204,7 +215,7 @@ impl Binder<'_> {
 }
 
 /// Whether the body of a query is a change of rows.
-fn is_change(body: &ast::SetExpr) -> bool {
+pub(crate) fn is_change(body: &ast::SetExpr) -> bool {
     use ast::SetExpr;
     matches!(body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_))
 }
@@ -425,6 +436,8 @@ struct Binder<'a> {
     depth: usize,
     /// How deep the query at hand can get, as far as it is bound: see `levels`.
     levels: usize,
+    /// Of how many queries around what is bound, locking clauses may reach it.
+    locking_levels: usize,
     /// A system view is being bound: what it reads is not the user's doing.
     in_system_view: bool,
     /// The stored query that is being bound, which says what its relation names mean.
@@ -477,6 +490,7 @@ impl<'a> Binder<'a> {
             notes: None,
             depth: 0,
             levels: 0,
+            locking_levels: 0,
             in_system_view: false,
             stored: None,
             recorded: None,

@@ -65,8 +65,14 @@ pub fn bind_retype(
         }
         output.push(OutputColumn { id, name: column.name.clone(), ty: column.ty, origin: None });
     }
-    let scan =
-        Rel::Scan { table: Arc::clone(old), alias: old.name.clone(), columns: row, address: None, position: None };
+    let scan = Rel::Scan {
+        table: Arc::clone(old),
+        alias: old.name.clone(),
+        columns: row,
+        address: None,
+        sample: None,
+        position: None,
+    };
     let rel = Rel::Extend { input: Box::new(scan), columns: converted };
     binder.fill(new, Query { rel, output })
 }

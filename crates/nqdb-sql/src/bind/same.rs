@@ -1,8 +1,10 @@
 //! Whether two bound expressions are the same one, written twice: for GROUP BY, ORDER BY and DISTINCT.
 
-use crate::ir::{Expr, ExprKind, Subscript};
+use crate::ir::{Expr, ExprKind, Query, Subscript};
+use crate::plan::mentions::visible;
 
-/// Structural equality. Subqueries are never the same: each is its own.
+/// Structural equality. Subqueries are the same only where one is a copy of the other, which GROUP BY makes of what it
+/// names by position.
 pub(crate) fn same_expr(a: &Expr, b: &Expr) -> bool {
     a.ty == b.ty && same_kind(&a.kind, &b.kind)
 }
@@ -17,6 +19,17 @@ fn same_option(a: Option<&Expr>, b: Option<&Expr>) -> bool {
         (Some(a), Some(b)) => same_expr(a, b),
         _ => false,
     }
+}
+
+/// Columns are unique within a statement, so two queries that define the same ones were bound once.
+fn same_query(a: &Query, b: &Query) -> bool {
+    let columns = |query: &Query| {
+        let mut columns = Vec::new();
+        visible(&query.rel, &mut columns);
+        columns
+    };
+    let own = columns(a);
+    !own.is_empty() && own == columns(b)
 }
 
 fn same_subscripts(a: &[Subscript], b: &[Subscript]) -> bool {
@@ -68,6 +81,13 @@ fn same_kind(a: &ExprKind, b: &ExprKind) -> bool {
             K::QuantifiedArray { arg: a, function: f, array: x, all: m },
             K::QuantifiedArray { arg: b, function: g, array: y, all: n },
         ) => f == g && m == n && same_expr(a, b) && same_expr(x, y),
+        (K::ScalarSubquery(a), K::ScalarSubquery(b))
+        | (K::Exists(a), K::Exists(b))
+        | (K::ArraySubquery(a), K::ArraySubquery(b)) => same_query(a, b),
+        (
+            K::Quantified { arg: a, function: f, query: x, all: m },
+            K::Quantified { arg: b, function: g, query: y, all: n },
+        ) => f == g && m == n && same_expr(a, b) && same_query(x, y),
         (K::Array { items: a, nested: x }, K::Array { items: b, nested: y }) => x == y && same_list(a, b),
         (K::Subscript { array: a, subscripts: x }, K::Subscript { array: b, subscripts: y }) => {
             same_expr(a, b) && same_subscripts(x, y)

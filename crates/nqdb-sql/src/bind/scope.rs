@@ -201,6 +201,8 @@ pub(super) struct Scope {
     pub(super) changed_table: Option<String>,
     /// FROM reads the recursion that this query is the recursive term of.
     pub(super) reads_recursion: bool,
+    /// FOR UPDATE and its like.
+    pub(super) locking: super::locking::Locking,
     /// Set-returning calls of the select list: each becomes a function scan.
     pub(super) set_calls: Vec<super::set_calls::SetCall>,
 }
@@ -222,6 +224,7 @@ impl Scope {
             takes_sets: false,
             changed_table: None,
             reads_recursion: false,
+            locking: super::locking::Locking::default(),
             set_calls: Vec::new(),
         }
     }

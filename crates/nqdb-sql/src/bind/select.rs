@@ -76,7 +76,7 @@ impl Binder<'_> {
             flavor,
         } = select;
         if into.is_some() {
-            return Err(SqlError::unsupported("SELECT INTO"));
+            return Err(super::into_not_allowed());
         }
         if select_modifiers.as_ref().is_some_and(ast::SelectModifiers::is_any_set)
             || top.is_some()
@@ -94,7 +94,11 @@ impl Binder<'_> {
             return Err(SqlError::unsupported("this clause of SELECT"));
         }
         let items_before = self.noted_item_count();
+        self.declare_locks(tail.locks)?;
+        let is_locking = usize::from(!tail.locks.is_empty());
+        self.locking_levels += is_locking;
         let mut rel = self.bind_from(from)?;
+        self.locking_levels -= is_locking;
         self.declare_windows(named_window)?;
         let mut targets = self.in_clause(Clause::Select, |binder| binder.bind_projection(projection))?;
         let mut filter = None;
@@ -139,7 +143,7 @@ impl Binder<'_> {
                 has_locks: !tail.locks.is_empty(),
             })?;
         }
-        let locked = self.bind_locks(select, &rel, tail.locks)?;
+        let locked = self.bind_locks(select, &rel, !window_calls.is_empty())?;
         let grouped = !keys.is_empty()
             || having.is_some()
             || !self.scope().aggregates.is_empty()
@@ -160,7 +164,6 @@ impl Binder<'_> {
         }
         rel = self.project_sets(rel);
         let mut query = self.project(rel, targets, order, distinct)?;
-        self.keep_locked_columns(&locked);
         self.prune(&mut query.rel);
         self.apply_locks(&mut query, locked)?;
         self.in_clause(Clause::Limit, |binder| binder.apply_limit(&mut query, tail))?;

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use nqdb_catalog::{NamedColumn, NamedRelation, Relation, StoredQuery, TableDef, ViewDef};
 use nqdb_functions::CastContext;
 use nqdb_sqlstate::{OBJECT_NOT_IN_PREREQUISITE_STATE, SqlError, SqlResult};
-use nqdb_types::Type;
+use nqdb_types::{Oid, Type};
 use sqlparser::ast;
 
 use super::from::{FromItem, whole_row_of};
 use super::scope::{Clause, Scope, ScopeColumn, ScopeTable};
 use super::{BindContext, Binder};
+use crate::definition::Definition;
 use crate::ir::{Bound, ColumnId, Insert, Query, Rel};
 use crate::params::ParamTypes;
 use crate::parse::{Tokens, parse};
@@ -39,10 +40,10 @@ pub(super) struct Recorded {
     columns: Vec<(i16, String, ColumnId)>,
 }
 
-/// Binds a query for what its columns are and what its names mean.
-pub fn analyze_query(parsed: &Parsed, cx: &BindContext<'_>) -> SqlResult<AnalyzedQuery> {
+/// Binds a query for what its columns are and what its names mean; its parameters have these types.
+pub fn analyze_query(parsed: &Parsed, types: &[Oid], cx: &BindContext<'_>) -> SqlResult<AnalyzedQuery> {
     let query = query_of(parsed)?;
-    let mut params = ParamTypes::none();
+    let mut params = ParamTypes::given(types);
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), &mut params);
     binder.recorded = Some(Vec::new());
     binder.recorded_types = Some(Vec::new());
@@ -79,9 +80,14 @@ pub fn analyze_query(parsed: &Parsed, cx: &BindContext<'_>) -> SqlResult<Analyze
 }
 
 /// Binds the filling of a new table with the rows of a query, whose columns are the table's.
-pub fn bind_fill(parsed: &Parsed, table: &Arc<TableDef>, cx: &BindContext<'_>) -> SqlResult<(Bound, Vec<Access>)> {
+pub fn bind_fill(
+    parsed: &Parsed,
+    types: &[Oid],
+    table: &Arc<TableDef>,
+    cx: &BindContext<'_>,
+) -> SqlResult<(Bound, Vec<Access>)> {
     let query = query_of(parsed)?;
-    let mut params = ParamTypes::none();
+    let mut params = ParamTypes::given(types);
     let mut binder = Binder::new(cx, Arc::clone(&parsed.tokens), &mut params);
     let source = binder.bind_statement_query(query)?;
     Ok((binder.fill(table, source)?, binder.take_accesses()))
@@ -101,6 +107,11 @@ pub fn bind_refill(
 }
 
 fn query_of(parsed: &Parsed) -> SqlResult<&ast::Query> {
+    if let StatementKind::Define(definition) = &parsed.kind
+        && matches!(**definition, Definition::TableAs(_))
+    {
+        return Err(SqlError::new(nqdb_sqlstate::FEATURE_NOT_SUPPORTED, "views must not contain SELECT INTO"));
+    }
     let StatementKind::Rows(statement) = &parsed.kind else {
         return Err(SqlError::unsupported("this form of query in a definition"));
     };

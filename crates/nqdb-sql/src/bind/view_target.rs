@@ -396,6 +396,12 @@ fn layer_of(view: &Arc<ViewDef>) -> SqlResult<Result<Layer, Reason>> {
     if query.limit_clause.is_some() || query.fetch.is_some() {
         return Ok(Err("Views containing LIMIT or OFFSET are not automatically updatable."));
     }
+    if let [ast::TableWithJoins { relation: TableFactor::Table { sample: Some(_), .. }, joins }] =
+        select.from.as_slice()
+        && joins.is_empty()
+    {
+        return Ok(Err("Views containing TABLESAMPLE are not automatically updatable."));
+    }
     let (name, alias) = match select.from.as_slice() {
         [ast::TableWithJoins { relation: TableFactor::Table { name, alias, args: None, .. }, joins }]
             if joins.is_empty() =>

@@ -72,7 +72,8 @@ fn with_query(with: &WithQuery) -> Option<&Query> {
 /// Calls `visit` on each expression that stands directly in a relation or in the relations below it.
 pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } | Rel::WithScan { .. } | Rel::WorkTable { .. } => {}
+        Rel::OneRow | Rel::SystemScan { .. } | Rel::WithScan { .. } | Rel::WorkTable { .. } => {}
+        Rel::Scan { sample, .. } => sample.iter().flat_map(|sample| sample.expressions()).for_each(visit),
         Rel::Values { rows, .. } => rows.iter().flatten().for_each(visit),
         Rel::FunctionScan { functions, .. } => functions.iter().flat_map(TableFunction::expressions).for_each(visit),
         Rel::LockRows { input, recheck, recompute, .. } => {
@@ -128,7 +129,8 @@ pub(super) fn expressions_of(rel: &Rel, visit: &mut dyn FnMut(&Expr)) {
 /// As [`expressions_of`], with the right to change them.
 pub(super) fn expressions_of_mut<'a>(rel: &'a mut Rel, found: &mut Vec<&'a mut Expr>) {
     match rel {
-        Rel::OneRow | Rel::Scan { .. } | Rel::SystemScan { .. } | Rel::WithScan { .. } | Rel::WorkTable { .. } => {}
+        Rel::OneRow | Rel::SystemScan { .. } | Rel::WithScan { .. } | Rel::WorkTable { .. } => {}
+        Rel::Scan { sample, .. } => found.extend(sample.iter_mut().flat_map(|sample| sample.expressions_mut())),
         Rel::Values { rows, .. } => found.extend(rows.iter_mut().flatten()),
         Rel::FunctionScan { functions, .. } => {
             found.extend(functions.iter_mut().flat_map(TableFunction::expressions_mut));

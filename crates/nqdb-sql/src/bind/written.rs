@@ -436,6 +436,8 @@ impl Binder<'_> {
         }
         let here = self.scopes.len().saturating_sub(1);
         match factor {
+            // Stays as it was written.
+            TableFactor::Table { sample: Some(_), .. } => Err(lost()),
             TableFactor::Table { name, alias, args: None, .. } => {
                 let named = table_name(name)?;
                 self.note_named_table(named.schema.as_deref(), &named.name, alias.as_ref(), item)

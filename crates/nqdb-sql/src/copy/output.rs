@@ -81,7 +81,14 @@ fn table_query(table: &Arc<TableDef>, names: &[NamedAt]) -> SqlResult<Query> {
         })
         .collect();
     let columns = positions.iter().map(|position| (*position, id(*position))).collect();
-    let rel = Rel::Scan { table: table.clone(), alias: table.name.clone(), columns, address: None, position: None };
+    let rel = Rel::Scan {
+        table: table.clone(),
+        alias: table.name.clone(),
+        columns,
+        address: None,
+        sample: None,
+        position: None,
+    };
     Ok(Query { rel, output })
 }
 

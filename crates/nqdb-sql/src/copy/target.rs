@@ -26,14 +26,26 @@ pub(super) fn table(
     };
     cx.expect_schema_usage(schema, None)?;
     match cx.catalog.resolve(cx.search_path, schema, name)? {
-        Some(Relation::Table(table)) => {
+        Some(Relation::Table(table)) if table.materialized.is_none() => {
             cx.expect_own_if_temporary(table)?;
             Ok(table.clone())
         }
+        Some(Relation::Index(..)) => Err(SqlError::new(WRONG_OBJECT_TYPE, format!("\"{name}\" is an index"))),
         Some(other) => {
-            let word = if direction == CopyDirection::In { "to" } else { "from" };
+            let (word, hint) = match (direction, other) {
+                (CopyDirection::In, Relation::View(_)) => {
+                    ("to", Some("To enable copying to a view, provide an INSTEAD OF INSERT trigger."))
+                }
+                (CopyDirection::In, _) => ("to", None),
+                (CopyDirection::Out, Relation::Sequence(_)) => ("from", None),
+                (CopyDirection::Out, _) => ("from", Some("Try the COPY (SELECT ...) TO variant.")),
+            };
             let message = format!("cannot copy {word} {} \"{name}\"", other.kind_name());
-            Err(SqlError::new(WRONG_OBJECT_TYPE, message))
+            let error = SqlError::new(WRONG_OBJECT_TYPE, message);
+            Err(match hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            })
         }
         None => Err(SqlError::new(UNDEFINED_TABLE, format!("relation \"{qualified}\" does not exist"))),
     }

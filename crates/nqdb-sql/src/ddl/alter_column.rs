@@ -52,6 +52,15 @@ pub(super) fn add_column(
         Ok(written) => written,
         Err(error) => return Err(place::in_column(error, &column.definition, tokens, cx)),
     };
+    if let Some(text) = written.default.take() {
+        match cx.check_default(text, &written.new.name, written.new.ty) {
+            Ok(default) => {
+                written.default_is_volatile |= default.volatile;
+                written.new.default = Some(default.text);
+            }
+            Err(error) => return Err(place::in_column(error.into(), &column.definition, tokens, cx)),
+        }
+    }
     let has_rows = cx.any_row(&definition, "true")?;
     let default = match &written.new.default {
         Some(default) => Some(default.clone()),

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use nqdb_catalog::request::{DropBehavior, NewConstraint};
 use nqdb_catalog::{Deferral, ObjectId, Relation, ReplicaIdentity, TableDef};
 use nqdb_sqlstate::{
-    CHECK_VIOLATION, FEATURE_NOT_SUPPORTED, INVALID_PARAMETER_VALUE, Notice, OBJECT_NOT_IN_PREREQUISITE_STATE,
-    SUCCESSFUL_COMPLETION, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_OBJECT, UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
+    CHECK_VIOLATION, FEATURE_NOT_SUPPORTED, INVALID_PARAMETER_VALUE, INVALID_TABLE_DEFINITION, Notice,
+    OBJECT_NOT_IN_PREREQUISITE_STATE, SUCCESSFUL_COMPLETION, SqlError, SqlResult, UNDEFINED_COLUMN, UNDEFINED_OBJECT,
+    UNDEFINED_TABLE, WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::{RelationLock, TxnError};
 use nqdb_types::Oid;
@@ -58,7 +59,11 @@ pub(super) fn alter_table(
             alter.actions.iter().try_for_each(|action| alter_index(table.oid, index.oid, action, cx))?;
         }
         // Only what changes nothing gets here.
-        Relation::Sequence(_) => {}
+        Relation::Sequence(_) => {
+            if alter.actions.iter().any(|action| matches!(action, TableAction::SetLogged(false))) {
+                return Err(SqlError::unsupported("an unlogged sequence").into());
+            }
+        }
     }
     Ok(tag)
 }
@@ -85,7 +90,8 @@ fn expect_kind(relation: &Relation, action: &TableAction) -> SqlResult<()> {
         TableAction::Owner(_) => return Ok(()),
         TableAction::ClusterOn(_) => ("CLUSTER ON", &[TABLE, MATERIALIZED]),
         TableAction::WithoutCluster => ("SET WITHOUT CLUSTER", &[TABLE, MATERIALIZED]),
-        TableAction::SetLogged => ("SET LOGGED", &[TABLE, SEQUENCE]),
+        TableAction::SetLogged(true) => ("SET LOGGED", &[TABLE, SEQUENCE]),
+        TableAction::SetLogged(false) => ("SET UNLOGGED", &[TABLE, SEQUENCE]),
         TableAction::WithoutOids => ("SET WITHOUT OIDS", &[TABLE]),
         TableAction::SetParameters(_) => ("SET", &[TABLE, VIEW, MATERIALIZED, INDEX]),
         TableAction::ResetParameters(_) => ("RESET", &[TABLE, VIEW, MATERIALIZED, INDEX]),
@@ -154,6 +160,9 @@ fn alter_actions(
     if !is_rename && let Some(definition) = cx.draft.snapshot().table_by_oid(table).cloned() {
         cx.expect_not_open(table, &definition.name, "ALTER TABLE")?;
     }
+    if actions.iter().filter(|action| matches!(action, TableAction::SetLogged(_))).count() > 1 {
+        return Err(SqlError::new(INVALID_TABLE_DEFINITION, "cannot change persistence setting twice").into());
+    }
     let mut ordered: Vec<&TableAction> = actions.iter().collect();
     ordered.sort_by_key(|action| pass(action));
     let types: Vec<(&str, &NewType)> = ordered
@@ -212,8 +221,9 @@ fn alter_one(
             cx.writer().set_clustered(table, Some(index))
         }
         TableAction::WithoutCluster => cx.writer().set_clustered(table, None),
-        // Every table is logged, and none has OIDs.
-        TableAction::SetLogged | TableAction::WithoutOids => Ok(()),
+        TableAction::SetLogged(logged) => set_logged(&definition, *logged, cx),
+        // None has any.
+        TableAction::WithoutOids => Ok(()),
         TableAction::SetParameters(written) => {
             let parameters = storage_parameters::set(&definition.settings.parameters, written, Target::Table)?;
             cx.writer().change_settings(table, |settings| settings.parameters = parameters)
@@ -229,6 +239,36 @@ fn alter_one(
             cx.writer().change_settings(table, |settings| settings.replica_identity = identity)
         }
     }
+}
+
+/// SET LOGGED and SET UNLOGGED. Errors: 42P16 for a temporary table, and where a foreign key would lead from a logged table
+/// to one that is not.
+fn set_logged(table: &TableDef, logged: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+    let refused = |message: String| Err(SqlError::new(INVALID_TABLE_DEFINITION, message).into());
+    if table.is_temporary() {
+        let name = &table.name;
+        return refused(format!("cannot change logged status of table \"{name}\" because it is temporary"));
+    }
+    if table.settings.unlogged != logged {
+        return Ok(());
+    }
+    let snapshot = cx.draft.snapshot();
+    let is_other = |other: &&Arc<TableDef>| other.oid != table.oid && other.settings.unlogged == logged;
+    let (others, states): (Vec<u32>, _) = if logged {
+        (table.foreign_keys.iter().map(|key| key.referenced).collect(), ("logged", "unlogged"))
+    } else {
+        let refers = |other: &&Arc<TableDef>| other.foreign_keys.iter().any(|key| key.referenced == table.oid);
+        (snapshot.tables().filter(refers).map(|other| other.oid).collect(), ("unlogged", "logged"))
+    };
+    let mut others = others.iter().filter_map(|oid| snapshot.table_by_oid(*oid));
+    if let Some(other) = others.find(is_other) {
+        let (wanted, found) = states;
+        return refused(format!(
+            "could not change table \"{}\" to {wanted} because it references {found} table \"{}\"",
+            table.name, other.name
+        ));
+    }
+    cx.writer().change_settings(table.oid, |settings| settings.unlogged = !logged)
 }
 
 fn drop_column(

@@ -184,7 +184,7 @@ impl DdlContext<'_, '_> {
         let system = self.exec.txn.system().clone();
         system.wait_durable_blocking(system.engine().log_end())?;
         let view = self.exec.txn.newest_view();
-        self.fill_from(plan, view)?;
+        self.fill_from(plan, [].into(), view)?;
         Ok(())
     }
 }

@@ -100,7 +100,7 @@ impl DdlContext<'_, '_> {
         (self.enter)(&snapshot);
         let statements = parse(&query)?;
         let [parsed] = statements.as_slice() else { return Err(SqlError::internal("not one query").into()) };
-        let (bound, _) = bind_fill(parsed, &Arc::new(without_rules(&new)), &self.bind_context(&snapshot))?;
+        let (bound, _) = bind_fill(parsed, &[], &Arc::new(without_rules(&new)), &self.bind_context(&snapshot))?;
         let plan = plan(bound, &[], &PlanContext::new(snapshot.version))?;
         self.copy_planned(plan)?;
         self.writer().put_rewritten(&old, new)

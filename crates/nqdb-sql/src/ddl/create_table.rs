@@ -39,24 +39,29 @@ pub(super) fn create_table(
         cx.notice(Notice::new(DUPLICATE_TABLE, format!("relation \"{}\" already exists, skipping", name.name)));
         return Ok(CommandTag::Other("CREATE TABLE"));
     }
+    if create.unlogged {
+        expect_permanent_schema(schema, cx)?;
+    }
     let settings = settings(create)?;
     let mut constraints = Vec::new();
     let mut own_constraints = Vec::new();
     let mut columns = Vec::with_capacity(create.items.len());
     let mut copied = Copied::default();
+    let mut defaults = Vec::new();
     let mut generated = Vec::new();
     for item in &create.items {
         match item {
             TableItem::Like(like) => copied.add(like, &mut columns, cx)?,
             TableItem::Constraint(constraint) => own_constraints.push(table_constraint(constraint)?),
             TableItem::Column(column) => {
-                let column = match column_of(column, &name.name, cx) {
-                    Ok(column) => column,
+                let written = match column_of(column, &name.name, cx) {
+                    Ok(written) => written,
                     Err(error) => return Err(place::in_column(error, &column.definition, &parsed.tokens, cx)),
                 };
-                generated.extend(column.generated.map(|text| (columns.len(), text)));
-                constraints.extend(column.constraints);
-                columns.push(column.new);
+                defaults.extend(written.default.map(|text| (columns.len(), column, text)));
+                generated.extend(written.generated.map(|text| (columns.len(), text)));
+                constraints.extend(written.constraints);
+                columns.push(written.new);
             }
         }
     }
@@ -70,6 +75,16 @@ pub(super) fn create_table(
     }
     let new = NewTable { on_commit, settings, ..NewTable::plain(schema, &name.name, columns) };
     let table = cx.writer().create_table(&new)?;
+    // They may name the sequences of the table's own columns.
+    (cx.enter)(&cx.draft.snapshot());
+    for (position, item, text) in defaults {
+        let column = new.columns.get(position).ok_or_else(|| SqlError::internal("a default without its column"))?;
+        let default = match cx.check_default(text, &column.name, column.ty) {
+            Ok(default) => default,
+            Err(error) => return Err(place::in_column(error.into(), &item.definition, &parsed.tokens, cx)),
+        };
+        cx.writer().set_default(table, position, Some(default.text))?;
+    }
     generated.append(&mut copied.generated);
     for (position, text) in generated {
         cx.generate_column(table, position, text)?;
@@ -83,7 +98,16 @@ fn settings(create: &CreateTable) -> SqlResult<TableSettings> {
     expect_heap(create.access_method.as_deref())?;
     expect_tablespace(create.tablespace.as_deref())?;
     let parameters = storage_parameters::checked(&create.parameters, Target::Table)?;
-    Ok(TableSettings { parameters, ..TableSettings::default() })
+    Ok(TableSettings { parameters, unlogged: create.unlogged, ..TableSettings::default() })
+}
+
+/// 42P16 for a table in a temporary schema that is said to be another one.
+pub(super) fn expect_permanent_schema(schema: u32, cx: &mut DdlContext<'_, '_>) -> SqlResult<()> {
+    if cx.draft.snapshot().schema_by_oid(schema).is_some_and(|schema| schema.is_temporary()) {
+        let message = "only temporary relations may be created in temporary schemas";
+        return Err(SqlError::new(INVALID_TABLE_DEFINITION, message));
+    }
+    Ok(())
 }
 
 /// 42704 for an access method other than the one there is.
@@ -124,6 +148,9 @@ fn on_commit(create: &CreateTable, schema: u32, cx: &mut DdlContext<'_, '_>) -> 
 pub(super) struct WrittenColumn {
     pub new: NewColumn,
     pub constraints: Vec<WrittenConstraint>,
+    /// The default as it was written, not yet bound.
+    pub default: Option<String>,
+    /// Each row gets a value of its own, whatever the default says.
     pub default_is_volatile: bool,
     /// The expression of a generated column, bound once the table is there.
     pub generated: Option<String>,
@@ -155,6 +182,7 @@ pub(super) fn column_of(
             settings: ColumnSettings { compression: compression(item, ty, cx)?, ..ColumnSettings::default() },
         },
         constraints: Vec::new(),
+        default: None,
         default_is_volatile: sequence.is_some(),
         generated: None,
     };
@@ -166,12 +194,10 @@ pub(super) fn column_of(
             ColumnOption::Null => explicit_null = true,
             ColumnOption::NotNull => written.new.not_null = true,
             ColumnOption::Default(expression) => {
-                if written.new.default.is_some() || sequence.is_some() {
+                if written.default.is_some() || sequence.is_some() {
                     return Err(twice("default values", &name, table));
                 }
-                let default = cx.check_default(expression.to_string(), &name, ty)?;
-                written.default_is_volatile = default.volatile;
-                written.new.default = Some(default.text);
+                written.default = Some(expression.to_string());
             }
             ColumnOption::PrimaryKey(PrimaryKeyConstraint { characteristics, index_options, include, .. }) => {
                 expect_plain_key(characteristics.as_ref(), index_options, include)?;
@@ -199,7 +225,7 @@ pub(super) fn column_of(
             }
             ColumnOption::Check(check) => written.constraints.push(check_of(check, constraint_name)?),
             ColumnOption::Generated { generated_as, sequence_options, generation_expr: None, .. } => {
-                if sequence.is_some() || written.new.default.is_some() {
+                if sequence.is_some() || written.default.is_some() {
                     return Err(twice("identity specifications", &name, table));
                 }
                 let always = match generated_as {
@@ -231,7 +257,7 @@ pub(super) fn column_of(
             .iter()
             .map(|key| WrittenConstraint::ForeignKey(Box::new(WrittenForeignKey::of_column(key, &name)))),
     );
-    if written.generated.is_some() && (written.new.default.is_some() || sequence.is_some()) {
+    if written.generated.is_some() && (written.default.is_some() || sequence.is_some()) {
         let what = if sequence.is_some() { "identity" } else { "default" };
         let message =
             format!("both {what} and generation expression specified for column \"{name}\" of table \"{table}\"");

@@ -193,7 +193,13 @@ fn referenced_table(references: &References, cx: &mut DdlContext<'_, '_>) -> Res
 fn expect_same_persistence(table: &TableDef, referenced: &TableDef, cx: &DdlContext<'_, '_>) -> SqlResult<()> {
     let refused = |message: &str| Err(SqlError::new(INVALID_TABLE_DEFINITION, message));
     match (table.is_temporary(), referenced.is_temporary()) {
+        (false, true) if table.settings.unlogged => {
+            refused("constraints on unlogged tables may reference only permanent or unlogged tables")
+        }
         (false, true) => refused("constraints on permanent tables may reference only permanent tables"),
+        (false, false) if referenced.settings.unlogged && !table.settings.unlogged => {
+            refused("constraints on permanent tables may reference only permanent tables")
+        }
         (true, false) => refused("constraints on temporary tables may reference only temporary tables"),
         (true, true) if table.schema_name != cx.temporary_schema || referenced.schema_name != cx.temporary_schema => {
             refused("constraints on temporary tables must involve temporary tables of this session")

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use nqdb_catalog::{IndexDef, Relation, TableDef};
 use nqdb_sqlstate::{
-    FEATURE_NOT_SUPPORTED, INVALID_SCHEMA_NAME, Notice, SUCCESSFUL_COMPLETION, SqlError, WRONG_OBJECT_TYPE,
+    FEATURE_NOT_SUPPORTED, INVALID_SCHEMA_NAME, Notice, NoticeSeverity, SUCCESSFUL_COMPLETION, SqlError,
+    WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::TxnError;
 
@@ -27,7 +28,7 @@ pub(super) fn reindex(reindex: &Reindex, cx: &mut DdlContext<'_, '_>) -> Result<
             let index = index.ok_or_else(|| SqlError::internal("an index that was found is missing"))?;
             cx.expect_owner(table.owner, "index", &index.name)?;
             cx.expect_not_open(table.oid, &table.name, "REINDEX INDEX")?;
-            cx.writer().rebuild_index(table.oid, index.oid)?;
+            rebuild(&table, &index, reindex.verbose, cx)?;
         }
         ReindexTarget::Table(name) => {
             let found = cx.find_relation(name).ok_or_else(|| cx.missing_relation(name))?;
@@ -41,7 +42,7 @@ pub(super) fn reindex(reindex: &Reindex, cx: &mut DdlContext<'_, '_>) -> Result<
                 let message = format!("table \"{}\" has no indexes{which}", table.name);
                 cx.notice(Notice::new(SUCCESSFUL_COMPLETION, message));
             }
-            rebuild_all(&table, cx)?;
+            rebuild_all(&table, reindex.verbose, cx)?;
         }
         ReindexTarget::Schema(schema) => {
             let snapshot = cx.draft.snapshot();
@@ -49,21 +50,30 @@ pub(super) fn reindex(reindex: &Reindex, cx: &mut DdlContext<'_, '_>) -> Result<
                 SqlError::new(INVALID_SCHEMA_NAME, format!("schema \"{}\" does not exist", schema.name))
             })?;
             cx.expect_owner(found.owner, "schema", &found.name)?;
-            rebuild_tables(&|table| table.schema == found.oid, cx)?;
+            rebuild_tables(&|table| table.schema == found.oid, reindex.verbose, cx)?;
         }
-        ReindexTarget::Database(database) => {
+        ReindexTarget::Database(database) | ReindexTarget::System(database) => {
+            let is_system = matches!(reindex.target, ReindexTarget::System(_));
+            if is_system && reindex.concurrently {
+                let message = "cannot reindex system catalogs concurrently";
+                return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).into());
+            }
             if database.name != cx.exec.functions.session.current_database() {
                 let message = "can only reindex the currently open database";
                 return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).into());
             }
-            rebuild_tables(&|_| true, cx)?;
+            rebuild_tables(&|_| !is_system, reindex.verbose, cx)?;
         }
     }
     Ok(CommandTag::Other("REINDEX"))
 }
 
 /// The indexes of all tables of a kind that the role owns; other sessions' temporary tables are left alone.
-fn rebuild_tables(wanted: &dyn Fn(&TableDef) -> bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+fn rebuild_tables(
+    wanted: &dyn Fn(&TableDef) -> bool,
+    verbose: bool,
+    cx: &mut DdlContext<'_, '_>,
+) -> Result<(), TxnError> {
     let snapshot = cx.draft.snapshot();
     let own = cx.temporary_schema;
     let mut tables: Vec<Arc<TableDef>> = snapshot
@@ -74,16 +84,25 @@ fn rebuild_tables(wanted: &dyn Fn(&TableDef) -> bool, cx: &mut DdlContext<'_, '_
     tables.sort_by_key(|table| table.oid);
     for table in tables {
         if cx.expect_owner(table.owner, "table", &table.name).is_ok() {
-            rebuild_all(&table, cx)?;
+            rebuild_all(&table, verbose, cx)?;
         }
     }
     Ok(())
 }
 
-fn rebuild_all(table: &TableDef, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+fn rebuild_all(table: &TableDef, verbose: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
     cx.expect_not_open(table.oid, &table.name, "REINDEX TABLE")?;
-    let indexes: Vec<u32> = table.indexes.iter().map(|index: &Arc<IndexDef>| index.oid).collect();
-    indexes.into_iter().try_for_each(|index| cx.writer().rebuild_index(table.oid, index))
+    table.indexes.iter().try_for_each(|index| rebuild(table, index, verbose, cx))
+}
+
+fn rebuild(table: &TableDef, index: &IndexDef, verbose: bool, cx: &mut DdlContext<'_, '_>) -> Result<(), TxnError> {
+    cx.writer().rebuild_index(table.oid, index.oid)?;
+    if verbose {
+        let message = format!("index \"{}\" was reindexed", index.name);
+        let notice = Notice::new(SUCCESSFUL_COMPLETION, message);
+        cx.notice(Notice { severity: NoticeSeverity::Info, ..notice });
+    }
+    Ok(())
 }
 
 /// DROP INDEX CONCURRENTLY, with the lock of the plain form.

@@ -9,8 +9,9 @@ use nqdb_sqlstate::{
     SqlError,
 };
 use nqdb_txn::{RelationLock, TxnError};
-use nqdb_types::Oid;
+use nqdb_types::{Datum, Oid};
 
+use super::create_table::expect_permanent_schema;
 use super::view::named_columns;
 use super::{DdlContext, QualifiedName, storage_parameters};
 use crate::bind::{bind_fill, bind_refill};
@@ -33,7 +34,11 @@ pub(super) fn create_table_as(create: &CreateTableAs, cx: &mut DdlContext<'_, '_
         let message = "ON COMMIT can only be used on temporary tables";
         return Err(SqlError::new(INVALID_TABLE_DEFINITION, message).into());
     }
-    let analyzed = cx.analyze(&create.query)?;
+    if create.unlogged {
+        expect_permanent_schema(schema, cx)?;
+    }
+    let (types, arguments): (Vec<Oid>, Vec<Datum>) = create.arguments.iter().flatten().cloned().unzip();
+    let analyzed = cx.analyze(&create.query, &types)?;
     if is_view && cx.reads_temporary(&analyzed.stored) {
         let message = "materialized views must not use temporary tables or views";
         return Err(SqlError::new(FEATURE_NOT_SUPPORTED, message).into());
@@ -43,17 +48,17 @@ pub(super) fn create_table_as(create: &CreateTableAs, cx: &mut DdlContext<'_, '_
     let materialized = is_view.then_some(Materialized { query: analyzed.stored, populated: create.with_data });
     let on_commit = create.on_commit;
     let parameters = storage_parameters::checked(&create.parameters, storage_parameters::Target::Table)?;
-    let settings = TableSettings { parameters, ..TableSettings::default() };
+    let settings = TableSettings { parameters, unlogged: create.unlogged, ..TableSettings::default() };
     let new = NewTable { on_commit, materialized, settings, ..NewTable::plain(schema, &create.name.name, columns) };
     let table = cx.writer().create_table(&new)?;
     if !create.with_data {
-        return Ok(CommandTag::Other(tag));
+        return Ok(if create.arguments.is_some() { CommandTag::Select(0) } else { CommandTag::Other(tag) });
     }
     let snapshot = cx.draft.snapshot();
     let table = table_of(&snapshot, table)?;
-    let (bound, accesses) = bind_fill(&create.query, &table, &cx.bind_context(&snapshot))?;
-    let reader = cx.role;
-    Ok(CommandTag::Select(cx.run_fill(bound, &accesses, reader)?))
+    let (bound, accesses) = bind_fill(&create.query, &types, &table, &cx.bind_context(&snapshot))?;
+    let fill = Fill { bound, types, arguments: arguments.into(), accesses, reader: cx.role };
+    Ok(CommandTag::Select(cx.run_fill(fill)?))
 }
 
 /// REFRESH MATERIALIZED VIEW: empties the view and fills it again. CONCURRENTLY gives the same rows under the same lock.
@@ -88,7 +93,8 @@ pub(super) fn refresh(
             }
             let (bound, accesses) = bind_refill(&materialized.query, &table, &cx.bind_context(&snapshot))?;
             // The view's query runs with the rights of its owner, whoever refreshes it.
-            cx.run_fill(bound, &accesses, table.owner)?;
+            let fill = Fill { bound, types: Vec::new(), arguments: [].into(), accesses, reader: table.owner };
+            cx.run_fill(fill)?;
         }
     }
     Ok(CommandTag::Other("REFRESH MATERIALIZED VIEW"))
@@ -116,26 +122,42 @@ fn table_of(snapshot: &nqdb_catalog::Snapshot, oid: u32) -> Result<Arc<TableDef>
     snapshot.table_by_oid(oid).cloned().ok_or_else(|| SqlError::internal("a table that was just made is missing"))
 }
 
+/// The filling of a table with the rows of a query.
+struct Fill {
+    bound: Bound,
+    /// Of the query's parameters.
+    types: Vec<Oid>,
+    arguments: Arc<[Datum]>,
+    accesses: Vec<Access>,
+    /// Whose privileges count.
+    reader: Oid,
+}
+
 impl DdlContext<'_, '_> {
-    /// Runs an INSERT into `target` whose rows the statement's own snapshot shows; gives their number.
+    /// Runs an INSERT whose rows the statement's own snapshot shows; gives their number.
     ///
-    /// Errors: 42501 when `reader` may not read what the rows come from.
-    fn run_fill(&mut self, bound: Bound, accesses: &[Access], reader: Oid) -> Result<u64, TxnError> {
+    /// Errors: 42501 when the reader may not read what the rows come from.
+    fn run_fill(&mut self, fill: Fill) -> Result<u64, TxnError> {
         let snapshot = self.draft.snapshot();
         (self.enter)(&snapshot);
-        let plan = plan(bound, &[], &PlanContext::new(snapshot.version))?;
-        check_accesses(&snapshot, reader, accesses)?;
+        let plan = plan(fill.bound, &fill.types, &PlanContext::new(snapshot.version))?;
+        check_accesses(&snapshot, fill.reader, &fill.accesses)?;
         for (relation, mode) in &plan.relations {
             self.exec.txn.lock_relation(*relation, *mode)?;
         }
         let view = self.exec.txn.view();
-        self.fill_from(plan, view)
+        self.fill_from(plan, fill.arguments, view)
     }
 
     /// Runs an INSERT whose rows a view shows; gives their number.
-    pub(super) fn fill_from(&mut self, plan: Plan, view: nqdb_txn::ReadView) -> Result<u64, TxnError> {
-        let mut execution = Execution::new(plan.into(), [].into(), view);
-        let mut rows: Vec<Vec<nqdb_types::Datum>> = Vec::new();
+    pub(super) fn fill_from(
+        &mut self,
+        plan: Plan,
+        arguments: Arc<[Datum]>,
+        view: nqdb_txn::ReadView,
+    ) -> Result<u64, TxnError> {
+        let mut execution = Execution::new(plan.into(), arguments, view);
+        let mut rows: Vec<Vec<Datum>> = Vec::new();
         loop {
             match execution.step(self.exec, &mut rows, 0)? {
                 Step::Done(CommandTag::Insert(count)) => return Ok(count),

@@ -9,7 +9,7 @@ use nqdb_sqlstate::{
     SUCCESSFUL_COMPLETION, SYNTAX_ERROR, SqlError, SqlResult, UNDEFINED_COLUMN, WRONG_OBJECT_TYPE,
 };
 use nqdb_txn::{RelationLock, TxnError};
-use nqdb_types::Type;
+use nqdb_types::{Oid, Type};
 
 use super::DdlContext;
 use crate::bind::{AnalyzedQuery, analyze_query, updatable_columns};
@@ -18,7 +18,7 @@ use crate::exec::CommandTag;
 use crate::statement::{NamedAt, Parsed};
 
 pub(super) fn create_view(create: &CreateView, cx: &mut DdlContext<'_, '_>) -> Result<CommandTag, TxnError> {
-    let analyzed = cx.analyze(&create.query)?;
+    let analyzed = cx.analyze(&create.query, &[])?;
     let columns =
         named_columns(&create.columns, analyzed.columns, "CREATE VIEW specifies more column names than columns")?;
     let reads_temporary = cx.reads_temporary(&analyzed.stored);
@@ -194,10 +194,10 @@ fn is_pseudo(ty: Type) -> bool {
 
 impl DdlContext<'_, '_> {
     /// Analyses a query with the relations that it names held in place.
-    pub(super) fn analyze(&mut self, parsed: &Parsed) -> Result<AnalyzedQuery, TxnError> {
+    pub(super) fn analyze(&mut self, parsed: &Parsed, types: &[Oid]) -> Result<AnalyzedQuery, TxnError> {
         loop {
             let snapshot = self.draft.snapshot();
-            let analyzed = analyze_query(parsed, &self.bind_context(&snapshot))?;
+            let analyzed = analyze_query(parsed, types, &self.bind_context(&snapshot))?;
             for relation in &analyzed.stored.relations {
                 self.exec.txn.lock_relation(relation.oid, RelationLock::AccessShare)?;
             }

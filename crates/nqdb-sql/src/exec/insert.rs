@@ -171,13 +171,13 @@ impl InsertTarget {
         if conflict.arbiters.contains(&index) {
             return Ok(Some(row_id));
         }
-        // What others have committed, and what this transaction wrote, this statement included.
-        let views = [rt.cx.txn.system().latest_view(), rt.cx.txn.view_with_own_writes()];
+        // What others have committed, synced or not, and what this transaction wrote, this statement included.
+        let view = rt.cx.txn.appended_view();
         for arbiter in &conflict.arbiters {
-            for view in &views {
-                if let Some(row_id) = self.find_key(*arbiter, row, view)? {
-                    return Ok(Some(row_id));
-                }
+            if let Some(row_id) = self.find_key(*arbiter, row, &view)? {
+                // What the client is told was seen in it.
+                rt.cx.txn.depend_on_all_commits();
+                return Ok(Some(row_id));
             }
         }
         Ok(None)

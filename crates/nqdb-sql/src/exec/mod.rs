@@ -47,6 +47,7 @@ mod record;
 mod row_access;
 mod row_buffer;
 mod runtime;
+mod sample;
 mod scan;
 mod set_operation;
 mod sort;
@@ -86,6 +87,7 @@ pub(crate) use operator::{
 };
 pub(crate) use row_access::{RowAccess, RowList};
 pub(crate) use runtime::{Frame, Runtime, Subplan};
+pub(crate) use sample::Sample;
 pub(crate) use scan::{Access, Scan};
 pub(crate) use set_operation::SetOperation;
 pub(crate) use sort::{Sort, SortColumn};

@@ -63,6 +63,8 @@ pub(crate) struct NodeNote {
 pub(crate) enum DetailText {
     One(String),
     Many(Vec<String>),
+    /// The keys of each grouping set.
+    Sets(Vec<Vec<String>>),
 }
 
 /// What EXPLAIN ANALYZE counts at a node.

@@ -22,6 +22,7 @@ use super::index_range::{IndexAccess, Range};
 use super::operator::Pull;
 use super::row_access::RowAccess;
 use super::runtime::{Runtime, SLICE_WORK};
+use super::sample::{ChosenRows, Sample};
 use crate::SystemColumn;
 
 /// Rows of the first batch of a scan that may have many.
@@ -76,6 +77,8 @@ pub(crate) struct Scan {
     pub is_target: bool,
     /// Where the row's address goes as a value.
     pub address: Option<Slot>,
+    /// TABLESAMPLE, with [`Access::Sequential`].
+    pub sample: Option<Sample>,
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +104,9 @@ pub(crate) struct ScanState {
     batch_rows: usize,
     /// The index cannot be used by this snapshot.
     without_index: bool,
+    chosen: Option<ChosenRows>,
+    /// What was drawn for a sample that names no seed.
+    drawn_seed: Option<u64>,
 }
 
 /// The scan below, if there is one.
@@ -129,6 +135,8 @@ impl Scan {
             next: 0,
             batch_rows: FIRST_BATCH_ROWS,
             without_index: false,
+            chosen: None,
+            drawn_seed: None,
         }
     }
 
@@ -141,6 +149,9 @@ impl Scan {
         state.batch_rows = FIRST_BATCH_ROWS;
         state.cursor = Cursor::None;
         state.without_index = false;
+        if let Some(sample) = &self.sample {
+            state.chosen = Some(sample.choose(&mut state.drawn_seed, rt)?);
+        }
         match &self.access {
             Access::Sequential => self.start_full_scan(state, rt),
             Access::CurrentOf(cursor) => {
@@ -237,8 +248,12 @@ impl Scan {
         let mut looked_at = 0;
         let mut failure = None;
         let filter = if state.without_index { &self.whole_filter } else { &self.filter };
+        let chosen = state.chosen;
         let mut visit = |row_id: RowId, version: RowVersion, image: RowImage<'_>| {
             looked_at += 1;
+            if chosen.is_some_and(|chosen| !chosen.has(row_id)) {
+                return if looked_at >= SLICE_WORK { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            }
             match self.admit(id, filter.as_ref(), (row_id, version), &image, rt) {
                 Ok(true) => {
                     let slots = &mut rt.frame.slots;

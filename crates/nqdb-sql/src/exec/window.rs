@@ -153,6 +153,10 @@ impl WindowCall {
                 return aggregate.value(rows, &mut arguments, rt);
             }
         };
+        if !kind.reads_frame() && frame.has_distances_in_range() {
+            // PostgreSQL keeps the bounds up to date for whoever may ask, and so finds a distance that is negative.
+            state.cursor.rows(frame, place, rt)?;
+        }
         let mut args = KeptArguments { rows: &mut state.args, width };
         Ok(match kind {
             WindowKind::FirstValue | WindowKind::LastValue | WindowKind::NthValue => {

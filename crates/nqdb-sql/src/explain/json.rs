@@ -64,7 +64,8 @@ fn node(shown: &Shown<'_>, rendering: &Rendering<'_>) -> Value {
     for (label, text) in &shown.details {
         let value = match text {
             DetailText::One(text) => Value::Text(text.clone()),
-            DetailText::Many(texts) => Value::List(texts.iter().cloned().map(Value::Text).collect()),
+            DetailText::Many(texts) => list(texts),
+            DetailText::Sets(sets) => Value::List(sets.iter().map(|set| grouping_set(set)).collect()),
         };
         fields.push((label, value));
     }
@@ -72,6 +73,16 @@ fn node(shown: &Shown<'_>, rendering: &Rendering<'_>) -> Value {
         fields.push(("Plans", Value::List(shown.children.iter().map(|child| node(child, rendering)).collect())));
     }
     Value::Object(fields)
+}
+
+fn list(texts: &[String]) -> Value {
+    Value::List(texts.iter().cloned().map(Value::Text).collect())
+}
+
+/// As in PostgreSQL, where several sets may be worked on together: a list of sets, here of one.
+fn grouping_set(keys: &[String]) -> Value {
+    let label = if keys.is_empty() { "Group Keys" } else { "Hash Keys" };
+    Value::Object(vec![(label, Value::List(vec![list(keys)]))])
 }
 
 fn milliseconds(micros: i64) -> Value {
@@ -84,6 +95,14 @@ impl Value {
         match self {
             Value::Text(text) => write_string(text, out),
             Value::Bare(text) => out.push_str(text),
+            Value::List(values) if values.iter().all(|value| matches!(value, Value::Text(_))) => {
+                out.push('[');
+                for (number, value) in values.iter().enumerate() {
+                    out.push_str(if number == 0 { "" } else { ", " });
+                    value.write(depth, out);
+                }
+                out.push(']');
+            }
             Value::List(values) => {
                 out.push('[');
                 for (number, value) in values.iter().enumerate() {

@@ -152,7 +152,8 @@ fn show(node: &PlanNode) -> Shown<'_> {
     match &node.operator {
         Operator::OneRow => Shown::new("Result", node, Vec::new()),
         Operator::Scan(scan) => {
-            let mut shown = Shown::new("Seq Scan", node, Vec::new());
+            let kind = if scan.sample.is_some() { "Sample Scan" } else { "Seq Scan" };
+            let mut shown = Shown::new(kind, node, Vec::new());
             let table = &scan.table;
             let alias = node.note.alias.as_deref().map(|alias| format!(" {alias}")).unwrap_or_default();
             shown.target = format!(" on {}{alias}", table.name);
@@ -244,6 +245,8 @@ fn show(node: &PlanNode) -> Shown<'_> {
             let kind = match (aggregation.keys.is_empty(), aggregation.sets.len()) {
                 (true, _) => "Aggregate",
                 (false, 1) => "HashAggregate",
+                // A set without keys is no matter of hashing.
+                (false, _) if aggregation.sets.iter().all(|set| !set.positions.is_empty()) => "HashAggregate",
                 (false, _) => "MixedAggregate",
             };
             Shown::new(kind, node, vec![show(&aggregation.input)])

@@ -45,11 +45,14 @@ fn add_node(node: &Shown<'_>, depth: usize, rendering: &Rendering<'_>, out: &mut
     }
     out.push(line);
     for (label, text) in &node.details {
-        let text = match text {
-            DetailText::One(text) => text.clone(),
-            DetailText::Many(texts) => texts.join(", "),
-        };
-        out.push(format!("{body}{label}: {text}"));
+        match text {
+            DetailText::One(text) => out.push(format!("{body}{label}: {text}")),
+            DetailText::Many(texts) => out.push(format!("{body}{label}: {}", texts.join(", "))),
+            DetailText::Sets(sets) => out.extend(sets.iter().map(|set| match set.as_slice() {
+                [] => format!("{body}Group Key: ()"),
+                keys => format!("{body}Hash Key: {}", keys.join(", ")),
+            })),
+        }
     }
     if rendering.options.analyze
         && let Some(line) = work::line(node.work(rendering))

@@ -23,7 +23,11 @@ fn write(name: &str, value: &Value, depth: usize, out: &mut String) {
         Value::List(items) => {
             out.push_str(&format!("{indent}<{tag}>\n"));
             for item in items {
-                let item_name = if matches!(item, Value::Object(_)) { "Plan" } else { "Item" };
+                let item_name = match item {
+                    Value::Object(_) if name == "Grouping Sets" => "Grouping Set",
+                    Value::Object(_) => "Plan",
+                    _ => "Item",
+                };
                 write(item_name, item, depth + 1, out);
             }
             out.push_str(&format!("{indent}</{tag}>\n"));

@@ -34,7 +34,6 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["enable", "replica", "rule"], "a rule"),
     (&["enable", "always", "rule"], "a rule"),
     (&["options"], "a foreign table"),
-    (&["set", "unlogged"], "an unlogged table"),
     (&["depends", "on"], "a dependency on an extension"),
     (&["no", "depends"], "a dependency on an extension"),
 ];
@@ -127,7 +126,9 @@ fn set(cursor: &mut Cursor<'_>) -> SqlResult<TableAction> {
     } else if cursor.take_all(&["without", "oids"]) {
         Ok(TableAction::WithoutOids)
     } else if cursor.take("logged") {
-        Ok(TableAction::SetLogged)
+        Ok(TableAction::SetLogged(true))
+    } else if cursor.take("unlogged") {
+        Ok(TableAction::SetLogged(false))
     } else if cursor.take("tablespace") {
         cursor.identifier().map(TableAction::SetTablespace)
     } else if cursor.take_all(&["access", "method"]) {

@@ -1,7 +1,7 @@
 //! CREATE TABLE over a list of columns.
 //!
 //! ```text
-//! CREATE [TEMP] TABLE [IF NOT EXISTS] name ( item, .. )
+//! CREATE [TEMP | UNLOGGED] TABLE [IF NOT EXISTS] name ( item, .. )
 //!     [USING method] [WITH ( parameter, .. ) | WITHOUT OIDS] [ON COMMIT ..] [TABLESPACE name]
 //! ```
 
@@ -9,7 +9,7 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
-use super::definition::{name, parse_on_commit, prefix};
+use super::definition::{Prefix, name, parse_on_commit, prefix};
 use super::{parameters, refused, table_item};
 use crate::table_command::CreateTable;
 
@@ -22,9 +22,6 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<Option<CreateTable>> {
     cursor.skip_many(prefix.len + 1);
     let if_not_exists = cursor.take_all(&["if", "not", "exists"]);
     let name = name(cursor)?;
-    if prefix.unlogged {
-        return Err(SqlError::unsupported("an unlogged table"));
-    }
     if cursor.peek_is(0, "of") {
         return Err(SqlError::unsupported("a typed table"));
     }
@@ -49,8 +46,18 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<Option<CreateTable>> {
     let on_commit = if cursor.peek_is(0, "on") { Some(parse_on_commit(cursor)?) } else { None };
     let tablespace = if cursor.take("tablespace") { Some(cursor.identifier()?) } else { None };
     cursor.finish()?;
-    let temporary = prefix.temporary;
-    Ok(Some(CreateTable { name, temporary, if_not_exists, items, parameters, on_commit, tablespace, access_method }))
+    let Prefix { temporary, unlogged, .. } = prefix;
+    Ok(Some(CreateTable {
+        name,
+        temporary,
+        unlogged,
+        if_not_exists,
+        items,
+        parameters,
+        on_commit,
+        tablespace,
+        access_method,
+    }))
 }
 
 fn items(cursor: &mut Cursor<'_>) -> SqlResult<Vec<crate::table_command::TableItem>> {

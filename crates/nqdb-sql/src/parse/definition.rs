@@ -121,6 +121,10 @@ fn parse_create(cursor: &mut Cursor<'_>) -> SqlResult<Option<Definition>> {
 }
 
 fn parse_view(cursor: &mut Cursor<'_>, prefix: &Prefix) -> SqlResult<CreateView> {
+    if prefix.unlogged {
+        let message = "views cannot be unlogged because they do not have storage";
+        return Err(SqlError::new(nqdb_sqlstate::SYNTAX_ERROR, message));
+    }
     let name = name(cursor)?;
     let columns = cursor.column_list()?;
     let mut options = if cursor.take("with") { parse_view_options(cursor)? } else { Vec::new() };
@@ -213,8 +217,9 @@ fn without_end<'a>(tokens: &'a [TokenWithSpan], words: &[&str]) -> Option<&'a [T
 }
 
 fn parse_table_as(cursor: &mut Cursor<'_>, prefix: &Prefix, kind: TableAsKind) -> SqlResult<Definition> {
-    if prefix.unlogged {
-        return Err(SqlError::unsupported("an unlogged table"));
+    if prefix.unlogged && kind == TableAsKind::MaterializedView {
+        let message = "materialized views cannot be unlogged";
+        return Err(SqlError::new(nqdb_sqlstate::FEATURE_NOT_SUPPORTED, message));
     }
     let if_not_exists = cursor.take_all(&["if", "not", "exists"]);
     let name = name(cursor)?;
@@ -237,21 +242,24 @@ fn parse_table_as(cursor: &mut Cursor<'_>, prefix: &Prefix, kind: TableAsKind) -
         super::table_item::expect_tablespace(&cursor.identifier()?)?;
     }
     cursor.expect("as")?;
+    let start = cursor.place();
     let rest = cursor.rest();
     let (query, with_data) = split_with_data(rest);
-    if query.first().is_some_and(|first| is_word(first, "execute")) {
-        return Err(SqlError::unsupported("CREATE TABLE AS EXECUTE"));
+    if kind == TableAsKind::MaterializedView && query.first().is_some_and(|first| is_word(first, "execute")) {
+        cursor.go_back(start);
+        return Err(cursor.syntax_error());
     }
     let query = Box::new(cursor.statement(query)?);
-    let temporary = prefix.temporary;
     Ok(Definition::TableAs(CreateTableAs {
         name,
         kind,
-        temporary,
+        temporary: prefix.temporary,
+        unlogged: prefix.unlogged,
         if_not_exists,
         on_commit,
         columns,
         query,
+        arguments: None,
         with_data,
         parameters,
     }))
@@ -292,8 +300,8 @@ pub(super) fn select_into(tokens: &Arc<Tokens>, own: &[TokenWithSpan]) -> SqlRes
     if local && !temporary {
         return Err(cursor.syntax_error());
     }
-    if unlogged {
-        return Err(SqlError::unsupported("an unlogged table"));
+    if unlogged && temporary {
+        return Err(cursor.syntax_error());
     }
     cursor.take("table");
     let name = name(cursor)?;
@@ -303,10 +311,12 @@ pub(super) fn select_into(tokens: &Arc<Tokens>, own: &[TokenWithSpan]) -> SqlRes
         name,
         kind: TableAsKind::SelectInto,
         temporary,
+        unlogged,
         if_not_exists: false,
         on_commit: OnCommit::PreserveRows,
         columns: Vec::new(),
         query,
+        arguments: None,
         with_data: true,
         parameters: Vec::new(),
     })))

@@ -7,9 +7,12 @@
 //! f(..) AS (a int, b text)         f(..) AS <no alias>(a int, b text)
 //! JOIN t USING (a) AS u            JOIN t USING (a, <join alias>.u)
 //! FROM ONLY t, UPDATE ONLY (t)     FROM t, UPDATE t: nothing inherits from a table
+//! FROM t*, UPDATE t* SET ..        FROM t, UPDATE t
 //! ```
 
+use super::locking::stands_in_query;
 use super::look::{is, is_token};
+use crate::names::is_reserved_word;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// The function that stands for ROWS FROM.
@@ -30,6 +33,9 @@ pub(super) fn rewrite(own: &mut Vec<TokenWithSpan>) {
                 let close = own[at..].iter().position(|token| token.token == Token::RParen);
                 own.remove(at + close.unwrap_or(0));
             }
+        } else if is_star_of_table(own, at) {
+            own.remove(at);
+            continue;
         } else if is_rows_from(own, at) {
             own[at].token = marker(ROWS_FROM);
             own.remove(at + 1);
@@ -60,13 +66,99 @@ fn is_only(own: &[TokenWithSpan], at: usize) -> bool {
         return false;
     }
     if is_word(own, at + 1) {
-        return true;
+        // It says already whether tables that inherit are meant.
+        return !is_token(own, at + 2, &Token::Mul);
     }
     let mut close = at + 3;
     while is_token(own, close, &Token::Period) && is_word(own, close + 1) {
         close += 2;
     }
     is_token(own, at + 1, &Token::LParen) && is_word(own, at + 2) && is_token(own, close, &Token::RParen)
+}
+
+/// The `*` of `name*` where a table may stand, and not of a product: behind it is no operand.
+fn is_star_of_table(own: &[TokenWithSpan], at: usize) -> bool {
+    const FOLLOWING: [&str; 26] = [
+        "as",
+        "cross",
+        "except",
+        "fetch",
+        "for",
+        "full",
+        "group",
+        "having",
+        "inner",
+        "intersect",
+        "join",
+        "left",
+        "limit",
+        "natural",
+        "offset",
+        "on",
+        "order",
+        "returning",
+        "right",
+        "set",
+        "tablesample",
+        "union",
+        "using",
+        "when",
+        "where",
+        "window",
+    ];
+    if !is_token(own, at, &Token::Mul) || at < 2 || !is_word(own, at - 1) {
+        return false;
+    }
+    let mut name = at - 1;
+    while name >= 2 && is_token(own, name - 1, &Token::Period) && is_word(own, name - 2) {
+        name -= 2;
+    }
+    let Some(before) = name.checked_sub(1) else { return false };
+    let follows_table = ["from", "join", "update", "using", "into"].iter().any(|word| is(own, before, word))
+        || is_token(own, before, &Token::Comma);
+    let no_operand_follows = match own.get(at + 1).map(|token| &token.token) {
+        None | Some(Token::RParen | Token::Comma) => true,
+        // `left(` is a function.
+        Some(Token::Word(_)) => {
+            FOLLOWING.iter().any(|word| is(own, at + 1, word)) && !is_token(own, at + 2, &Token::LParen)
+                || ["using", "on", "where", "having", "returning"].iter().any(|word| is(own, at + 1, word))
+                || is_alias_of_star(own, before, at + 1)
+        }
+        Some(_) => false,
+    };
+    follows_table && no_operand_follows
+}
+
+/// Whether a name behind `name*` is an alias without AS: not in `extract(a FROM b * c)` or `a IS DISTINCT FROM b * c`.
+fn is_alias_of_star(own: &[TokenWithSpan], before: usize, alias: usize) -> bool {
+    let Some(Token::Word(word)) = own.get(alias).map(|token| &token.token) else { return false };
+    let names_table = ["from", "join", "update"].iter().any(|word| is(own, before, word)) || in_from_list(own, before);
+    let is_distinct = before > 0 && is(own, before - 1, "distinct");
+    let may_be_name = word.quote_style.is_some() || !is_reserved_word(&word.value);
+    names_table && may_be_name && !is_distinct && stands_in_query(own, before)
+}
+
+/// Whether a comma stands in a FROM list.
+fn in_from_list(own: &[TokenWithSpan], comma: usize) -> bool {
+    const CLAUSES: [&str; 9] = ["from", "select", "where", "by", "having", "set", "values", "returning", "window"];
+    if !is_token(own, comma, &Token::Comma) {
+        return false;
+    }
+    let mut depth = 0usize;
+    for at in (0..comma).rev() {
+        match own.get(at).map(|token| &token.token) {
+            Some(Token::RParen) => depth += 1,
+            Some(Token::LParen) if depth == 0 => return false,
+            Some(Token::LParen) => depth -= 1,
+            Some(Token::Word(_)) if depth == 0 => {
+                if let Some(clause) = CLAUSES.iter().find(|clause| is(own, at, clause)) {
+                    return *clause == "from" && !(at > 0 && is(own, at - 1, "distinct"));
+                }
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// `ROWS FROM (name(` where a table may stand; elsewhere `rows` is a column.

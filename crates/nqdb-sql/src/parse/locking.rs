@@ -34,7 +34,7 @@ fn follows(own: &[TokenWithSpan], at: usize, words: &[&str]) -> bool {
 }
 
 /// Whether the innermost parenthesis around a token holds a query, and not the arguments of `substring(a FOR share)`.
-fn stands_in_query(own: &[TokenWithSpan], at: usize) -> bool {
+pub(super) fn stands_in_query(own: &[TokenWithSpan], at: usize) -> bool {
     let mut depth = 0usize;
     for before in (0..at).rev() {
         match own.get(before).map(|token| &token.token) {

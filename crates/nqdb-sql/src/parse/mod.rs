@@ -47,6 +47,7 @@ mod session_commands;
 mod shape;
 mod table_item;
 mod table_like;
+mod table_sample;
 mod targets;
 mod tokens;
 mod transaction;
@@ -80,6 +81,7 @@ pub(crate) use operators::is_operator;
 pub(crate) use position::{operator_position, query_start, start_of};
 pub(crate) use recursion_clause::{CycleClause, RecursionClauses, SearchClause, generated_query, recursion_clauses};
 pub use shape::{Constant, ConstantKind, Fixed, Parameterized, Shape, parameterized};
+pub(crate) use table_sample::{REPEATABLE_SAMPLE, SAMPLE};
 pub use tokens::{Tokens, without_constants};
 pub(crate) use variadic::VARIADIC;
 pub(crate) use window::SpecPlace;
@@ -211,12 +213,14 @@ fn rows(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Statemen
     spell_out_isnull(&mut own);
     query_forms::rewrite(&mut own);
     from_clause::rewrite(&mut own);
+    table_sample::rewrite(&mut own);
     recursion_clause::rewrite(&mut own);
     locking::rewrite(&mut own);
     grouping::rewrite(&mut own);
     variadic::rewrite(&mut own);
     expression_forms::rewrite(&mut own);
     spell_out_default_values(&mut own);
+    mark_merge_overriding(&mut own);
     window::prepare(&mut own);
     let ast = sqlparser_statement(tokens, own).map_err(|error| limit_list_error(tokens, error))?;
     match ast {
@@ -247,6 +251,33 @@ fn spell_out_default_values(own: &mut Vec<TokenWithSpan>) {
             ];
             own.splice(at + 1..at + 3, spelled.map(|token| TokenWithSpan { token, span }));
         }
+    }
+}
+
+/// Stand behind the columns of a MERGE's INSERT for its `OVERRIDING { SYSTEM | USER } VALUE`, which `sqlparser` does not know.
+pub(crate) const OVERRIDING_SYSTEM: &str = "\u{1}overriding system";
+pub(crate) const OVERRIDING_USER: &str = "\u{1}overriding user";
+
+/// `THEN INSERT (a) OVERRIDING SYSTEM VALUE VALUES` becomes `THEN INSERT (a, <overriding system>) VALUES`.
+fn mark_merge_overriding(own: &mut Vec<TokenWithSpan>) {
+    let mut at = 1;
+    while at < own.len() {
+        let marker = match (is(own, at + 1, "system"), is(own, at + 1, "user")) {
+            (true, _) => OVERRIDING_SYSTEM,
+            (_, true) => OVERRIDING_USER,
+            _ => "",
+        };
+        if !marker.is_empty() && is(own, at, "overriding") && is(own, at + 2, "value") && is(own, at + 3, "values") {
+            let span = own[at].span;
+            let written = |token: Token| TokenWithSpan { token, span };
+            let marker = written(Token::make_word(marker, Some('"')));
+            if own[at - 1].token == Token::RParen {
+                own.splice(at - 1..at + 3, [written(Token::Comma), marker, written(Token::RParen)]);
+            } else if is(own, at - 1, "insert") {
+                own.splice(at..at + 3, [written(Token::LParen), marker, written(Token::RParen)]);
+            }
+        }
+        at += 1;
     }
 }
 

@@ -16,15 +16,13 @@ use crate::statement::StatementKind;
 
 pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
     cursor.expect("reindex")?;
-    let mut concurrently = false;
+    let (mut concurrently, mut verbose) = (false, false);
     if cursor.peek() == Some(&Token::LParen) {
         for item in parse_option_list(cursor)? {
             match item.name.as_str() {
                 "concurrently" => concurrently = item.boolean()?,
-                "verbose" if !item.boolean()? => {}
-                "verbose" | "tablespace" => {
-                    return Err(SqlError::unsupported(format!("REINDEX option {}", item.name.to_ascii_uppercase())));
-                }
+                "verbose" => verbose = item.boolean()?,
+                "tablespace" => return Err(SqlError::unsupported("REINDEX option TABLESPACE")),
                 _ => return Err(unrecognized("REINDEX", &item)),
             }
         }
@@ -36,14 +34,14 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<StatementKind> {
         "table" => ReindexTarget::Table(name(cursor)?),
         "schema" => ReindexTarget::Schema(cursor.identifier_at()?),
         "database" => ReindexTarget::Database(cursor.identifier_at()?),
-        "system" => return Err(SqlError::unsupported("REINDEX SYSTEM")),
+        "system" => ReindexTarget::System(cursor.identifier_at()?),
         _ => {
             cursor.go_back(cursor.place() - 1);
             return Err(cursor.syntax_error());
         }
     };
     cursor.finish()?;
-    Ok(StatementKind::Define(Box::new(Definition::Reindex(Reindex { target, concurrently }))))
+    Ok(StatementKind::Define(Box::new(Definition::Reindex(Reindex { target, concurrently, verbose }))))
 }
 
 /// `None` for any other DROP.

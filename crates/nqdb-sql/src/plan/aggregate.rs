@@ -35,6 +35,7 @@ impl Planner<'_> {
             key_slots.push((self.define(*id, expr.ty), value));
         }
         let calls = self.compile_aggregates(aggregates)?;
+        let written_sets = sets.as_ref().map(|sets| sets.sets.as_slice());
         let sets = self.key_sets(keys, &key_slots, sets.as_ref());
         let rows = match &self.statistics {
             _ if keys.is_empty() => 1.0,
@@ -49,7 +50,10 @@ impl Planner<'_> {
         let ordered = keys.is_empty() && sets.len() == 1;
         let aggregation = Aggregation { input: planned.node, keys: key_slots.into(), sets, calls };
         let mut node = self.node(Operator::Aggregation(Box::new(aggregation)), estimate);
-        self.note_expressions(&mut node, "Group Key", keys.iter().map(|(_, expr)| expr));
+        match written_sets {
+            Some(written) => self.note_grouping_sets(&mut node, keys, written),
+            None => self.note_expressions(&mut node, "Group Key", keys.iter().map(|(_, expr)| expr)),
+        }
         self.filtered(Planned { node, estimate, ordered }, &above)
     }
 

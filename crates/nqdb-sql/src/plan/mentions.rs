@@ -89,7 +89,10 @@ pub(crate) fn add_mentioned(expr: &Expr, out: &mut Columns) {
 /// The subquery of an expression node, with the right to change it.
 pub(crate) fn subquery_mut(expr: &mut Expr) -> Option<&mut Query> {
     match &mut expr.kind {
-        ExprKind::ScalarSubquery(query) | ExprKind::Exists(query) | ExprKind::Quantified { query, .. } => Some(query),
+        ExprKind::ScalarSubquery(query)
+        | ExprKind::Exists(query)
+        | ExprKind::ArraySubquery(query)
+        | ExprKind::Quantified { query, .. } => Some(query),
         _ => None,
     }
 }
@@ -279,7 +282,6 @@ pub(crate) fn walk<'e>(rel: &'e Rel, f: &mut impl FnMut(&'e Rel)) {
 pub fn expressions(rel: &Rel) -> Vec<&Expr> {
     match rel {
         Rel::OneRow
-        | Rel::Scan { .. }
         | Rel::SystemScan { .. }
         | Rel::Sort { .. }
         | Rel::Distinct { .. }
@@ -288,6 +290,7 @@ pub fn expressions(rel: &Rel) -> Vec<&Expr> {
         | Rel::WithScan { .. }
         | Rel::Recursion { .. }
         | Rel::WorkTable { .. } => Vec::new(),
+        Rel::Scan { sample, .. } => sample.iter().flat_map(|sample| sample.expressions()).collect(),
         Rel::Values { rows, .. } => rows.iter().flatten().collect(),
         Rel::FunctionScan { functions, .. } | Rel::ProjectSet { functions, .. } => {
             functions.iter().flat_map(TableFunction::expressions).collect()
@@ -312,7 +315,6 @@ pub fn expressions(rel: &Rel) -> Vec<&Expr> {
 pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
     match rel {
         Rel::OneRow
-        | Rel::Scan { .. }
         | Rel::SystemScan { .. }
         | Rel::Sort { .. }
         | Rel::Distinct { .. }
@@ -321,6 +323,7 @@ pub(crate) fn expressions_mut(rel: &mut Rel) -> Vec<&mut Expr> {
         | Rel::WithScan { .. }
         | Rel::Recursion { .. }
         | Rel::WorkTable { .. } => Vec::new(),
+        Rel::Scan { sample, .. } => sample.iter_mut().flat_map(|sample| sample.expressions_mut()).collect(),
         Rel::Values { rows, .. } => rows.iter_mut().flatten().collect(),
         Rel::FunctionScan { functions, .. } | Rel::ProjectSet { functions, .. } => {
             functions.iter_mut().flat_map(TableFunction::expressions_mut).collect()

@@ -42,6 +42,7 @@ mod relation;
 mod slots;
 mod statement;
 mod system_scan;
+mod table_sample;
 mod window;
 mod with;
 

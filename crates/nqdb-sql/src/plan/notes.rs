@@ -69,6 +69,17 @@ impl Planner<'_> {
         }
     }
 
+    /// A line for each grouping set, that of no keys last.
+    pub fn note_grouping_sets(&mut self, node: &mut PlanNode, keys: &[(ColumnId, Expr)], sets: &[Vec<usize>]) {
+        if !self.explains {
+            return;
+        }
+        let text = |at: &usize| keys.get(*at).map(|(_, key)| deparse::expression(key, &self.names));
+        let mut texts: Vec<Vec<String>> = sets.iter().map(|set| set.iter().filter_map(text).collect()).collect();
+        texts.sort_by_key(Vec::is_empty);
+        node.note.details.push(("Grouping Sets", DetailText::Sets(texts)));
+    }
+
     pub fn note_sort_keys(&mut self, node: &mut PlanNode, keys: &[SortKey]) {
         if !self.explains {
             return;

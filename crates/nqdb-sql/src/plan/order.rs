@@ -1,6 +1,7 @@
-//! Who relies on the order that a plan gives without sorting.
+//! Which order a plan gives, and who relies on it without sorting.
 
 use crate::exec::{Operator, PlanNode};
+use crate::ir::SortKey;
 
 /// Tells the joins of a plan that the order of their left sides counts: they keep it in memory for free, but not in files.
 pub(super) fn rely_on_order(node: &mut PlanNode) {
@@ -30,4 +31,12 @@ pub(super) fn rely_on_order(node: &mut PlanNode) {
         | Operator::Recursion(_)
         | Operator::WorkTable(_) => {}
     }
+}
+
+/// Whether rows in the order of `keys` are in the order that is wished.
+pub(super) fn starts_with(keys: &[SortKey], wished: &[SortKey]) -> bool {
+    let same = |a: &SortKey, b: &SortKey| {
+        a.column == b.column && a.descending == b.descending && a.nulls_first == b.nulls_first
+    };
+    wished.len() <= keys.len() && wished.iter().zip(keys).all(|(a, b)| same(a, b))
 }

@@ -12,7 +12,7 @@ use super::cost;
 use super::mentions::{
     Columns, contains_subquery, function_columns, is_volatile, mentioned, split_conjuncts, substitute, visible,
 };
-use super::order::rely_on_order;
+use super::order::{rely_on_order, starts_with};
 use super::pattern;
 use super::slots::{Estimate, Planner};
 use crate::SystemColumn;
@@ -62,8 +62,11 @@ impl Planner<'_> {
                 let node = self.node(Operator::OneRow, estimate);
                 self.filtered(Planned { node, estimate, ordered: true }, &conditions)
             }
-            Rel::Scan { table, alias, columns, address, .. } => {
-                let mut planned = self.plan_scan(table, alias, columns, &conditions, wishes, false)?;
+            Rel::Scan { table, alias, columns, address, sample, .. } => {
+                let mut planned = match sample {
+                    Some(sample) => self.plan_sample_scan(table, alias, columns, sample, &conditions)?,
+                    None => self.plan_scan(table, alias, columns, &conditions, wishes, false)?,
+                };
                 if let Some(address) = address {
                     let slot = self.define(*address, Type::BYTEA);
                     set_address(&mut planned.node, slot);
@@ -96,7 +99,7 @@ impl Planner<'_> {
             Rel::Window { .. } => self.plan_window(rel, conditions, wishes),
             Rel::Sort { input, keys } => self.plan_sort(input, keys, conditions, wishes),
             Rel::Distinct { input, on } => self.plan_distinct(input, on, conditions, wishes),
-            Rel::Limit { .. } => self.plan_limit(rel, &conditions),
+            Rel::Limit { .. } => self.plan_limit(rel, &conditions, wishes),
             Rel::With { queries, input } => self.plan_with(queries, input, conditions, wishes),
             Rel::WithScan { id, name, columns } => self.plan_with_scan(*id, name, columns, &conditions),
             Rel::WorkTable { id, name, columns } => self.plan_work_table(*id, name, columns, &conditions),
@@ -185,8 +188,16 @@ impl Planner<'_> {
             Access::Index(_) => self.compile_conjunction(conditions.own())?,
             Access::Sequential | Access::Rows(_) | Access::CurrentOf(_) => None,
         };
-        let scan =
-            Scan { table: table.clone(), columns: slots, access, filter, whole_filter, is_target, address: None };
+        let scan = Scan {
+            table: table.clone(),
+            columns: slots,
+            access,
+            filter,
+            whole_filter,
+            is_target,
+            address: None,
+            sample: None,
+        };
         let mut node = self.node(Operator::Scan(Box::new(scan)), estimate);
         self.note_scan(&mut node, table, alias);
         let served: Vec<Expr> = served.iter().filter_map(|position| conditions.all.get(*position).cloned()).collect();
@@ -387,7 +398,7 @@ impl Planner<'_> {
         if planned.ordered && !keys.is_empty() {
             let mut planned = planned;
             rely_on_order(&mut planned.node);
-            return Ok(planned);
+            return Ok(Planned { ordered: starts_with(keys, wishes.order), ..planned });
         }
         let mut estimate = cost::sort(planned.estimate, wishes.rows);
         if !self.cx.enable_sort {
@@ -415,7 +426,7 @@ impl Planner<'_> {
         let sort = Sort { input: planned.node, slots, keys: columns, bounds: None };
         let mut node = self.node(Operator::Sort(Box::new(sort)), estimate);
         self.note_sort_keys(&mut node, keys);
-        Ok(Planned { node, estimate, ordered: true })
+        Ok(Planned { node, estimate, ordered: starts_with(keys, wishes.order) })
     }
 
     fn plan_distinct(
@@ -445,7 +456,7 @@ impl Planner<'_> {
         self.filtered(Planned { node, estimate, ordered }, &above)
     }
 
-    fn plan_limit(&mut self, rel: &Rel, conditions: &[Expr]) -> SqlResult<Planned> {
+    fn plan_limit(&mut self, rel: &Rel, conditions: &[Expr], wishes: Wishes<'_>) -> SqlResult<Planned> {
         let Rel::Limit { input, limit, offset, ties } = rel else { return Err(SqlError::internal("not a limit")) };
         let (limit, offset) = (limit.as_ref(), offset.as_ref());
         let count = |expr: Option<&Expr>, guess: f64| match expr.map(|expr| &expr.kind) {
@@ -473,7 +484,9 @@ impl Planner<'_> {
         let ties = self.slots(&tie_columns)?.iter().copied().zip(ties.iter().map(|key| key.ty.oid)).collect();
         let limit = Limit { input: Box::new(planned.node), bounds, ties };
         let node = self.node(Operator::Limit(limit), estimate);
-        self.filtered(Planned { node, estimate, ordered: true }, conditions)
+        // Which rows they are decides the order below it, whatever is wanted above.
+        let ordered = wishes.order.is_empty();
+        self.filtered(Planned { node, estimate, ordered }, conditions)
     }
 
     fn plan_set_operation(

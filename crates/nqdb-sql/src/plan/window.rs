@@ -4,6 +4,7 @@ use nqdb_sqlstate::{SqlError, SqlResult};
 
 use super::cost;
 use super::mentions::{Columns, mentioned, visible};
+use super::order::starts_with;
 use super::relation::{Planned, Wishes};
 use super::slots::Planner;
 use crate::exec::{Operator, SortColumn, Window, WindowCall, WindowOffset, WindowWork};
@@ -78,13 +79,6 @@ fn sort_keys(partition: &[SortKey], order: &[SortKey]) -> Vec<SortKey> {
         }
     }
     keys
-}
-
-fn starts_with(keys: &[SortKey], wished: &[SortKey]) -> bool {
-    let same = |a: &SortKey, b: &SortKey| {
-        a.column == b.column && a.descending == b.descending && a.nulls_first == b.nulls_first
-    };
-    wished.len() <= keys.len() && wished.iter().zip(keys).all(|(a, b)| same(a, b))
 }
 
 fn position_of(column: ColumnId, ids: &[ColumnId]) -> SqlResult<usize> {

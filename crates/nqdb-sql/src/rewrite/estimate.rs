@@ -271,7 +271,10 @@ impl Statistics {
     pub fn rows(&self, rel: &Rel) -> f64 {
         let rows = match rel {
             Rel::OneRow => 1.0,
-            Rel::Scan { table, .. } => table_rows(table.store.estimated_rows()),
+            Rel::Scan { table, sample, .. } => {
+                let part = sample.as_ref().map_or(1.0, |sample| sample.fraction());
+                table_rows(table.store.estimated_rows()) * part
+            }
             Rel::Values { rows, .. } => rows.len() as f64,
             Rel::FunctionScan { .. } => FUNCTION_ROWS,
             Rel::SystemScan { .. } => SYSTEM_ROWS,

@@ -47,7 +47,7 @@ fn fold_query(query: &mut Query, cx: &mut FunctionContext<'_>) {
 fn fold_rel(rel: &mut Rel, cx: &mut FunctionContext<'_>) {
     // The shapes of a point query take no detour by lists.
     match rel {
-        Rel::Scan { .. } => return,
+        Rel::Scan { sample: None, .. } => return,
         Rel::Filter { input, predicate } => {
             fold(predicate, cx);
             cheapest_first(predicate);

@@ -158,6 +158,16 @@ fn access_methods(_cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResu
     })
 }
 
+/// The name of an access method.
+pub(super) fn name_of(number: Oid) -> Option<&'static str> {
+    HANDLERS.iter().find(|(own, ..)| *own == number).map(|(_, name, ..)| *name)
+}
+
+/// The name of a family.
+pub(super) fn family_name(number: Oid) -> Option<&'static str> {
+    BTREE_CLASSES.iter().find(|class| class.family == number).map(|class| class.family_name)
+}
+
 /// Number and name of each family once.
 fn all_families() -> Vec<(Oid, &'static str)> {
     let mut families: Vec<_> = BTREE_CLASSES.iter().map(|class| (class.family, class.family_name)).collect();

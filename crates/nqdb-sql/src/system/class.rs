@@ -1,7 +1,7 @@
 //! `pg_class`: tables, indexes, sequences, and the system's own relations.
 
 use nqdb_catalog::rights::SecuredKind;
-use nqdb_catalog::{Relation, ReplicaIdentity, SUPERUSER_OID, SequenceDef, TableDef, TypeDef, ViewDef};
+use nqdb_catalog::{Relation, ReplicaIdentity, SUPERUSER_OID, SequenceDef, Snapshot, TableDef, TypeDef, ViewDef};
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid, user_type_object};
 
@@ -37,7 +37,7 @@ relation! {
 fn classes(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
     relations_wanted(cx, "oid", Some("relname")).iter().try_for_each(|relation| {
         let number = relation.oid();
-        class_of(relation).map_or(Ok(()), |row| rows.push(with_list(cx, number, row)))
+        class_of(relation, cx.catalog).map_or(Ok(()), |row| rows.push(with_list(cx, number, row)))
     })?;
     let (number, name) = (cx.wanted_oid("oid"), cx.wanted_name("relname"));
     for def in composite_types(cx) {
@@ -85,12 +85,21 @@ pub(super) fn relations_wanted(cx: &SystemContext<'_>, oid_column: &str, name_co
     relations
 }
 
-fn class_of(relation: &Relation) -> Option<Class> {
+fn class_of(relation: &Relation, catalog: &Snapshot) -> Option<Class> {
+    let in_schema = |schema: Oid| match catalog.schema_by_oid(schema) {
+        Some(schema) if schema.is_temporary() => 't',
+        _ => 'p',
+    };
     let row = match relation {
         Relation::Table(table) => table_class(table),
         Relation::Index(table, position) => index_class(table, *position)?,
-        Relation::Sequence(sequence) => sequence_class(sequence),
-        Relation::View(view) => view_class(view),
+        Relation::Sequence(sequence) => {
+            // One that belongs to a column is as its table is.
+            let table = sequence.owned_by.and_then(|owned_by| catalog.table_by_oid(owned_by.table));
+            let persistence = table.map_or_else(|| in_schema(sequence.schema), |table| persistence(table));
+            Class { relpersistence: letter(persistence), ..sequence_class(sequence) }
+        }
+        Relation::View(view) => Class { relpersistence: letter(in_schema(view.schema)), ..view_class(view) },
     };
     Some(Class { reltype: oid(relation.row_type().unwrap_or(0)), ..row })
 }
@@ -147,11 +156,19 @@ fn table_class(table: &TableDef) -> Class {
             ReplicaIdentity::Index(_) => 'i',
         }),
         reloptions: options(&table.settings.parameters),
-        relpersistence: letter(if table.is_temporary() { 't' } else { 'p' }),
+        relpersistence: letter(persistence(table)),
         relispopulated: boolean(table.materialized.as_ref().is_none_or(|materialized| materialized.populated)),
         relhasrules: boolean(table.materialized.is_some()),
         relhastriggers: boolean(has_triggers(table)),
         ..plain_class(table.oid, &table.name, table.schema, table.owner, kind)
+    }
+}
+
+fn persistence(table: &TableDef) -> char {
+    match (table.is_temporary(), table.settings.unlogged) {
+        (true, _) => 't',
+        (false, true) => 'u',
+        (false, false) => 'p',
     }
 }
 
@@ -185,6 +202,7 @@ fn index_class(table: &TableDef, position: usize) -> Option<Class> {
         relpages: int4(1),
         relnatts: int2(index.key.len() + index.included.len()),
         reloptions: options(&index.settings.parameters),
+        relpersistence: letter(persistence(table)),
         ..plain_class(index.oid, &index.name, table.schema, table.owner, 'i')
     })
 }

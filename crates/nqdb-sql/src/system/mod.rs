@@ -35,6 +35,7 @@ mod language;
 mod locks;
 mod named_type;
 mod namespace;
+mod object_identity;
 mod object_name;
 mod operator;
 mod privilege;
@@ -75,6 +76,7 @@ pub use definition_text::{
 };
 pub(crate) use expression_text::expression_text;
 pub use locks::{LockObject, LockedObject};
+pub use object_identity::{object_identity, object_kind};
 pub use object_name::{expect_schema_usage, object_name, object_number, relation_name, type_name};
 pub use privilege::has_privilege;
 pub use realtime::{ChannelFacts, ConnectionFacts};

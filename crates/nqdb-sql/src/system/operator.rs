@@ -63,7 +63,7 @@ fn number_of(name: &str, left: Option<Oid>, right: Oid) -> Oid {
 }
 
 /// PostgreSQL gives casts numbers when a cluster is made; here they follow the order of the table.
-const FIRST_CAST_OID: Oid = 10_105;
+pub(super) const FIRST_CAST_OID: Oid = 10_105;
 
 fn all_casts(_cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
     (FIRST_CAST_OID..).zip(casts()).try_for_each(|(number, cast)| {

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, BytesMut};
 use nqdb_pubsub::{
-    Batch, ChannelName, Event, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber,
+    Batch, ChannelName, Event, Guard, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber,
     Subscription,
 };
 use nqdb_session::{Admission, Connected, LIVE_DATABASE};
@@ -317,6 +317,7 @@ impl Client {
             wants_members: subscribe.join_leave,
             keeps_history: true,
             since,
+            guard: self.guard(&channel),
         };
         let now_millis = self.realtime.instance.uptime_millis();
         let told = self.subscriber.subscribe(&channel, wanted, now_millis).map_err(|_| protocol::LIMIT_EXCEEDED)?;
@@ -426,9 +427,19 @@ impl Client {
             Event::Messages(batch) if batch.channel().database == LIVE_DATABASE => self.tell_of_query(&batch),
             Event::Messages(batch) => self.tell_of_messages(&batch, None),
             Event::Matched { pattern, batch } => self.tell_of_messages(&batch, Some(&pattern)),
+            Event::Closed { channel } => {
+                self.unsubscribe(&channel.name);
+                self.send(&protocol::unsubscribe_push(&channel.name, RESUBSCRIBE_CODE, "rights have changed"));
+            }
             Event::Joined { channel, member } => self.tell_of_member(&channel, "join", &member),
             Event::Left { channel, member } => self.tell_of_member(&channel, "leave", &member),
         }
+    }
+
+    /// What ends a subscription when the role's rights are not those that they were.
+    fn guard(&self, channel: &ChannelName) -> Option<Guard> {
+        let identity = self.identity.as_ref()?;
+        self.realtime.instance.follow_guard(&identity.admission, &channel.name)
     }
 
     /// Messages of a channel, or those that a pattern matches, as far as they are wanted.

@@ -73,7 +73,8 @@ async fn open(shared: &Shared, place: &Place, request: &Parts) -> Result<EventSt
     let since = request.headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(position_of);
     let subscriber = instance.hub.subscriber(0, Overflow::DropSubscriber);
     let name = ChannelName { database: identity.admission.database, name: channel.as_str().into() };
-    let wanted = Subscription { keeps_history: true, since, ..Subscription::default() };
+    let guard = instance.follow_guard(&identity.admission, &channel);
+    let wanted = Subscription { keeps_history: true, since, guard, ..Subscription::default() };
     let told = subscriber
         .subscribe(&name, wanted, instance.uptime_millis())
         .map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, "too many channels\n"))?;
@@ -156,6 +157,10 @@ impl EventStream {
         while text.len() < PIECE_BYTES
             && let Some(event) = self.subscriber.pop()
         {
+            if let Event::Closed { .. } = event {
+                // A browser comes back, and is told that it may not.
+                self.subscriber.end(self.realtime.instance.uptime_millis());
+            }
             if let Event::Messages(batch) = event {
                 batch.messages().for_each(|(offset, payload)| put_event(&mut text, &self.epoch, offset, payload));
                 self.realtime.counters.sent.add(batch.count() as u64);

@@ -12,7 +12,7 @@ use axum::response::IntoResponse;
 use bytes::{BufMut, BytesMut};
 use hyper_util::rt::TokioIo;
 use nqdb_pubsub::{ChannelName, Event, Overflow, Subscriber, Subscription};
-use nqdb_session::Connected;
+use nqdb_session::{Connected, Instance};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -48,7 +48,7 @@ pub async fn payload_socket(
     tokio::spawn(async move {
         place.release();
         let Ok(upgraded) = accepted.upgrade.await else { return };
-        forward(TokioIo::new(upgraded), subscriber, &shown, stop).await;
+        forward(TokioIo::new(upgraded), subscriber, (&realtime.instance, &shown), stop).await;
         realtime.counters.disconnects.increment();
         drop(connected);
     });
@@ -74,7 +74,9 @@ async fn open(
     let subscriber = instance.hub.subscriber(0, Overflow::DropSubscriber);
     let name = ChannelName { database: identity.admission.database, name: channel.into() };
     let full = |_| (StatusCode::SERVICE_UNAVAILABLE, "too many channels\n");
-    subscriber.subscribe(&name, Subscription::default(), instance.uptime_millis()).map_err(full)?;
+    let guard = instance.follow_guard(&identity.admission, channel);
+    let wanted = Subscription { guard, ..Subscription::default() };
+    subscriber.subscribe(&name, wanted, instance.uptime_millis()).map_err(full)?;
     let shown = shown(instance, "listen", door, &identity, &subscriber);
     Ok((accepted, subscriber, shown))
 }
@@ -83,7 +85,7 @@ async fn open(
 async fn forward<S: AsyncRead + AsyncWrite + Unpin>(
     mut socket: S,
     subscriber: Subscriber,
-    shown: &Connected,
+    (instance, shown): (&Instance, &Connected),
     mut stop: watch::Receiver<bool>,
 ) {
     let (mut decoder, mut input, mut out) = (Decoder::new(MESSAGE_BYTES_MAX), BytesMut::new(), BytesMut::new());
@@ -98,8 +100,11 @@ async fn forward<S: AsyncRead + AsyncWrite + Unpin>(
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break frame::close(1001, "shutdown"),
-            () = subscriber.ended() => break frame::close(1013, "slow"),
-            () = subscriber.readable() => gather(&subscriber, shown, &mut out),
+            () = subscriber.ended() => break match subscriber.was_dropped() {
+                true => frame::close(1013, "slow"),
+                false => frame::close(1008, "rights have changed"),
+            },
+            () = subscriber.readable() => gather(&subscriber, shown, &mut out, instance.uptime_millis()),
             read = socket.read_buf(&mut input) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(_) => match answer(&mut decoder, &mut input, &mut out) {
@@ -118,10 +123,14 @@ async fn forward<S: AsyncRead + AsyncWrite + Unpin>(
     .await;
 }
 
-fn gather(subscriber: &Subscriber, shown: &Connected, out: &mut BytesMut) {
+fn gather(subscriber: &Subscriber, shown: &Connected, out: &mut BytesMut, now_millis: u64) {
     while out.len() < WRITE_BYTES
         && let Some(event) = subscriber.pop()
     {
+        if let Event::Closed { .. } = event {
+            // Nothing comes any more: the client is sent away.
+            subscriber.end(now_millis);
+        }
         if let Event::Messages(batch) = event {
             shown.messages_out.fetch_add(batch.count() as u64, Ordering::Relaxed);
             batch.payloads().for_each(|payload| out.put_slice(&frame::text(payload)));
