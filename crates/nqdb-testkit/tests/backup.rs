@@ -141,6 +141,7 @@ fn a_database_is_restored_to_the_moment_between_two_transactions() {
         assert_eq!(psql(&restored, "SELECT string_agg(v, ', ' ORDER BY id) FROM t"), "before the backup, wanted");
         assert_eq!(psql(&restored, "SELECT to_regclass('u') IS NULL"), "t");
         // The history that branches off here has an archive of its own.
+        psql(&restored, "CREATE TABLE branch AS SELECT 1 AS id");
         psql(&restored, "SELECT pg_switch_wal()");
         let deadline = Instant::now() + Duration::from_secs(30);
         while std::fs::read_dir(&archive).unwrap().count() < 2 {
