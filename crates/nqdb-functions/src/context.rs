@@ -100,6 +100,15 @@ fn no_advisory_locks() -> SqlError {
     SqlError::unsupported("an advisory lock outside of a session")
 }
 
+/// How far the write-ahead log is, as byte positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogPositions {
+    /// Everything before is durable.
+    pub durable: u64,
+    /// Where the next record will stand.
+    pub end: u64,
+}
+
 /// What functions ask of their session; nqdb-session answers. Times are µs since 2000-01-01 UTC.
 pub trait SessionFunctions: CatalogFunctions {
     /// The clock, now.
@@ -227,5 +236,18 @@ pub trait SessionFunctions: CatalogFunctions {
     fn terminate_backend(&self, pid: i32) -> SqlResult<bool>;
     fn is_in_recovery(&self) -> bool {
         false
+    }
+    /// How far the write-ahead log is.
+    fn log_positions(&self) -> SqlResult<LogPositions> {
+        Err(SqlError::internal("no log is there to ask about"))
+    }
+    /// The name of the log's file that holds a position.
+    fn log_file_name(&self, position: u64) -> SqlResult<String> {
+        let _ = position;
+        Err(SqlError::internal("no log is there to ask about"))
+    }
+    /// Makes the log go on in another file; gives where it had ended. 42501 for who is no superuser.
+    fn switch_log(&self) -> SqlResult<u64> {
+        Err(SqlError::internal("no log is there to switch"))
     }
 }

@@ -9,6 +9,7 @@ mod identification;
 mod identity;
 mod index_property;
 mod keywords;
+mod log;
 mod notification;
 mod partition;
 mod privilege;
@@ -35,6 +36,7 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     acl::FUNCTIONS,
     advisory::FUNCTIONS,
     keywords::FUNCTIONS,
+    log::FUNCTIONS,
     notification::FUNCTIONS,
     partition::FUNCTIONS,
     definition::FUNCTIONS,

@@ -48,6 +48,10 @@ pub struct Options {
     #[arg(long, global = true, env = "NQDB_UNIX_SOCKET_DIR", value_name = "DIR")]
     pub unix_socket_dir: Option<PathBuf>,
 
+    /// Directory where finished segments of the log are copied to before they are used again; not kept without it
+    #[arg(long, global = true, env = "NQDB_LOG_ARCHIVE", value_name = "DIR")]
+    pub log_archive: Option<PathBuf>,
+
     /// Certificate chain (PEM); turns TLS on
     #[arg(long, global = true, env = "NQDB_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
@@ -136,6 +140,7 @@ pub struct Configuration {
     pub memory_bytes: u64,
     pub max_connections: usize,
     pub unix_socket_dir: Option<PathBuf>,
+    pub log_archive: Option<PathBuf>,
     /// Certificate and key.
     pub tls: Option<(PathBuf, PathBuf)>,
     pub allow_passwordless_roles: bool,
@@ -204,6 +209,7 @@ impl Configuration {
             memory_bytes,
             max_connections,
             unix_socket_dir: options.unix_socket_dir.or(file.unix_socket_dir),
+            log_archive: options.log_archive.or(file.log_archive),
             tls,
             allow_passwordless_roles: options
                 .allow_passwordless_roles
@@ -296,7 +302,7 @@ fn expect_address(flag: &str, address: &str, form: &str) -> Result<(), ServerErr
 }
 
 /// `512MB` in bytes; units count in 1024s, as PostgreSQL's do.
-fn parse_size(text: &str) -> Option<u64> {
+pub fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use nqdb_catalog::Cluster;
 use nqdb_sql::temporary_files::{self, TemporaryFolder};
+use nqdb_storage::LogArchive;
 use nqdb_storage::disk::{Disk, OsDisk};
 use nqdb_txn::{TxnError, TxnOptions, TxnSystem};
 
+use crate::control;
 use crate::error::ServerError;
 
 /// Pause of the purge thread when there is nothing to do.
@@ -25,14 +27,16 @@ const STATEMENTS_PERCENT: u64 = 25;
 /// The file that says that a data directory was made.
 const SUPERBLOCK: &str = "nqdb.super";
 /// What the start of a data directory may have left behind, if it was interrupted.
-const OWN_NAMES: [&str; 8] = [
+const OWN_NAMES: [&str; 10] = [
     SUPERBLOCK,
     "nqdb.super.new",
+    "nqdb.super.restoring",
     "nqdb.lock",
     "nqdb.doublewrite",
     "base.nqdb",
     "undo.spill",
     "wal",
+    control::FOLDER,
     temporary_files::FOLDER,
 ];
 /// The mode of a new data directory.
@@ -51,19 +55,26 @@ pub struct Data {
 
 impl Data {
     /// Opens a data directory, makes it first when it is missing or empty, recovers it when it was not closed.
-    pub fn open(directory: &Path, memory_bytes: u64) -> Result<Data, ServerError> {
+    pub fn open(directory: &Path, memory_bytes: u64, log_archive: Option<&Path>) -> Result<Data, ServerError> {
         prepare_directory(directory)?;
-        Data::open_on(Arc::new(OsDisk::new(directory)), directory, memory_bytes)
+        let log_archive = log_archive.map(|path| prepare_archive(path, directory)).transpose()?;
+        Data::open_on(Arc::new(OsDisk::new(directory)), directory, memory_bytes, log_archive)
     }
 
     /// As [`Data::open`], on any disk; errors name `directory`.
-    pub fn open_on(disk: Arc<dyn Disk>, directory: &Path, memory_bytes: u64) -> Result<Data, ServerError> {
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        memory_bytes: u64,
+        log_archive: Option<LogArchive>,
+    ) -> Result<Data, ServerError> {
         let failed = |source| ServerError::Open { path: directory.to_path_buf(), source };
         let names = disk.list("").map_err(|error| failed(error.into()))?;
         let is_new = !names.iter().any(|name| name == SUPERBLOCK);
         let share = |percent: u64| usize::try_from(memory_bytes / 100 * percent).unwrap_or(usize::MAX);
         let engine = nqdb_storage::Options {
             frames: nqdb_storage::Options::frames_from_memory_bytes(share(POOL_PERCENT)),
+            log_archive,
             ..nqdb_storage::Options::default()
         };
         let options = TxnOptions {
@@ -141,6 +152,19 @@ fn prepare_directory(directory: &Path) -> Result<(), ServerError> {
         _ if mode & FOREIGN_ACCESS != 0 => Err(ServerError::OpenDirectory { path: directory.to_path_buf() }),
         _ => Ok(()),
     }
+}
+
+/// Makes the archive's directory for its owner alone when it is missing. It may not lie in the data directory: what is lost
+/// together is no copy.
+fn prepare_archive(archive: &Path, data: &Path) -> Result<LogArchive, ServerError> {
+    let failed = |source| ServerError::Archive { path: archive.to_path_buf(), source };
+    DirBuilder::new().recursive(true).mode(PRIVATE_MODE).create(archive).map_err(failed)?;
+    let resolved = archive.canonicalize().map_err(failed)?;
+    if resolved.starts_with(data.canonicalize().map_err(failed)?) {
+        let message = format!("--log-archive: {} lies in the data directory", archive.display());
+        return Err(ServerError::Configuration(message));
+    }
+    Ok(LogArchive(Arc::new(OsDisk::new(resolved))))
 }
 
 /// Purge runs on a thread of its own: its steps read pages.

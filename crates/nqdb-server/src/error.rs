@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use nqdb_sqlstate::SqlError;
+use nqdb_storage::StorageError;
 use nqdb_txn::TxnError;
 use nqdb_wire::{ListenerError, TlsError};
 
@@ -36,6 +37,24 @@ pub enum ServerError {
     /// The catalog cannot be read or made.
     #[error("cannot open the catalog: {0}")]
     Catalog(SqlError),
+    /// Nobody answers on the control socket of a data directory.
+    #[error("no server answers on the data directory {path}: {source}")]
+    NoServer { path: PathBuf, source: std::io::Error },
+    /// The control socket cannot be made.
+    #[error("cannot listen in the data directory {path}: {source}")]
+    ListenControl { path: PathBuf, source: std::io::Error },
+    /// A backup cannot be taken or used.
+    #[error("{0}")]
+    Backup(String),
+    /// A directory is not the backup that was asked for.
+    #[error("cannot use the backup {path}: {source}")]
+    BackupDirectory { path: PathBuf, source: StorageError },
+    /// An archive of the log cannot be used.
+    #[error("cannot use the archive {path}: {source}")]
+    Archive { path: PathBuf, source: std::io::Error },
+    /// A restore failed; what it has written is no database.
+    #[error("cannot restore to {path}: {source}")]
+    Restore { path: PathBuf, source: TxnError },
     /// A listener cannot start.
     #[error(transparent)]
     Listen(#[from] ListenerError),

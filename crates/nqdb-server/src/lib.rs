@@ -8,17 +8,23 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
+mod backup;
 mod check;
 mod configuration;
+mod control;
 mod data;
 mod descriptors;
 mod error;
 mod log;
+mod restore;
 mod serve;
 mod watchman;
 
+pub use backup::{BackupCommand, backup, check_backup};
 pub use check::{check, check_disk, check_open};
-pub use configuration::{Configuration, HttpListen, LogFormat, NotifyOverflow, Options};
+pub use configuration::{Configuration, HttpListen, LogFormat, NotifyOverflow, Options, parse_size};
 pub use data::Data;
 pub use error::ServerError;
+pub use nqdb_txn::RestoreTarget;
+pub use restore::{RestoreCommand, parse_moment, parse_position, restore};
 pub use serve::{Running, runtime, serve, start, start_on};

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::configuration::{Configuration, HttpListen, NotifyOverflow};
+use crate::control::Control;
 use crate::data::{Data, statement_memory_bytes};
 use crate::descriptors;
 use crate::error::ServerError;
@@ -34,6 +35,7 @@ pub struct Running {
     listener: JoinHandle<()>,
     web: Option<JoinHandle<std::io::Result<()>>>,
     watchman: Watchman,
+    control: Option<Control>,
 }
 
 impl fmt::Display for Running {
@@ -76,7 +78,11 @@ impl Running {
         }
         drop(self.watchman);
         drop(self.instance);
-        let closed = tokio::task::spawn_blocking(move || self.data.close()).await;
+        let close = move || {
+            drop(self.control);
+            self.data.close()
+        };
+        let closed = tokio::task::spawn_blocking(close).await;
         closed.unwrap_or_else(|_| {
             Err(nqdb_txn::TxnError::Sql(nqdb_sqlstate::SqlError::internal("closing the data directory panicked")))
         })
@@ -98,13 +104,25 @@ pub fn runtime() -> Result<Runtime, ServerError> {
 /// Opens the data and the listeners; when it returns, clients are served.
 pub async fn start(configuration: &Configuration) -> Result<Running, ServerError> {
     let (directory, memory_bytes) = (configuration.data_dir.clone(), configuration.memory_bytes);
-    start_over(configuration, move || Data::open(&directory, memory_bytes)).await
+    let archive = configuration.log_archive.clone();
+    let mut running =
+        start_over(configuration, move || Data::open(&directory, memory_bytes, archive.as_deref())).await?;
+    match Control::start(&configuration.data_dir, running.data.system.clone()) {
+        Ok(control) => running.control = Some(control),
+        Err(source) => {
+            if let Err(error) = running.stop().await {
+                tracing::error!(%error, "the data could not be closed");
+            }
+            return Err(ServerError::ListenControl { path: configuration.data_dir.clone(), source });
+        }
+    }
+    Ok(running)
 }
 
-/// As [`start`], with the data on any disk: `data_dir` is a name only.
+/// As [`start`], with the data on any disk: `data_dir` is a name only, and there is no control socket.
 pub async fn start_on(configuration: &Configuration, disk: Arc<dyn Disk>) -> Result<Running, ServerError> {
     let (directory, memory_bytes) = (configuration.data_dir.clone(), configuration.memory_bytes);
-    start_over(configuration, move || Data::open_on(disk, &directory, memory_bytes)).await
+    start_over(configuration, move || Data::open_on(disk, &directory, memory_bytes, None)).await
 }
 
 async fn start_over(
@@ -161,7 +179,7 @@ async fn start_over(
     let web = web.map(|web| tokio::spawn(web.run(instance.clone(), configuration.realtime.clone(), stopped)));
     let watchman = Watchman::start(tokio::runtime::Handle::current())
         .map_err(|source| ServerError::System { what: "cannot start a thread", source })?;
-    Ok(Running { data, instance, postgres_address, http_address, stop, listener, web, watchman })
+    Ok(Running { data, instance, postgres_address, http_address, stop, listener, web, watchman, control: None })
 }
 
 /// What sessions share; refused where roles would be open to others than this machine.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::rights::{PG_READ_ALL_SETTINGS, PG_SIGNAL_BACKEND, Rights};
 use nqdb_catalog::{Catalog, Relation, SequenceDef, Snapshot, TypesView};
-use nqdb_functions::{AdvisoryLock, PublicationChange, SessionFunctions, quote_identifier};
+use nqdb_functions::{AdvisoryLock, LogPositions, PublicationChange, SessionFunctions, quote_identifier};
 use nqdb_sql::integrity::{ConstraintMark, Constraints};
 use nqdb_sql::interruption::Interruption;
 use nqdb_sql::parse::Tokens;
@@ -679,6 +679,24 @@ impl SessionFunctions for Surroundings {
 
     fn terminate_backend(&self, pid: i32) -> SqlResult<bool> {
         Ok(self.signal(pid, "terminate")?.map(|backend| backend.terminate()).is_some())
+    }
+
+    fn log_positions(&self) -> SqlResult<LogPositions> {
+        let engine = self.instance.system.engine();
+        Ok(LogPositions { durable: engine.flushed_lsn().0, end: engine.log_end().0 })
+    }
+
+    fn log_file_name(&self, position: u64) -> SqlResult<String> {
+        Ok(self.instance.system.engine().log_segment_name(Lsn(position)))
+    }
+
+    fn switch_log(&self) -> SqlResult<u64> {
+        if !self.is_superuser() {
+            return Err(permission_denied("function", "pg_switch_wal"));
+        }
+        // A segment is made and synced: the runtime hands this thread's other work to another thread meanwhile.
+        let switched = tokio::task::block_in_place(|| self.instance.system.engine().switch_log());
+        Ok(switched.map_err(TxnError::from)?.0)
     }
 }
 

@@ -27,6 +27,7 @@ use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
 use crate::options::Sabotage;
 use crate::page::buf::PageBuf;
+use crate::recovery::LogSurvey;
 use crate::stats::Counter;
 use crate::superblock::SuperblockFile;
 use crate::wal::group::{GroupBody, u64_at};
@@ -84,10 +85,46 @@ impl CheckpointRecord {
     }
 }
 
+/// The checkpoint that the superblock names, and the log that a recovery from it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CheckpointPlace {
+    /// Where its group stands.
+    pub(crate) at: Lsn,
+    /// Recovery reads from here on: the lesser of redo and start.
+    pub(crate) from: Lsn,
+    pub(crate) incarnation: u32,
+}
+
+/// What kind of checkpoint is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CheckpointKind {
+    Running,
+    /// Nothing follows it: the next start has no log to repeat.
+    Clean,
+    /// The first group of a fresh segment, so that the one before is complete.
+    Switching,
+    /// Both.
+    CleanSwitching,
+}
+
+impl CheckpointKind {
+    fn is_clean(self) -> bool {
+        matches!(self, CheckpointKind::Clean | CheckpointKind::CleanSwitching)
+    }
+
+    fn switches(self) -> bool {
+        matches!(self, CheckpointKind::Switching | CheckpointKind::CleanSwitching)
+    }
+}
+
 /// What only one thread at a time may use.
 struct Files {
     doublewrite: Doublewrite,
     superblock: SuperblockFile,
+    /// What the checkpoint at hand needs, see [`CheckpointPlace::from`].
+    from: Lsn,
+    /// The log's end while nothing but checkpoints was written since it was made to go on in a fresh segment.
+    switched: Lsn,
 }
 
 /// How often the background writer looks for work by itself.
@@ -107,9 +144,11 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    pub(crate) fn new(doublewrite: Doublewrite, superblock: SuperblockFile, redo: Lsn) -> Background {
+    pub(crate) fn new(doublewrite: Doublewrite, superblock: SuperblockFile, survey: &LogSurvey) -> Background {
+        let CheckpointRecord { redo, start, .. } = survey.checkpoint;
+        let switched = if survey.ends_with_switch { survey.end } else { Lsn::ZERO };
         Background {
-            files: Mutex::new(Files { doublewrite, superblock }),
+            files: Mutex::new(Files { doublewrite, superblock, from: redo.min(start), switched }),
             frames_wanted: AtomicBool::new(false),
             redo: AtomicU64::new(redo.0),
             stop: Mutex::new(false),
@@ -171,7 +210,7 @@ impl Background {
             worked |= self.write_batch(state, &mut files)?;
         }
         if self.checkpoint_is_due(state, if worked { state.pool.oldest_rec_lsn() } else { oldest }) {
-            worked |= self.write_checkpoint(state, &mut files, false)?;
+            worked |= self.write_checkpoint(state, &mut files, CheckpointKind::Running)?;
         }
         worked |= state.log.sync_mark_when_still().or_else(|error| fail(state, error))?;
         Ok(worked)
@@ -193,15 +232,39 @@ impl Background {
     pub(crate) fn checkpoint(&self, state: &EngineState) -> Result<bool> {
         let mut files = self.files.lock();
         self.write_dirty_before(state, &mut files, state.log.end())?;
-        self.write_checkpoint(state, &mut files, false)
+        self.write_checkpoint(state, &mut files, CheckpointKind::Running)
     }
 
-    /// Writes everything and marks the database as cleanly stopped.
+    /// The newest checkpoint.
+    pub(crate) fn place(&self) -> CheckpointPlace {
+        let files = self.files.lock();
+        let superblock = &files.superblock.current;
+        CheckpointPlace { at: superblock.checkpoint, from: files.from, incarnation: superblock.incarnation }
+    }
+
+    /// Makes the log go on in a fresh segment, beginning with a checkpoint. False when that is how it goes on already, or
+    /// when no layer above has been set.
+    pub(crate) fn switch_log(&self, state: &EngineState) -> Result<bool> {
+        let mut files = self.files.lock();
+        if files.switched == state.log.end() {
+            return Ok(false);
+        }
+        self.write_checkpoint(state, &mut files, CheckpointKind::Switching)
+    }
+
+    /// Writes everything and marks the database as cleanly stopped. Where an archive is kept, the log's last segment is
+    /// made complete for it, if there is room for another one.
     pub(crate) fn stop_cleanly(&self, state: &EngineState) -> Result<()> {
         let mut files = self.files.lock();
         self.write_dirty_before(state, &mut files, Lsn::MAX)?;
         state.log.sync_to(state.log.end())?;
-        self.write_checkpoint(state, &mut files, true).map(drop)
+        if state.options.log_archive.is_some() && files.switched != state.log.end() {
+            match self.write_checkpoint(state, &mut files, CheckpointKind::CleanSwitching) {
+                Err(StorageError::DiskFull { .. }) => {}
+                outcome => return outcome.map(drop),
+            }
+        }
+        self.write_checkpoint(state, &mut files, CheckpointKind::Clean).map(drop)
     }
 
     fn write_dirty_before(&self, state: &EngineState, files: &mut Files, before: Lsn) -> Result<()> {
@@ -254,8 +317,12 @@ impl Background {
         Ok(())
     }
 
-    fn write_checkpoint(&self, state: &EngineState, files: &mut Files, clean: bool) -> Result<bool> {
+    /// Writes a checkpoint. `DiskFull`, which only one that needs a fresh segment meets, leaves everything as it was.
+    fn write_checkpoint(&self, state: &EngineState, files: &mut Files, kind: CheckpointKind) -> Result<bool> {
         let Some(client) = state.client.read().clone() else { return Ok(false) };
+        if kind.switches() {
+            state.log.reserve_segment()?;
+        }
         let end = state.log.end();
         let ClientCheckpoint { floor, payload } = client.checkpoint();
         let oldest =
@@ -265,9 +332,12 @@ impl Background {
         group.push_checkpoint(&record.encode());
         let max = state.log.group_bytes_max();
         if group.group_bytes() > max {
+            if kind.switches() {
+                state.log.unreserve_segment();
+            }
             return Err(StorageError::GroupTooLarge { len: group.group_bytes(), max });
         }
-        self.put_checkpoint(state, files, &record, &group, clean).or_else(|error| fail(state, error))?;
+        self.put_checkpoint(state, files, &record, &group, kind).or_else(|error| fail(state, error))?;
         Ok(true)
     }
 
@@ -277,17 +347,24 @@ impl Background {
         files: &mut Files,
         record: &CheckpointRecord,
         group: &GroupBody,
-        clean: bool,
+        kind: CheckpointKind,
     ) -> Result<()> {
-        let (at, behind) = state.log.append(group, &mut 0);
+        let (at, behind) = match kind.switches() {
+            true => state.log.append_in_fresh_segment(group),
+            false => state.log.append(group, &mut 0),
+        };
         state.log.sync_to(behind)?;
         files.superblock.write(|superblock| {
             superblock.checkpoint = at;
-            superblock.clean_end = if clean { behind } else { Lsn::ZERO };
+            superblock.clean_end = if kind.is_clean() { behind } else { Lsn::ZERO };
         })?;
+        files.from = record.redo.min(record.start);
+        if kind.switches() || files.switched == at {
+            files.switched = behind;
+        }
         self.redo.store(record.redo.0, Ordering::Release);
         state.counters.add(Counter::Checkpoints, 1);
-        tracing::debug!(%at, redo = %record.redo, clean, "checkpoint");
+        tracing::debug!(%at, redo = %record.redo, ?kind, "checkpoint");
         state.log.cut(record.redo.min(record.start))
     }
 }

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 
+use crate::archive::Archiver;
+use crate::backup::{self, BackupRequest, Manifest};
 use crate::checkpoint::{Background, CheckpointRecord, Client, LogClient};
 use crate::disk::{DirLock, Disk, DiskFile, OpenMode};
 use crate::doublewrite::{DOUBLEWRITE_PATH, Doublewrite};
@@ -25,13 +27,13 @@ use crate::recovery::{self, LogReplay};
 use crate::reservation::{Need, Reservation};
 use crate::space::{self, Space};
 use crate::stats::{Counter, Counters, Stats};
-use crate::superblock::{SUPERBLOCK_NEW_PATH, SUPERBLOCK_PATH, Superblock, SuperblockFile};
+use crate::superblock::{SUPERBLOCK_NEW_PATH, SUPERBLOCK_PATH, SUPERBLOCK_RESTORING_PATH, Superblock, SuperblockFile};
 use crate::wal::Log;
 use crate::wal::group::{GroupBody, GroupHeader};
-use crate::wal::segment::{SegmentShape, Segments, WAL_DIR};
+use crate::wal::segment::{SegmentShape, Segments, WAL_DIR, file_name};
 
 /// The data file.
-const DATA_PATH: &str = "base.nqdb";
+pub(crate) const DATA_PATH: &str = "base.nqdb";
 const LOCK_PATH: &str = "nqdb.lock";
 /// Free pages that only [`Engine::reserve_last`] may take: the catalog's splits and the trees of a few indexes.
 const LAST_PAGES: u32 = 16;
@@ -55,6 +57,7 @@ pub(crate) struct EngineState {
     /// The background writer's thread runs; during recovery it does not yet.
     writer_runs: AtomicBool,
     pub(crate) counters: Arc<Counters>,
+    archiver: Option<Archiver>,
     lock: Mutex<Option<DirLock>>,
 }
 
@@ -220,6 +223,13 @@ impl Engine {
         Engine::open_locked(disk, SUPERBLOCK_PATH, options, replay, lock)
     }
 
+    /// As [`Engine::open`], for what [`crate::backup::lay_out`] has laid out.
+    pub fn open_restored(disk: Arc<dyn Disk>, options: Options, replay: &mut dyn LogReplay) -> Result<Arc<Engine>> {
+        options.check()?;
+        let lock = disk.lock_exclusive(LOCK_PATH)?;
+        Engine::open_locked(disk, SUPERBLOCK_RESTORING_PATH, options, replay, lock)
+    }
+
     fn open_locked(
         disk: Arc<dyn Disk>,
         superblock_path: &str,
@@ -253,12 +263,16 @@ impl Engine {
         // The log goes on behind the end; the reader keeps its own view of the segments.
         let ahead = open_segments()?;
         ahead.drop_behind_gap(shape.number(survey.end.0 - 1));
+        if options.log_archive.is_some() {
+            ahead.note_archived_below(0);
+        }
         let counters = Arc::new(Counters::new());
         let state = Arc::new(EngineState {
             pool: Pool::new(Arc::clone(&data_file), options.frames, Arc::clone(&counters)),
             log: Log::open(ahead, mark, &options, incarnation, survey.end.0, Arc::clone(&counters)),
             space: Space::new(Arc::clone(&data_file), options.frames),
-            background: Background::new(doublewrite, superblock, survey.checkpoint.redo),
+            background: Background::new(doublewrite, superblock, &survey),
+            archiver: options.log_archive.as_ref().map(Archiver::new),
             client: RwLock::new(None),
             has_client: AtomicBool::new(false),
             writer_runs: AtomicBool::new(false),
@@ -267,7 +281,7 @@ impl Engine {
             counters,
             lock: Mutex::new(Some(lock)),
         });
-        let is_clean = clean_end == survey.end || superblock_path == SUPERBLOCK_NEW_PATH;
+        let is_clean = clean_end == survey.end || superblock_path != SUPERBLOCK_PATH;
         let (from, end) = (survey.checkpoint.redo.min(survey.checkpoint.start), survey.end);
         if !is_clean {
             tracing::info!(%from, %end, "the database was not stopped cleanly: recovery starts");
@@ -297,11 +311,16 @@ impl Engine {
                 std::thread::Builder::new()
                     .name(name.to_owned())
                     .spawn(run)
-                    .expect("the system has room for two threads")
+                    .expect("the system has room for three threads")
             };
             state.writer_runs.store(true, Ordering::Release);
             threads.push(spawn("nqdb-log", Box::new(move || log.log.run())));
             threads.push(spawn("nqdb-writer", Box::new(move || writer.background.run(&writer))));
+            if state.archiver.is_some() {
+                let archive = Arc::clone(&state);
+                let run = move || archive.archiver.iter().for_each(|archiver| archiver.run(&archive));
+                threads.push(spawn("nqdb-archive", Box::new(run)));
+            }
         }
         Arc::new(Engine { state, threads: Mutex::new(threads) })
     }
@@ -449,6 +468,37 @@ impl Engine {
         self.state.background.checkpoint(&self.state)
     }
 
+    /// Makes the log go on in a fresh segment, so that the one at hand can be archived; nothing when it just has. Gives where
+    /// the log had ended. `DiskFull` when there is no room for another segment.
+    pub fn switch_log(&self) -> Result<Lsn> {
+        held::assert_none("the log is switched");
+        let end = self.state.log.end();
+        self.state.background.switch_log(&self.state)?;
+        Ok(end)
+    }
+
+    /// Archives the next finished log segment, on this thread. False when there is none, or no archive.
+    pub fn archive_step(&self) -> Result<bool> {
+        self.state.archiver.as_ref().map_or(Ok(false), |archiver| archiver.step(&self.state))
+    }
+
+    /// Bytes in a log segment.
+    pub fn log_segment_bytes(&self) -> u64 {
+        self.state.log.shape().bytes
+    }
+
+    /// The name of the log segment that holds a position.
+    pub fn log_segment_name(&self, lsn: Lsn) -> String {
+        file_name(self.state.log.shape().number(lsn.0))
+    }
+
+    /// Copies the database while it is being changed; see [`crate::backup`]. May take long and waits for nobody who holds
+    /// anything.
+    pub fn backup(&self, request: BackupRequest<'_>) -> Result<Manifest> {
+        held::assert_none("a backup is taken");
+        backup::take(&self.state, request)
+    }
+
     /// Stops cleanly: everything is written, so that the next start has nothing to repeat. Without a log client nothing
     /// but the log is made durable. Changes are refused afterwards.
     pub fn close(&self) -> Result<()> {
@@ -456,6 +506,9 @@ impl Engine {
         self.state.log.flush(true)?;
         if self.state.has_client.load(Ordering::Acquire) {
             self.state.background.stop_cleanly(&self.state)?;
+        }
+        if let Some(archiver) = &self.state.archiver {
+            archiver.finish(&self.state);
         }
         self.state.log.close();
         self.state.lock.lock().take();
@@ -465,6 +518,7 @@ impl Engine {
     fn stop_threads(&self) {
         self.state.log.stop_thread();
         self.state.background.stop_thread();
+        self.state.archiver.iter().for_each(Archiver::stop_thread);
         let this_thread = std::thread::current().id();
         for thread in self.threads.lock().drain(..) {
             // A flush listener may hold the last reference to the engine: then this is the log thread itself.
@@ -483,6 +537,7 @@ impl Engine {
             frames: state.pool.frame_count() as u64,
             data_pages: state.space.page_count(),
             recovery_log_bytes: state.recovery_log_bytes(),
+            unarchived_log_bytes: state.archiver.as_ref().map_or(0, |_| state.log.unarchived_bytes()),
             ..state.counters.snapshot()
         }
     }
@@ -518,6 +573,7 @@ fn refuse_existing(disk: &dyn Disk) -> Result<()> {
     let has = |name: &str| names.iter().any(|found| found == name);
     let found = match () {
         () if has(SUPERBLOCK_PATH) => SUPERBLOCK_PATH,
+        () if has(SUPERBLOCK_RESTORING_PATH) => "a database whose restore was not finished",
         () if has(SUPERBLOCK_NEW_PATH) => return Ok(()),
         () if has(DATA_PATH) => DATA_PATH,
         () => return Ok(()),
@@ -542,12 +598,16 @@ fn create_files(disk: &Arc<dyn Disk>, options: &Options) -> Result<()> {
         disk.remove(DOUBLEWRITE_PATH)?;
     }
 
-    let system_id = options.system_id.unwrap_or_else(|| RandomState::new().hash_one("nqdb system id"));
+    let system_id = options.system_id.unwrap_or_else(new_system_id);
     let shape = SegmentShape { system_id, bytes: options.log_segment_bytes };
     let segments = Segments::open(Arc::clone(disk), shape, 0, Sabotage::None)?;
     segments.prepare_next(1)?;
     let checkpoint = Lsn(shape.first_group(1));
-    write_first_checkpoint(&segments, checkpoint)?;
+    write_first_checkpoint(
+        &segments,
+        &CheckpointRecord { redo: checkpoint, start: checkpoint, payload: Vec::new() },
+        1,
+    )?;
 
     let superblock = Superblock {
         sequence: 1,
@@ -557,19 +617,26 @@ fn create_files(disk: &Arc<dyn Disk>, options: &Options) -> Result<()> {
         checkpoint,
         clean_end: Lsn::ZERO,
     };
-    SuperblockFile::create(&**disk, superblock)?;
+    SuperblockFile::create(&**disk, SUPERBLOCK_NEW_PATH, superblock)?;
     disk.sync_dir(WAL_DIR)
 }
 
-fn write_first_checkpoint(segments: &Segments, at: Lsn) -> Result<()> {
+/// A number that no other database has.
+pub(crate) fn new_system_id() -> u64 {
+    RandomState::new().hash_one("nqdb system id")
+}
+
+/// Writes a log that consists of a checkpoint from which on it is needed. Returns its end.
+pub(crate) fn write_first_checkpoint(segments: &Segments, record: &CheckpointRecord, incarnation: u32) -> Result<Lsn> {
+    let at = record.redo;
     let mut group = GroupBody::default();
-    group.push_checkpoint(&CheckpointRecord { redo: at, start: at, payload: Vec::new() }.encode());
-    let header =
-        GroupHeader { body_len: group.bytes().len() as u32, lsn: at.0, synced: at.0, records: 1, incarnation: 1 };
+    group.push_checkpoint(&record.encode());
+    let header = GroupHeader { body_len: group.bytes().len() as u32, lsn: at.0, synced: at.0, records: 1, incarnation };
     let number = segments.shape.number(at.0);
     let mut bytes = header.encode(number, crc32c::crc32c(group.bytes())).to_vec();
     bytes.extend_from_slice(group.bytes());
     let file = segments.file(number).ok_or_else(|| StorageError::internal("the first log segment is missing"))?;
     file.write_all_at(&bytes, at.0 % segments.shape.bytes)?;
-    file.sync_data()
+    file.sync_data()?;
+    Ok(Lsn(at.0 + group.group_bytes() as u64))
 }

@@ -1,7 +1,7 @@
 //! What can go wrong in storage. One enum; each variant says whose failure it is.
 //!
 //! The layer above maps them to SQLSTATEs: `DiskFull` 53100, `OutOfFrames` 53200, `KeyTooLong` and
-//! `EntryTooLarge` 54000, `Corrupt` XX001, `Io` and `LogFailed` 58030, `InUse` 55006, `Internal` XX000.
+//! `EntryTooLarge` 54000, `Corrupt` XX001, `Io` and `LogFailed` 58030, `InUse` 55006, `Refused` 55000, `Internal` XX000.
 
 use std::io;
 use std::sync::Arc;
@@ -62,6 +62,10 @@ pub enum StorageError {
     #[error("all {frames} page frames are in use")]
     OutOfFrames { frames: usize },
 
+    /// A backup, an archive or a directory is not what the caller takes it for. Nothing was changed there.
+    #[error("{what}")]
+    Refused { what: String },
+
     /// Our own mistake, found before it could harm data.
     #[error("internal error: {what}")]
     Internal { what: String },
@@ -84,6 +88,11 @@ impl StorageError {
     /// Damage found on one page.
     pub fn corrupt_page(page: PageId, what: impl Into<String>) -> StorageError {
         StorageError::Corrupt { page: Some(page), what: what.into() }
+    }
+
+    /// Something else than what the caller takes it for.
+    pub fn refused(what: impl Into<String>) -> StorageError {
+        StorageError::Refused { what: what.into() }
     }
 
     /// A broken promise between parts of this program.

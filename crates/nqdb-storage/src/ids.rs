@@ -11,6 +11,7 @@
 //! A log sequence number is a byte position in the log: `lsn / segment size` is the segment's number.
 
 use std::fmt;
+use std::str::FromStr;
 
 pub use crate::page::buf::PAGE_SIZE;
 
@@ -85,6 +86,20 @@ impl Lsn {
     pub const MAX: Lsn = Lsn(u64::MAX);
 }
 
+impl FromStr for Lsn {
+    type Err = ();
+
+    /// Reads what `Display` writes: two hexadecimal numbers of up to eight digits, with a slash between them.
+    fn from_str(text: &str) -> Result<Lsn, ()> {
+        let (high, low) = text.split_once('/').ok_or(())?;
+        let half = |digits: &str| match digits.len() {
+            1..=8 if !digits.starts_with('+') => u64::from_str_radix(digits, 16).map_err(drop),
+            _ => Err(()),
+        };
+        Ok(Lsn(half(high)? << 32 | half(low)?))
+    }
+}
+
 impl fmt::Debug for Lsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:X}/{:X}", self.0 >> 32, self.0 & 0xffff_ffff)
@@ -94,5 +109,20 @@ impl fmt::Debug for Lsn {
 impl fmt::Display for Lsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_as_it_is_written() {
+        for lsn in [Lsn::ZERO, Lsn(64), Lsn(0x1_0000_0000), Lsn(0x12_3456_789a), Lsn::MAX] {
+            assert_eq!(lsn.to_string().parse(), Ok(lsn));
+        }
+        for wrong in ["", "/", "1", "1/", "/1", "1/g", "1/+1", "1/123456789", "1/1/1"] {
+            assert_eq!(wrong.parse::<Lsn>(), Err(()), "{wrong}");
+        }
     }
 }

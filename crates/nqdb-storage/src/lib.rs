@@ -20,15 +20,18 @@
 //! | `mtr`, `reservation`, `space` | mini-transactions, what they reserve, page allocation |
 //! | `wal` | log groups, segments, the log thread |
 //! | `superblock`, `durable_mark`, `doublewrite`, `checkpoint`, `recovery` | what survives a crash and how |
+//! | `archive`, [`backup`] | copies of the log and of the whole database, and how they become a database again |
 //! | `engine` | the parts put together |
 //! | [`page`], [`tree`] | page layout and operations, B-link trees |
 //! | [`verify`] | is every page sound and in exactly one place? |
 
+pub mod backup;
 pub mod disk;
 pub mod page;
 pub mod tree;
 pub mod verify;
 
+mod archive;
 mod checkpoint;
 mod doublewrite;
 mod durable_mark;
@@ -45,6 +48,7 @@ mod stats;
 mod superblock;
 mod wal;
 
+pub use archive::LogArchive;
 pub use checkpoint::{ClientCheckpoint, LogClient, NoLogClient};
 pub use engine::Engine;
 pub use error::{Result, StorageError};

@@ -1,5 +1,6 @@
 //! What a caller chooses when it opens a database, each with its limits.
 
+use crate::archive::LogArchive;
 use crate::error::{Result, StorageError};
 use crate::page::buf::PAGE_SIZE;
 
@@ -29,6 +30,8 @@ pub struct Options {
     pub background_threads: bool,
     /// False leaves out every sync of the log: a power cut may then lose the newest commits (not more).
     pub sync: bool,
+    /// Where finished log segments are copied to before they may be used again; without it they are not kept.
+    pub log_archive: Option<LogArchive>,
     /// The number that marks a new database's files as belonging together; by default a random one.
     pub system_id: Option<u64>,
     /// Rules broken on purpose, so that tests can prove that they would notice.
@@ -45,6 +48,7 @@ impl Default for Options {
             log_buffer_bytes: 16 << 20,
             background_threads: true,
             sync: true,
+            log_archive: None,
             system_id: None,
             sabotage: Sabotage::None,
         }
@@ -103,4 +107,8 @@ pub enum Sabotage {
     IgnoreIncarnation,
     /// The checkpoint forgets pages that are still dirty.
     ForgetDirtyPages,
+    /// A backup does not keep the log that it needs from being reused.
+    NoHold,
+    /// A backup ends where it began, before its pages were copied.
+    EarlyBackupEnd,
 }

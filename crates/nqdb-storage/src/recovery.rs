@@ -64,6 +64,8 @@ pub(crate) struct LogSurvey {
     /// The largest incarnation in superblock and log. A superblock of which only the older copy was left may name one
     /// that has been used.
     pub(crate) incarnation: u32,
+    /// The last segment holds nothing but the newest checkpoint.
+    pub(crate) ends_with_switch: bool,
 }
 
 /// Finds the newest checkpoint and the log's end. `mark` is how far the log had been durable, if that is known.
@@ -81,6 +83,7 @@ pub(crate) fn survey(
         Some(Record::Checkpoint { payload }) => CheckpointRecord::decode(payload)?,
         _ => return Err(StorageError::corrupt(format!("no checkpoint at {}", superblock.checkpoint))),
     };
+    let behind = group.end;
     let end = reader.find_end()?;
     if superblock.clean_end > end {
         return Err(StorageError::corrupt(format!(
@@ -93,7 +96,14 @@ pub(crate) fn survey(
             "the log cannot be read at {end}, and it had been durable up to {mark}: its newest part is damaged"
         )));
     }
-    Ok(LogSurvey { checkpoint, end, incarnation: reader.incarnation().max(superblock.incarnation) })
+    let is_first =
+        segments.shape.first_group(segments.shape.number(superblock.checkpoint.0)) == superblock.checkpoint.0;
+    Ok(LogSurvey {
+        checkpoint,
+        end,
+        incarnation: reader.incarnation().max(superblock.incarnation),
+        ends_with_switch: is_first && end == behind,
+    })
 }
 
 /// Syncs the segment in which the log ends; the ones before were synced before it was begun.

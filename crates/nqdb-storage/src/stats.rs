@@ -26,6 +26,8 @@ macro_rules! counters {
             pub data_pages: u64,
             /// Bytes of log that recovery would read, now.
             pub recovery_log_bytes: u64,
+            /// Bytes of finished log segments that the archive lacks, now.
+            pub unarchived_log_bytes: u64,
         }
 
         impl Counters {
@@ -59,6 +61,12 @@ counters! {
     LogWaits log_waits,
     /// Log segments created or recycled.
     LogSegments log_segments,
+    /// Log segments that were copied to the archive, or found there.
+    LogArchived log_archived,
+    /// Attempts to archive a segment that failed.
+    LogArchiveFailures log_archive_failures,
+    /// Backups that were finished.
+    Backups backups,
     /// Pages split.
     Splits splits,
     /// Pages merged away.

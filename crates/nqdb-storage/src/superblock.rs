@@ -27,6 +27,8 @@ use crate::wal::group::{u32_at, u64_at};
 pub(crate) const SUPERBLOCK_PATH: &str = "nqdb.super";
 /// The superblock while a database is being created: renaming it is the creation's last step.
 pub(crate) const SUPERBLOCK_NEW_PATH: &str = "nqdb.super.new";
+/// The superblock of a database that is being restored.
+pub(crate) const SUPERBLOCK_RESTORING_PATH: &str = "nqdb.super.restoring";
 
 /// The format that this program writes; it reads no other. Format 1, which no release has written, had one database: its
 /// catalog rows did not say of which.
@@ -103,13 +105,14 @@ impl SuperblockFile {
         Ok(disk.list("")?.iter().any(|name| name == SUPERBLOCK_PATH))
     }
 
-    /// Writes the first superblock under its provisional name; both copies are valid.
-    pub(crate) fn create(disk: &dyn Disk, first: Superblock) -> Result<()> {
-        let file = disk.open(SUPERBLOCK_NEW_PATH, OpenMode::Create)?;
+    /// Writes the first superblock under a provisional name; both copies are valid, and there is no mark.
+    pub(crate) fn create(disk: &dyn Disk, path: &str, first: Superblock) -> Result<Arc<dyn DiskFile>> {
+        let file = disk.open(path, OpenMode::Create)?;
         file.set_len(2 * COPY_DISTANCE)?;
         file.write_all_at(&first.encode(FORMAT), 0)?;
         file.write_all_at(&first.encode(FORMAT), COPY_DISTANCE)?;
-        file.sync_data()
+        file.sync_data()?;
+        Ok(file)
     }
 
     /// Reads the newer of the copies that verify.
@@ -167,7 +170,7 @@ mod tests {
 
     fn created() -> SimDisk {
         let disk = SimDisk::new();
-        SuperblockFile::create(&disk, first()).unwrap();
+        SuperblockFile::create(&disk, SUPERBLOCK_NEW_PATH, first()).unwrap();
         disk.rename(SUPERBLOCK_NEW_PATH, SUPERBLOCK_PATH).unwrap();
         disk
     }

@@ -133,6 +133,7 @@ fn storage_error(error: StorageError) -> SqlError {
         StorageError::OutOfFrames { .. } => sqlstate::OUT_OF_MEMORY,
         StorageError::Io { .. } | StorageError::LogFailed => sqlstate::IO_ERROR,
         StorageError::InUse => sqlstate::OBJECT_IN_USE,
+        StorageError::Refused { .. } => sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
         StorageError::OtherFormat { .. } | StorageError::NoDatabase | StorageError::AlreadyExists { .. } => {
             sqlstate::SYSTEM_ERROR
         }

@@ -238,6 +238,13 @@ pub(crate) fn encode_commit(xid: Xid, csn: Csn, wall_clock_micros: i64) -> [u8; 
     payload
 }
 
+/// The wall clock in the payload of a commit record, µs since 2000-01-01 UTC.
+pub(crate) fn commit_clock(payload: &[u8]) -> Result<i64> {
+    let mut reader = Reader(payload);
+    reader.bytes(16)?;
+    Ok(reader.u64()? as i64)
+}
+
 /// Payload of the end of an abort.
 pub(crate) fn encode_abort_end(xid: Xid, csn: Csn) -> [u8; 16] {
     let mut payload = [0; 16];
@@ -305,6 +312,7 @@ mod tests {
         assert_eq!(Record::decode(CLR, &encode_clr(Xid(1), 2)).expect("clr"), Record::Clr { xid: Xid(1), step: 2 });
         let commit = encode_commit(Xid(1), Csn(2), -5);
         assert_eq!(Record::decode(COMMIT, &commit).expect("commit"), Record::Commit { xid: Xid(1), csn: Csn(2) });
+        assert_eq!(commit_clock(&commit).expect("a clock"), -5);
         let end = encode_abort_end(Xid(1), Csn(2));
         assert_eq!(Record::decode(ABORT_END, &end).expect("end"), Record::AbortEnd { xid: Xid(1), csn: Csn(2) });
     }

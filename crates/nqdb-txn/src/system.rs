@@ -174,11 +174,18 @@ pub struct TxnSystem {
     rollbacks: AtomicU64,
 }
 
-#[derive(Default)]
 struct CommitOrder {
     newest: Lsn,
+    /// The wall clock of the newest commit's record: later ones are not earlier, so that a moment is a place in the log.
+    wall_clock_micros: i64,
     /// Commits that were not synced when they were last looked at, oldest first.
     unsynced: VecDeque<(Xid, Lsn)>,
+}
+
+impl CommitOrder {
+    fn new() -> CommitOrder {
+        CommitOrder { newest: Lsn::ZERO, wall_clock_micros: i64::MIN, unsynced: VecDeque::new() }
+    }
 }
 
 /// What holds memory up to a limit, and uses files beyond it.
@@ -214,10 +221,20 @@ impl TxnSystem {
 
     /// Opens a database: repeats what the data file lacks, then rolls back what a crash cut off.
     pub fn open(disk: Arc<dyn Disk>, engine: Options, options: TxnOptions) -> Result<Arc<TxnSystem>> {
+        TxnSystem::open_by(disk, engine, options, |disk, options, replay| Engine::open(disk, options, replay))
+    }
+
+    /// As [`TxnSystem::open`], with the engine opened by the caller.
+    pub(crate) fn open_by(
+        disk: Arc<dyn Disk>,
+        engine: Options,
+        options: TxnOptions,
+        open: impl FnOnce(Arc<dyn Disk>, Options, &mut recovery::Replay) -> nqdb_storage::Result<Arc<Engine>>,
+    ) -> Result<Arc<TxnSystem>> {
         let spilling = Spilling::new(&disk, &options);
         let mut replay = recovery::Replay::new(spilling.undo.clone());
         let background_threads = engine.background_threads;
-        let engine = Engine::open(disk.clone(), engine, &mut replay)?;
+        let engine = open(disk.clone(), engine, &mut replay)?;
         key_sort::remove_left_files(&*disk)?;
         let (found, unfinished, recovery_floor) = replay.finish()?;
         let directory = Directory::open(&engine)?;
@@ -263,7 +280,7 @@ impl TxnSystem {
             sort_memory: spilling.sort_memory,
             next_owner: AtomicU64::new(1),
             active: (0..ACTIVE_SHARD_COUNT).map(|_| RwLock::default()).collect(),
-            commit_order: Mutex::default(),
+            commit_order: Mutex::new(CommitOrder::new()),
             directory,
             definitions: Definitions::default(),
             sequences: Sequences::default(),
@@ -631,8 +648,9 @@ impl TxnSystem {
         marked_again: Vec<MarkedAgain>,
         hooks: CommitHooks,
     ) -> Commit {
-        let wall_clock = self.wall_clock_micros();
         let mut order = self.commit_order.lock();
+        let wall_clock = self.wall_clock_micros().max(order.wall_clock_micros);
+        order.wall_clock_micros = wall_clock;
         let csn = Csn(self.timeline.next_csn.fetch_add(1, Ordering::AcqRel));
         let end = self.engine.append(record::COMMIT, &record::encode_commit(xid, csn, wall_clock), credit);
         order.newest = end;

@@ -167,6 +167,18 @@ fn storage_figures(instance: &Instance) -> Vec<Figure> {
         Counter("nqdb_page_splits_total", "Pages split.", storage.splits as f64),
         Counter("nqdb_page_merges_total", "Pages merged away.", storage.merges as f64),
         Counter("nqdb_checkpoints_total", "Checkpoints written.", storage.checkpoints as f64),
+        Counter("nqdb_backups_total", "Backups completed.", storage.backups as f64),
+        Counter("nqdb_log_archived_total", "Log segments archived.", storage.log_archived as f64),
+        Counter(
+            "nqdb_log_archive_failures_total",
+            "Failed attempts to archive one.",
+            storage.log_archive_failures as f64,
+        ),
+        Gauge(
+            "nqdb_log_unarchived_bytes",
+            "Bytes of finished log segments that the archive lacks.",
+            storage.unarchived_log_bytes as f64,
+        ),
         Gauge("nqdb_frames", "Page frames the pool may use.", storage.frames as f64),
         Gauge("nqdb_frames_used", "Page frames in use.", storage.used_frames as f64),
         Gauge("nqdb_frames_dirty", "Page frames with changes not in the data file.", storage.dirty_frames as f64),

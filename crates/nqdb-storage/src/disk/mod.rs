@@ -29,6 +29,8 @@ pub enum OpenMode {
     Existing,
     /// The file is created empty when it is missing.
     Create,
+    /// The file must be there and is not written to: it may lie on a medium that cannot be.
+    ReadOnly,
 }
 
 /// A directory with files.

@@ -36,7 +36,8 @@ impl Disk for OsDisk {
     fn open(&self, path: &str, mode: OpenMode) -> Result<Arc<dyn DiskFile>> {
         let full = self.full(path);
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(mode == OpenMode::Create).truncate(false).mode(FILE_MODE);
+        let writes = mode != OpenMode::ReadOnly;
+        options.read(true).write(writes).create(mode == OpenMode::Create).truncate(false).mode(FILE_MODE);
         let file = options.open(&full).map_err(|e| StorageError::io("open", path, e))?;
         Ok(Arc::new(OsFile { file, path: path.to_owned() }))
     }

@@ -341,7 +341,7 @@ impl Disk for SimDisk {
         let mut state = self.state.lock();
         let inode = match (state.names.get(path), mode) {
             (Some(&inode), _) => inode,
-            (None, OpenMode::Existing) => {
+            (None, OpenMode::Existing | OpenMode::ReadOnly) => {
                 return Err(StorageError::io("open", path, io::ErrorKind::NotFound.into()));
             }
             (None, OpenMode::Create) => {

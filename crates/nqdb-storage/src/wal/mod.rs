@@ -25,9 +25,11 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use self::group::GroupBody;
-use self::segment::{SEGMENT_HEADER_BYTES, SegmentShape, Segments};
+use self::segment::{LogHold, SEGMENT_HEADER_BYTES, SegmentShape, Segments};
+pub(crate) use self::tail::Place;
 use self::tail::{Gathered, Tail};
 use self::waiters::Waiters;
+use crate::disk::DiskFile;
 use crate::durable_mark::DurableMark;
 use crate::error::{Result, StorageError};
 use crate::ids::Lsn;
@@ -171,8 +173,7 @@ impl Log {
             }
             return Err(error);
         }
-        let promise = self.shape.bytes - SEGMENT_HEADER_BYTES - self.group_bytes_max as u64;
-        self.available.fetch_add(promise as i64, Ordering::AcqRel);
+        self.available.fetch_add(self.promise() as i64, Ordering::AcqRel);
         self.counters.add(Counter::LogSegments, 1);
         Ok(())
     }
@@ -207,20 +208,53 @@ impl Log {
         self.check()
     }
 
+    /// Reserves what leaving the segment at hand may give up; given back by [`Log::append_in_fresh_segment`].
+    pub(crate) fn reserve_segment(&self) -> Result<()> {
+        self.reserve(self.promise() as usize)
+    }
+
+    /// Gives back what [`Log::reserve_segment`] has taken.
+    pub(crate) fn unreserve_segment(&self) {
+        self.unreserve(self.promise() as usize);
+    }
+
+    /// Appends a group as the first one of the next segment, so that the segment at hand is complete. Consumes what
+    /// [`Log::reserve_segment`] has taken.
+    pub(crate) fn append_in_fresh_segment(&self, body: &GroupBody) -> (Lsn, Lsn) {
+        let synced = self.synced.load(Ordering::Acquire);
+        let publish = |end| self.end.store(end, Ordering::Release);
+        let appended = self.tail.append(body, Place::FreshSegment, synced, publish);
+        let size = body.group_bytes() as i64;
+        let change = self.promise() as i64 + appended.regained as i64 - appended.given_up as i64 - size;
+        self.available.fetch_add(change, Ordering::AcqRel);
+        self.count_group(body);
+        (Lsn(appended.start), Lsn(appended.end))
+    }
+
+    /// What a prepared segment promises.
+    fn promise(&self) -> u64 {
+        self.shape.bytes - SEGMENT_HEADER_BYTES - self.group_bytes_max as u64
+    }
+
+    fn count_group(&self, body: &GroupBody) {
+        self.counters.add(Counter::LogGroups, 1);
+        self.counters.add(Counter::LogBytes, body.group_bytes() as u64);
+    }
+
     /// Appends a group, consuming `reserved` bytes of the caller's reservation; what it needs beyond that comes out of
     /// the cushion. Returns the group's start and end. Never waits, never fails.
     pub(crate) fn append(&self, body: &GroupBody, reserved: &mut usize) -> (Lsn, Lsn) {
         let size = body.group_bytes();
         let synced = self.synced.load(Ordering::Acquire);
-        let appended = self.tail.append(body, synced, |end| self.end.store(end, Ordering::Release));
+        let publish = |end| self.end.store(end, Ordering::Release);
+        let appended = self.tail.append(body, Place::Next, synced, publish);
         let covered = size.min(*reserved);
         *reserved -= covered;
         let change = appended.regained as i64 - (size - covered) as i64;
         if change != 0 {
             self.available.fetch_add(change, Ordering::AcqRel);
         }
-        self.counters.add(Counter::LogGroups, 1);
-        self.counters.add(Counter::LogBytes, size as u64);
+        self.count_group(body);
         (Lsn(appended.start), Lsn(appended.end))
     }
 
@@ -327,7 +361,7 @@ impl Log {
         self.segment_file(number)?.sync_data()
     }
 
-    fn segment_file(&self, number: u64) -> Result<Arc<dyn crate::disk::DiskFile>> {
+    fn segment_file(&self, number: u64) -> Result<Arc<dyn DiskFile>> {
         loop {
             if let Some(file) = self.segments.file(number) {
                 return Ok(file);
@@ -354,6 +388,40 @@ impl Log {
         for listener in self.listeners.read().iter() {
             listener(flushed);
         }
+    }
+
+    pub(crate) fn shape(&self) -> SegmentShape {
+        self.shape
+    }
+
+    /// Keeps all log that is there now from being reused.
+    pub(crate) fn hold(&self) -> LogHold<'_> {
+        self.segments.hold()
+    }
+
+    /// The file of a segment that is held.
+    pub(crate) fn held_file(&self, number: u64) -> Result<Arc<dyn DiskFile>> {
+        let missing = || StorageError::internal(format!("log segment {number} is held and has gone"));
+        self.segments.file(number).ok_or_else(missing)
+    }
+
+    /// An archive is kept, and it has the segments before `number`.
+    pub(crate) fn note_archived_below(&self, number: u64) {
+        self.segments.note_archived_below(number);
+    }
+
+    /// The first finished segment that the archive lacks. A segment is finished when a group of the next one is durable:
+    /// then no recovery ends in it any more, so that nothing is ever written to it again.
+    pub(crate) fn next_to_archive(&self) -> Option<(u64, Arc<dyn DiskFile>)> {
+        let (number, file) = self.segments.next_unarchived()?;
+        (self.synced.load(Ordering::Acquire) > self.shape.first_group(number + 1)).then_some((number, file))
+    }
+
+    /// Bytes of finished segments that the archive lacks.
+    pub(crate) fn unarchived_bytes(&self) -> u64 {
+        let Some((first, _)) = self.next_to_archive() else { return 0 };
+        let current = self.shape.number(self.synced.load(Ordering::Acquire));
+        current.saturating_sub(first) * self.shape.bytes
     }
 
     /// Gives up segments that hold only LSNs before `lsn`.

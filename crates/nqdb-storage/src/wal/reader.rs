@@ -147,7 +147,8 @@ impl<'s> LogReader<'s> {
         Ok(self.position())
     }
 
-    fn check_end(&mut self) -> Result<()> {
+    /// `Corrupt` when something proves that the log had been durable beyond the position at hand.
+    pub(crate) fn check_end(&mut self) -> Result<()> {
         let end = self.position;
         let number =
             if end.is_multiple_of(self.shape.bytes) { self.shape.number(end) - 1 } else { self.shape.number(end) };

@@ -15,6 +15,9 @@
 //!
 //! Segment n holds LSNs n * size up to (n + 1) * size; numbers start at 1. A file whose header does not verify, or
 //! belongs to another number, was not finished being prepared: it counts as absent.
+//!
+//! A segment is given up for reuse only when no recovery needs it, no backup that is being taken holds it
+//! ([`LogHold`]), and it is in the log's archive, where one is kept.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,11 +36,17 @@ const MAGIC: &[u8; 8] = b"nqdb-wal";
 const FORMAT: u32 = 1;
 const ZERO_CHUNK_BYTES: usize = 1 << 20;
 
-fn path(number: u64) -> String {
-    format!("{WAL_DIR}/{number:016x}")
+pub(crate) fn path(number: u64) -> String {
+    format!("{WAL_DIR}/{}", file_name(number))
 }
 
-fn number_of(name: &str) -> Option<u64> {
+/// A segment's file name.
+pub(crate) fn file_name(number: u64) -> String {
+    format!("{number:016x}")
+}
+
+/// The number in a segment's file name.
+pub(crate) fn number_of(name: &str) -> Option<u64> {
     if name.len() == 16 { u64::from_str_radix(name, 16).ok() } else { None }
 }
 
@@ -78,7 +87,7 @@ impl SegmentShape {
     }
 
     /// Reads a segment's header; false when it is not that of segment `number`. A newer format is an error.
-    fn is_prepared(&self, file: &dyn DiskFile, number: u64) -> Result<bool> {
+    pub(crate) fn is_prepared(&self, file: &dyn DiskFile, number: u64) -> Result<bool> {
         if file.len()? < self.bytes {
             return Ok(false);
         }
@@ -106,6 +115,42 @@ struct SegmentFiles {
     files: BTreeMap<u64, Arc<dyn DiskFile>>,
     /// Names of files whose content nobody needs.
     spare: Vec<String>,
+    /// From which segment on each backup that is being taken needs the log.
+    holds: BTreeMap<u64, u64>,
+    next_hold: u64,
+    /// Where an archive is kept: segments below are in it.
+    archived_below: Option<u64>,
+}
+
+impl SegmentFiles {
+    fn new(files: BTreeMap<u64, Arc<dyn DiskFile>>, spare: Vec<String>) -> SegmentFiles {
+        SegmentFiles { files, spare, holds: BTreeMap::new(), next_hold: 0, archived_below: None }
+    }
+
+    /// The first segment that somebody besides recovery needs.
+    fn held_from(&self) -> u64 {
+        let held = self.holds.values().copied().min().unwrap_or(u64::MAX);
+        held.min(self.archived_below.unwrap_or(u64::MAX))
+    }
+}
+
+/// Keeps segments from being reused, until it is dropped.
+pub(crate) struct LogHold<'s> {
+    segments: &'s Segments,
+    token: u64,
+}
+
+impl LogHold<'_> {
+    /// Segments before `number` are needed no longer.
+    pub(crate) fn release_before(&self, number: u64) {
+        self.segments.files.lock().holds.insert(self.token, number);
+    }
+}
+
+impl Drop for LogHold<'_> {
+    fn drop(&mut self) {
+        self.segments.files.lock().holds.remove(&self.token);
+    }
 }
 
 /// The segment files of an open database.
@@ -138,8 +183,47 @@ impl Segments {
                 spare.push(path(number));
             }
         }
-        let files = Mutex::new(SegmentFiles { files, spare });
-        Ok(Segments { disk, shape, spare_max, sabotage, preparing: Mutex::new(()), files })
+        Ok(Segments::with(disk, shape, spare_max, sabotage, SegmentFiles::new(files, spare)))
+    }
+
+    /// Segments that are only read, wherever their files are. Nothing is prepared or given up among them.
+    pub(crate) fn of_files(
+        disk: Arc<dyn Disk>,
+        shape: SegmentShape,
+        files: BTreeMap<u64, Arc<dyn DiskFile>>,
+    ) -> Segments {
+        Segments::with(disk, shape, 0, Sabotage::None, SegmentFiles::new(files, Vec::new()))
+    }
+
+    fn with(
+        disk: Arc<dyn Disk>,
+        shape: SegmentShape,
+        spare_max: usize,
+        sabotage: Sabotage,
+        files: SegmentFiles,
+    ) -> Segments {
+        Segments { disk, shape, spare_max, sabotage, preparing: Mutex::new(()), files: Mutex::new(files) }
+    }
+
+    /// Keeps all segments that are there now from being reused.
+    pub(crate) fn hold(&self) -> LogHold<'_> {
+        let mut files = self.files.lock();
+        let token = files.next_hold;
+        files.next_hold += 1;
+        files.holds.insert(token, 0);
+        LogHold { segments: self, token }
+    }
+
+    /// An archive is kept, and it has the segments before `number`.
+    pub(crate) fn note_archived_below(&self, number: u64) {
+        self.files.lock().archived_below = Some(number);
+    }
+
+    /// The first segment that the archive lacks, and its file.
+    pub(crate) fn next_unarchived(&self) -> Option<(u64, Arc<dyn DiskFile>)> {
+        let files = self.files.lock();
+        let from = files.archived_below.unwrap_or(0);
+        files.files.range(from..).next().map(|(&number, file)| (number, Arc::clone(file)))
     }
 
     /// The file of a prepared segment.
@@ -242,10 +326,11 @@ impl Segments {
         Ok(())
     }
 
-    /// Gives up the segments before `number`: the log is cut there.
+    /// Recovery needs no segment before `number`: they are given up, as far as nobody else needs them.
     pub(crate) fn cut(&self, number: u64) -> Result<()> {
         let surplus = {
             let mut files = self.files.lock();
+            let number = number.min(files.held_from());
             let kept = files.files.split_off(&number);
             let old = std::mem::replace(&mut files.files, kept);
             files.spare.extend(old.into_keys().map(path));

@@ -46,6 +46,18 @@ pub(super) struct Appended {
     pub(super) end: u64,
     /// Bytes that turned out to be usable beyond those promised, when a segment was left.
     pub(super) regained: u64,
+    /// Bytes that were promised and not used, when a segment was left. A group that does not fit leaves none: what a
+    /// segment promises leaves room for the largest group.
+    pub(super) given_up: u64,
+}
+
+/// Where a group goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Behind the one before it, if it fits there.
+    Next,
+    /// Behind the header of a segment that has no group yet.
+    FreshSegment,
 }
 
 pub(super) struct Tail {
@@ -63,12 +75,14 @@ impl Tail {
         Tail { shape, promise, incarnation, state: Mutex::new(state) }
     }
 
-    /// Appends a group. `publish` is called inside with the new end, so that ends are published in order.
-    pub(super) fn append(&self, body: &GroupBody, synced: u64, publish: impl FnOnce(u64)) -> Appended {
+    /// Appends a group, behind the others or in a fresh segment. `publish` is called inside with the new end, so that ends
+    /// are published in order.
+    pub(super) fn append(&self, body: &GroupBody, place: Place, synced: u64, publish: impl FnOnce(u64)) -> Appended {
         let body_crc = crc32c::crc32c(body.bytes());
         let size = body.group_bytes() as u64;
         let mut state = self.state.lock();
-        let fits = !self.at_boundary(state.end) && self.shape.rest(state.end) >= size;
+        let left = state.segment_promised.saturating_sub(state.segment_used);
+        let fits = place == Place::Next && !self.at_boundary(state.end) && self.shape.rest(state.end) >= size;
         let regained = if fits { 0 } else { self.enter_next_segment(&mut state, synced) };
         let start = state.end;
         let header = GroupHeader {
@@ -90,7 +104,8 @@ impl Tail {
         state.end = start + size;
         state.segment_used += size;
         publish(state.end);
-        Appended { start, end: state.end, regained }
+        let given_up = if fits { 0 } else { left };
+        Appended { start, end: state.end, regained, given_up }
     }
 
     /// A position at a segment's very end counts as the next segment already, whose header has to be skipped.

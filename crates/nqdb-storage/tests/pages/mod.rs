@@ -3,6 +3,8 @@
 //! Change number n (from 1) allocates, frees or edits a few pages and logs an opaque record with n, all in one group. The
 //! layer above is one number: the changes so far. After any crash the engine must hold changes 1 to k for some k.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +31,7 @@ pub fn options(sabotage: Sabotage) -> Options {
         log_buffer_bytes: 64 << 10,
         background_threads: false,
         sync: true,
+        log_archive: None,
         system_id: Some(7),
         sabotage,
     }
@@ -50,6 +53,25 @@ pub struct Model {
 }
 
 impl Model {
+    /// How many changes are before a position in the log.
+    pub fn count_before(&self, end: Lsn) -> usize {
+        self.changes.iter().take_while(|change| change.end <= end).count()
+    }
+
+    /// The end of a change, counted from 1.
+    pub fn end_of(&self, number: usize) -> Lsn {
+        self.changes[number - 1].end
+    }
+
+    /// What had happened after so many changes, all of it durable.
+    pub fn after(&self, count: usize) -> Model {
+        Model { changes: self.changes[..count].to_vec(), durable: count }
+    }
+
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
     /// The pages after the first `count` changes.
     fn pages(&self, count: usize) -> BTreeMap<PageId, [u64; CELLS as usize]> {
         let mut pages = BTreeMap::new();
@@ -68,7 +90,7 @@ impl Model {
     }
 }
 
-struct Counter(AtomicU64);
+pub struct Counter(pub AtomicU64);
 
 impl LogClient for Counter {
     fn checkpoint(&self) -> ClientCheckpoint {
@@ -83,8 +105,8 @@ fn number(bytes: &[u8]) -> Result<u64> {
 }
 
 #[derive(Default)]
-struct Replay {
-    count: u64,
+pub struct Replay {
+    pub count: u64,
 }
 
 impl LogReplay for Replay {
@@ -125,7 +147,7 @@ pub struct Run {
 }
 
 impl Run {
-    fn new(engine: Arc<Engine>, model: &mut Model, count: usize) -> Run {
+    pub fn new(engine: Arc<Engine>, model: &mut Model, count: usize) -> Run {
         // What did not come back never happened.
         model.changes.truncate(count);
         model.durable = count;
@@ -136,13 +158,21 @@ impl Run {
     }
 
     pub fn create(disk: &SimDisk, sabotage: Sabotage, model: &mut Model) -> Result<Run, String> {
-        let engine = Engine::create(Arc::new(disk.clone()), options(sabotage)).map_err(|e| e.to_string())?;
+        Run::create_with(disk, options(sabotage), model)
+    }
+
+    pub fn create_with(disk: &SimDisk, options: Options, model: &mut Model) -> Result<Run, String> {
+        let engine = Engine::create(Arc::new(disk.clone()), options).map_err(|e| e.to_string())?;
         Ok(Run::new(engine, model, 0))
     }
 
     pub fn open(disk: &SimDisk, sabotage: Sabotage, model: &mut Model) -> Result<Run, String> {
+        Run::open_with(disk, options(sabotage), model)
+    }
+
+    pub fn open_with(disk: &SimDisk, options: Options, model: &mut Model) -> Result<Run, String> {
         let mut replay = Replay::default();
-        let engine = Engine::open(Arc::new(disk.clone()), options(sabotage), &mut replay).map_err(|e| e.to_string())?;
+        let engine = Engine::open(Arc::new(disk.clone()), options, &mut replay).map_err(|e| e.to_string())?;
         let count = replay.count as usize;
         if count < model.durable || count > model.changes.len() {
             return Err(format!("{count} changes came back, {} durable of {}", model.durable, model.changes.len()));
@@ -218,7 +248,7 @@ impl Run {
         Ok(())
     }
 
-    fn step(&mut self, model: &mut Model, random: &mut Random, step: u64) -> Result<()> {
+    pub fn step(&mut self, model: &mut Model, random: &mut Random, step: u64) -> Result<()> {
         self.change(model, random)?;
         if step % 20 == 8 {
             let filler = vec![1; 20_000];
