@@ -10,6 +10,7 @@ use nqdb_types::key::KeyColumn;
 use nqdb_types::{Datum, Oid, Type};
 use serde::{Deserialize, Serialize};
 
+use crate::channel::KeptChannel;
 use crate::foreign_key::{Deferral, ForeignKeyDef};
 use crate::published::PublishedChanges;
 use crate::settings::{ColumnSettings, IndexSettings, TableSettings, is_false, is_true, yes};
@@ -66,6 +67,8 @@ pub struct TableDef {
     pub settings: TableSettings,
     /// There when its changes are sent to a channel.
     pub published: Option<Arc<PublishedChanges>>,
+    /// There when its rows are the messages of a channel.
+    pub channel: Option<Arc<KeptChannel>>,
     pub store: Arc<TableStore>,
     /// Grows with every change of this table.
     pub version: u64,

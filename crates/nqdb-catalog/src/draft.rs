@@ -91,6 +91,23 @@ impl Draft {
         self.cached = None;
     }
 
+    /// The numbers of the tables that the transaction has made, changed or dropped so far.
+    pub fn changed_tables(&self) -> Vec<u32> {
+        if !self.hooked {
+            return Vec::new();
+        }
+        let changes = self.changes.lock();
+        let table = |change: &Change| match change {
+            Change::PutTable(table) => Some(table.oid),
+            Change::DropTable(oid) => Some(*oid),
+            _ => None,
+        };
+        let mut tables: Vec<u32> = changes.iter().filter_map(table).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        tables
+    }
+
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }

@@ -12,6 +12,7 @@
 
 mod bootstrap;
 mod catalog;
+pub mod channel;
 mod cluster;
 mod composite;
 mod computation;

@@ -147,6 +147,7 @@ fn open_table(
         materialized: stored.materialized.map(Arc::new),
         settings: stored.settings,
         published: stored.published.map(Arc::new),
+        channel: stored.channel.map(Arc::new),
         store,
         version: stored.version,
         statistics: None,

@@ -9,6 +9,7 @@ use nqdb_types::{Datum, Oid, Type, row};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::channel::KeptChannel;
 use crate::definition::{CheckDef, ColumnDef, Identity, IndexComputation, KeyOptions, OnCommit};
 use crate::foreign_key::{Deferral, ForeignKeyDef};
 use crate::published::PublishedChanges;
@@ -33,6 +34,8 @@ pub(crate) struct StoredTable {
     pub settings: TableSettings,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<PublishedChanges>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<KeptChannel>,
     pub version: u64,
 }
 

@@ -8,7 +8,8 @@ use crate::CatalogFunctions;
 /// Values up to this size are made without asking.
 const SMALL_VALUE_BYTES: usize = 1 << 20;
 
-/// What is asked of the publication of a table's changes, by the number of the table.
+/// What is asked of channels: of the publication of a table's changes, by the number of the table, and of channels whose
+/// messages are kept, by their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicationChange {
     /// Without `columns` all are sent, without `filter` all rows.
@@ -20,6 +21,27 @@ pub enum PublicationChange {
     Unpublish {
         table: u32,
     },
+    CreateChannel {
+        name: String,
+        limits: WantedLimits,
+    },
+    /// Limits that are not named stay.
+    AlterChannel {
+        name: String,
+        limits: WantedLimits,
+    },
+    DropChannel {
+        name: String,
+    },
+}
+
+/// What a channel is to keep, as far as it is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WantedLimits {
+    /// Messages.
+    pub history: Option<i64>,
+    pub history_bytes: Option<i64>,
+    pub history_seconds: Option<i64>,
 }
 
 /// The surroundings of a call.
@@ -201,7 +223,7 @@ pub trait SessionFunctions: CatalogFunctions {
     fn notification_queue_usage(&self) -> f64 {
         0.0
     }
-    /// Sends the changes of a table to its channel from the end of the statement on, or no longer.
+    /// Changes what goes to channels, or what they keep, at the end of the statement.
     fn change_publication(&self, change: PublicationChange) -> SqlResult<()> {
         let _ = change;
         Err(SqlError::unsupported("a publication outside of a session"))

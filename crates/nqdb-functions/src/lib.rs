@@ -58,7 +58,9 @@ pub use catalog_context::{
 pub use coerce::{
     Cast, CastContext, CastMethod, apply_cast, cast_value, coercion, is_object_reference, read_text, write_client_text,
 };
-pub use context::{AdvisoryLock, FunctionContext, LockScope, LogPositions, PublicationChange, SessionFunctions};
+pub use context::{
+    AdvisoryLock, FunctionContext, LockScope, LogPositions, PublicationChange, SessionFunctions, WantedLimits,
+};
 pub use definition::{
     Accumulator, Aggregate, Function, Operator, OutColumn, RecordFn, Records, Rows, ScalarFn, SetFn, Strategy,
     Volatility,

@@ -4,6 +4,7 @@ mod acl;
 mod advisory;
 mod blocking;
 mod catalog;
+mod channel;
 mod definition;
 mod identification;
 mod identity;
@@ -42,5 +43,6 @@ pub(crate) static TABLES: &[&[&[Function]]] = &[
     definition::FUNCTIONS,
     identification::FUNCTIONS,
     privilege::FUNCTIONS,
+    channel::FUNCTIONS,
     publication::FUNCTIONS,
 ];

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::history::{History, HistoryLimits, Missed, Position};
 use crate::message::{Batch, ChannelName};
-use crate::queue::{Event, Pushed, Queue};
+use crate::queue::{Closing, Event, Pushed, Queue};
 
 /// Somebody as others in a channel see him.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,8 @@ struct Place {
     queue: Arc<Queue>,
     member: Option<Arc<Member>>,
     wants_members: bool,
+    /// Was told its place in the history.
+    is_positioned: bool,
     guard: Option<Guard>,
 }
 
@@ -123,6 +125,7 @@ impl Channel {
             queue: queue.clone(),
             member: subscription.member,
             wants_members: subscription.wants_members,
+            is_positioned: subscription.keeps_history,
             guard: subscription.guard,
         };
         self.places.insert(queue.id, place);
@@ -157,7 +160,7 @@ impl Channel {
         let mut delivered = Delivered::default();
         self.places.retain(|_, place| {
             if !place.may_have() {
-                place.queue.push(Event::Closed { channel: batch.channel().clone() }, false);
+                place.queue.push(Event::Closed { channel: batch.channel().clone(), reason: Closing::Rights }, false);
                 delivered.closed += 1;
                 return false;
             }
@@ -175,6 +178,33 @@ impl Channel {
             self.idle_since_millis = Some(batch.at_millis);
         }
         delivered
+    }
+
+    /// Ends all subscriptions, or those that were told a place in the history; answers how many.
+    pub(crate) fn close(&mut self, name: &ChannelName, reason: Closing, now_millis: u64) -> u64 {
+        let mut closed = 0;
+        self.places.retain(|_, place| {
+            if reason == Closing::Renewed && !place.is_positioned {
+                return true;
+            }
+            place.queue.push(Event::Closed { channel: name.clone(), reason }, false);
+            closed += 1;
+            false
+        });
+        if closed > 0 && self.places.is_empty() {
+            self.idle_since_millis = Some(now_millis);
+        }
+        closed
+    }
+
+    /// Whether it is kept for those who come back and counts among the channels of which only so many are.
+    pub(crate) fn counts_as_idle(&self) -> bool {
+        self.places.is_empty() && self.history.as_ref().is_some_and(|history| !history.is_stored())
+    }
+
+    /// Whether a table has its history.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.history.as_ref().is_some_and(History::is_stored)
     }
 
     pub(crate) fn queues(&self) -> impl Iterator<Item = &Arc<Queue>> {
@@ -196,6 +226,9 @@ impl Channel {
         }
         let Some(history) = &mut self.history else { return true };
         history.trim(now_millis);
+        if history.is_stored() {
+            return false;
+        }
         let is_forgotten = self.idle_since_millis.is_none_or(|since| now_millis >= since + limits.age_millis);
         history.is_empty() && is_forgotten
     }

@@ -8,6 +8,9 @@
 //!             . . . . [5 6 7][8][9]     batches that are kept
 //!                     ^first     ^top
 //! ```
+//!
+//! A *stored* history is the newest part of one that is kept in a table as well: its epoch and its offsets are those of the table,
+//! whoever publishes brings them, and what the ring has passed may still be there ([`Missed::Stored`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -41,6 +44,13 @@ pub struct StreamPart {
 }
 
 impl StreamPart {
+    /// Batches that follow each other without a gap.
+    pub(crate) fn of(batches: Vec<Arc<Batch>>) -> StreamPart {
+        let from = batches.first().map_or(0, |batch| batch.first_offset());
+        let until = batches.last().map_or(0, |batch| batch.end_offset());
+        StreamPart { batches, from, until }
+    }
+
     /// The messages, each with its batch and its offset.
     pub fn messages(&self) -> impl Iterator<Item = (&Arc<Batch>, u64, &str)> {
         self.batches.iter().flat_map(move |batch| {
@@ -59,8 +69,20 @@ impl StreamPart {
 pub enum Missed {
     /// Everything since the position that was named.
     All(StreamPart),
+    /// More than the ring has: the messages behind `after`, up to `until` and with it, are in the channel's table if anywhere.
+    Stored { after: u64, until: u64 },
     /// Too much time went by: there is no saying what was missed.
     Unknown,
+}
+
+/// A stored history: what its table says of it, and where a publication's messages have their places in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredStream {
+    pub channel: Arc<str>,
+    pub epoch: Arc<str>,
+    pub limits: HistoryLimits,
+    /// The offset of the first message that follows.
+    pub next_offset: u64,
 }
 
 /// The ring of one channel.
@@ -71,11 +93,32 @@ pub(crate) struct History {
     batches: VecDeque<Arc<Batch>>,
     bytes: usize,
     top: u64,
+    /// Whether a table has it too.
+    is_stored: bool,
 }
 
 impl History {
     pub(crate) fn new(epoch: Arc<str>, limits: HistoryLimits) -> History {
-        History { epoch, limits, batches: VecDeque::new(), bytes: 0, top: 0 }
+        History { epoch, limits, batches: VecDeque::new(), bytes: 0, top: 0, is_stored: false }
+    }
+
+    /// The ring of a stored stream, empty.
+    pub(crate) fn stored(stream: &StoredStream) -> History {
+        let top = stream.next_offset.saturating_sub(1);
+        History { top, is_stored: true, ..History::new(stream.epoch.clone(), stream.limits) }
+    }
+
+    pub(crate) fn is_stored(&self) -> bool {
+        self.is_stored
+    }
+
+    /// Whether it is the ring of that stream.
+    pub(crate) fn is_of(&self, stream: &StoredStream) -> bool {
+        self.is_stored && self.epoch == stream.epoch
+    }
+
+    pub(crate) fn set_limits(&mut self, limits: HistoryLimits) {
+        self.limits = limits;
     }
 
     pub(crate) fn position(&self) -> Position {
@@ -136,15 +179,21 @@ impl History {
     }
 
     /// The oldest offset that can be given.
-    fn first(&self) -> u64 {
+    pub(crate) fn first(&self) -> u64 {
         let kept = self.batches.front().map_or(self.next_offset(), |batch| batch.first_offset());
         kept.max(self.first_within_count())
     }
 
     /// Everything after a position.
     pub(crate) fn missed_since(&self, position: &Position) -> Missed {
-        if position.epoch != self.epoch || position.offset > self.top || position.offset + 1 < self.first() {
+        if position.epoch != self.epoch || position.offset > self.top {
             return Missed::Unknown;
+        }
+        if position.offset + 1 < self.first() {
+            return match self.is_stored {
+                true => Missed::Stored { after: position.offset, until: self.top },
+                false => Missed::Unknown,
+            };
         }
         Missed::All(self.between(position.offset + 1, self.next_offset()))
     }

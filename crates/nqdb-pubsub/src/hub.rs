@@ -3,6 +3,8 @@
 //! Locks: a shard's, then a queue's; the list of patterns, then a queue's. Nothing waits while it holds one. A subscription
 //! looks at the history and takes its place under one lock, so that nothing falls between what it is told and what it gets.
 
+mod stored;
+
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -11,10 +13,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use crate::channel::{Channel, ChannelCounts, Delivered, Member, Subscribed, Subscription, log_dropped};
-use crate::history::{History, HistoryLimits, Position, StreamPart};
+use crate::history::{History, HistoryLimits, Missed, Position, StoredStream, StreamPart};
 use crate::message::{Batch, ChannelName, Held, Message, Origin, Publication, runs, weight_of};
 use crate::queue::{Event, Overflow, Pushed, Queue};
 use crate::subscriber::Subscriber;
+
+pub use stored::StoredMessage;
 
 const SHARD_COUNT: usize = 64;
 
@@ -64,6 +68,18 @@ pub struct ChannelFacts {
     /// The newest message, and how many are kept; `None` where none are counted.
     pub history: Option<(Position, u64)>,
     pub counts: ChannelCounts,
+}
+
+/// Part of what a channel keeps.
+#[derive(Clone, Debug)]
+pub struct HistoryPart {
+    /// The newest message.
+    pub position: Position,
+    /// The oldest message that is in memory.
+    pub first_offset: u64,
+    pub part: StreamPart,
+    /// Whether the channel's table may have more.
+    pub is_stored: bool,
 }
 
 /// A subscriber's queue has no room: who it is.
@@ -192,7 +208,7 @@ impl Hub {
         self.note_time(now_millis);
         let mut shard = self.shard(name).lock();
         let channel = shard.entry(name.clone()).or_default();
-        if channel.subscriber_count() == 0 && channel.history.is_some() {
+        if channel.counts_as_idle() {
             self.idle_channels.fetch_sub(1, Ordering::Relaxed);
         }
         if let Some(history) = &mut channel.history {
@@ -203,7 +219,7 @@ impl Hub {
             channel.subscribe(name, queue, subscription, || History::new(self.new_epoch(), self.options.history));
         if recovers {
             self.counters.recoveries.fetch_add(1, Ordering::Relaxed);
-            if matches!(subscribed.missed, Some(crate::history::Missed::Unknown)) {
+            if matches!(subscribed.missed, Some(Missed::Unknown)) {
                 self.counters.gaps.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -226,6 +242,9 @@ impl Hub {
     /// A channel that has lost subscribers is kept for those who come back, or is no more, if it has none left.
     fn look_after(&self, name: &ChannelName, shard: &mut Shard) {
         let Some(channel) = shard.get(name).filter(|channel| channel.subscriber_count() == 0) else { return };
+        if channel.is_stored() {
+            return;
+        }
         let is_kept =
             channel.history.is_some() && self.idle_channels.load(Ordering::Relaxed) < self.options.idle_channels_max;
         if is_kept {
@@ -286,23 +305,34 @@ impl Hub {
     pub fn publish(&self, publication: &Publication, sequence: u64, now_millis: u64) {
         self.note_time(now_millis);
         let origin = Origin { publication, sequence, now_millis, held: &self.held };
+        let mut streams = publication.stored.clone();
         for run in runs(&publication.messages) {
             let Some(name) = channel_of(publication.database, run) else { continue };
-            self.publish_run(name, run, origin);
+            let stream = streams.iter_mut().find(|stream| stream.channel == name.name);
+            self.publish_run(name, run, stream.as_deref(), origin);
+            if let Some(stream) = stream {
+                stream.next_offset += run.len() as u64;
+            }
         }
         self.counters.published.fetch_add(publication.messages.len() as u64, Ordering::Relaxed);
     }
 
-    fn publish_run(&self, name: ChannelName, run: &[Message], origin: Origin<'_>) {
+    fn publish_run(&self, name: ChannelName, run: &[Message], stream: Option<&StoredStream>, origin: Origin<'_>) {
         let is_scarce = self.is_scarce();
         let mut delivered = Delivered::default();
         let mut made: Option<Arc<Batch>> = None;
         {
             let mut shard = self.shard(&name).lock();
+            if let Some(stream) = stream {
+                self.open(&name, &mut shard, stream, origin.now_millis);
+            }
             if let Some(channel) = shard.get_mut(&name) {
-                let first_offset = channel.history.as_ref().map_or(0, History::next_offset);
+                // What the table of a stored channel does not have, its history does not count.
+                let kept = channel.history.as_mut().filter(|history| !history.is_stored() || stream.is_some());
+                let next_offset = kept.as_ref().map_or(0, |history| history.next_offset());
+                let first_offset = stream.map_or(next_offset, |stream| stream.next_offset);
                 let batch = Arc::new(Batch::new(name.clone(), run, first_offset, origin));
-                if let Some(history) = &mut channel.history {
+                if let Some(history) = kept {
                     self.keep(history, batch.clone(), origin.now_millis);
                 }
                 delivered = channel.deliver(&batch, is_scarce);
@@ -375,11 +405,16 @@ impl Hub {
         backward: bool,
         limit: usize,
         now_millis: u64,
-    ) -> Option<(Position, StreamPart)> {
+    ) -> Option<HistoryPart> {
         let mut shard = self.shard(name).lock();
         let history = shard.get_mut(name)?.history.as_mut()?;
         self.trim(history, now_millis);
-        Some((history.position(), history.part(since, backward, limit)))
+        Some(HistoryPart {
+            position: history.position(),
+            first_offset: history.first(),
+            part: history.part(since, backward, limit),
+            is_stored: history.is_stored(),
+        })
     }
 
     /// Who is in a channel, and how many have come unseen.
@@ -397,7 +432,7 @@ impl Hub {
                 let is_over = channel.is_over(self.options.history, now_millis);
                 let after = channel.history.as_ref().map_or(0, History::bytes);
                 self.account(before, if is_over { 0 } else { after });
-                if is_over && channel.history.is_some() {
+                if is_over && channel.counts_as_idle() {
                     self.idle_channels.fetch_sub(1, Ordering::Relaxed);
                 }
                 !is_over

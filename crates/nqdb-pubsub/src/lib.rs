@@ -36,8 +36,8 @@ mod queue;
 mod subscriber;
 
 pub use channel::{ChannelCounts, Guard, Member, Subscribed, Subscription};
-pub use history::{HistoryLimits, Missed, Position, StreamPart};
-pub use hub::{ChannelFacts, Hub, HubOptions, HubStats, QueueFull, Reservation};
+pub use history::{HistoryLimits, Missed, Position, StoredStream, StreamPart};
+pub use hub::{ChannelFacts, HistoryPart, Hub, HubOptions, HubStats, QueueFull, Reservation, StoredMessage};
 pub use message::{BATCH_BYTES_MAX, Batch, ChannelName, Message, Protocol, Publication};
-pub use queue::{Event, Overflow};
+pub use queue::{Closing, Event, Overflow};
 pub use subscriber::{CHANNELS_MAX, QueueMeter, Subscriber, TooManyChannels};

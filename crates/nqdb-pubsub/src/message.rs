@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 
 use crate::channel::Member;
+use crate::history::StoredStream;
 
 /// A batch takes no further message once its payloads have reached this, bytes.
 pub const BATCH_BYTES_MAX: usize = 64 * 1024;
@@ -45,6 +46,8 @@ pub struct Publication {
     pub messages: Vec<Message>,
     /// Only for who subscribed to the channel by its name: patterns do not match it.
     pub by_name_only: bool,
+    /// The channels among those of the messages whose histories are stored.
+    pub stored: Vec<StoredStream>,
 }
 
 /// The forms in which messages are sent.
@@ -243,7 +246,8 @@ mod tests {
     fn a_batch_gives_its_messages_back_and_its_bytes_at_the_end() {
         let held = Arc::new(Held::default());
         let messages = vec![message("a", "één"), message("a", ""), message("a", "two")];
-        let publication = Publication { database: 1, sender: 7, publisher: None, messages, by_name_only: false };
+        let publication =
+            Publication { database: 1, sender: 7, publisher: None, messages, by_name_only: false, stored: Vec::new() };
         let origin = Origin { publication: &publication, sequence: 3, now_millis: 0, held: &held };
         let name = ChannelName { database: 1, name: "a".into() };
         let batch = Batch::new(name, &publication.messages, 5, origin);

@@ -23,6 +23,17 @@ pub enum Overflow {
     RefusePublisher,
 }
 
+/// Why a subscription was ended from this side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The subscriber's guard said no.
+    Rights,
+    /// What was published there will not be any more.
+    Over,
+    /// The channel counts its messages anew: places in it mean nothing any more.
+    Renewed,
+}
+
 /// What a subscriber is told.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -34,8 +45,8 @@ pub enum Event {
     Joined { channel: ChannelName, member: Arc<Member> },
     /// Somebody left it.
     Left { channel: ChannelName, member: Arc<Member> },
-    /// The subscriber's guard has ended its subscription.
-    Closed { channel: ChannelName },
+    /// The subscription has been ended.
+    Closed { channel: ChannelName, reason: Closing },
 }
 
 /// What an event without messages counts for, bytes.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nqdb_pubsub::{
-    ChannelName, Event, Guard, HistoryLimits, Hub, HubOptions, Message, Missed, Overflow, Position, Publication,
-    Subscriber, Subscription,
+    ChannelName, Closing, Event, Guard, HistoryLimits, HistoryPart, Hub, HubOptions, Message, Missed, Overflow,
+    Position, Publication, StoredMessage, StoredStream, Subscriber, Subscription,
 };
 use proptest::prelude::*;
 
@@ -40,6 +40,7 @@ fn publication(messages: &[(usize, u32)]) -> Publication {
         publisher: None,
         messages: messages.iter().map(message).collect(),
         by_name_only: false,
+        stored: Vec::new(),
     }
 }
 
@@ -204,6 +205,7 @@ proptest! {
                                     (since + 1..=reached.offset).map(|offset| (offset, sent[&offset])).collect();
                                 prop_assert_eq!(given, wanted);
                             }
+                            Some(Missed::Stored { .. }) => panic!("nothing is stored"),
                             Some(Missed::Unknown) => {
                                 let behind = reached.offset - position.as_ref().unwrap().offset;
                                 prop_assert!(behind > 0, "nothing was missed");
@@ -329,7 +331,7 @@ fn parts_of_a_history_are_given_from_both_ends() {
         hub.publish(&publication(&[(3, number)]), 0, 0);
     }
     let part = |since, backward, limit| -> Vec<u64> {
-        let (position, part) = hub.history(&name("s"), since, backward, limit, 0).unwrap();
+        let HistoryPart { position, part, .. } = hub.history(&name("s"), since, backward, limit, 0).unwrap();
         assert_eq!(position.offset, 30);
         part.messages().map(|(_, offset, _)| offset).collect()
     };
@@ -382,7 +384,7 @@ fn a_guard_ends_a_subscription_before_the_next_message() {
     let told: Vec<String> = std::iter::from_fn(|| guarded.pop())
         .map(|event| match event {
             Event::Messages(batch) => batch.payloads().collect(),
-            Event::Closed { channel } => format!("closed {}", channel.name),
+            Event::Closed { channel, .. } => format!("closed {}", channel.name),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -396,4 +398,76 @@ fn a_guard_ends_a_subscription_before_the_next_message() {
     guarded.subscribe(&name("s"), Subscription::default(), 0).unwrap();
     hub.publish(&publication(&[(3, 9)]), 1, 0);
     assert!(matches!(guarded.pop(), Some(Event::Messages(_))));
+}
+
+fn stream(epoch: &str, next_offset: u64) -> StoredStream {
+    let limits = HistoryLimits { count: 2, bytes: 10_000, age_millis: 1_000 };
+    StoredStream { channel: "s".into(), epoch: epoch.into(), limits, next_offset }
+}
+
+fn stored(epoch: &str, next_offset: u64, number: u32) -> Publication {
+    Publication { stored: vec![stream(epoch, next_offset)], ..publication(&[(3, number), (3, number + 1)]) }
+}
+
+#[test]
+fn a_stored_channel_goes_on_where_its_table_does_and_is_never_forgotten() {
+    let hub = Hub::new(options());
+    let keeps = |since| Subscription { keeps_history: true, since, ..Subscription::default() };
+    hub.open_stored(1, &stream("e", 41), 0);
+    hub.publish(&stored("e", 41, 1), 1, 0);
+    hub.publish(&stored("e", 43, 3), 2, 0);
+    hub.sweep(1_000_000);
+    let at = |offset| Some(Position { epoch: "e".into(), offset });
+    let mut told = Vec::new();
+    for since in [at(44), at(43), at(40), at(45), None] {
+        let subscriber = hub.subscriber(1, Overflow::DropSubscriber);
+        let now = subscriber.subscribe(&name("s"), keeps(since), 1_000_000).unwrap().unwrap();
+        assert_eq!(now.position, at(44));
+        told.push(match now.missed {
+            Some(Missed::All(part)) => {
+                format!("{:?}", part.messages().map(|(_, offset, _)| offset).collect::<Vec<_>>())
+            }
+            Some(Missed::Stored { after, until }) => format!("stored {after}..={until}"),
+            other => format!("{other:?}"),
+        });
+    }
+    // All are too old for the memory; the table may say otherwise.
+    assert_eq!(told, ["[]", "stored 43..=44", "stored 40..=44", "Some(Unknown)", "None"]);
+    let listener = hub.subscriber(2, Overflow::DropSubscriber);
+    listener.subscribe(&name("s"), Subscription::default(), 0).unwrap();
+    // What is not in the table is told, and counted by nobody.
+    hub.publish(&publication(&[(3, 5)]), 3, 0);
+    let Some(Event::Messages(batch)) = listener.pop() else { panic!("nothing was told") };
+    assert_eq!(batch.messages().collect::<Vec<_>>(), [(0, "5")]);
+    let message = StoredMessage { offset: 43, sender: 7, publisher: None, payload: "3".into() };
+    let part = hub.stored_part(&name("s"), vec![message.clone(), StoredMessage { offset: 44, ..message }], 0);
+    assert_eq!(
+        part.messages().map(|(_, offset, payload)| (offset, payload)).collect::<Vec<_>>(),
+        [(43, "3"), (44, "3")]
+    );
+}
+
+#[test]
+fn who_was_told_a_place_is_let_go_when_a_channel_counts_anew() {
+    let hub = Hub::new(options());
+    let keeps = |since| Subscription { keeps_history: true, since, ..Subscription::default() };
+    let positioned = hub.subscriber(1, Overflow::DropSubscriber);
+    let told = positioned.subscribe(&name("s"), keeps(None), 0).unwrap().unwrap();
+    let listener = hub.subscriber(2, Overflow::DropSubscriber);
+    listener.subscribe(&name("s"), Subscription::default(), 0).unwrap();
+    hub.publish(&publication(&[(3, 1)]), 1, 0);
+    hub.publish(&stored("e", 1, 2), 2, 0);
+    let events: Vec<Event> = std::iter::from_fn(|| positioned.pop()).collect();
+    assert!(matches!(events[..], [Event::Messages(_), Event::Closed { reason: Closing::Renewed, .. }]), "{events:?}");
+    assert_eq!(std::iter::from_fn(|| listener.pop()).count(), 2);
+    positioned.unsubscribe(&name("s"), 0);
+    let back = positioned.subscribe(&name("s"), keeps(told.position), 0).unwrap().unwrap();
+    assert!(matches!(back.missed, Some(Missed::Unknown)), "{back:?}");
+    assert_eq!(back.position, Some(Position { epoch: "e".into(), offset: 2 }));
+    hub.close_stored(&name("s"), 0);
+    assert!(matches!(positioned.pop(), Some(Event::Closed { reason: Closing::Renewed, .. })));
+    assert!(hub.stored_channels().is_empty());
+    hub.close(&name("s"), 0);
+    assert!(matches!(listener.pop(), Some(Event::Closed { reason: Closing::Over, .. })));
+    assert_eq!((hub.stats().channels, hub.stats().history_bytes), (0, 0));
 }

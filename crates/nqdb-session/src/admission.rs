@@ -7,16 +7,14 @@ use std::sync::Arc;
 
 use nqdb_catalog::rights::{Rights, SecuredKind};
 use nqdb_catalog::{RoleDef, ScramVerifier, Snapshot};
-use nqdb_pubsub::{Guard, Publication};
+use nqdb_pubsub::Guard;
 use nqdb_sqlstate::{
     INSUFFICIENT_PRIVILEGE, INVALID_AUTHORIZATION_SPECIFICATION, INVALID_CATALOG_NAME, INVALID_PASSWORD, SqlError,
     SqlResult,
 };
-use nqdb_txn::Isolation;
 use ring::digest;
 
 use crate::instance::Instance;
-use crate::notifications::full_queue_of;
 use crate::table_changes::{expect_may_follow, follow_guard};
 
 /// Rounds of PBKDF2 for roles that do not exist: those of new passwords.
@@ -109,24 +107,6 @@ impl Instance {
     /// What ends a subscription once its role may not follow the channel any more.
     pub fn follow_guard(&self, who: &Admission, channel: &str) -> Option<Guard> {
         follow_guard(self.cluster.catalog(who.database)?, who.role, channel)
-    }
-
-    /// Publishes from outside of any session, as a transaction that does nothing but NOTIFY: in the order of the commits, and
-    /// when all of those before it are synced. 54000 when a queue that refuses is full.
-    pub async fn publish(self: &Arc<Instance>, publication: Publication) -> SqlResult<()> {
-        let reservation = self.hub.reserve(&publication).map_err(full_queue_of)?;
-        let instance = self.clone();
-        let publish = Box::new(move |csn: nqdb_txn::Csn| {
-            instance.hub.publish(&publication, csn.0, instance.uptime_millis());
-            drop(reservation);
-        });
-        let txn = self.system.begin(Isolation::ReadCommitted, false);
-        let commit = txn.commit_and_publish(Some(publish))?;
-        if let Some(lsn) = commit.durable_lsn {
-            self.system.durable(lsn).await?;
-        }
-        self.system.publish_synced();
-        Ok(())
     }
 }
 

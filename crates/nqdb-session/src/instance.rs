@@ -9,11 +9,12 @@ use nqdb_catalog::Cluster;
 use nqdb_pubsub::{HistoryLimits, Hub, HubOptions, Overflow};
 use nqdb_sql::exec::MemoryPool;
 use nqdb_sql::temporary_files::TemporaryFolder;
-use nqdb_sqlstate::SqlResult;
+use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::TxnSystem;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::connections::Connections;
+use crate::kept_channels::KeptChannels;
 use crate::latency::Latency;
 use crate::live::LiveQueries;
 use crate::registry::{Registration, Registry};
@@ -41,6 +42,8 @@ pub struct Instance {
     pub hub: Arc<Hub>,
     /// The real-time clients.
     pub connections: Arc<Connections>,
+    /// Channels whose messages are kept in tables.
+    pub(crate) kept_channels: KeptChannels,
     /// Queries whose results are followed.
     pub live: LiveQueries,
     /// What the full queue of a session that listens does.
@@ -121,6 +124,7 @@ impl Instance {
             temporary: options.temporary,
             hub,
             connections: Arc::default(),
+            kept_channels: KeptChannels::default(),
             live: LiveQueries::default(),
             overflow: options.overflow,
             clock_micros: system_clock_micros,
@@ -161,6 +165,14 @@ impl Instance {
 
     pub fn now_micros(&self) -> i64 {
         (self.clock_micros)()
+    }
+
+    /// A name for the stream of a channel that is made now. XX000 when the system's generator of random numbers is gone.
+    pub(crate) fn new_epoch(&self) -> SqlResult<String> {
+        let mut bytes = [0; 8];
+        let drawn = self.random.fill(&mut bytes);
+        drawn.map_err(|_| SqlError::internal("the system gives no random numbers"))?;
+        Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
     }
 
     /// A secret of this start of the server, for authentication.

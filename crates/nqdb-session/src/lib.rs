@@ -14,6 +14,7 @@
 //! | `settings` | SET, SHOW, and what a rollback takes back |
 //! | `admission` | clients of other protocols |
 //! | `notifications` | LISTEN, UNLISTEN, NOTIFY |
+//! | `kept_channels` | channels whose messages are kept in tables |
 //! | `latency` | how long requests take |
 //! | `advisory` | locks that functions take |
 //! | `surroundings` | what SQL functions may ask of their session |
@@ -42,6 +43,7 @@ pub mod encoding;
 mod extended;
 mod identity;
 mod instance;
+mod kept_channels;
 mod kept_rows;
 mod latency;
 mod live;

@@ -14,12 +14,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use nqdb_catalog::CHANGE_CHANNEL_PREFIX;
-use nqdb_pubsub::{CHANNELS_MAX, ChannelName, Guard, Hub, Message, Publication, QueueFull, Subscriber, Subscription};
+use nqdb_pubsub::{
+    CHANNELS_MAX, ChannelName, Guard, Hub, Message, Publication, QueueFull, StoredStream, Subscriber, Subscription,
+};
 use nqdb_sqlstate::{INVALID_PARAMETER_VALUE, PROGRAM_LIMIT_EXCEEDED, RESERVED_NAME, SqlError, SqlResult};
 use nqdb_txn::PublishHook;
 
 use crate::instance::Instance;
-use crate::table_changes::ChangeMessage;
+use crate::kept_channels::Told;
 
 /// The longest name of a channel, bytes.
 const CHANNEL_BYTES_MAX: usize = 63;
@@ -188,15 +190,29 @@ impl Notifications {
         self.rollback_to(NotificationMark { messages: 0, changes: 0 });
     }
 
-    /// What the transaction wants, and what it has changed in published tables, as a hook for its commit; `None` when that
-    /// is nothing. 54000 when there is no room for its messages.
-    pub(crate) fn take_publication(&mut self, table_changes: Vec<ChangeMessage>) -> SqlResult<Option<PublishHook>> {
-        if self.messages.is_empty() && self.changes.is_empty() && table_changes.is_empty() {
+    /// Whether the transaction has said something.
+    pub(crate) fn says_something(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    /// What the transaction says, in order.
+    pub(crate) fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// What the transaction wants, and what it tells beside that, as a hook for its commit; `None` when that is nothing. 54000
+    /// when there is no room for its messages.
+    pub(crate) fn take_publication(&mut self, told: Told) -> SqlResult<Option<PublishHook>> {
+        let Told { table_changes, channel_changes, streams } = told;
+        let is_silent = self.messages.is_empty() && table_changes.is_empty() && channel_changes.is_empty();
+        if is_silent && self.changes.is_empty() {
             return Ok(None);
         }
-        let mut of_tables = self.publication(Vec::new(), true);
+        let (streams_of_tables, streams) =
+            streams.into_iter().partition(|stream: &StoredStream| stream.channel.starts_with(CHANGE_CHANNEL_PREFIX));
+        let mut of_tables = Publication { stored: streams_of_tables, ..self.publication(Vec::new(), true) };
         let messages = std::mem::take(&mut self.messages);
-        let publication = self.publication(messages, false);
+        let publication = Publication { stored: streams, ..self.publication(messages, false) };
         let changes = std::mem::take(&mut self.changes);
         self.said = HashSet::default();
         self.message_bytes = 0;
@@ -210,15 +226,25 @@ impl Notifications {
             if let Some(subscriber) = &subscriber {
                 changes.iter().for_each(|change| apply(change, subscriber, now_millis));
             }
+            let (hub, database) = (&instance.hub, publication.database);
+            channel_changes.iter().for_each(|change| change.begin(hub, database, now_millis));
             of_tables.messages = table_changes.iter().map(|change| change.message(csn.0)).collect();
-            instance.hub.publish(&of_tables, csn.0, now_millis);
-            instance.hub.publish(&publication, csn.0, now_millis);
+            hub.publish(&of_tables, csn.0, now_millis);
+            hub.publish(&publication, csn.0, now_millis);
+            channel_changes.iter().for_each(|change| change.end(hub, database, now_millis));
             drop((reservation, table_reservation));
         })))
     }
 
     fn publication(&self, messages: Vec<Message>, by_name_only: bool) -> Publication {
-        Publication { database: self.database, sender: self.pid, publisher: None, messages, by_name_only }
+        Publication {
+            database: self.database,
+            sender: self.pid,
+            publisher: None,
+            messages,
+            by_name_only,
+            stored: Vec::new(),
+        }
     }
 
     /// The session ends.

@@ -108,10 +108,13 @@ impl SystemSession for Surroundings {
                 subscribers: channel.subscribers,
                 messages: channel.counts.messages,
                 bytes: channel.counts.bytes,
-                history: channel.history.map_or(0, |(_, kept)| kept),
+                history: channel.history.as_ref().map_or(0, |(_, kept)| *kept),
                 gaps: channel.counts.gaps,
+                position: channel.history.map(|(position, _)| (position.epoch.to_string(), position.offset)),
+                limits: None,
             })
             .collect();
+        self.add_kept_channels(&mut channels);
         channels.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         channels
     }
@@ -158,6 +161,29 @@ impl SystemSession for Surroundings {
             .collect();
         sessions.sort_unstable_by_key(|session| session.pid);
         sessions
+    }
+}
+
+impl Surroundings {
+    /// What is known of channels whose messages are kept, whether somebody is there or not.
+    fn add_kept_channels(&self, channels: &mut Vec<ChannelFacts>) {
+        for table in self.catalog.borrow().channels() {
+            let Some(kept) = &table.channel else { continue };
+            let (newest, history) = self.instance.kept_facts(table).unwrap_or_else(|error| {
+                tracing::warn!(channel = table.name, %error, "the messages of a channel could not be counted");
+                (0, 0)
+            });
+            let position = Some((kept.epoch.clone(), newest));
+            let limits = Some(kept.limits);
+            match channels.iter_mut().find(|channel| channel.name == table.name) {
+                Some(channel) => (channel.history, channel.position, channel.limits) = (history, position, limits),
+                None => {
+                    let name = table.name.clone();
+                    let (subscribers, messages, bytes, gaps) = (0, 0, 0, 0);
+                    channels.push(ChannelFacts { name, subscribers, messages, bytes, history, gaps, position, limits });
+                }
+            }
+        }
     }
 }
 

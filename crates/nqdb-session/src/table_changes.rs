@@ -24,6 +24,7 @@ use nqdb_txn::{ChangeFeed, Computation, RowChange, TableChange};
 use nqdb_types::json::write_json_string;
 use nqdb_types::{Datum, FormatContext, Type};
 
+use crate::kept_channels::NewMessage;
 use crate::session::Session;
 
 /// Tables of which a session remembers how their changes are told.
@@ -41,6 +42,21 @@ pub(crate) struct ChangeMessage {
 }
 
 impl ChangeMessage {
+    /// What is told last of a table whose changes are told no longer.
+    pub(crate) fn end_of(table: &TableDef) -> ChangeMessage {
+        let before = format!("{{\"op\":\"end\",\"table\":{},\"csn\":", json_string(&table.channel_name()));
+        ChangeMessage { channel: table.change_channel().into(), before, after: "}".to_owned() }
+    }
+
+    pub(crate) fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// The message as it is kept until the number of its commit is known.
+    pub(crate) fn kept(&self) -> NewMessage {
+        NewMessage { payload: self.before.as_str().into(), rest: Some(self.after.clone()) }
+    }
+
     pub(crate) fn message(&self, csn: u64) -> Message {
         let payload = format!("{}{csn}{}", self.before, self.after);
         Message { channel: self.channel.clone(), payload: payload.into() }
@@ -213,7 +229,7 @@ pub(crate) fn json_string(text: &str) -> String {
 pub(crate) fn expect_may_follow(catalog: &Snapshot, role: u32, channel: &str) -> SqlResult<()> {
     let Some(name) = channel.strip_prefix(CHANGE_CHANNEL_PREFIX) else { return Ok(()) };
     let missing = || SqlError::new(UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));
-    let table = table_of_channel(catalog, name).ok_or_else(missing)?;
+    let table = catalog.table_of_channel(name).ok_or_else(missing)?;
     if !catalog.may_use_schema(role, table.schema) {
         return Err(missing());
     }
@@ -242,16 +258,4 @@ pub(crate) fn follow_guard(catalog: Arc<Catalog>, role: u32, channel: &str) -> O
         }
         may
     })))
-}
-
-/// The table that a channel names: one of `public`, or one with its schema. Both may have dots in their names.
-fn table_of_channel<'c>(catalog: &'c Snapshot, name: &str) -> Option<&'c Arc<TableDef>> {
-    let in_schema = |schema: &str, table: &str| {
-        let schema = catalog.schema(schema).filter(|schema| !schema.is_temporary())?;
-        catalog.table_by_oid(catalog.relation(schema.oid, table)?.oid()).filter(|found| found.name == table)
-    };
-    in_schema("public", name).or_else(|| {
-        let mut dots = name.match_indices('.');
-        dots.find_map(|(at, _)| in_schema(name.get(..at)?, name.get(at + 1..)?))
-    })
 }

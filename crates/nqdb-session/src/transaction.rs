@@ -1,5 +1,7 @@
 //! The transaction statements, and how a session begins, ends and fails its transaction.
 
+use std::sync::Arc;
+
 use nqdb_catalog::Draft;
 use nqdb_sql::exec::CommandTag;
 use nqdb_sql::integrity::Selection;
@@ -280,8 +282,9 @@ impl Session {
             self.roll_back()?;
             return Err(error);
         }
-        let table_changes = self.take_table_changes();
-        let publication = self.surroundings.notifications.borrow_mut().take_publication(table_changes);
+        let told = self.prepare_publication().await;
+        let channels: Vec<Arc<str>> = told.iter().flat_map(|told| &told.streams).map(|it| it.channel.clone()).collect();
+        let publication = told.and_then(|told| self.surroundings.notifications.borrow_mut().take_publication(told));
         let publication = match publication {
             Ok(publication) => publication,
             Err(error) => {
@@ -316,6 +319,7 @@ impl Session {
         }
         if publishes {
             self.surroundings.instance.system.publish_synced();
+            self.trim_channels(&channels);
         }
         self.surroundings.instance.live.touched(&written);
         Ok(())

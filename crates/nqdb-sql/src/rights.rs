@@ -4,6 +4,7 @@
 //! plan stays. A view is checked for who names it, and what it reads for the view's owner.
 
 use nqdb_catalog::Snapshot;
+use nqdb_catalog::channel::messages_are_kept;
 use nqdb_catalog::rights::{ColumnNeeds, Rights, Secured, SecuredKind};
 use nqdb_sqlstate::{INSUFFICIENT_PRIVILEGE, SqlError, SqlResult};
 use nqdb_types::Oid;
@@ -27,6 +28,7 @@ pub fn check_accesses(catalog: &Snapshot, role: Oid, accesses: &[Access]) -> Sql
 }
 
 fn check_access(catalog: &Snapshot, role: Oid, access: &Access) -> SqlResult<()> {
+    expect_no_messages(catalog, access)?;
     let role = access.as_role.unwrap_or(role);
     if catalog.is_superuser(role) {
         return Ok(());
@@ -38,6 +40,18 @@ fn check_access(catalog: &Snapshot, role: Oid, access: &Access) -> SqlResult<()>
         return Ok(());
     }
     Err(permission_denied(catalog, &secured))
+}
+
+/// 42501 for who would write to the messages of a channel, whoever he is.
+fn expect_no_messages(catalog: &Snapshot, access: &Access) -> SqlResult<()> {
+    const WRITES: Rights = Rights::INSERT.with(Rights::UPDATE).with(Rights::DELETE).with(Rights::TRUNCATE);
+    if access.kind != SecuredKind::Table || !access.needed.intersects(WRITES) {
+        return Ok(());
+    }
+    match catalog.table_by_oid(access.object).filter(|table| table.channel.is_some()) {
+        Some(table) => Err(messages_are_kept(table)),
+        None => Ok(()),
+    }
 }
 
 /// `permission denied for table t`.

@@ -4,6 +4,7 @@
 //!    stopped and removed when its handle is dropped.
 //! 2. A missing program is an error that says what to install, never a skipped test.
 
+pub mod channel_client;
 pub mod differential;
 pub mod history;
 mod nqdb_server;

@@ -2,8 +2,9 @@
 //! plain connections with and without a password, and over TLS; npm `centrifuge`; and the dashboard in a browser.
 
 use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use futures::{SinkExt, StreamExt, pin_mut};
 use nqdb_testkit::NqdbServer;
@@ -236,6 +237,29 @@ fn centrifuge_works_as_it_is() {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+#[test]
+fn centrifuge_has_everything_once_though_the_server_is_killed() {
+    let mut server = NqdbServer::start();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql-tests/clients/run-durable");
+    let ports = |server: &NqdbServer| [server.postgres_port().to_string(), server.http_port().to_string()];
+    let mut child = Command::new(&script)
+        .args(ports(&server))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the script starts");
+    let mut told = child.stdin.take().expect("standard input is piped");
+    let said = BufReader::new(child.stdout.take().expect("standard output is piped"));
+    for line in said.lines() {
+        if line.expect("the script says something") == "kill" {
+            server.kill();
+            server.launch().expect("the server starts again");
+            writeln!(told, "{}", ports(&server).join(" ")).expect("the script listens");
+        }
+    }
+    assert!(child.wait().expect("the script ends").success());
 }
 
 #[test]

@@ -511,7 +511,8 @@ impl TxnSystem {
     }
 
     /// The newest csn given out, synced or not.
-    pub(crate) fn newest_csn(&self) -> Csn {
+    /// The number of the newest commit; those to come have higher ones.
+    pub fn newest_csn(&self) -> Csn {
         Csn(self.timeline.next_csn.load(Ordering::Acquire) - 1)
     }
 

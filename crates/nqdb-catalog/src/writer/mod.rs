@@ -7,6 +7,7 @@
 //! 3. Error codes and words are PostgreSQL's.
 
 mod alter;
+mod channel;
 mod column;
 mod column_type;
 mod composite;
@@ -36,6 +37,7 @@ use nqdb_txn::{RelationLock, Result, TableStore, Transaction, TxnError};
 use nqdb_types::Oid;
 
 use crate::catalog::Catalog;
+use crate::channel::messages_are_kept;
 use crate::definition::{IndexDef, TableDef};
 use crate::draft::Draft;
 use crate::foreign_key::ForeignKeyDef;
@@ -52,6 +54,8 @@ pub struct CatalogWriter<'a> {
     role: Oid,
     /// Relations that it leads to are named without their schema in messages; all are when it is empty.
     search_path: Vec<Oid>,
+    /// Whether tables of channels may be changed as others are.
+    changes_channels: bool,
 }
 
 pub(crate) use alter::comment_row;
@@ -62,7 +66,14 @@ pub(crate) use rights::access_list_row;
 
 impl<'a> CatalogWriter<'a> {
     pub fn new(draft: &'a mut Draft, txn: &'a mut Transaction, role: Oid) -> CatalogWriter<'a> {
-        CatalogWriter { catalog: draft.catalog().clone(), draft, txn, role, search_path: Vec::new() }
+        CatalogWriter {
+            catalog: draft.catalog().clone(),
+            draft,
+            txn,
+            role,
+            search_path: Vec::new(),
+            changes_channels: false,
+        }
     }
 
     /// With the search path by which messages name relations.
@@ -84,8 +95,15 @@ impl<'a> CatalogWriter<'a> {
         self.draft.push(self.txn, change);
     }
 
-    /// Locks a table in a mode and gives its definition as it is under the lock.
+    /// Locks a table in a mode and gives its definition as it is under the lock. Errors: 42501 for a mode that a change of
+    /// definition or rows needs, and a table of a channel's messages.
     pub fn lock_table(&mut self, oid: Oid, mode: RelationLock) -> Result<Arc<TableDef>> {
+        if mode >= RelationLock::Share
+            && !self.changes_channels
+            && let Some(table) = self.snapshot().table_by_oid(oid).filter(|table| table.channel.is_some())
+        {
+            return Err(messages_are_kept(table).into());
+        }
         self.txn.lock_relation(oid, mode)?;
         self.snapshot()
             .table_by_oid(oid)
@@ -176,6 +194,7 @@ fn table_row(table: &TableDef) -> ObjectRow {
         materialized: table.materialized.as_deref().cloned(),
         settings: table.settings.clone(),
         published: table.published.as_deref().cloned(),
+        channel: table.channel.as_deref().cloned(),
         version: table.version,
     };
     ObjectRow {

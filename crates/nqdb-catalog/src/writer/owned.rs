@@ -153,12 +153,14 @@ impl CatalogWriter<'_> {
             }
         }
         let owned: Vec<ObjectId> = roles.iter().flat_map(|role| owned_objects(&snapshot, *role)).collect();
+        self.changes_channels = true;
         self.drop_objects(&owned, behavior)
     }
 
     /// REASSIGN OWNED: gives what the roles own to another.
     pub fn reassign_owned(&mut self, roles: &[Oid], new_owner: Oid) -> Result<()> {
         let snapshot = self.snapshot();
+        self.changes_channels = true;
         for object in roles.iter().flat_map(|role| owned_objects(&snapshot, *role)) {
             match object {
                 ObjectId::Relation(oid) => self.set_relation_owner(oid, new_owner)?,

@@ -51,6 +51,7 @@ impl CatalogWriter<'_> {
             materialized: new.materialized.clone().map(Arc::new),
             settings: new.settings.clone(),
             published: None,
+            channel: None,
             store: Arc::new(store),
             version: 1,
             statistics: None,

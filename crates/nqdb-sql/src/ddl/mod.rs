@@ -11,6 +11,7 @@ mod alter_object;
 mod alter_table;
 mod alter_type;
 mod analyze;
+mod channel;
 mod cluster;
 mod comment;
 mod constraint;
@@ -59,6 +60,7 @@ use crate::definition::Definition;
 use crate::exec::{CommandTag, ExecContext, Step};
 use crate::statement::{MaintenanceTable, Parsed, StatementKind};
 
+pub use channel::{alter_channel, create_channel, drop_channel};
 pub use database::{DatabaseClaim, database_claim};
 pub use names::QualifiedName;
 pub use published::{publish_changes, unpublish_changes};

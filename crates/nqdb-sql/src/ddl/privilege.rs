@@ -1,5 +1,6 @@
 //! Who may change what: 42501 in PostgreSQL's words.
 
+use nqdb_catalog::channel::CHANNEL_SCHEMA;
 use nqdb_catalog::rights::{Rights, Secured, SecuredKind};
 use nqdb_catalog::{RoleDef, SchemaDef, Snapshot};
 use nqdb_sqlstate::{INSUFFICIENT_PRIVILEGE, SqlError, SqlResult};
@@ -60,7 +61,8 @@ impl DdlContext<'_, '_> {
     ) -> SqlResult<()> {
         let may =
             snapshot.secured_schema(schema.oid).is_some_and(|secured| snapshot.may(role, &secured, Rights::CREATE));
-        if may && schema.oid != nqdb_catalog::PG_CATALOG_OID {
+        let is_closed = schema.oid == nqdb_catalog::PG_CATALOG_OID || schema.name == CHANNEL_SCHEMA;
+        if may && !is_closed {
             return Ok(());
         }
         Err(SqlError::new(INSUFFICIENT_PRIVILEGE, format!("permission denied for schema {}", schema.name)))

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use nqdb_catalog::channel::ChannelLimits;
 use nqdb_sqlstate::SqlResult;
 use nqdb_types::Datum;
 
@@ -23,7 +24,9 @@ relation! {
     /// Channels of the database.
     CHANNELS = "nqdb_channels" 9813, row_type 9814, View, keys [], rows channels;
     ChannelRow { name: TEXT nullable, subscribers: INT4 nullable, messages: INT8 nullable, bytes: INT8 nullable,
-    history: INT8 nullable, gaps: INT8 nullable, }
+    history: INT8 nullable, gaps: INT8 nullable, durable: BOOL nullable, owner: NAME nullable, epoch: TEXT nullable,
+    newest_offset: INT8 nullable, history_max: INT8 nullable, history_bytes_max: INT8 nullable,
+    history_seconds_max: INT8 nullable, }
 }
 
 relation! {
@@ -47,6 +50,10 @@ pub struct ChannelFacts {
     pub history: u64,
     /// Subscribers that came back and had missed too much.
     pub gaps: u64,
+    /// Which stream it is, and its newest message; none where messages are not counted.
+    pub position: Option<(String, u64)>,
+    /// What it may keep.
+    pub limits: Option<ChannelLimits>,
 }
 
 /// A real-time client, as the server tells it.
@@ -83,7 +90,10 @@ fn published_tables(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlRes
 }
 
 fn channels(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
+    let limit = |value: Option<u64>| value.map_or(Datum::Null, int8);
     cx.session.channels().into_iter().try_for_each(|channel| {
+        let kept = cx.catalog.channel(&channel.name);
+        let owner = kept.and_then(|table| cx.catalog.role_by_oid(table.owner));
         rows.push(ChannelRow {
             name: text(&channel.name),
             subscribers: count(channel.subscribers),
@@ -91,6 +101,13 @@ fn channels(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> 
             bytes: int8(channel.bytes),
             history: int8(channel.history),
             gaps: int8(channel.gaps),
+            durable: Datum::Bool(kept.is_some()),
+            owner: optional_text(owner.map(|owner| owner.name.as_str())),
+            epoch: optional_text(channel.position.as_ref().map(|(epoch, _)| epoch.as_str())),
+            newest_offset: channel.position.as_ref().map_or(Datum::Null, |(_, offset)| int8(*offset)),
+            history_max: limit(channel.limits.map(|limits| limits.history.into())),
+            history_bytes_max: limit(channel.limits.map(|limits| limits.history_bytes)),
+            history_seconds_max: limit(channel.limits.map(|limits| limits.history_seconds).filter(|limit| *limit > 0)),
         })
     })
 }

@@ -155,6 +155,7 @@ fn table(system: &Arc<TxnSystem>, txn: &mut Transaction, oid: u32, name: &str, c
         materialized: None,
         settings: Default::default(),
         published: None,
+        channel: None,
         store: Arc::new(store),
         version: 1,
         statistics: None,

@@ -11,10 +11,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, BytesMut};
 use nqdb_pubsub::{
-    Batch, ChannelName, Event, Guard, Member, Message, Missed, Overflow, Position, Protocol, Publication, Subscriber,
-    Subscription,
+    Batch, ChannelName, Closing, Event, Guard, HistoryPart, Member, Message, Missed, Overflow, Position, Protocol,
+    Publication, Subscriber, Subscription,
 };
 use nqdb_session::{Admission, Connected, LIVE_DATABASE};
+use nqdb_sqlstate::SqlError;
 use serde_json::{Value, json};
 
 use super::Realtime;
@@ -38,6 +39,8 @@ const CHANNEL_BYTES_MAX: usize = 255;
 const HISTORY_MESSAGES_MAX: usize = 1_000;
 /// Ends a subscription such that the client tries it again.
 const RESUBSCRIBE_CODE: u32 = 2500;
+/// Ends a subscription such that the client does not try it again.
+const UNSUBSCRIBE_CODE: u32 = 2000;
 /// How long a connection lives on whose token has expired, so that its refresh can come, seconds.
 const REFRESH_GRACE_SECONDS: u64 = 25;
 
@@ -178,7 +181,7 @@ impl Client {
         } else if let Some(publish) = command.publish {
             self.publish(publish).await
         } else if let Some(history) = command.history {
-            self.history(&history)
+            self.history(&history).await
         } else if let Some(presence) = command.presence {
             self.members(&presence.channel).map(|members| {
                 let of = |member: &Arc<Member>| (member.client.to_string(), protocol::info(member));
@@ -319,9 +322,8 @@ impl Client {
             since,
             guard: self.guard(&channel),
         };
-        let now_millis = self.realtime.instance.uptime_millis();
-        let told = self.subscriber.subscribe(&channel, wanted, now_millis).map_err(|_| protocol::LIMIT_EXCEEDED)?;
-        let told = told.unwrap_or_default();
+        let told = self.realtime.instance.subscribe(&self.subscriber, &channel, wanted).await;
+        let told = told.map_err(|error| refusal_of(&error))?.unwrap_or_default();
         let mut result = json!({ "recoverable": true, "positioned": true });
         if let (Some(members), Some(position)) = (result.as_object_mut(), told.position) {
             members.insert("epoch".to_owned(), Value::from(&*position.epoch));
@@ -329,7 +331,7 @@ impl Client {
             if let Some(missed) = told.missed {
                 let (recovered, publications) = match missed {
                     Missed::All(part) => (true, part),
-                    Missed::Unknown => (false, Default::default()),
+                    Missed::Unknown | Missed::Stored { .. } => (false, Default::default()),
                 };
                 let is_wanted = |payload: &str| filter.as_ref().is_none_or(|filter| filter.passes(payload));
                 let publications: Vec<Value> = publications
@@ -373,11 +375,12 @@ impl Client {
             publisher: self.identity.as_ref().map(|identity| identity.member.clone()),
             messages: vec![message],
             by_name_only: false,
+            stored: Vec::new(),
         };
         self.realtime.counters.published.increment();
         match self.realtime.instance.publish(publication).await {
             Ok(()) => Ok(json!({})),
-            Err(error) if error.code() == nqdb_sqlstate::PROGRAM_LIMIT_EXCEEDED => Err(protocol::TOO_MANY_REQUESTS),
+            Err(error) if is_for_now(&error) => Err(protocol::TOO_MANY_REQUESTS),
             Err(error) => {
                 tracing::warn!(%error, "a message of a real-time client was not published");
                 Err(protocol::INTERNAL)
@@ -385,7 +388,7 @@ impl Client {
         }
     }
 
-    fn history(&self, request: &HistoryRequest) -> Result<Value, Refusal> {
+    async fn history(&self, request: &HistoryRequest) -> Result<Value, Refusal> {
         let channel = self.channel(&request.channel, Wish::Read)?;
         let limit = match usize::try_from(request.limit) {
             Ok(limit) => limit.min(HISTORY_MESSAGES_MAX),
@@ -393,10 +396,10 @@ impl Client {
             Err(_) => HISTORY_MESSAGES_MAX,
         };
         let since = request.since.as_ref();
-        let hub = &self.realtime.instance.hub;
-        let now_millis = self.realtime.instance.uptime_millis();
-        let found = hub.history(&channel, since.map(|since| since.offset), request.reverse, limit, now_millis);
-        let (position, part) = found.ok_or(protocol::NOT_AVAILABLE)?;
+        let after = since.map(|since| since.offset);
+        let found = self.realtime.instance.channel_history(&channel, after, request.reverse, limit).await;
+        let found = found.map_err(|error| refusal_of(&error))?.ok_or(protocol::NOT_AVAILABLE)?;
+        let HistoryPart { position, part, .. } = found;
         if since.is_some_and(|since| !since.epoch.is_empty() && *since.epoch != *position.epoch) {
             return Err(protocol::UNRECOVERABLE);
         }
@@ -427,9 +430,14 @@ impl Client {
             Event::Messages(batch) if batch.channel().database == LIVE_DATABASE => self.tell_of_query(&batch),
             Event::Messages(batch) => self.tell_of_messages(&batch, None),
             Event::Matched { pattern, batch } => self.tell_of_messages(&batch, Some(&pattern)),
-            Event::Closed { channel } => {
+            Event::Closed { channel, reason } => {
                 self.unsubscribe(&channel.name);
-                self.send(&protocol::unsubscribe_push(&channel.name, RESUBSCRIBE_CODE, "rights have changed"));
+                let (code, reason) = match reason {
+                    Closing::Rights => (RESUBSCRIBE_CODE, "rights have changed"),
+                    Closing::Renewed => (RESUBSCRIBE_CODE, "the channel counts anew"),
+                    Closing::Over => (UNSUBSCRIBE_CODE, "the table is not published any more"),
+                };
+                self.send(&protocol::unsubscribe_push(&channel.name, code, reason));
             }
             Event::Joined { channel, member } => self.tell_of_member(&channel, "join", &member),
             Event::Left { channel, member } => self.tell_of_member(&channel, "leave", &member),
@@ -567,6 +575,20 @@ impl Realtime {
         let narrowing = Narrowing { read: claims.channels, write: claims.publish };
         Ok(Identity { admission, narrowing, member, may_query: claims.sql, expires: claims.exp })
     }
+}
+
+/// What a command is answered that could not look at a channel.
+fn refusal_of(error: &SqlError) -> Refusal {
+    if error.code() == nqdb_sqlstate::PROGRAM_LIMIT_EXCEEDED {
+        return protocol::LIMIT_EXCEEDED;
+    }
+    tracing::warn!(%error, "a channel could not be read");
+    protocol::INTERNAL
+}
+
+/// Whether publishing fails now and may succeed later: a queue is full, or the channel's definition is being changed.
+fn is_for_now(error: &SqlError) -> bool {
+    [nqdb_sqlstate::PROGRAM_LIMIT_EXCEEDED, nqdb_sqlstate::LOCK_NOT_AVAILABLE].contains(&error.code())
 }
 
 /// The member of a reply that carries the result.

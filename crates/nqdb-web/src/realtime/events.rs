@@ -75,9 +75,10 @@ async fn open(shared: &Shared, place: &Place, request: &Parts) -> Result<EventSt
     let name = ChannelName { database: identity.admission.database, name: channel.as_str().into() };
     let guard = instance.follow_guard(&identity.admission, &channel);
     let wanted = Subscription { keeps_history: true, since, guard, ..Subscription::default() };
-    let told = subscriber
-        .subscribe(&name, wanted, instance.uptime_millis())
-        .map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, "too many channels\n"))?;
+    let told = instance.subscribe(&subscriber, &name, wanted).await.map_err(|error| {
+        tracing::warn!(%error, "a channel could not be read");
+        (StatusCode::INTERNAL_SERVER_ERROR, "internal server error\n")
+    })?;
     let shown = shown(instance, "sse", door, &identity, &subscriber);
     let told = told.unwrap_or_default();
     Ok(EventStream::new(realtime.clone(), subscriber, told, shared.stop.clone(), (connected, shown)))
@@ -109,10 +110,10 @@ fn opening(told: &Subscribed, epoch: &str) -> String {
         Some(Missed::All(part)) => {
             part.messages().for_each(|(_, offset, payload)| put_event(&mut text, epoch, offset, payload));
         }
-        Some(Missed::Unknown) => text.push_str("event: gap\ndata: \n\n"),
+        Some(Missed::Unknown | Missed::Stored { .. }) => text.push_str("event: gap\ndata: \n\n"),
         None => {}
     }
-    if text.is_empty() || matches!(told.missed, Some(Missed::Unknown)) {
+    if text.is_empty() || matches!(told.missed, Some(Missed::Unknown | Missed::Stored { .. })) {
         let offset = told.position.as_ref().map_or(0, |position| position.offset);
         // An id without data changes the place only.
         let _ = write!(text, "id: {epoch}:{offset}\n\n");

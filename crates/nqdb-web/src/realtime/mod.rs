@@ -329,7 +329,7 @@ pub async fn sweep(instance: Arc<Instance>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             // An error means that the server is gone altogether.
             _ = stop.wait_for(|stop| *stop) => return,
-            _ = ticks.tick() => instance.hub.sweep(instance.uptime_millis()),
+            _ = ticks.tick() => instance.sweep_channels(),
         }
     }
 }

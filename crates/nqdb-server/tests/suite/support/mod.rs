@@ -4,6 +4,7 @@ pub mod full_disk;
 pub mod gated_disk;
 pub mod postgres;
 pub mod raw;
+pub mod web;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
