@@ -41,7 +41,7 @@ bench-tree:
 campaign points="5000" seed="1":
     cargo run --release -p nqdb-testkit --example campaign -- --points {{points}} --seed {{seed}}
 
-# Fuzz one target (pages, log, codecs, sql, frames) for so many seconds; needs cargo-fuzz and a nightly compiler
+# Fuzz one target (pages, log, codecs, sql, frames, sockets) for so many seconds; needs cargo-fuzz and a nightly compiler
 fuzz target seconds="120":
     cd fuzz && cargo +nightly fuzz run {{target}} --features {{target}} -- -max_total_time={{seconds}} -max_len=65536
 

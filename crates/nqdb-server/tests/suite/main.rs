@@ -16,6 +16,7 @@ mod notify_writers;
 mod privileges;
 mod protocol;
 mod realtime;
+mod realtime_abuse;
 mod serializable;
 mod spilling;
 mod statements;
