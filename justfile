@@ -49,3 +49,8 @@ fuzz target seconds="120":
 differential statements="100000" seed="1":
     cargo build --release -p nqdb
     cargo run --release -p nqdb-testkit --example differential -- --statements {{statements}} --seed {{seed}}
+
+# Notifications of 32 writers with rollbacks, savepoints and killed sessions; CI runs a short form of it
+notifications messages="1000000" seed="1":
+    cargo build --release -p nqdb
+    cargo run --release -p nqdb-testkit --example notifications -- --messages {{messages}} --seed {{seed}}

@@ -153,13 +153,13 @@ impl Channel {
         }
     }
 
-    /// Puts a batch into the queues.
-    pub(crate) fn deliver(&mut self, batch: &Arc<Batch>, is_scarce: bool) -> Delivered {
+    /// Puts a batch into the queues, also into those of subscribers whose guards say no if it is a farewell.
+    pub(crate) fn deliver(&mut self, batch: &Arc<Batch>, is_scarce: bool, is_farewell: bool) -> Delivered {
         self.counts.messages += batch.count() as u64;
         self.counts.bytes += batch.payload_bytes() as u64;
         let mut delivered = Delivered::default();
         self.places.retain(|_, place| {
-            if !place.may_have() {
+            if !is_farewell && !place.may_have() {
                 place.queue.push(Event::Closed { channel: batch.channel().clone(), reason: Closing::Rights }, false);
                 delivered.closed += 1;
                 return false;

@@ -335,7 +335,7 @@ impl Hub {
                 if let Some(history) = kept {
                     self.keep(history, batch.clone(), origin.now_millis);
                 }
-                delivered = channel.deliver(&batch, is_scarce);
+                delivered = channel.deliver(&batch, is_scarce, origin.publication.is_farewell);
                 made = Some(batch);
             }
             if delivered.closed > 0 {

@@ -46,6 +46,8 @@ pub struct Publication {
     pub messages: Vec<Message>,
     /// Only for who subscribed to the channel by its name: patterns do not match it.
     pub by_name_only: bool,
+    /// Also for subscribers whose guards say no: the last that is told of a channel.
+    pub is_farewell: bool,
     /// The channels among those of the messages whose histories are stored.
     pub stored: Vec<StoredStream>,
 }
@@ -246,8 +248,15 @@ mod tests {
     fn a_batch_gives_its_messages_back_and_its_bytes_at_the_end() {
         let held = Arc::new(Held::default());
         let messages = vec![message("a", "één"), message("a", ""), message("a", "two")];
-        let publication =
-            Publication { database: 1, sender: 7, publisher: None, messages, by_name_only: false, stored: Vec::new() };
+        let publication = Publication {
+            database: 1,
+            sender: 7,
+            publisher: None,
+            messages,
+            by_name_only: false,
+            is_farewell: false,
+            stored: Vec::new(),
+        };
         let origin = Origin { publication: &publication, sequence: 3, now_millis: 0, held: &held };
         let name = ChannelName { database: 1, name: "a".into() };
         let batch = Batch::new(name, &publication.messages, 5, origin);

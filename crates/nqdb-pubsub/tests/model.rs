@@ -40,6 +40,7 @@ fn publication(messages: &[(usize, u32)]) -> Publication {
         publisher: None,
         messages: messages.iter().map(message).collect(),
         by_name_only: false,
+        is_farewell: false,
         stored: Vec::new(),
     }
 }

@@ -22,6 +22,7 @@ use nqdb_txn::PublishHook;
 
 use crate::instance::Instance;
 use crate::kept_channels::Told;
+use crate::table_changes::ChangeMessage;
 
 /// The longest name of a channel, bytes.
 const CHANNEL_BYTES_MAX: usize = 63;
@@ -208,9 +209,13 @@ impl Notifications {
         if is_silent && self.changes.is_empty() {
             return Ok(None);
         }
-        let (streams_of_tables, streams) =
+        let (farewells, table_changes): (Vec<ChangeMessage>, Vec<ChangeMessage>) =
+            table_changes.into_iter().partition(ChangeMessage::is_farewell);
+        let (streams_of_tables, streams): (Vec<StoredStream>, Vec<StoredStream>) =
             streams.into_iter().partition(|stream: &StoredStream| stream.channel.starts_with(CHANGE_CHANNEL_PREFIX));
         let mut of_tables = Publication { stored: streams_of_tables, ..self.publication(Vec::new(), true) };
+        let mut last =
+            Publication { is_farewell: true, stored: of_tables.stored.clone(), ..self.publication(Vec::new(), true) };
         let messages = std::mem::take(&mut self.messages);
         let publication = Publication { stored: streams, ..self.publication(messages, false) };
         let changes = std::mem::take(&mut self.changes);
@@ -230,6 +235,8 @@ impl Notifications {
             channel_changes.iter().for_each(|change| change.begin(hub, database, now_millis));
             of_tables.messages = table_changes.iter().map(|change| change.message(csn.0)).collect();
             hub.publish(&of_tables, csn.0, now_millis);
+            last.messages = farewells.iter().map(|change| change.message(csn.0)).collect();
+            hub.publish(&last, csn.0, now_millis);
             hub.publish(&publication, csn.0, now_millis);
             channel_changes.iter().for_each(|change| change.end(hub, database, now_millis));
             drop((reservation, table_reservation));
@@ -243,6 +250,7 @@ impl Notifications {
             publisher: None,
             messages,
             by_name_only,
+            is_farewell: false,
             stored: Vec::new(),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use nqdb_catalog::Snapshot;
+use nqdb_pubsub::ChannelName;
 use nqdb_sql::system::{
     ChannelFacts, ConnectionFacts, CursorFacts, LockObject, LockedObject, PreparedFacts, SessionFacts, SessionObjects,
     SettingFacts, SystemSession,
@@ -169,7 +170,8 @@ impl Surroundings {
     fn add_kept_channels(&self, channels: &mut Vec<ChannelFacts>) {
         for table in self.catalog.borrow().channels() {
             let Some(kept) = &table.channel else { continue };
-            let (newest, history) = self.instance.kept_facts(table).unwrap_or_else(|error| {
+            let name = ChannelName { database: self.database.database(), name: table.name.as_str().into() };
+            let (newest, history) = self.instance.kept_facts(&name).unwrap_or_else(|error| {
                 tracing::warn!(channel = table.name, %error, "the messages of a channel could not be counted");
                 (0, 0)
             });

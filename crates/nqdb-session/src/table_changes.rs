@@ -39,13 +39,19 @@ pub(crate) struct ChangeMessage {
     channel: Arc<str>,
     before: String,
     after: String,
+    is_farewell: bool,
 }
 
 impl ChangeMessage {
     /// What is told last of a table whose changes are told no longer.
     pub(crate) fn end_of(table: &TableDef) -> ChangeMessage {
         let before = format!("{{\"op\":\"end\",\"table\":{},\"csn\":", json_string(&table.channel_name()));
-        ChangeMessage { channel: table.change_channel().into(), before, after: "}".to_owned() }
+        ChangeMessage { channel: table.change_channel().into(), before, after: "}".to_owned(), is_farewell: true }
+    }
+
+    /// Whether nothing follows on its channel: it is the only one of its transaction there, and has nothing of a row.
+    pub(crate) fn is_farewell(&self) -> bool {
+        self.is_farewell
     }
 
     pub(crate) fn channel(&self) -> &str {
@@ -129,7 +135,7 @@ impl Teller {
     /// A message without a row.
     fn bare(&self, operation: &str) -> ChangeMessage {
         let before = format!("{{\"op\":\"{operation}\",\"table\":{},\"csn\":", self.name);
-        ChangeMessage { channel: self.channel.clone(), before, after: "}".to_owned() }
+        ChangeMessage { channel: self.channel.clone(), before, after: "}".to_owned(), is_farewell: false }
     }
 
     fn message(

@@ -9,6 +9,7 @@ pub mod differential;
 pub mod history;
 mod nqdb_server;
 mod postgres_server;
+pub mod under_fire;
 
 pub use nqdb_server::NqdbServer;
 pub use postgres_server::PostgresServer;

@@ -84,6 +84,7 @@ impl Hub {
                 publisher: message.publisher,
                 messages: vec![Message { channel: name.name.clone(), payload: message.payload }],
                 by_name_only: true,
+                is_farewell: false,
                 stored: Vec::new(),
             };
             let origin = Origin { publication: &publication, sequence: 0, now_millis, held: &self.held };

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tokio::task::JoinSet;
 
 use crate::support::raw::{Raw, Send};
+use crate::support::web::{CONNECT, Socket, ask, http_address, read_until};
 use crate::support::{Server, configuration, connect};
 
 use Send::Query;
@@ -122,8 +123,10 @@ async fn what_is_rolled_back_or_unpublished_is_not_told() {
         r#"{"op":"insert","table":"s.t","key":{"id":2},"row":{"id":2}}"#,
         r#"{"op":"insert","table":"s.t","key":{"id":3},"row":{"id":3}}"#,
         "E S=ERROR C=22012 M=division by zero",
+        r#"{"op":"end","table":"s.t"}"#,
         "E S=ERROR C=42P01 M=relation \"s.t\" does not exist P=13",
         r#"{"op":"insert","table":"s.u","key":{"id":8},"row":{"id":8}}"#,
+        r#"{"op":"end","table":"s.u"}"#,
     ];
     assert_eq!(heard, wanted);
     server.stop().await;
@@ -236,6 +239,7 @@ async fn definitions_keep_what_is_published_true() {
         r#"{"op":"insert","table":"t","key":{"id":1},"row":{"id":1,"A b":2}}"#,
         r#"{"op":"resync","table":"t"}"#,
         r#"{"op":"leave","table":"t","key":{"id":1}}"#,
+        r#"{"op":"end","table":"t"}"#,
     ];
     assert_eq!(heard[3..], told);
     server.stop().await;
@@ -285,6 +289,66 @@ async fn what_is_published_outlives_a_restart() {
     let heard = hear(&mut raw, &["listen \"table:t\"", "insert into t values (1, 1), (2, 2)"]).await;
     assert_eq!(heard, [r#"{"op":"insert","table":"t","key":{"id":2,"a":2},"row":{"id":2,"a":2}}"#]);
     second.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_is_told_when_a_table_is_told_of_no_longer() {
+    let server = Server::start_with(|configuration| {
+        configuration.http_listen = nqdb_server::HttpListen::At("127.0.0.1:0".to_owned());
+    })
+    .await;
+    let address = http_address(&server);
+    let sql = server.client().await;
+    sql.batch_execute("create role ada login").await.unwrap();
+    for (table, listen, ends) in [
+        ("dropped", "listen \"table:s.dropped\"", "drop table s.dropped"),
+        (
+            "taken_along",
+            "listen \"table:s.taken_along\"",
+            "insert into s.taken_along values (1); drop schema s cascade",
+        ),
+        ("renamed", "listen \"table:s.renamed\"", "alter table s.renamed rename to other"),
+        ("unpublished", "listen \"table:s.unpublished\"", "select nqdb_unpublish_table('s.unpublished')"),
+    ] {
+        let setup = format!(
+            "create schema if not exists s; grant usage on schema s to ada; create table s.{table} (id int);
+             grant select on s.{table} to ada; select nqdb_publish_table('s.{table}')"
+        );
+        sql.batch_execute(&setup).await.unwrap();
+        let channel = format!("table:s.{table}");
+        let mut raw = Raw::connect(server.address()).await;
+        assert_eq!(hear(&mut raw, &[listen]).await, [""; 0]);
+        let mut socket = Socket::open(address, "/connection/websocket").await;
+        socket.ask(&CONNECT.replace("\"user\":\"postgres\"", "\"user\":\"ada\"")).await;
+        let subscribe = format!("{{\"id\":2,\"subscribe\":{{\"channel\":\"{channel}\"}}}}");
+        assert!(socket.ask(&subscribe).await.contains("epoch"));
+        let mut bare = Socket::open(address, &format!("/listen/{channel}?user=ada")).await;
+        let mut events = ask(address, &format!("/sse?channel={channel}&user=ada"), "").await;
+        sql.batch_execute(&format!("begin; {ends}; rollback")).await.unwrap();
+        sql.batch_execute(ends).await.unwrap();
+        let told = format!(r#"{{"op":"end","table":"s.{table}""#);
+        let (tag, body) = raw.read().await.expect("the connection stands");
+        assert_eq!(tag, b'A');
+        assert!(payload(&body).starts_with(&told), "{}", payload(&body));
+        assert!(socket.next().await.unwrap().contains(&told), "{ends}");
+        assert!(socket.next().await.unwrap().contains(r#""unsubscribe":{"code":2000"#), "{ends}");
+        assert!(bare.next().await.unwrap().starts_with(&told));
+        assert_eq!(bare.close_code().await, 1008);
+        // The end of the event, and of the answer.
+        let answer = read_until(&mut events, "0\r\n\r\n").await;
+        assert!(answer.contains(&format!("data: {told}")), "{answer}");
+    }
+    // Other columns end nothing.
+    sql.batch_execute("create table kept (id int, a int); select nqdb_publish_table('kept')").await.unwrap();
+    let mut raw = Raw::connect(server.address()).await;
+    let statements = [
+        "listen \"table:kept\"",
+        "select nqdb_publish_table('kept', columns => '{id}')",
+        "insert into kept values (1, 2)",
+    ];
+    let heard = hear(&mut raw, &statements).await;
+    assert_eq!(heard, [r#"{"op":"insert","table":"kept","key":{"id":1},"row":{"id":1}}"#]);
+    server.stop().await;
 }
 
 const WRITERS: u64 = 8;

@@ -27,7 +27,7 @@ use nqdb_pubsub::{
     ChannelName, HistoryLimits, HistoryPart, Member, Missed, StoredStream, Subscribed, Subscriber, Subscription,
 };
 use nqdb_sqlstate::{PROGRAM_LIMIT_EXCEEDED, SqlError, SqlResult};
-use nqdb_txn::{Direction, RelationLock, RowId, Transaction, TxnError};
+use nqdb_txn::{Direction, ReadView, RelationLock, RowId, Transaction, TxnError};
 use nqdb_types::Datum;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -194,10 +194,18 @@ impl Instance {
     }
 
     /// Makes the hub know a channel whose messages are kept, if it does not yet.
-    fn open_channel(&self, database: u32, table: &Arc<TableDef>) -> SqlResult<()> {
-        let newest = read::newest_offset(table, self.system.latest_view())?;
-        self.hub.open_stored(database, &stream_of(table, newest + 1), self.uptime_millis());
+    fn open_channel(&self, name: &ChannelName) -> SqlResult<()> {
+        let Some((view, table)) = self.readable_channel(name) else { return Ok(()) };
+        let newest = read::newest_offset(&table, view)?;
+        self.hub.open_stored(name.database, &stream_of(&table, newest + 1), self.uptime_millis());
         Ok(())
+    }
+
+    /// A channel's table, to be read without a lock: the view is older than what is found in the catalog, so that the trees of a
+    /// table that is dropped after it stay as long as it does.
+    fn readable_channel(&self, name: &ChannelName) -> Option<(ReadView, Arc<TableDef>)> {
+        let view = self.system.latest_view();
+        Some((view, self.kept_channel(name)?))
     }
 
     /// The table of a channel, if its messages are kept.
@@ -214,19 +222,15 @@ impl Instance {
         channel: &ChannelName,
         subscription: Subscription,
     ) -> SqlResult<Option<Subscribed>> {
-        let table = self.kept_channel(channel).filter(|_| subscription.keeps_history);
-        if let Some(table) = &table {
-            self.open_channel(channel.database, table)?;
+        if subscription.keeps_history {
+            self.open_channel(channel)?;
         }
         let told = subscriber
             .subscribe(channel, subscription, self.uptime_millis())
             .map_err(|error| SqlError::new(PROGRAM_LIMIT_EXCEEDED, error.to_string()))?;
         let Some(mut told) = told else { return Ok(None) };
         if let Some(Missed::Stored { after, until }) = told.missed {
-            let found = match table {
-                Some(table) => self.read_messages(table, after + 1..until + 1).await?,
-                None => Vec::new(),
-            };
+            let found = self.read_messages(channel, after + 1..until + 1).await?;
             let is_whole = found.first().is_some_and(|first| first.offset == after + 1)
                 && found.last().is_some_and(|last| last.offset == until);
             told.missed = Some(match is_whole {
@@ -248,19 +252,17 @@ impl Instance {
         backward: bool,
         limit: usize,
     ) -> SqlResult<Option<HistoryPart>> {
-        let table = self.kept_channel(channel);
-        if let Some(table) = &table {
-            self.open_channel(channel.database, table)?;
-        }
+        self.open_channel(channel)?;
         let part = self.hub.history(channel, since, backward, limit, self.uptime_millis());
         let Some(mut part) = part else { return Ok(None) };
-        let Some(table) = table else { return Ok(Some(part)) };
+        if !part.is_stored {
+            return Ok(Some(part));
+        }
         let (top, limit) = (part.position.offset, limit as u64);
         let wanted = match (since, backward) {
             (Some(since), false) => since + 1..(since + 1).saturating_add(limit).min(top + 1),
             (None, false) => {
-                let kept = table.channel.as_ref().map_or(1, |kept| u64::from(kept.limits.history));
-                let oldest = self.oldest_offset(&table)?.max((top + 1).saturating_sub(kept));
+                let oldest = self.oldest_offset(channel)?;
                 oldest..oldest.saturating_add(limit).min(top + 1)
             }
             (since, true) => {
@@ -268,8 +270,8 @@ impl Instance {
                 until.saturating_sub(limit).max(1)..until
             }
         };
-        if part.is_stored && wanted.start < part.first_offset && !wanted.is_empty() {
-            let found = self.read_messages(table, wanted).await?;
+        if wanted.start < part.first_offset && !wanted.is_empty() {
+            let found = self.read_messages(channel, wanted).await?;
             part.part = self.hub.stored_part(channel, found, self.uptime_millis());
         }
         Ok(Some(part))
@@ -288,12 +290,11 @@ impl Instance {
         self.kept_channels.retain(|table| catalogs.iter().any(|catalog| catalog.table_by_oid(table).is_some()));
     }
 
-    /// What a channel's table has, as far as its limits let it be seen: the newest offset, and how many messages.
-    pub(crate) fn kept_facts(&self, table: &Arc<TableDef>) -> SqlResult<(u64, u64)> {
-        let newest = read::newest_offset(table, self.system.latest_view())?;
-        let limits = table.channel.as_ref().map_or(0, |kept| u64::from(kept.limits.history));
-        let oldest = self.oldest_offset(table)?;
-        Ok((newest, (newest + 1).saturating_sub(oldest).min(limits)))
+    /// What the tables of channels have, as far as limits let it be seen: the newest offset, and how many messages.
+    pub(crate) fn kept_facts(&self, name: &ChannelName) -> SqlResult<(u64, u64)> {
+        let Some((view, table)) = self.readable_channel(name) else { return Ok((0, 0)) };
+        let newest = read::newest_offset(&table, view)?;
+        Ok((newest, (newest + 1).saturating_sub(self.oldest_offset(name)?)))
     }
 }
 

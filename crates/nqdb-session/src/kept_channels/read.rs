@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nqdb_catalog::TableDef;
 use nqdb_catalog::channel::channel_column;
-use nqdb_pubsub::{Member, StoredMessage};
+use nqdb_pubsub::{ChannelName, Member, StoredMessage};
 use nqdb_sqlstate::{SqlError, SqlResult};
 use nqdb_txn::{Direction, ReadView, RowId, RowImage, RowVersion, TxnError};
 use nqdb_types::Datum;
@@ -156,24 +156,30 @@ impl Instance {
     /// The messages of a channel with certain offsets, as far as they are there and may be seen, oldest first.
     pub(super) async fn read_messages(
         self: &Arc<Instance>,
-        table: Arc<TableDef>,
+        channel: &ChannelName,
         wanted: Range<u64>,
     ) -> SqlResult<Vec<StoredMessage>> {
         let turn = self.kept_channels.readers.acquire().await;
         let _turn = turn.map_err(|_| SqlError::internal("the readers of channels are gone"))?;
-        let instance = self.clone();
-        let read = move || messages(&table, instance.system.latest_view(), wanted, instance.now_micros());
-        let read = tokio::task::spawn_blocking(read).await;
+        let (instance, channel) = (self.clone(), channel.clone());
+        let read = tokio::task::spawn_blocking(move || match instance.readable_channel(&channel) {
+            Some((view, table)) => messages(&table, view, wanted, instance.now_micros()),
+            None => Ok(Vec::new()),
+        });
+        let read = read.await;
         Ok(read.map_err(|error| SqlError::internal(format!("a channel could not be read: {error}")))??)
     }
 
-    /// The offset of the oldest message of a channel that is there; where there is none the one that the first will have.
-    pub(super) fn oldest_offset(&self, table: &Arc<TableDef>) -> SqlResult<u64> {
+    /// The offset of the oldest message of a channel that its count lets be seen; where there is none the one that the first will
+    /// have.
+    pub(super) fn oldest_offset(&self, channel: &ChannelName) -> SqlResult<u64> {
+        let Some((view, table)) = self.readable_channel(channel) else { return Ok(1) };
         let mut oldest = 1;
-        each(table, self.system.latest_view(), Direction::Forward, |_, _, row| {
+        each(&table, view.clone(), Direction::Forward, |_, _, row| {
             oldest = row.offset;
             false
         })?;
-        Ok(oldest)
+        let count = table.channel.as_ref().map_or(1, |kept| u64::from(kept.limits.history));
+        Ok(oldest.max((newest_offset(&table, view)? + 1).saturating_sub(count)))
     }
 }

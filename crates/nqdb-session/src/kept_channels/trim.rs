@@ -54,15 +54,21 @@ impl Instance {
         }
         let (instance, turn) = (self.clone(), Turn(tally));
         tokio::spawn(async move {
-            if let Err(error) = instance.trim(&table, limits, &turn.0).await {
+            if let Err(error) = instance.trim(&name, &table, limits, &turn.0).await {
                 tracing::warn!(channel = table.name, %error, "messages of a channel that are kept no longer were not deleted");
             }
         });
     }
 
-    async fn trim(&self, table: &Arc<TableDef>, limits: ChannelLimits, tally: &Arc<Tally>) -> SqlResult<()> {
+    async fn trim(
+        &self,
+        name: &ChannelName,
+        table: &Arc<TableDef>,
+        limits: ChannelLimits,
+        tally: &Arc<Tally>,
+    ) -> SqlResult<()> {
         loop {
-            let deleted = self.trim_once(table, limits, tally).await?;
+            let deleted = self.trim_once(name, table, limits, tally).await?;
             if deleted < ROWS_MAX {
                 return Ok(());
             }
@@ -70,12 +76,22 @@ impl Instance {
         }
     }
 
-    async fn trim_once(&self, table: &Arc<TableDef>, limits: ChannelLimits, tally: &Arc<Tally>) -> SqlResult<usize> {
+    async fn trim_once(
+        &self,
+        name: &ChannelName,
+        table: &Arc<TableDef>,
+        limits: ChannelLimits,
+        tally: &Arc<Tally>,
+    ) -> SqlResult<usize> {
         let deadlock_timeout = self.defaults.effective().deadlock_timeout;
         let mut txn = self.system.begin(Isolation::ReadCommitted, false);
         loop {
             let savepoint = txn.savepoint();
             let deleted = txn.lock_relation(table.oid, LOCK).and_then(|()| {
+                // Under the lock: a table that was dropped before it has no trees any more.
+                if self.kept_channel(name).is_none_or(|now| now.oid != table.oid) {
+                    return Ok((0, 0));
+                }
                 let doomed = self.doomed(table, limits, tally)?;
                 let mut bytes = 0;
                 for (row_id, version, row_bytes) in &doomed {

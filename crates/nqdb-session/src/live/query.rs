@@ -140,6 +140,7 @@ impl LiveQuery {
     fn publish(&self, instance: &Arc<Instance>, payload: String) {
         let message = Message { channel: self.channel.name.clone(), payload: payload.into() };
         let publication = Publication {
+            is_farewell: false,
             stored: Vec::new(),
             database: self.channel.database,
             sender: 0,

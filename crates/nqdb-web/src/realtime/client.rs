@@ -375,6 +375,7 @@ impl Client {
             publisher: self.identity.as_ref().map(|identity| identity.member.clone()),
             messages: vec![message],
             by_name_only: false,
+            is_farewell: false,
             stored: Vec::new(),
         };
         self.realtime.counters.published.increment();

@@ -4,17 +4,20 @@
 //! 1. Rows that the client has not acknowledged are at most [`CREDIT_BYTES`] and one chunk; frames that were not written are as many
 //!    at most. Above either the query waits, and with it only its own session.
 //! 2. A cancel ends such a wait: the session then looks at its flags.
-//! 3. A cancel reaches the query that it names or none: the running query's number changes under the same lock.
+//! 3. A query that waits for credit without any for too long is ended: it keeps a snapshot and locks, and those concern others.
+//! 4. A cancel reaches the query that it names or none: the running query's number changes under the same lock.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use nqdb_session::Backend;
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::websocket::frame;
 
@@ -67,6 +70,9 @@ struct Running {
     unacknowledged: VecDeque<(u64, usize)>,
     unacknowledged_bytes: usize,
     rows: u64,
+    /// Since when it lacks credit without being given any.
+    lacks_credit_since: Option<Instant>,
+    was_given_up: bool,
     is_cancelled: bool,
     is_ending: bool,
 }
@@ -128,6 +134,24 @@ impl Delivery {
         true
     }
 
+    /// Asks a query to end that has waited for credit for so long.
+    pub fn give_up(&self, number: u64, limit: Duration) {
+        let mut state = self.state.lock();
+        let running = state.running.as_mut().filter(|running| running.number == number);
+        let Some(running) = running.filter(|it| it.lacks_credit_since.is_some_and(|since| since.elapsed() >= limit))
+        else {
+            return;
+        };
+        running.was_given_up = true;
+        drop(state);
+        self.cancel(number);
+    }
+
+    /// Whether the running query was ended by [`Delivery::give_up`].
+    pub fn was_given_up(&self) -> bool {
+        self.state.lock().running.as_ref().is_some_and(|running| running.was_given_up)
+    }
+
     /// Whether the running query was asked to end, perhaps before its session could be told.
     pub fn is_cancelled(&self) -> bool {
         self.state.lock().running.as_ref().is_some_and(|running| running.is_cancelled)
@@ -142,6 +166,7 @@ impl Delivery {
         {
             running.unacknowledged.pop_front();
             running.unacknowledged_bytes -= bytes;
+            running.lacks_credit_since = running.lacks_credit().then(Instant::now);
         }
         self.emptied.notify_waiters();
     }
@@ -163,6 +188,9 @@ impl Delivery {
             running.rows += rows;
             running.unacknowledged.push_back((running.seq, line.len()));
             running.unacknowledged_bytes += line.len();
+            if running.lacks_credit() {
+                running.lacks_credit_since.get_or_insert_with(Instant::now);
+            }
         }
         state.push(frame::text(&line));
         drop(state);
@@ -288,6 +316,28 @@ mod tests {
         );
         delivery.acknowledge(1, 1);
         delivery.room(true).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_no_credit_for_too_long_loses_the_query() {
+        let (delivery, limit) = (Delivery::new(), Duration::from_secs(300));
+        delivery.begin(1);
+        delivery.push(&rows(CREDIT_BYTES / 2));
+        tokio::time::advance(2 * limit).await;
+        delivery.give_up(1, limit);
+        assert!(!delivery.was_given_up(), "there is credit");
+        delivery.push(&rows(CREDIT_BYTES));
+        tokio::time::advance(limit / 2).await;
+        // Not enough to go on, but somebody is there.
+        delivery.acknowledge(1, 1);
+        tokio::time::advance(limit / 2).await;
+        delivery.give_up(1, limit);
+        assert!(!delivery.was_given_up());
+        tokio::time::advance(limit).await;
+        delivery.give_up(2, limit);
+        assert!(!delivery.was_given_up(), "another query");
+        delivery.give_up(1, limit);
+        assert!(delivery.was_given_up() && delivery.is_cancelled());
     }
 
     #[test]

@@ -22,6 +22,9 @@ use super::values::{Parameter, ValueFormat};
 /// How often the client of a running query is told how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a query may wait for its rows to be acknowledged.
+const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(300);
+
 /// One query of a client.
 pub struct QueryRequest {
     pub number: u64,
@@ -158,6 +161,10 @@ impl Task {
         if let Err(error) = ended {
             pushes.error = Some(error);
         }
+        if self.delivery.was_given_up() && pushes.error.as_ref().is_some_and(|error| error.code() == QUERY_CANCELED) {
+            pushes.error =
+                Some(SqlError::new(QUERY_CANCELED, "canceling statement because its rows were not acknowledged"));
+        }
         let status = self.session.as_ref().map_or(b'I', Session::status);
         if status == b'I' {
             self.tell_notifications().await;
@@ -245,6 +252,7 @@ async fn tell_progress(delivery: Arc<Delivery>, number: u64, backend: Arc<Backen
     let began = Instant::now();
     loop {
         sleep(PROGRESS_INTERVAL).await;
+        delivery.give_up(number, ACKNOWLEDGE_LIMIT);
         if !delivery.push_progress(number, began.elapsed().as_millis(), backend.activity().wait) {
             return;
         }
