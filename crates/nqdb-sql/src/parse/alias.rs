@@ -1,0 +1,60 @@
+//! Aliases of select lists: behind AS any word is a name, whatever it means elsewhere (`SELECT 1 AS select`). Such words get
+//! quotes, so that nobody who looks at the tokens later takes them for something else.
+
+use super::look::{is_token, is_word};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+/// Where a list ends, at its own depth.
+const LIST_ENDS: [&str; 14] = [
+    "from",
+    "into",
+    "where",
+    "group",
+    "having",
+    "window",
+    "order",
+    "limit",
+    "offset",
+    "fetch",
+    "for",
+    "union",
+    "intersect",
+    "except",
+];
+
+/// Puts quotes around the aliases of all select lists and of RETURNING.
+pub(super) fn quote(own: &mut [TokenWithSpan]) {
+    // Whether the innermost parentheses, and those around them, are in a list.
+    let mut in_list = vec![false];
+    for at in 0..own.len() {
+        let Some(token) = own.get(at) else { return };
+        let Some(here) = in_list.last_mut() else { return };
+        match &token.token {
+            Token::LParen | Token::LBracket => in_list.push(false),
+            Token::RParen | Token::RBracket if in_list.len() > 1 => drop(in_list.pop()),
+            Token::Word(_) if *here && is_word(token, "as") => quote_word(own, at + 1),
+            Token::Word(_) if is_word(token, "select") || is_word(token, "returning") => *here = true,
+            Token::Word(_) if *here && ends_list(own, at) => *here = false,
+            _ => {}
+        }
+    }
+}
+
+/// Words that are part of an expression end nothing: `a IS DISTINCT FROM b`, `table.from`.
+fn ends_list(own: &[TokenWithSpan], at: usize) -> bool {
+    let Some(token) = own.get(at) else { return false };
+    let before = at.checked_sub(1);
+    LIST_ENDS.iter().any(|word| is_word(token, word))
+        && !before.is_some_and(|before| {
+            is_token(own, before, &Token::Period) || own.get(before).is_some_and(|token| is_word(token, "distinct"))
+        })
+}
+
+fn quote_word(own: &mut [TokenWithSpan], at: usize) {
+    if let Some(TokenWithSpan { token: Token::Word(word), .. }) = own.get_mut(at)
+        && word.quote_style.is_none()
+    {
+        word.value.make_ascii_lowercase();
+        word.quote_style = Some('"');
+    }
+}
