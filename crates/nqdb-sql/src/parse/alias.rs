@@ -28,15 +28,21 @@ pub(super) fn quote(own: &mut [TokenWithSpan]) {
     let mut in_list = vec![false];
     for at in 0..own.len() {
         let Some(token) = own.get(at) else { return };
-        let Some(here) = in_list.last_mut() else { return };
+        let here = in_list.last().is_some_and(|here| *here);
         match &token.token {
             Token::LParen | Token::LBracket => in_list.push(false),
             Token::RParen | Token::RBracket if in_list.len() > 1 => drop(in_list.pop()),
-            Token::Word(_) if *here && is_word(token, "as") => quote_word(own, at + 1),
-            Token::Word(_) if is_word(token, "select") || is_word(token, "returning") => *here = true,
-            Token::Word(_) if *here && ends_list(own, at) => *here = false,
+            Token::Word(_) if here && is_word(token, "as") => quote_word(own, at + 1),
+            Token::Word(_) if is_word(token, "select") || is_word(token, "returning") => set_last(&mut in_list, true),
+            Token::Word(_) if here && ends_list(own, at) => set_last(&mut in_list, false),
             _ => {}
         }
+    }
+}
+
+fn set_last(in_list: &mut [bool], value: bool) {
+    if let Some(last) = in_list.last_mut() {
+        *last = value;
     }
 }
 
