@@ -1,7 +1,8 @@
-//! Aliases of select lists: behind AS any word is a name, whatever it means elsewhere (`SELECT 1 AS select`). Such words get
-//! quotes, so that nobody who looks at the tokens later takes them for something else.
+//! Words that are names by their place, whatever they mean elsewhere: behind AS in a select list (`SELECT 1 AS select`), and
+//! behind a period (`t.table`). They get quotes, so that nobody who looks at the tokens later takes them for something else.
 
 use super::look::{is_token, is_word};
+use crate::names::is_reserved_word;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// Where a list ends, at its own depth.
@@ -22,7 +23,7 @@ const LIST_ENDS: [&str; 14] = [
     "except",
 ];
 
-/// Puts quotes around the aliases of all select lists and of RETURNING.
+/// Puts quotes around the aliases of all select lists and of RETURNING, and around reserved words behind periods.
 pub(super) fn quote(own: &mut [TokenWithSpan]) {
     // Whether the innermost parentheses, and those around them, are in a list.
     let mut in_list = vec![false];
@@ -30,9 +31,10 @@ pub(super) fn quote(own: &mut [TokenWithSpan]) {
         let Some(token) = own.get(at) else { return };
         let here = in_list.last().is_some_and(|here| *here);
         match &token.token {
+            Token::Period => quote_word(own, at + 1, is_reserved_word),
             Token::LParen | Token::LBracket => in_list.push(false),
             Token::RParen | Token::RBracket if in_list.len() > 1 => drop(in_list.pop()),
-            Token::Word(_) if here && is_word(token, "as") => quote_word(own, at + 1),
+            Token::Word(_) if here && is_word(token, "as") => quote_word(own, at + 1, |_| true),
             Token::Word(_) if is_word(token, "select") || is_word(token, "returning") => set_last(&mut in_list, true),
             Token::Word(_) if here && ends_list(own, at) => set_last(&mut in_list, false),
             _ => {}
@@ -56,9 +58,10 @@ fn ends_list(own: &[TokenWithSpan], at: usize) -> bool {
         })
 }
 
-fn quote_word(own: &mut [TokenWithSpan], at: usize) {
+fn quote_word(own: &mut [TokenWithSpan], at: usize, is_meant: impl Fn(&str) -> bool) {
     if let Some(TokenWithSpan { token: Token::Word(word), .. }) = own.get_mut(at)
         && word.quote_style.is_none()
+        && is_meant(&word.value)
     {
         word.value.make_ascii_lowercase();
         word.quote_style = Some('"');
