@@ -9,6 +9,7 @@
 //! Left out: what `sqlparser` accepts and PostgreSQL refuses inside a statement; the binder refuses it.
 
 mod absent;
+mod alias;
 mod alter_table;
 mod cluster;
 mod conflict;
@@ -121,8 +122,9 @@ pub(crate) fn parse_expression(sql: &str) -> SqlResult<(Arc<Tokens>, ast::Expr)>
 }
 
 /// Parses one statement out of its tokens, of which there is at least one.
-fn parse_one(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<Parsed> {
+fn parse_one(tokens: &Arc<Tokens>, mut own: Vec<TokenWithSpan>) -> SqlResult<Parsed> {
     let (first, end) = token_range(&own);
+    alias::quote(&mut own);
     let text: Arc<str> = Arc::from(tokens.range_text(first, end));
     let offset_chars = tokens.position(first).unwrap_or(1) - 1;
     let kind = match statement_kind(tokens, own) {
