@@ -158,7 +158,25 @@ async function tokens(sql) {
   assert.strictEqual((await out).code, 3507);
 }
 
+// A connection whose token expires, and whose client does nothing about it, goes on for a while and is then closed.
+async function expiry() {
+  const socket = new WebSocket(address);
+  const messages = [];
+  socket.on('message', (message) => messages.push(...message.toString().split('\n').map((line) => JSON.parse(line))));
+  const closed = new Promise((resolve) => { socket.on('close', resolve); });
+  await new Promise((resolve) => { socket.on('open', resolve); });
+  const claims = { sub: 'ada', role: 'postgres', exp: inSeconds(2) };
+  socket.send(JSON.stringify({ id: 1, connect: { token: token(claims) } }));
+  // A refresh with a token that has expired too changes nothing.
+  socket.send(JSON.stringify({ id: 2, refresh: { token: token({ ...claims, exp: inSeconds(-5) }) } }));
+  assert.strictEqual(await closed, 3005);
+  const [connect, refresh] = messages.filter(({ id }) => id);
+  assert(connect.connect.expires && connect.connect.ttl <= 2, JSON.stringify(connect));
+  assert.strictEqual(refresh.error.code, 109);
+}
+
 async function main() {
+  const expired = expiry();
   const sql = new Client(config);
   await sql.connect();
   await notifyReachesSubscribersAndPublishReachesListeners(sql);
@@ -166,6 +184,7 @@ async function main() {
   await membersAreSeen();
   await patterns(sql);
   await tokens(sql);
+  await expired;
   await sql.end();
   console.log('centrifuge: ok');
 }

@@ -7,6 +7,9 @@ use crate::support::web::{CONNECT, Socket, hear, http_address};
 
 const PATH: &str = "/connection/websocket";
 
+/// The first bytes of frames, with their payloads.
+type Frames = &'static [(u8, &'static [u8])];
+
 async fn server() -> Server {
     Server::start_with(|configuration| {
         configuration.http_listen = HttpListen::At("127.0.0.1:0".to_owned());
@@ -29,7 +32,7 @@ async fn frames_that_break_a_rule_end_the_connection_with_its_code() {
     socket.send_frame(0x00, &[b' '; 30_000]).await;
     socket.send_frame(0x00, &[b' '; 30_000]).await;
     assert_eq!(socket.close_code().await, 1009);
-    let wrong: [(&str, &[(u8, &[u8])], u16); 6] = [
+    let wrong: [(&str, Frames, u16); 6] = [
         ("a continuation of nothing", &[(0x80, b"x")], 1002),
         ("a message inside another", &[(0x01, b"{"), (0x81, b"}")], 1002),
         ("a ping in fragments", &[(0x09, b"x")], 1002),
