@@ -39,7 +39,7 @@ impl Session {
             self.ensure_transaction()?;
         }
         match self.finish_for_prepare(gid).await {
-            Ok(advisory) => self.prepare(gid, advisory).await?,
+            Ok(advisory) => self.hand_transaction_over(gid, advisory).await?,
             Err(error) => {
                 self.roll_back()?;
                 return Err(error);
@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// Hands the transaction at hand over; whatever comes out, the session has none left.
-    async fn prepare(&mut self, gid: &str, advisory: Vec<(AdvisoryKey, RelationLock)>) -> SqlResult<()> {
+    async fn hand_transaction_over(&mut self, gid: &str, advisory: Vec<(AdvisoryKey, RelationLock)>) -> SqlResult<()> {
         self.end_portals();
         let label = PreparedLabel {
             gid: gid.to_owned(),
