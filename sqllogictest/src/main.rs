@@ -7,9 +7,9 @@
 //! With `--executor` every session of nqdb begins with that setting of `nqdb.executor`: whatever executor takes a query, the
 //! files' answers are to be the same.
 //!
-//! Without `--target` the server is started here, with a new data directory, and stopped at the end. Each file runs in a
-//! database state of its own: the schema `public` is dropped and made again before it. A file's statements and rows
-//! are counted, so that the closing line says what was really run.
+//! Without `--target` the server is started here, with a new data directory and room for three prepared transactions, and
+//! stopped at the end. Each file runs in a database state of its own: the schema `public` is dropped and made again before
+//! it. A file's statements and rows are counted, so that the closing line says what was really run.
 
 mod connection;
 
@@ -78,8 +78,8 @@ enum Started {
 impl Started {
     fn start(engine: Engine) -> Started {
         match engine {
-            Engine::Nqdb => Started::Nqdb(NqdbServer::start()),
-            Engine::Postgresql => Started::Postgres(PostgresServer::start()),
+            Engine::Nqdb => Started::Nqdb(NqdbServer::start_with(&["--max-prepared-transactions", "3"])),
+            Engine::Postgresql => Started::Postgres(PostgresServer::start_with(&["max_prepared_transactions=3"])),
         }
     }
 

@@ -44,6 +44,10 @@ pub struct Options {
     #[arg(long, global = true, env = "NQDB_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
 
+    /// Transactions that may be prepared at the same time; PREPARE TRANSACTION is refused with 0 [default: 0]
+    #[arg(long, global = true, env = "NQDB_MAX_PREPARED_TRANSACTIONS", value_name = "N")]
+    pub max_prepared_transactions: Option<usize>,
+
     /// Directory for a Unix socket; none without it
     #[arg(long, global = true, env = "NQDB_UNIX_SOCKET_DIR", value_name = "DIR")]
     pub unix_socket_dir: Option<PathBuf>,
@@ -139,6 +143,7 @@ pub struct Configuration {
     pub http_listen: HttpListen,
     pub memory_bytes: u64,
     pub max_connections: usize,
+    pub max_prepared_transactions: usize,
     pub unix_socket_dir: Option<PathBuf>,
     pub log_archive: Option<PathBuf>,
     /// Certificate and key.
@@ -167,6 +172,8 @@ const SECRET_BYTES_MIN: usize = 32;
 const NOTIFY_QUEUE_BYTES_MIN: usize = 64 << 10;
 /// PostgreSQL's upper limit.
 const MAX_CONNECTIONS_MAX: usize = 262_143;
+/// PostgreSQL's upper limit.
+const MAX_PREPARED_TRANSACTIONS_MAX: usize = 262_143;
 
 impl Configuration {
     /// Completes what the command line and the environment say with the file and the defaults.
@@ -182,6 +189,12 @@ impl Configuration {
         let max_connections = options.max_connections.or(file.max_connections).unwrap_or(100);
         if !(1..=MAX_CONNECTIONS_MAX).contains(&max_connections) {
             return Err(wrong(format!("--max-connections: {max_connections} is not in 1..{MAX_CONNECTIONS_MAX}")));
+        }
+        let max_prepared_transactions =
+            options.max_prepared_transactions.or(file.max_prepared_transactions).unwrap_or(0);
+        if max_prepared_transactions > MAX_PREPARED_TRANSACTIONS_MAX {
+            let what = format!("{max_prepared_transactions} is not in 0..{MAX_PREPARED_TRANSACTIONS_MAX}");
+            return Err(wrong(format!("--max-prepared-transactions: {what}")));
         }
         let notify_queue = options.notify_queue.or(file.notify_queue).unwrap_or_else(|| "128MB".to_owned());
         let notify_queue_bytes = parse_notify_queue(&notify_queue)?;
@@ -208,6 +221,7 @@ impl Configuration {
             http_listen: if http == "off" { HttpListen::Off } else { HttpListen::At(http) },
             memory_bytes,
             max_connections,
+            max_prepared_transactions,
             unix_socket_dir: options.unix_socket_dir.or(file.unix_socket_dir),
             log_archive: options.log_archive.or(file.log_archive),
             tls,
@@ -354,6 +368,8 @@ mod tests {
         let refused = |options: Options| Configuration::resolve(options).is_err();
         assert!(refused(Options { memory: Some("1MB".to_owned()), ..Options::default() }));
         assert!(refused(Options { max_connections: Some(0), ..Options::default() }));
+        assert!(!refused(Options { max_prepared_transactions: Some(262_143), ..Options::default() }));
+        assert!(refused(Options { max_prepared_transactions: Some(262_144), ..Options::default() }));
         assert!(refused(Options { tls_cert: Some("cert.pem".into()), ..Options::default() }));
     }
 

@@ -195,6 +195,7 @@ fn make_instance(
     let options = InstanceOptions {
         defaults: settings,
         sessions_max: configuration.max_connections,
+        prepared_max: configuration.max_prepared_transactions,
         statement_memory_bytes: statement_memory_bytes(configuration.memory_bytes),
         temporary: data.temporary.clone(),
         hub: hub_options(configuration.notify_queue_bytes),
@@ -220,6 +221,7 @@ fn settings(
     settings.state("port", &address.port().to_string())?;
     settings.state("listen_addresses", &address.ip().to_string())?;
     settings.state("max_connections", &configuration.max_connections.to_string())?;
+    settings.state("max_prepared_transactions", &configuration.max_prepared_transactions.to_string())?;
     let reserved = nqdb_session::reserved_places(configuration.max_connections);
     settings.state("superuser_reserved_connections", &reserved.to_string())?;
     settings.state("data_directory", &configuration.data_dir.to_string_lossy())?;

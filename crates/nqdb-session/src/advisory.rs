@@ -111,6 +111,20 @@ impl AdvisoryLocks {
         }
     }
 
+    /// The transaction's locks, for a transaction that is prepared; `None` when the session holds one on the same key.
+    pub fn of_transaction(&self) -> Option<Vec<Held>> {
+        let mut held = self.transaction.clone();
+        held.sort_unstable();
+        held.dedup();
+        let is_shared = |(key, _): &Held| self.session.keys().any(|(own, _)| own == key);
+        (!held.iter().any(is_shared)).then_some(held)
+    }
+
+    /// The transaction's locks are a prepared transaction's from now on.
+    pub fn forget_transaction(&mut self) {
+        self.transaction.clear();
+    }
+
     /// A place for [`AdvisoryLocks::rollback_to`].
     pub fn mark(&self) -> usize {
         self.transaction.len()

@@ -259,7 +259,7 @@ impl Session {
     }
 
     /// 25001 for what must not be part of a larger transaction.
-    fn refuse_in_block(&self, command: &str) -> SqlResult<()> {
+    pub(crate) fn refuse_in_block(&self, command: &str) -> SqlResult<()> {
         if self.block == Block::Open || self.is_one_of_several {
             let message = format!("{command} cannot run inside a transaction block");
             return Err(SqlError::new(ACTIVE_SQL_TRANSACTION, message));

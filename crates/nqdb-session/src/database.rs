@@ -16,7 +16,7 @@ use nqdb_sql::ddl::{DatabaseClaim, database_claim};
 use nqdb_sql::exec::CommandTag;
 use nqdb_sql::statement::Parsed;
 use nqdb_sqlstate::{
-    INVALID_CATALOG_NAME, OBJECT_NOT_IN_PREREQUISITE_STATE, SqlError, SqlResult, TOO_MANY_CONNECTIONS,
+    INVALID_CATALOG_NAME, OBJECT_IN_USE, OBJECT_NOT_IN_PREREQUISITE_STATE, SqlError, SqlResult, TOO_MANY_CONNECTIONS,
 };
 use tokio::time::{Instant, sleep_until};
 
@@ -97,15 +97,12 @@ impl Session {
         loop {
             let left = instance.registry.departure();
             let count = instance.registry.others_in_database(claim.database, pid).len();
-            if count == 0 {
+            let prepared = self.count_prepared(claim.database);
+            if count + prepared == 0 {
                 break;
             }
-            let is_late = Instant::now() >= limit;
-            if is_late {
-                return Err(claim.busy.with_detail(match count {
-                    1 => "There is 1 other session using the database.".to_owned(),
-                    _ => format!("There are {count} other sessions using the database."),
-                }));
+            if Instant::now() >= limit {
+                return Err(claim.busy.with_detail(users_of_database(count, prepared)));
             }
             let wait = async {
                 tokio::select! {
@@ -120,8 +117,21 @@ impl Session {
         self.durable(end).await
     }
 
-    /// DROP DATABASE ... WITH (FORCE). Errors: 42501 when there is a session that the role may not end; then none is.
+    fn count_prepared(&self, database: u32) -> usize {
+        let prepared = self.surroundings.instance.system.prepared_transactions();
+        prepared.iter().filter(|facts| facts.label.database == database).count()
+    }
+
+    /// DROP DATABASE ... WITH (FORCE). Errors: 55006 when transactions are prepared there; 42501 when there is a session
+    /// that the role may not end; then none is.
     fn terminate_others(&self, database: u32) -> SqlResult<()> {
+        let prepared = self.count_prepared(database);
+        if prepared > 0 {
+            let catalog = self.surroundings.instance.cluster.shared_objects();
+            let name = catalog.database_by_oid(database).map(|found| found.name.clone()).unwrap_or_default();
+            let message = format!("database \"{name}\" is being used by prepared transactions");
+            return Err(SqlError::new(OBJECT_IN_USE, message).with_detail(users_of_database(0, prepared)));
+        }
         let others = self.surroundings.instance.registry.others_in_database(database, self.backend().pid());
         let mut allowed = Vec::with_capacity(others.len());
         for other in others {
@@ -129,5 +139,18 @@ impl Session {
         }
         allowed.iter().for_each(|backend| backend.terminate());
         Ok(())
+    }
+}
+
+/// Who is in a database besides the session that asks.
+fn users_of_database(sessions: usize, prepared: usize) -> String {
+    match (sessions, prepared) {
+        (0, 1) => "There is 1 prepared transaction using the database.".to_owned(),
+        (0, count) => format!("There are {count} prepared transactions using the database."),
+        (1, 0) => "There is 1 other session using the database.".to_owned(),
+        (count, 0) => format!("There are {count} other sessions using the database."),
+        (sessions, prepared) => {
+            format!("There are {sessions} other session(s) and {prepared} prepared transaction(s) using the database.")
+        }
     }
 }

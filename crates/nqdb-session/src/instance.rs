@@ -48,6 +48,8 @@ pub struct Instance {
     pub live: LiveQueries,
     /// What the full queue of a session that listens does.
     pub(crate) overflow: Overflow,
+    /// Transactions that may be prepared at once.
+    pub(crate) prepared_max: usize,
     /// Reads the clock, µs since 2000-01-01 UTC.
     pub clock_micros: fn() -> i64,
     pub random: SystemRandom,
@@ -64,6 +66,8 @@ pub struct InstanceOptions {
     pub defaults: Settings,
     /// Clients that may be connected.
     pub sessions_max: usize,
+    /// Transactions that may be prepared at once; 0: PREPARE TRANSACTION is refused.
+    pub prepared_max: usize,
     /// What their statements may hold together.
     pub statement_memory_bytes: usize,
     /// Where they go on with files.
@@ -80,6 +84,7 @@ impl InstanceOptions {
         InstanceOptions {
             defaults: Settings::new(),
             sessions_max,
+            prepared_max: 0,
             statement_memory_bytes: memory_bytes,
             temporary,
             hub: hub_options(memory_bytes / 2),
@@ -127,6 +132,7 @@ impl Instance {
             kept_channels: KeptChannels::default(),
             live: LiveQueries::default(),
             overflow: options.overflow,
+            prepared_max: options.prepared_max,
             clock_micros: system_clock_micros,
             random,
             started_micros: system_clock_micros(),

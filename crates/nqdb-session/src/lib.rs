@@ -65,6 +65,7 @@ mod system_session;
 mod table_changes;
 mod temporary;
 mod transaction;
+mod two_phase;
 
 pub use admission::{Admission, valid_verifier};
 pub use block::Block;

@@ -170,6 +170,11 @@ impl Notifications {
         self.subscriber.as_ref()
     }
 
+    /// Whether the transaction says something, or wants to listen or to stop listening.
+    pub(crate) fn has_said_anything(&self) -> bool {
+        !self.messages.is_empty() || !self.changes.is_empty()
+    }
+
     /// A place for [`Notifications::rollback_to`].
     pub(crate) fn mark(&self) -> NotificationMark {
         NotificationMark { messages: self.messages.len(), changes: self.changes.len() }

@@ -119,6 +119,16 @@ impl Surroundings {
         }
     }
 
+    /// Ends what the transaction has set: it stays, or goes.
+    pub(crate) fn end_settings(&self, stay: bool) {
+        let mut settings = self.settings.borrow_mut();
+        match (settings.has_changes(), stay) {
+            (false, _) => {}
+            (true, true) => settings.commit(),
+            (true, false) => settings.rollback(),
+        }
+    }
+
     /// Takes back what came after a savepoint.
     pub(crate) fn rollback_to(&self, marks: SessionMarks) {
         self.settings.borrow_mut().rollback_to(marks.settings);
@@ -379,7 +389,13 @@ impl Surroundings {
     fn pids_of(&self, pid: i32, blockers: impl FnOnce(OwnerId) -> Vec<OwnerId>) -> Vec<i32> {
         let sessions = self.instance.registry.all();
         let Some(waiter) = sessions.iter().find(|backend| backend.pid() == pid) else { return Vec::new() };
-        let pid_of = |owner| sessions.iter().find(|backend| backend.owner() == owner).map(|backend| backend.pid());
+        let prepared = self.instance.system.prepared_transactions();
+        let is_prepared = |owner| prepared.iter().any(|facts| facts.owner == owner);
+        let pid_of = |owner| match sessions.iter().find(|backend| backend.owner() == owner) {
+            Some(backend) => Some(backend.pid()),
+            // A prepared transaction has no process.
+            None => is_prepared(owner).then_some(0),
+        };
         blockers(waiter.owner()).into_iter().filter_map(pid_of).collect()
     }
 }

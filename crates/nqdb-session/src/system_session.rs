@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use nqdb_catalog::Snapshot;
 use nqdb_pubsub::ChannelName;
 use nqdb_sql::system::{
-    ChannelFacts, ConnectionFacts, CursorFacts, LockObject, LockedObject, PreparedFacts, SessionFacts, SessionObjects,
-    SettingFacts, SystemSession,
+    ChannelFacts, ConnectionFacts, CursorFacts, LockObject, LockedObject, PreparedFacts, PreparedTransactionFacts,
+    SessionFacts, SessionObjects, SettingFacts, SystemSession,
 };
 use nqdb_sql::temporary_files::TemporaryUse;
 use nqdb_txn::{LockTarget, OwnerId, RelationLock};
@@ -58,10 +58,14 @@ impl SystemSession for Surroundings {
         let sessions = self.instance.registry.all();
         let owners: HashMap<OwnerId, (i32, u32)> =
             sessions.iter().map(|backend| (backend.owner(), (backend.pid(), backend.activity().database))).collect();
+        let prepared = self.instance.system.prepared_transactions();
+        let prepared_by = |owner: OwnerId| prepared.iter().find(|facts| facts.owner == owner);
         let here = self.catalog.borrow().clone();
         let object = |target: LockTarget, owner: OwnerId| match target {
             LockTarget::Relation(relation) => {
-                let database = owners.get(&owner).map_or(here.database(), |(_, database)| *database);
+                let of_session = owners.get(&owner).map(|(_, database)| *database);
+                let of_prepared = || prepared_by(owner).map(|facts| facts.label.database);
+                let database = of_session.or_else(of_prepared).unwrap_or(here.database());
                 locked_object(&here, database, relation)
             }
             LockTarget::Advisory(key) => {
@@ -71,6 +75,7 @@ impl SystemSession for Surroundings {
         let of_table = self.instance.system.locks().into_iter().map(|lock| LockedObject {
             object: object(lock.target, lock.owner),
             pid: owners.get(&lock.owner).map(|(pid, _)| *pid),
+            prepared: prepared_by(lock.owner).map(|facts| facts.xid.0),
             mode: lock.mode.name(),
             granted: lock.granted,
         });
@@ -81,11 +86,11 @@ impl SystemSession for Surroundings {
                 Some(relation) => LockObject::Range { database, relation },
                 None => LockObject::Relation { database, relation: read.table },
             };
-            LockedObject { object, pid: read.process_id, mode: "SIReadLock", granted: true }
+            LockedObject { object, pid: read.process_id, prepared: None, mode: "SIReadLock", granted: true }
         });
         let transaction = |object: LockObject, pid: i32, granted: bool| {
             let mode = if granted { RelationLock::Exclusive } else { RelationLock::Share };
-            LockedObject { object, pid: Some(pid), mode: mode.name(), granted }
+            LockedObject { object, pid: Some(pid), prepared: None, mode: mode.name(), granted }
         };
         let mut locks: Vec<LockedObject> = of_table.chain(of_reads).collect();
         for activity in sessions.iter().map(|backend| backend.activity()) {
@@ -94,10 +99,29 @@ impl SystemSession for Surroundings {
             }
             locks.extend(activity.transaction.map(|xid| transaction(LockObject::Transaction(xid), activity.pid, true)));
         }
+        locks.extend(prepared.iter().map(|facts| LockedObject {
+            object: LockObject::Transaction(facts.xid.0),
+            pid: None,
+            prepared: Some(facts.xid.0),
+            mode: RelationLock::Exclusive.name(),
+            granted: true,
+        }));
         for (pid, others) in self.instance.system.transaction_waits() {
             locks.extend(others.iter().map(|xid| transaction(LockObject::Transaction(xid.0), pid, false)));
         }
         locks
+    }
+
+    fn prepared_transactions(&self) -> Vec<PreparedTransactionFacts> {
+        let prepared = self.instance.system.prepared_transactions().into_iter();
+        let facts = prepared.map(|facts| PreparedTransactionFacts {
+            xid: facts.xid.0,
+            gid: facts.label.gid,
+            prepared_micros: facts.label.prepared_micros,
+            role: facts.label.role,
+            database: facts.label.database,
+        });
+        facts.collect()
     }
 
     fn channels(&self) -> Vec<ChannelFacts> {

@@ -177,7 +177,8 @@ impl Session {
         self.tell_changes(&feed)
     }
 
-    fn tell_changes(&mut self, feed: &ChangeFeed) -> Vec<ChangeMessage> {
+    /// The messages of what a transaction has changed.
+    pub(crate) fn tell_changes(&mut self, feed: &ChangeFeed) -> Vec<ChangeMessage> {
         if feed.len() >= MANY_CHANGES {
             self.surroundings.begin_step();
             self.surroundings.leave_worker();

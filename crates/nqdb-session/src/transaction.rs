@@ -30,6 +30,7 @@ pub(crate) fn leaves_failed_block(statement: &TransactionStatement) -> bool {
         TransactionStatement::Commit { .. }
             | TransactionStatement::Rollback { .. }
             | TransactionStatement::RollbackTo(_)
+            | TransactionStatement::Prepare(_)
     )
 }
 
@@ -77,6 +78,9 @@ impl Session {
             }
             TransactionStatement::Commit { chain } => self.commit_statement(*chain).await,
             TransactionStatement::Rollback { chain } => self.rollback_statement(*chain).await,
+            TransactionStatement::Prepare(gid) => self.prepare_transaction(gid).await,
+            TransactionStatement::CommitPrepared(gid) => self.commit_prepared(gid).await,
+            TransactionStatement::RollbackPrepared(gid) => self.rollback_prepared(gid).await,
             TransactionStatement::Savepoint(name) => {
                 self.require_block("SAVEPOINT")?;
                 let marks = self.surroundings.mark();
@@ -307,12 +311,7 @@ impl Session {
                 return Err(error.into());
             }
         };
-        {
-            let mut settings = self.surroundings.settings.borrow_mut();
-            if settings.has_changes() {
-                settings.commit();
-            }
-        }
+        self.surroundings.end_settings(true);
         if let Some(lsn) = commit.durable_lsn {
             // After this point a cancel comes too late: the commit may already be on disk.
             self.durable(lsn).await?;
@@ -347,12 +346,7 @@ impl Session {
         self.block = Block::Idle;
         self.surroundings.characteristics.set(None);
         self.surroundings.notifications.borrow_mut().roll_back();
-        {
-            let mut settings = self.surroundings.settings.borrow_mut();
-            if settings.has_changes() {
-                settings.rollback();
-            }
-        }
+        self.surroundings.end_settings(false);
         let rolled_back = match self.open.take() {
             Some(open) => open.txn.rollback(),
             None => Ok(()),

@@ -226,6 +226,10 @@ pub enum TransactionStatement {
     Rollback {
         chain: bool,
     },
+    /// PREPARE TRANSACTION, under an identifier.
+    Prepare(String),
+    CommitPrepared(String),
+    RollbackPrepared(String),
     Savepoint(String),
     Release(String),
     RollbackTo(String),

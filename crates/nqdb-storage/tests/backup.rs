@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use nqdb_storage::backup::{
-    BackupLink, BackupRequest, LaidOut, Manifest, RestoreSource, Until, complete, lay_out, open_link, verify,
+    BackupLink, BackupRequest, LaidOut, Manifest, RestoreSource, Until, complete, lay_out, open_link, renew_log, verify,
 };
 use nqdb_storage::disk::{Call, CrashMode, Disk, Fault, OpenMode, SimDisk};
 use nqdb_storage::{Engine, LogArchive, Lsn, Options, Result, Sabotage, StorageError};
@@ -75,7 +75,8 @@ fn restore(chain: &[BackupLink], archives: &[&SimDisk], until: Until<'_>, target
     engine.set_log_client(Arc::new(Counter(AtomicU64::new(replay.count))));
     engine.close()?;
     drop(engine);
-    complete(&disk, Some(8))?;
+    renew_log(&disk, Some(8))?;
+    complete(&disk)?;
     Ok(laid_out)
 }
 

@@ -39,7 +39,8 @@ fn output(spec: &Path, server: &str) -> String {
 fn concurrent_sessions_see_and_wait_for_what_they_do_in_postgresql() {
     let specs = specs();
     assert!(specs.len() >= FILES_MIN, "{} files", specs.len());
-    let (nqdb, postgres) = (NqdbServer::start(), PostgresServer::start_with(&["fsync=off"]));
+    let nqdb = NqdbServer::start_with(&["--max-prepared-transactions", "10"]);
+    let postgres = PostgresServer::start_with(&["fsync=off", "max_prepared_transactions=10"]);
     let mut differences = Vec::new();
     for spec in &specs {
         let expected = output(spec, &postgres.target());

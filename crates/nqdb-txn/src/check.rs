@@ -3,7 +3,7 @@
 //! For `nqdb check`, with nobody writing. Collects what is wrong instead of stopping at the first.
 
 use crate::error::Result;
-use crate::ids::{RowId, XID_MAX};
+use crate::ids::{RowId, XID_MAX, Xid};
 use crate::system::TxnSystem;
 use crate::table::{RowImage, TableStore, overflow};
 use crate::view::RowHeader;
@@ -71,6 +71,7 @@ impl Check<'_> {
         }) {
             self.problem(format!("its rows: {error}"));
         }
+        let prepared: HashSet<Xid> = system.prepared_transactions().iter().map(|facts| facts.xid).collect();
         let mut values = Referred::new();
         for (row_id, marked, value) in rows {
             let (header, image) = match RowHeader::split(&value) {
@@ -86,7 +87,7 @@ impl Check<'_> {
             if header.xid.0 == 0 || header.xid.0 > self.newest_xid || header.xid.0 > XID_MAX {
                 self.problem(format!("row {row_id} was written by transaction {}, which never was", header.xid));
             }
-            if system.running(header.xid).is_some() {
+            if system.running(header.xid).is_some() && !prepared.contains(&header.xid) {
                 self.problem(format!("row {row_id} is being changed by transaction {}", header.xid));
             }
             if header.is_deleted() {

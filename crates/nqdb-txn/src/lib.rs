@@ -14,13 +14,14 @@
 //! | [`serial`] | SERIALIZABLE: who has read what others write, and who must fail for it |
 //! | [`wait`], [`relation_lock`], [`row_lock`], [`key_lock`] | who waits for whom |
 //! | [`system`], [`recovery`], [`directory`] | the whole: open, crash recovery, the list of trees |
+//! | [`prepared`] | transactions that are prepared: two-phase commit |
 //! | [`publication`] | telling the world outside of commits, in their order |
 //! | [`feed`] | the changes of tables that are followed |
 //! | [`purge`], [`definitions`] | cleaning up, and the definitions of tables that it goes by |
 //! | [`sequence`] | numbers that never roll back |
 //! | [`check`] | index against row, overflow references |
 //!
-//! What always holds (the recovery invariants R1-R6; the crash tests break each on purpose):
+//! What always holds (the recovery invariants R1-R7; the crash tests break each on purpose):
 //!
 //! 1. R1: an undo step logs a compensation record that names the step; recovery never undoes a step twice.
 //! 2. R2: the end of an abort is logged before its locks fall.
@@ -28,6 +29,7 @@
 //! 4. R4: the log is kept from the first record of the oldest unfinished transaction on.
 //! 5. R5: what purge still owes after a crash is found from the marks in leaf headers.
 //! 6. R6: nobody sees, and nobody is told of, a commit whose record is not synced.
+//! 7. R7: a transaction whose prepared state is in the log stays, with its changes and locks, until its end is.
 //!
 //! Nobody waits in here for another transaction: calls return [`TxnError::Wait`], the caller waits and calls again.
 
@@ -41,6 +43,7 @@ mod growth;
 mod ids;
 mod key_lock;
 mod key_sort;
+mod prepared;
 mod publication;
 mod purge;
 mod record;
@@ -68,6 +71,7 @@ pub use feed::{ChangeFeed, RowChange, TableChange};
 pub use ids::{Csn, OwnerId, RowId, UndoPosition, XID_MAX, Xid};
 pub use nqdb_storage::tree::{Direction, Tree};
 pub use nqdb_storage::{Lsn, TreeId};
+pub use prepared::{PreparedFacts, PreparedLabel};
 pub use publication::PublishHook;
 pub use relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock};
 pub use restore::{RestoreTarget, Restored, restore};

@@ -119,7 +119,7 @@ impl Purge {
     pub(crate) fn step(&self, system: &TxnSystem) -> Result<bool> {
         let mut work = self.work.lock();
         let horizon = system.snapshots().horizon();
-        system.xids().forget_below(horizon.oldest_active);
+        system.xids().forget_below(horizon.oldest_in_window, horizon.csn);
         self.start_sweeps(system, &mut work);
         if self.step_ended(system, &mut work, horizon)? {
             return Ok(true);

@@ -12,7 +12,11 @@
 //! clr      xid u64 | step u32                the newest step not undone yet is undone by this group (R1)
 //! commit   xid u64 | csn u64 | wall clock i64 (µs since 2000-01-01 UTC)
 //! abort    xid u64 | csn u64                 the end of an abort: everything is undone (R2)
+//! prepare  xid u64 | steps u32 | is last u8 | part of the state ([`crate::prepared::PreparedState`])
 //! ```
+//!
+//! The parts of a prepared transaction's state, put together in their order, are the state; the last one prepares it. A
+//! compensation record behind it says that it is being rolled back.
 //!
 //! Steps count from 0 within a transaction; an undone step's number is given out again, so that the number of steps
 //! not undone is always the next step's number.
@@ -56,6 +60,7 @@ pub(crate) enum ChangeKind {
 pub(crate) const CLR: u8 = 32;
 pub(crate) const COMMIT: u8 = 33;
 pub(crate) const ABORT_END: u8 = 34;
+pub(crate) const PREPARE: u8 = 35;
 
 /// Bytes of a change record beside its key and image.
 pub(crate) const CHANGE_OVERHEAD_BYTES: usize = 8 + 4 + 4 + 8 + 16 + 1 + 2;
@@ -198,9 +203,25 @@ impl<'a> Iterator for RunKeys<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Record<'a> {
     Change(Xid, Change<'a>),
-    Clr { xid: Xid, step: u32 },
-    Commit { xid: Xid, csn: Csn },
-    AbortEnd { xid: Xid, csn: Csn },
+    Clr {
+        xid: Xid,
+        step: u32,
+    },
+    Commit {
+        xid: Xid,
+        csn: Csn,
+    },
+    AbortEnd {
+        xid: Xid,
+        csn: Csn,
+    },
+    /// A part of a prepared transaction's state; `steps` of its changes are not undone.
+    Prepare {
+        xid: Xid,
+        steps: u32,
+        is_last: bool,
+        part: &'a [u8],
+    },
 }
 
 impl<'a> Record<'a> {
@@ -216,6 +237,10 @@ impl<'a> Record<'a> {
             CLR => Ok(Record::Clr { xid, step: reader.u32()? }),
             COMMIT => Ok(Record::Commit { xid, csn: Csn(reader.u64()?) }),
             ABORT_END => Ok(Record::AbortEnd { xid, csn: Csn(reader.u64()?) }),
+            PREPARE => {
+                let (steps, is_last) = (reader.u32()?, reader.bytes(1)? == [1]);
+                Ok(Record::Prepare { xid, steps, is_last, part: reader.0 })
+            }
             other => Err(TxnError::corrupt(format!("the log holds a record of unknown kind {other}"))),
         }
     }
@@ -252,6 +277,19 @@ pub(crate) fn encode_abort_end(xid: Xid, csn: Csn) -> [u8; 16] {
     payload[8..].copy_from_slice(&csn.0.to_le_bytes());
     payload
 }
+
+/// Payload of one part of a prepared transaction's state.
+pub(crate) fn encode_prepare(xid: Xid, steps: u32, is_last: bool, part: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(PREPARE_OVERHEAD_BYTES + part.len());
+    payload.extend_from_slice(&xid.0.to_le_bytes());
+    payload.extend_from_slice(&steps.to_le_bytes());
+    payload.push(u8::from(is_last));
+    payload.extend_from_slice(part);
+    payload
+}
+
+/// Bytes of a part of a prepared transaction's state beside the state.
+const PREPARE_OVERHEAD_BYTES: usize = 8 + 4 + 1;
 
 /// Checked reads from the front of some bytes.
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
@@ -315,6 +353,8 @@ mod tests {
         assert_eq!(commit_clock(&commit).expect("a clock"), -5);
         let end = encode_abort_end(Xid(1), Csn(2));
         assert_eq!(Record::decode(ABORT_END, &end).expect("end"), Record::AbortEnd { xid: Xid(1), csn: Csn(2) });
+        let part = Record::Prepare { xid: Xid(1), steps: 2, is_last: true, part: b"state" };
+        assert_eq!(Record::decode(PREPARE, &encode_prepare(Xid(1), 2, true, b"state")).expect("prepare"), part);
     }
 
     #[test]

@@ -6,16 +6,21 @@
 //! own, so that a crash during recovery is only one more crash. Until all of it is undone, checkpoints keep the log from
 //! the first of these steps on (R4).
 //!
+//! A prepared transaction is not undone but kept ([`crate::prepared`]); a compensation record behind its state says that
+//! its rollback had begun.
+//!
 //! A transaction that had ended when the checkpoint was taken may have its last records behind the floor. It is known
 //! by its first visible step not being step 0, and its end must follow; otherwise the log has lost something.
 
 use crate::error::{Result, TxnError};
 use crate::ids::{Csn, UndoPosition, Xid};
+use crate::prepared::PreparedState;
+use crate::prepared::recovery::FoundPrepared;
 use crate::record::{Reader, Record};
 use crate::system::TxnSystem;
 use crate::undo::{UndoStore, UndoWriter};
 use nqdb_storage::{LogReplay, Lsn, StorageError};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 const PAYLOAD_VERSION: u8 = 1;
@@ -64,15 +69,39 @@ pub(crate) struct Replay {
     begins: BTreeMap<Xid, Lsn>,
     /// Transactions whose beginning lies before the floor: they have ended, their last records follow.
     tails: HashSet<Xid>,
+    /// The states of those that are prepared, or about to be.
+    prepared: HashMap<Xid, StateParts>,
+}
+
+/// A prepared transaction's state, as far as it was met.
+#[derive(Default)]
+struct StateParts {
+    bytes: Vec<u8>,
+    is_whole: bool,
 }
 
 /// Transactions to roll back, with their steps.
 pub(crate) type Unfinished = BTreeMap<Xid, UndoWriter>;
 
+/// What the log says that is to go on.
+pub(crate) struct Recovered {
+    pub(crate) found: Found,
+    /// The first log position that another recovery would need.
+    pub(crate) floor: Lsn,
+    pub(crate) prepared: Vec<FoundPrepared>,
+}
+
 impl Replay {
     pub(crate) fn new(undo: Arc<UndoStore>) -> Replay {
         let found = Found { next_xid: Xid(1), next_csn: Csn(1), next_tree: 1000, purged: true };
-        Replay { undo, found, unfinished: BTreeMap::new(), begins: BTreeMap::new(), tails: HashSet::new() }
+        Replay {
+            undo,
+            found,
+            unfinished: BTreeMap::new(),
+            begins: BTreeMap::new(),
+            tails: HashSet::new(),
+            prepared: HashMap::new(),
+        }
     }
 
     fn take(&mut self, lsn: Lsn, record: Record<'_>) -> Result<()> {
@@ -105,6 +134,7 @@ impl Replay {
             }
             Record::Clr { xid, step } => {
                 self.seen(xid);
+                self.prepared.remove(&xid);
                 match self.unfinished.get_mut(&xid) {
                     Some(writer) if writer.steps() == step + 1 => {
                         let previous = self.undo.read(writer.last(), |record| record.previous)?;
@@ -121,8 +151,13 @@ impl Replay {
                     }
                 }
             }
+            Record::Prepare { xid, steps, is_last, part } => {
+                self.seen(xid);
+                self.take_state(lsn, xid, steps, is_last, part)?;
+            }
             Record::Commit { xid, csn } | Record::AbortEnd { xid, csn } => {
                 self.seen(xid);
+                self.prepared.remove(&xid);
                 self.found.next_csn = self.found.next_csn.max(Csn(csn.0 + 1));
                 self.tails.remove(&xid);
                 self.begins.remove(&xid);
@@ -134,19 +169,51 @@ impl Replay {
         Ok(())
     }
 
+    /// A part of a prepared transaction's state.
+    fn take_state(&mut self, lsn: Lsn, xid: Xid, steps: u32, is_last: bool, part: &[u8]) -> Result<()> {
+        let known = self.unfinished.get(&xid).map(UndoWriter::steps);
+        if self.tails.contains(&xid) || (known.is_none() && steps > 0) {
+            self.tails.insert(xid);
+            return Ok(());
+        }
+        if known.unwrap_or(0) != steps {
+            let known = known.unwrap_or(0);
+            return Err(TxnError::corrupt(format!(
+                "transaction {xid} is prepared with {steps} steps, not with {known}"
+            )));
+        }
+        self.begins.entry(xid).or_insert(lsn);
+        self.unfinished.entry(xid).or_insert_with(|| UndoWriter::new(self.undo.clone()));
+        let parts = self.prepared.entry(xid).or_default();
+        if parts.is_whole {
+            return Err(TxnError::corrupt(format!("transaction {xid} is prepared twice")));
+        }
+        parts.bytes.extend_from_slice(part);
+        parts.is_whole = is_last;
+        Ok(())
+    }
+
     fn seen(&mut self, xid: Xid) {
         self.found.next_xid = self.found.next_xid.max(Xid(xid.0 + 1));
     }
 
-    /// What to go on with, what to roll back, and the first log position that another recovery would need for that.
-    pub(crate) fn finish(self) -> Result<(Found, Unfinished, Lsn)> {
+    /// What to go on with, and what to roll back.
+    pub(crate) fn finish(mut self) -> Result<(Recovered, Unfinished)> {
         if let Some(xid) = self.tails.iter().min() {
             return Err(TxnError::corrupt(format!(
                 "the log of transaction {xid} begins before the checkpoint's floor"
             )));
         }
         let floor = self.begins.values().min().copied().unwrap_or(Lsn::MAX);
-        Ok((self.found, self.unfinished, floor))
+        let mut prepared = Vec::new();
+        for (xid, parts) in self.prepared.into_iter().filter(|(_, parts)| parts.is_whole) {
+            let found = self.unfinished.remove(&xid).zip(self.begins.get(&xid));
+            let (undo, begin) = found.ok_or_else(|| TxnError::corrupt(format!("transaction {xid} has ended twice")))?;
+            let state = PreparedState::decode(&parts.bytes)?;
+            prepared.push(FoundPrepared { xid, begin: *begin, undo, state });
+        }
+        prepared.sort_by_key(|found| found.xid);
+        Ok((Recovered { found: self.found, floor, prepared }, self.unfinished))
     }
 }
 

@@ -125,6 +125,23 @@ impl RelationLock {
         1 << self as u8
     }
 
+    /// All modes, weakest first: at the place of its number each.
+    const ALL: [RelationLock; 8] = [
+        AccessShare,
+        RowShare,
+        RowExclusive,
+        ShareUpdateExclusive,
+        Share,
+        ShareRowExclusive,
+        Exclusive,
+        AccessExclusive,
+    ];
+
+    /// The mode with this number.
+    pub(crate) fn from_number(number: u8) -> Option<RelationLock> {
+        RelationLock::ALL.get(usize::from(number)).copied()
+    }
+
     /// The modes that conflict, as bits.
     const fn conflicts(self) -> u8 {
         match self {
@@ -264,6 +281,24 @@ impl RelationLocks {
         }
     }
 
+    /// Makes another owner the holder of one mode. Nobody can come in between.
+    pub(crate) fn hand_over(&self, from: OwnerId, to: OwnerId, target: LockTarget, mode: RelationLock) {
+        let mut shard = self.shard(target);
+        let Some(lock) = shard.get_mut(&target) else { return };
+        let Some(index) = lock.holders.iter().position(|(holder, _)| *holder == from) else { return };
+        if lock.holders[index].1 & mode.bit() == 0 {
+            return;
+        }
+        lock.holders[index].1 &= !mode.bit();
+        if lock.holders[index].1 == 0 {
+            lock.holders.swap_remove(index);
+        }
+        match lock.holders.iter_mut().find(|(holder, _)| *holder == to) {
+            Some((_, held)) => *held |= mode.bit(),
+            None => lock.holders.push((to, mode.bit())),
+        }
+    }
+
     /// Gives up a place in the queue.
     pub(crate) fn leave_queue(&self, owner: OwnerId, target: LockTarget) {
         let mut shard = self.shard(target);
@@ -282,16 +317,7 @@ impl RelationLocks {
 
     /// All locks that are held or waited for.
     pub(crate) fn all(&self) -> Vec<LockFacts> {
-        let modes = [
-            AccessShare,
-            RowShare,
-            RowExclusive,
-            ShareUpdateExclusive,
-            Share,
-            ShareRowExclusive,
-            Exclusive,
-            AccessExclusive,
-        ];
+        let modes = RelationLock::ALL;
         let mut all = Vec::new();
         for shard in &self.shards {
             for (target, lock) in &*shard.lock() {
@@ -316,16 +342,7 @@ impl RelationLocks {
 mod tests {
     use super::*;
 
-    const ALL: [RelationLock; 8] = [
-        AccessShare,
-        RowShare,
-        RowExclusive,
-        ShareUpdateExclusive,
-        Share,
-        ShareRowExclusive,
-        Exclusive,
-        AccessExclusive,
-    ];
+    const ALL: [RelationLock; 8] = RelationLock::ALL;
 
     #[test]
     fn conflicts_are_those_of_the_manual() {
@@ -373,6 +390,22 @@ mod tests {
         assert!(!granted(locks.lock(OwnerId(2), LockTarget::Relation(5), AccessExclusive)));
         locks.leave_queue(OwnerId(2), LockTarget::Relation(5));
         assert!(granted(locks.lock(OwnerId(3), LockTarget::Relation(5), AccessShare)));
+    }
+
+    #[test]
+    fn a_lock_that_is_handed_over_stands_in_the_way_of_who_had_it() {
+        let locks = RelationLocks::new(3);
+        let (a, b) = (OwnerId(1), OwnerId(2));
+        let target = LockTarget::Relation(5);
+        assert!(granted(locks.lock(a, target, RowExclusive)));
+        assert!(granted(locks.lock(a, target, AccessExclusive)));
+        locks.hand_over(a, b, target, AccessExclusive);
+        locks.hand_over(a, b, target, RowExclusive);
+        assert!(!granted(locks.lock(a, target, AccessShare)));
+        locks.unlock(b, target, AccessExclusive);
+        assert!(granted(locks.lock(a, target, AccessShare)));
+        locks.unlock(b, target, RowExclusive);
+        assert!(granted(locks.lock(a, target, AccessExclusive)));
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! The moment of a commit is the wall clock in its record. Times never go back along the log of one run, and the log is
 //! repeated up to the first commit after the wanted moment, so that what was committed at or before it is there. What had not
-//! ended by then is rolled back, as after a crash.
+//! ended by then is rolled back, as after a crash; what was prepared by then is prepared, and its log goes into the new one.
 
 use crate::error::Result;
+use crate::prepared::PreparedLog;
 use crate::record::{COMMIT, commit_clock};
 use crate::system::{TxnOptions, TxnSystem};
 use nqdb_storage::backup::{self, RestoreSource, Until};
@@ -51,11 +52,15 @@ pub fn restore(
         RestoreTarget::Time(_) => Until::Record(&mut is_after),
     };
     let laid_out = backup::lay_out(source, until, &disk)?;
+    let again = engine.clone();
     let open = |disk, options, replay: &mut crate::recovery::Replay| Engine::open_restored(disk, options, replay);
     let system = TxnSystem::open_by(disk.clone(), engine, options, open)?;
     // Purge needs the definitions of tables, which are not known here: it is owed to the first start.
     system.engine().close()?;
+    let prepared = PreparedLog::of(&system);
     drop(system);
-    backup::complete(&disk, system_id)?;
+    backup::renew_log(&disk, system_id)?;
+    prepared.write(&disk, again)?;
+    backup::complete(&disk)?;
     Ok(Restored { end: laid_out.end })
 }

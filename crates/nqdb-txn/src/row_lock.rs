@@ -16,6 +16,7 @@ const SHARD_COUNT: u64 = 64;
 
 /// A mode of lock on a row, weakest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
 pub enum RowLock {
     /// FOR KEY SHARE: what a foreign key's check takes.
     KeyShare,
@@ -28,6 +29,11 @@ pub enum RowLock {
 }
 
 impl RowLock {
+    /// The mode with this number.
+    pub(crate) fn from_number(number: u8) -> Option<RowLock> {
+        [RowLock::KeyShare, RowLock::Share, RowLock::NoKeyUpdate, RowLock::Update].get(usize::from(number)).copied()
+    }
+
     /// Whether two owners cannot hold these at once.
     pub fn conflicts_with(self, other: RowLock) -> bool {
         use RowLock::*;
@@ -89,6 +95,17 @@ impl RowLocks {
         Ok(true)
     }
 
+    /// Makes another transaction the holder. Nobody can come in between.
+    pub(crate) fn hand_over(&self, from: OwnerId, to: &Arc<Running>, table: u32, row: RowId, mode: RowLock) {
+        let mut shard = self.shard(row).lock();
+        let holders = shard.get_mut(&(table, row));
+        if let Some(held) =
+            holders.and_then(|holders| holders.iter_mut().find(|held| held.0.owner == from && held.1 == mode))
+        {
+            held.0 = to.clone();
+        }
+    }
+
     /// Gives a lock back. Waking those who wait is the owner's doing.
     pub(crate) fn unlock(&self, owner: OwnerId, table: u32, row: RowId, mode: RowLock) {
         let mut shard = self.shard(row).lock();
@@ -133,7 +150,9 @@ mod tests {
         assert!(!locks.lock(&owners[0], 1, RowId(7), KeyShare).expect("held already"));
         assert!(matches!(locks.lock(&owners[3], 1, RowId(8), Share), Err(TxnError::LockTableFull)));
         assert_eq!(locks.blockers(owners[3].owner, 1, RowId(7), Update).len(), 3);
-        for owner in &owners[..3] {
+        locks.hand_over(owners[2].owner, &owners[3], 1, RowId(7), Share);
+        assert!(!locks.is_held_by(owners[2].owner, 1, RowId(7)));
+        for owner in [&owners[0], &owners[1], &owners[3]] {
             locks.unlock(owner.owner, 1, RowId(7), Share);
         }
         assert!(locks.blockers(owners[3].owner, 1, RowId(7), Update).is_empty());

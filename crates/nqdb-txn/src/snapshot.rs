@@ -7,22 +7,24 @@
 //!
 //! ```text
 //!            ended (synced, or rolled back)            window: one slot for each number
-//! xids   ...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx | active | ended | active | ended |   next
-//!                                             ^ oldest_active
+//! xids   ...xxxxx prepared xxxxxxxxxxxxxxxxx | active | ended | active | ended |   next
+//!                 ^ oldest_active             ^ the window's first
 //! ```
+//!
+//! Prepared transactions may stay for days: they are kept apart, so that the window holds no slots for their sake.
 //!
 //! What always holds:
 //!
 //! 1. `oldest_active` and `synced` never go back.
 //! 2. A commit's slot is closed when its record is synced, an abort's when the last page has been put back.
-//! 3. First log positions in the window ascend with the numbers, so the first open slot's position is the floor below
-//!    which the log is not needed by any unfinished transaction (R4).
+//! 3. First log positions in the window ascend with the numbers, so the first open slot's position, or an earlier one of a
+//!    prepared transaction, is the floor below which the log is not needed by any unfinished transaction (R4).
 //! 4. The horizon is the oldest registered snapshot; what every registered snapshot sees as ended may be purged.
 
 use crate::ids::{Csn, Xid};
 use nqdb_storage::Lsn;
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 /// What a reader sees: see the file's head.
@@ -41,8 +43,10 @@ pub(crate) struct Snapshots {
 
 struct State {
     /// The number of the window's first slot.
-    oldest_active: u64,
+    window_first: u64,
     window: VecDeque<Slot>,
+    /// Prepared transactions, and where their log begins.
+    prepared: BTreeMap<u64, Lsn>,
     /// Ends whose record is not synced yet, in log order.
     unsynced: VecDeque<Unsynced>,
     synced: Csn,
@@ -64,6 +68,8 @@ struct Unsynced {
 
 struct Live {
     snapshot: Snapshot,
+    /// The window's first number when it was taken.
+    window_first: u64,
     count: usize,
     since: Instant,
 }
@@ -73,17 +79,21 @@ struct Live {
 pub(crate) struct Horizon {
     /// Ends up to this csn are seen by every present and future snapshot.
     pub(crate) csn: Csn,
-    /// No present or future snapshot asks what has become of a lower number.
+    /// Every present and future snapshot sees lower numbers as ended.
     pub(crate) oldest_active: Xid,
+    /// Every present and future snapshot sees lower numbers as ended, but for those of prepared transactions.
+    pub(crate) oldest_in_window: Xid,
 }
 
 impl Snapshots {
-    /// Starts with `next_xid` unused and `synced` the newest end in the log.
-    pub(crate) fn new(next_xid: Xid, synced: Csn) -> Snapshots {
+    /// Starts with `next_xid` unused and `synced` the newest end in the log. Of lower numbers those of `prepared` have not
+    /// ended; their log begins at the positions.
+    pub(crate) fn new(next_xid: Xid, synced: Csn, prepared: impl IntoIterator<Item = (Xid, Lsn)>) -> Snapshots {
         Snapshots {
             state: Mutex::new(State {
-                oldest_active: next_xid.0,
+                window_first: next_xid.0,
                 window: VecDeque::new(),
+                prepared: prepared.into_iter().map(|(xid, begin)| (xid.0, begin)).collect(),
                 unsynced: VecDeque::new(),
                 synced,
                 live: VecDeque::new(),
@@ -96,10 +106,20 @@ impl Snapshots {
     /// other caller can meet the number.
     pub(crate) fn start(&self, log_end: impl FnOnce() -> Lsn, started: impl FnOnce(Xid)) -> Xid {
         let mut state = self.state.lock();
-        let xid = Xid(state.oldest_active + state.window.len() as u64);
+        let xid = state.next_xid();
         started(xid);
         state.window.push_back(Slot { first_lsn: log_end(), open: true });
         xid
+    }
+
+    /// The transaction, which runs, is prepared: it stays, but holds up the window no longer.
+    pub(crate) fn prepared(&self, xid: Xid) {
+        let mut state = self.state.lock();
+        let slot = xid.0.checked_sub(state.window_first).and_then(|index| state.window.get(index as usize));
+        if let Some(begin) = slot.map(|slot| slot.first_lsn) {
+            state.prepared.insert(xid.0, begin);
+            state.close_slot(xid);
+        }
     }
 
     /// A commit was appended and its csn published; it becomes visible when the log is synced up to `end`.
@@ -132,10 +152,11 @@ impl Snapshots {
     /// Takes and registers a snapshot of the present. Give it back with [`Snapshots::release`].
     pub(crate) fn take(&self) -> Snapshot {
         let mut state = self.state.lock();
-        let snapshot = Snapshot { csn: state.synced, oldest_active: Xid(state.oldest_active) };
+        let snapshot = Snapshot { csn: state.synced, oldest_active: state.oldest_active() };
+        let window_first = state.window_first;
         match state.live.back_mut() {
             Some(live) if live.snapshot == snapshot => live.count += 1,
-            _ => state.live.push_back(Live { snapshot, count: 1, since: Instant::now() }),
+            _ => state.live.push_back(Live { snapshot, window_first, count: 1, since: Instant::now() }),
         }
         snapshot
     }
@@ -161,36 +182,53 @@ impl Snapshots {
     /// How far back anybody looks now.
     pub(crate) fn horizon(&self) -> Horizon {
         let state = self.state.lock();
-        match state.live.front() {
-            Some(live) => Horizon { csn: live.snapshot.csn, oldest_active: live.snapshot.oldest_active },
-            None => Horizon { csn: state.synced, oldest_active: Xid(state.oldest_active) },
-        }
+        let (snapshot, window_first) = match state.live.front() {
+            Some(live) => (live.snapshot, live.window_first),
+            None => (Snapshot { csn: state.synced, oldest_active: state.oldest_active() }, state.window_first),
+        };
+        Horizon { csn: snapshot.csn, oldest_active: snapshot.oldest_active, oldest_in_window: Xid(window_first) }
     }
 
     /// The log position below which no unfinished transaction has a record, and the next transaction number.
     pub(crate) fn floor(&self) -> (Option<Lsn>, Xid) {
         let state = self.state.lock();
-        (state.window.front().map(|slot| slot.first_lsn), Xid(state.oldest_active + state.window.len() as u64))
+        let of_window = state.window.front().map(|slot| slot.first_lsn);
+        (state.prepared.values().copied().chain(of_window).min(), state.next_xid())
     }
 
     /// Transactions with a number that have not ended, and the age of the oldest registered snapshot in seconds.
     pub(crate) fn activity(&self) -> (usize, f64) {
         let state = self.state.lock();
         let active = state.window.iter().filter(|slot| slot.open).count();
-        (active, state.live.front().map_or(0.0, |live| live.since.elapsed().as_secs_f64()))
+        (active + state.prepared.len(), state.live.front().map_or(0.0, |live| live.since.elapsed().as_secs_f64()))
     }
 }
 
 impl State {
+    fn next_xid(&self) -> Xid {
+        Xid(self.window_first + self.window.len() as u64)
+    }
+
+    fn oldest_active(&self) -> Xid {
+        let prepared = self.prepared.first_key_value().map_or(u64::MAX, |(xid, _)| *xid);
+        Xid(prepared.min(self.window_first))
+    }
+
     fn close(&mut self, xid: Xid) {
-        if let Some(index) = xid.0.checked_sub(self.oldest_active)
+        if self.prepared.remove(&xid.0).is_none() {
+            self.close_slot(xid);
+        }
+    }
+
+    fn close_slot(&mut self, xid: Xid) {
+        if let Some(index) = xid.0.checked_sub(self.window_first)
             && let Some(slot) = self.window.get_mut(index as usize)
         {
             slot.open = false;
         }
         while self.window.front().is_some_and(|slot| !slot.open) {
             self.window.pop_front();
-            self.oldest_active += 1;
+            self.window_first += 1;
         }
     }
 }
@@ -205,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_commit_shows_only_when_it_is_synced() {
-        let snapshots = Snapshots::new(Xid(10), Csn(5));
+        let snapshots = Snapshots::new(Xid(10), Csn(5), []);
         let xid = start(&snapshots, 100);
         snapshots.committed(Some(xid), Csn(6), Lsn(200));
         assert_eq!(snapshots.take(), Snapshot { csn: Csn(5), oldest_active: Xid(10) });
@@ -217,7 +255,7 @@ mod tests {
 
     #[test]
     fn oldest_active_waits_for_the_oldest() {
-        let snapshots = Snapshots::new(Xid(1), Csn(0));
+        let snapshots = Snapshots::new(Xid(1), Csn(0), []);
         let (a, b, c) = (start(&snapshots, 10), start(&snapshots, 20), start(&snapshots, 30));
         snapshots.rolled_back(b, Csn(1), Lsn(40));
         snapshots.committed(Some(c), Csn(2), Lsn(50));
@@ -232,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_horizon_is_the_oldest_registered_snapshot() {
-        let snapshots = Snapshots::new(Xid(1), Csn(0));
+        let snapshots = Snapshots::new(Xid(1), Csn(0), []);
         let old = snapshots.take();
         for csn in 1..5 {
             let xid = start(&snapshots, csn * 10);
@@ -245,5 +283,22 @@ mod tests {
         assert_eq!(snapshots.horizon().csn, Csn(4));
         snapshots.release(new);
         assert_eq!(snapshots.horizon().csn, Csn(4));
+    }
+
+    #[test]
+    fn a_prepared_transaction_is_not_seen_and_keeps_its_log_but_no_slots() {
+        let snapshots = Snapshots::new(Xid(1), Csn(0), []);
+        let (kept, other) = (start(&snapshots, 10), start(&snapshots, 20));
+        snapshots.prepared(kept);
+        snapshots.committed(Some(other), Csn(1), Lsn(30));
+        snapshots.synced(Lsn(30));
+        assert_eq!(snapshots.take(), Snapshot { csn: Csn(1), oldest_active: kept });
+        assert_eq!(snapshots.horizon().oldest_in_window, Xid(3));
+        assert_eq!(snapshots.floor(), (Some(Lsn(10)), Xid(3)));
+        assert_eq!(snapshots.activity().0, 1);
+        snapshots.committed(Some(kept), Csn(2), Lsn(40));
+        snapshots.synced(Lsn(40));
+        assert_eq!(snapshots.take().oldest_active, Xid(3));
+        assert_eq!(snapshots.floor(), (None, Xid(3)));
     }
 }

@@ -12,10 +12,11 @@ use crate::feed::FeedRoom;
 use crate::ids::{Csn, OwnerId, Xid};
 use crate::key_lock::KeyLocks;
 use crate::key_sort::{self, SortMemory};
+use crate::prepared::{self, PreparedTransactions};
 use crate::publication::Publications;
 use crate::purge::Purge;
 use crate::record;
-use crate::recovery::{self, Found};
+use crate::recovery::{self, Found, Recovered};
 use crate::relation_lock::{AdvisoryKey, LockFacts, LockTarget, RelationLock, RelationLocks};
 use crate::row_lock::RowLocks;
 use crate::row_queue::RowQueues;
@@ -80,6 +81,8 @@ pub enum TxnSabotage {
     NoSweep,
     /// R6: commits become visible, and are acknowledged, before they are synced.
     VisibleBeforeSync,
+    /// R7: recovery rolls back what it found prepared.
+    ForgetPrepared,
 }
 
 impl Default for TxnOptions {
@@ -167,6 +170,7 @@ pub struct TxnSystem {
     row_queues: RowQueues,
     wait_graph: WaitGraph,
     publications: Publications,
+    prepared: PreparedTransactions,
     feed_room: Arc<FeedRoom>,
     purge: Purge,
     serial: Serial,
@@ -216,7 +220,8 @@ impl TxnSystem {
         let directory = directory.ok_or_else(|| TxnError::corrupt("the tree directory was not made"))?;
         let found = Found { next_xid: Xid(1), next_csn: Csn(1), next_tree: TreeId::FIRST_ORDINARY.0, purged: true };
         let spilling = Spilling::new(&disk, &options);
-        Ok(TxnSystem::assemble(spilling, engine, background_threads, options, directory, &found, Lsn::MAX))
+        let recovered = Recovered { found, floor: Lsn::MAX, prepared: Vec::new() };
+        Ok(TxnSystem::assemble(spilling, engine, background_threads, options, directory, &recovered))
     }
 
     /// Opens a database: repeats what the data file lacks, then rolls back what a crash cut off.
@@ -236,13 +241,16 @@ impl TxnSystem {
         let background_threads = engine.background_threads;
         let engine = open(disk.clone(), engine, &mut replay)?;
         key_sort::remove_left_files(&*disk)?;
-        let (found, unfinished, recovery_floor) = replay.finish()?;
+        let (mut recovered, mut unfinished) = replay.finish()?;
+        if options.sabotage == TxnSabotage::ForgetPrepared {
+            unfinished.extend(recovered.prepared.drain(..).map(|found| (found.xid, found.undo)));
+        }
         let directory = Directory::open(&engine)?;
-        let system =
-            TxnSystem::assemble(spilling, engine, background_threads, options, directory, &found, recovery_floor);
+        let system = TxnSystem::assemble(spilling, engine, background_threads, options, directory, &recovered);
         if system.options.sabotage != TxnSabotage::NoRecoveryUndo {
             recovery::roll_back(&system, unfinished)?;
         }
+        recovered.prepared.into_iter().try_for_each(|found| prepared::recovery::revive(&system, found))?;
         system.timeline.recovery_floor.store(u64::MAX, Ordering::Release);
         system.purge.mark_dropped_trees(&system)?;
         Ok(system)
@@ -254,16 +262,18 @@ impl TxnSystem {
         background_threads: bool,
         options: TxnOptions,
         directory: Directory,
-        found: &Found,
-        recovery_floor: Lsn,
+        recovered: &Recovered,
     ) -> Arc<TxnSystem> {
         let flushed = engine.flushed_lsn();
+        let found = &recovered.found;
+        let prepared = || recovered.prepared.iter();
+        let begins = prepared().map(|found| (found.xid, found.begin));
         let timeline = Arc::new(Timeline {
-            snapshots: Snapshots::new(found.next_xid, Csn(found.next_csn.0 - 1)),
+            snapshots: Snapshots::new(found.next_xid, Csn(found.next_csn.0 - 1), begins),
             durability: Durability::new(flushed),
             next_csn: AtomicU64::new(found.next_csn.0),
             next_tree: AtomicU64::new(found.next_tree),
-            recovery_floor: AtomicU64::new(recovery_floor.0),
+            recovery_floor: AtomicU64::new(recovered.floor.0),
             purged: AtomicBool::new(false),
             sabotage: options.sabotage,
         });
@@ -275,7 +285,7 @@ impl TxnSystem {
             told.durability.flushed(lsn, failed, &told.snapshots);
         }));
         Arc::new(TxnSystem {
-            xids: XidTable::new(found.next_xid),
+            xids: XidTable::new(found.next_xid, prepared().map(|found| found.xid)),
             undo: spilling.undo,
             sort_memory: spilling.sort_memory,
             next_owner: AtomicU64::new(1),
@@ -290,6 +300,7 @@ impl TxnSystem {
             row_queues: RowQueues::default(),
             wait_graph: WaitGraph::default(),
             publications: Publications::default(),
+            prepared: PreparedTransactions::default(),
             feed_room: Arc::default(),
             purge: Purge::new(!found.purged && options.sabotage != TxnSabotage::NoSweep),
             serial: Serial::default(),
@@ -312,7 +323,7 @@ impl TxnSystem {
     }
 
     /// Purges what can be purged, writes everything out and marks the database as cleanly closed. All transactions must
-    /// have ended.
+    /// have ended, but for those that are prepared.
     pub fn close(&self) -> Result<()> {
         while self.purge_step()? {}
         self.timeline.purged.store(self.purge.is_done(), Ordering::Release);
@@ -333,7 +344,7 @@ impl TxnSystem {
     /// As [`TxnSystem::begin`], for an owner that has no other transaction at the same time. It does not conflict with
     /// the advisory locks that it holds.
     pub fn begin_as(self: &Arc<Self>, owner: OwnerId, isolation: Isolation, read_only: bool) -> Transaction {
-        Transaction::begin(self, Running::new(owner), isolation, read_only)
+        Transaction::begin(self, Arc::new(Running::new(owner)), isolation, read_only)
     }
 
     /// The numbers that a snapshot does not see although lower ones have ended, in order, and the next number that will be
@@ -556,6 +567,15 @@ impl TxnSystem {
         &self.row_queues
     }
 
+    /// This layer's part of a checkpoint taken now.
+    pub(crate) fn checkpoint_payload(&self) -> Vec<u8> {
+        self.timeline.checkpoint().payload
+    }
+
+    pub(crate) fn prepared(&self) -> &PreparedTransactions {
+        &self.prepared
+    }
+
     pub(crate) fn feed_room(&self) -> &Arc<FeedRoom> {
         &self.feed_room
     }
@@ -601,6 +621,11 @@ impl TxnSystem {
     /// Who runs under `xid`; `None` when it has ended.
     pub(crate) fn running(&self, xid: Xid) -> Option<Arc<Running>> {
         self.active_shard(xid).read().get(&xid).cloned()
+    }
+
+    /// Enters who others meet under `xid`.
+    pub(crate) fn enter_running(&self, xid: Xid, running: &Arc<Running>) {
+        self.active_shard(xid).write().insert(xid, running.clone());
     }
 
     /// Gives the transaction its number.
@@ -660,6 +685,7 @@ impl TxnSystem {
         }
         order.unsynced.push_back((xid, end));
         self.xids.committed(xid, csn);
+        self.xids.prepared_ended(xid, XidStatus::Committed(csn));
         self.timeline.snapshots.committed(Some(xid), csn, end);
         self.run_hooks(hooks, csn, end);
         self.purge.push(csn, undo, marked_again);
@@ -702,7 +728,13 @@ impl TxnSystem {
     }
 
     /// Logs the end of an abort whose changes have all been put back (R2).
-    pub(crate) fn abort_end(&self, xid: Xid, credit: Reservation, undo: UndoChunks, marked_again: Vec<MarkedAgain>) {
+    pub(crate) fn abort_end(
+        &self,
+        xid: Xid,
+        credit: Reservation,
+        undo: UndoChunks,
+        marked_again: Vec<MarkedAgain>,
+    ) -> Lsn {
         let order = self.commit_order.lock();
         let csn = Csn(self.timeline.next_csn.fetch_add(1, Ordering::AcqRel));
         let end = if self.options.sabotage == TxnSabotage::NoAbortEnd {
@@ -712,11 +744,13 @@ impl TxnSystem {
             self.engine.append(record::ABORT_END, &record::encode_abort_end(xid, csn), credit)
         };
         self.xids.rolled_back(xid);
+        self.xids.prepared_ended(xid, XidStatus::RolledBack);
         self.timeline.snapshots.rolled_back(xid, csn, end);
         self.purge.push(csn, undo, marked_again);
         drop(order);
         self.timeline.durability.catch_up(end, &self.timeline.snapshots);
         self.rollbacks.fetch_add(1, Ordering::Relaxed);
+        end
     }
 
     /// As [`TxnSystem::abort_end`], for a transaction that a crash cut off and that is undone now.

@@ -12,8 +12,13 @@
 //!    memory nor disk.
 //! 3. At a commit: record appended, csn published, hooks run, then locks fall, then the session waits for the sync. At a
 //!    rollback: everything put back, end logged (R2), then locks fall.
-//! 4. What was learnt from a commit that is not synced yet is a dependency: it is waited for before the next snapshot,
+//! 4. A prepared transaction that is resumed ends by its commit or rollback, or stays prepared ([`two_phase`]).
+//! 5. What was learnt from a commit that is not synced yet is a dependency: it is waited for before the next snapshot,
 //!    before the end is reported, and before an error that is owed to it.
+
+mod two_phase;
+
+pub(crate) use two_phase::{Suspended, state_parts};
 
 use crate::definitions::Definition;
 use crate::error::{Result, TxnError};
@@ -22,7 +27,7 @@ use crate::growth::Growth;
 use crate::ids::{Csn, OwnerId, RowId, UndoPosition, Xid};
 use crate::publication::PublishHook;
 use crate::record::{self, CHANGE_OVERHEAD_BYTES, Change, ChangeKind};
-use crate::relation_lock::{LockTarget, RelationLock};
+use crate::relation_lock::{AdvisoryKey, LockTarget, RelationLock};
 use crate::row_lock::RowLock;
 use crate::serial::{Safety, Tracked};
 use crate::snapshot::Snapshot;
@@ -86,6 +91,10 @@ pub struct Transaction {
     end_depends_on: AtomicU64,
     held_relations: Vec<(u32, RelationLock)>,
     held_rows: Vec<(u32, RowId, RowLock)>,
+    /// Of a prepared transaction; others' are their sessions'.
+    held_advisory: Vec<(AdvisoryKey, RelationLock)>,
+    /// The identifier of a prepared transaction.
+    prepared: Option<String>,
     /// Rows whose key in a deferrable index another row may have, until they are asked for.
     doubts: Vec<(u32, RowId)>,
     /// The relation in whose queue this transaction has a place.
@@ -139,13 +148,13 @@ pub struct Commit {
 impl Transaction {
     pub(crate) fn begin(
         system: &Arc<TxnSystem>,
-        running: Running,
+        running: Arc<Running>,
         isolation: Isolation,
         read_only: bool,
     ) -> Transaction {
         Transaction {
             system: system.clone(),
-            running: Arc::new(running),
+            running,
             isolation,
             read_only,
             deferrable: false,
@@ -164,6 +173,8 @@ impl Transaction {
             end_depends_on: AtomicU64::new(0),
             held_relations: Vec::new(),
             held_rows: Vec::new(),
+            held_advisory: Vec::new(),
+            prepared: None,
             doubts: Vec::new(),
             queued: None,
             definitions: Vec::new(),
@@ -555,6 +566,16 @@ impl Transaction {
         self.feed.take().filter(|feed| !feed.is_empty())
     }
 
+    /// Takes changes back that nobody was told of after all.
+    pub fn keep_changes(&mut self, feed: Option<ChangeFeed>) {
+        self.feed = feed;
+    }
+
+    /// The relations that this transaction has locked, in whatever mode.
+    pub fn locked_relations(&self) -> impl Iterator<Item = u32> + '_ {
+        self.held_relations.iter().map(|(relation, _)| *relation)
+    }
+
     /// The relations that this transaction may have changed: those that it has locked as who writes to them does.
     pub fn written_relations(&self) -> Vec<u32> {
         if self.xid.is_none() {
@@ -595,7 +616,11 @@ impl Transaction {
         }
         let system = self.system.clone();
         let serial = self.tracked.clone().filter(|tracked| tracked.is_tracked());
-        let serial = serial.map(|tracked| system.serial().judge_commit(&tracked)).transpose()?;
+        let serial = match (&self.prepared, serial) {
+            (Some(_), Some(tracked)) => Some(system.serial().commit_judged(&tracked)),
+            (None, Some(tracked)) => Some(system.serial().judge_commit(&tracked)?),
+            (_, None) => None,
+        };
         self.finished = true;
         let mut hooks = std::mem::take(&mut self.on_commit);
         if !self.definitions.is_empty() {
@@ -617,6 +642,7 @@ impl Transaction {
             let csn = commit.csn.unwrap_or_else(|| system.newest_csn());
             serial.committed(csn, system.snapshots().newest_synced());
         }
+        self.prepared_ended(commit.durable_lsn);
         self.end();
         Ok(commit)
     }
@@ -641,7 +667,8 @@ impl Transaction {
             let credit = self.end_credit.take().expect("taken with the number");
             let undo = std::mem::replace(&mut self.undo, UndoWriter::new(self.system.undo().clone())).finish();
             let marked_again = std::mem::take(&mut self.marked_again);
-            self.system.abort_end(xid, credit, undo, marked_again);
+            let end = self.system.abort_end(xid, credit, undo, marked_again);
+            self.prepared_ended(Some(end));
         }
         self.on_commit.clear();
         for hook in std::mem::take(&mut self.on_rollback) {
@@ -651,10 +678,18 @@ impl Transaction {
         Ok(())
     }
 
+    /// Its end is in the log: the identifier is free once that is synced.
+    fn prepared_ended(&mut self, end: Option<Lsn>) {
+        if let Some(gid) = self.prepared.take() {
+            self.system.prepared().ended(&gid, end.unwrap_or(Lsn::ZERO));
+        }
+    }
+
     /// Locks fall, those who wait wake up.
     fn end(&mut self) {
         self.leave_queue();
         self.release_locks(0, 0);
+        self.release_advisory();
         self.leave_row_queue();
         if let Some((_, tracked)) = self.awaited.take() {
             self.system.serial().aborts(&tracked);
@@ -736,6 +771,13 @@ impl Transaction {
         }
     }
 
+    fn release_advisory(&mut self) {
+        let owner = self.owner();
+        for (key, mode) in self.held_advisory.drain(..) {
+            self.system.relation_locks().unlock(owner, LockTarget::Advisory(key), mode);
+        }
+    }
+
     /// It has got the row that it has waited for, or wants it no more: the next one's turn. For who gives a row up.
     pub fn leave_row_queue(&self) {
         if self.running.take_queues() {
@@ -752,6 +794,9 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
+        if self.put_back() {
+            return;
+        }
         if let Err(error) = self.roll_back_all() {
             tracing::error!(%error, owner = %self.running.owner, "a transaction could not be rolled back; the next start will");
         }
@@ -759,7 +804,7 @@ impl Drop for Transaction {
 }
 
 /// Log bytes that undoing a change takes at most.
-fn rollback_log_bytes(change: &Change<'_>) -> usize {
+pub(crate) fn rollback_log_bytes(change: &Change<'_>) -> usize {
     match change.kind {
         ChangeKind::RowInsertRun => run_undo_log_bytes(change.run_len() as usize),
         ChangeKind::IndexInsertRun => change.run_keys().map(|key| undo_log_bytes(key.len(), HEADER_BYTES)).sum(),

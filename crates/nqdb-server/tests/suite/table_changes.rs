@@ -97,6 +97,24 @@ async fn every_way_of_changing_rows_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_prepared_is_told_when_it_commits() {
+    let server = Server::start().await;
+    let (mut raw, mut other) = (Raw::connect(server.address()).await, Raw::connect(server.address()).await);
+    let setup = ["create table t (id int primary key)", "select nqdb_publish_table('t')", "listen \"table:t\""];
+    assert_eq!(hear(&mut raw, &setup).await, [""; 0]);
+    let prepare = [
+        "begin; insert into t values (1); prepare transaction 'kept'",
+        "begin; insert into t values (2); prepare transaction 'lost'",
+    ];
+    assert_eq!(hear(&mut other, &prepare).await, [""; 0]);
+    assert_eq!(hear(&mut raw, &["insert into t values (3)"]).await.len(), 1, "only its own");
+    assert_eq!(hear(&mut other, &["rollback prepared 'lost'"]).await, [""; 0]);
+    let heard = hear(&mut raw, &["commit prepared 'kept'", "select 1"]).await;
+    assert_eq!(heard, [r#"{"op":"insert","table":"t","key":{"id":1},"row":{"id":1}}"#]);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_rolled_back_or_unpublished_is_not_told() {
     let server = Server::start().await;
     let mut raw = Raw::connect(server.address()).await;

@@ -158,7 +158,14 @@ fn statement_kind(tokens: &Arc<Tokens>, own: Vec<TokenWithSpan>) -> SqlResult<St
         "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
             transaction::parse(&mut cursor).map(StatementKind::Transaction)
         }
-        "prepare" if cursor.peek_is(1, "transaction") => Err(SqlError::unsupported("PREPARE TRANSACTION")),
+        // A prepared statement may be called `transaction`.
+        "prepare"
+            if cursor.peek_is(1, "transaction")
+                && !cursor.peek_is(2, "as")
+                && !cursor.peek_is_symbol(2, &Token::LParen) =>
+        {
+            transaction::parse(&mut cursor).map(StatementKind::Transaction)
+        }
         "set" => session_commands::parse_set(&mut cursor),
         "show" => session_commands::parse_show(&mut cursor),
         "reset" => session_commands::parse_reset(&mut cursor),

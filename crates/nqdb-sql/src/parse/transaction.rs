@@ -1,6 +1,6 @@
-//! BEGIN, COMMIT, ROLLBACK, savepoints, and the modes of a transaction.
+//! BEGIN, COMMIT, ROLLBACK, two-phase commit, savepoints, and the modes of a transaction.
 
-use nqdb_sqlstate::{SqlError, SqlResult};
+use nqdb_sqlstate::SqlResult;
 use sqlparser::tokenizer::Token;
 
 use super::cursor::Cursor;
@@ -18,9 +18,12 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> SqlResult<TransactionStatement> 
             cursor.expect("transaction")?;
             TransactionStatement::Begin { start: true, modes: parse_modes(cursor, false)? }
         }
-        "commit" | "rollback" if cursor.peek_is(0, "prepared") => {
-            return Err(SqlError::unsupported(format!("{} PREPARED", first.to_ascii_uppercase())));
+        "prepare" => {
+            cursor.expect("transaction")?;
+            TransactionStatement::Prepare(cursor.string()?)
         }
+        "commit" if cursor.take("prepared") => TransactionStatement::CommitPrepared(cursor.string()?),
+        "rollback" if cursor.take("prepared") => TransactionStatement::RollbackPrepared(cursor.string()?),
         "commit" | "end" => {
             skip_noise(cursor);
             TransactionStatement::Commit { chain: parse_chain(cursor)? }

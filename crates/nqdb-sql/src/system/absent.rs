@@ -36,7 +36,6 @@ pub(super) static RELATIONS: &[&SystemRelation] = &[
     &PG_RANGE,
     &PG_AVAILABLE_EXTENSION_VERSIONS,
     &PG_AVAILABLE_EXTENSIONS,
-    &PG_PREPARED_XACTS,
     &PG_PUBLICATION_TABLES,
     &PG_SECLABELS,
     &PG_POLICIES,
@@ -302,14 +301,6 @@ relation! {
     {
         name: NAME nullable, default_version: TEXT nullable, installed_version: TEXT nullable,
         comment: TEXT nullable,
-    }
-}
-
-relation! {
-    PG_PREPARED_XACTS = "pg_prepared_xacts" 12090, row_type 12092, View, empty;
-    {
-        transaction: XID nullable, gid: TEXT nullable, prepared: TIMESTAMPTZ nullable, owner: NAME nullable,
-        database: NAME nullable,
     }
 }
 

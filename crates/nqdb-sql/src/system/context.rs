@@ -8,6 +8,7 @@ use nqdb_sqlstate::SqlResult;
 use nqdb_types::{Datum, Oid};
 
 use super::locks::LockedObject;
+use super::prepared_transactions::PreparedTransactionFacts;
 use super::realtime::{ChannelFacts, ConnectionFacts};
 use super::relation::SystemRow;
 use super::session_objects::SessionObjects;
@@ -31,6 +32,10 @@ pub trait SystemSession {
     }
     /// The locks that sessions hold and wait for.
     fn locks(&self) -> Vec<LockedObject> {
+        Vec::new()
+    }
+    /// The transactions that are prepared, of all databases.
+    fn prepared_transactions(&self) -> Vec<PreparedTransactionFacts> {
         Vec::new()
     }
     /// The channels of the session's database.

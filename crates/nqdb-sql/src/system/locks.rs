@@ -27,6 +27,8 @@ pub struct LockedObject {
     pub object: LockObject,
     /// The session that holds the lock or waits for it; none for the server's own work.
     pub pid: Option<i32>,
+    /// The number of the prepared transaction that holds the lock, if it is one.
+    pub prepared: Option<u64>,
     pub mode: &'static str,
     pub granted: bool,
 }
@@ -61,7 +63,10 @@ pub enum LockObject {
 
 fn locks(cx: &SystemContext<'_>, rows: &mut SystemRows<'_>) -> SqlResult<()> {
     cx.session.locks().into_iter().try_for_each(|lock| {
-        let transaction = text(&format!("{}/{}", lock.pid.unwrap_or(0), 1));
+        let transaction = match lock.prepared {
+            Some(xid) => text(&format!("-1/{}", xid as u32)),
+            None => text(&format!("{}/{}", lock.pid.unwrap_or(0), 1)),
+        };
         let row = LockRow {
             virtualtransaction: transaction.clone(),
             pid: lock.pid.map_or(Datum::Null, int4),

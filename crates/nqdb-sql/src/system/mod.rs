@@ -38,6 +38,7 @@ mod namespace;
 mod object_identity;
 mod object_name;
 mod operator;
+mod prepared_transactions;
 mod privilege;
 mod procedure;
 mod query_text;
@@ -78,6 +79,7 @@ pub(crate) use expression_text::expression_text;
 pub use locks::{LockObject, LockedObject};
 pub use object_identity::{object_identity, object_kind};
 pub use object_name::{expect_schema_usage, object_name, object_number, relation_name, type_name};
+pub use prepared_transactions::PreparedTransactionFacts;
 pub use privilege::has_privilege;
 pub use realtime::{ChannelFacts, ConnectionFacts};
 pub(crate) use relation::Source;
@@ -115,6 +117,7 @@ static RELATIONS: &[&[&SystemRelation]] = &[
     database::RELATIONS,
     role::RELATIONS,
     session_state::RELATIONS,
+    prepared_transactions::RELATIONS,
     session_objects::RELATIONS,
     locks::RELATIONS,
     realtime::RELATIONS,

@@ -30,7 +30,7 @@ mod take;
 
 pub use self::chain::{BackupLink, Verified, open_link, verify};
 pub use self::manifest::{Base, Manifest, ManifestFile};
-pub use self::restore::{LaidOut, RestoreSource, Until, complete, lay_out};
+pub use self::restore::{LaidOut, RestoreSource, Until, complete, lay_out, renew_log};
 pub use self::take::{BackupRequest, Progress};
 
 pub(crate) use self::take::take;

@@ -4,8 +4,9 @@
 //!    under a name that no server looks for.
 //! 2. The layer above opens that like a database after a crash (`Engine::open_restored`), ends what was under way, and closes
 //!    it cleanly.
-//! 3. [`complete`] gives it a system id of its own, by a log that begins with a checkpoint behind everything so far, and
-//!    then its name.
+//! 3. [`renew_log`] gives it a system id of its own, by a log that begins with a checkpoint behind everything so far.
+//! 4. What is to be in that log, the layer above writes: it opens the database once more, and closes it cleanly.
+//! 5. [`complete`] gives it its name.
 //!
 //! Cut off anywhere, it leaves no database, and is done again in an empty directory.
 
@@ -124,8 +125,8 @@ fn lay_out_superblock(newest: &Manifest, end: Lsn, target: &dyn Disk) -> Result<
     target.sync_dir("")
 }
 
-/// Gives a laid out database, which was opened and closed cleanly, an id and its name. The random id by default.
-pub fn complete(target: &Arc<dyn Disk>, system_id: Option<u64>) -> Result<()> {
+/// Gives a laid out database, which was opened and closed cleanly, an id and a log of its own. The random id by default.
+pub fn renew_log(target: &Arc<dyn Disk>, system_id: Option<u64>) -> Result<()> {
     let old = SuperblockFile::open(&**target, SUPERBLOCK_RESTORING_PATH)?.current;
     let (end, record) = last_checkpoint(target, &old)?;
     for name in target.list(WAL_DIR)? {
@@ -150,6 +151,11 @@ pub fn complete(target: &Arc<dyn Disk>, system_id: Option<u64>) -> Result<()> {
         clean_end,
     };
     SuperblockFile::create(&**target, SUPERBLOCK_RESTORING_PATH, superblock)?;
+    Ok(())
+}
+
+/// Gives a database whose log is its own its name.
+pub fn complete(target: &Arc<dyn Disk>) -> Result<()> {
     target.rename(SUPERBLOCK_RESTORING_PATH, SUPERBLOCK_PATH)?;
     target.sync_dir("")
 }

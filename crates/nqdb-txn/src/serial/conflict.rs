@@ -2,7 +2,7 @@
 //!
 //! `T1 -> T2 -> T3` is dangerous when T3 has committed before both others; when T1 writes nothing, only if T3 had
 //! committed before T1 took its snapshot. The one in the middle, the pivot, fails: its retry will see what T3 did. If it has
-//! committed already, the one that acts fails in its place.
+//! committed already, the one that acts fails in its place. A prepared transaction counts as committed here.
 
 use super::reads::Stored;
 use super::{SerialId, State, failure};
@@ -22,7 +22,7 @@ impl State {
         }
         if other.has_old_writer {
             // The summarised one has committed first, before nobody knows whom.
-            if other.committed.is_some() {
+            if other.settled().is_some() {
                 return Err(failure(format!("conflict out to old pivot {xid}")));
             }
             self.doom(writer);
@@ -88,12 +88,12 @@ impl State {
     /// Enters the edge from `reader` to `writer`, unless the one of them that acts has to fail because of it.
     fn add_edge(&mut self, reader: SerialId, writer: SerialId, acting: SerialId) -> Result<()> {
         if self.is_dangerous(reader, writer) {
-            let (committed, xid) =
-                self.txns.get(&writer).map_or((false, None), |writer| (writer.committed.is_some(), writer.xid));
+            let (settled, xid) =
+                self.txns.get(&writer).map_or((false, None), |writer| (writer.settled().is_some(), writer.xid));
             if acting == writer {
                 return Err(failure("identification as a pivot, during write"));
             }
-            if committed {
+            if settled {
                 let xid = xid.unwrap_or_default();
                 return Err(failure(format!("conflict out to pivot {xid}, during read")));
             }
@@ -118,7 +118,7 @@ impl State {
         // reader -> writer -> third, which has committed before both.
         let is_before = |third: Csn, end: Option<Csn>| end.is_none_or(|end| third <= end);
         let third_is_first = |third: &SerialId| {
-            let third = self.txns.get(third).and_then(|third| third.committed);
+            let third = self.txns.get(third).and_then(|third| third.settled());
             third.is_some_and(|third| {
                 is_before(third, own.committed)
                     && is_before(third, other.committed)
@@ -129,7 +129,7 @@ impl State {
             return true;
         }
         // somebody -> reader -> writer, which has committed first.
-        let Some(end) = other.committed.filter(|_| !own.is_read_only()) else { return false };
+        let Some(end) = other.settled().filter(|_| !own.is_read_only()) else { return false };
         let comes_late = |first: &SerialId| {
             self.txns.get(first).is_some_and(|first| {
                 !first.is_doomed
@@ -165,6 +165,10 @@ impl State {
             near.committed.is_none() && !near.is_doomed && near.readers.iter().any(is_far)
         };
         let pivots: Vec<SerialId> = own.readers.iter().filter(is_pivot).copied().collect();
+        let is_prepared = |pivot: &SerialId| self.txns.get(pivot).is_some_and(|pivot| pivot.prepared.is_some());
+        if pivots.iter().any(is_prepared) {
+            return Err(failure("commit attempt with conflict in from prepared pivot"));
+        }
         for pivot in pivots {
             self.doom(pivot);
         }

@@ -23,7 +23,10 @@
 //!    counts by the table, and that they had edges is remembered by those at the other end.
 //! 4. Only what is forgotten makes somebody fail without need; nobody fails because a table of this module is full.
 //! 5. A transaction that rolls back is forgotten at once. What it read before a savepoint it went back to counts on.
-//! 6. Transactions of other levels are not known here: they neither leave records nor look for them.
+//! 6. A prepared transaction was judged when it was prepared, and counts as committed then where that makes others fail; it never
+//!    fails itself. After a restart its edges are gone: it counts as having some on both sides, so that who meets its
+//!    writes fails, and as having read all of the tables that it has read of.
+//! 7. Transactions of other levels are not known here: they neither leave records nor look for them.
 //!
 //! Sources: Cahill, Röhm, Fekete, "Serializable Isolation for Snapshot Databases" (SIGMOD 2008); Ports, Grittner,
 //! "Serializable Snapshot Isolation in PostgreSQL" (VLDB 2012), for the commit-order and read-only rules.
@@ -35,6 +38,7 @@ mod safety;
 use self::reads::{Reads, Stored};
 use crate::error::{Result, TxnError};
 use crate::ids::{Csn, Xid};
+use crate::prepared::SerialState;
 use crate::system::TxnSystem;
 use crate::view::Registered;
 use crate::wait::Running;
@@ -103,6 +107,8 @@ struct Member {
     /// It has to fail: another one has found that it is in the middle of a dangerous structure.
     is_doomed: bool,
     committed: Option<Csn>,
+    /// The newest csn when it was prepared.
+    prepared: Option<Csn>,
     /// Of a committed one: the first commit among those that it has an edge to and that committed before it.
     earliest_out: Option<Csn>,
     /// Who has not seen what this one wrote.
@@ -120,6 +126,32 @@ struct Member {
 }
 
 impl Member {
+    fn new(running: Arc<Running>, snapshot: Csn, read_only: bool) -> Member {
+        Member {
+            running,
+            snapshot,
+            xid: None,
+            declared_read_only: read_only,
+            has_written: false,
+            is_doomed: false,
+            committed: None,
+            prepared: None,
+            earliest_out: None,
+            readers: BTreeSet::new(),
+            writers: BTreeSet::new(),
+            has_old_reader: false,
+            has_old_writer: false,
+            watched: BTreeSet::new(),
+            is_unsafe: false,
+            tables: BTreeSet::new(),
+        }
+    }
+
+    /// From when on its commit is certain, if it is.
+    fn settled(&self) -> Option<Csn> {
+        self.prepared.or(self.committed)
+    }
+
     /// It writes nothing: it was declared so, or has committed without having written.
     fn is_read_only(&self) -> bool {
         self.declared_read_only || (self.committed.is_some() && !self.has_written)
@@ -155,23 +187,7 @@ impl Serial {
         let snapshot = registered.snapshot().csn;
         state.next += 1;
         let id = SerialId(state.next);
-        let mut member = Member {
-            running: running.clone(),
-            snapshot,
-            xid: None,
-            declared_read_only: read_only,
-            has_written: false,
-            is_doomed: false,
-            committed: None,
-            earliest_out: None,
-            readers: BTreeSet::new(),
-            writers: BTreeSet::new(),
-            has_old_reader: false,
-            has_old_writer: false,
-            watched: BTreeSet::new(),
-            is_unsafe: false,
-            tables: BTreeSet::new(),
-        };
+        let mut member = Member::new(running.clone(), snapshot, read_only);
         if read_only {
             state.watch_writers(id, &mut member);
         }
@@ -261,6 +277,46 @@ impl Serial {
         Ok(Committing { state, id: tracked.id })
     }
 
+    /// As [`Serial::judge_commit`], for one that was judged when it was prepared.
+    pub(crate) fn commit_judged(&self, tracked: &Tracked) -> Committing<'_> {
+        Committing { state: self.state.lock(), id: tracked.id }
+    }
+
+    /// What a prepared transaction's state has to say of it; `None` when it is not tracked.
+    pub(crate) fn state_of(&self, tracked: &Tracked) -> Option<SerialState> {
+        let state = self.state.lock();
+        let member = state.txns.get(&tracked.id)?;
+        let tables = member.tables.iter().copied().collect();
+        Some(SerialState { read_only: member.declared_read_only, has_written: member.has_written, tables })
+    }
+
+    /// A prepared transaction goes on under another owner.
+    pub(crate) fn hand_over(&self, tracked: &Tracked, heir: &Arc<Running>) {
+        if let Some(member) = self.state.lock().txns.get_mut(&tracked.id) {
+            member.running = heir.clone();
+        }
+    }
+
+    /// Enters a transaction that was prepared before the start, before any other begins.
+    pub(crate) fn revive(&self, running: &Arc<Running>, xid: Xid, known: &SerialState) -> Arc<Tracked> {
+        let mut state = self.state.lock();
+        state.next += 1;
+        let id = SerialId(state.next);
+        let mut member = Member::new(running.clone(), Csn(0), known.read_only);
+        member.xid = Some(xid);
+        member.has_written = known.has_written;
+        member.prepared = Some(Csn(0));
+        (member.has_old_reader, member.has_old_writer) = (true, !known.read_only);
+        member.tables = known.tables.iter().copied().collect();
+        for table in &known.tables {
+            state.reads.add(id, *table, Predicate::Whole);
+        }
+        state.by_xid.insert(xid, id);
+        state.active.insert((member.snapshot, id));
+        state.txns.insert(id, member);
+        Arc::new(Tracked { id, is_tracked: AtomicBool::new(true) })
+    }
+
     /// The transaction is going to roll back: nothing it did counts any longer.
     pub(crate) fn aborts(&self, tracked: &Tracked) {
         let mut state = self.state.lock();
@@ -277,8 +333,10 @@ impl Serial {
     pub(crate) fn facts(&self, synced: Csn) -> Vec<ReadFacts> {
         let mut state = self.state.lock();
         state.forget_old(synced);
-        let process =
-            |id: SerialId| state.txns.get(&id).map(|member| member.running.process_id.load(Ordering::Relaxed));
+        let process = |id: SerialId| {
+            let process = state.txns.get(&id).map(|member| member.running.process_id.load(Ordering::Relaxed));
+            process.filter(|process| *process != 0)
+        };
         state.reads.facts(&process)
     }
 }
@@ -290,6 +348,13 @@ pub(crate) struct Committing<'a> {
 }
 
 impl Committing<'_> {
+    /// Its commit is certain from now on; `newest` is the newest csn.
+    pub(crate) fn prepared(mut self, newest: Csn) {
+        if let Some(member) = self.state.txns.get_mut(&self.id) {
+            member.prepared = Some(newest);
+        }
+    }
+
     pub(crate) fn committed(mut self, csn: Csn, synced: Csn) {
         self.state.committed(self.id, csn);
         self.state.forget_old(synced);

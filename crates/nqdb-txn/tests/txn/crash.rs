@@ -1,10 +1,10 @@
 //! Power cuts at any write, sync, rename or allocation of a random workload, and of the recovery after it.
 //!
-//! After each: what was acknowledged is there, what is there is the state after some commit, index and rows agree, and
-//! after purge nothing is left over. Each recovery rule, broken on purpose, is noticed by the same campaign.
+//! After each: what was acknowledged is there, what is there is the state after some commit, what was prepared and not
+//! ended is prepared and can be ended, index and rows agree, and after purge nothing is left over. Each recovery rule, broken on purpose, is noticed by the same campaign.
 
 use crate::bed::*;
-use crate::model::{Mix, Model, State};
+use crate::model::{Mix, Model, Outcome, Prepared, State, state_after};
 use nqdb_storage::Options;
 use nqdb_storage::disk::{Call, CrashMode, Fault, SimDisk};
 use nqdb_txn::*;
@@ -28,8 +28,18 @@ fn options() -> Options {
 
 const MIX: Mix = Mix { ids: 40, large_one_in: 25, writes_back: true };
 
-/// Runs a workload until the disk fails at its `n`-th change (or to the end). Answers with what may be found afterwards.
-fn run_until(disk: &Arc<SimDisk>, seed: u64, n: Option<u64>, sabotage: TxnSabotage) -> (Vec<State>, usize) {
+/// What may be found after a power cut.
+struct Expected {
+    commits: Vec<State>,
+    /// The newest state that was acknowledged.
+    acknowledged: usize,
+    prepared: Vec<Prepared>,
+    /// The log was known to be durable up to here.
+    durable: Lsn,
+}
+
+/// Runs a workload until the disk fails at its `n`-th change (or to the end).
+fn run_until(disk: &Arc<SimDisk>, seed: u64, n: Option<u64>, sabotage: TxnSabotage) -> Expected {
     let bed = Bed::on(disk.clone(), options(), TxnOptions { sabotage, ..txn_options() });
     if let Some(n) = n {
         disk.fail_at(Call::Change, disk.calls(Call::Change) + n, Fault::CrashHere);
@@ -41,7 +51,46 @@ fn run_until(disk: &Arc<SimDisk>, seed: u64, n: Option<u64>, sabotage: TxnSabota
         }
     }
     model.note_synced();
-    (std::mem::take(&mut model.commits), model.synced)
+    let durable = model.bed.system.engine().flushed_lsn();
+    let (commits, prepared) = (std::mem::take(&mut model.commits), std::mem::take(&mut model.prepared));
+    Expected { commits, acknowledged: model.synced, prepared, durable }
+}
+
+impl Expected {
+    /// Checks which transactions are prepared when the table is in the state with this number, and ends them. Gives the
+    /// state after that.
+    fn end_prepared(&self, bed: &Bed, position: usize, rng: &mut StdRng) -> State {
+        let found: Vec<String> = bed.system.prepared_transactions().into_iter().map(|facts| facts.label.gid).collect();
+        let mut state = self.commits[position].clone();
+        for prepared in &self.prepared {
+            let has_ended = match prepared.outcome {
+                Outcome::Pending => Some(false),
+                Outcome::Committed(Some(number), _) => Some(number <= position),
+                Outcome::Committed(None, end) | Outcome::RolledBack(end) => (end <= self.durable).then_some(true),
+            };
+            let may_be_absent = prepared.end > self.durable || has_ended != Some(false);
+            let is_found = found.contains(&prepared.gid);
+            assert!(is_found || may_be_absent, "transaction {} is not prepared any more", prepared.gid);
+            assert!(!is_found || has_ended != Some(true), "transaction {} is prepared again", prepared.gid);
+            if is_found {
+                let txn = bed.system.resume_prepared(&prepared.gid, |_| Ok(())).expect("it is prepared");
+                if rng.random_bool(0.5) {
+                    bed.commit(txn);
+                    state = state_after(&state, 0, &prepared.log);
+                } else {
+                    txn.rollback_prepared().expect("the disk is sound");
+                }
+            }
+        }
+        assert!(found.iter().all(|gid| self.prepared.iter().any(|prepared| prepared.gid == *gid)), "{found:?}");
+        state
+    }
+}
+
+/// Whether the table holds this.
+fn is_found(state: &State, found: &[(RowId, Row)]) -> bool {
+    state.len() == found.len()
+        && state.iter().zip(found).all(|((id, (_, row)), found)| (id, row) == (&found.0, &found.1))
 }
 
 fn mode(rng: &mut StdRng) -> CrashMode {
@@ -58,7 +107,7 @@ fn crash_once(seed: u64, sabotage: TxnSabotage) {
     let mut rng = StdRng::seed_from_u64(seed);
     let disk = Arc::new(SimDisk::new());
     let n = rng.random_range(1..400);
-    let (commits, acknowledged) = run_until(&disk, seed, Some(n), sabotage);
+    let expected = run_until(&disk, seed, Some(n), sabotage);
     let mut disk = Arc::new(disk.crash(mode(&mut rng)));
     let with = TxnOptions { sabotage, ..txn_options() };
     for _ in 0..rng.random_range(0..3) {
@@ -74,16 +123,18 @@ fn crash_once(seed: u64, sabotage: TxnSabotage) {
     }
     let bed = Bed::open(disk, options(), with).expect("a crashed database opens");
     let found: Vec<(RowId, Row)> = bed.rows_with_ids(&bed.system.latest_view());
-    let matches = |state: &State| {
-        state.len() == found.len()
-            && state.iter().zip(&found).all(|((id, (_, row)), found)| (id, row) == (&found.0, &found.1))
-    };
-    let position = commits.iter().rposition(matches);
+    let position = expected.commits.iter().rposition(|state| is_found(state, &found));
     let position =
         position.unwrap_or_else(|| panic!("what was recovered is not the state after any commit: {found:?}"));
+    let acknowledged = expected.acknowledged;
     assert!(position >= acknowledged, "state {position} was recovered, {acknowledged} was acknowledged");
+    bed.check();
+    let state = expected.end_prepared(&bed, position, &mut rng);
+    bed.system.engine().flush_log().expect("the disk is sound");
+    let found = bed.rows_with_ids(&bed.system.latest_view());
+    assert!(is_found(&state, &found), "what was prepared is not what was to be: {found:?}");
     bed.check_nothing_leaked();
-    let mut model = Model::resume(bed, seed ^ 1, MIX, commits[position].clone());
+    let mut model = Model::resume(bed, seed ^ 1, MIX, state);
     for _ in 0..60 {
         model.step().expect("the disk is sound");
     }
@@ -114,6 +165,7 @@ fn each_broken_rule_is_noticed() {
         TxnSabotage::NoFloor,
         TxnSabotage::NoSweep,
         TxnSabotage::VisibleBeforeSync,
+        TxnSabotage::ForgetPrepared,
     ];
     let missed: Vec<TxnSabotage> = rules.into_iter().filter(|rule| !noticed(*rule)).collect();
     std::panic::set_hook(quiet);

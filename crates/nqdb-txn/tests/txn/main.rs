@@ -7,5 +7,6 @@ mod crash;
 mod histories;
 mod limits;
 mod model;
+mod prepared;
 mod serializable;
 mod threads;

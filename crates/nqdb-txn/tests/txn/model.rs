@@ -40,6 +40,39 @@ pub struct Model {
     /// The newest state that is known to be synced, hence acknowledged.
     pub synced: usize,
     old_views: Vec<(ReadView, Vec<(RowId, Row)>)>,
+    /// Transactions that were prepared, ended or not.
+    pub prepared: Vec<Prepared>,
+}
+
+/// A transaction that was prepared.
+#[derive(Clone)]
+pub struct Prepared {
+    pub gid: String,
+    pub log: Vec<(RowId, Option<Row>)>,
+    /// Where its state ends in the log.
+    pub end: Lsn,
+    pub outcome: Outcome,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    Pending,
+    /// By the commit with this number, if it has changed anything; the log says so from the position on.
+    Committed(Option<usize>, Lsn),
+    RolledBack(Lsn),
+}
+
+/// The table after the commit with this number, of a transaction that has written so.
+pub fn state_after(before: &State, number: usize, log: &[(RowId, Option<Row>)]) -> State {
+    let mut state = before.clone();
+    for (row_id, row) in log {
+        match row {
+            Some(row) => state.insert(*row_id, (number, row.clone())),
+            None => state.remove(row_id),
+        };
+    }
+    state
 }
 
 struct Slot {
@@ -82,6 +115,7 @@ impl Model {
             ends: vec![Lsn(0)],
             synced: 0,
             old_views: Vec::new(),
+            prepared: Vec::new(),
         }
     }
 
@@ -109,8 +143,10 @@ impl Model {
             60..68 => self.read(slot),
             68..73 => self.savepoint(slot),
             73..77 => self.rollback_to(slot),
-            77..87 => self.commit(slot),
-            87..90 => self.rollback(slot),
+            77..83 => self.commit(slot),
+            83..86 => self.prepare(slot),
+            86..88 => self.end_prepared(),
+            88..90 => self.rollback(slot),
             90..93 => self.flush(),
             93..95 => self.old_view(),
             95..98 => {
@@ -178,7 +214,7 @@ impl Model {
         let newest = self.commits.last().expect("never empty");
         let (mut may_wait, mut refused) = (false, false);
         let mut row_ids: Vec<RowId> = newest.keys().copied().collect();
-        row_ids.extend(self.slots.iter().flatten().flat_map(|slot| slot.log.iter().map(|(row_id, _)| *row_id)));
+        row_ids.extend(self.writers().flat_map(|writer| self.log_of(writer).iter().map(|(row_id, _)| *row_id)));
         for row_id in row_ids {
             if Some(row_id) == own_row {
                 continue;
@@ -186,8 +222,8 @@ impl Model {
             let committed = newest.get(&row_id).map(|(_, row)| row);
             match self.writer_of(row_id) {
                 Some(writer) if writer != slot => {
-                    let it = self.slots[writer].as_ref().expect("a writer runs");
-                    let own = it.log.iter().filter(|(other, _)| *other == row_id).filter_map(|(_, row)| row.as_ref());
+                    let log = self.log_of(writer).iter();
+                    let own = log.filter(|(other, _)| *other == row_id).filter_map(|(_, row)| row.as_ref());
                     may_wait |= own.chain(committed).any(|row| row.0 == id);
                 }
                 Some(_) => {
@@ -201,8 +237,21 @@ impl Model {
     }
 
     fn writer_of(&self, row_id: RowId) -> Option<usize> {
-        let wrote = |slot: &Option<Slot>| slot.as_ref().is_some_and(|it| it.log.iter().any(|(id, _)| *id == row_id));
-        self.slots.iter().position(wrote)
+        self.writers().find(|writer| self.log_of(*writer).iter().any(|(id, _)| *id == row_id))
+    }
+
+    /// Those who may have written: the slots, and behind them the prepared transactions.
+    fn writers(&self) -> std::ops::Range<usize> {
+        0..SLOT_COUNT + self.prepared.len()
+    }
+
+    /// What an unfinished transaction has written.
+    fn log_of(&self, writer: usize) -> &[(RowId, Option<Row>)] {
+        match writer.checked_sub(SLOT_COUNT).map(|at| &self.prepared[at]) {
+            Some(prepared) if prepared.outcome == Outcome::Pending => &prepared.log,
+            Some(_) => &[],
+            None => self.slots[writer].as_ref().map_or(&[], |slot| &slot.log),
+        }
     }
 
     fn insert(&mut self, slot: usize) -> Result<()> {
@@ -378,20 +427,52 @@ impl Model {
 
     fn commit(&mut self, slot: usize) -> Result<()> {
         let it = self.slots[slot].take().expect("running");
-        let mut state = self.commits.last().expect("never empty").clone();
-        let number = self.commits.len();
         let commit = it.txn.commit()?;
-        if it.log.is_empty() {
+        if !it.log.is_empty() {
+            self.note_commit(&it.log, commit.durable_lsn.expect("rows were written"));
+        }
+        Ok(())
+    }
+
+    fn note_commit(&mut self, log: &[(RowId, Option<Row>)], end: Lsn) {
+        let state = state_after(self.commits.last().expect("never empty"), self.commits.len(), log);
+        self.commits.push(state);
+        self.ends.push(end);
+    }
+
+    fn prepare(&mut self, slot: usize) -> Result<()> {
+        let it = self.slots[slot].take().expect("running");
+        let gid = format!("{}", self.prepared.len());
+        let label = PreparedLabel { gid: gid.clone(), database: 5, role: 10, prepared_micros: 0 };
+        let end = it.txn.prepare_transaction(label, Vec::new(), 1_000_000)?;
+        self.prepared.push(Prepared { gid, log: it.log, end, outcome: Outcome::Pending });
+        Ok(())
+    }
+
+    /// Ends a prepared transaction one way or the other.
+    fn end_prepared(&mut self) -> Result<()> {
+        let pending = (0..self.prepared.len()).filter(|at| self.prepared[*at].outcome == Outcome::Pending);
+        let pending: Vec<usize> = pending.collect();
+        if pending.is_empty() {
             return Ok(());
         }
-        for (row_id, row) in it.log {
-            match row {
-                Some(row) => state.insert(row_id, (number, row)),
-                None => state.remove(&row_id),
-            };
+        let at = pending[self.rng.random_range(0..pending.len())];
+        if self.prepared[at].end > self.bed.system.engine().flushed_lsn() {
+            self.flush()?;
         }
-        self.commits.push(state);
-        self.ends.push(commit.durable_lsn.expect("rows were written"));
+        let txn = self.bed.system.resume_prepared(&self.prepared[at].gid, |_| Ok(()))?;
+        let outcome = if self.rng.random_bool(0.6) {
+            let commit = txn.commit()?;
+            let end = commit.durable_lsn.expect("it has a number");
+            let log = self.prepared[at].log.clone();
+            if !log.is_empty() {
+                self.note_commit(&log, end);
+            }
+            Outcome::Committed((!log.is_empty()).then_some(self.commits.len() - 1), end)
+        } else {
+            Outcome::RolledBack(txn.rollback_prepared()?)
+        };
+        self.prepared[at].outcome = outcome;
         Ok(())
     }
 
@@ -425,6 +506,9 @@ impl Model {
             }
         }
         self.old_views.clear();
+        while self.prepared.iter().any(|prepared| prepared.outcome == Outcome::Pending) {
+            self.end_prepared()?;
+        }
         self.flush()?;
         let expected: Vec<(RowId, Row)> =
             self.commits[self.synced].iter().map(|(row_id, (_, row))| (*row_id, row.clone())).collect();

@@ -82,6 +82,7 @@ pub fn configuration(directory: &Path) -> Configuration {
         http_listen: HttpListen::Off,
         memory_bytes: MEMORY_BYTES,
         max_connections: 20,
+        max_prepared_transactions: 10,
         log_archive: None,
         unix_socket_dir: None,
         tls: None,
