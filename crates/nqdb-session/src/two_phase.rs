@@ -2,7 +2,8 @@
 //!
 //! PREPARE takes the transaction away from its session, with all that a commit would do before its record: deferred
 //! constraints are checked, settings stay set. What only the session itself could finish is refused: temporary objects,
-//! LISTEN and NOTIFY, cursors WITH HOLD. Who follows a changed table is told at COMMIT PREPARED.
+//! LISTEN and NOTIFY, cursors WITH HOLD. Who follows a changed table is told at COMMIT PREPARED. What a durable channel
+//! keeps is written by the session that says it: changes for one are refused too.
 
 use nqdb_sql::exec::CommandTag;
 use nqdb_sql::integrity::Selection;
@@ -13,6 +14,7 @@ use nqdb_sqlstate::{
 use nqdb_txn::{AdvisoryKey, PreparedFacts, PreparedLabel, RelationLock, RowChange, Transaction};
 
 use crate::block::Block;
+use crate::kept_channels::Told;
 use crate::portal::Hold;
 use crate::session::Session;
 
@@ -58,6 +60,10 @@ impl Session {
         if self.has_locked_temporary_objects() {
             return Err(cannot_prepare("a transaction that has operated on temporary objects"));
         }
+        if let Some(open) = &self.open {
+            let written = open.txn.written_relations();
+            self.expect_not_kept("PREPARE", &written)?;
+        }
         if gid.len() > GID_BYTES_MAX {
             let message = format!("transaction identifier \"{gid}\" is too long");
             return Err(SqlError::new(INVALID_PARAMETER_VALUE, message));
@@ -68,6 +74,20 @@ impl Session {
         self.surroundings.advisory.borrow().of_transaction().ok_or_else(|| {
             cannot_prepare("while holding both session-level and transaction-level locks on the same object")
         })
+    }
+
+    /// 0A000 when changes of one of the tables go to a durable channel.
+    fn expect_not_kept(&mut self, action: &str, written: &[u32]) -> SqlResult<()> {
+        let catalog = self.catalog_view();
+        let published =
+            written.iter().filter_map(|table| catalog.table_by_oid(*table)).filter(|it| it.published.is_some());
+        match published.into_iter().find(|table| catalog.channel(&table.change_channel()).is_some()) {
+            Some(table) => {
+                let what = format!("a transaction that has changed table \"{}\", whose channel is durable", table.name);
+                Err(SqlError::new(FEATURE_NOT_SUPPORTED, format!("cannot {action} {what}")))
+            }
+            None => Ok(()),
+        }
     }
 
     fn has_locked_temporary_objects(&mut self) -> bool {
@@ -115,12 +135,15 @@ impl Session {
     pub(crate) async fn commit_prepared(&mut self, gid: &str) -> SqlResult<CommandTag> {
         self.refuse_in_block("COMMIT PREPARED")?;
         let (mut txn, is_recovered) = self.take_prepared(gid)?;
+        // The channel may have become durable since.
+        self.expect_not_kept("COMMIT", &txn.written_relations())?;
         if is_recovered {
             self.note_lost_changes(&mut txn);
         }
         let changes = txn.take_changes();
         let messages = changes.as_ref().map(|changes| self.tell_changes(changes)).unwrap_or_default();
-        let publication = match self.surroundings.notifications.borrow_mut().take_publication(messages) {
+        let told = Told { table_changes: messages, ..Told::default() };
+        let publication = match self.surroundings.notifications.borrow_mut().take_publication(told) {
             Ok(publication) => publication,
             Err(error) => {
                 // It stays prepared, with all there is to tell.

@@ -111,6 +111,26 @@ async fn what_was_prepared_is_told_when_it_commits() {
     assert_eq!(hear(&mut other, &["rollback prepared 'lost'"]).await, [""; 0]);
     let heard = hear(&mut raw, &["commit prepared 'kept'", "select 1"]).await;
     assert_eq!(heard, [r#"{"op":"insert","table":"t","key":{"id":1},"row":{"id":1}}"#]);
+
+    // A durable channel keeps what is said before it is told.
+    let heard = hear(&mut other, &["begin; insert into t values (5); prepare transaction 'early'"]).await;
+    assert_eq!(heard, [""; 0]);
+    assert_eq!(hear(&mut other, &["select nqdb_create_channel('table:t')"]).await, [""; 0]);
+    let heard = hear(
+        &mut other,
+        &[
+            "begin; insert into t values (6); prepare transaction 'late'",
+            "commit prepared 'early'",
+            "rollback prepared 'late'",
+        ],
+    )
+    .await;
+    let [late, early, gone] = heard.as_slice() else { panic!("{heard:?}") };
+    assert!(late.contains("0A000") && late.contains("cannot PREPARE a transaction"), "{late}");
+    assert!(early.contains("0A000") && early.contains("cannot COMMIT a transaction"), "{early}");
+    assert!(gone.contains("42704"), "{gone}");
+    assert_eq!(hear(&mut other, &["select nqdb_drop_channel('table:t')"]).await, [""; 0]);
+    assert_eq!(hear(&mut other, &["commit prepared 'early'"]).await, [""; 0]);
     server.stop().await;
 }
 
