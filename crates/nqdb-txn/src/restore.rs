@@ -31,6 +31,16 @@ pub struct Restored {
     pub end: Lsn,
 }
 
+/// A backup is the state at its end: an earlier moment cannot be had from it, whatever its log tells of commits.
+fn expect_not_before(source: RestoreSource<'_>, target: RestoreTarget) -> Result<()> {
+    match (target, source.chain.last()) {
+        (RestoreTarget::Time(wanted), Some(newest)) if wanted < newest.manifest.ended_micros => {
+            Err(StorageError::refused("the backup is of a later moment: an older backup is needed").into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes a database in an empty directory. It has a new system id; `system_id` chooses it.
 pub fn restore(
     source: RestoreSource<'_>,
@@ -39,6 +49,7 @@ pub fn restore(
     engine: Options,
     options: TxnOptions,
 ) -> Result<Restored> {
+    expect_not_before(source, target)?;
     let system_id = engine.system_id;
     let mut is_after = |kind: u8, payload: &[u8]| match target {
         RestoreTarget::Time(wanted) if kind == COMMIT => {
