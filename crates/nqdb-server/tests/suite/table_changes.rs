@@ -364,6 +364,7 @@ async fn who_follows_is_told_when_a_table_is_told_of_no_longer() {
         assert!(socket.ask(&subscribe).await.contains("epoch"));
         let mut bare = Socket::open(address, &format!("/listen/{channel}?user=ada&database=postgres")).await;
         let mut events = ask(address, &format!("/sse?channel={channel}&user=ada&database=postgres"), "").await;
+        assert!(read_until(&mut events, "\r\n\r\n").await.starts_with("HTTP/1.1 200"));
         sql.batch_execute(&format!("begin; {ends}; rollback")).await.unwrap();
         sql.batch_execute(ends).await.unwrap();
         let told = format!(r#"{{"op":"end","table":"s.{table}""#);
