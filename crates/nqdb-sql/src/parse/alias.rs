@@ -1,27 +1,10 @@
 //! Words that are names by their place, whatever they mean elsewhere: behind AS in a select list (`SELECT 1 AS select`), and
 //! behind a period (`t.table`). They get quotes, so that nobody who looks at the tokens later takes them for something else.
 
-use super::look::{is_token, is_word};
+use super::leading::CLAUSES;
+use super::look::{is, is_word};
 use crate::names::is_reserved_word;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
-
-/// Where a list ends, at its own depth.
-const LIST_ENDS: [&str; 14] = [
-    "from",
-    "into",
-    "where",
-    "group",
-    "having",
-    "window",
-    "order",
-    "limit",
-    "offset",
-    "fetch",
-    "for",
-    "union",
-    "intersect",
-    "except",
-];
 
 /// Puts quotes around the aliases of all select lists and of RETURNING, and around reserved words behind periods.
 pub(super) fn quote(own: &mut [TokenWithSpan]) {
@@ -48,14 +31,11 @@ fn set_last(in_list: &mut [bool], value: bool) {
     }
 }
 
-/// Words that are part of an expression end nothing: `a IS DISTINCT FROM b`, `table.from`.
+/// FROM that is part of an expression ends nothing: `a IS DISTINCT FROM b`.
 fn ends_list(own: &[TokenWithSpan], at: usize) -> bool {
     let Some(token) = own.get(at) else { return false };
-    let before = at.checked_sub(1);
-    LIST_ENDS.iter().any(|word| is_word(token, word))
-        && !before.is_some_and(|before| {
-            is_token(own, before, &Token::Period) || own.get(before).is_some_and(|token| is_word(token, "distinct"))
-        })
+    let is_distinct_from = at.checked_sub(1).is_some_and(|before| is(own, before, "distinct"));
+    !is_distinct_from && (is_word(token, "into") || CLAUSES.iter().any(|word| is_word(token, word)))
 }
 
 fn quote_word(own: &mut [TokenWithSpan], at: usize, is_meant: impl Fn(&str) -> bool) {

@@ -43,7 +43,7 @@ pub(super) fn check(tokens: &Arc<Tokens>, own: &[TokenWithSpan]) -> SqlResult<()
 }
 
 /// Words that begin a clause, and that no expression and no name of a table can be.
-const CLAUSES: [&str; 13] = [
+pub(super) const CLAUSES: [&str; 13] = [
     "from",
     "where",
     "group",
